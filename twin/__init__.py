@@ -1,0 +1,71 @@
+"""A digital twin of a customer-support desk: what happens to our desk if...?
+
+>>> import twin
+>>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+>>> results = twin.run([desk, desk.vary({"arrivals.scale": 2})], replications=3)
+>>> sorted(results.summary()["scenario"].unique())
+['scenario', 'scenario arrivals.scale=2']
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twin.demand import draw
+    from twin.desk import simulate
+    from twin.experiment import play, run
+    from twin.kpis import kpi_table, measure
+    from twin.results import Results, open_results
+    from twin.scenario import Scenario
+    from twin.scenario_file import ScenarioError, check, from_data, load
+    from twin.stats import summarize
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Results",
+    "Scenario",
+    "ScenarioError",
+    "check",
+    "draw",
+    "from_data",
+    "kpi_table",
+    "load",
+    "measure",
+    "open_results",
+    "play",
+    "run",
+    "simulate",
+    "summarize",
+]
+
+# Loaded when first used: `import twin` and `twin --help` wait for no numpy.
+_HOMES = {
+    "Results": "results",
+    "Scenario": "scenario",
+    "ScenarioError": "faults",
+    "check": "checks",
+    "draw": "demand",
+    "from_data": "scenario_file",
+    "kpi_table": "kpis",
+    "load": "scenario_file",
+    "measure": "kpis",
+    "open_results": "results",
+    "play": "experiment",
+    "run": "experiment",
+    "simulate": "desk",
+    "summarize": "stats",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'twin' has no attribute '{name}'")
+    return getattr(import_module(f"twin.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

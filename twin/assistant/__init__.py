@@ -1,0 +1,1 @@
+"""Everything about language models; knows nothing of SimPy or simulated time."""

@@ -1,0 +1,62 @@
+"""Which backend answers: the one place that knows all four."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import cast
+
+from twin.assistant import catalogue
+from twin.assistant.embedded import EmbeddedAssistant
+from twin.assistant.knowledge import load_knowledge
+from twin.assistant.profile import ProfileAssistant
+from twin.assistant.protocol import Assistant
+from twin.corpus import Corpus
+from twin.scenario import Scenario
+from twin.scenario_file import Fault, ScenarioError
+
+# Imported when asked for only: a run without them needs neither the SDK nor a recording.
+_LAZY = {
+    "groq": ("twin.assistant.groq", "GroqAssistant"),
+    "replay": ("twin.assistant.replay", "ReplayAssistant"),
+}
+
+
+def build(
+    scenario: Scenario,
+    categories: Sequence[str],
+    corpus: Corpus | None = None,
+    model: str | None = None,
+) -> Assistant:
+    """The assistant of a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    categories : sequence of str
+        Categories to choose from; questions hold indices into them.
+    corpus : Corpus, optional
+        Where `embedded` learns (train rows only).
+    model : str, optional
+        Instead of `scenario.assistant.model`; such as its fallback.
+
+    Raises
+    ------
+    ScenarioError
+        If model or backend are not there, or the scenario lacks what the backend needs.
+    """
+    settings = scenario.assistant
+    entry = catalogue.model(model or settings.model)
+    if settings.backend == "profile":
+        return ProfileAssistant(scenario, categories, entry)
+    if settings.backend == "embedded":
+        knowledge = load_knowledge(settings.knowledge) if settings.knowledge else None
+        return EmbeddedAssistant(scenario, categories, corpus, knowledge, entry)
+    module, name = _LAZY[settings.backend]
+    try:
+        backend = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        reason = f"this backend cannot run here: no module {error.name}"
+        fault = Fault("assistant.backend", reason, settings.backend)
+        raise ScenarioError(scenario.name, [fault]) from None
+    return cast(Assistant, backend(scenario, entry.name))

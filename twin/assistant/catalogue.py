@@ -1,0 +1,243 @@
+"""The catalogue of models: prices, speeds, limits, retirement dates and successors.
+
+The figures live in `models.toml` beside this file, each model's with source and date.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+import warnings
+from datetime import date
+from functools import cache
+from importlib import resources
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import special
+
+from twin.scenario_file import Fault, ScenarioError
+
+Floats = npt.NDArray[np.float64]
+Positive = Annotated[float, Field(gt=0)]
+Limit = Annotated[int, Field(ge=1)] | None
+
+# Time to first byte of a hosted Llama-3.1-8B, public sample of 25 calls: median .208 s, mean
+# .267 s. A lognormal has mean / median = exp(sigma^2 / 2).
+QUEUE_SIGMA = math.sqrt(2 * math.log(0.267 / 0.208))
+STALE_DAYS = 365
+
+
+class PriceWarning(UserWarning):
+    """A price that is unknown or out of date."""
+
+
+class Limits(BaseModel):
+    """What a plan allows; None is not limited.
+
+    Attributes
+    ----------
+    rpm, rpd : int or None
+        Requests a minute and a day.
+    tpm, tpd : int or None
+        Tokens a minute and a day.
+    known : bool
+        False where no limits were published for the plan, so that None means nobody knows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    rpm: Limit = None
+    rpd: Limit = None
+    tpm: Limit = None
+    tpd: Limit = None
+    known: bool = True
+
+
+class _PlanLimits(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    free: Limits = Limits(known=False)
+    developer: Limits = Limits(known=False)
+    unlimited: Limits = Limits()
+
+
+class Model(BaseModel):
+    """One model of the catalogue; frozen.
+
+    Attributes
+    ----------
+    name : str
+    context : int
+        Longest prompt and answer together, in tokens.
+    tokens_per_s, input_tokens_per_s : float
+        Speed of writing, and of reading the prompt.
+    queue_s : float
+        Median time in the provider's queue.
+    price_in, price_out : float or None
+        USD per million tokens; None is unknown, never free.
+    strict_schema : bool
+        Whether answers can be forced into a JSON schema.
+    retired : date or None
+        First day on which the free and developer plans refuse it.
+    successor : str or None
+        Model that the provider recommends instead.
+    source, as_of : str, date
+        Where the figures are from, and of when.
+    timing_source : str
+        Where `queue_s` and `input_tokens_per_s` are from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    context: Annotated[int, Field(ge=1)]
+    tokens_per_s: Positive
+    input_tokens_per_s: Positive
+    queue_s: Positive
+    price_in: Annotated[float, Field(ge=0)] | None = None
+    price_out: Annotated[float, Field(ge=0)] | None = None
+    limits_by_plan: _PlanLimits = Field(_PlanLimits(), alias="limits")
+    strict_schema: bool = False
+    retired: date | None = None
+    successor: str | None = None
+    source: str
+    as_of: date
+    timing_source: str
+
+    def limits(self, plan: str) -> Limits:
+        """Limits of a plan: "free", "developer" or "unlimited".
+
+        Raises
+        ------
+        ScenarioError
+            If there is no such plan.
+        """
+        if plan not in _PlanLimits.model_fields:
+            allowed = f"allowed: {', '.join(_PlanLimits.model_fields)}"
+            fault = Fault("provider.plan", "unknown plan", plan, allowed)
+            raise ScenarioError("catalogue", [fault])
+        found: Limits = getattr(self.limits_by_plan, plan)
+        return found
+
+    def is_retired(self, on: date) -> bool:
+        """Whether the free and developer plans refuse the model on a day."""
+        return self.retired is not None and on >= self.retired
+
+    def live_successor(self, on: date) -> Model | None:
+        """First model of the chain of successors, itself included, that is not retired on a day.
+
+        Returns
+        -------
+        Model or None
+            None where the chain ends in a retired model.
+        """
+        here: Model | None = self
+        # The chain is finite: `models` checks that it does not go round in a circle.
+        while here is not None and here.is_retired(on):
+            here = model(here.successor) if here.successor else None
+        return here
+
+    def cost_usd(
+        self,
+        prompt_tokens: npt.ArrayLike,
+        completion_tokens: npt.ArrayLike,
+        on: date | None = None,
+    ) -> Floats:
+        """Price of calls in USD.
+
+        Parameters
+        ----------
+        prompt_tokens, completion_tokens : array-like of number
+        on : date, optional
+            Day of the question; a price noted more than a year before it warns.
+
+        Returns
+        -------
+        array of float
+            NaN where the price is unknown: never 0.
+
+        Warns
+        -----
+        PriceWarning
+            Once a model, where its price is unknown or out of date.
+        """
+        tokens_in = np.asarray(prompt_tokens, dtype=float)
+        tokens_out = np.asarray(completion_tokens, dtype=float)
+        if self.price_in is None or self.price_out is None:
+            _warn_once(f'the price of model "{self.name}" is not known: its cost is NaN')
+            return np.full(np.broadcast_shapes(tokens_in.shape, tokens_out.shape), np.nan)
+        if on is not None and (on - self.as_of).days > STALE_DAYS:
+            _warn_once(f'the price of model "{self.name}" is of {self.as_of}: more than a year old')
+        return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
+
+
+@cache
+def _warn_once(message: str) -> None:
+    # Not left to the warning filters: they repeat a warning for each place that asks for a cost.
+    warnings.warn(message, PriceWarning, stacklevel=3)
+
+
+@cache
+def models() -> dict[str, Model]:
+    """All models by name, in the order of the file.
+
+    Raises
+    ------
+    ValueError
+        If `models.toml` is at fault: a wrong figure, or a successor that is not there.
+    """
+    text = resources.files(__package__).joinpath("models.toml").read_text(encoding="utf-8")
+    found = {
+        name: Model.model_validate({"name": name, **entry})
+        for name, entry in tomllib.loads(text).items()
+    }
+    for name in found:
+        seen = [name]
+        while (successor := found[seen[-1]].successor) is not None:
+            if successor not in found or successor in seen:
+                raise ValueError(f'models.toml: the successor of "{seen[-1]}" leads nowhere')
+            seen.append(successor)
+    return found
+
+
+def model(name: str) -> Model:
+    """The model of a name.
+
+    Raises
+    ------
+    ScenarioError
+        If it is not in the catalogue, with the nearest name.
+    """
+    known = models()
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known)}"
+    raise ScenarioError("catalogue", [Fault("assistant.model", "unknown model", name, hint)])
+
+
+def latency_s(
+    model: Model, prompt_tokens: npt.ArrayLike, completion_tokens: npt.ArrayLike, u: npt.ArrayLike
+) -> Floats:
+    """Time from sending a call to its whole answer: queue, prompt and answer.
+
+    The queue is lognormal around the model's median, as wide as a public sample of times to first
+    byte; reading and writing go at the model's speeds.
+
+    Parameters
+    ----------
+    model : Model
+    prompt_tokens, completion_tokens : array-like of number, shape (n,)
+    u : array-like of float, shape (n,)
+        Uniforms in [0, 1): the luck of each call in the queue.
+
+    Returns
+    -------
+    array of float, shape (n,)
+        Seconds.
+    """
+    queue = model.queue_s * np.exp(QUEUE_SIGMA * special.ndtri(np.asarray(u, dtype=float)))
+    reading = np.asarray(prompt_tokens, dtype=float) / model.input_tokens_per_s
+    writing = np.asarray(completion_tokens, dtype=float) / model.tokens_per_s
+    return np.asarray(queue + reading + writing, dtype=float)

@@ -1,0 +1,261 @@
+"""Backend `embedded`: sentence embeddings categorize, an article's own words answer; no key needed.
+
+It learns from the train rows of the corpus and from the articles, never from what customers send.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from twin.assistant import catalogue, prompts
+from twin.assistant.articles import Article
+from twin.assistant.embedding import DIMENSIONS, embed
+from twin.assistant.knowledge import Knowledge
+from twin.assistant.protocol import OK, REFUSED, Answers, Floats, Ints, Questions, Written
+from twin.corpus import Corpus
+from twin.scenario import Scenario
+
+# Candidates of the cross-validation: ridge penalty, and the weights of ridge and articles.
+_PENALTIES = (1.0, 2.0, 4.0, 8.0)
+_RIDGE_WEIGHTS = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
+_ARTICLE_WEIGHTS = (0.0, 4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 32.0, 48.0)
+_DEFAULT = (2.0, 4.0, 16.0)  # Without train texts; about what the shipped corpus gives.
+_CONSTANT = 0.3  # Size of the constant feature: ridge should shrink the level little.
+
+
+class Classifier:
+    """Category of a text with the chance of being right.
+
+    The chances are the softmax of two weighted scores a category: ridge regression of one-hot
+    categories on embeddings of the train texts and, where there are articles, the best score of the
+    category's articles. A category's own name is one more example of it, so that a category without
+    train texts is matched by its name. Penalty and weights are those of the least log loss in
+    leave-one-out cross-validation, which ridge regression has in closed form; as log loss punishes
+    false certainty, they make the confidence the chance of being right, too.
+
+    Parameters
+    ----------
+    categories : sequence of str
+    texts : sequence of str, length n
+        Train texts.
+    category : array of int, shape (n,)
+        Their indices into `categories`.
+    knowledge : Knowledge, optional
+
+    Attributes
+    ----------
+    accuracy, log_loss : float
+        Of the cross-validation; NaN without train texts.
+    """
+
+    def __init__(
+        self,
+        categories: Sequence[str],
+        texts: Sequence[str],
+        category: Ints,
+        knowledge: Knowledge | None = None,
+    ) -> None:
+        self._knowledge = knowledge
+        self._owner = _owners(categories, knowledge)
+        size, n = len(categories), len(texts)
+        targets = np.eye(size)[np.concatenate([category, np.arange(size)]).astype(int)]
+        features = self._features([*texts, *categories])
+        evidence = self._evidence(texts)
+        self.accuracy = self.log_loss = float("nan")
+        best = _DEFAULT
+        for penalty in _PENALTIES if n else ():
+            hat, weights = _ridge(features, targets, penalty)
+            # The prediction for a row by a fit without it.
+            leverage = np.minimum(np.einsum("nd,dn->n", features, hat), 0.999)[:n, None]
+            left_out = (features[:n] @ weights - leverage * targets[:n]) / (1 - leverage)
+            for own, articles in product(_RIDGE_WEIGHTS, _ARTICLE_WEIGHTS):
+                scores = own * left_out + articles * evidence
+                chance = special.log_softmax(scores, axis=1)
+                loss = -float(chance[np.arange(n), category].mean())
+                if not loss >= self.log_loss:
+                    self.log_loss, best = loss, (penalty, own, articles)
+                    self.accuracy = float((scores.argmax(axis=1) == category).mean())
+        penalty, self._ridge_weight, self._article_weight = best
+        self._weights = _ridge(features, targets, penalty)[1]
+
+    @staticmethod
+    def _features(texts: Sequence[str]) -> Floats:
+        constant = np.full((len(texts), 1), _CONSTANT)
+        return np.hstack([embed(texts).astype(float), constant])
+
+    def _evidence(self, texts: Sequence[str]) -> Floats:
+        """Best article score by category; categories without articles get the middle of others."""
+        if self._knowledge is None or not self._owner.any() or not len(texts):
+            return np.zeros((len(texts), len(self._owner)))
+        scores = self._knowledge.scores(texts)
+        best = np.stack([scores[:, own].max(axis=1, initial=-1) for own in self._owner], axis=1)
+        has = self._owner.any(axis=1)
+        best[:, ~has] = np.median(best[:, has], axis=1, keepdims=True)
+        return best
+
+    def classify(self, texts: Sequence[str]) -> tuple[Ints, Floats]:
+        """Category index and confidence (0 to 1) of each text; a row depends on its text only."""
+        features = self._features(texts)
+        # Row by row (see `embedding.similarity`).
+        learnt = np.matmul(features[:, None, :], self._weights)[:, 0, :]
+        scores = self._ridge_weight * learnt + self._article_weight * self._evidence(texts)
+        chance: Floats = special.softmax(scores, axis=1)
+        best = chance.argmax(axis=1).astype(np.int64)
+        confidence: Floats = np.round(chance.max(axis=1, initial=0.0), 6)
+        return best, confidence
+
+
+def _owners(categories: Sequence[str], knowledge: Knowledge | None) -> npt.NDArray[np.bool_]:
+    """Which category (row) each article (column) belongs to."""
+    if knowledge is None:
+        return np.zeros((len(categories), 0), dtype=bool)
+    return np.array([knowledge.categories == name for name in categories])
+
+
+def _ridge(features: Floats, targets: Floats, penalty: float) -> tuple[Floats, Floats]:
+    """Matrix that makes weights of targets, shape (d, n), and the weights, shape (d, c)."""
+    gram = features.T @ features + penalty * np.eye(DIMENSIONS + 1)
+    hat = np.linalg.solve(gram, features.T)
+    return hat, hat @ targets
+
+
+def write_answer(article: Article, max_tokens: int) -> str:
+    """An answer in an article's own words: its title and as many whole steps as there is room for.
+
+    Only where not even the title has room it is cut within.
+    """
+    lines = [f"{article.title}:"]
+    lines += [f"{k}. {step}" for k, step in enumerate(article.steps, start=1)]
+    if article.closing:
+        lines.append(f"If this does not help: {article.closing}")
+    text = lines[0][: max_tokens * prompts.CHARACTERS_A_TOKEN]
+    for line in lines[1:]:
+        if prompts.count_tokens(f"{text}\n{line}") > max_tokens:
+            break
+        text = f"{text}\n{line}"
+    return text
+
+
+def write_generic(category: str, max_tokens: int) -> str:
+    """An answer without an article: it names the category and leaves the problem unsolved."""
+    text = (
+        f"This looks like a question about {category}. Please look at the pages about it in our "
+        "help centre. If they do not solve it, reply to this message and an agent will help."
+    )
+    return text[: max_tokens * prompts.CHARACTERS_A_TOKEN]
+
+
+class EmbeddedAssistant:
+    """Assistant of backend `embedded`.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    categories : sequence of str
+        Categories to choose from.
+    corpus : Corpus
+        Its train rows are learnt from; rows of other categories are left out.
+    knowledge : Knowledge or None
+        Articles: they help to categorize, and with `assistant.retrieval` they answer.
+    model : Model
+        Stands in for latency, tokens and price.
+    """
+
+    columnar = True
+    prompt_version = prompts.PROMPT_VERSION
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        categories: Sequence[str],
+        corpus: Corpus | None,
+        knowledge: Knowledge | None,
+        model: catalogue.Model,
+    ) -> None:
+        self.model = model.name
+        self._model = model
+        self._settings = scenario.assistant
+        self._categories = tuple(categories)
+        self._knowledge = knowledge
+        index = {name: k for k, name in enumerate(self._categories)}
+        texts, rows = [], []
+        if corpus is not None:
+            for k in np.flatnonzero(corpus.train):
+                name = corpus.categories[corpus.category[k]]
+                if name in index:
+                    texts.append(corpus.texts[k])
+                    rows.append(index[name])
+        self.classifier = Classifier(categories, texts, np.array(rows, dtype=np.int64), knowledge)
+        used = knowledge.articles if knowledge and self._settings.retrieval else {}
+        limit = self._settings.max_tokens.respond
+        self._answers = {slug: write_answer(article, limit) for slug, article in used.items()}
+
+    def answer(self, questions: Questions) -> Answers:
+        """Answer a batch; computed once a distinct text (and category), then spread out."""
+        if tuple(questions.categories) != self._categories:
+            raise ValueError("the questions' categories are not those the assistant was built with")
+        if questions.step == "categorize":
+            return self._categorize(questions)
+        return self._respond(questions)
+
+    def _categorize(self, questions: Questions) -> Answers:
+        used, row = np.unique(questions.text, return_inverse=True)
+        texts = [questions.texts[k] for k in used]
+        category, confidence = self.classifier.classify(texts)
+        names = [self._categories[k] for k in category]
+        replies = [
+            json.dumps({"category": name, "confidence": round(float(c), 2)}, ensure_ascii=False)
+            for name, c in zip(names, confidence, strict=True)
+        ]
+        asked = [prompts.categorize_messages(text, self._categories) for text in texts]
+        columns = self._columns(questions, row, asked, replies)
+        return Answers(*columns, category=category[row], confidence=confidence[row])
+
+    def _respond(self, questions: Questions) -> Answers:
+        if questions.category is None:
+            raise ValueError("respond needs the category to answer in")
+        size = len(self._categories)
+        used, row = np.unique(questions.text * size + questions.category, return_inverse=True)
+        texts = [questions.texts[k] for k in used // size]
+        names = [self._categories[k] for k in used % size]
+        settings = self._settings
+        if settings.retrieval and self._knowledge is not None:
+            found = self._knowledge.retrieve(texts, settings.articles, settings.floor, names)
+            articles = self._knowledge.articles
+        else:
+            found, articles = [[] for _ in texts], {}
+        written = [
+            Written(
+                self._answers[hits[0].slug]
+                if hits
+                else write_generic(name, settings.max_tokens.respond),
+                tuple(hit.slug for hit in hits),
+                tuple(hit.score for hit in hits),
+            )
+            for hits, name in zip(found, names, strict=True)
+        ]
+        asked = [
+            prompts.respond_messages(text, name, [articles[hit.slug] for hit in hits])
+            for text, name, hits in zip(texts, names, found, strict=True)
+        ]
+        columns = self._columns(questions, row, asked, [w.text for w in written])
+        return Answers(*columns, written=row, texts=written)
+
+    def _columns(
+        self, questions: Questions, row: Ints, asked: list[list[prompts.Message]], said: list[str]
+    ) -> tuple[Floats, Ints, Ints, Ints]:
+        """Latency, tokens in and out, outcome; by question from what is known by distinct row."""
+        limit = getattr(self._settings.max_tokens, questions.step)
+        tokens_in = np.array([prompts.count_tokens(m) for m in asked], dtype=np.int64)
+        tokens_out = np.array([prompts.count_tokens(t) for t in said], dtype=np.int64)
+        tokens_in, tokens_out = tokens_in[row], np.minimum(tokens_out, limit)[row]
+        latency = catalogue.latency_s(self._model, tokens_in, tokens_out, questions.luck.latency)
+        # A provider refuses a prompt that leaves no room for the answer in the model's context.
+        outcome = np.where(tokens_in + limit > self._model.context, REFUSED, OK)
+        return latency, tokens_in, tokens_out, outcome

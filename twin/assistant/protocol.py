@@ -1,0 +1,145 @@
+"""The one protocol that every assistant backend speaks: a batch of questions in, columns out.
+
+A batch, because the desk asks ahead: tickets exist before the clock starts, so their first prompts
+are known. Live backends fetch a batch concurrently, the statistical ones compute it as columns.
+Nothing here takes simulated time: a call's latency is a number in the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Step = Literal["categorize", "respond"]
+
+# Outcomes of a call, as stored in the table of model calls; append only.
+OUTCOMES = ("ok", "rate limited", "outage", "timeout", "server error", "refused", "bad answer")
+OK, RATE_LIMITED, OUTAGE, TIMEOUT, SERVER_ERROR, REFUSED, BAD_ANSWER = range(len(OUTCOMES))
+
+
+@dataclass(frozen=True)
+class Luck:
+    """Uniforms in [0, 1) of each question, drawn before the clock starts; shape (n,) each.
+
+    Only backends that simulate (`profile`, and the latency of `embedded`) use them.
+    """
+
+    answer: Floats
+    confidence: Floats
+    quality: Floats
+    latency: Floats
+    tokens_in: Floats
+    tokens_out: Floats
+    error: Floats
+
+
+@dataclass(frozen=True)
+class Questions:
+    """A batch of n questions of one step.
+
+    Attributes
+    ----------
+    step : {"categorize", "respond"}
+    categories : sequence of str
+        The categories of the scenario; columns below hold indices into it.
+    texts : sequence of str
+        Distinct ticket texts; empty on a desk without a corpus.
+    text : array of int, shape (n,)
+        Index into `texts`.
+    category : array of int, shape (n,), or None
+        For respond: the category to answer in.
+    truth : array of int, shape (n,)
+        True category. Only `profile` may look: it stands for the model's errors.
+    ticket : array of int, shape (n,)
+        Ticket index, for messages.
+    luck : Luck
+    sample : int
+        Which of several answers to the same prompt (0 is the first).
+    """
+
+    step: Step
+    categories: Sequence[str]
+    texts: Sequence[str]
+    text: Ints
+    category: Ints | None
+    truth: Ints
+    ticket: Ints
+    luck: Luck
+    sample: int = 0
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A distinct answer text and the articles it rests on."""
+
+    text: str
+    articles: tuple[str, ...] = ()
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers to n questions, as columns of shape (n,).
+
+    Attributes
+    ----------
+    category : array of int or None
+        For categorize: index into the categories.
+    confidence : array of float or None
+        For categorize: 0 to 1.
+    quality : array of float or None
+        For respond, from `profile` only: 0 to 1. Text backends leave it None, and the judge
+        looks at the answer itself.
+    latency_s : array of float
+        Seconds from sending a call to its answer, without waiting for quota.
+    prompt_tokens, completion_tokens : array of int
+    outcome : array of int
+        Index into `OUTCOMES`: OK, or how the call itself ends (quota and outages are the
+        provider's).
+    written : array of int or None
+        Index into `texts` of this object, for backends that write.
+    texts : list of Written
+        Distinct answers.
+    """
+
+    latency_s: Floats
+    prompt_tokens: Ints
+    completion_tokens: Ints
+    outcome: Ints
+    category: Ints | None = None
+    confidence: Floats | None = None
+    quality: Floats | None = None
+    written: Ints | None = None
+    texts: list[Written] = field(default_factory=list)
+
+
+class Assistant(Protocol):
+    """A backend: the language-model step behind one model.
+
+    Attributes
+    ----------
+    model : str
+        Name in the catalogue.
+    prompt_version : str
+        Version of the prompts it asks with.
+    columnar : bool
+        True where answering many costs little a question, so that the desk may ask for all
+        tickets at once even where few need it.
+    """
+
+    model: str
+    prompt_version: str
+    columnar: bool
+
+    def answer(self, questions: Questions) -> Answers:
+        """Answer a batch; row k answers question k, whatever else is in the batch."""
+        ...

@@ -1,0 +1,89 @@
+"""Weekly shifts, breaks and holidays of a pool as a staircase of heads over simulated time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.scenario import Pool, Scenario, parse_days
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """A level that is ``values[k]`` from ``times[k]`` until ``times[k + 1]`` (the last: forever).
+
+    Attributes
+    ----------
+    times : array of float, shape (k,)
+        Seconds; rising, the first is 0.
+    values : array of int, shape (k,)
+    """
+
+    times: Floats
+    values: npt.NDArray[np.int64]
+
+    def integral(self, t: Floats) -> Floats:
+        """Area under the level from 0 to each moment of `t` (seconds)."""
+        area = np.concatenate([[0.0], np.cumsum(np.diff(self.times) * self.values[:-1])])
+        k = np.clip(np.searchsorted(self.times, t, side="right") - 1, 0, None)
+        return area[k] + (np.asarray(t) - self.times[k]) * self.values[k]
+
+
+def staircase(changes: list[tuple[float, int]]) -> Staircase:
+    """Sum of changes (moment, difference) as a level; what changed before 0 holds from 0."""
+    total: dict[float, int] = {0.0: 0}
+    for moment, difference in changes:
+        moment = max(moment, 0.0)
+        total[moment] = total.get(moment, 0) + difference
+    times = np.array(sorted(total))
+    values = np.cumsum([total[t] for t in times])
+    keep = np.concatenate([[True], np.diff(values) != 0])
+    return Staircase(times[keep], values[keep])
+
+
+def staffing(pool: Pool, scenario: Scenario) -> Staircase:
+    """Heads of a pool that are on shift and not on a break, over the run.
+
+    Local clock times are turned into simulated time day by day, so a shift stays at its local
+    hours when the clocks change.
+    """
+    if pool.shifts is None:
+        heads = max(0, (pool.heads or 0) + pool.extra_heads)
+        return staircase([(0.0, heads)])
+    zone = ZoneInfo(pool.time_zone) if pool.time_zone else scenario.zone
+    origin = datetime(scenario.start.year, scenario.start.month, scenario.start.day)
+    origin = origin.replace(tzinfo=scenario.zone)
+
+    def moment(day: date, clock_s: float) -> float:
+        # Wall-clock addition, then both sides as instants: right across a change of clocks.
+        local = datetime(day.year, day.month, day.day) + timedelta(seconds=clock_s)
+        return local.replace(tzinfo=zone).timestamp() - origin.timestamp()
+
+    changes: list[tuple[float, int]] = []
+    # A day to either side: shifts over midnight, and pools in other time zones.
+    for k in range(-2, int(scenario.horizon // 86400) + 3):
+        day = scenario.start + timedelta(days=k)
+        if day in pool.holidays:
+            continue
+        for shift in pool.shifts:
+            if day.weekday() not in parse_days(shift.days):
+                continue
+            heads = max(0, shift.heads + pool.extra_heads)
+            end_s = shift.end if shift.end > shift.start else shift.end + 86400
+            changes += [(moment(day, shift.start), heads), (moment(day, end_s), -heads)]
+            for pause in shift.breaks:
+                away = min(pause.heads, heads)
+                begin_s = pause.start if pause.start >= shift.start else pause.start + 86400
+                over_s = pause.end if pause.end > pause.start else pause.end + 86400
+                over_s += begin_s - pause.start
+                changes += [
+                    (moment(day, max(begin_s, shift.start)), -away),
+                    (moment(day, min(over_s, end_s)), away),
+                ]
+    return staircase(changes)

@@ -1,0 +1,111 @@
+"""Faults that no single section of a scenario shows: between sections, and against other files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from twin.faults import Fault, ScenarioError, nearest
+from twin.scenario import Scenario
+
+
+def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
+    """Faults between sections, and files that are not there."""
+    tickets, assistant = scenario.tickets, scenario.assistant
+    used = assistant.role != "off"
+    files = {
+        "tickets.corpus": tickets.corpus,
+        "arrivals.trace": scenario.arrivals.trace,
+        "assistant.knowledge": assistant.knowledge if used else None,
+    }
+    for key, name in files.items():
+        folder = key == "assistant.knowledge"
+        there = name is None or (Path(name).is_dir() if folder else Path(name).is_file())
+        if not there:
+            yield Fault(key, "no such folder" if folder else "no such file", name)
+    if used and assistant.backend != "profile" and tickets.corpus is None:
+        reason = f'backend "{assistant.backend}" reads text, so tickets.corpus must be given'
+        yield Fault("assistant.backend", reason, hint='or use backend = "profile"')
+    answers = assistant.role == "full" and assistant.backend == "embedded"
+    if answers and assistant.knowledge is None:
+        reason = 'backend "embedded" answers from articles, so it needs a folder of them'
+        yield Fault("assistant.knowledge", reason)
+    if assistant.role == "triage" and not scenario.agents:
+        yield Fault("assistant.role", "triage only needs agents who answer: give [agents.NAME]")
+
+
+def check(scenario: Scenario) -> None:
+    """What only other files can tell: categories against the corpus, models against the catalogue.
+
+    Raises
+    ------
+    ScenarioError
+        With one fault for everything that is wrong.
+    """
+    # Not at the top: both read scenarios themselves.
+    from twin.demand import category_names
+
+    where = str(scenario._path or scenario.name)
+    faults = [*_load_fault(scenario), *_model_faults(scenario)]
+    categories = category_names(scenario)
+    try:
+        check_categories(scenario, categories)
+    except ScenarioError as error:
+        faults += error.faults
+    if faults:
+        raise ScenarioError(where, faults)
+
+
+def _load_fault(scenario: Scenario) -> Iterable[Fault]:
+    from twin.arrivals import MAX_TICKETS
+
+    expected = (scenario.arrivals.rate or 0.0) * scenario.arrivals.scale * scenario.horizon
+    if expected > MAX_TICKETS:
+        reason = f"about {expected:.3g} tickets in a replication; at most {MAX_TICKETS:,}"
+        yield Fault("arrivals.rate", reason)
+
+
+def _model_faults(scenario: Scenario) -> Iterable[Fault]:
+    from twin.assistant import catalogue
+
+    assistant = scenario.assistant
+    if assistant.role == "off":
+        return
+    for key in ("model", "fallback_model"):
+        name = getattr(assistant, key)
+        if name is not None and name not in catalogue.models():
+            hint = nearest(name, catalogue.models())
+            yield Fault(f"assistant.{key}", "not in the catalogue", name, hint)
+
+
+def check_categories(scenario: Scenario, categories: Sequence[str]) -> None:
+    """Every category that the scenario names must be one that tickets can have.
+
+    Raises
+    ------
+    ScenarioError
+        With one fault for each unknown name.
+    """
+    named: list[tuple[str, Iterable[str]]] = [
+        ("tickets.category_mix", scenario.tickets.category_mix or ()),
+    ]
+    assistant = scenario.assistant
+    if assistant.role != "off":
+        confusion = assistant.profile.confusion or {}
+        named += [
+            ("assistant.human_categories", assistant.human_categories),
+            ("assistant.review_categories", [c for c in assistant.review_categories if c != "*"]),
+            ("assistant.profile.confusion", confusion),
+            *((f"assistant.profile.confusion.{true}", given) for true, given in confusion.items()),
+        ]
+    for name, pool in scenario.agents.items():
+        named.append((f"agents.{name}.skills", pool.skills))
+        named.append((f"agents.{name}.handle_times", pool.handle_times))
+    faults = [
+        Fault(key, "no ticket has this category", name, nearest(name, categories))
+        for key, names in named
+        for name in names
+        if name not in categories
+    ]
+    if faults:
+        raise ScenarioError(str(scenario._path or scenario.name), faults)

@@ -1,0 +1,178 @@
+"""The simulated customer: patience, does the answer solve it, the 1-5 rating, coming back.
+
+Ratings follow a cumulative logit (proportional odds) model (McCullagh 1980, Regression models for
+ordinal data, J. R. Stat. Soc. B 42): a latent opinion, logistic noise less what went wrong, is cut
+by four thresholds. Thresholds and the fall with response time were fitted to a public log of an
+e-commerce desk (85,907 contacts): 69.4 % fives, 13.1 % fours, 3.0 % threes, 1.5 % twos, 13.1 %
+ones, and mean ratings from 4.48 (answered within 5 minutes) to 3.87 (8 to 16 hours), for agents
+who solve 92 % at first. The shares of its response times are not published; the fit takes 46, 16,
+10, 10, 9 and 9 % in the six bands, which reproduces its mean of 4.24.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from math import inf, log
+
+import numpy as np
+
+from twin.demand import Demand
+from twin.luck import Stream
+from twin.records import BY_AGENT, BY_REVIEW
+from twin.scenario import Scenario
+
+# Version of the rating model, kept in each run's manifest: runs with different raters do not compare.
+RATER_VERSION = "cumulative-logit-1"
+THRESHOLDS = (-2.586, -2.447, -2.201, -1.402)
+# Fall of the latent opinion with minutes to the first response, at the middle of each band.
+BAND_MINUTES = (2.5, 10.0, 22.0, 44.0, 170.0, 680.0)
+BAND_FALL = (0.0, 0.464, 0.859, 0.946, 1.003, 1.072)
+_LOG_MINUTES = tuple(log(m) for m in BAND_MINUTES)
+
+COMMENTS = (
+    ("Still not solved.", "This did not help at all.", "I had to ask again and again.", "Useless."),
+    ("Not really what I asked.", "Took far too long.", "Only half an answer.", "Disappointing."),
+    ("It was okay.", "Solved in the end.", "Could be clearer.", "Average."),
+    ("Good, thank you.", "Helpful answer.", "Worked after a moment.", "Nice service."),
+    ("Perfect, thanks!", "Fast and clear.", "Exactly what I needed.", "Great help."),
+)
+ALL_COMMENTS = [comment for row in COMMENTS for comment in row]
+
+
+class Customers:
+    """All customers of a replication, with their luck.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    demand : Demand
+    """
+
+    def __init__(self, scenario: Scenario, demand: Demand) -> None:
+        self._settings = scenario.customers
+        self._demand = demand
+        self._luck: dict[tuple[Stream, int], memoryview] = {}
+        self._opinion: memoryview | None = None
+        self._delay: dict[int, memoryview] = {}
+        patience = scenario.customers.patience
+        self._patience = (
+            None
+            if patience is None
+            else memoryview(patience.quantile(demand.uniform(Stream.PATIENCE)))
+        )
+
+    def patience_s(self, ticket: int) -> float:
+        """How long the customer waits for a human before giving up; seconds."""
+        return inf if self._patience is None else float(self._patience[ticket])
+
+    def is_solved(
+        self, ticket: int, worker: int, right: bool, quality: float, visit: int
+    ) -> bool:
+        """Whether the answer solves the ticket.
+
+        Parameters
+        ----------
+        ticket : int
+        worker : int
+            BY_ASSISTANT, BY_AGENT or BY_REVIEW.
+        right : bool
+            Whether it was answered in its true category.
+        quality : float
+            Of the assistant's answer, 0 to 1.
+        visit : int
+            How often the customer came back before.
+        """
+        solved = self._settings.solved
+        if worker == BY_AGENT:
+            chance = solved.agent
+        elif worker == BY_REVIEW:
+            chance = solved.reviewed
+        elif right:
+            chance = solved.assistant * quality
+        else:
+            chance = solved.wrong_category
+        return bool(self._uniform(Stream.SOLVED, visit)[ticket] < chance)
+
+    def comes_back(self, ticket: int, visit: int) -> bool:
+        """Whether a customer whose ticket is unsolved reopens it."""
+        settings = self._settings
+        if visit >= settings.max_reopens:
+            return False
+        return bool(self._uniform(Stream.REOPEN, visit)[ticket] < settings.reopen_rate)
+
+    def reopen_delay_s(self, ticket: int, visit: int) -> float:
+        """How long until the customer reopens; seconds."""
+        if visit not in self._delay:
+            u = self._demand.uniform(Stream.REOPEN_DELAY, visit)
+            self._delay[visit] = memoryview(self._settings.reopen_delay.quantile(u))
+        return float(self._delay[visit][ticket])
+
+    def answers_survey(self, ticket: int) -> bool:
+        """Whether the customer rates at all."""
+        return bool(self._uniform(Stream.SURVEY, 0)[ticket] < self._settings.survey_rate)
+
+    def rating(
+        self,
+        ticket: int,
+        solved: bool,
+        right: bool,
+        transfers: int,
+        reopens: int,
+        response_s: float,
+    ) -> int:
+        """The rating, 1 to 5.
+
+        Parameters
+        ----------
+        ticket : int
+        solved : bool
+            Whether the last answer solved it.
+        right : bool
+            Whether it was answered in its true category.
+        transfers, reopens : int
+        response_s : float
+            First response time; seconds.
+        """
+        if self._opinion is None:
+            u = self._demand.uniform(Stream.RATING)
+            with np.errstate(divide="ignore"):
+                self._opinion = memoryview(np.log(u) - np.log1p(-u))
+        weight = self._settings.satisfaction
+        opinion = self._opinion[ticket] - weight.wait * fall_with_wait(response_s)
+        opinion -= weight.transfer * transfers + weight.reopened * reopens
+        if not solved:
+            opinion -= weight.unsolved
+        if not right:
+            opinion -= weight.wrong_category
+        return bisect_right(THRESHOLDS, opinion) + 1
+
+    def comment(self, ticket: int, rating: int) -> int:
+        """What the customer writes: an index into `ALL_COMMENTS`."""
+        choices = len(COMMENTS[0])
+        return (rating - 1) * choices + int(self._uniform(Stream.COMMENT, 0)[ticket] * choices)
+
+    def _uniform(self, stream: Stream, repeat: int) -> memoryview:
+        key = (stream, repeat)
+        if key not in self._luck:
+            self._luck[key] = memoryview(self._demand.uniform(stream, repeat))
+        return self._luck[key]
+
+
+def fall_with_wait(response_s: float) -> float:
+    """Fall of the latent opinion with the first response time (seconds).
+
+    Linear in the logarithm between the middles of the published bands, level outside them.
+
+    Examples
+    --------
+    >>> fall_with_wait(60.0), fall_with_wait(86400.0)
+    (0.0, 1.072)
+    """
+    if response_s <= BAND_MINUTES[0] * 60:
+        return BAND_FALL[0]
+    if response_s >= BAND_MINUTES[-1] * 60:
+        return BAND_FALL[-1]
+    x = log(response_s / 60)
+    k = bisect_right(_LOG_MINUTES, x)
+    share = (x - _LOG_MINUTES[k - 1]) / (_LOG_MINUTES[k] - _LOG_MINUTES[k - 1])
+    return BAND_FALL[k - 1] + share * (BAND_FALL[k] - BAND_FALL[k - 1])

@@ -1,0 +1,195 @@
+"""Demand: every ticket of a replication, and all its luck, before the clock starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from twin.arrivals import arrival_times, read_trace, scale_trace
+from twin.corpus import Corpus, load_corpus
+from twin.luck import Floats, Stream, uniforms
+from twin.scenario import PRIORITIES, Scenario
+from twin.scenario_file import Fault, ScenarioError, check_categories
+
+Ints = npt.NDArray[np.int64]
+NORMAL = PRIORITIES.index("normal")
+
+
+@dataclass(frozen=True)
+class Demand:
+    """The tickets of one replication as columns of shape (n,).
+
+    Attributes
+    ----------
+    seed, replication : int
+        With a stream's name they give all luck: see `uniform`.
+    arrived_s : array of float
+        Moment of arrival, rising.
+    category, priority : array of int
+        True category (index into `categories`) and priority (index into `PRIORITIES`).
+    text : array of int
+        Index into `texts`; -1 on a desk without texts.
+    categories : tuple of str
+    texts : tuple of str
+    articles : tuple of str
+        For each text the slug of the article that solves it; empty where unknown.
+    corpus : Corpus or None
+    """
+
+    seed: int
+    replication: int
+    arrived_s: Floats
+    category: Ints
+    priority: Ints
+    text: Ints
+    categories: tuple[str, ...]
+    texts: tuple[str, ...]
+    articles: tuple[str, ...]
+    corpus: Corpus | None
+
+    def __len__(self) -> int:
+        return len(self.arrived_s)
+
+    def uniform(self, stream: Stream, repeat: int = 0) -> Floats:
+        """A uniform in [0, 1) for each ticket, shape (n,); the same whenever it is asked for."""
+        return uniforms(self.seed, self.replication, stream, len(self), repeat)
+
+
+def draw(scenario: Scenario, replication: int = 0) -> Demand:
+    """Draw every ticket of a replication.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    replication : int
+        Number of the replication, 0 first; with the scenario's seed it fixes everything.
+
+    Raises
+    ------
+    ScenarioError
+        If a file is unusable, or a category is named that no ticket has.
+
+    Examples
+    --------
+    >>> from twin.scenario_file import from_data
+    >>> pool = {"heads": 1, "handle_time": "5min"}
+    >>> desk = from_data({"horizon": "1h", "agents": {"all": pool},
+    ...                   "arrivals": {"kind": "constant", "rate": "6/h"}})
+    >>> draw(desk).arrived_s
+    array([ 600., 1200., 1800., 2400., 3000.])
+    """
+    seed = scenario.seed
+    corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
+    trace: pd.DataFrame | None = None
+    if scenario.arrivals.kind == "trace":
+        trace = scale_trace(read_trace(scenario), scenario, seed, replication)
+        arrived_s = trace["time_s"].to_numpy(dtype=float)
+    else:
+        arrived_s = arrival_times(scenario, seed, replication)
+    n = len(arrived_s)
+
+    def luck(stream: Stream) -> Floats:
+        return uniforms(seed, replication, stream, n)
+
+    categories = _categories(scenario, corpus, trace)
+    check_categories(scenario, categories)
+    if trace is not None and "category" in trace:
+        category = np.array([categories.index(name) for name in trace["category"]], dtype=np.int64)
+    else:
+        category = _pick(_category_weights(scenario, corpus, categories), luck(Stream.CATEGORY))
+    texts: tuple[str, ...] = corpus.texts if corpus else ()
+    articles: tuple[str, ...] = corpus.article if corpus else ()
+    priority: Ints
+    if trace is not None and "text" in trace:
+        text, texts, articles = _traced_texts(trace["text"], corpus)
+        priority = np.full(n, NORMAL)
+    elif corpus is not None:
+        text = _texts(scenario, corpus, categories, category, luck(Stream.TEXT))
+        priority = corpus.priority[text]
+    else:
+        text, priority = np.full(n, -1), np.full(n, NORMAL)
+    if scenario.tickets.priority_mix is not None:
+        mix = scenario.tickets.priority_mix
+        weights = np.array([mix.get(name, 0.0) for name in PRIORITIES])  # type: ignore[call-overload]
+        priority = _pick(weights, luck(Stream.PRIORITY))
+    elif trace is not None and "priority" in trace:
+        priority = _traced_priorities(trace["priority"], scenario)
+    return Demand(
+        seed, replication, arrived_s, category, priority, text, categories, texts, articles, corpus
+    )
+
+
+def category_names(scenario: Scenario) -> tuple[str, ...]:
+    """The categories of a scenario's tickets, without drawing any."""
+    corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
+    trace = read_trace(scenario) if scenario.arrivals.kind == "trace" else None
+    return _categories(scenario, corpus, trace)
+
+
+def _categories(
+    scenario: Scenario, corpus: Corpus | None, trace: pd.DataFrame | None
+) -> tuple[str, ...]:
+    if trace is not None and "category" in trace:
+        traced = set(trace["category"].astype(str))
+        return tuple(sorted(traced | set(corpus.categories if corpus else ())))
+    if corpus is not None:
+        return corpus.categories
+    return tuple(scenario.tickets.category_mix or ("General",))
+
+
+def _category_weights(
+    scenario: Scenario, corpus: Corpus | None, categories: tuple[str, ...]
+) -> Floats:
+    mix = scenario.tickets.category_mix
+    if mix is not None:
+        return np.array([mix.get(name, 0.0) for name in categories])
+    if corpus is None:
+        return np.ones(len(categories))
+    counts = np.bincount(corpus.category[~corpus.train], minlength=len(corpus.categories))
+    # A trace may know more categories than the corpus.
+    by_name = dict(zip(corpus.categories, counts, strict=True))
+    return np.array([float(by_name.get(name, 0)) for name in categories])
+
+
+def _pick(weights: Floats, u: Floats) -> Ints:
+    """Index by weight for each uniform."""
+    edges = np.cumsum(weights / weights.sum())
+    edges[np.flatnonzero(weights)[-1] :] = 1.0
+    return np.searchsorted(edges, u, side="right").astype(np.int64)
+
+
+def _texts(
+    scenario: Scenario, corpus: Corpus, categories: tuple[str, ...], category: Ints, u: Floats
+) -> Ints:
+    """A text that customers send, of each ticket's category."""
+    text = np.empty(len(category), dtype=np.int64)
+    for k in np.unique(category):
+        name = categories[k]
+        known = corpus.categories.index(name) if name in corpus.categories else -1
+        rows = np.flatnonzero((corpus.category == known) & ~corpus.train)
+        if not len(rows):
+            reason = f'the corpus has no ticket for customers to send in category "{name}"'
+            raise ScenarioError(scenario.name, [Fault("tickets.category_mix", reason)])
+        here = category == k
+        text[here] = rows[(u[here] * len(rows)).astype(np.int64)]
+    return text
+
+
+def _traced_texts(
+    column: pd.Series[str], corpus: Corpus | None
+) -> tuple[Ints, tuple[str, ...], tuple[str, ...]]:
+    text, distinct = pd.factorize(column.astype(str))
+    known = dict(zip(corpus.texts, corpus.article, strict=True)) if corpus else {}
+    texts = tuple(map(str, distinct))
+    return text.astype(np.int64), texts, tuple(known.get(t, "") for t in texts)
+
+
+def _traced_priorities(column: pd.Series[str], scenario: Scenario) -> Ints:
+    odd = sorted(set(column) - set(PRIORITIES))
+    if odd:
+        reason = f"unknown priority in the trace; allowed: {', '.join(PRIORITIES)}"
+        raise ScenarioError(scenario.name, [Fault("arrivals.trace", reason, odd[0])])
+    return np.array([PRIORITIES.index(name) for name in column], dtype=np.int64)

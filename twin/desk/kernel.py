@@ -1,0 +1,69 @@
+"""The few SimPy extensions that make the desk fast: one event a visit, processes started eagerly.
+
+Each is proven equal to the plain SimPy form in tests/test_kernel.py. What costs in SimPy are events
+(about 0.7 us) and processes (3.6 us), not generators: so a ticket's life is a plain generator that
+waits on events, and a visit to a server is one event, scheduled when service begins.
+
+At equal times what ends comes before what begins (release before seize): ends are URGENT,
+arrivals and pauses NORMAL; within each, in the order of scheduling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from heapq import heappush
+from typing import Any
+
+import simpy
+from simpy.events import NORMAL, URGENT, Event
+
+Life = Generator[Event, Any, Any]
+
+
+class Clock(simpy.Environment):
+    """A SimPy environment that also schedules at a moment.
+
+    ``now + (moment - now)`` is not always `moment` in floating point; a moment that was computed
+    ahead must come to the last bit.
+    """
+
+    def schedule_at(self, event: Event, moment: float, priority: Any = URGENT) -> None:
+        """Let `event` happen at `moment` (seconds, not before now)."""
+        heappush(self._queue, (moment, priority, next(self._eid), event))
+
+    def at(self, moment: float) -> Event:
+        """An event that happens at `moment` (seconds, not before now)."""
+        event = Happening(self)
+        heappush(self._queue, (moment, NORMAL, next(self._eid), event))
+        return event
+
+
+class Happening(Event):
+    """An event whose success is certain, with itself as value; not yet scheduled."""
+
+    def __init__(self, env: simpy.Environment) -> None:
+        # Not Event.__init__: these are its four lines with the outcome set.
+        self.env = env
+        self.callbacks = []
+        self._ok = True
+        self._value = self
+
+
+def begin(life: Life) -> None:
+    """Start a process at once, without the event that simpy.Process needs to start and to end.
+
+    The generator yields events that have not happened yet and is sent their values. An exception
+    raised in it ends the run, as in SimPy.
+    """
+    send = life.send
+
+    def resume(event: Event) -> None:
+        try:
+            send(event._value).callbacks.append(resume)  # type: ignore[union-attr]
+        except StopIteration:
+            pass
+
+    try:
+        next(life).callbacks.append(resume)  # type: ignore[union-attr]
+    except StopIteration:
+        pass

@@ -1,0 +1,219 @@
+"""The life of a ticket, readable top to bottom: receive, categorize, respond, update status,
+collect feedback.
+
+Each method that waits is a generator on the desk's clock: a visit to the provider or to the agents
+is one event. A method that waits returns None when the customer has left.
+"""  # noqa: D205, D400
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from twin.assistant.protocol import OK
+from twin.customers import Customers
+from twin.demand import Demand
+from twin.desk.agents import AgentPools
+from twin.desk.helpdesk import HelpDesk
+from twin.desk.kernel import Clock
+from twin.desk.ledger import Ledger
+from twin.records import (
+    ABANDONED,
+    BY_AGENT,
+    BY_ASSISTANT,
+    BY_REVIEW,
+    CATEGORIZED,
+    CLOSED,
+    ESCALATED,
+    HANDLE,
+    IN_PROGRESS,
+    OPEN,
+    PENDING_REVIEW,
+    REOPENED,
+    RESOLVED,
+    REVIEW,
+    TRIAGE,
+)
+from twin.scenario import Scenario
+
+Waits = Generator[Any, Any, Any]
+
+
+class Lifecycle:
+    """The rules by which tickets live on one desk.
+
+    Parameters
+    ----------
+    clock : Clock
+    scenario : Scenario
+    demand : Demand
+    customers : Customers
+    agents : AgentPools
+    helpdesk : HelpDesk or None
+        The assistant behind its provider; None where humans work alone.
+    ledger : Ledger
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        scenario: Scenario,
+        demand: Demand,
+        customers: Customers,
+        agents: AgentPools,
+        helpdesk: HelpDesk | None,
+        ledger: Ledger,
+    ) -> None:
+        self._clock = clock
+        self._customers = customers
+        self._agents = agents
+        self._assistant = helpdesk
+        self._ledger = ledger
+        self._arrived_s = memoryview(demand.arrived_s)
+        self._truth = memoryview(demand.category)
+        self._responds = scenario.assistant.role == "full"
+        self._threshold = scenario.assistant.confidence_threshold
+        self._close_after_s = scenario.customers.close_after
+        names = demand.categories
+        human, review = scenario.assistant.human_categories, scenario.assistant.review_categories
+        self._for_humans = frozenset(k for k, name in enumerate(names) if name in human)
+        self._for_review = frozenset(
+            k for k, name in enumerate(names) if name in review or "*" in review
+        )
+
+    def life(self, ticket: int) -> Waits:
+        """The whole life of a ticket, from its arrival to its last status."""
+        self.receive(ticket)
+        category = None
+        if self._assistant is not None:
+            category = yield from self.categorize(ticket)
+        worker = yield from self.respond(ticket, category)
+        while worker is not None and self.update_status(ticket, worker):
+            worker = yield from self.reopen(ticket)
+
+    def receive(self, ticket: int) -> None:
+        """The ticket arrives."""
+        self._ledger.status(ticket, OPEN)
+
+    def categorize(self, ticket: int) -> Waits:
+        """The assistant names a category; where it is unsure, an agent does.
+
+        Returns the category, or None where none was found.
+        """
+        ledger, assistant = self._ledger, self._assistant
+        assert assistant is not None
+        lines = yield from assistant.ask(ticket, "categorize")
+        if lines is None:
+            return None
+        confidence = ledger.confidence[ticket] = lines.confidence[ticket]
+        category = lines.category[ticket]
+        if confidence < self._threshold:
+            ledger.status(ticket, ESCALATED)
+            ledger.transfers[ticket] += 1
+            if (yield from self._agent(ticket, category, TRIAGE)) is None:
+                return None
+            self._categorized(ticket, self._truth[ticket], BY_AGENT)
+            category = self._truth[ticket]
+        else:
+            self._categorized(ticket, category, BY_ASSISTANT)
+        ledger.status(ticket, CATEGORIZED)
+        return category
+
+    def respond(self, ticket: int, category: int | None, visit: int = 0) -> Waits:
+        """Somebody answers. Returns who, or None where the customer left."""
+        ledger = self._ledger
+        if ledger.latest[ticket] == ABANDONED:
+            return None
+        if not self._responds or category is None or category in self._for_humans:
+            return (yield from self.respond_by_agent(ticket, category, visit))
+        assert self._assistant is not None
+        ledger.status(ticket, IN_PROGRESS)
+        given = "own" if ledger.categorized_by[ticket] == BY_ASSISTANT else "true"
+        lines = yield from self._assistant.ask(ticket, "respond", given, visit)
+        if lines is None:
+            return (yield from self.respond_by_agent(ticket, category, visit))
+        ledger.quality[ticket] = lines.quality[ticket]
+        ledger.answer[ticket] = lines.answer[ticket]
+        if category in self._for_review:
+            ledger.status(ticket, PENDING_REVIEW)
+            if (yield from self._agent(ticket, category, REVIEW, visit)) is None:
+                return None
+            return BY_REVIEW
+        return BY_ASSISTANT
+
+    def respond_by_agent(self, ticket: int, category: int | None, visit: int) -> Waits:
+        """An agent answers, if the customer waits for one."""
+        ledger = self._ledger
+        if self._responds and ledger.latest[ticket] != REOPENED:
+            ledger.status(ticket, ESCALATED)
+            ledger.transfers[ticket] += 1
+        truth = self._truth[ticket]
+        done = yield from self._agent(ticket, truth if category is None else category, HANDLE, visit)
+        if done is None:
+            return None
+        if done.misrouted:
+            ledger.status(ticket, ESCALATED)
+            ledger.transfers[ticket] += 1
+            if (yield from self._agent(ticket, truth, HANDLE, visit)) is None:
+                return None
+        if category is None:
+            self._categorized(ticket, truth, BY_AGENT)
+        return BY_AGENT
+
+    def update_status(self, ticket: int, worker: int) -> bool:
+        """The answer reaches the customer. Returns whether they will come back."""
+        ledger, customers = self._ledger, self._customers
+        now = self._clock.now
+        ledger.responded(ticket)
+        ledger.resolved_s[ticket] = now
+        ledger.resolved_by[ticket] = worker
+        ledger.status(ticket, RESOLVED)
+        visit = ledger.reopens[ticket]
+        right = worker == BY_AGENT or ledger.category[ticket] == self._truth[ticket]
+        solved = customers.is_solved(ticket, worker, right, ledger.quality[ticket], visit)
+        ledger.solved[ticket] = solved
+        if not solved and customers.comes_back(ticket, visit):
+            return True
+        ledger.status_at(ticket, CLOSED, now + self._close_after_s)
+        if customers.answers_survey(ticket):
+            self.collect_feedback(ticket, worker, solved, right)
+        return False
+
+    def collect_feedback(self, ticket: int, worker: int, solved: bool, right: bool) -> None:
+        """The customer rates the desk."""
+        ledger, customers = self._ledger, self._customers
+        response_s = ledger.responded_s[ticket] - self._arrived_s[ticket]
+        rating = customers.rating(
+            ticket, solved, right, ledger.transfers[ticket], ledger.reopens[ticket], response_s
+        )
+        model = version = -1
+        if worker != BY_AGENT and self._assistant is not None:
+            model, version = self._assistant.signature(ticket)
+        ledger.rated(ticket, rating, model, version, customers.comment(ticket, rating))
+
+    def reopen(self, ticket: int) -> Waits:
+        """The customer comes back after a while, to a human where there are any."""
+        ledger, clock = self._ledger, self._clock
+        yield clock.at(clock.now + self._customers.reopen_delay_s(ticket, ledger.reopens[ticket]))
+        ledger.reopens[ticket] += 1
+        visit = ledger.reopens[ticket]
+        ledger.status(ticket, REOPENED)
+        if self._agents.teams:
+            category = ledger.category[ticket]
+            if ledger.resolved_by[ticket] == BY_ASSISTANT:
+                ledger.transfers[ticket] += 1
+            return (yield from self.respond_by_agent(ticket, category, visit))
+        return (yield from self.respond(ticket, ledger.category[ticket], visit))
+
+    def _agent(self, ticket: int, category: int, activity: int, visit: int = 0) -> Waits:
+        """Wait for an agent and their work; None where the customer left first."""
+        patience_s = self._customers.patience_s(ticket)
+        done = yield self._agents.visit(ticket, category, activity, visit, patience_s)
+        if done.abandoned:
+            self._ledger.status_at(ticket, ABANDONED, done.deadline_s)
+            return None
+        return done
+
+    def _categorized(self, ticket: int, category: int, worker: int) -> None:
+        self._ledger.category[ticket] = category
+        self._ledger.categorized_by[ticket] = worker

@@ -1,0 +1,235 @@
+"""The language-model provider as a simulated resource: concurrency, quotas, refusals, outages.
+
+Limits are leaky buckets: what was used drains continuously at limit over period. That is how the
+provider's own messages compute: "Limit 8000, Used 6956, Requested 3570. Please try again in
+18.945s" is (6956 + 3570 - 8000) / 8000 x 60 s.
+
+Retry, back-off and Retry-After happen here, in simulated time. The back-off doubles from
+`backoff` to `max_backoff`, less up to a quarter at random, as in the groq SDK.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from twin.assistant.protocol import (
+    BAD_ANSWER,
+    OK,
+    OUTAGE,
+    RATE_LIMITED,
+    REFUSED,
+    TIMEOUT,
+)
+from twin.desk.kernel import Clock, Happening
+from twin.desk.ledger import Ledger
+from twin.desk.script import Lines
+from twin.luck import Stream, generator
+from twin.scenario import Provider as Settings
+from twin.scenario import RandomOutages, Scenario
+
+# Asking again would bring the same.
+_FINAL = {OK, REFUSED, BAD_ANSWER}
+
+
+class Quota:
+    """One limit: so many units (requests or tokens) a period, as a leaky bucket."""
+
+    def __init__(self, limit: int, period_s: float, counts_tokens: bool) -> None:
+        self.limit = limit
+        self.drain = limit / period_s
+        self.counts_tokens = counts_tokens
+        self.level = 0.0
+        self.at_s = 0.0
+
+    def wait_s(self, amount: float, now_s: float) -> float:
+        """Seconds until `amount` fits; 0 when it fits now."""
+        used = max(0.0, self.level - (now_s - self.at_s) * self.drain)
+        return max(0.0, (used + amount - self.limit) / self.drain)
+
+    def take(self, amount: float, now_s: float) -> None:
+        """Use up `amount` now."""
+        self.level = max(0.0, self.level - (now_s - self.at_s) * self.drain) + amount
+        self.at_s = now_s
+
+
+class Attempt(Happening):
+    """A request on its way: it waits for a free connection, is sent, and is answered or refused."""
+
+    def __init__(self, clock: Clock, latency_s: float, tokens: int, outcome: int) -> None:
+        super().__init__(clock)
+        self.latency_s = latency_s
+        self.tokens = tokens
+        self.outcome = outcome
+        self.started_s = clock.now
+        self.retry_after_s = 0.0
+
+
+class Provider:
+    """One model at the provider, with its own quotas.
+
+    Parameters
+    ----------
+    clock : Clock
+    settings : twin.scenario.Provider
+    limits : mapping of str to int
+        rpm, rpd, tpm, tpd: those that apply.
+    outages : list of (float, float)
+        Start and end of each outage, seconds.
+    jitter : sequence of float, shape (n,)
+        A uniform a ticket, for the back-off.
+    ledger : Ledger
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        settings: Settings,
+        limits: dict[str, int],
+        outages: list[tuple[float, float]],
+        jitter: memoryview,
+        ledger: Ledger,
+    ) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._ledger = ledger
+        self._jitter = jitter
+        self.quotas = [
+            Quota(limits[name], period_s, name.startswith("t"))
+            for name, period_s in (("rpm", 60.0), ("rpd", 86400.0), ("tpm", 60.0), ("tpd", 86400.0))
+            if name in limits
+        ]
+        self._down_from = [start for start, _ in outages]
+        self._down_to = [end for _, end in outages]
+        self._under_way = 0
+        self._waiting: deque[Attempt] = deque()
+
+    def ask(
+        self, ticket: int, step: int, model: int, version: int, lines: Lines
+    ) -> Generator[Any, Any, int]:
+        """Ask until there is an answer or the retries are used up; returns the outcome.
+
+        Waits in simulated time: `yield from` it in a process. Writes the row of the call.
+        """
+        clock = self._clock
+        asked_s = clock.now
+        settings = self._settings
+        attempts = limited = 0
+        quota_s = 0.0
+        while True:
+            tokens_in, tokens_out = lines.prompt_tokens[ticket], lines.completion_tokens[ticket]
+            attempt = self._send(lines.latency_s[ticket], tokens_in + tokens_out, lines.outcome[ticket])
+            yield attempt
+            attempts += 1
+            outcome = attempt.outcome
+            if outcome in _FINAL or attempts > settings.retries:
+                break
+            pause = min(settings.max_backoff, settings.backoff * 2.0 ** (attempts - 1))
+            pause *= 1 - 0.25 * self._jitter[ticket]
+            if outcome == RATE_LIMITED:
+                limited += 1
+                pause = max(pause, attempt.retry_after_s)
+                quota_s += pause
+            elif outcome != OUTAGE:
+                # A fresh attempt has fresh luck; a refused one was never worked on.
+                lines = lines.again()
+            yield clock.at(clock.now + pause)
+        if outcome == RATE_LIMITED:
+            limited += 1
+        if outcome != OK:
+            tokens_in = tokens_out = 0
+        self._ledger.call(
+            ticket, step, model, version, asked_s, attempt.started_s, quota_s,
+            attempts, limited, tokens_in, tokens_out, outcome,
+        )  # fmt: skip
+        return outcome
+
+    def _send(self, latency_s: float, tokens: int, outcome: int) -> Attempt:
+        attempt = Attempt(self._clock, latency_s, tokens, outcome)
+        most = self._settings.concurrency
+        if most is None:
+            self._start(attempt)
+        elif self._under_way < most:
+            attempt.callbacks.append(self._release)  # type: ignore[union-attr]
+            self._under_way += 1
+            self._start(attempt)
+        else:
+            self._waiting.append(attempt)
+        return attempt
+
+    def _release(self, _: Any) -> None:
+        if self._waiting:
+            attempt = self._waiting.popleft()
+            attempt.callbacks.insert(0, self._release)  # type: ignore[union-attr]
+            self._start(attempt)
+        else:
+            self._under_way -= 1
+
+    def _start(self, attempt: Attempt) -> None:
+        """Send it: from here one event to its end, whatever that is."""
+        clock = self._clock
+        now = attempt.started_s = clock.now
+        duration = 0.0
+        if self._down_from and self._is_down(now):
+            attempt.outcome = OUTAGE
+        elif not self.quotas or self._admit(attempt, now):
+            duration = attempt.latency_s
+            if duration > self._settings.timeout:
+                duration = self._settings.timeout
+                attempt.outcome = TIMEOUT
+        clock.schedule_at(attempt, now + duration)
+
+    def _is_down(self, now_s: float) -> bool:
+        k = bisect_right(self._down_from, now_s) - 1
+        return k >= 0 and now_s < self._down_to[k]
+
+    def _admit(self, attempt: Attempt, now: float) -> bool:
+        """Whether the quotas let the request through; if so it is counted."""
+        longest = 0.0
+        for quota in self.quotas:
+            amount = attempt.tokens if quota.counts_tokens else 1
+            if amount > quota.limit:
+                attempt.outcome = REFUSED
+                return False
+            longest = max(longest, quota.wait_s(amount, now))
+        if longest > 0:
+            attempt.outcome = RATE_LIMITED
+            attempt.retry_after_s = longest
+            return False
+        for quota in self.quotas:
+            quota.take(attempt.tokens if quota.counts_tokens else 1, now)
+        return True
+
+
+def outages(scenario: Scenario, seed: int, replication: int) -> list[tuple[float, float]]:
+    """Start and end of every outage, planned or random, merged and in order; seconds."""
+    settings = scenario.provider
+    windows = [(o.start, o.start + o.length) for o in settings.outages]
+    if settings.random_outages is not None:
+        windows += _random(settings.random_outages, scenario.horizon, seed, replication)
+    merged: list[tuple[float, float]] = []
+    for start, end in sorted(windows):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _random(
+    settings: RandomOutages, horizon: float, seed: int, replication: int
+) -> list[tuple[float, float]]:
+    rng = generator(seed, replication, Stream.OUTAGE)
+    windows = []
+    moment = 0.0
+    while True:
+        up, down = -np.log1p(-rng.random(2))
+        start = moment + up * settings.mean_time_between_failures
+        if start >= horizon:
+            return windows
+        moment = start + down * settings.mean_time_to_repair
+        windows.append((float(start), float(moment)))

@@ -1,0 +1,464 @@
+"""The named distributions of scenario files, as vectorised quantile functions.
+
+A distribution is given by the parameters people know: mean and cv (standard deviation over mean),
+or two quantiles. Each turns uniforms into values, so the luck stays with the ticket: the same
+uniform gives a long handle time in every scenario.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+from scipy import optimize, special
+
+from twin.units import DURATION_HELP, format_duration, parse_duration
+
+Floats = npt.NDArray[np.float64]
+
+
+class Seconds(float):
+    """A number that was written as a duration; it computes as a plain float."""
+
+
+def _amount(given: Any) -> float:
+    if isinstance(given, str):
+        try:
+            return Seconds(parse_duration(given))
+        except ValueError as error:
+            raise PydanticCustomError("unit", "{reason}", {"reason": str(error)}) from None
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+        raise PydanticCustomError("unit", f"must be a number, or {DURATION_HELP}")
+    return given if isinstance(given, Seconds) else float(given)
+
+
+# Any: pydantic must not rebuild the float, or a Seconds would lose its type.
+Amount = Annotated[
+    Any,
+    BeforeValidator(_amount),
+    PlainSerializer(lambda v: format_duration(v) if isinstance(v, Seconds) else v),
+    WithJsonSchema({"type": ["number", "string"], "description": f"a number, or {DURATION_HELP}"}),
+]
+
+
+class _Distribution(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def quantile(self, u: Floats) -> Floats:
+        """Values at the probabilities `u` (any shape, in [0, 1))."""
+        raise NotImplementedError
+
+    def mean_value(self) -> float:
+        """Mean, in the unit of the parameters."""
+        raise NotImplementedError
+
+    def _require(self, condition: bool, reason: str) -> None:
+        if not condition:
+            raise PydanticCustomError("distribution", "{reason}", {"reason": reason})
+
+
+class Constant(_Distribution):
+    """Always the same value."""
+
+    distribution: Literal["constant"]
+    value: Amount
+
+    @model_validator(mode="after")
+    def _check(self) -> Constant:
+        self._require(self.value >= 0, "value must not be negative")
+        return self
+
+    def quantile(self, u: Floats) -> Floats:
+        return np.full(np.shape(u), float(self.value))
+
+    def mean_value(self) -> float:
+        return float(self.value)
+
+
+class Uniform(_Distribution):
+    """Anything between low and high."""
+
+    distribution: Literal["uniform"]
+    low: Amount
+    high: Amount
+
+    @model_validator(mode="after")
+    def _check(self) -> Uniform:
+        self._require(0 <= self.low <= self.high, "must have 0 <= low <= high")
+        return self
+
+    def quantile(self, u: Floats) -> Floats:
+        return float(self.low) + (float(self.high) - float(self.low)) * u
+
+    def mean_value(self) -> float:
+        return (float(self.low) + float(self.high)) / 2
+
+
+class Triangular(_Distribution):
+    """Between low and high, most often near mode."""
+
+    distribution: Literal["triangular"]
+    low: Amount
+    mode: Amount
+    high: Amount
+
+    @model_validator(mode="after")
+    def _check(self) -> Triangular:
+        ordered = 0 <= self.low <= self.mode <= self.high and self.low < self.high
+        self._require(ordered, "must have 0 <= low <= mode <= high and low < high")
+        return self
+
+    def quantile(self, u: Floats) -> Floats:
+        low, mode, high = float(self.low), float(self.mode), float(self.high)
+        split = (mode - low) / (high - low)
+        rising = low + np.sqrt(u * (high - low) * (mode - low))
+        falling = high - np.sqrt((1 - u) * (high - low) * (high - mode))
+        return np.where(u < split, rising, falling)
+
+    def mean_value(self) -> float:
+        return (float(self.low) + float(self.mode) + float(self.high)) / 3
+
+
+class _Spread(_Distribution):
+    """A family given by mean and cv, or by two quantiles."""
+
+    mean: Amount | None = Field(None, description="mean value")
+    cv: Annotated[float, Field(gt=0, le=20)] | None = Field(
+        None, description="coefficient of variation: standard deviation over mean"
+    )
+    quantiles: dict[str, Amount] | None = Field(
+        None, description='two quantiles instead of mean and cv, as { p50 = "8min", p90 = "25min" }'
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> _Spread:
+        by_mean = self.mean is not None and self.cv is not None
+        alone = self.mean is None and self.cv is None
+        self._require(
+            (by_mean and self.quantiles is None) or (alone and self.quantiles is not None),
+            'give mean and cv, or quantiles = { p50 = "8min", p90 = "25min" }, not both',
+        )
+        if by_mean:
+            self._require(self.mean > 0, "mean must be above 0")
+        else:
+            (p1, x1), (p2, x2) = self._two_quantiles()
+            self._require(p1 < p2 and 0 < x1 < x2, "quantiles must rise and be above 0")
+        self._parameters()
+        return self
+
+    def _two_quantiles(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        given = self.quantiles or {}
+        pairs = []
+        for name, value in given.items():
+            digits = name[1:]
+            good = name[:1] == "p" and digits.replace(".", "", 1).isdigit()
+            good = good and 0 < float(digits) < 100
+            self._require(good, f'quantile names look like "p50" or "p99.5", not "{name}"')
+            pairs.append((float(digits) / 100, float(value)))
+        self._require(len(pairs) == 2, "give exactly two quantiles")
+        first, second = sorted(pairs)
+        return first, second
+
+    def _parameters(self) -> tuple[float, float]:
+        """Location-free parameters of the family, (shape, scale)."""
+        raise NotImplementedError
+
+
+class Lognormal(_Spread):
+    """Right-skewed times; handle times are close to it."""
+
+    distribution: Literal["lognormal"]
+
+    def _parameters(self) -> tuple[float, float]:
+        if self.quantiles is None:
+            assert self.cv is not None
+            variance = math.log1p(self.cv**2)
+            return math.sqrt(variance), math.log(float(self.mean)) - variance / 2
+        (p1, x1), (p2, x2) = self._two_quantiles()
+        z1, z2 = float(special.ndtri(p1)), float(special.ndtri(p2))
+        sigma = math.log(x2 / x1) / (z2 - z1)
+        return sigma, math.log(x1) - sigma * z1
+
+    def quantile(self, u: Floats) -> Floats:
+        sigma, mu = self._parameters()
+        return np.exp(mu + sigma * special.ndtri(u))
+
+    def mean_value(self) -> float:
+        sigma, mu = self._parameters()
+        return math.exp(mu + sigma**2 / 2)
+
+
+class Gamma(_Spread):
+    """Positive, skewed; cv 1 is the exponential, cv 1/sqrt(k) the Erlang of k phases."""
+
+    distribution: Literal["gamma"]
+
+    def _parameters(self) -> tuple[float, float]:
+        if self.quantiles is None:
+            assert self.cv is not None
+            return 1 / self.cv**2, float(self.mean) * self.cv**2
+        (p1, x1), (p2, x2) = self._two_quantiles()
+
+        def gap(log_shape: float) -> float:
+            shape = math.exp(log_shape)
+            ratio = special.gammaincinv(shape, p2) / special.gammaincinv(shape, p1)
+            return float(math.log(ratio) - math.log(x2 / x1))
+
+        try:
+            shape = math.exp(optimize.brentq(gap, math.log(0.02), math.log(1e5)))
+        except ValueError:
+            self._require(False, "no gamma distribution has these two quantiles")
+            raise
+        return shape, x1 / float(special.gammaincinv(shape, p1))
+
+    def quantile(self, u: Floats) -> Floats:
+        shape, scale = self._parameters()
+        return scale * np.asarray(special.gammaincinv(shape, u), dtype=float)
+
+    def mean_value(self) -> float:
+        shape, scale = self._parameters()
+        return shape * scale
+
+
+class Weibull(_Spread):
+    """Times with a falling (cv > 1) or rising (cv < 1) hazard."""
+
+    distribution: Literal["weibull"]
+
+    def _parameters(self) -> tuple[float, float]:
+        if self.quantiles is None:
+            cv = self.cv
+            assert cv is not None
+
+            def gap(shape: float) -> float:
+                log_ratio = special.gammaln(1 + 2 / shape) - 2 * special.gammaln(1 + 1 / shape)
+                return float(log_ratio - math.log1p(cv**2))
+
+            shape = float(optimize.brentq(gap, 0.1, 500.0))
+            return shape, float(self.mean) / float(special.gamma(1 + 1 / shape))
+        (p1, x1), (p2, x2) = self._two_quantiles()
+        h1, h2 = -math.log1p(-p1), -math.log1p(-p2)
+        shape = math.log(h2 / h1) / math.log(x2 / x1)
+        return shape, x1 / h1 ** (1 / shape)
+
+    def quantile(self, u: Floats) -> Floats:
+        shape, scale = self._parameters()
+        return scale * (-np.log1p(-u)) ** (1 / shape)
+
+    def mean_value(self) -> float:
+        shape, scale = self._parameters()
+        return scale * float(special.gamma(1 + 1 / shape))
+
+
+class Exponential(_Distribution):
+    """Memoryless; patience is close to it."""
+
+    distribution: Literal["exponential"]
+    mean: Amount
+
+    @model_validator(mode="after")
+    def _check(self) -> Exponential:
+        self._require(self.mean > 0, "mean must be above 0")
+        return self
+
+    def quantile(self, u: Floats) -> Floats:
+        return -float(self.mean) * np.log1p(-u)
+
+    def mean_value(self) -> float:
+        return float(self.mean)
+
+
+@lru_cache(maxsize=64)
+def _sorted_column(file: str, column: str) -> Floats:
+    import pandas as pd
+
+    path = Path(file)
+    if not path.is_file():
+        raise ValueError(f"file not found: {file}")
+    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    if column not in frame:
+        raise ValueError(f'no column "{column}" in {file}; it has: {", ".join(map(str, frame))}')
+    values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
+    if not len(values) or not np.isfinite(values).all() or values.min() < 0:
+        raise ValueError(f'column "{column}" of {file} must hold numbers, none negative or missing')
+    return np.sort(values)
+
+
+class Empirical(_Distribution):
+    """Measured values from a column of a CSV or Parquet file, each equally likely."""
+
+    distribution: Literal["empirical"]
+    file: str = Field(description="CSV or Parquet file, relative to the scenario file")
+    column: str = Field(description="column of numbers; times are seconds, whatever `unit` says")
+    unit: Amount | None = Field(
+        None, description='what 1 in the column means, such as "1s" or "1min"; needed for times'
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Empirical:
+        try:
+            _sorted_column(self.file, self.column)
+        except (ValueError, OSError) as error:
+            self._require(False, str(error))
+        return self
+
+    def quantile(self, u: Floats) -> Floats:
+        values = _sorted_column(self.file, self.column)
+        scale = 1.0 if self.unit is None else float(self.unit)
+        index = np.minimum((np.asarray(u) * len(values)).astype(np.int64), len(values) - 1)
+        return values[index] * scale
+
+    def mean_value(self) -> float:
+        scale = 1.0 if self.unit is None else float(self.unit)
+        return float(_sorted_column(self.file, self.column).mean()) * scale
+
+
+class Part(BaseModel):
+    """One part of a mixture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    weight: float = Field(gt=0, description="how often, relative to the other parts")
+    of: AnyDistribution = Field(description="the distribution of this part")
+
+
+class Mixture(_Distribution):
+    """One of several distributions, chosen by weight.
+
+    The uniform picks the part and, rescaled, the value within it (composition): exact in
+    distribution, though not monotone across parts.
+    """
+
+    distribution: Literal["mixture"]
+    parts: list[Part] = Field(min_length=1)
+
+    def quantile(self, u: Floats) -> Floats:
+        u = np.asarray(u, dtype=float)
+        weights = np.array([part.weight for part in self.parts])
+        edges = np.concatenate([[0.0], np.cumsum(weights / weights.sum())])
+        edges[-1] = 1.0
+        chosen = np.clip(np.searchsorted(edges, u, side="right") - 1, 0, len(self.parts) - 1)
+        out = np.empty(u.shape)
+        for k, part in enumerate(self.parts):
+            here = chosen == k
+            width = edges[k + 1] - edges[k]
+            inside = np.clip((u[here] - edges[k]) / width, 0.0, np.nextafter(1.0, 0.0))
+            out[here] = part.of.quantile(inside)
+        return out
+
+    def mean_value(self) -> float:
+        total = sum(part.weight for part in self.parts)
+        return sum(part.weight * part.of.mean_value() for part in self.parts) / total
+
+
+KINDS = {
+    "constant": Constant,
+    "uniform": Uniform,
+    "triangular": Triangular,
+    "exponential": Exponential,
+    "lognormal": Lognormal,
+    "gamma": Gamma,
+    "weibull": Weibull,
+    "empirical": Empirical,
+    "mixture": Mixture,
+}
+
+
+def _shorthand(given: Any) -> Any:
+    """A bare amount means a constant."""
+    if isinstance(given, str | int | float) and not isinstance(given, bool):
+        return {"distribution": "constant", "value": given}
+    return given
+
+
+def _kind(given: Any) -> str | None:
+    name = given.get("distribution") if isinstance(given, dict) else given.distribution
+    if name not in KINDS:
+        raise PydanticCustomError(
+            "distribution_kind",
+            'must name its distribution, as { distribution = "lognormal", ... }; known: {known}',
+            {"known": ", ".join(KINDS)},
+        )
+    return str(name)
+
+
+def _checked_kind(given: Any) -> Any:
+    if not isinstance(given, dict | _Distribution):
+        raise PydanticCustomError(
+            "distribution_kind",
+            "must be an amount or a table with a distribution in it",
+        )
+    _kind(given)
+    return given
+
+
+AnyDistribution = Annotated[
+    Annotated[Constant, Tag("constant")]
+    | Annotated[Uniform, Tag("uniform")]
+    | Annotated[Triangular, Tag("triangular")]
+    | Annotated[Exponential, Tag("exponential")]
+    | Annotated[Lognormal, Tag("lognormal")]
+    | Annotated[Gamma, Tag("gamma")]
+    | Annotated[Weibull, Tag("weibull")]
+    | Annotated[Empirical, Tag("empirical")]
+    | Annotated[Mixture, Tag("mixture")],
+    Discriminator(_kind),
+    BeforeValidator(_checked_kind),
+    BeforeValidator(_shorthand),
+]
+Part.model_rebuild()
+Mixture.model_rebuild()
+
+
+def _amounts(distribution: _Distribution) -> list[tuple[str, Any]]:
+    """Every amount with its key, nested parts included; the ones that carry a unit."""
+    found: list[tuple[str, Any]] = []
+    for key in ("value", "low", "mode", "high", "mean"):
+        value = getattr(distribution, key, None)
+        if value is not None:
+            found.append((key, value))
+    for name, value in (getattr(distribution, "quantiles", None) or {}).items():
+        found.append((f"quantiles.{name}", value))
+    if isinstance(distribution, Empirical):
+        found.append(("unit", distribution.unit))
+    if isinstance(distribution, Mixture):
+        for k, part in enumerate(distribution.parts):
+            found += [(f"parts.{k}.of.{key}", value) for key, value in _amounts(part.of)]
+    return found
+
+
+def _timed(distribution: Any) -> Any:
+    for key, value in _amounts(distribution):
+        # A bare zero is the same in every unit.
+        if not isinstance(value, Seconds) and value != 0:
+            raise PydanticCustomError(
+                "unit", '"{key}" must be {help}', {"key": key, "help": DURATION_HELP}
+            )
+    return distribution
+
+
+def _plain(distribution: Any) -> Any:
+    for key, value in _amounts(distribution):
+        if isinstance(value, Seconds):
+            raise PydanticCustomError("unit", '"{key}" must be a plain number', {"key": key})
+    return distribution
+
+
+TimeDistribution = Annotated[AnyDistribution, AfterValidator(_timed)]
+NumberDistribution = Annotated[AnyDistribution, AfterValidator(_plain)]

@@ -1,0 +1,70 @@
+"""All that is random, by name: streams of uniforms that belong to tickets.
+
+Replication k is a pure function of (seed, k): each stream has a generator of its own from
+``SeedSequence(seed, spawn_key=(replication, stream))``, so two scenarios see the same customers on
+the same day (common random numbers by construction), and a new stream changes no old one.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+class Stream(IntEnum):
+    """What a uniform is for. Append only: a number, once used, keeps its meaning."""
+
+    ARRIVAL = 0
+    DAY = 1
+    BURST = 2
+    COPY = 3
+    CATEGORY = 4
+    TEXT = 5
+    PRIORITY = 6
+    PATIENCE = 7
+    HANDLE = 8
+    TRIAGE = 9
+    REVIEW = 10
+    SOLVED = 11
+    REOPEN = 12
+    REOPEN_DELAY = 13
+    SURVEY = 14
+    RATING = 15
+    COMMENT = 16
+    OUTAGE = 17
+    BACKOFF = 18
+    CATEGORIZE_ANSWER = 20
+    CATEGORIZE_CONFIDENCE = 21
+    CATEGORIZE_LATENCY = 22
+    CATEGORIZE_TOKENS_IN = 23
+    CATEGORIZE_TOKENS_OUT = 24
+    CATEGORIZE_ERROR = 25
+    RESPOND_ANSWER = 30
+    RESPOND_QUALITY = 31
+    RESPOND_LATENCY = 32
+    RESPOND_TOKENS_IN = 33
+    RESPOND_TOKENS_OUT = 34
+    RESPOND_ERROR = 35
+
+
+def generator(seed: int, replication: int, stream: Stream, repeat: int = 0) -> np.random.Generator:
+    """The generator of a stream.
+
+    Parameters
+    ----------
+    seed, replication : int
+    stream : Stream
+    repeat : int
+        0 for a ticket's first use of the stream, 1 for its second (a retry, a return), and so on.
+    """
+    key = (replication, int(stream)) if repeat == 0 else (replication, int(stream), repeat)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def uniforms(seed: int, replication: int, stream: Stream, n: int, repeat: int = 0) -> Floats:
+    """The first `n` uniforms in [0, 1) of a stream; more of them begin with the same ones."""
+    return generator(seed, replication, stream, repeat).random(n)

@@ -1,0 +1,263 @@
+"""The tables of a run: columns, types, units and meanings; ticket statuses and their transitions.
+
+Everything is recorded and nothing deleted: warm-up, windows and horizons are filters at measuring
+time. All moments (``..._s`` without another word in the meaning) are simulated seconds since the
+start of the run, midnight of the scenario's first day in its time zone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+STATUSES = (
+    "Open",
+    "Categorized",
+    "In Progress",
+    "Pending Review",
+    "Escalated",
+    "Resolved",
+    "Reopened",
+    "Closed",
+    "Abandoned",
+)
+(
+    OPEN,
+    CATEGORIZED,
+    IN_PROGRESS,
+    PENDING_REVIEW,
+    ESCALATED,
+    RESOLVED,
+    REOPENED,
+    CLOSED,
+    ABANDONED,
+) = range(len(STATUSES))
+
+# The only table of what may follow what; None stands for a ticket that is not there yet.
+TRANSITIONS: dict[int | None, frozenset[int]] = {
+    None: frozenset({OPEN}),
+    OPEN: frozenset({CATEGORIZED, IN_PROGRESS, ESCALATED, ABANDONED}),
+    CATEGORIZED: frozenset({IN_PROGRESS, ESCALATED, ABANDONED}),
+    IN_PROGRESS: frozenset({CATEGORIZED, PENDING_REVIEW, ESCALATED, RESOLVED}),
+    PENDING_REVIEW: frozenset({RESOLVED, ABANDONED}),
+    ESCALATED: frozenset({IN_PROGRESS, ABANDONED}),
+    RESOLVED: frozenset({CLOSED, REOPENED}),
+    REOPENED: frozenset({IN_PROGRESS, ABANDONED}),
+    CLOSED: frozenset(),
+    ABANDONED: frozenset(),
+}
+
+# Who did it (tickets.categorized_by and resolved_by); nobody is missing.
+WORKERS = ("assistant", "agent", "reviewed draft")
+BY_ASSISTANT, BY_AGENT, BY_REVIEW = range(len(WORKERS))
+
+# What an agent does in a visit.
+ACTIVITIES = ("handle", "triage", "review")
+HANDLE, TRIAGE, REVIEW = range(len(ACTIVITIES))
+
+# How a visit to the agents ended; open ones were waiting or in work at the horizon.
+VISIT_ENDS = ("done", "handed over", "abandoned", "open")
+DONE, HANDED_OVER, LEFT, STILL_OPEN = range(len(VISIT_ENDS))
+
+STEPS = ("categorize", "respond")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its name, pandas type, unit and meaning."""
+
+    name: str
+    dtype: str
+    unit: str
+    meaning: str
+
+
+def _columns(*rows: tuple[str, str, str, str]) -> tuple[Column, ...]:
+    return tuple(Column(*row) for row in rows)
+
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "tickets": _columns(
+        ("ticket_id", "int32", "", "number of the ticket, 1 is the first to arrive"),
+        ("arrived_s", "float64", "s", "moment of arrival"),
+        ("text_id", "int32", "", "row of the text in the corpus (0 first); -1 without a text"),
+        ("category_true", "category", "", "what the ticket is about"),
+        ("priority", "category", "", "urgent, high, normal or low"),
+        ("category", "category", "", "what it was categorized as; missing if it never was"),
+        ("confidence", "float64", "0-1", "the assistant's confidence in its category"),
+        ("categorized_by", "category", "", "assistant or agent"),
+        ("responded_s", "float64", "s", "first response: an answer is sent or an agent picks up"),
+        ("resolved_s", "float64", "s", "last resolution"),
+        ("resolved_by", "category", "", "assistant, agent or reviewed draft (last resolution)"),
+        ("solved", "float64", "0/1", "whether the last answer solved it; missing if unresolved"),
+        ("quality", "float64", "0-1", "judged quality of the assistant's answer"),
+        ("answer_id", "int32", "", "row in the table answers (0 first); -1 without a text"),
+        ("transfers", "int16", "", "times it went to another hand (assistant to agent, hand-over)"),
+        ("reopens", "int16", "", "times the customer came back"),
+        ("status", "category", "", "status at the horizon"),
+    ),
+    "timeline": _columns(
+        ("ticket_id", "int32", "", "number of the ticket"),
+        ("time_s", "float64", "s", "moment of the change"),
+        ("status", "category", "", "the new status"),
+    ),
+    "visits": _columns(
+        ("ticket_id", "int32", "", "number of the ticket"),
+        ("pool", "category", "", "agents' pool; missing while nobody took it"),
+        ("activity", "category", "", "handle, triage or review"),
+        ("queued_s", "float64", "s", "moment it joined the queue"),
+        ("started_s", "float64", "s", "moment an agent took it"),
+        ("ended_s", "float64", "s", "moment the agent was done or the customer left"),
+        ("end", "category", "", "done, handed over, abandoned or open (at the horizon)"),
+    ),
+    "calls": _columns(
+        ("ticket_id", "int32", "", "number of the ticket"),
+        ("step", "category", "", "categorize or respond"),
+        ("model", "category", "", "language model"),
+        ("prompt_version", "category", "", "version of the prompts"),
+        ("asked_s", "float64", "s", "moment the desk wanted the answer"),
+        ("started_s", "float64", "s", "moment the last attempt was sent"),
+        ("ended_s", "float64", "s", "moment the answer or the final failure came"),
+        ("quota_wait_s", "float64", "s", "length of the pauses after a 429"),
+        ("attempts", "int16", "", "times it was sent"),
+        ("rate_limited", "int16", "", "attempts answered 429"),
+        ("prompt_tokens", "int32", "tokens", "tokens in; 0 when it failed"),
+        ("completion_tokens", "int32", "tokens", "tokens out; 0 when it failed"),
+        ("cost_usd", "float64", "USD", "price of the tokens; missing where the price is unknown"),
+        ("outcome", "category", "", "ok, or why the last attempt failed; missing while under way"),
+    ),
+    "ratings": _columns(
+        ("ticket_id", "int32", "", "number of the ticket"),
+        ("rated_s", "float64", "s", "moment of the rating (at resolution)"),
+        ("rating", "int8", "1-5", "stars"),
+        ("model", "category", "", "model that answered; missing for agents"),
+        ("prompt_version", "category", "", "version of its prompts"),
+        ("feedback", "category", "", "the customer's comment"),
+    ),
+    "levels": _columns(
+        ("start_s", "float64", "s", "start of the interval"),
+        ("end_s", "float64", "s", "end of the interval"),
+        ("level", "category", "", "backlog, queue, busy or staffed"),
+        ("pool", "category", "", "agents' pool for busy and staffed"),
+        ("mean", "float64", "tickets or agents", "time average over the interval"),
+    ),
+    "answers": _columns(
+        ("text", "string", "", "an answer the assistant wrote"),
+        ("articles", "string", "", "slugs of the articles it rests on, by comma"),
+    ),
+    "kpis": _columns(
+        ("kpi", "string", "", "name of the figure"),
+        ("group", "string", "", "what it is split by (a priority, pool, category); empty: all"),
+        ("unit", "string", "", "unit of value"),
+        ("numerator", "float64", "", "summed over replications before dividing"),
+        ("denominator", "float64", "", "summed over replications before dividing"),
+        ("value", "float64", "", "numerator over denominator; missing where nothing was counted"),
+    ),
+    "failures": _columns(
+        ("scenario", "string", "", "name of the scenario"),
+        ("stage", "string", "", "draw, answer, simulate, measure or save"),
+        ("type", "string", "", "type of the exception"),
+        ("message", "string", "", "its message"),
+        ("traceback", "string", "", "where it was raised"),
+    ),
+}
+
+# Tables of a single replication, in the order they are written; kpis last: with it, it is whole.
+RUN_TABLES = ("tickets", "timeline", "visits", "calls", "ratings", "levels", "answers", "kpis")
+
+
+@dataclass(frozen=True)
+class RunLog:
+    """All tables of one replication.
+
+    Attributes
+    ----------
+    horizon_s : float
+        Length of the run.
+    tickets, timeline, visits, calls, ratings, answers : DataFrame
+        See `TABLES` for the columns.
+    texts : tuple of str
+        The corpus texts that ``tickets.text_id`` points at; empty without a corpus.
+    notes : tuple of str
+        Things the reader of the results must know, such as an unknown price.
+    """
+
+    horizon_s: float
+    tickets: pd.DataFrame
+    timeline: pd.DataFrame
+    visits: pd.DataFrame
+    calls: pd.DataFrame
+    ratings: pd.DataFrame
+    answers: pd.DataFrame
+    texts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+def codes(values: Any, names: tuple[str, ...] | list[str]) -> pd.Categorical:
+    """A categorical column from indices into `names`; negative means missing."""
+    return pd.Categorical.from_codes(np.asarray(values), categories=list(names))
+
+
+def frame(table: str, columns: dict[str, Any]) -> pd.DataFrame:
+    """A frame with exactly the columns of `table`, in order and type.
+
+    Raises
+    ------
+    KeyError
+        If a column is missing.
+    """
+    data = {}
+    for column in TABLES[table]:
+        values = columns[column.name]
+        plain = column.dtype not in ("category", "string")
+        data[column.name] = np.asarray(values, dtype=column.dtype) if plain else values
+    return pd.DataFrame(data, copy=False)
+
+
+def data_dictionary() -> str:
+    """The tables as Markdown, as in results/README.md."""
+    lines = []
+    for table, columns in TABLES.items():
+        lines += [f"### {table}", "", "| column | type | unit | meaning |", "| --- | --- | --- | --- |"]
+        lines += [f"| {c.name} | {c.dtype} | {c.unit} | {c.meaning} |" for c in columns]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def ticket_dictionary(row: Any, description: str, response: str) -> dict[str, Any]:
+    """A ticket in the shape in which it is shown and exported everywhere.
+
+    Parameters
+    ----------
+    row : named tuple
+        A row of the table tickets.
+    description, response : str
+        Its text and the assistant's answer.
+    """
+    category = row.category
+    return {
+        "ticket_id": int(row.ticket_id),
+        "description": description,
+        "category": category if isinstance(category, str) else "",
+        "response": response,
+        "status": str(row.status),
+    }
+
+
+def feedback_dictionary(description: str, model: str, rating: int, feedback: str) -> dict[str, Any]:
+    """A feedback entry in the shape in which it is exported everywhere."""
+    return {
+        "description": description,
+        "model": model,
+        "rating": int(rating),
+        "feedback": feedback,
+    }
+
+
+def to_json(entries: list[dict[str, Any]]) -> str:
+    """Entries as readable JSON."""
+    return json.dumps(entries, ensure_ascii=False, indent=2) + "\n"

@@ -1,0 +1,206 @@
+"""What runs leave behind: figures, failures and tables, in memory or opened from their folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from twin import stats, storage
+from twin.records import RUN_TABLES, TABLES
+
+if TYPE_CHECKING:
+    from twin.records import RunLog
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is known of one scenario's run.
+
+    Attributes
+    ----------
+    scenario, question : str
+        Name of the scenario, and what it answers.
+    status : str
+        complete, interrupted, failed, or running (also if it was killed).
+    asked, whole, failed : int
+        Replications: wanted, finished with all their tables, ended by an exception.
+    path : Path or None
+        Its folder; None if it was not saved.
+    notes : tuple of str
+        What the reader of the results must know.
+    """
+
+    scenario: str
+    question: str
+    status: str
+    asked: int
+    whole: int
+    failed: int
+    path: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Results:
+    """Results of one or several runs.
+
+    Attributes
+    ----------
+    kpis : DataFrame
+        Columns scenario, replication and those of the table kpis.
+    failures : DataFrame
+        A row a replication that raised: columns replication and those of the table failures.
+    runs : tuple of Run
+    """
+
+    kpis: pd.DataFrame
+    failures: pd.DataFrame
+    runs: tuple[Run, ...]
+    _logs: Mapping[tuple[str, int], tuple[RunLog, pd.DataFrame]] = field(
+        default_factory=dict, repr=False
+    )
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """Every figure over its replications, with its interval; see `twin.stats.summarize`."""
+        return stats.summarize(self.kpis, level)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Folders of the runs that were saved."""
+        return tuple(run.path for run in self.runs if run.path is not None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader must know, each once."""
+        return tuple(dict.fromkeys(note for run in self.runs for note in run.notes))
+
+    def log(self, scenario: str, replication: int = 0) -> RunLog:
+        """The log of a replication, if ``twin.run(..., keep_logs=True)`` kept it.
+
+        Raises
+        ------
+        KeyError
+            If it was not kept.
+        """
+        try:
+            return self._logs[scenario, replication][0]
+        except KeyError:
+            raise KeyError(
+                f"no log of replication {replication} of {scenario!r}: run with keep_logs=True"
+            ) from None
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of all runs and replications.
+
+        Parameters
+        ----------
+        name : str
+            A key of `twin.records.TABLES`, such as "tickets".
+
+        Returns
+        -------
+        DataFrame
+            Columns scenario and replication in front of the table's own.
+
+        Raises
+        ------
+        KeyError
+            If there is no such table.
+        ValueError
+            If the run was neither saved nor its logs kept, or a file is damaged.
+        """
+        if name not in TABLES:
+            raise KeyError(f"no table {name!r}; tables: {', '.join(TABLES)}")
+        if name == "kpis":
+            return self.kpis
+        if name == "failures":
+            return self.failures
+        if self.paths:
+            return storage.read_table(_named(self.runs), name)
+        if not self._logs:
+            raise ValueError("tables were not kept: run with out=FOLDER or keep_logs=True")
+        return storage.join(
+            (scenario, storage.as_arrow(name, k, levels if name == "levels" else getattr(log, name)))
+            for (scenario, k), (log, levels) in self._logs.items()
+        )
+
+
+def _named(runs: Iterable[Run]) -> list[tuple[str, Path]]:
+    return [(run.scenario, run.path) for run in runs if run.path is not None]
+
+
+def open_results(*paths: str | Path) -> Results:
+    """Open saved runs.
+
+    Parameters
+    ----------
+    *paths : str or Path
+        Folders of runs, or of scenarios (the newest run in it is taken).
+
+    Raises
+    ------
+    ValueError
+        If a folder is neither, holds nothing whole, or two runs are of the same scenario.
+    """
+    if not paths:
+        raise ValueError("give the folder of a run")
+    runs = tuple(_open(_run_folder(Path(path))) for path in paths)
+    names = [run.scenario for run in runs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two of these runs are of the scenario {name!r}: open them apart")
+    named = _named(runs)
+    return Results(
+        storage.read_table(named, "kpis"), storage.read_table(named, "failures"), runs
+    )
+
+
+def _run_folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise ValueError(f"no such folder: {path}")
+    if (path / storage.MANIFEST).is_file():
+        return path
+    inside = sorted(p.parent for p in path.glob(f"*/{storage.MANIFEST}"))
+    if inside:
+        # Names begin with the time in UTC; runs of one second are told apart by when they began.
+        return max(inside, key=lambda p: (p.name[:16], p.stat().st_mtime_ns))
+    below = sorted({p.parent.parent.name for p in path.glob(f"*/*/{storage.MANIFEST}")})
+    if below:
+        raise ValueError(f"{path} holds several scenarios, open one of them: {', '.join(below)}")
+    raise ValueError(f"{path} holds no run: no {storage.MANIFEST} in it or in its folders")
+
+
+def _open(folder: Path) -> Run:
+    manifest: dict[str, Any] = storage.read_manifest(folder)
+    whole, failed = storage.whole(folder), storage.parts(folder, "failures")
+    asked = int(manifest.get("replications", {}).get("asked", len(whole)))
+    status = str(manifest["status"])
+    notes = [str(note) for note in manifest.get("notes", [])]
+    if not whole and not failed:
+        raise ValueError(f"{folder}: no replication is whole (status: {status})")
+    if len(whole) < asked:
+        why = {
+            "running": "it is still under way or was killed",
+            "interrupted": "it was interrupted",
+        }.get(status, f"{len(failed)} failed")
+        notes.append(
+            f"{manifest['scenario']}: {len(whole)} of {asked} replications are whole; {why}"
+        )
+    begun = {n for table in RUN_TABLES for n in storage.parts(folder, table)}
+    torn = len(begun - set(whole) - set(failed))
+    if torn:
+        notes.append(f"{manifest['scenario']}: {torn} unfinished replications are left out")
+    return Run(
+        scenario=str(manifest["scenario"]),
+        question=str(manifest.get("question", "")),
+        status=status,
+        asked=asked,
+        whole=len(whole),
+        failed=len(failed),
+        path=folder,
+        notes=tuple(notes),
+    )

@@ -1,0 +1,266 @@
+"""Scenario files: TOML with `extends`, changes by dotted key, and errors a person can act on."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from twin.checks import check, check_categories, consistency_faults
+from twin.faults import Fault, ScenarioError, fault_of
+from twin.scenario import Scenario
+
+__all__ = [
+    "Fault",
+    "ScenarioError",
+    "base_of",
+    "check",
+    "check_categories",
+    "from_data",
+    "load",
+    "parse_change",
+    "vary",
+]
+
+# Keys that hold a file or folder, relative to the file they stand in.
+PATH_KEYS = {"corpus", "knowledge", "trace", "recording", "file"}
+_MAX_EXTENDS = 10
+_MAX_BYTES = 1_000_000
+_MAX_DEPTH = 30
+
+
+def load(path: str | Path, changes: Mapping[str, Any] | None = None) -> Scenario:
+    """Read a scenario file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file.
+    changes : mapping of str to value, optional
+        Dotted key paths changed after reading, as on the command line with ``--set``.
+
+    Returns
+    -------
+    Scenario
+
+    Raises
+    ------
+    ScenarioError
+        With one fault for everything that is wrong in it.
+    """
+    path = Path(path)
+    data = _read(path, ())
+    data.setdefault("name", _clean_name(path.stem))
+    for key, value in (changes or {}).items():
+        _assign(data, key, value, str(path))
+    scenario = from_data(data, str(path))
+    scenario._path = path
+    return scenario
+
+
+def from_data(data: Mapping[str, Any], where: str = "scenario") -> Scenario:
+    """A scenario from plain data.
+
+    Raises
+    ------
+    ScenarioError
+        With one fault for everything that is wrong in it.
+    """
+    try:
+        scenario = Scenario.model_validate(data)
+    except ValidationError as error:
+        raise ScenarioError(where, [fault_of(item) for item in error.errors()]) from None
+    faults = list(consistency_faults(scenario))
+    if faults:
+        raise ScenarioError(where, faults)
+    return scenario
+
+
+def vary(scenario: Scenario, changes: Mapping[str, Any], name: str | None) -> Scenario:
+    """See `Scenario.vary`."""
+    data = scenario.as_data()
+    for key, value in changes.items():
+        _assign(data, key, value, scenario.name)
+    if name is not None:
+        data["name"] = name
+    elif "name" not in changes and changes:
+        label = " ".join(f"{key}={value}" for key, value in changes.items())
+        data["name"] = _clean_name(f"{scenario.name} {label}")
+    varied = from_data(data, scenario.name)
+    varied._path = scenario._path
+    return varied
+
+
+def _clean_name(text: str) -> str:
+    allowed = (c if c.isascii() and (c.isalnum() or c in " ._+=,@-") else "-" for c in text)
+    return "".join(allowed).lstrip(" ._+=,@-")[:120] or "scenario"
+
+
+def parse_change(text: str) -> tuple[str, Any]:
+    """Key path and value of a ``--set`` argument such as ``arrivals.scale=2``.
+
+    The value is read as TOML where it is TOML, else taken as a string.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no ``=`` in it.
+
+    Examples
+    --------
+    >>> parse_change("arrivals.rate=40/h"), parse_change("arrivals.scale=2")
+    (('arrivals.rate', '40/h'), ('arrivals.scale', 2))
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ScenarioError("--set", [Fault(text, "must look like key.path=value")])
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    return key.strip(), parsed
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    """The file as it stands, with paths made absolute and `extends` still in it."""
+    where = str(path)
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ScenarioError(where, [Fault("", "larger than 1 MB: not a scenario file")])
+        # Some editors on Windows put a byte order mark in front, which TOML does not know.
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        if _too_deep(data):
+            raise RecursionError
+        _anchor_paths(data, path.parent)
+    except FileNotFoundError:
+        raise ScenarioError(where, [Fault("", "no such file", hint=_near_file(path))]) from None
+    except UnicodeDecodeError as error:
+        raise ScenarioError(where, [Fault("", f"not UTF-8 text (byte {error.start})")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(where, [_toml_fault(str(error))]) from None
+    except RecursionError:
+        reason = f"nested too deeply; at most {_MAX_DEPTH} levels"
+        raise ScenarioError(where, [Fault("", reason)]) from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, ScenarioError):
+            raise
+        reason = getattr(error, "strerror", None) or f"not a file name: {error}"
+        raise ScenarioError(where, [Fault("", reason)]) from None
+    return data
+
+
+def _toml_fault(message: str) -> Fault:
+    message = message.replace("Cannot overwrite a value", "a key is given twice")
+    unquoted = message.startswith(("Expected newline", "Invalid value"))
+    hint = 'texts and durations stand in quotes, as horizon = "8h"' if unquoted else ""
+    return Fault("", f"not valid TOML: {message}", hint=hint)
+
+
+def _too_deep(data: dict[str, Any]) -> bool:
+    level: list[Any] = [data]
+    for _ in range(_MAX_DEPTH):
+        nested = [x.values() if isinstance(x, dict) else x for x in level]
+        level = [y for x in nested for y in x if isinstance(y, dict | list)]
+    return bool(level)
+
+
+def base_of(path: str | Path) -> Path | None:
+    """The file that a scenario file extends, if any.
+
+    Raises
+    ------
+    ScenarioError
+        If the file cannot be read.
+    """
+    path = Path(path)
+    base = _parse(path).get("extends")
+    return (path.parent / base).resolve() if isinstance(base, str) else None
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    where = str(path)
+    data = _parse(path)
+    base = data.pop("extends", None)
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise ScenarioError(where, [Fault("extends", "must be a file name", base)])
+    try:
+        base_path = (path.parent / base).resolve()
+    except (OSError, ValueError) as error:
+        raise ScenarioError(where, [Fault("extends", f"not a file name: {error}", base)]) from None
+    if base_path in seen or base_path == path.resolve():
+        raise ScenarioError(where, [Fault("extends", "goes round in a circle", base)])
+    if len(seen) >= _MAX_EXTENDS:
+        raise ScenarioError(where, [Fault("extends", f"more than {_MAX_EXTENDS} files deep", base)])
+    if not base_path.is_file():
+        hint = _near_file(base_path)
+        raise ScenarioError(where, [Fault("extends", "no such file", base, hint)])
+    merged = _read(base_path, (*seen, path.resolve()))
+    # What a file is called and asks is its own, never its base's.
+    merged.pop("name", None)
+    merged.pop("question", None)
+    return _merge(merged, data)
+
+
+def _near_file(path: Path) -> str:
+    try:
+        names = [p.name for p in path.parent.glob("*.toml")]
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(path.name, names, n=1)
+    return f"did you mean {path.parent / near[0]}?" if near else ""
+
+
+def _anchor_paths(data: Any, folder: Path) -> None:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if key in PATH_KEYS and isinstance(value, str):
+                data[key] = str((folder / value).resolve())
+            else:
+                _anchor_paths(value, folder)
+    elif isinstance(data, list):
+        for item in data:
+            _anchor_paths(item, folder)
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Tables merge key by key; everything else is replaced.
+
+    A distribution is one value: another kind replaces it whole.
+    """
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        if both and "distribution" not in value:
+            merged[key] = _merge(old, value)  # type: ignore[arg-type]
+        else:
+            merged[key] = value
+    return merged
+
+
+def _assign(data: dict[str, Any], key: str, value: Any, where: str) -> None:
+    *path, last = key.split(".")
+    node: Any = data
+    for part in path:
+        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        elif isinstance(node, dict):
+            node = node.setdefault(part, {})
+        else:
+            raise ScenarioError(where, [Fault(key, f'"{part}" leads nowhere', value)])
+    if hasattr(value, "item"):  # a numpy number, from a sweep over an array
+        value = value.item()
+    if isinstance(node, list) and last.isdigit() and int(last) < len(node):
+        node[int(last)] = value
+    elif isinstance(node, dict):
+        if last in PATH_KEYS and isinstance(value, str):
+            value = str(Path(value).resolve())
+        node[last] = value
+    else:
+        raise ScenarioError(where, [Fault(key, f'"{last}" leads nowhere', value)])
