@@ -72,3 +72,9 @@ def run_log(horizon_s, **rows):
 def timeline(ticket_id, *changes):
     """Rows of the timeline from (moment, status) pairs."""
     return [{"ticket_id": ticket_id, "time_s": t, "status": s} for t, s in changes]
+
+
+def visit(ticket_id, queued_s, started_s=np.nan, ended_s=np.nan, end="open", **more):
+    """A row of the visits."""
+    moments = {"queued_s": queued_s, "started_s": started_s, "ended_s": ended_s}
+    return {"ticket_id": ticket_id, **moments, "end": end, **more}

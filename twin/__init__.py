@@ -1,4 +1,4 @@
-"""A digital twin of a customer-support desk: what happens to our desk if...?
+"""A digital twin of a customer-support desk.
 
 >>> import twin
 >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from twin.demand import draw
     from twin.desk import simulate
-    from twin.experiment import play, run
+    from twin.experiment import run
     from twin.kpis import kpi_table, measure
+    from twin.replication import play
     from twin.results import Results, open_results
     from twin.scenario import Scenario
     from twin.scenario_file import ScenarioError, check, from_data, load
@@ -54,7 +55,7 @@ _HOMES = {
     "load": "scenario_file",
     "measure": "kpis",
     "open_results": "results",
-    "play": "experiment",
+    "play": "replication",
     "run": "experiment",
     "simulate": "desk",
     "summarize": "stats",

@@ -58,7 +58,7 @@ def _unit_points(total: float, seed: int, replication: int) -> Floats:
 
 
 def rate_steps(scenario: Scenario, seed: int, replication: int) -> tuple[Floats, Floats]:
-    """The arrival rate as steps: edges of shape (k + 1,) in seconds, rates of shape (k,) a second."""
+    """The arrival rate as steps: edges, shape (k + 1,), in s; rates, shape (k,), a second."""
     arrivals, horizon = scenario.arrivals, scenario.horizon
     factors: list[tuple[Floats, Floats]] = []
     if arrivals.week is not None or arrivals.busyness is not None:
@@ -66,10 +66,10 @@ def rate_steps(scenario: Scenario, seed: int, replication: int) -> tuple[Floats,
     if arrivals.bursts is not None:
         factors.append(_bursts(arrivals.bursts, horizon, seed, replication))
     for surge in arrivals.surges:
-        edges = np.array([0.0, surge.start, surge.start + surge.length, np.inf])
-        factors.append((edges, np.array([1.0, surge.factor, 1.0])))
-    inner = [edge for edges, _ in factors for edge in edges if 0 < edge < horizon]
-    edges = np.unique(np.array([0.0, *inner, horizon]))
+        steps = np.array([0.0, surge.start, surge.start + surge.length, np.inf])
+        factors.append((steps, np.array([1.0, surge.factor, 1.0])))
+    inner = [edge for steps, _ in factors for edge in steps if 0 < edge < horizon]
+    edges: Floats = np.unique(np.array([0.0, *inner, horizon]))
     rates = np.full(len(edges) - 1, (arrivals.rate or 0.0) * arrivals.scale)
     for steps, values in factors:
         rates *= values[np.searchsorted(steps, edges[:-1], side="right") - 1]
@@ -100,7 +100,8 @@ def _bursts(bursts: Bursts, horizon: float, seed: int, replication: int) -> tupl
     quiet, burst = bursts.mean_quiet, bursts.mean_burst
     in_burst = rng.random() < burst / (quiet + burst)
     base = (quiet + burst) / (quiet + burst * bursts.factor)
-    edges, values = [0.0], []
+    edges: list[float] = [0.0]
+    values: list[float] = []
     while edges[-1] < horizon:
         values.append(base * bursts.factor if in_burst else base)
         length = -np.log1p(-rng.random()) * (burst if in_burst else quiet)

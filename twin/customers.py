@@ -17,11 +17,11 @@ from math import inf, log
 import numpy as np
 
 from twin.demand import Demand
-from twin.luck import Stream
+from twin.luck import Stream, view
 from twin.records import BY_AGENT, BY_REVIEW
 from twin.scenario import Scenario
 
-# Version of the rating model, kept in each run's manifest: runs with different raters do not compare.
+# Kept in each run's manifest: ratings of different raters do not compare.
 RATER_VERSION = "cumulative-logit-1"
 THRESHOLDS = (-2.586, -2.447, -2.201, -1.402)
 # Fall of the latent opinion with minutes to the first response, at the middle of each band.
@@ -56,18 +56,14 @@ class Customers:
         self._delay: dict[int, memoryview] = {}
         patience = scenario.customers.patience
         self._patience = (
-            None
-            if patience is None
-            else memoryview(patience.quantile(demand.uniform(Stream.PATIENCE)))
+            None if patience is None else view(patience.quantile(demand.uniform(Stream.PATIENCE)))
         )
 
     def patience_s(self, ticket: int) -> float:
         """How long the customer waits for a human before giving up; seconds."""
         return inf if self._patience is None else float(self._patience[ticket])
 
-    def is_solved(
-        self, ticket: int, worker: int, right: bool, quality: float, visit: int
-    ) -> bool:
+    def is_solved(self, ticket: int, worker: int, right: bool, quality: float, visit: int) -> bool:
         """Whether the answer solves the ticket.
 
         Parameters
@@ -104,7 +100,7 @@ class Customers:
         """How long until the customer reopens; seconds."""
         if visit not in self._delay:
             u = self._demand.uniform(Stream.REOPEN_DELAY, visit)
-            self._delay[visit] = memoryview(self._settings.reopen_delay.quantile(u))
+            self._delay[visit] = view(self._settings.reopen_delay.quantile(u))
         return float(self._delay[visit][ticket])
 
     def answers_survey(self, ticket: int) -> bool:
@@ -136,7 +132,7 @@ class Customers:
         if self._opinion is None:
             u = self._demand.uniform(Stream.RATING)
             with np.errstate(divide="ignore"):
-                self._opinion = memoryview(np.log(u) - np.log1p(-u))
+                self._opinion = view(np.log(u) - np.log1p(-u))
         weight = self._settings.satisfaction
         opinion = self._opinion[ticket] - weight.wait * fall_with_wait(response_s)
         opinion -= weight.transfer * transfers + weight.reopened * reopens
@@ -154,7 +150,7 @@ class Customers:
     def _uniform(self, stream: Stream, repeat: int) -> memoryview:
         key = (stream, repeat)
         if key not in self._luck:
-            self._luck[key] = memoryview(self._demand.uniform(stream, repeat))
+            self._luck[key] = view(self._demand.uniform(stream, repeat))
         return self._luck[key]
 
 

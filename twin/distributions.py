@@ -85,10 +85,10 @@ class Constant(_Distribution):
         self._require(self.value >= 0, "value must not be negative")
         return self
 
-    def quantile(self, u: Floats) -> Floats:
+    def quantile(self, u: Floats) -> Floats:  # noqa: D102 - see the base
         return np.full(np.shape(u), float(self.value))
 
-    def mean_value(self) -> float:
+    def mean_value(self) -> float:  # noqa: D102
         return float(self.value)
 
 
@@ -104,10 +104,10 @@ class Uniform(_Distribution):
         self._require(0 <= self.low <= self.high, "must have 0 <= low <= high")
         return self
 
-    def quantile(self, u: Floats) -> Floats:
+    def quantile(self, u: Floats) -> Floats:  # noqa: D102 - see the base
         return float(self.low) + (float(self.high) - float(self.low)) * u
 
-    def mean_value(self) -> float:
+    def mean_value(self) -> float:  # noqa: D102
         return (float(self.low) + float(self.high)) / 2
 
 
@@ -125,14 +125,14 @@ class Triangular(_Distribution):
         self._require(ordered, "must have 0 <= low <= mode <= high and low < high")
         return self
 
-    def quantile(self, u: Floats) -> Floats:
+    def quantile(self, u: Floats) -> Floats:  # noqa: D102 - see the base
         low, mode, high = float(self.low), float(self.mode), float(self.high)
         split = (mode - low) / (high - low)
         rising = low + np.sqrt(u * (high - low) * (mode - low))
         falling = high - np.sqrt((1 - u) * (high - low) * (high - mode))
         return np.where(u < split, rising, falling)
 
-    def mean_value(self) -> float:
+    def mean_value(self) -> float:  # noqa: D102
         return (float(self.low) + float(self.mode) + float(self.high)) / 3
 
 
@@ -156,12 +156,17 @@ class _Spread(_Distribution):
             'give mean and cv, or quantiles = { p50 = "8min", p90 = "25min" }, not both',
         )
         if by_mean:
-            self._require(self.mean > 0, "mean must be above 0")
+            self._require(float(self.mean or 0) > 0, "mean must be above 0")
         else:
             (p1, x1), (p2, x2) = self._two_quantiles()
             self._require(p1 < p2 and 0 < x1 < x2, "quantiles must rise and be above 0")
         self._parameters()
         return self
+
+    def _mean_and_cv(self) -> tuple[float, float]:
+        assert self.mean is not None
+        assert self.cv is not None
+        return float(self.mean), self.cv
 
     def _two_quantiles(self) -> tuple[tuple[float, float], tuple[float, float]]:
         given = self.quantiles or {}
@@ -188,19 +193,19 @@ class Lognormal(_Spread):
 
     def _parameters(self) -> tuple[float, float]:
         if self.quantiles is None:
-            assert self.cv is not None
-            variance = math.log1p(self.cv**2)
-            return math.sqrt(variance), math.log(float(self.mean)) - variance / 2
+            mean, cv = self._mean_and_cv()
+            variance = math.log1p(cv**2)
+            return math.sqrt(variance), math.log(mean) - variance / 2
         (p1, x1), (p2, x2) = self._two_quantiles()
         z1, z2 = float(special.ndtri(p1)), float(special.ndtri(p2))
         sigma = math.log(x2 / x1) / (z2 - z1)
         return sigma, math.log(x1) - sigma * z1
 
-    def quantile(self, u: Floats) -> Floats:
+    def quantile(self, u: Floats) -> Floats:  # noqa: D102 - see the base
         sigma, mu = self._parameters()
-        return np.exp(mu + sigma * special.ndtri(u))
+        return np.asarray(np.exp(mu + sigma * special.ndtri(u)), dtype=float)
 
-    def mean_value(self) -> float:
+    def mean_value(self) -> float:  # noqa: D102
         sigma, mu = self._parameters()
         return math.exp(mu + sigma**2 / 2)
 
@@ -212,8 +217,8 @@ class Gamma(_Spread):
 
     def _parameters(self) -> tuple[float, float]:
         if self.quantiles is None:
-            assert self.cv is not None
-            return 1 / self.cv**2, float(self.mean) * self.cv**2
+            mean, cv = self._mean_and_cv()
+            return 1 / cv**2, mean * cv**2
         (p1, x1), (p2, x2) = self._two_quantiles()
 
         def gap(log_shape: float) -> float:
@@ -228,11 +233,11 @@ class Gamma(_Spread):
             raise
         return shape, x1 / float(special.gammaincinv(shape, p1))
 
-    def quantile(self, u: Floats) -> Floats:
+    def quantile(self, u: Floats) -> Floats:  # noqa: D102 - see the base
         shape, scale = self._parameters()
         return scale * np.asarray(special.gammaincinv(shape, u), dtype=float)
 
-    def mean_value(self) -> float:
+    def mean_value(self) -> float:  # noqa: D102
         shape, scale = self._parameters()
         return shape * scale
 
@@ -244,25 +249,24 @@ class Weibull(_Spread):
 
     def _parameters(self) -> tuple[float, float]:
         if self.quantiles is None:
-            cv = self.cv
-            assert cv is not None
+            mean, cv = self._mean_and_cv()
 
             def gap(shape: float) -> float:
                 log_ratio = special.gammaln(1 + 2 / shape) - 2 * special.gammaln(1 + 1 / shape)
                 return float(log_ratio - math.log1p(cv**2))
 
             shape = float(optimize.brentq(gap, 0.1, 500.0))
-            return shape, float(self.mean) / float(special.gamma(1 + 1 / shape))
+            return shape, mean / float(special.gamma(1 + 1 / shape))
         (p1, x1), (p2, x2) = self._two_quantiles()
         h1, h2 = -math.log1p(-p1), -math.log1p(-p2)
         shape = math.log(h2 / h1) / math.log(x2 / x1)
         return shape, x1 / h1 ** (1 / shape)
 
-    def quantile(self, u: Floats) -> Floats:
+    def quantile(self, u: Floats) -> Floats:  # noqa: D102 - see the base
         shape, scale = self._parameters()
         return scale * (-np.log1p(-u)) ** (1 / shape)
 
-    def mean_value(self) -> float:
+    def mean_value(self) -> float:  # noqa: D102
         shape, scale = self._parameters()
         return scale * float(special.gamma(1 + 1 / shape))
 
@@ -278,10 +282,10 @@ class Exponential(_Distribution):
         self._require(self.mean > 0, "mean must be above 0")
         return self
 
-    def quantile(self, u: Floats) -> Floats:
+    def quantile(self, u: Floats) -> Floats:  # noqa: D102 - see the base
         return -float(self.mean) * np.log1p(-u)
 
-    def mean_value(self) -> float:
+    def mean_value(self) -> float:  # noqa: D102
         return float(self.mean)
 
 
@@ -319,13 +323,13 @@ class Empirical(_Distribution):
             self._require(False, str(error))
         return self
 
-    def quantile(self, u: Floats) -> Floats:
+    def quantile(self, u: Floats) -> Floats:  # noqa: D102 - see the base
         values = _sorted_column(self.file, self.column)
         scale = 1.0 if self.unit is None else float(self.unit)
         index = np.minimum((np.asarray(u) * len(values)).astype(np.int64), len(values) - 1)
         return values[index] * scale
 
-    def mean_value(self) -> float:
+    def mean_value(self) -> float:  # noqa: D102
         scale = 1.0 if self.unit is None else float(self.unit)
         return float(_sorted_column(self.file, self.column).mean()) * scale
 
@@ -348,7 +352,7 @@ class Mixture(_Distribution):
     distribution: Literal["mixture"]
     parts: list[Part] = Field(min_length=1)
 
-    def quantile(self, u: Floats) -> Floats:
+    def quantile(self, u: Floats) -> Floats:  # noqa: D102 - see the base
         u = np.asarray(u, dtype=float)
         weights = np.array([part.weight for part in self.parts])
         edges = np.concatenate([[0.0], np.cumsum(weights / weights.sum())])
@@ -362,7 +366,7 @@ class Mixture(_Distribution):
             out[here] = part.of.quantile(inside)
         return out
 
-    def mean_value(self) -> float:
+    def mean_value(self) -> float:  # noqa: D102
         total = sum(part.weight for part in self.parts)
         return sum(part.weight * part.of.mean_value() for part in self.parts) / total
 

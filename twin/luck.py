@@ -8,6 +8,7 @@ the same day (common random numbers by construction), and a new stream changes n
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,7 @@ class Stream(IntEnum):
     RESPOND_TOKENS_IN = 33
     RESPOND_TOKENS_OUT = 34
     RESPOND_ERROR = 35
+    SAMPLE = 40
 
 
 def generator(seed: int, replication: int, stream: Stream, repeat: int = 0) -> np.random.Generator:
@@ -68,3 +70,12 @@ def generator(seed: int, replication: int, stream: Stream, repeat: int = 0) -> n
 def uniforms(seed: int, replication: int, stream: Stream, n: int, repeat: int = 0) -> Floats:
     """The first `n` uniforms in [0, 1) of a stream; more of them begin with the same ones."""
     return generator(seed, replication, stream, repeat).random(n)
+
+
+def view(values: npt.NDArray[Any]) -> memoryview:
+    """The array for reading one value at a time, as plain Python numbers.
+
+    These compute several times faster than numpy's scalars and, unlike a list, cost no memory.
+    """
+    contiguous: Any = np.ascontiguousarray(values)
+    return memoryview(contiguous)

@@ -197,9 +197,12 @@ class RunLog:
     notes: tuple[str, ...] = field(default=())
 
 
-def codes(values: Any, names: tuple[str, ...] | list[str]) -> pd.Categorical:
+def codes(values: Any, names: tuple[str, ...] | list[str]) -> pd.Categorical[str]:
     """A categorical column from indices into `names`; negative means missing."""
-    return pd.Categorical.from_codes(np.asarray(values), categories=list(names))
+    made: pd.Categorical[str] = pd.Categorical.from_codes(
+        np.asarray(values), categories=pd.Index(names)
+    )
+    return made
 
 
 def frame(table: str, columns: dict[str, Any]) -> pd.DataFrame:
@@ -222,7 +225,12 @@ def data_dictionary() -> str:
     """The tables as Markdown, as in results/README.md."""
     lines = []
     for table, columns in TABLES.items():
-        lines += [f"### {table}", "", "| column | type | unit | meaning |", "| --- | --- | --- | --- |"]
+        lines += [
+            f"### {table}",
+            "",
+            "| column | type | unit | meaning |",
+            "| --- | --- | --- | --- |",
+        ]
         lines += [f"| {c.name} | {c.dtype} | {c.unit} | {c.meaning} |" for c in columns]
         lines.append("")
     return "\n".join(lines)

@@ -123,10 +123,14 @@ class Results:
             return storage.read_table(_named(self.runs), name)
         if not self._logs:
             raise ValueError("tables were not kept: run with out=FOLDER or keep_logs=True")
-        return storage.join(
-            (scenario, storage.as_arrow(name, k, levels if name == "levels" else getattr(log, name)))
+        tables = [
+            (
+                scenario,
+                storage.as_arrow(name, k, levels if name == "levels" else getattr(log, name)),
+            )
             for (scenario, k), (log, levels) in self._logs.items()
-        )
+        ]
+        return storage.join(tables, name)
 
 
 def _named(runs: Iterable[Run]) -> list[tuple[str, Path]]:
@@ -154,9 +158,7 @@ def open_results(*paths: str | Path) -> Results:
         if names.count(name) > 1:
             raise ValueError(f"two of these runs are of the scenario {name!r}: open them apart")
     named = _named(runs)
-    return Results(
-        storage.read_table(named, "kpis"), storage.read_table(named, "failures"), runs
-    )
+    return Results(storage.read_table(named, "kpis"), storage.read_table(named, "failures"), runs)
 
 
 def _run_folder(path: Path) -> Path:

@@ -277,6 +277,9 @@ class Assistant(Model):
     retry_after: LongDuration = Field(600.0, description="pause between tries for on_failure retry")
     fallback_model: str | None = Field(None, description="second model for on_failure fallback")
     recording: str | None = Field(None, description="recording (JSON lines) for groq and replay")
+    samples: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="different answers recorded for the same prompt"
+    )
     profile: Profile = Profile()
 
     @model_validator(mode="after")

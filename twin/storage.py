@@ -159,23 +159,26 @@ def empty(table: str) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def join(tables: Iterable[tuple[str, pa.Table]]) -> pd.DataFrame:
+def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
     """Tables of `as_arrow` as one frame, with a column `scenario` in front.
 
     Parameters
     ----------
     tables : iterable of (str, Table)
         Name of the scenario, and the table of one of its replications.
+    table : str
+        Which table they are of.
     """
     named = []
-    for scenario, part in tables:
+    for scenario, part in [*tables] or [("", as_arrow(table, 0, empty(table)))]:
         if "scenario" in part.column_names:
             part = part.drop_columns(["scenario"])
         codes = pa.array(np.zeros(len(part), dtype=np.int32))
         names = pa.DictionaryArray.from_arrays(codes, pa.array([scenario]))
         named.append(part.add_column(0, "scenario", names))
     frame: pd.DataFrame = pa.concat_tables(named).unify_dictionaries().to_pandas()
-    return frame
+    # Small tables, in which people look a scenario up by its name.
+    return frame.astype({"scenario": "str"}) if table in ("kpis", "failures") else frame
 
 
 def read_table(runs: Iterable[tuple[str, Path]], table: str) -> pd.DataFrame:
@@ -205,4 +208,4 @@ def read_table(runs: Iterable[tuple[str, Path]], table: str) -> pd.DataFrame:
                 tables.append((scenario, pq.ParquetFile(there[number]).read()))
             except (pa.ArrowException, OSError) as error:
                 raise ValueError(f"{there[number]} is damaged: {error}") from None
-    return join(tables or [("", as_arrow(table, 0, empty(table)))])
+    return join(tables, table)

@@ -132,7 +132,9 @@ def _text_schema(help_text: str) -> WithJsonSchema:
 Duration = Annotated[
     float, _checked(parse_duration), PlainSerializer(format_duration), _text_schema(DURATION_HELP)
 ]
-Rate = Annotated[float, _checked(parse_rate), PlainSerializer(_format_rate), _text_schema(RATE_HELP)]
+Rate = Annotated[
+    float, _checked(parse_rate), PlainSerializer(_format_rate), _text_schema(RATE_HELP)
+]
 ClockTime = Annotated[
     float, _checked(parse_clock), PlainSerializer(_format_clock), _text_schema(CLOCK_HELP)
 ]

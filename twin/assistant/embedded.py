@@ -121,7 +121,7 @@ def _owners(categories: Sequence[str], knowledge: Knowledge | None) -> npt.NDArr
 def _ridge(features: Floats, targets: Floats, penalty: float) -> tuple[Floats, Floats]:
     """Matrix that makes weights of targets, shape (d, n), and the weights, shape (d, c)."""
     gram = features.T @ features + penalty * np.eye(DIMENSIONS + 1)
-    hat = np.linalg.solve(gram, features.T)
+    hat = np.asarray(np.linalg.solve(gram, features.T), dtype=np.float64)
     return hat, hat @ targets
 
 

@@ -17,6 +17,7 @@ import re
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +95,8 @@ class Knowledge:
 
     def _count_words(self, texts: list[list[str]]) -> None:
         """Postings of BM25: by word its rarity, the articles that hold it and its weight there."""
-        n, mean = len(texts), sum(map(len, texts)) / len(texts)
+        n = len(texts)
+        mean = max(sum(map(len, texts)) / n, 1.0)
         found: dict[str, list[tuple[int, float]]] = defaultdict(list)
         for k, text in enumerate(texts):
             longer = _K1 * (1 - _B + _B * len(text) / mean)
@@ -149,17 +151,17 @@ class Knowledge:
             Category of each text: its articles come first where scores are close.
         """
         scores = self.scores(texts)
-        order_by = scores
+        rank = np.where(scores >= floor, scores, -np.inf)
         if prefer is not None:
-            order_by = scores + PREFERENCE * (np.array(prefer)[:, None] == self.categories)
-        order = np.argsort(-order_by, axis=1, kind="stable")[:, :k]
+            rank += PREFERENCE * (np.array(prefer)[:, None] == self.categories)
+        best = np.argsort(-rank, axis=1, kind="stable")[:, :k]
         return [
             [
-                Hit(self._slugs[a], self._titles[a], round(float(row[a]), 6))
-                for a in best
-                if row[a] >= floor
+                Hit(self._slugs[a], self._titles[a], round(float(scores[row, a]), 6))
+                for a in best[row]
+                if scores[row, a] >= floor
             ]
-            for row, best in zip(scores, order, strict=True)
+            for row in range(len(texts))
         ]
 
 
@@ -189,22 +191,29 @@ def _key(articles: Sequence[Article]) -> str:
 
 def _stored_vectors(key: str, texts: list[str]) -> Vectors:
     """Vectors of the parts, from the user's cache folder where it has them."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(base) / "support-desk-twin" / f"index-{key[:32]}.npy"
-    shape = (len(texts), DIMENSIONS)
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # Nobody's home.
+        return embed(texts)
+    path = base / "support-desk-twin" / f"index-{key[:32]}.npy"
     try:
         stored = np.load(path, allow_pickle=False)
-        if stored.shape == shape and stored.dtype == np.float32 and np.isfinite(stored).all():
+        fits = stored.shape == (len(texts), DIMENSIONS) and stored.dtype == np.float32
+        if fits and np.isfinite(stored).all():
             return np.asarray(stored)
     except (OSError, ValueError, EOFError):
         pass  # Not there, or broken: built anew.
     vectors = embed(texts)
-    try:
+    # A cache that cannot be written costs time only.
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Written beside and renamed, so that another process never reads half a file.
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            np.save(file, vectors)
-        Path(file.name).replace(path)
-    except OSError:
-        pass  # A cache that cannot be written costs time only.
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.save(file, vectors)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
     return vectors

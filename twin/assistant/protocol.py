@@ -40,6 +40,14 @@ class Luck:
 
 
 @dataclass(frozen=True)
+class Guidance:
+    """Past answers to similar tickets, to follow and to avoid, as (ticket text, answer text)."""
+
+    good: tuple[tuple[str, str], ...] = ()
+    bad: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Questions:
     """A batch of n questions of one step.
 
@@ -59,8 +67,12 @@ class Questions:
     ticket : array of int, shape (n,)
         Ticket index, for messages.
     luck : Luck
-    sample : int
-        Which of several answers to the same prompt (0 is the first).
+    sample : array of int, shape (n,), or None
+        Which of several answers to the same prompt; None: all 0, the first.
+    version : str or None
+        Version of the prompts to ask with; None: the newest.
+    guidance : sequence of Guidance or None
+        For respond: what was learned from feedback, by question.
     """
 
     step: Step
@@ -71,7 +83,9 @@ class Questions:
     truth: Ints
     ticket: Ints
     luck: Luck
-    sample: int = 0
+    sample: Ints | None = None
+    version: str | None = None
+    guidance: Sequence[Guidance] | None = None
 
     def __len__(self) -> int:
         return len(self.truth)

@@ -20,7 +20,7 @@ from twin.demand import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
 from twin.distributions import Floats
-from twin.luck import Stream
+from twin.luck import Stream, view
 from twin.records import HANDLE, REVIEW, TRIAGE
 from twin.scenario import Pool, Scenario
 
@@ -85,8 +85,8 @@ class AgentPools:
         self._demand = demand
         self._ledger = ledger
         self._arrival = count()
-        self._priority = memoryview(demand.priority)
-        self._truth = memoryview(demand.category)
+        self._priority = view(demand.priority)
+        self._truth = view(demand.category)
         self.names = list(scenario.agents)
         self.teams = [
             self._team(number, pool, scenario)
@@ -167,7 +167,7 @@ class AgentPools:
             )[ticket]
         team.busy += 1
         ends_s = visit.ends_s = self._clock.now + duration
-        visit.callbacks.insert(0, lambda _: self._release(team, visit))  # type: ignore[union-attr]
+        visit.callbacks.insert(0, lambda _: self._release(team, visit))
         visit.row = self._ledger.picked_up(
             ticket, team.number, visit.activity, visit.queued_s, ends_s, visit.fresh
         )
@@ -221,7 +221,7 @@ class AgentPools:
         team.in_work.remove(visit)
         rest = Visit(self._clock, visit.ticket, visit.category, visit.activity, visit.repeat)
         # The old event stays in SimPy's heap with nobody to call.
-        rest.callbacks, visit.callbacks = visit.callbacks[1:], []  # type: ignore[index]
+        rest.callbacks, visit.callbacks = visit.callbacks[1:], []
         rest.remaining_s = visit.ends_s - now
         rest.misrouted = visit.misrouted
         rest.fresh = False
@@ -233,8 +233,8 @@ class AgentPools:
         """Work of each ticket with this team, shape (n,), from the ticket's luck; seconds."""
         u = self._demand.uniform(_STREAM[activity], repeat)
         times = work_times(team.pool, activity, u, self._demand)
-        team.times[activity, repeat] = view = memoryview(times)
-        return view
+        drawn = team.times[activity, repeat] = view(times)
+        return drawn
 
     def close(self) -> None:
         """Note the end of the run for all who still wait."""

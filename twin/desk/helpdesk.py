@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from twin.assistant.protocol import OK
+from twin.assistant.protocol import OK, Step
 from twin.desk.kernel import Clock
 from twin.desk.provider import Provider
 from twin.desk.script import Given, Lines, Script
@@ -47,7 +47,7 @@ class HelpDesk:
     def ask(
         self,
         ticket: int,
-        step: Literal["categorize", "respond"],
+        step: Step,
         given: Given = "own",
         visit: int = 0,
     ) -> Generator[Any, Any, Lines | None]:
@@ -56,6 +56,8 @@ class HelpDesk:
         while True:
             for line in self._lines:
                 answers = line.script.lines(step, given, visit * _REPEATS_A_VISIT)
+                if not line.script.assistant.columnar:
+                    line.script.need(answers, step, given, ticket)
                 provider = line.provider
                 outcome = yield from provider.ask(ticket, code, line.number, line.version, answers)
                 if outcome == OK:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from twin.assistant.protocol import OUTCOMES, Written
 from twin.demand import Demand
 from twin.desk.kernel import Clock
 from twin.records import (
@@ -31,10 +32,13 @@ from twin.records import (
     codes,
     frame,
 )
-from twin.assistant.protocol import OUTCOMES, Written
 from twin.scenario import PRIORITIES
 
 NAN = float("nan")
+
+
+def _columns(types: str, *names: str) -> dict[str, array[Any]]:
+    return {name: array(code) for name, code in zip(names, types, strict=True)}
 
 
 def _full(code: str, n: int, value: float) -> array[Any]:
@@ -73,32 +77,17 @@ class Ledger:
         self._when = array("d")
         self._whose = array("i")
         self._what = array("b")
-        # visits to agents,
-        self._visit: dict[str, array[Any]] = {
-            name: array(code)
-            for name, code in zip(
-                ("ticket", "pool", "activity", "queued", "started", "ended", "end"),
-                "ibbdddb",
-                strict=True,
-            )
-        }
-        # model calls,
-        self._call: dict[str, array[Any]] = {
-            name: array(code)
-            for name, code in zip(
-                ("ticket", "step", "model", "version", "asked", "started", "ended", "quota")
-                + ("attempts", "limited", "tokens_in", "tokens_out", "outcome"),
-                "ibbbddddhhiib",
-                strict=True,
-            )
-        }
-        # and ratings.
-        self._rating: dict[str, array[Any]] = {
-            name: array(code)
-            for name, code in zip(
-                ("ticket", "when", "rating", "model", "version", "feedback"), "idbbbi", strict=True
-            )
-        }
+        # visits to agents, model calls and ratings.
+        self._visit = _columns(
+            "ibbdddb", "ticket", "pool", "activity", "queued", "started", "ended", "end"
+        )
+        self._call = _columns(
+            "ibbbddddhhiib", "ticket", "step", "model", "version", "asked", "started", "ended",
+            "quota", "attempts", "limited", "tokens_in", "tokens_out", "outcome",
+        )  # fmt: skip
+        self._rating = _columns(
+            "idbbbi", "ticket", "when", "rating", "model", "version", "feedback"
+        )
         # Bound once: the four of a visit and the three of a status are the run's hottest lines.
         self._add_when = self._when.append
         self._add_whose = self._whose.append
@@ -333,4 +322,8 @@ class Ledger:
 
 def _numbers(column: array[Any]) -> npt.NDArray[Any]:
     """The column as an array that shares its memory."""
-    return np.frombuffer(column, dtype=column.typecode) if len(column) else np.empty(0, column.typecode)
+    return (
+        np.frombuffer(column, dtype=column.typecode)
+        if len(column)
+        else np.empty(0, column.typecode)
+    )

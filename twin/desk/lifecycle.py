@@ -1,22 +1,24 @@
-"""The life of a ticket, readable top to bottom: receive, categorize, respond, update status,
-collect feedback.
+"""The life of a ticket, readable top to bottom.
 
-Each method that waits is a generator on the desk's clock: a visit to the provider or to the agents
-is one event. A method that waits returns None when the customer has left.
-"""  # noqa: D205, D400
+Receive, categorize, respond, update status, collect feedback. Each method that waits is a generator
+on the desk's clock: a visit to the provider or to the agents is one event. It returns None when the
+customer has left.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from typing import Any
 
-from twin.assistant.protocol import OK
 from twin.customers import Customers
 from twin.demand import Demand
 from twin.desk.agents import AgentPools
 from twin.desk.helpdesk import HelpDesk
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
+from twin.desk.rules import Rules
+from twin.desk.script import Given
+from twin.luck import view
 from twin.records import (
     ABANDONED,
     BY_AGENT,
@@ -69,17 +71,10 @@ class Lifecycle:
         self._agents = agents
         self._assistant = helpdesk
         self._ledger = ledger
-        self._arrived_s = memoryview(demand.arrived_s)
-        self._truth = memoryview(demand.category)
-        self._responds = scenario.assistant.role == "full"
-        self._threshold = scenario.assistant.confidence_threshold
+        self._arrived_s = view(demand.arrived_s)
+        self._truth = view(demand.category)
+        self._rules = Rules.of(scenario, demand.categories)
         self._close_after_s = scenario.customers.close_after
-        names = demand.categories
-        human, review = scenario.assistant.human_categories, scenario.assistant.review_categories
-        self._for_humans = frozenset(k for k, name in enumerate(names) if name in human)
-        self._for_review = frozenset(
-            k for k, name in enumerate(names) if name in review or "*" in review
-        )
 
     def life(self, ticket: int) -> Waits:
         """The whole life of a ticket, from its arrival to its last status."""
@@ -107,7 +102,7 @@ class Lifecycle:
             return None
         confidence = ledger.confidence[ticket] = lines.confidence[ticket]
         category = lines.category[ticket]
-        if confidence < self._threshold:
+        if confidence < self._rules.threshold:
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
             if (yield from self._agent(ticket, category, TRIAGE)) is None:
@@ -124,17 +119,17 @@ class Lifecycle:
         ledger = self._ledger
         if ledger.latest[ticket] == ABANDONED:
             return None
-        if not self._responds or category is None or category in self._for_humans:
+        if not self._rules.responds or category is None or category in self._rules.for_humans:
             return (yield from self.respond_by_agent(ticket, category, visit))
         assert self._assistant is not None
         ledger.status(ticket, IN_PROGRESS)
-        given = "own" if ledger.categorized_by[ticket] == BY_ASSISTANT else "true"
+        given: Given = "own" if ledger.categorized_by[ticket] == BY_ASSISTANT else "true"
         lines = yield from self._assistant.ask(ticket, "respond", given, visit)
         if lines is None:
             return (yield from self.respond_by_agent(ticket, category, visit))
         ledger.quality[ticket] = lines.quality[ticket]
         ledger.answer[ticket] = lines.answer[ticket]
-        if category in self._for_review:
+        if category in self._rules.for_review:
             ledger.status(ticket, PENDING_REVIEW)
             if (yield from self._agent(ticket, category, REVIEW, visit)) is None:
                 return None
@@ -144,11 +139,13 @@ class Lifecycle:
     def respond_by_agent(self, ticket: int, category: int | None, visit: int) -> Waits:
         """An agent answers, if the customer waits for one."""
         ledger = self._ledger
-        if self._responds and ledger.latest[ticket] != REOPENED:
+        if self._rules.responds and ledger.latest[ticket] != REOPENED:
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
         truth = self._truth[ticket]
-        done = yield from self._agent(ticket, truth if category is None else category, HANDLE, visit)
+        done = yield from self._agent(
+            ticket, truth if category is None else category, HANDLE, visit
+        )
         if done is None:
             return None
         if done.misrouted:

@@ -122,7 +122,9 @@ class Provider:
         quota_s = 0.0
         while True:
             tokens_in, tokens_out = lines.prompt_tokens[ticket], lines.completion_tokens[ticket]
-            attempt = self._send(lines.latency_s[ticket], tokens_in + tokens_out, lines.outcome[ticket])
+            attempt = self._send(
+                lines.latency_s[ticket], tokens_in + tokens_out, lines.outcome[ticket]
+            )
             yield attempt
             attempts += 1
             outcome = attempt.outcome
@@ -154,7 +156,7 @@ class Provider:
         if most is None:
             self._start(attempt)
         elif self._under_way < most:
-            attempt.callbacks.append(self._release)  # type: ignore[union-attr]
+            attempt.callbacks.append(self._release)
             self._under_way += 1
             self._start(attempt)
         else:
@@ -164,7 +166,7 @@ class Provider:
     def _release(self, _: Any) -> None:
         if self._waiting:
             attempt = self._waiting.popleft()
-            attempt.callbacks.insert(0, self._release)  # type: ignore[union-attr]
+            attempt.callbacks.insert(0, self._release)
             self._start(attempt)
         else:
             self._under_way -= 1
@@ -224,7 +226,7 @@ def _random(
     settings: RandomOutages, horizon: float, seed: int, replication: int
 ) -> list[tuple[float, float]]:
     rng = generator(seed, replication, Stream.OUTAGE)
-    windows = []
+    windows: list[tuple[float, float]] = []
     moment = 0.0
     while True:
         up, down = -np.log1p(-rng.random(2))

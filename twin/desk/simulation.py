@@ -20,7 +20,7 @@ from twin.desk.ledger import Ledger
 from twin.desk.lifecycle import Lifecycle, Waits
 from twin.desk.provider import Provider, outages
 from twin.desk.script import Script
-from twin.luck import Stream
+from twin.luck import Stream, view
 from twin.records import RunLog
 from twin.scenario import Scenario
 
@@ -93,7 +93,7 @@ def _lines(
     knowledge = load_knowledge(settings.knowledge) if settings.knowledge else None
     judge = Judge(knowledge)
     down = outages(scenario, demand.seed, demand.replication)
-    jitter = memoryview(demand.uniform(Stream.BACKOFF))
+    jitter = view(demand.uniform(Stream.BACKOFF))
     given = {
         name: limit
         for name in ("rpm", "rpd", "tpm", "tpd")
@@ -101,11 +101,12 @@ def _lines(
     }
     lines = []
     for number, one in enumerate(assistants):
-        limits = catalogue.model(one.model).limits(scenario.provider.plan).model_dump(
-            exclude_none=True
+        limits = (
+            catalogue.model(one.model).limits(scenario.provider.plan).model_dump(exclude_none=True)
         )
         provider = Provider(clock, scenario.provider, limits | given, down, jitter, ledger)
-        lines.append(Line(number, number, Script(one, demand, judge), provider))
+        script = Script(one, scenario, demand, judge, ahead=number == 0)
+        lines.append(Line(number, number, script, provider))
     return lines
 
 
