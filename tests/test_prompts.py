@@ -2,11 +2,13 @@ import hashlib
 import json
 import math
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from twin.assistant import prompts
 from twin.assistant.articles import Article
+from twin.assistant.protocol import Guidance
 
 CATEGORIES = ["Authentication/Login Issues", 'Quotes "and" {braces}']
 FORGED = [
@@ -59,6 +61,35 @@ def test_control_tokens_and_line_breaks_are_escaped_and_all_can_be_sent(ticket):
         content = messages[1]["content"]
         content.encode("utf-8")
         assert not set("<>\n\r") & set(content)
+
+
+@given(text, text)
+def test_past_answers_stay_inside_their_json_too(ticket, answer):
+    guidance = Guidance(good=((ticket, answer),), bad=((answer, ticket),) * 2)
+    system, user = prompts.respond_messages("help", "Other", [], guidance)
+    content = json.loads(user["content"])
+    ticket, answer = sendable(ticket), sendable(answer)
+    assert content["good"] == [{"ticket": ticket, "answer": answer}]
+    assert content["bad"] == [{"ticket": answer, "answer": ticket}] * 2
+    assert system == prompts.respond_messages("x", "y", [], Guidance(good=(("a", "b"),)))[0]
+
+
+def test_without_past_answers_nothing_is_said_of_them():
+    plain = prompts.respond_messages("help", "Other", [])
+    assert prompts.respond_messages("help", "Other", [], Guidance()) == plain
+    assert "good" not in json.loads(plain[1]["content"])
+
+
+def test_prompts_have_versions():
+    newest = prompts.categorize_messages("help", CATEGORIES)
+    version = prompts.PROMPT_VERSION
+    assert prompts.categorize_messages("help", CATEGORIES, version) == newest
+    for ask in (
+        lambda: prompts.categorize_messages("help", CATEGORIES, "0"),
+        lambda: prompts.respond_messages("help", "Other", [], version="0"),
+    ):
+        with pytest.raises(ValueError, match='no prompts of version "0"; there are: 1'):
+            ask()
 
 
 def test_categories_are_listed_and_are_the_schema():

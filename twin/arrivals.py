@@ -82,7 +82,7 @@ def _hours(scenario: Scenario, seed: int, replication: int) -> tuple[Floats, Flo
     count = int(np.ceil(scenario.horizon / 3600))
     origin = datetime(*scenario.start.timetuple()[:3], tzinfo=scenario.zone).astimezone(UTC)
     local = [(origin + timedelta(hours=k)).astimezone(scenario.zone) for k in range(count)]
-    factor = np.ones(count)
+    factor: Floats = np.ones(count)
     if arrivals.week is not None:
         weights = np.array(arrivals.week.weights)
         factor *= (weights / weights.mean())[[t.weekday() * 24 + t.hour for t in local]]
@@ -91,7 +91,7 @@ def _hours(scenario: Scenario, seed: int, replication: int) -> tuple[Floats, Flo
         u = uniforms(seed, replication, Stream.DAY, int(day[-1]) + 1)
         shape = 1 / arrivals.busyness.cv**2
         factor *= (special.gammaincinv(shape, u) / shape)[day]
-    return np.arange(count + 1) * 3600.0, factor
+    return np.arange(count + 1, dtype=np.float64) * 3600.0, factor
 
 
 def _bursts(bursts: Bursts, horizon: float, seed: int, replication: int) -> tuple[Floats, Floats]:

@@ -15,9 +15,10 @@ from bisect import bisect_right
 from math import inf, log
 
 import numpy as np
+from scipy import special
 
 from twin.demand import Demand
-from twin.luck import Stream, view
+from twin.luck import Lazy, Stream, view
 from twin.records import BY_AGENT, BY_REVIEW
 from twin.scenario import Scenario
 
@@ -49,19 +50,40 @@ class Customers:
     """
 
     def __init__(self, scenario: Scenario, demand: Demand) -> None:
-        self._settings = scenario.customers
-        self._demand = demand
-        self._luck: dict[tuple[Stream, int], memoryview] = {}
-        self._opinion: memoryview | None = None
-        self._delay: dict[int, memoryview] = {}
-        patience = scenario.customers.patience
+        settings = self._settings = scenario.customers
+
+        def luck(stream: Stream) -> Lazy[int, memoryview]:
+            return Lazy(lambda repeat: view(demand.uniform(stream, repeat)))
+
+        def below(stream: Stream, share: float) -> Lazy[int, memoryview]:
+            # A byte a ticket, not eight.
+            return Lazy(lambda repeat: view(demand.uniform(stream, repeat) < share))
+
+        def delay(repeat: int) -> memoryview:
+            return view(settings.reopen_delay.quantile(demand.uniform(Stream.REOPEN_DELAY, repeat)))
+
+        def opinion(_: int) -> memoryview:
+            return view(special.logit(demand.uniform(Stream.RATING)))
+
+        def comment(_: int) -> memoryview:
+            return view((demand.uniform(Stream.COMMENT) * len(COMMENTS[0])).astype(np.int8))
+
+        # By visit: 0, and 1 and more for those who come back.
+        self._solved = luck(Stream.SOLVED)
+        self._returns = below(Stream.REOPEN, settings.reopen_rate)
+        self._delay = Lazy(delay)
+        self._surveyed = below(Stream.SURVEY, settings.survey_rate)
+        self._opinion = Lazy(opinion)
+        self._comment = Lazy(comment)
         self._patience = (
-            None if patience is None else view(patience.quantile(demand.uniform(Stream.PATIENCE)))
+            None
+            if settings.patience is None
+            else view(settings.patience.quantile(demand.uniform(Stream.PATIENCE)))
         )
 
     def patience_s(self, ticket: int) -> float:
         """How long the customer waits for a human before giving up; seconds."""
-        return inf if self._patience is None else float(self._patience[ticket])
+        return inf if self._patience is None else self._patience[ticket]
 
     def is_solved(self, ticket: int, worker: int, right: bool, quality: float, visit: int) -> bool:
         """Whether the answer solves the ticket.
@@ -87,25 +109,19 @@ class Customers:
             chance = solved.assistant * quality
         else:
             chance = solved.wrong_category
-        return bool(self._uniform(Stream.SOLVED, visit)[ticket] < chance)
+        return self._solved[visit][ticket] < chance
 
     def comes_back(self, ticket: int, visit: int) -> bool:
         """Whether a customer whose ticket is unsolved reopens it."""
-        settings = self._settings
-        if visit >= settings.max_reopens:
-            return False
-        return bool(self._uniform(Stream.REOPEN, visit)[ticket] < settings.reopen_rate)
+        return visit < self._settings.max_reopens and bool(self._returns[visit][ticket])
 
     def reopen_delay_s(self, ticket: int, visit: int) -> float:
         """How long until the customer reopens; seconds."""
-        if visit not in self._delay:
-            u = self._demand.uniform(Stream.REOPEN_DELAY, visit)
-            self._delay[visit] = view(self._settings.reopen_delay.quantile(u))
-        return float(self._delay[visit][ticket])
+        return self._delay[visit][ticket]
 
     def answers_survey(self, ticket: int) -> bool:
         """Whether the customer rates at all."""
-        return bool(self._uniform(Stream.SURVEY, 0)[ticket] < self._settings.survey_rate)
+        return bool(self._surveyed[0][ticket])
 
     def rating(
         self,
@@ -129,12 +145,8 @@ class Customers:
         response_s : float
             First response time; seconds.
         """
-        if self._opinion is None:
-            u = self._demand.uniform(Stream.RATING)
-            with np.errstate(divide="ignore"):
-                self._opinion = view(np.log(u) - np.log1p(-u))
         weight = self._settings.satisfaction
-        opinion = self._opinion[ticket] - weight.wait * fall_with_wait(response_s)
+        opinion = self._opinion[0][ticket] - weight.wait * fall_with_wait(response_s)
         opinion -= weight.transfer * transfers + weight.reopened * reopens
         if not solved:
             opinion -= weight.unsolved
@@ -144,14 +156,15 @@ class Customers:
 
     def comment(self, ticket: int, rating: int) -> int:
         """What the customer writes: an index into `ALL_COMMENTS`."""
-        choices = len(COMMENTS[0])
-        return (rating - 1) * choices + int(self._uniform(Stream.COMMENT, 0)[ticket] * choices)
+        return (rating - 1) * len(COMMENTS[0]) + self._comment[0][ticket]
 
-    def _uniform(self, stream: Stream, repeat: int) -> memoryview:
-        key = (stream, repeat)
-        if key not in self._luck:
-            self._luck[key] = view(self._demand.uniform(stream, repeat))
-        return self._luck[key]
+    def forget(self) -> None:
+        """Let go of all columns; the run is over."""
+        for columns in (self._solved, self._returns, self._delay, self._surveyed):
+            columns.clear()
+        self._opinion.clear()
+        self._comment.clear()
+        self._patience = None
 
 
 def fall_with_wait(response_s: float) -> float:

@@ -83,9 +83,11 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     """
     seed = scenario.seed
     corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
+    recorded: pd.DataFrame | None = None
     trace: pd.DataFrame | None = None
     if scenario.arrivals.kind == "trace":
-        trace = scale_trace(read_trace(scenario), scenario, seed, replication)
+        recorded = read_trace(scenario)
+        trace = scale_trace(recorded, scenario, seed, replication)
         arrived_s = trace["time_s"].to_numpy(dtype=float)
     else:
         arrived_s = arrival_times(scenario, seed, replication)
@@ -94,7 +96,8 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     def luck(stream: Stream) -> Floats:
         return uniforms(seed, replication, stream, n)
 
-    categories = _categories(scenario, corpus, trace)
+    # By the whole trace: which rows a replication keeps must not change what there is.
+    categories = _categories(scenario, corpus, recorded)
     check_categories(scenario, categories)
     if trace is not None and "category" in trace:
         category = np.array([categories.index(name) for name in trace["category"]], dtype=np.int64)

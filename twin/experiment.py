@@ -6,8 +6,11 @@ are the same whatever the number of workers. One that raises becomes a row in th
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -172,13 +175,15 @@ def run(
             for number, study in enumerate(studies)
             for k in range(study.scenario.replications)
         ]
-        for done, outcome in enumerate(_outcomes(tasks, workers), start=1):
-            study = studies[outcome.number]
-            study.outcomes.append(outcome)
-            if len(study.outcomes) == study.scenario.replications:
-                study.end("complete" if study.whole else "failed")
-            if progress is not None:
-                progress(done, tasks_in_all)
+        # Closed before anything is swept up: no worker writes after that.
+        with closing(_outcomes(tasks, workers)) as outcomes:
+            for done, outcome in enumerate(outcomes, start=1):
+                study = studies[outcome.number]
+                study.outcomes.append(outcome)
+                if len(study.outcomes) == study.scenario.replications:
+                    study.end("complete" if study.whole else "failed")
+                if progress is not None:
+                    progress(done, tasks_in_all)
     except KeyboardInterrupt:
         _end_all(studies, "interrupted")
         raise Interrupted(_what_is_left(studies)) from None
@@ -203,7 +208,7 @@ def _prepare(
     return desks
 
 
-def _outcomes(tasks: list[Task], workers: int) -> Iterator[Outcome]:
+def _outcomes(tasks: list[Task], workers: int) -> Generator[Outcome, None, None]:
     if workers == 1:
         yield from map(replicate, tasks)
         return
@@ -211,10 +216,11 @@ def _outcomes(tasks: list[Task], workers: int) -> Iterator[Outcome]:
     from joblib.externals.loky import get_reusable_executor
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    # One thread a worker: the workers are the parallelism.
-    with joblib.parallel_config("loky", inner_max_num_threads=1):
+    # One thread a worker: the workers are the parallelism. Orphans of a killed run end soon.
+    with joblib.parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=30):
         parallel = joblib.Parallel(workers, return_as="generator_unordered", batch_size=1)
-        outcomes = parallel(joblib.delayed(replicate)(task) for task in tasks)
+        with _uninterrupted():
+            outcomes = parallel(joblib.delayed(replicate)(task) for task in tasks)
         try:
             yield from outcomes
         except TerminatedWorkerError:
@@ -223,6 +229,19 @@ def _outcomes(tasks: list[Task], workers: int) -> Iterator[Outcome]:
         except BaseException:
             get_reusable_executor().shutdown(kill_workers=True)
             raise
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes started here inherit that Ctrl-C is not for them: this one ends them itself."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _end_all(studies: list[_Study], status: str) -> None:

@@ -7,12 +7,15 @@ the same day (common random numbers by construction), and a new stream changes n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+K = TypeVar("K")
+V = TypeVar("V")
 Floats = npt.NDArray[np.float64]
 
 
@@ -79,3 +82,21 @@ def view(values: npt.NDArray[Any]) -> memoryview:
     """
     contiguous: Any = np.ascontiguousarray(values)
     return memoryview(contiguous)
+
+
+class Lazy(dict[K, V]):
+    """Columns that are made when first looked up; after that a look-up is a dict's.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the column of a key.
+    """
+
+    def __init__(self, make: Callable[[K], V]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: K) -> V:
+        value = self[key] = self._make(key)
+        return value

@@ -217,7 +217,7 @@ def frame(table: str, columns: dict[str, Any]) -> pd.DataFrame:
     for column in TABLES[table]:
         values = columns[column.name]
         plain = column.dtype not in ("category", "string")
-        data[column.name] = np.asarray(values, dtype=column.dtype) if plain else values
+        data[column.name] = np.ascontiguousarray(values, column.dtype) if plain else values
     return pd.DataFrame(data, copy=False)
 
 

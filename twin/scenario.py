@@ -34,6 +34,7 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+Quantiles = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1, max_length=1001)]
 # Not strict: a scenario that was written out holds its days as text.
 Day = Annotated[date, Field(strict=False)]
 
@@ -120,7 +121,7 @@ class Surge(Model):
     """A planned rise (or fall) of the arrival rate."""
 
     start: Duration = Field(description="time since the start of the run")
-    length: LongDuration
+    length: LongDuration = Field(description="how long it lasts")
     factor: Annotated[float, Field(ge=0, le=1000)] = Field(description="times the usual rate")
 
 
@@ -212,6 +213,46 @@ class Tickets(Model):
         return self
 
 
+class MeasuredStep(Model):
+    """Recorded calls of one step; lists hold quantiles from the smallest to the largest."""
+
+    calls: Annotated[int, Field(ge=1)] = Field(description="how many were recorded")
+    max_tokens: Annotated[int, Field(ge=1)] = Field(description="token limit they were asked with")
+    prompt_tokens: Quantiles = Field(description="tokens in")
+    completion_tokens: Quantiles = Field(description="tokens out")
+    queue: list[Duration] = Field(
+        [], description="time in the provider's queue; none: not reported, so part of the rest"
+    )
+    overhead: Duration = Field(
+        0.0, description="time that depends on no token, such as the network"
+    )
+    prompt_token: Duration = Field(0.0, description="time a token in")
+    completion_token: Duration = Field(0.0, description="time a token out")
+    spread: Quantiles = Field([1.0], description="factors on the time after the queue")
+
+    @model_validator(mode="after")
+    def _check(self) -> MeasuredStep:
+        for name in ("prompt_tokens", "completion_tokens", "queue", "spread"):
+            values = getattr(self, name)
+            if values != sorted(values):
+                raise _fail(f"{name} must hold quantiles, from the smallest to the largest")
+        return self
+
+
+class Measured(Model):
+    """What recorded calls were like: `twin profile` writes it. Keys of the profile go before it."""
+
+    model: str = Field(description="model that was recorded")
+    date: Day = Field(description="day of the last call")
+    prompt_version: str = Field(description="version of the prompts")
+    articles: Count | None = Field(None, description="most articles in a prompt")
+    categorize: MeasuredStep | None = None
+    respond: MeasuredStep | None = None
+    confidence_right: Quantiles | None = Field(None, description="confidence when right")
+    confidence_wrong: Quantiles | None = Field(None, description="confidence when wrong")
+    quality: Quantiles | None = Field(None, description="judged quality in the right category")
+
+
 class Profile(Model):
     """A statistical assistant (backend `profile`): measured or assumed distributions."""
 
@@ -231,18 +272,21 @@ class Profile(Model):
     categorize_latency: TimeDistribution | None = Field(
         None, description="latency of a call; default: from the catalogue's speeds"
     )
-    respond_latency: TimeDistribution | None = None
+    respond_latency: TimeDistribution | None = Field(None, description="likewise, for an answer")
     prompt_tokens: NumberDistribution | None = Field(None, description="tokens in; default 350")
     categorize_tokens: NumberDistribution | None = Field(None, description="tokens out; default 15")
     respond_tokens: NumberDistribution | None = Field(None, description="tokens out; default 120")
     error_rate: Share = Field(0.0, description="share of calls that end in a server error")
+    measured: Measured | None = Field(
+        None, description="recorded calls, for all that the keys above do not say"
+    )
 
 
 class MaxTokens(Model):
     """Most tokens the model may write, by step."""
 
-    categorize: Annotated[int, Field(ge=1, le=100_000)] = 50
-    respond: Annotated[int, Field(ge=1, le=100_000)] = 200
+    categorize: Annotated[int, Field(ge=1, le=100_000)] = Field(50, description="for a category")
+    respond: Annotated[int, Field(ge=1, le=100_000)] = Field(200, description="for an answer")
 
 
 class Assistant(Model):
@@ -255,8 +299,12 @@ class Assistant(Model):
     backend: Literal["embedded", "profile", "groq", "replay"] = Field(
         "embedded", description="where answers come from (see README)"
     )
-    model: str = Field("openai/gpt-oss-20b", description="a model of the catalogue (`twin models`)")
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.2
+    model: str = Field(
+        "openai/gpt-oss-20b", description="a model of the catalogue (`twin models` lists them)"
+    )
+    temperature: Annotated[float, Field(ge=0, le=2)] = Field(
+        0.2, description="how much the model varies; 0 is least"
+    )
     max_tokens: MaxTokens = MaxTokens()
     retrieval: bool = Field(True, description="look up knowledge articles (RAG)")
     knowledge: str | None = Field(None, description="folder of Markdown articles")
@@ -293,14 +341,14 @@ class Outage(Model):
     """A planned window in which the provider answers nothing."""
 
     start: Duration = Field(description="time since the start of the run")
-    length: LongDuration
+    length: LongDuration = Field(description="how long it lasts")
 
 
 class RandomOutages(Model):
     """Outages at random, exponential up and down times."""
 
-    mean_time_between_failures: LongDuration
-    mean_time_to_repair: LongDuration
+    mean_time_between_failures: LongDuration = Field(description="mean time up")
+    mean_time_to_repair: LongDuration = Field(description="mean time down")
 
 
 class Provider(Model):
@@ -319,7 +367,7 @@ class Provider(Model):
     timeout: LongDuration = Field(30.0, description="a call is given up after this")
     retries: Annotated[int, Field(ge=0, le=20)] = Field(3, description="tries after the first")
     backoff: LongDuration = Field(1.0, description="first pause; doubles with each try")
-    max_backoff: LongDuration = 60.0
+    max_backoff: LongDuration = Field(60.0, description="longest pause")
     outages: list[Outage] = []
     random_outages: RandomOutages | None = None
 
@@ -327,18 +375,18 @@ class Provider(Model):
 class Break(Model):
     """Time in a shift when some agents are away."""
 
-    start: ClockTime
-    end: ClockTime
+    start: ClockTime = Field(description="local time")
+    end: ClockTime = Field(description="local time")
     heads: Annotated[int, Field(ge=1)] = Field(description="how many are away")
 
 
 class Shift(Model):
     """Heads on the weekly calendar; an end before the start is on the next day."""
 
-    days: Days = "daily"
-    start: ClockTime
-    end: ClockTime
-    heads: Count
+    days: Days = Field("daily", description="weekdays on which it starts")
+    start: ClockTime = Field(description="local time")
+    end: ClockTime = Field(description="local time; not after the start: on the next day")
+    heads: Count = Field(description="agents on shift")
     breaks: list[Break] = []
 
     @model_validator(mode="after")
@@ -356,7 +404,7 @@ class Pool(Model):
     """A pool of agents with the same skills."""
 
     heads: Count | None = Field(None, description="agents around the clock; else give shifts")
-    shifts: list[Shift] | None = None
+    shifts: list[Shift] | None = Field(None, description="when how many work; else give heads")
     extra_heads: Annotated[int, Field(ge=-10_000, le=10_000)] = Field(
         0, description="added to every shift (negative: fewer agents), never below 0"
     )
@@ -426,7 +474,9 @@ class Customers(Model):
     reopen_delay: TimeDistribution = Field(
         default_factory=lambda: _lognormal("4h", 1.5), description="until they come back"
     )
-    max_reopens: Annotated[int, Field(ge=0, le=10)] = 2
+    max_reopens: Annotated[int, Field(ge=0, le=10)] = Field(
+        2, description="times a customer comes back at most"
+    )
     close_after: Duration = Field(86400.0, description="quiet time until Resolved becomes Closed")
     satisfaction: Satisfaction = Satisfaction()
 
@@ -453,10 +503,12 @@ class Scenario(Model):
     question: str = Field("", description="what the scenario answers, in a sentence")
     horizon: LongDuration = Field(604800.0, description="length of the run")
     warm_up: Duration = Field(0.0, description="left out when measuring")
-    seed: Count = 1
-    replications: Annotated[int, Field(ge=1, le=100_000)] = 10
+    seed: Count = Field(1, description="of all luck; the same seed, the same customers")
+    replications: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        10, description="times it is played, each with other luck"
+    )
     start: Day = Field(date(2026, 1, 5), description="day on which the run starts, at midnight")
-    time_zone: TimeZone = "UTC"
+    time_zone: TimeZone = Field("UTC", description="of start, shifts and the hours of the week")
     arrivals: Arrivals
     tickets: Tickets = Tickets()
     assistant: Assistant = Assistant(role="off")

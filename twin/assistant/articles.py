@@ -11,6 +11,8 @@ from twin.scenario_file import Fault, ScenarioError
 _MAX_ARTICLES = 5_000
 _MAX_BYTES = 200_000
 _STEP = re.compile(r"\s*(?:\d+[.)]|[-*])\s+(.+)")
+# What stands below this heading helps to find the article and is shown to nobody.
+_PHRASES = re.compile(r"^##\s+customers say\s*$(.*?)(?=^#|\Z)", re.I | re.M | re.S)
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,16 @@ class Article:
     title, category : str
         From the front matter; the category may be empty.
     body : str
-        All text after the front matter.
+        All text after the front matter, without the phrases.
     summary : str
         Text before the first heading: what the article is for.
     steps : tuple of str
         Items of the list under "## Steps", else of the first list, else the paragraphs.
     closing : str
         Text of the sections after the steps, without headings.
+    phrases : tuple of str
+        Items under "## Customers say": the problem in customers' words. They are for retrieval
+        only: neither answers, nor prompts, nor the judge see them.
     """
 
     slug: str
@@ -40,6 +45,7 @@ class Article:
     summary: str
     steps: tuple[str, ...]
     closing: str
+    phrases: tuple[str, ...] = ()
 
 
 def _front_matter(text: str) -> tuple[dict[str, str], str]:
@@ -72,6 +78,9 @@ def _parse(slug: str, text: str) -> Article:
     keys, body = _front_matter(text)
     if not keys.get("title"):
         raise ValueError("has no title in its front matter")
+    said = _PHRASES.search(body)
+    phrases = tuple(_items(said[1].strip().splitlines())) if said else ()
+    body = _PHRASES.sub("", body).strip()
     if not body:
         raise ValueError("has no text after its front matter")
     sections: list[tuple[str, list[str]]] = [("", [])]
@@ -97,6 +106,7 @@ def _parse(slug: str, text: str) -> Article:
         " ".join(" ".join(sections[0][1]).split()),
         tuple(steps),
         " ".join(" ".join(line for _, lines in after for line in lines).split()),
+        phrases,
     )
 
 

@@ -59,4 +59,4 @@ def build(
         reason = f"this backend cannot run here: no module {error.name}"
         fault = Fault("assistant.backend", reason, settings.backend)
         raise ScenarioError(scenario.name, [fault]) from None
-    return cast(Assistant, backend(scenario, entry.name))
+    return cast(Assistant, backend(scenario, categories, entry))

@@ -12,7 +12,7 @@ import warnings
 from datetime import date
 from functools import cache
 from importlib import resources
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +79,10 @@ class Model(BaseModel):
         USD per million tokens; None is unknown, never free.
     strict_schema : bool
         Whether answers can be forced into a JSON schema.
+    reasoning_effort : str or None
+        What is asked of a model that thinks before it answers; None: it does not.
+    reasoning_tokens : int
+        Room for its thoughts, added to the token limits of an answer, within which it thinks.
     retired : date or None
         First day on which the free and developer plans refuse it.
     successor : str or None
@@ -99,6 +103,8 @@ class Model(BaseModel):
     price_out: Annotated[float, Field(ge=0)] | None = None
     limits_by_plan: _PlanLimits = Field(_PlanLimits(), alias="limits")
     strict_schema: bool = False
+    reasoning_effort: Literal["none", "low", "medium", "high"] | None = None
+    reasoning_tokens: Annotated[int, Field(ge=0)] = 0
     retired: date | None = None
     successor: str | None = None
     source: str

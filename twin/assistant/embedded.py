@@ -197,7 +197,10 @@ class EmbeddedAssistant:
         self._answers = {slug: write_answer(article, limit) for slug, article in used.items()}
 
     def answer(self, questions: Questions) -> Answers:
-        """Answer a batch; computed once a distinct text (and category), then spread out."""
+        """Answer a batch; computed once a distinct text (and category), then spread out.
+
+        It always gives the same answer to the same text, and guidance does not change it.
+        """
         if tuple(questions.categories) != self._categories:
             raise ValueError("the questions' categories are not those the assistant was built with")
         if questions.step == "categorize":
@@ -213,7 +216,9 @@ class EmbeddedAssistant:
             json.dumps({"category": name, "confidence": round(float(c), 2)}, ensure_ascii=False)
             for name, c in zip(names, confidence, strict=True)
         ]
-        asked = [prompts.categorize_messages(text, self._categories) for text in texts]
+        asked = [
+            prompts.categorize_messages(text, self._categories, questions.version) for text in texts
+        ]
         columns = self._columns(questions, row, asked, replies)
         return Answers(*columns, category=category[row], confidence=confidence[row])
 
@@ -241,7 +246,9 @@ class EmbeddedAssistant:
             for hits, name in zip(found, names, strict=True)
         ]
         asked = [
-            prompts.respond_messages(text, name, [articles[hit.slug] for hit in hits])
+            prompts.respond_messages(
+                text, name, [articles[hit.slug] for hit in hits], version=questions.version
+            )
             for text, name, hits in zip(texts, names, found, strict=True)
         ]
         columns = self._columns(questions, row, asked, [w.text for w in written])

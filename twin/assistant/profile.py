@@ -2,20 +2,30 @@
 
 It reads no text. Everything comes from the luck of the question, so that two profiles see the same
 customers with the same luck: who is accurate at .8 is right wherever one accurate at .7 is.
+
+What the scenario's profile says goes first, then what was measured (`assistant.profile.measured`,
+see `twin.assistant.measured`), then the defaults that the schema tells.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
+import numpy.typing as npt
 
 from twin.assistant import catalogue
 from twin.assistant.prompts import PROMPT_VERSION
-from twin.assistant.protocol import OK, SERVER_ERROR, Answers, Floats, Ints, Questions
+from twin.assistant.protocol import OK, SERVER_ERROR, Answers, Floats, Ints, Questions, Step
 from twin.distributions import AnyDistribution, Constant, Triangular
-from twin.scenario import Profile, Scenario
+from twin.scenario import Measured, MeasuredStep, Profile, Scenario
 from twin.scenario_file import Fault, ScenarioError
+
+
+# A profile older than this, or of fewer calls of a step, is used with a note.
+OLD_DAYS = 180
+FEW_CALLS = 100
 
 
 def _constant(value: float) -> Constant:
@@ -53,6 +63,37 @@ def _confusion(profile: Profile, categories: Sequence[str]) -> Floats:
     return chances
 
 
+def between(quantiles: Sequence[float], u: npt.ArrayLike) -> Floats:
+    """Values at the probabilities `u`, straight lines between evenly spaced quantiles."""
+    at = np.linspace(0.0, 1.0, len(quantiles))
+    return np.asarray(np.interp(u, at, quantiles), dtype=np.float64)
+
+
+def measured_latency_s(
+    step: MeasuredStep, tokens_in: npt.ArrayLike, tokens_out: npt.ArrayLike, u: Floats, v: Floats
+) -> Floats:
+    """Latency as measured: time in the queue, then what the tokens take, times its spread.
+
+    Parameters
+    ----------
+    step : MeasuredStep
+    tokens_in, tokens_out : array-like of number, shape (n,)
+    u, v : array of float, shape (n,)
+        Uniforms in [0, 1): the luck in the queue, and after it. With no queue reported, `u` is the
+        luck of all.
+
+    Returns
+    -------
+    array of float, shape (n,)
+        Seconds.
+    """
+    work = step.overhead + step.prompt_token * np.asarray(tokens_in, dtype=float)
+    work = work + step.completion_token * np.asarray(tokens_out, dtype=float)
+    if not step.queue:
+        return np.asarray(work * between(step.spread, u), dtype=np.float64)
+    return between(step.queue, u) + work * between(step.spread, v)
+
+
 class ProfileAssistant:
     """Assistant of backend `profile`.
 
@@ -62,6 +103,14 @@ class ProfileAssistant:
     categories : sequence of str
     model : Model
         For latencies that the profile does not give.
+    today : date, optional
+        To tell the age of a measured profile.
+
+    Attributes
+    ----------
+    notes : list of str
+        Where a measured profile is old, rests on few calls, or is used outside of what was
+        measured. Answers may add to it.
 
     Raises
     ------
@@ -73,7 +122,11 @@ class ProfileAssistant:
     prompt_version = PROMPT_VERSION
 
     def __init__(
-        self, scenario: Scenario, categories: Sequence[str], model: catalogue.Model
+        self,
+        scenario: Scenario,
+        categories: Sequence[str],
+        model: catalogue.Model,
+        today: date | None = None,
     ) -> None:
         self.model = model.name
         self._model = model
@@ -81,39 +134,83 @@ class ProfileAssistant:
         self._max_tokens = scenario.assistant.max_tokens
         self._categories = tuple(categories)
         self._chances = _confusion(self._profile, categories)
+        measured = self._profile.measured
+        self._steps: dict[Step, MeasuredStep | None] = {"categorize": None, "respond": None}
+        self.notes: list[str] = []
+        if measured is not None:
+            self.prompt_version = measured.prompt_version
+            self._steps = {"categorize": measured.categorize, "respond": measured.respond}
+            self.notes = _doubts(measured, scenario, categories, model, today or date.today())
 
     def answer(self, questions: Questions) -> Answers:
         """Answer a batch from its luck alone."""
         profile, luck, n = self._profile, questions.luck, len(questions)
         categorizing = questions.step == "categorize"
-        default_out = 15.0 if categorizing else 120.0
-        tokens = profile.categorize_tokens if categorizing else profile.respond_tokens
-        limit = getattr(self._max_tokens, questions.step)
-        tokens_in = _whole(profile.prompt_tokens or _constant(350.0), luck.tokens_in)
-        tokens_out = np.minimum(_whole(tokens or _constant(default_out), luck.tokens_out), limit)
+        tokens_in, tokens_out = self._tokens(questions)
         outcome = np.where(luck.error < profile.error_rate, SERVER_ERROR, OK)
         # A call that fails writes nothing.
         tokens_out = np.where(outcome == OK, tokens_out, 0)
         given = profile.categorize_latency if categorizing else profile.respond_latency
-        if given is None:
-            latency = catalogue.latency_s(self._model, tokens_in, tokens_out, luck.latency)
-        else:
+        step = self._steps[questions.step]
+        if given is not None:
             latency = given.quantile(luck.latency)
+        elif step is not None:
+            # The error's luck of a call without error is a uniform again when stretched.
+            rest = np.maximum(luck.error - profile.error_rate, 0.0)
+            rest = rest / max(1.0 - profile.error_rate, 1e-9)
+            latency = measured_latency_s(step, tokens_in, tokens_out, luck.latency, rest)
+        else:
+            latency = catalogue.latency_s(self._model, tokens_in, tokens_out, luck.latency)
+        measured = profile.measured
         category = confidence = quality = None
         if categorizing:
             category = self._categorize(questions.truth, luck.answer)
             right = category == questions.truth
             confidence = np.empty(n)
             # Defaults stand in the schema's descriptions too (twin.scenario.Profile).
-            sure = profile.confidence_right or _triangular(0.4, 0.95, 1.0)
-            unsure = profile.confidence_wrong or _triangular(0.1, 0.4, 0.95)
-            confidence[right] = sure.quantile(luck.confidence[right])
-            confidence[~right] = unsure.quantile(luck.confidence[~right])
+            sure, unsure = profile.confidence_right, profile.confidence_wrong
+            seen = (
+                (measured.confidence_right, measured.confidence_wrong) if measured else (None, None)
+            )
+            confidence[right] = _drawn(
+                sure, seen[0], _triangular(0.4, 0.95, 1.0), luck.confidence[right]
+            )
+            confidence[~right] = _drawn(
+                unsure, seen[1], _triangular(0.1, 0.4, 0.95), luck.confidence[~right]
+            )
             confidence = np.clip(confidence, 0.0, 1.0)
         else:
-            drawn = (profile.quality or _constant(0.8)).quantile(luck.quality)
+            known = measured.quality if measured else None
+            drawn = _drawn(profile.quality, known, _constant(0.8), luck.quality)
             quality = np.clip(drawn, 0.0, 1.0)
         return Answers(latency, tokens_in, tokens_out, outcome, category, confidence, quality)
+
+    def _tokens(self, questions: Questions) -> tuple[Ints, Ints]:
+        """Tokens in and out; those out within the limit of the scenario."""
+        profile, luck, step = self._profile, questions.luck, self._steps[questions.step]
+        categorizing = questions.step == "categorize"
+        given = profile.categorize_tokens if categorizing else profile.respond_tokens
+        seen_in = step.prompt_tokens if step is not None else None
+        seen_out = step.completion_tokens if step is not None else None
+        tokens_in = _whole(_drawn(profile.prompt_tokens, seen_in, _constant(350.0), luck.tokens_in))
+        default = _constant(15.0 if categorizing else 120.0)
+        tokens_out = _whole(_drawn(given, seen_out, default, luck.tokens_out))
+        limit = getattr(self._max_tokens, questions.step)
+        if step is not None:
+            # What was counted includes the thoughts of models that think first.
+            limit += self._model.reasoning_tokens
+            for name, tokens, seen in (
+                ("prompt", tokens_in, step.prompt_tokens),
+                ("answer", tokens_out, step.completion_tokens),
+            ):
+                outside = (tokens < np.floor(seen[0])) | (tokens > np.ceil(seen[-1]))
+                note = (
+                    f"the profile is extrapolated: in step {questions.step} some calls have {name} "
+                    f"tokens outside of the {seen[0]:.0f} to {seen[-1]:.0f} that were measured"
+                )
+                if outside.any() and note not in self.notes:
+                    self.notes.append(note)
+        return tokens_in, np.minimum(tokens_out, limit)
 
     def _categorize(self, truth: Ints, u: Floats) -> Ints:
         size = len(self._categories)
@@ -128,5 +225,62 @@ class ProfileAssistant:
         return category
 
 
-def _whole(distribution: AnyDistribution, u: Floats) -> Ints:
-    return np.maximum(np.rint(distribution.quantile(u)), 0).astype(np.int64)
+def _drawn(
+    given: AnyDistribution | None,
+    measured: Sequence[float] | None,
+    default: AnyDistribution,
+    u: Floats,
+) -> Floats:
+    if given is None and measured is not None:
+        return between(measured, u)
+    return (given or default).quantile(u)
+
+
+def _whole(values: Floats) -> Ints:
+    return np.maximum(np.rint(values), 0).astype(np.int64)
+
+
+def _doubts(
+    measured: Measured,
+    scenario: Scenario,
+    categories: Sequence[str],
+    model: catalogue.Model,
+    today: date,
+) -> list[str]:
+    """Where a profile is used outside of what was measured, is old, or rests on little."""
+    settings, notes = scenario.assistant, []
+    age = (today - measured.date).days
+    if age > OLD_DAYS:
+        notes.append(
+            f"the profile is old: measured on {measured.date}, {age} days ago; models and "
+            "providers change, so record again"
+        )
+    other = "the profile is extrapolated: measured with"
+    if measured.model != model.name:
+        notes.append(f'{other} model "{measured.model}", used for "{model.name}"')
+    steps: list[tuple[Step, MeasuredStep | None]] = [("categorize", measured.categorize)]
+    if settings.role == "full":
+        steps.append(("respond", measured.respond))
+    for name, step in steps:
+        if step is None:
+            notes.append(f"the profile holds no calls of step {name}: its defaults stand in")
+            continue
+        if step.calls < FEW_CALLS:
+            notes.append(f"the profile rests on few calls: {step.calls} of step {name}")
+        limit = getattr(settings.max_tokens, name) + model.reasoning_tokens
+        if limit > step.max_tokens and step.completion_tokens[-1] >= step.max_tokens:
+            notes.append(
+                f"{other} at most {step.max_tokens} tokens in step {name}, which cut answers; "
+                f"now {limit} are allowed"
+            )
+    used = settings.articles if settings.retrieval else 0
+    known = settings.knowledge is not None or not settings.retrieval
+    if settings.role == "full" and known and measured.articles not in (None, used):
+        notes.append(f"{other} up to {measured.articles} articles in a prompt, used for {used}")
+    rows = settings.profile.confusion
+    if rows is not None and (missing := [name for name in categories if name not in rows]):
+        notes.append(
+            "the profile is extrapolated: no calls measured for tickets of category "
+            + ", ".join(f'"{name}"' for name in missing)
+        )
+    return notes

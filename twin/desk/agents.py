@@ -236,6 +236,11 @@ class AgentPools:
         drawn = team.times[activity, repeat] = view(times)
         return drawn
 
+    def forget(self) -> None:
+        """Let go of all columns; the run is over."""
+        for team in self.teams:
+            team.times.clear()
+
     def close(self) -> None:
         """Note the end of the run for all who still wait."""
         for queue in {id(queue): queue for _, queue in self._route}.values():

@@ -6,11 +6,10 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
-from twin.assistant.protocol import OK, Step
+from twin.assistant.protocol import Step
 from twin.desk.kernel import Clock
 from twin.desk.provider import Provider
-from twin.desk.script import Given, Lines, Script
-from twin.records import STEPS
+from twin.desk.script import BY_HUMAN, Lines, Script
 from twin.scenario import Assistant as Settings
 
 # A return to an assistant-only desk asks with luck far from that of retries.
@@ -21,8 +20,6 @@ _REPEATS_A_VISIT = 100
 class Line:
     """One model: what it says, and the provider that runs it."""
 
-    number: int
-    version: int
     script: Script
     provider: Provider
 
@@ -35,40 +32,58 @@ class HelpDesk:
     clock : Clock
     settings : twin.scenario.Assistant
     lines : list of Line
-        The model and, for on_failure "fallback", the second one.
+        The model and, for on_failure "fallback", the second one; by their numbers.
     """
 
     def __init__(self, clock: Clock, settings: Settings, lines: list[Line]) -> None:
         self._clock = clock
         self._settings = settings
         self._lines = lines
-        self._answered_by: dict[int, Line] = {}
+        self._first = lines[0]
+        columnar = all(line.script.assistant.columnar for line in lines)
+        self._once = columnar and settings.on_failure == "escalate"
+        # Number of the model that last answered a step of a ticket, where it was not the first.
+        self._other: dict[tuple[int, Step], int] = {}
 
     def ask(
-        self,
-        ticket: int,
-        step: Step,
-        given: Given = "own",
-        visit: int = 0,
+        self, ticket: int, step: Step, by_human: bool = False, visit: int = 0
     ) -> Generator[Any, Any, Lines | None]:
-        """The answer to a step, in simulated time; None where nobody could give one."""
-        code = STEPS.index(step)
+        """The answer to a step, in simulated time; None where nobody could give one.
+
+        Parameters
+        ----------
+        ticket : int
+        step : {"categorize", "respond"}
+        by_human : bool
+            For respond: whether the category is from a human.
+        visit : int
+            How often the customer came back before.
+        """
+        if self._once:
+            lines = self._first.script.lines[
+                step, BY_HUMAN if by_human else 0, visit * _REPEATS_A_VISIT
+            ]
+            return self._first.provider.ask(ticket, lines)
+        return self._insist(ticket, step, by_human, visit)
+
+    def _insist(
+        self, ticket: int, step: Step, by_human: bool, visit: int
+    ) -> Generator[Any, Any, Lines | None]:
+        given = BY_HUMAN if by_human else self._other.get((ticket, "categorize"), 0)
         while True:
-            for line in self._lines:
-                answers = line.script.lines(step, given, visit * _REPEATS_A_VISIT)
-                if not line.script.assistant.columnar:
-                    line.script.need(answers, step, given, ticket)
-                provider = line.provider
-                outcome = yield from provider.ask(ticket, code, line.number, line.version, answers)
-                if outcome == OK:
-                    if line is not self._lines[0]:
-                        self._answered_by[ticket] = line
-                    return answers
+            for number, line in enumerate(self._lines):
+                lines = line.script.get(step, given, visit * _REPEATS_A_VISIT)
+                lines.need(ticket)
+                answered = yield from line.provider.ask(ticket, lines)
+                if answered is not None:
+                    if number:
+                        self._other[ticket, step] = number
+                    return answered
             if self._settings.on_failure != "retry":
                 return None
             yield self._clock.at(self._clock.now + self._settings.retry_after)
 
     def signature(self, ticket: int) -> tuple[int, int]:
         """Numbers of the model and of the prompt version that answered a ticket."""
-        line = self._answered_by.get(ticket, self._lines[0])
-        return line.number, line.version
+        script = self._lines[self._other.get((ticket, "respond"), 0)].script
+        return script.model, script.version

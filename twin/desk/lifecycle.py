@@ -17,7 +17,6 @@ from twin.desk.helpdesk import HelpDesk
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
 from twin.desk.rules import Rules
-from twin.desk.script import Given
 from twin.luck import view
 from twin.records import (
     ABANDONED,
@@ -37,6 +36,9 @@ from twin.records import (
     TRIAGE,
 )
 from twin.scenario import Scenario
+
+# In place of a category: there is nobody to answer any more.
+LEFT = -1
 
 Waits = Generator[Any, Any, Any]
 
@@ -82,7 +84,9 @@ class Lifecycle:
         category = None
         if self._assistant is not None:
             category = yield from self.categorize(ticket)
-        worker = yield from self.respond(ticket, category)
+        worker = None
+        if category != LEFT:
+            worker = yield from self.respond(ticket, category)
         while worker is not None and self.update_status(ticket, worker):
             worker = yield from self.reopen(ticket)
 
@@ -93,7 +97,7 @@ class Lifecycle:
     def categorize(self, ticket: int) -> Waits:
         """The assistant names a category; where it is unsure, an agent does.
 
-        Returns the category, or None where none was found.
+        Returns the category, None where there is no answer, or LEFT where the customer has gone.
         """
         ledger, assistant = self._ledger, self._assistant
         assert assistant is not None
@@ -106,7 +110,7 @@ class Lifecycle:
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
             if (yield from self._agent(ticket, category, TRIAGE)) is None:
-                return None
+                return LEFT
             self._categorized(ticket, self._truth[ticket], BY_AGENT)
             category = self._truth[ticket]
         else:
@@ -117,14 +121,12 @@ class Lifecycle:
     def respond(self, ticket: int, category: int | None, visit: int = 0) -> Waits:
         """Somebody answers. Returns who, or None where the customer left."""
         ledger = self._ledger
-        if ledger.latest[ticket] == ABANDONED:
-            return None
         if not self._rules.responds or category is None or category in self._rules.for_humans:
             return (yield from self.respond_by_agent(ticket, category, visit))
         assert self._assistant is not None
         ledger.status(ticket, IN_PROGRESS)
-        given: Given = "own" if ledger.categorized_by[ticket] == BY_ASSISTANT else "true"
-        lines = yield from self._assistant.ask(ticket, "respond", given, visit)
+        by_human = ledger.categorized_by[ticket] == BY_AGENT
+        lines = yield from self._assistant.ask(ticket, "respond", by_human, visit)
         if lines is None:
             return (yield from self.respond_by_agent(ticket, category, visit))
         ledger.quality[ticket] = lines.quality[ticket]
@@ -139,7 +141,7 @@ class Lifecycle:
     def respond_by_agent(self, ticket: int, category: int | None, visit: int) -> Waits:
         """An agent answers, if the customer waits for one."""
         ledger = self._ledger
-        if self._rules.responds and ledger.latest[ticket] != REOPENED:
+        if self._rules.responds and not visit:
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
         truth = self._truth[ticket]
@@ -205,7 +207,8 @@ class Lifecycle:
     def _agent(self, ticket: int, category: int, activity: int, visit: int = 0) -> Waits:
         """Wait for an agent and their work; None where the customer left first."""
         patience_s = self._customers.patience_s(ticket)
-        done = yield self._agents.visit(ticket, category, activity, visit, patience_s)
+        done = self._agents.visit(ticket, category, activity, visit, patience_s)
+        yield done
         if done.abandoned:
             self._ledger.status_at(ticket, ABANDONED, done.deadline_s)
             return None

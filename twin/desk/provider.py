@@ -47,25 +47,33 @@ class Quota:
         self.at_s = 0.0
 
     def wait_s(self, amount: float, now_s: float) -> float:
-        """Seconds until `amount` fits; 0 when it fits now."""
-        used = max(0.0, self.level - (now_s - self.at_s) * self.drain)
-        return max(0.0, (used + amount - self.limit) / self.drain)
-
-    def take(self, amount: float, now_s: float) -> None:
-        """Use up `amount` now."""
-        self.level = max(0.0, self.level - (now_s - self.at_s) * self.drain) + amount
+        """Seconds until `amount` fits; 0 when it fits now. Drains the bucket to now."""
+        level = self.level - (now_s - self.at_s) * self.drain
+        self.level = level = level if level > 0.0 else 0.0
         self.at_s = now_s
+        excess = level + amount - self.limit
+        return excess / self.drain if excess > 0.0 else 0.0
+
+    def take(self, amount: float) -> None:
+        """Use up `amount`, which fits."""
+        self.level += amount
 
 
 class Attempt(Happening):
     """A request on its way: it waits for a free connection, is sent, and is answered or refused."""
 
-    def __init__(self, clock: Clock, latency_s: float, tokens: int, outcome: int) -> None:
-        super().__init__(clock)
-        self.latency_s = latency_s
-        self.tokens = tokens
-        self.outcome = outcome
-        self.started_s = clock.now
+    def __init__(self, clock: Clock, ticket: int, lines: Lines) -> None:
+        # As in Happening, without the call: two of these are made for every ticket.
+        self.env = clock
+        self.callbacks = []
+        self._ok = True
+        self._value = None
+        self.ticket = ticket
+        self.latency_s = lines.latency_s[ticket]
+        self.tokens_in = lines.prompt_tokens[ticket]
+        self.tokens_out = lines.completion_tokens[ticket]
+        self.outcome = lines.outcome[ticket]
+        self.started_s = clock._now
         self.retry_after_s = 0.0
 
 
@@ -108,50 +116,64 @@ class Provider:
         self._under_way = 0
         self._waiting: deque[Attempt] = deque()
 
-    def ask(
-        self, ticket: int, step: int, model: int, version: int, lines: Lines
-    ) -> Generator[Any, Any, int]:
-        """Ask until there is an answer or the retries are used up; returns the outcome.
+    def ask(self, ticket: int, lines: Lines) -> Generator[Any, Any, Lines | None]:
+        """Ask until there is an answer or the retries are used up.
 
         Waits in simulated time: `yield from` it in a process. Writes the row of the call.
+
+        Returns
+        -------
+        Lines or None
+            `lines`, or None where the call failed for good.
         """
-        clock = self._clock
-        asked_s = clock.now
-        settings = self._settings
-        attempts = limited = 0
-        quota_s = 0.0
-        while True:
-            tokens_in, tokens_out = lines.prompt_tokens[ticket], lines.completion_tokens[ticket]
-            attempt = self._send(
-                lines.latency_s[ticket], tokens_in + tokens_out, lines.outcome[ticket]
-            )
-            yield attempt
-            attempts += 1
-            outcome = attempt.outcome
-            if outcome in _FINAL or attempts > settings.retries:
-                break
-            pause = min(settings.max_backoff, settings.backoff * 2.0 ** (attempts - 1))
-            pause *= 1 - 0.25 * self._jitter[ticket]
-            if outcome == RATE_LIMITED:
-                limited += 1
-                pause = max(pause, attempt.retry_after_s)
-                quota_s += pause
-            elif outcome != OUTAGE:
-                # A fresh attempt has fresh luck; a refused one was never worked on.
-                lines = lines.again()
-            yield clock.at(clock.now + pause)
-        if outcome == RATE_LIMITED:
-            limited += 1
+        asked_s = self._clock._now
+        attempt = Attempt(self._clock, ticket, lines)
+        self._send(attempt)
+        yield attempt
+        attempts, limited, quota_s = 1, 0, 0.0
+        if attempt.outcome != OK:
+            attempt, attempts, limited, quota_s = yield from self._retry(attempt, lines)
+        outcome, tokens_in, tokens_out = attempt.outcome, attempt.tokens_in, attempt.tokens_out
         if outcome != OK:
             tokens_in = tokens_out = 0
         self._ledger.call(
-            ticket, step, model, version, asked_s, attempt.started_s, quota_s,
-            attempts, limited, tokens_in, tokens_out, outcome,
+            ticket, lines.step, lines.model, lines.version, asked_s, attempt.started_s,
+            self._clock._now, quota_s, attempts, limited, tokens_in, tokens_out, outcome,
         )  # fmt: skip
-        return outcome
+        return lines if outcome == OK else None
 
-    def _send(self, latency_s: float, tokens: int, outcome: int) -> Attempt:
-        attempt = Attempt(self._clock, latency_s, tokens, outcome)
+    def _retry(
+        self, attempt: Attempt, lines: Lines
+    ) -> Generator[Any, Any, tuple[Attempt, int, int, float]]:
+        """Try again after a failed attempt.
+
+        Returns the last attempt, how many there were, how many of them were answered 429, and the
+        time waited for that.
+        """
+        clock, settings = self._clock, self._settings
+        ticket = attempt.ticket
+        attempts = 1
+        limited = 0
+        quota_s = 0.0
+        while True:
+            limited += attempt.outcome == RATE_LIMITED
+            if attempt.outcome in _FINAL or attempts > settings.retries:
+                return attempt, attempts, limited, quota_s
+            pause = min(settings.max_backoff, settings.backoff * 2.0 ** (attempts - 1))
+            pause *= 1 - 0.25 * self._jitter[ticket]
+            if attempt.outcome == RATE_LIMITED:
+                pause = max(pause, attempt.retry_after_s)
+                quota_s += pause
+            elif attempt.outcome != OUTAGE:
+                # A fresh attempt has fresh luck; a refused one was never worked on.
+                lines = lines.again()
+            yield clock.at(clock.now + pause)
+            attempt = Attempt(clock, ticket, lines)
+            self._send(attempt)
+            yield attempt
+            attempts += 1
+
+    def _send(self, attempt: Attempt) -> None:
         most = self._settings.concurrency
         if most is None:
             self._start(attempt)
@@ -161,7 +183,6 @@ class Provider:
             self._start(attempt)
         else:
             self._waiting.append(attempt)
-        return attempt
 
     def _release(self, _: Any) -> None:
         if self._waiting:
@@ -173,8 +194,7 @@ class Provider:
 
     def _start(self, attempt: Attempt) -> None:
         """Send it: from here one event to its end, whatever that is."""
-        clock = self._clock
-        now = attempt.started_s = clock.now
+        now = attempt.started_s = self._clock._now
         duration = 0.0
         if self._down_from and self._is_down(now):
             attempt.outcome = OUTAGE
@@ -183,7 +203,7 @@ class Provider:
             if duration > self._settings.timeout:
                 duration = self._settings.timeout
                 attempt.outcome = TIMEOUT
-        clock.schedule_at(attempt, now + duration)
+        self._clock.schedule_at(attempt, now + duration)
 
     def _is_down(self, now_s: float) -> bool:
         k = bisect_right(self._down_from, now_s) - 1
@@ -192,18 +212,21 @@ class Provider:
     def _admit(self, attempt: Attempt, now: float) -> bool:
         """Whether the quotas let the request through; if so it is counted."""
         longest = 0.0
+        tokens = attempt.tokens_in + attempt.tokens_out
         for quota in self.quotas:
-            amount = attempt.tokens if quota.counts_tokens else 1
+            amount = tokens if quota.counts_tokens else 1
             if amount > quota.limit:
                 attempt.outcome = REFUSED
                 return False
-            longest = max(longest, quota.wait_s(amount, now))
-        if longest > 0:
+            wait_s = quota.wait_s(amount, now)
+            if wait_s > longest:
+                longest = wait_s
+        if longest > 0.0:
             attempt.outcome = RATE_LIMITED
             attempt.retry_after_s = longest
             return False
         for quota in self.quotas:
-            quota.take(attempt.tokens if quota.counts_tokens else 1, now)
+            quota.take(tokens if quota.counts_tokens else 1)
         return True
 
 

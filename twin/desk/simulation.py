@@ -19,7 +19,7 @@ from twin.desk.kernel import Clock, begin
 from twin.desk.ledger import Ledger
 from twin.desk.lifecycle import Lifecycle, Waits
 from twin.desk.provider import Provider, outages
-from twin.desk.script import Script
+from twin.desk.script import Script, Texts, distinct
 from twin.luck import Stream, view
 from twin.records import RunLog
 from twin.scenario import Scenario
@@ -57,22 +57,29 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     agents = AgentPools(clock, scenario, demand, ledger)
     customers = Customers(scenario, demand)
     lines: list[Line] = []
+    texts = Texts()
     if scenario.assistant.role != "off":
-        lines = _lines(clock, scenario, demand, assistant, ledger)
+        lines = _lines(clock, scenario, demand, assistant, ledger, texts)
     helpdesk = HelpDesk(clock, scenario.assistant, lines) if lines else None
     lifecycle = Lifecycle(clock, scenario, demand, customers, agents, helpdesk, ledger)
     begin(_arrivals(clock, lifecycle, demand))
     with _rare_collections():
         clock.run(until=scenario.horizon)
     agents.close()
-    models = [catalogue.model(line.script.assistant.model) for line in lines]
-    versions = [line.script.assistant.prompt_version for line in lines]
-    written = [text for line in lines for text in line.script.written]
-    return ledger.log(agents.names, models, versions, ALL_COMMENTS, written, [])
+    # What was drawn for the run is not needed for its tables, which take memory of their own.
+    agents.forget()
+    customers.forget()
+    for line in lines:
+        line.script.forget()
+    notes = _notes(scenario, lines)
+    assistants = [line.script.assistant for line in lines]
+    models = [catalogue.model(name) for name in distinct(one.model for one in assistants)]
+    versions = distinct(one.prompt_version for one in assistants)
+    return ledger.log(agents.names, models, versions, ALL_COMMENTS, texts.written, notes)
 
 
 def _arrivals(clock: Clock, lifecycle: Lifecycle, demand: Demand) -> Waits:
-    for ticket, moment in enumerate(demand.arrived_s.tolist()):
+    for ticket, moment in enumerate(view(demand.arrived_s)):
         yield clock.at(moment)
         begin(lifecycle.life(ticket))
 
@@ -83,6 +90,7 @@ def _lines(
     demand: Demand,
     assistant: Assistant | None,
     ledger: Ledger,
+    texts: Texts,
 ) -> list[Line]:
     settings = scenario.assistant
     first = assistant or build(scenario, demand.categories, demand.corpus)
@@ -99,15 +107,32 @@ def _lines(
         for name in ("rpm", "rpd", "tpm", "tpd")
         if (limit := getattr(scenario.provider, name)) is not None
     }
-    lines = []
-    for number, one in enumerate(assistants):
+    lines: list[Line] = []
+    scripts: list[Script] = []
+    for one in assistants:
         limits = (
             catalogue.model(one.model).limits(scenario.provider.plan).model_dump(exclude_none=True)
         )
         provider = Provider(clock, scenario.provider, limits | given, down, jitter, ledger)
-        script = Script(one, scenario, demand, judge, ahead=number == 0)
-        lines.append(Line(number, number, script, provider))
+        lines.append(Line(Script(one, scenario, demand, judge, texts, scripts), provider))
     return lines
+
+
+def _notes(scenario: Scenario, lines: list[Line]) -> list[str]:
+    """What a reader of the results must know about the assistant."""
+    notes = []
+    for line in lines:
+        name = line.script.assistant.model
+        model = catalogue.model(name)
+        if not model.limits(scenario.provider.plan).known:
+            notes.append(
+                f"{name}: no limits are published for the {scenario.provider.plan} plan, "
+                "so none apply but those given"
+            )
+        if model.price_in is None or model.price_out is None:
+            notes.append(f"{name}: price unknown, so its cost is missing")
+        notes += getattr(line.script.assistant, "notes", [])
+    return notes
 
 
 @contextmanager

@@ -1,0 +1,33 @@
+"""What several test modules need: a desk played from data, and recorded arrivals."""
+
+import pytest
+
+from twin.demand import draw
+from twin.desk import simulate
+from twin.scenario_file import from_data
+
+
+@pytest.fixture
+def play():
+    """Play a scenario given as data; the log of one replication."""
+
+    def run(data, replication=0):
+        scenario = from_data(data)
+        return simulate(scenario, draw(scenario, replication))
+
+    return run
+
+
+@pytest.fixture
+def arrive(tmp_path):
+    """Arrivals at given moments (seconds), each with what else the trace knows of it."""
+
+    def arrivals(*moments, **columns):
+        lines = [",".join(["timestamp", *columns])]
+        rows = zip(moments, *columns.values(), strict=True)
+        lines += [",".join(map(str, row)) for row in rows]
+        path = tmp_path / "trace.csv"
+        path.write_text("\n".join(lines))
+        return {"kind": "trace", "trace": str(path)}
+
+    return arrivals

@@ -1,0 +1,227 @@
+"""Random valid scenarios: small desks of every kind, 0 to about 400 tickets a run."""
+
+import os
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+
+from twin.scenario_file import from_data
+
+DATA = Path(__file__).parent / "data"
+CATEGORIES = ("Login", "Other", "Payment")
+MAX_TICKETS = 400
+# A scenario is a big draw, and a run takes milliseconds to tens of them.
+SETTINGS = settings(
+    deadline=None,
+    max_examples=40,
+    derandomize="CI" in os.environ,
+    # To explain a failure would take minutes of runs; the smallest scenario that fails is enough.
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+shares = st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0])
+some_categories = st.lists(st.sampled_from(CATEGORIES), unique=True, max_size=3)
+
+
+def duration(low_s, high_s):
+    """Text of a duration; whole seconds, so that equal moments happen too."""
+    return st.integers(low_s, high_s).map(lambda s: f"{s}s")
+
+
+def times(low_s, high_s):
+    """A time distribution with its mean between two bounds."""
+    mean = duration(low_s, high_s)
+    spread = st.fixed_dictionaries(
+        {
+            "distribution": st.sampled_from(["lognormal", "gamma", "weibull"]),
+            "mean": mean,
+            "cv": st.sampled_from([0.2, 1.0, 2.0]),
+        }
+    )
+    memoryless = st.fixed_dictionaries({"distribution": st.just("exponential"), "mean": mean})
+    parts = st.lists(
+        st.fixed_dictionaries({"weight": st.sampled_from([1, 3]), "of": spread | mean}),
+        min_size=1,
+        max_size=2,
+    )
+    mixture = st.fixed_dictionaries({"distribution": st.just("mixture"), "parts": parts})
+    return mean | memoryless | spread | mixture
+
+
+def sections(required, **optional):
+    """A section of a scenario: keys that are always there, and keys that may be."""
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+@st.composite
+def arrivals(draw, horizon_h):
+    """Arrivals of every kind, at most some 100 tickets on average."""
+    kind = draw(st.sampled_from(["poisson", "hourly", "constant", "trace"]))
+    scale = draw(st.sampled_from([0.0, 0.5, 1.0, 1.0, 1.0, 2.3]))
+    if kind == "trace":
+        return {"kind": kind, "trace": str(DATA / "trace.csv"), "scale": scale}
+    tickets = draw(st.integers(1, 100))
+    section = {"kind": kind, "rate": f"{tickets / horizon_h:.6f}/h", "scale": scale}
+    if kind == "hourly":
+        hour = st.sampled_from([0.0, 1.0, 2.0, 5.0])
+        hours = draw(st.lists(hour, min_size=24, max_size=24))
+        section["week"] = {"hours": [1.0, *hours[1:]], "days": [1, 1, 1, 1, 1, 0.5, 0.2]}
+    if draw(st.booleans()):
+        section["busyness"] = {"cv": draw(st.sampled_from([0.1, 0.5]))}
+    if draw(st.booleans()):
+        bursts = {"factor": 6.0, "mean_quiet": "1h", "mean_burst": "20min"}
+        section["bursts"] = bursts
+    if draw(st.booleans()):
+        factor = draw(st.sampled_from([0.0, 3.0]))
+        section["surges"] = [{"start": draw(duration(0, 7200)), "length": "30min", "factor": factor}]
+    return section
+
+
+@st.composite
+def shifts(draw):
+    """A shift on the hour, over midnight too, with breaks or without."""
+    start, length = draw(st.integers(0, 23)), draw(st.integers(1, 23))
+    shift = {
+        "days": draw(st.sampled_from(["daily", "Mon-Fri", "Mon,Wed"])),
+        "start": f"{start:02d}:00",
+        "end": f"{(start + length) % 24:02d}:00",
+        "heads": draw(st.integers(0, 3)),
+    }
+    pauses = draw(st.lists(st.integers(0, length - 1), max_size=2))
+    shift["breaks"] = [
+        {
+            "start": f"{(start + at) % 24:02d}:15",
+            "end": f"{(start + at) % 24:02d}:45",
+            "heads": draw(st.integers(1, 2)),
+        }
+        for at in pauses
+    ]
+    return shift
+
+
+@st.composite
+def pools(draw):
+    """A pool of agents."""
+    pool = draw(
+        sections(
+            {
+                "handle_time": times(30, 2400),
+                "skills": some_categories,
+                "at_shift_end": st.sampled_from(["finish", "hand over"]),
+                "extra_heads": st.sampled_from([-1, 0, 0, 0, 1]),
+            },
+            handle_times=st.dictionaries(st.sampled_from(CATEGORIES), times(30, 2400), max_size=2),
+            review_time=times(10, 600),
+            triage_time=times(10, 600),
+            time_zone=st.sampled_from(["Europe/London", "Asia/Kolkata"]),
+            cost=st.just(30.0),
+            holidays=st.just(["2026-01-06"]),
+        )
+    )
+    if draw(st.booleans()):
+        return pool | {"heads": draw(st.integers(0, 4))}
+    return pool | {"shifts": draw(st.lists(shifts(), min_size=1, max_size=3))}
+
+
+@st.composite
+def assistants(draw, roles):
+    """An assistant of backend `profile`; nothing is read, nothing is sent."""
+    failing = draw(st.sampled_from(["escalate", "retry", "fallback"]))
+    profile = sections(
+        {"accuracy": shares, "error_rate": st.sampled_from([0.0, 0.0, 0.3, 1.0])},
+        confusion=st.just({"Login": {"Login": 2, "Other": 1}}),
+        categorize_latency=times(1, 90),
+        respond_latency=times(1, 90),
+        prompt_tokens=st.sampled_from([100, 400, {"distribution": "uniform", "low": 1, "high": 900}]),
+    )
+    section = draw(
+        sections(
+            {"role": st.sampled_from(roles), "backend": st.just("profile"), "profile": profile},
+            confidence_threshold=st.sampled_from([0.0, 0.5, 0.8, 1.0]),
+            human_categories=some_categories,
+            review_categories=some_categories | st.just(["*"]),
+            retry_after=duration(60, 3600),
+        )
+    )
+    fallback = {"fallback_model": "openai/gpt-oss-120b"} if failing == "fallback" else {}
+    return section | {"on_failure": failing} | fallback
+
+
+@st.composite
+def providers(draw):
+    """Limits from none at all to far too tight, and outages."""
+    outages = [
+        {"start": draw(duration(0, 20_000)), "length": draw(duration(1, 7200))}
+        for _ in range(draw(st.integers(0, 2)))
+    ]
+    down = {"mean_time_between_failures": "3h", "mean_time_to_repair": "30min"}
+    section = draw(
+        sections(
+            {"plan": st.sampled_from(["free", "developer", "unlimited"])},
+            concurrency=st.integers(1, 3),
+            rpm=st.integers(1, 30),
+            rpd=st.integers(5, 500),
+            tpm=st.sampled_from([300, 1000, 8000]),
+            tpd=st.sampled_from([5000, 100_000]),
+            timeout=duration(1, 60),
+            retries=st.integers(0, 4),
+            backoff=duration(1, 30),
+            random_outages=st.just(down),
+        )
+    )
+    return section | {"outages": outages}
+
+
+customers = sections(
+    {},
+    patience=times(1, 7200) | st.just("0s"),
+    survey_rate=shares,
+    solved=sections({}, agent=shares, reviewed=shares, assistant=shares, wrong_category=shares),
+    reopen_rate=shares,
+    reopen_delay=times(60, 7200) | st.just("0s"),
+    max_reopens=st.integers(0, 3),
+    close_after=duration(0, 90_000),
+)
+
+
+@st.composite
+def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
+    """A valid scenario.
+
+    Parameters
+    ----------
+    roles : tuple of str
+        What the assistant may do; "off" also stands for a desk without the section.
+    traces : bool
+        Whether arrivals may be a recorded trace.
+    """
+    horizon_h = draw(st.sampled_from([1, 4, 10, 30]))
+    arriving = arrivals(horizon_h)
+    if not traces:
+        arriving = arriving.filter(lambda section: section["kind"] != "trace")
+    data = {
+        "horizon": f"{horizon_h}h",
+        "seed": draw(st.integers(0, 1000)),
+        "start": draw(st.sampled_from(["2026-01-05", "2026-03-29", "2026-10-25"])),
+        "time_zone": draw(st.sampled_from(["UTC", "Europe/London"])),
+        "arrivals": draw(arriving),
+        "assistant": draw(assistants(roles)),
+        "provider": draw(providers()),
+        "customers": draw(customers),
+        "targets": {"first_response": {"urgent": "15min", "normal": "2h"}},
+    }
+    if data["arrivals"]["kind"] == "trace":
+        data["start"] = "2026-01-05"
+    else:
+        mix = st.sampled_from([{"Login": 3, "Other": 1, "Payment": 1}, dict.fromkeys(CATEGORIES, 1)])
+        data["tickets"] = {"category_mix": draw(mix)}
+        if draw(st.booleans()):
+            data["tickets"]["corpus"] = str(DATA / "corpus.csv")
+        if draw(st.booleans()):
+            data["tickets"]["priority_mix"] = {"urgent": 1, "high": 1, "normal": 3}
+    alone = data["assistant"]["role"] == "full"
+    names = st.sampled_from(["front", "back", "night"])
+    data["agents"] = draw(st.dictionaries(names, pools(), min_size=0 if alone else 1, max_size=3))
+    return from_data(data)

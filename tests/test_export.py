@@ -1,0 +1,163 @@
+"""Exports: the JSON shapes of the design, and event logs that other tools can read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import xml.etree.ElementTree as ET
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+import twin
+from twin import export
+from twin.records import STATUSES, RunLog
+from twin.scenario import Scenario
+
+XES = "{http://www.xes-standard.org/}"
+ODD = 'Pay <now> & "then"\u0007'
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
+    folder = tmp_path_factory.mktemp("desk")
+    (folder / "corpus.csv").write_text(
+        'text,category,split\n"I was charged twice, why?",Payment Issues,desk\nHallo Welt,Other,desk\n'
+    )
+    return twin.from_data(
+        {
+            "horizon": "2d",
+            "start": "2026-03-28",
+            "time_zone": "Europe/Berlin",
+            "arrivals": {"rate": "6/h"},
+            "tickets": {"corpus": str(folder / "corpus.csv")},
+            "assistant": {"backend": "profile", "review_categories": ["Other"]},
+            "agents": {"front": {"heads": 1, "handle_time": "20min", "cost": 30.0}},
+            "customers": {"survey_rate": 1.0, "patience": "3h"},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def log(desk: Scenario) -> RunLog:
+    return twin.play(desk).log
+
+
+def test_tickets_have_the_shape_of_the_design(log: RunLog) -> None:
+    entries = json.loads(export.tickets_json(log))
+    assert len(entries) == len(log.tickets)
+    assert [*entries[0]] == ["ticket_id", "description", "category", "response", "status"]
+    assert {entry["description"] for entry in entries} == {
+        "I was charged twice, why?",
+        "Hallo Welt",
+    }
+    assert {entry["status"] for entry in entries} <= set(STATUSES)
+    assert [entry["ticket_id"] for entry in entries] == [*range(1, len(entries) + 1)]
+
+
+def test_feedback_has_the_shape_of_the_design(log: RunLog) -> None:
+    entries = json.loads(export.feedback_json(log))
+    assert len(entries) == len(log.ratings) > 0
+    assert [*entries[0]] == ["description", "model", "rating", "feedback"]
+    assert {entry["rating"] for entry in entries} <= {1, 2, 3, 4, 5}
+    assert {entry["model"] for entry in entries} == {"", "openai/gpt-oss-20b"}
+
+
+def test_a_million_tickets_make_no_giant_json(log: RunLog) -> None:
+    assert len(export.ticket_entries(log, limit=3)) == 3
+    few = export.feedback_entries(log, limit=3)
+    assert len(few) == (log.ratings["ticket_id"] <= 3).sum()
+
+
+def test_the_event_log_tells_everything_in_order(log: RunLog) -> None:
+    events = export.events(log)
+    assert [*events] == ["case", "activity", "resource", "start_s", "end_s"]
+    begun = log.calls["started_s"].notna().sum() + log.visits["started_s"].notna().sum()
+    assert len(events) == len(log.timeline) + begun
+    for _, case in events.groupby("case"):
+        assert case["start_s"].is_monotonic_increasing
+        assert case["activity"].iloc[0] == "Open"
+    assert (events["end_s"].isna() | (events["end_s"] >= events["start_s"])).all()
+    status = events["activity"].isin(STATUSES)
+    assert events.loc[status, "resource"].isna().all()
+    assert set(events.loc[~status, "resource"]) == {"openai/gpt-oss-20b", "front"}
+
+
+def test_the_csv_has_iso_times_in_the_desks_zone(desk: Scenario, log: RunLog) -> None:
+    file = io.StringIO(newline="")
+    export.write_csv(log, desk, file)
+    file.seek(0)
+    rows = [*csv.DictReader(file)]
+    assert [*rows[0]] == ["case", "activity", "resource", "start", "end"]
+    events = export.events(log)
+    assert len(rows) == len(events)
+    origin = datetime(2026, 3, 28, tzinfo=desk.zone).timestamp()
+    offsets = set()
+    for row, start_s in zip(rows, events["start_s"], strict=True):
+        moment = datetime.fromisoformat(row["start"])
+        assert moment.timestamp() - origin == pytest.approx(start_s, abs=0.001)
+        offsets.add(moment.utcoffset())
+    # The clocks go forward on the second day.
+    assert len(offsets) == 2
+
+
+def test_the_xes_is_valid_and_says_the_same(desk: Scenario, log: RunLog) -> None:
+    file = io.StringIO()
+    export.write_xes(log, desk, file)
+    root = ET.fromstring(file.getvalue())  # noqa: S314
+    assert root.tag == f"{XES}log"
+    names = {e.get("prefix") for e in root.findall(f"{XES}extension")}
+    assert names == {"concept", "time", "org", "lifecycle"}
+    traces = root.findall(f"{XES}trace")
+    assert len(traces) == len(log.tickets)
+    events = export.events(log)
+    work = events["resource"].notna()
+    ended = events["end_s"].notna()
+    found = root.findall(f".//{XES}event")
+    assert len(found) == (~work).sum() + work.sum() + (work & ended).sum()
+    for event in found:
+        values = {child.get("key"): child.get("value") for child in event}
+        assert values["lifecycle:transition"] in ("start", "complete")
+        assert datetime.fromisoformat(str(values["time:timestamp"])).tzinfo is not None
+        assert values["concept:name"]
+
+
+def test_odd_names_are_escaped(desk: Scenario, log: RunLog) -> None:
+    import dataclasses
+
+    visits = log.visits.assign(pool=log.visits["pool"].cat.rename_categories({"front": ODD}))
+    odd = dataclasses.replace(log, visits=visits)
+    file = io.StringIO()
+    export.write_xes(odd, desk, file)
+    root = ET.fromstring(file.getvalue())  # noqa: S314
+    names = {e.get("value") for e in root.iter(f"{XES}string") if e.get("key") == "org:resource"}
+    assert 'Pay <now> & "then" ' in names
+    table = io.StringIO(newline="")
+    export.write_csv(odd, desk, table)
+    table.seek(0)
+    assert ODD in {row["resource"] for row in csv.DictReader(table)}
+
+
+def test_an_empty_run_exports_too(desk: Scenario) -> None:
+    empty = desk.vary({"arrivals.scale": 0.0})
+    log = twin.play(empty).log
+    assert json.loads(export.tickets_json(log)) == []
+    assert json.loads(export.feedback_json(log)) == []
+    file = io.StringIO()
+    export.write_xes(log, empty, file)
+    assert not ET.fromstring(file.getvalue()).findall(f"{XES}trace")  # noqa: S314
+
+
+def test_a_run_writes_them_for_its_first_replication(desk: Scenario, tmp_path: Path) -> None:
+    path = twin.run(desk, replications=2, out=tmp_path, event_log=True).paths[0]
+    log = twin.play(desk).log
+    assert (path / "tickets.json").read_text() == export.tickets_json(log)
+    assert (path / "feedback.json").read_text() == export.feedback_json(log)
+    file = io.StringIO(newline="")
+    export.write_csv(log, desk, file)
+    assert (path / "event_log.csv").read_bytes() == file.getvalue().encode()
+    assert ET.parse(path / "event_log.xes")  # noqa: S314
+    plain = twin.run(desk, replications=1, out=tmp_path).paths[0]
+    assert not (plain / "event_log.csv").exists()

@@ -1,0 +1,5 @@
+"""The command line as ``python -m twin``."""
+
+from twin.cli import main
+
+main()

@@ -1,0 +1,272 @@
+"""From questions to requests, and from replies to columns: what `groq` and `replay` share.
+
+The same questions make the same requests to the last byte, so that a replay finds what was
+recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from twin.assistant import prompts
+from twin.assistant.catalogue import Model
+from twin.assistant.errors import BadAnswer
+from twin.assistant.knowledge import Hit, Knowledge, load_knowledge
+from twin.assistant.protocol import OK, Answers, Guidance, Ints, Questions, Step, Written
+from twin.assistant.replies import Reply, request_key
+from twin.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One distinct request.
+
+    Attributes
+    ----------
+    key : str
+        Under which it is recorded.
+    step : {"categorize", "respond"}
+    sample : int
+        Which of several answers to the same prompt.
+    version : str
+        Of the prompts.
+    request : dict
+        What is sent.
+    articles : tuple of str
+        Slugs of the articles in it, with their `scores`.
+    ticket : int
+        The first ticket that asks it, for messages.
+    """
+
+    key: str
+    step: Step
+    sample: int
+    version: str
+    request: dict[str, Any]
+    articles: tuple[str, ...]
+    scores: tuple[float, ...]
+    ticket: int
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt, estimated."""
+        return prompts.count_tokens(self.request["messages"])
+
+    @property
+    def room(self) -> int:
+        """Most tokens that the model may write."""
+        return int(self.request["max_completion_tokens"])
+
+
+class Asking:
+    """Makes requests of questions, and answers of replies.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    categories : sequence of str
+    model : Model
+    """
+
+    def __init__(self, scenario: Scenario, categories: Sequence[str], model: Model) -> None:
+        self.model = model
+        self._settings = scenario.assistant
+        self._categories = tuple(categories)
+        settings = scenario.assistant
+        uses = settings.retrieval and settings.knowledge is not None and settings.role == "full"
+        self._knowledge: Knowledge | None = None
+        if uses and settings.knowledge is not None:
+            self._knowledge = load_knowledge(settings.knowledge)
+
+    def asks(self, questions: Questions) -> tuple[list[Ask], Ints]:
+        """Distinct requests of a batch, in order of their first question.
+
+        Returns
+        -------
+        asks : list of Ask
+        row : array of int, shape (n,)
+            Which of them each question is.
+        """
+        if tuple(questions.categories) != self._categories:
+            raise ValueError("the questions' categories are not those the assistant was built with")
+        if questions.step == "respond" and questions.category is None:
+            raise ValueError("respond needs the category to answer in")
+        n = len(questions)
+        text = questions.text.tolist()
+        category = [-1] * n if questions.category is None else questions.category.tolist()
+        sample = [0] * n if questions.sample is None else questions.sample.tolist()
+        none = Guidance()
+        guidance = [none] * n if questions.guidance is None else list(questions.guidance)
+        number: dict[tuple[int, int, int, Guidance], int] = {}
+        row = np.empty(n, dtype=np.int64)
+        first: list[int] = []
+        for k, what in enumerate(zip(text, category, sample, guidance, strict=True)):
+            if what not in number:
+                number[what] = len(first)
+                first.append(k)
+            row[k] = number[what]
+        texts = [questions.texts[text[k]] for k in first]
+        version = questions.version or prompts.PROMPT_VERSION
+        if questions.step == "categorize":
+            found: list[list[Hit]] = [[] for _ in first]
+            asked = [
+                prompts.categorize_messages(words, self._categories, version) for words in texts
+            ]
+        else:
+            names = [self._categories[category[k]] for k in first]
+            found = self._retrieve(texts, names)
+            asked = [
+                prompts.respond_messages(words, name, self._articles(hits), guidance[k], version)
+                for words, name, hits, k in zip(texts, names, found, first, strict=True)
+            ]
+        tickets = questions.ticket.tolist()
+        asks = [
+            self._ask(questions.step, messages, sample[k], version, hits, tickets[k])
+            for messages, hits, k in zip(asked, found, first, strict=True)
+        ]
+        return asks, row
+
+    def _retrieve(self, texts: list[str], names: list[str]) -> list[list[Hit]]:
+        if self._knowledge is None or not texts:
+            return [[] for _ in texts]
+        settings = self._settings
+        return self._knowledge.retrieve(texts, settings.articles, settings.floor, names)
+
+    def _articles(self, hits: list[Hit]) -> list[Any]:
+        return [self._knowledge.articles[hit.slug] for hit in hits] if self._knowledge else []
+
+    def _ask(
+        self,
+        step: Step,
+        messages: list[prompts.Message],
+        sample: int,
+        version: str,
+        hits: list[Hit],
+        ticket: int,
+    ) -> Ask:
+        model = self.model
+        request: dict[str, Any] = {
+            "model": model.name,
+            "messages": messages,
+            "temperature": self._settings.temperature,
+            # Models that think first write their thoughts within the limit, too.
+            "max_completion_tokens": getattr(self._settings.max_tokens, step)
+            + model.reasoning_tokens,
+            # The same seed for the same sample: as repeatable as the provider can.
+            "seed": sample,
+        }
+        if model.reasoning_effort is not None:
+            request["reasoning_effort"] = model.reasoning_effort
+        if step == "categorize":
+            request["response_format"] = {"type": "json_object"}
+            if model.strict_schema:
+                schema = prompts.categorize_schema(self._categories)
+                form = {"name": "category", "strict": True, "schema": schema}
+                request["response_format"] = {"type": "json_schema", "json_schema": form}
+        return Ask(
+            key=request_key(request, sample, version),
+            step=step,
+            sample=sample,
+            version=version,
+            request=request,
+            articles=tuple(hit.slug for hit in hits),
+            scores=tuple(hit.score for hit in hits),
+            ticket=ticket,
+        )
+
+    def check(self, step: Step, answer: str, finish: str) -> None:
+        """See that an answer has the form that was asked for.
+
+        Raises
+        ------
+        BadAnswer
+            If it has not.
+        """
+        cut = "it was cut at the token limit" if finish == "length" else ""
+        if step == "categorize":
+            try:
+                self.parse_category(answer)
+            except BadAnswer as error:
+                raise BadAnswer(cut or error.what) from None
+        elif not answer.strip():
+            raise BadAnswer(cut or "it is empty")
+
+    def parse_category(self, answer: str) -> tuple[int, float]:
+        """Category (index) and confidence of an answer to categorize.
+
+        Raises
+        ------
+        BadAnswer
+            If it is not the JSON object that was asked for.
+        """
+        text = answer.strip()
+        if text.startswith("```"):
+            text = text.strip("`").removeprefix("json")
+        try:
+            said = json.loads(text)
+        except (ValueError, RecursionError):
+            raise BadAnswer("it is not JSON") from None
+        if not isinstance(said, dict) or set(said) != {"category", "confidence"}:
+            raise BadAnswer('it is not an object of "category" and "confidence"')
+        name, confidence = said["category"], said["confidence"]
+        if name not in self._categories:
+            raise BadAnswer("its category is not in the list")
+        number = isinstance(confidence, int | float) and not isinstance(confidence, bool)
+        if not number or not 0 <= confidence <= 1 or math.isnan(confidence):
+            raise BadAnswer("its confidence is not a number from 0 to 1")
+        return self._categories.index(name), float(confidence)
+
+    def repair(self, ask: Ask, answer: str, error: BadAnswer) -> dict[str, Any]:
+        """The request that shows the model its answer and what is wrong with it."""
+        wanted = "Answer again, with the JSON object only."
+        if ask.step == "respond":
+            wanted = "Answer again, shorter."
+        more = [
+            {"role": "assistant", "content": answer or "(nothing)"},
+            {"role": "user", "content": f"Your answer cannot be used: {error.what}. {wanted}"},
+        ]
+        return ask.request | {"messages": [*ask.request["messages"], *more]}
+
+    def answers(
+        self, questions: Questions, asks: list[Ask], row: Ints, replies: Mapping[str, Reply | int]
+    ) -> Answers:
+        """Columns of a batch.
+
+        Parameters
+        ----------
+        questions : Questions
+        asks, row
+            From `asks`.
+        replies : mapping of str to Reply or int
+            By key: the reply, or how the call failed (index into `OUTCOMES`).
+        """
+        size = len(asks)
+        latency = np.zeros(size)
+        tokens = np.zeros((2, size), dtype=np.int64)
+        outcome = np.full(size, OK, dtype=np.int64)
+        category = np.zeros(size, dtype=np.int64)
+        confidence = np.zeros(size)
+        written = np.full(size, -1, dtype=np.int64)
+        texts: list[Written] = []
+        for k, ask in enumerate(asks):
+            reply = replies[ask.key]
+            if isinstance(reply, int):
+                outcome[k] = reply
+                continue
+            latency[k] = reply.latency_s
+            tokens[:, k] = reply.prompt_tokens, reply.completion_tokens
+            if questions.step == "categorize":
+                category[k], confidence[k] = self.parse_category(reply.answer)
+            else:
+                written[k] = len(texts)
+                texts.append(Written(reply.answer.strip(), ask.articles, ask.scores))
+        columns = (latency[row], tokens[0][row], tokens[1][row], outcome[row])
+        if questions.step == "categorize":
+            return Answers(*columns, category=category[row], confidence=confidence[row])
+        return Answers(*columns, written=written[row], texts=texts)

@@ -1,0 +1,267 @@
+"""How fast to ask: just under the limits of the plan, as the provider's own headers tell them.
+
+Pure arithmetic over moments that the caller gives, so that it is tested with a clock of its own.
+Two things hold a call back. A `Window` counts what was sent against a known limit, in any window of
+its period; as a call may reach the provider at any moment until its answer is here, it counts until
+a period after its end. A `Left` follows what the provider says is left: a limit drains evenly, as
+its messages compute ("Limit 8000, Used 6956, Requested 3570. Please try again in 18.945s" is
+(6956 + 3570 - 8000) / 8000 x 60 s), and so do the resets of its headers (time until all of it is
+there again).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MINUTE_S = 60.0
+DAY_S = 86400.0
+# Kept free of every limit that the provider reports: calls may overtake each other on the way.
+SLACK = 0.02
+# Least factor from estimated to real prompt tokens that a budget assumes.
+CAUTION = 1.5
+
+_LENGTH = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
+
+
+def parse_length(text: str | None) -> float | None:
+    """Seconds of a reset such as ``2m59.56s``, ``7.66s``, ``20ms`` or ``3``; None if it is none.
+
+    Examples
+    --------
+    >>> parse_length("2m59.56s"), parse_length("250ms"), parse_length("soon")
+    (179.56, 0.25, None)
+    """
+    text = (text or "").strip().lower()
+    found = _LENGTH.fullmatch(text)
+    try:
+        if found is None or not text:
+            seconds = float(text)
+        else:
+            parts = [float(part or 0) for part in found.groups()]
+            factors = (86400, 3600, 60, 1, 0.001)
+            seconds = sum(x * y for x, y in zip(parts, factors, strict=True))
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+class Window:
+    """At most `limit` units in any window of `period_s` seconds, wherever it begins."""
+
+    def __init__(self, limit: float, period_s: float) -> None:
+        self.limit = limit
+        self.period_s = period_s
+        self._open = 0
+        self._closed: deque[tuple[float, int]] = deque()
+        self._sum = 0
+
+    def wait_s(self, amount: int, now_s: float) -> float:
+        """Seconds until `amount` fits; infinite while only the end of a call under way can tell.
+
+        More than the limit fits when nothing else is there: what to do with it is the provider's.
+        """
+        while self._closed and self._closed[0][0] + self.period_s <= now_s:
+            self._sum -= self._closed.popleft()[1]
+        over = self._open + self._sum + min(amount, self.limit) - self.limit
+        for ended_s, ended in self._closed:
+            if over <= 0:
+                break
+            over -= ended
+            if over <= 0:
+                return ended_s + self.period_s - now_s
+        return 0.0 if over <= 0 else math.inf
+
+    def send(self, amount: int) -> None:
+        """A call of `amount` goes out."""
+        self._open += amount
+
+    def end(self, reserved: int, used: int, now_s: float) -> None:
+        """A call that was sent with `reserved` has ended, and counts as `used`."""
+        self._open -= reserved
+        self._closed.append((now_s, used))
+        self._sum += used
+
+
+class Left:
+    """What the provider says is left of a limit, as of the latest call that told."""
+
+    def __init__(self) -> None:
+        self.told = False
+        self._order = -1
+        self._limit = self._drain = self._left = self._at_s = 0.0
+        self._since: deque[tuple[int, int]] = deque()
+
+    def wait_s(self, amount: int, now_s: float) -> float:
+        """Seconds until `amount` is there."""
+        if not self.told:
+            return 0.0
+        slack = SLACK * self._limit
+        there = min(self._left + self._drain * (now_s - self._at_s), self._limit)
+        there -= sum(sent for _, sent in self._since)
+        need = min(amount, self._limit - slack) + slack - there
+        return max(0.0, need / self._drain)
+
+    def send(self, order: int, amount: int) -> None:
+        """A call goes out, the `order`-th."""
+        self._since.append((order, amount))
+
+    def tell(self, order: int, limit: int, left: int, reset_s: float | None, now_s: float) -> None:
+        """What the answer to the `order`-th call told."""
+        if order < self._order or limit < 1:
+            return
+        self.told, self._order, self._at_s = True, order, now_s
+        self._limit, self._left = limit, min(left, limit)
+        used = limit - self._left
+        # Without a reset: a limit a minute is the shorter guess, and a 429 would correct it.
+        self._drain = used / reset_s if reset_s and used > 0 else limit / MINUTE_S
+        while self._since and self._since[0][0] <= order:
+            self._since.popleft()
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A call that went out: its number, its prompt as estimated, and the tokens reserved."""
+
+    order: int
+    estimated: int
+    prompt: int
+    room: int
+
+    @property
+    def tokens(self) -> int:
+        """Tokens reserved: the prompt, and all that the model may write."""
+        return self.prompt + self.room
+
+
+class Pacer:
+    """When the next call may go out.
+
+    Parameters
+    ----------
+    limits : mapping of str to int
+        rpm, rpd, tpm, tpd of the plan, as far as known; what the provider tells replaces them.
+    caps : mapping of str to int
+        Likewise, but kept also where the provider would allow more.
+    """
+
+    def __init__(self, limits: Mapping[str, int], caps: Mapping[str, int] | None = None) -> None:
+        self._caps = dict(caps or {})
+        # All four from the start, so that a limit learnt later finds what was sent before.
+        self._windows = {
+            name: Window(math.inf, MINUTE_S if name.endswith("m") else DAY_S)
+            for name in ("rpm", "rpd", "tpm", "tpd")
+        }
+        for name, limit in {**limits, **self._caps}.items():
+            self._limit(name, limit)
+        self._requests, self._tokens = Left(), Left()
+        self._blocked_s = -math.inf
+        self._order = self._under_way = 0
+        self._probed = False
+        self._gives_back = True
+        # Real over estimated prompt tokens, as the answers tell.
+        self.ratio = 1.0
+
+    def _limit(self, name: str, limit: int) -> None:
+        self._windows[name].limit = min(limit, self._caps.get(name, limit))
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The limits as known now."""
+        return {k: int(w.limit) for k, w in self._windows.items() if math.isfinite(w.limit)}
+
+    def earlier(self, tokens: int, ended_s: float) -> None:
+        """Count a call of an earlier process that ended at a moment; in order."""
+        for name, window in self._windows.items():
+            window.end(0, tokens if name.startswith("t") else 1, ended_s)
+
+    def estimate(self, tokens: int) -> int:
+        """Prompt tokens to reserve for a prompt of about so many."""
+        return math.ceil(tokens * self.ratio)
+
+    def wait_s(self, prompt: int, room: int, now_s: float) -> float:
+        """Seconds until a call may go out; infinite until a call under way ends."""
+        # The first goes alone: its headers tell what others have left of the limits.
+        if not self._probed and self._under_way:
+            return math.inf
+        tokens = self.estimate(prompt) + room
+        waits = [self._blocked_s - now_s, self._requests.wait_s(1, now_s)]
+        waits.append(self._tokens.wait_s(tokens, now_s))
+        for name, window in self._windows.items():
+            waits.append(window.wait_s(tokens if name.startswith("t") else 1, now_s))
+        return max(0.0, *waits)
+
+    def send(self, prompt: int, room: int) -> Slot:
+        """A call goes out."""
+        slot = Slot(self._order, prompt, self.estimate(prompt), room)
+        self._order += 1
+        self._under_way += 1
+        for name, window in self._windows.items():
+            window.send(slot.tokens if name.startswith("t") else 1)
+        self._requests.send(slot.order, 1)
+        self._tokens.send(slot.order, slot.tokens)
+        return slot
+
+    def end(
+        self,
+        slot: Slot,
+        now_s: float,
+        prompt: int | None = None,
+        completion: int = 0,
+        refused: bool = False,
+    ) -> None:
+        """A call has ended.
+
+        Parameters
+        ----------
+        slot : Slot
+        now_s : float
+        prompt, completion : int
+            Tokens as the provider counted them; no prompt where it did not.
+        refused : bool
+            Whether it was answered 429, so that its tokens were not used.
+        """
+        self._under_way -= 1
+        self._probed = True
+        used = 0 if refused else slot.tokens
+        if prompt is not None:
+            # Slowly, as prompts differ.
+            seen = min(max(prompt / max(slot.estimated, 1), 0.5), 4.0)
+            self.ratio += 0.1 * (seen - self.ratio)
+            # Whether what was reserved and not written comes back, only headers can show.
+            back = self._gives_back and self._tokens.told
+            used = prompt + (completion if back else slot.room)
+        for name, window in self._windows.items():
+            if name.startswith("t"):
+                window.end(slot.tokens, used, now_s)
+            else:
+                window.end(1, 1, now_s)
+
+    def read(self, slot: Slot, headers: Mapping[str, str], now_s: float) -> None:
+        """Take over what the headers of an answer tell."""
+        for kind, left in (("requests", self._requests), ("tokens", self._tokens)):
+            limit = headers.get(f"x-ratelimit-limit-{kind}", "")
+            remaining = headers.get(f"x-ratelimit-remaining-{kind}", "")
+            if not (limit.isdecimal() and remaining.isdecimal()):
+                continue
+            reset_s = parse_length(headers.get(f"x-ratelimit-reset-{kind}"))
+            left.tell(slot.order, int(limit), int(remaining), reset_s, now_s)
+            used = int(limit) - int(remaining)
+            if kind == "tokens" and int(limit) > 0:
+                self._limit("tpm", int(limit))
+            elif 0 < int(limit) <= 2 * used and (reset_s or DAY_S) <= 1.1 * MINUTE_S:
+                # Requests are told per day at Groq, and so reset slowly; elsewhere per minute.
+                self._limit("rpm", int(limit))
+
+    def limited(
+        self, retry_after_s: float | None, limit: tuple[str, int] | None, now_s: float
+    ) -> None:
+        """A 429 came: hold everything back as long as it says, and learn from it."""
+        if retry_after_s is not None:
+            self._blocked_s = max(self._blocked_s, now_s + retry_after_s)
+        if limit is not None and limit[1] > 0:
+            self._limit(*limit)
+        self._gives_back = False

@@ -1,0 +1,309 @@
+"""The command line: ``twin run``, ``check``, ``schema``, ``init``, ``kpis``, ``models``.
+
+Thin: it parses, calls the library and prints. Whatever is slow to import is imported inside the
+commands, so that ``twin --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import twin
+
+if TYPE_CHECKING:
+    from twin.experiment import Progress
+    from twin.results import Results
+    from twin.scenario import Scenario
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="A digital twin of a customer-support desk: what happens to our desk if...?",
+)
+# Plain text: numbers and paths are not to be coloured or read as markup; no wrapping into a pipe.
+_out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
+_err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+Files = Annotated[list[Path], typer.Argument(help="Scenario files (TOML).", show_default=False)]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as arrivals.scale=2."),
+]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app(prog_name="twin")
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Errors that a user can mend, as a line each and an exit code; never a traceback."""
+    try:
+        from twin.faults import ScenarioError
+
+        try:
+            yield
+        except ScenarioError as error:
+            _fail(str(error), BAD_INPUT)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            _fail(f"{where}{error.strerror or error}", FAILED)
+    except KeyboardInterrupt as error:
+        _fail(str(error) or "interrupted", INTERRUPTED)
+
+
+def _fail(message: str, code: int) -> None:
+    _err.print(message)
+    raise typer.Exit(code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        _out.print(f"twin {twin.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    scenarios: Files,
+    replications: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Instead of the scenario's own.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's own.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: one a core.")
+    ] = None,
+    changes: Changes = None,
+    out: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
+    event_log: Annotated[
+        bool, typer.Option("--event-log", help="Also write an event log (CSV and XES).")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show every figure.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print only where the results lie.")
+    ] = False,
+) -> None:
+    """Play scenarios: a table of figures, and all tables in a new folder of results."""
+    with _plain_errors():
+        from joblib import cpu_count
+
+        from twin.experiment import run as run_all
+        from twin.scenario_file import load
+
+        wanted = _parse(changes)
+        desks = _each(scenarios, lambda path: load(path, wanted))
+        tasks = sum(replications or desk.replications for desk in desks)
+        with _progress(tasks, shown=not quiet) as progress:
+            results = run_all(
+                desks,
+                replications=replications,
+                workers=workers or min(cpu_count(), tasks),
+                seed=seed,
+                out=out,
+                progress=progress,
+                event_log=event_log,
+            )
+        _report(results, wanted, every=every, as_json=as_json, quiet=quiet)
+
+
+def _parse(changes: list[str] | None) -> dict[str, Any]:
+    from twin.scenario_file import parse_change
+
+    return dict(_each(changes or [], parse_change))
+
+
+def _each(items: list[Any], read: Any) -> list[Any]:
+    """What `read` makes of each item; the faults of all of them are met together."""
+    from twin.faults import ScenarioError
+
+    found, errors = [], []
+    for item in items:
+        try:
+            found.append(read(item))
+        except ScenarioError as error:
+            errors.append(str(error))
+    if errors:
+        _fail("\n".join(errors), BAD_INPUT)
+    return found
+
+
+@contextmanager
+def _progress(total: int, shown: bool) -> Iterator[Progress | None]:
+    """A bar on a terminal, a line now and then elsewhere; both on stderr."""
+    if not shown:
+        yield None
+    elif _err.is_terminal:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+        columns = ("replications", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=_err, transient=True) as bar:
+            task = bar.add_task("", total=total)
+            yield lambda done, _: bar.update(task, completed=done)
+    else:
+        last = time.monotonic()
+
+        def say(done: int, total: int) -> None:
+            nonlocal last
+            if time.monotonic() - last > 5:
+                last = time.monotonic()
+                _err.print(f"{done} of {total} replications")
+
+        yield say
+
+
+def _report(
+    results: Results, changes: dict[str, Any], *, every: bool, as_json: bool, quiet: bool
+) -> None:
+    from twin.figures import as_data, figures
+
+    if as_json:
+        print(json.dumps(as_data(results), ensure_ascii=False, indent=2))
+    elif not quiet:
+        for one in results.runs:
+            _out.print(f"{one.scenario}: {one.question}" if one.question else one.scenario)
+        for key, value in changes.items():
+            _out.print(f"with {key} = {value}")
+        if len(results.kpis):
+            _out.print(figures(results.summary(), every=every))
+    for note in () if quiet and not as_json else results.notes:
+        _err.print(f"note: {note}")
+    for one in results.runs:
+        if one.failed:
+            last = results.failures[results.failures["scenario"] == one.scenario].iloc[0]
+            where = f"{last['stage']}: {last['type']}: {last['message']}"
+            _err.print(f"{one.scenario}: {one.failed} of {one.asked} replications failed ({where})")
+        if not as_json:
+            _out.print(f"results: {one.path}" if not quiet else str(one.path), soft_wrap=True)
+    if any(one.whole == 0 for one in results.runs):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def check(scenarios: Files, changes: Changes = None) -> None:
+    """Validate scenarios and say in plain sentences what they are."""
+    with _plain_errors():
+        from twin.checks import check as check_all
+        from twin.explain import differences, explain
+        from twin.scenario_file import load
+
+        wanted = _parse(changes)
+
+        def read(path: Path) -> Scenario:
+            desk = load(path, wanted)
+            check_all(desk)
+            return desk
+
+        good = []
+        errors = False
+        for path in scenarios:
+            try:
+                good.append((path, read(path)))
+            except ValueError as error:
+                errors = True
+                _err.print(str(error))
+        for path, desk in good:
+            _out.print(f"{desk.name}: {desk.question}" if desk.question else desk.name)
+            for sentence in explain(desk):
+                _out.print(f"  {sentence}")
+            for key, old, new in differences(path):
+                _out.print(f"  differs from its base: {key} = {new} (was {old})")
+        if errors:
+            raise typer.Exit(BAD_INPUT)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files, from which editors complete."""
+    with _plain_errors():
+        from twin.schema_docs import json_schema
+
+        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where the files go.")] = Path("scenarios"),
+) -> None:
+    """Copy the starter scenarios, their corpus and their articles; nothing is overwritten."""
+    with _plain_errors():
+        copied, kept = 0, 0
+        source = starter()
+        for path in sorted(p for p in source.rglob("*") if p.is_file()):
+            target = folder / path.relative_to(source)
+            if target.exists():
+                kept += 1
+                _err.print(f"kept as it is: {target}")
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+            copied += 1
+        _out.print(f"{copied} files copied to {folder}" + (f", {kept} kept" if kept else ""))
+        scenarios = sorted(p.name for p in folder.glob("*.toml"))
+        for name in scenarios:
+            _out.print(f"  twin run {folder / name}")
+
+
+def starter() -> Path:
+    """Folder of the starter scenarios: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / "starter"
+    return inside if inside.is_dir() else package.parent / "scenarios"
+
+
+@app.command()
+def kpis() -> None:
+    """List the key figures with their units and meanings."""
+    with _plain_errors():
+        from twin.kpis import kpi_table
+
+        table = Table("figure", "unit", "better", "meaning", box=None, pad_edge=False)
+        for row in kpi_table().itertuples():
+            table.add_row(str(row.kpi), str(row.unit), str(row.better), str(row.description))
+        _out.print(table)
+
+
+@app.command()
+def models() -> None:
+    """List the language models of the catalogue."""
+    with _plain_errors():
+        from twin.assistant import catalogue
+
+        table = Table("model", "tokens/s", "USD/M in", "USD/M out", "retired", box=None)
+        for model in catalogue.models().values():
+            prices = [
+                "unknown" if p is None else f"{p:g}" for p in (model.price_in, model.price_out)
+            ]
+            table.add_row(model.name, f"{model.tokens_per_s:g}", *prices, str(model.retired or ""))
+        _out.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Figures as people read them: 3.4 min, 81 %, $0.12."""
+
+from __future__ import annotations
+
+import math
+
+# The figures shown first, in groups; all others are in the table kpis.
+MAIN_FIGURES: dict[str, tuple[str, ...]] = {
+    "Demand": ("arrivals", "throughput", "backlog"),
+    "Speed": (
+        "first_response_mean",
+        "first_response_p90",
+        "resolution_mean",
+        "resolution_p90",
+        "service_level",
+        "agent_wait_mean",
+    ),
+    "Outcome": (
+        "containment",
+        "escalation_rate",
+        "reopen_rate",
+        "abandonment_rate",
+        "categorization_accuracy",
+        "csat",
+        "rating_mean",
+    ),
+    "People": ("occupancy",),
+    "Model": ("model_latency_mean", "quota_wait_mean", "rate_limited_share", "call_failure_share"),
+    "Cost": ("model_cost", "human_cost", "cost_per_resolution"),
+}
+_MISSING = "-"
+
+
+def _scaled(unit: str, size: float) -> tuple[float, str, str]:
+    """Factor, text before and text after a number of this unit and size."""
+    size = abs(size)
+    if unit == "s":
+        for limit, seconds, name in ((60, 1, "s"), (3600, 60, "min"), (172_800, 3600, "h")):
+            if size < limit:
+                return 1 / seconds, "", f" {name}"
+        return 1 / 86400, "", " d"
+    if unit == "share":
+        return 100.0, "", " %"
+    if unit.startswith("USD"):
+        return 1.0, "$", ""
+    return 1.0, "", "/h" if unit.endswith("/h") else ""
+
+
+def _number(value: float, size: float) -> str:
+    size = abs(size)
+    if size >= 100 or (value == 0 and size == 0):
+        return f"{value:,.0f}"
+    # Three figures of the larger of value and interval.
+    decimals = min(8, max(1, 2 - math.floor(math.log10(size)))) if size > 0 else 1
+    return f"{value:,.{decimals}f}"
+
+
+def amount(value: float, unit: str) -> str:
+    """A figure with its unit.
+
+    Examples
+    --------
+    >>> amount(205.3, "s"), amount(0.8126, "share"), amount(0.000093, "USD/ticket")
+    ('3.42 min', '81.3 %', '$0.0000930')
+    >>> amount(float("nan"), "s")
+    '-'
+    """
+    if math.isnan(value):
+        return _MISSING
+    factor, before, after = _scaled(unit, value)
+    sign = "-" if value < 0 else ""
+    return f"{sign}{before}{_number(abs(value) * factor, value * factor)}{after}"
+
+
+def with_interval(value: float, half_width: float, unit: str) -> str:
+    """A figure with the half width of its interval.
+
+    Examples
+    --------
+    >>> with_interval(205.3, 12.0, "s")
+    '3.42 min ± 0.20'
+    """
+    if math.isnan(value) or math.isnan(half_width):
+        return amount(value, unit)
+    factor, _, _ = _scaled(unit, value)
+    return f"{amount(value, unit)} ± {_number(half_width * factor, value * factor)}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time, as a scenario file might say it.
+
+    Examples
+    --------
+    >>> duration(604800), duration(90)
+    ('7 d', '1.5 min')
+    """
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:g} {name}"
+    return f"{seconds:g} s"
