@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from twin.scenario import Pool, Scenario, parse_days
+from twin.scenario import Pool, Scenario, Shift, parse_days
 
 Floats = npt.NDArray[np.float64]
 
@@ -65,25 +65,31 @@ def staffing(pool: Pool, scenario: Scenario) -> Staircase:
         local = datetime(day.year, day.month, day.day) + timedelta(seconds=clock_s)
         return local.replace(tzinfo=zone).timestamp() - origin.timestamp()
 
+    shifts = [
+        (parse_days(shift.days), _shift_changes(shift, max(0, shift.heads + pool.extra_heads)))
+        for shift in pool.shifts
+    ]
     changes: list[tuple[float, int]] = []
     # A day to either side: shifts over midnight, and pools in other time zones.
     for k in range(-2, int(scenario.horizon // 86400) + 3):
         day = scenario.start + timedelta(days=k)
         if day in pool.holidays:
             continue
-        for shift in pool.shifts:
-            if day.weekday() not in parse_days(shift.days):
-                continue
-            heads = max(0, shift.heads + pool.extra_heads)
-            end_s = shift.end if shift.end > shift.start else shift.end + 86400
-            changes += [(moment(day, shift.start), heads), (moment(day, end_s), -heads)]
-            for pause in shift.breaks:
-                away = min(pause.heads, heads)
-                begin_s = pause.start if pause.start >= shift.start else pause.start + 86400
-                over_s = pause.end if pause.end > pause.start else pause.end + 86400
-                over_s += begin_s - pause.start
-                changes += [
-                    (moment(day, max(begin_s, shift.start)), -away),
-                    (moment(day, min(over_s, end_s)), away),
-                ]
+        for weekdays, steps in shifts:
+            if day.weekday() in weekdays:
+                changes += [(moment(day, clock_s), difference) for clock_s, difference in steps]
     return staircase(changes)
+
+
+def _shift_changes(shift: Shift, heads: int) -> list[tuple[float, int]]:
+    """Changes of heads over one shift, as (seconds after midnight, difference)."""
+    end_s = shift.end if shift.end > shift.start else shift.end + 86400
+    changes = [(shift.start, heads), (end_s, -heads)]
+    for pause in shift.breaks:
+        begin_s = pause.start if pause.start >= shift.start else pause.start + 86400
+        over_s = begin_s + (pause.end - pause.start) % 86400
+        changes += [(begin_s, -pause.heads), (over_s, pause.heads)]
+    level = staircase(changes)
+    # However many are on a break at once, there are never fewer than none.
+    heads_then = np.maximum(level.values, 0)
+    return list(zip(level.times.tolist(), np.diff(heads_then, prepend=0).tolist(), strict=True))

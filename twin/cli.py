@@ -232,9 +232,9 @@ def check(scenarios: Files, changes: Changes = None) -> None:
         for path, desk in good:
             _out.print(f"{desk.name}: {desk.question}" if desk.question else desk.name)
             for sentence in explain(desk):
-                _out.print(f"  {sentence}")
+                _out.print(f"  {sentence}", soft_wrap=True)
             for key, old, new in differences(path):
-                _out.print(f"  differs from its base: {key} = {new} (was {old})")
+                _out.print(f"  differs from its base: {key} = {new} (was {old})", soft_wrap=True)
         if errors:
             raise typer.Exit(BAD_INPUT)
 

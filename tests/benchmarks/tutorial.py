@@ -11,11 +11,23 @@ columns made ahead, as in the twin, since no simulation should pay for embedding
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import simpy
 
 from twin.customers import ALL_COMMENTS, THRESHOLDS, fall_with_wait
 
 OPEN, CATEGORIZED, IN_PROGRESS, REVIEW, ESCALATED, RESOLVED, REOPENED, CLOSED, ABANDONED = range(9)
+
+COLUMNS = {
+    "tickets": ["ticket", "arrived", "text", "truth", "priority", "category", "confidence",
+                "by_agent", "responded", "resolved", "worker", "solved", "quality", "transfers",
+                "reopens"],
+    "timeline": ["ticket", "time", "status"],
+    "visits": ["ticket", "pool", "activity", "queued", "started", "ended", "end"],
+    "calls": ["ticket", "step", "model", "version", "asked", "started", "ended", "quota",
+              "attempts", "limited", "tokens_in", "tokens_out", "outcome"],
+    "ratings": ["ticket", "when", "rating", "model", "version", "feedback"],
+}  # fmt: skip
 
 
 class Bucket:
@@ -38,6 +50,7 @@ class Desk:
             most = int(stairs.values.max())
             self.pools[name] = simpy.PriorityResource(self.env, capacity=most)
             self.env.process(self.shifts(self.pools[name], stairs, most))
+        self.connections = simpy.Resource(self.env, capacity=scenario["concurrency"])
         self.rpm, self.tpm = Bucket(1000, 60.0), Bucket(250_000, 60.0)
         self.tickets, self.timeline, self.visits, self.calls, self.ratings = [], [], [], [], []
         self.env.process(self.arrivals())
@@ -87,11 +100,14 @@ class Desk:
             if wait == 0:
                 self.rpm.level += 1
                 self.tpm.level += tokens_in + tokens_out
+                with self.connections.request() as connection:
+                    yield connection
+                    started = self.env.now
+                    yield self.env.timeout(latency * self.rng.lognormal(0.0, 0.3))
                 break
             limited += 1
             quota += wait
             yield self.env.timeout(wait)
-        yield self.env.timeout(latency * self.rng.lognormal(0.0, 0.3))
         self.calls.append((k, step, 0, 0, asked, started, self.env.now, quota, attempts, limited,
                            tokens_in, tokens_out, 0))  # fmt: skip
 
@@ -116,8 +132,10 @@ class Desk:
     def ticket(self, k):
         env, rng = self.env, self.rng
         arrived = env.now
-        row = int(rng.random() * len(self.answers["texts"]))
-        truth, priority = self.answers["texts"][row]
+        truth = int(np.searchsorted(self.s["mix"], rng.random(), side="right"))
+        rows = self.s["rows"][truth]
+        row = rows[int(rng.random() * len(rows))]
+        priority = self.s["priority"][row]
         patience = rng.exponential(64800.0)
         responded = resolved = np.nan
         transfers = reopens = 0
@@ -174,4 +192,7 @@ class Desk:
 
     def run(self):
         self.env.run(until=self.horizon)
-        return self
+        return {
+            name: pd.DataFrame(getattr(self, name), columns=columns)
+            for name, columns in COLUMNS.items()
+        }

@@ -97,6 +97,8 @@ class Asking:
             raise ValueError("the questions' categories are not those the assistant was built with")
         if questions.step == "respond" and questions.category is None:
             raise ValueError("respond needs the category to answer in")
+        if questions.category is not None and (questions.category < 0).any():
+            raise ValueError("a ticket whose category is not known cannot be answered")
         n = len(questions)
         text = questions.text.tolist()
         category = [-1] * n if questions.category is None else questions.category.tolist()
@@ -250,7 +252,7 @@ class Asking:
         latency = np.zeros(size)
         tokens = np.zeros((2, size), dtype=np.int64)
         outcome = np.full(size, OK, dtype=np.int64)
-        category = np.zeros(size, dtype=np.int64)
+        category = np.full(size, -1, dtype=np.int64)
         confidence = np.zeros(size)
         written = np.full(size, -1, dtype=np.int64)
         texts: list[Written] = []

@@ -95,8 +95,8 @@ class UnknownModel(AssistantError):
         hint = f'; the catalogue names "{successor}" as its successor' if successor else ""
         super().__init__(
             f'the provider has no model "{model}" for this key: `twin models` lists what the '
-            f"catalogue knows, console.groq.com/docs/models what runs today{hint} (or GROQ_BASE_URL, "
-            "if it is set, leads elsewhere)"
+            f"catalogue knows, console.groq.com/docs/models what runs today{hint} "
+            "(or GROQ_BASE_URL, if it is set, leads elsewhere)"
         )
 
 
@@ -245,6 +245,23 @@ class BudgetReached(AssistantError):
         super().__init__(
             f"stopped before --max-cost {limit_usd:g} USD could be exceeded ({spent_usd:.4f} USD "
             "spent): raise it and run the same command again to go on"
+        )
+
+
+class NothingWorks(AssistantError):
+    """Call after call fails: going on would only cost time."""
+
+    def __init__(self, failures: int, words: str) -> None:
+        super().__init__(f"gave up after {failures} failed calls in a row; the last said: {words}")
+
+
+class UnknownPrice(AssistantError):
+    """A limit in USD cannot be kept, because the model's price is not known."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f'the price of model "{model}" is not in the catalogue, so --max-cost cannot be kept: '
+            "leave it out and use --limit, or choose a model of known price (`twin models`)"
         )
 
 

@@ -84,6 +84,11 @@ class Fetcher:
         self._changed = asyncio.Event()
         self._stop = asyncio.Event()
 
+    @property
+    def limits(self) -> dict[str, int]:
+        """The limits that apply, as known now."""
+        return self._pacer.limits
+
     def stop(self) -> None:
         """Send no more; what is under way may end. To be called on the loop."""
         self._stop.set()
@@ -124,6 +129,7 @@ class Fetcher:
             self.tally.answered += 1
         else:
             self.tally.failed[type(end).__name__] += 1
+            self.tally.words[type(end).__name__] = str(end)
         if self._watch is not None:
             self._watch(self.tally)
 

@@ -262,6 +262,11 @@ class GroqAssistant:
         fetched = self._background.run(self._fetcher.fetch(missing), self._fetcher.stop)
         return {ask.key: self.recording.get(ask.key) or fetched[ask.key] for ask in asks}
 
+    @property
+    def limits(self) -> dict[str, int]:
+        """The provider's limits, as known now: of the plan, and as its headers tell."""
+        return self._fetcher.limits
+
     def close(self) -> None:
         """Close connections and recording. Closed twice is closed once."""
         self._finalizer()

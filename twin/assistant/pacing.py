@@ -21,6 +21,8 @@ MINUTE_S = 60.0
 DAY_S = 86400.0
 # Kept free of every limit that the provider reports: calls may overtake each other on the way.
 SLACK = 0.02
+# So much more than was thought a provider may count for a call.
+MOST_SCALE = 4.0
 # Least factor from estimated to real prompt tokens that a budget assumes.
 CAUTION = 1.5
 
@@ -87,22 +89,31 @@ class Window:
 
 
 class Left:
-    """What the provider says is left of a limit, as of the latest call that told."""
+    """What the provider says is left of a limit, as of the latest call that told.
+
+    It also learns how the provider counts: what it says is left falls faster than by what was
+    sent where it counts more for a call than was thought, or where others use the same limit.
+    """
 
     def __init__(self) -> None:
         self.told = False
         self._order = -1
         self._limit = self._drain = self._left = self._at_s = 0.0
         self._since: deque[tuple[int, int]] = deque()
+        self._scale = 1.0
+
+    def _there(self, now_s: float) -> float:
+        return min(self._left + self._drain * (now_s - self._at_s), self._limit)
 
     def wait_s(self, amount: int, now_s: float) -> float:
         """Seconds until `amount` is there."""
         if not self.told:
             return 0.0
+        # What it counts less may only come back later: never less than what was sent.
+        scale = max(1.0, self._scale)
         slack = SLACK * self._limit
-        there = min(self._left + self._drain * (now_s - self._at_s), self._limit)
-        there -= sum(sent for _, sent in self._since)
-        need = min(amount, self._limit - slack) + slack - there
+        there = self._there(now_s) - scale * sum(sent for _, sent in self._since)
+        need = min(scale * amount, self._limit - slack) + slack - there
         return max(0.0, need / self._drain)
 
     def send(self, order: int, amount: int) -> None:
@@ -113,13 +124,19 @@ class Left:
         """What the answer to the `order`-th call told."""
         if order < self._order or limit < 1:
             return
+        sent = 0
+        while self._since and self._since[0][0] <= order:
+            sent += self._since.popleft()[1]
+        # Before the first, all may have been there; if not, what follows corrects it.
+        before = self._there(now_s) if self.told else limit
+        if sent:
+            seen = min(max((before - left) / sent, 0.5), MOST_SCALE)
+            self._scale = seen if not self.told else self._scale + 0.2 * (seen - self._scale)
         self.told, self._order, self._at_s = True, order, now_s
         self._limit, self._left = limit, min(left, limit)
         used = limit - self._left
         # Without a reset: a limit a minute is the shorter guess, and a 429 would correct it.
         self._drain = used / reset_s if reset_s and used > 0 else limit / MINUTE_S
-        while self._since and self._since[0][0] <= order:
-            self._since.popleft()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from twin.distributions import AnyDistribution, Constant, Triangular
 from twin.scenario import Measured, MeasuredStep, Profile, Scenario
 from twin.scenario_file import Fault, ScenarioError
 
-
 # A profile older than this, or of fewer calls of a step, is used with a note.
 OLD_DAYS = 180
 FEW_CALLS = 100
@@ -63,7 +62,7 @@ def _confusion(profile: Profile, categories: Sequence[str]) -> Floats:
     return chances
 
 
-def between(quantiles: Sequence[float], u: npt.ArrayLike) -> Floats:
+def between(quantiles: Sequence[float], u: Floats) -> Floats:
     """Values at the probabilities `u`, straight lines between evenly spaced quantiles."""
     at = np.linspace(0.0, 1.0, len(quantiles))
     return np.asarray(np.interp(u, at, quantiles), dtype=np.float64)

@@ -133,9 +133,9 @@ def evaluate(
         "words only": np.where(lexical > 0, lexical, -np.inf),
         "off": np.full(joint.shape, -np.inf),
     }
-    overlap = np.array(labelled.overlap, dtype=object)
     groups = {"all": np.ones(len(labelled), dtype=bool)}
-    groups |= {str(name): overlap == name for name in sorted(set(labelled.overlap) - {""})}
+    for name in sorted(set(labelled.overlap) - {""}):
+        groups[name] = np.array([overlap == name for overlap in labelled.overlap])
     judge = Judge(knowledge)
     rows = []
     for method in methods:
@@ -163,7 +163,7 @@ def _ranks(score: Floats, right: npt.NDArray[np.int64]) -> Floats:
 
 def _quality(labelled: Labelled, knowledge: Knowledge, judge: Judge, score: Floats) -> Floats:
     articles = list(knowledge.articles.values())
-    best, found = score.argmax(axis=1), np.isfinite(score).any(axis=1)
+    best, found = score.argmax(axis=1), np.isfinite(score.max(axis=1))
     out = np.empty(len(labelled))
     for k, slug in enumerate(labelled.articles):
         if found[k]:

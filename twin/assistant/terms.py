@@ -47,7 +47,7 @@ class Tally:
     answered : int
         Calls that ended in an answer, now recorded.
     failed : Counter
-        Calls that failed, by type of error.
+        Calls that failed, by type of error; `words` says what the last of each said.
     prompt_tokens, completion_tokens : int
     spent_usd : float
         By the catalogue's price; NaN where that is unknown.
@@ -59,6 +59,7 @@ class Tally:
     limited: int = 0
     answered: int = 0
     failed: Counter[str] = field(default_factory=Counter)
+    words: dict[str, str] = field(default_factory=dict)
     prompt_tokens: int = 0
     completion_tokens: int = 0
     spent_usd: float = 0.0

@@ -102,22 +102,27 @@ class AgentPools:
         for able, queue in queues.items():
             for team in able:
                 team.queues.append(queue)
+        self._schedule_changes(scenario.horizon)
 
     def _team(self, number: int, pool: Pool, scenario: Scenario) -> Team:
         calendar = staffing(pool, scenario)
         categories = self._demand.categories
         skills = pool.skills or categories
         known = frozenset(k for k, name in enumerate(categories) if name in skills)
-        team = Team(number, pool, calendar, known, staffed=int(calendar.values[0]))
-        for moment, heads in zip(calendar.times[1:], calendar.values[1:], strict=True):
-            if moment < scenario.horizon:
-                self._change_at(team, float(moment), int(heads))
-        return team
+        return Team(number, pool, calendar, known, staffed=int(calendar.values[0]))
 
-    def _change_at(self, team: Team, moment: float, heads: int) -> None:
-        event = Happening(self._clock)
-        self._clock.schedule_at(event, moment, URGENT)
-        event.callbacks = [lambda _: self._change(team, heads)]
+    def _schedule_changes(self, horizon_s: float) -> None:
+        """One event for all pools that change at a moment: nobody is given work in between."""
+        changes: dict[float, list[tuple[Team, int]]] = {}
+        for team in self.teams:
+            steps = zip(team.calendar.times.tolist(), team.calendar.values.tolist(), strict=True)
+            for moment, heads in steps:
+                if 0 < moment < horizon_s:
+                    changes.setdefault(moment, []).append((team, heads))
+        for moment in sorted(changes):
+            event = Happening(self._clock)
+            event.callbacks = [lambda _, now=changes[moment]: self._change(now)]
+            self._clock.schedule_at(event, moment, URGENT)
 
     def visit(
         self,
@@ -202,15 +207,17 @@ class AgentPools:
         for resume in visit.callbacks or ():
             resume(visit)
 
-    def _change(self, team: Team, heads: int) -> None:
+    def _change(self, changes: list[tuple[Team, int]]) -> None:
         """Agents come on shift or go off it."""
-        team.staffed = heads
-        if team.in_work:
+        for team, heads in changes:
+            team.staffed = heads
             # Who began last hands over first; work that ends now is left to end.
             for visit in list(reversed(team.in_work)):
                 if team.busy > heads and visit.ends_s > self._clock.now:
                     self._hand_over(team, visit)
-        self._fill(team)
+        # All of them: what one pool hands over, another may take.
+        for team in self.teams:
+            self._fill(team)
 
     def _hand_over(self, team: Team, visit: Visit) -> None:
         """Put the work in hand back to the head of its queue, with what is left of it."""
@@ -219,7 +226,11 @@ class AgentPools:
         self._ledger.transfers[visit.ticket] += 1
         team.busy -= 1
         team.in_work.remove(visit)
-        rest = Visit(self._clock, visit.ticket, visit.category, visit.activity, visit.repeat)
+        category = visit.category
+        if visit.activity == HANDLE and not visit.misrouted:
+            # Whoever has worked on it knows what it is about.
+            category = self._truth[visit.ticket]
+        rest = Visit(self._clock, visit.ticket, category, visit.activity, visit.repeat)
         # The old event stays in SimPy's heap with nobody to call.
         rest.callbacks, visit.callbacks = visit.callbacks[1:], []
         rest.remaining_s = visit.ends_s - now
@@ -227,7 +238,7 @@ class AgentPools:
         rest.fresh = False
         rest.queued_s = now
         rest.place = visit.place
-        heappush(self._route[visit.category][1], (rest.place, rest))
+        heappush(self._route[category][1], (rest.place, rest))
 
     def _draw_times(self, team: Team, activity: int, repeat: int) -> memoryview:
         """Work of each ticket with this team, shape (n,), from the ticket's luck; seconds."""

@@ -72,8 +72,3 @@ class Process:
         event = next(self._life, None)
         if event is not None:
             event.callbacks.append(self.resume)
-
-
-def begin(life: Life) -> None:
-    """Start a process now."""
-    Process(life)

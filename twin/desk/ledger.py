@@ -25,6 +25,8 @@ from twin.records import (
     HANDLE,
     IN_PROGRESS,
     LEFT,
+    REVIEW,
+    OPEN,
     STATUSES,
     STEPS,
     STILL_OPEN,
@@ -61,16 +63,16 @@ class Rows:
         self.data = bytearray()
         self.add = self.data.extend
         kinds = {"b": "i1", "h": "<i2", "i": "<i4", "d": "<f8"}
-        self._dtype = np.dtype([(n, kinds[t]) for n, t in zip(names, types, strict=True)])
+        self.dtype = np.dtype([(n, kinds[t]) for n, t in zip(names, types, strict=True)])
 
     def mend(self, row: int, name: str, value: float) -> None:
         """Change a value of a row."""
-        np.frombuffer(self.data, self._dtype)[name][row] = value
+        np.frombuffer(self.data, self.dtype)[name][row] = value
 
     def take(self) -> npt.NDArray[np.void]:
         """The rows as a structured array, once: they are let go with it."""
         data, self.data = self.data, bytearray()
-        return np.frombuffer(data, self._dtype)
+        return np.frombuffer(data, self.dtype)
 
 
 class Ledger:
@@ -104,11 +106,18 @@ class Ledger:
         self._visits = Rows(
             "ibbdddb", "ticket", "pool", "activity", "queued", "started", "ended", "end"
         )
-        self._calls = Rows(
+        # Written by the provider, row by row in this order.
+        self.calls = Rows(
             "ibbbddddhhiib", "ticket", "step", "model", "version", "asked", "started", "ended",
             "quota", "attempts", "limited", "tokens_in", "tokens_out", "outcome",
         )  # fmt: skip
         self._ratings = Rows("idbbbi", "ticket", "when", "rating", "model", "version", "feedback")
+        # Arrivals are known: their rows are written all at once.
+        received = np.zeros(n, self._timeline.dtype)
+        received["ticket"] = np.arange(n)
+        received["when"] = demand.arrived_s
+        received["status"] = OPEN
+        self._timeline.add(received.tobytes())
         self._add_status, self._pack_status = self._timeline.add, self._timeline.pack
 
     def status(self, ticket: int, status: int) -> None:
@@ -132,9 +141,10 @@ class Ledger:
         visits = self._visits
         now = self._clock._now
         visits.add(visits.pack(ticket, pool, activity, queued_s, now, ended_s, DONE))
-        if activity == HANDLE and fresh:
+        if fresh and activity != REVIEW:
             self.status(ticket, IN_PROGRESS)
-            self.responded(ticket)
+            if activity == HANDLE:
+                self.responded(ticket)
         return len(visits.data) // visits.size - 1
 
     def handed_over(self, row: int) -> None:
@@ -146,10 +156,6 @@ class Ledger:
         """A visit that ended in the queue: the customer left, or the run ended (`left_s` NaN)."""
         end = LEFT if left_s == left_s else STILL_OPEN
         self._visits.add(self._visits.pack(ticket, -1, activity, queued_s, NAN, left_s, end))
-
-    def call(self, *row: float) -> None:
-        """A model call is over; the row's values in the order of the columns."""
-        self._calls.add(self._calls.pack(*row))
 
     def rated(self, ticket: int, rating: int, model: int, version: int, feedback: int) -> None:
         """The customer rates now."""
@@ -254,7 +260,7 @@ class Ledger:
         )
 
     def _call_table(self, models: list[Any], versions: list[str]) -> pd.DataFrame:
-        row = self._calls.take()
+        row = self.calls.take()
         cost = np.full(len(row["ticket"]), NAN)
         for k, model in enumerate(models):
             here = row["model"] == k

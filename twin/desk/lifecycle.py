@@ -28,7 +28,6 @@ from twin.records import (
     ESCALATED,
     HANDLE,
     IN_PROGRESS,
-    OPEN,
     PENDING_REVIEW,
     REOPENED,
     RESOLVED,
@@ -79,8 +78,7 @@ class Lifecycle:
         self._close_after_s = scenario.customers.close_after
 
     def life(self, ticket: int) -> Waits:
-        """The whole life of a ticket, from its arrival to its last status."""
-        self.receive(ticket)
+        """The whole life of a ticket, from its arrival (received, Open) to its last status."""
         category = None
         if self._assistant is not None:
             category = yield from self.categorize(ticket)
@@ -89,10 +87,6 @@ class Lifecycle:
             worker = yield from self.respond(ticket, category)
         while worker is not None and self.update_status(ticket, worker):
             worker = yield from self.reopen(ticket)
-
-    def receive(self, ticket: int) -> None:
-        """The ticket arrives."""
-        self._ledger.status(ticket, OPEN)
 
     def categorize(self, ticket: int) -> Waits:
         """The assistant names a category; where it is unsure, an agent does.
@@ -162,7 +156,7 @@ class Lifecycle:
     def update_status(self, ticket: int, worker: int) -> bool:
         """The answer reaches the customer. Returns whether they will come back."""
         ledger, customers = self._ledger, self._customers
-        now = self._clock.now
+        now = self._clock._now
         ledger.responded(ticket)
         ledger.resolved_s[ticket] = now
         ledger.resolved_by[ticket] = worker

@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,27 +37,27 @@ from twin.scenario import RandomOutages, Scenario
 _FINAL = {OK, REFUSED, BAD_ANSWER}
 
 
+@dataclass
 class Quota:
-    """One limit: so many units (requests or tokens) a period, as a leaky bucket."""
+    """One limit: so many units (requests or tokens) a period, as a leaky bucket.
 
-    def __init__(self, limit: int, period_s: float, counts_tokens: bool) -> None:
-        self.limit = limit
-        self.drain = limit / period_s
-        self.counts_tokens = counts_tokens
-        self.level = 0.0
-        self.at_s = 0.0
+    Attributes
+    ----------
+    limit : int
+        Units it holds.
+    drain : float
+        Units a second that run out.
+    counts_tokens : bool
+        Tokens, or else requests.
+    level, at_s : float
+        What was in it at a moment.
+    """
 
-    def wait_s(self, amount: float, now_s: float) -> float:
-        """Seconds until `amount` fits; 0 when it fits now. Drains the bucket to now."""
-        level = self.level - (now_s - self.at_s) * self.drain
-        self.level = level = level if level > 0.0 else 0.0
-        self.at_s = now_s
-        excess = level + amount - self.limit
-        return excess / self.drain if excess > 0.0 else 0.0
-
-    def take(self, amount: float) -> None:
-        """Use up `amount`, which fits."""
-        self.level += amount
+    limit: int
+    drain: float
+    counts_tokens: bool
+    level: float = 0.0
+    at_s: float = 0.0
 
 
 class Attempt(Happening):
@@ -104,10 +105,12 @@ class Provider:
     ) -> None:
         self._clock = clock
         self._settings = settings
-        self._ledger = ledger
+        self._most = settings.concurrency
+        self._timeout_s = settings.timeout
+        self._add_call, self._pack_call = ledger.calls.add, ledger.calls.pack
         self._jitter = jitter
         self.quotas = [
-            Quota(limits[name], period_s, name.startswith("t"))
+            Quota(limits[name], limits[name] / period_s, name.startswith("t"))
             for name, period_s in (("rpm", 60.0), ("rpd", 86400.0), ("tpm", 60.0), ("tpd", 86400.0))
             if name in limits
         ]
@@ -136,10 +139,10 @@ class Provider:
         outcome, tokens_in, tokens_out = attempt.outcome, attempt.tokens_in, attempt.tokens_out
         if outcome != OK:
             tokens_in = tokens_out = 0
-        self._ledger.call(
+        self._add_call(self._pack_call(
             ticket, lines.step, lines.model, lines.version, asked_s, attempt.started_s,
             self._clock._now, quota_s, attempts, limited, tokens_in, tokens_out, outcome,
-        )  # fmt: skip
+        ))  # fmt: skip
         return lines if outcome == OK else None
 
     def _retry(
@@ -174,15 +177,14 @@ class Provider:
             attempts += 1
 
     def _send(self, attempt: Attempt) -> None:
-        most = self._settings.concurrency
-        if most is None:
-            self._start(attempt)
-        elif self._under_way < most:
-            attempt.callbacks.append(self._release)
+        """Send the attempt when a connection is free: from then one event to its end."""
+        if self._most is not None:
+            if self._under_way == self._most:
+                self._waiting.append(attempt)
+                return
             self._under_way += 1
-            self._start(attempt)
-        else:
-            self._waiting.append(attempt)
+            attempt.callbacks.append(self._release)
+        self._start(attempt)
 
     def _release(self, _: Any) -> None:
         if self._waiting:
@@ -193,40 +195,43 @@ class Provider:
             self._under_way -= 1
 
     def _start(self, attempt: Attempt) -> None:
-        """Send it: from here one event to its end, whatever that is."""
-        now = attempt.started_s = self._clock._now
+        clock = self._clock
+        now = attempt.started_s = clock._now
         duration = 0.0
         if self._down_from and self._is_down(now):
             attempt.outcome = OUTAGE
-        elif not self.quotas or self._admit(attempt, now):
+        elif self._admits(attempt, now):
             duration = attempt.latency_s
-            if duration > self._settings.timeout:
-                duration = self._settings.timeout
+            if duration > self._timeout_s:
+                duration = self._timeout_s
                 attempt.outcome = TIMEOUT
-        self._clock.schedule_at(attempt, now + duration)
+        clock.schedule_at(attempt, now + duration)
 
     def _is_down(self, now_s: float) -> bool:
         k = bisect_right(self._down_from, now_s) - 1
         return k >= 0 and now_s < self._down_to[k]
 
-    def _admit(self, attempt: Attempt, now: float) -> bool:
+    def _admits(self, attempt: Attempt, now: float) -> bool:
         """Whether the quotas let the request through; if so it is counted."""
-        longest = 0.0
+        wait_s = 0.0
         tokens = attempt.tokens_in + attempt.tokens_out
         for quota in self.quotas:
             amount = tokens if quota.counts_tokens else 1
-            if amount > quota.limit:
-                attempt.outcome = REFUSED
-                return False
-            wait_s = quota.wait_s(amount, now)
-            if wait_s > longest:
-                longest = wait_s
-        if longest > 0.0:
+            level = quota.level - (now - quota.at_s) * quota.drain
+            quota.level = level = level if level > 0.0 else 0.0
+            quota.at_s = now
+            excess = level + amount - quota.limit
+            if excess > 0.0:
+                if amount > quota.limit:
+                    attempt.outcome = REFUSED
+                    return False
+                wait_s = max(wait_s, excess / quota.drain)
+        if wait_s > 0.0:
             attempt.outcome = RATE_LIMITED
-            attempt.retry_after_s = longest
+            attempt.retry_after_s = wait_s
             return False
         for quota in self.quotas:
-            quota.take(tokens if quota.counts_tokens else 1)
+            quota.level += tokens if quota.counts_tokens else 1
         return True
 
 

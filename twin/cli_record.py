@@ -1,0 +1,219 @@
+"""The command ``twin record``."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from twin.assistant.terms import Tally
+    from twin.record import Plan, Recorded
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+_err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+# Seconds between two lines of progress where there is no terminal.
+_EVERY_S = 5.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `twin`."""
+    app.command()(record)
+
+
+def record(
+    scenario: Annotated[Path, typer.Argument(help="Scenario file (TOML).", show_default=False)],
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many tickets.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(min=0, help="Stop before more USD could be spent.")
+    ] = None,
+    replications: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Instead of the scenario's own.")
+    ] = None,
+    recording: Annotated[
+        Path | None,
+        typer.Option(help="File; default: assistant.recording, else recordings/NAME.jsonl."),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Calls under way at once.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as assistant.model=NAME."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the calls.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the recording.")] = False,
+) -> None:
+    """Record a live model's answers to all tickets of a scenario, to be replayed.
+
+    Nothing that the recording holds is asked again: run it again to go on.
+    """
+    from twin.assistant.errors import AssistantError
+    from twin.faults import ScenarioError
+
+    try:
+        _record(
+            scenario, changes or [], limit, max_cost, replications, recording, concurrency,
+            confirm=not yes and sys.stdin.isatty(), quiet=quiet,
+        )  # fmt: skip
+    except ScenarioError as error:
+        _end(str(error), BAD_INPUT)
+    except AssistantError as error:
+        _end(str(error), FAILED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _end(f"{where}{error.strerror or error}", FAILED)
+    except KeyboardInterrupt:
+        _end("interrupted; run the same command to go on: nothing recorded is asked twice",
+             INTERRUPTED)  # fmt: skip
+
+
+def _end(message: str, code: int) -> None:
+    _err.print(message)
+    raise typer.Exit(code)
+
+
+def _record(
+    path: Path,
+    changes: list[str],
+    limit: int | None,
+    max_cost: float | None,
+    replications: int | None,
+    recording: Path | None,
+    concurrency: int | None,
+    *,
+    confirm: bool,
+    quiet: bool,
+) -> None:
+    from twin.checks import check
+    from twin.record import Session, plan
+    from twin.scenario_file import load, parse_change
+
+    desk = load(path, dict(parse_change(change) for change in changes))
+    check(desk)
+    named = recording or desk.assistant.recording or Path("recordings", f"{desk.name}.jsonl")
+    planned = plan(desk, named, replications, limit, concurrency)
+    if not quiet:
+        _err.print("\n".join(_before(planned)))
+    if confirm and planned.calls and not typer.confirm("Make these calls?", err=True):
+        raise typer.Exit(FAILED)
+    with _progress(planned.calls, shown=not quiet) as watch:
+        session = Session(planned, max_cost, concurrency, watch)
+        try:
+            session.run()
+        finally:
+            # Also after an error or Ctrl-C, before its own message.
+            done = session.close()
+            if not quiet:
+                _err.print("\n".join(_after(done)))
+    typer.echo(str(done.path))
+    if done.tally.failed:
+        raise typer.Exit(FAILED)
+
+
+def _before(planned: Plan) -> list[str]:
+    """The estimate, in lines."""
+    scenario = planned.scenario
+    calls = f"{planned.calls:,} calls"
+    lines = [
+        f"{scenario.name}: {planned.tickets:,} tickets in {len(planned.demands):,} replications, "
+        f"model {scenario.assistant.model}",
+        f"distinct prompts: {planned.prompts:,}, of them recorded already: {planned.recorded:,}",
+        f"estimate: {calls}, {planned.prompt_tokens:,} tokens in, "
+        f"{planned.completion_tokens:,} out, {_usd(planned)}, {_time(planned.seconds)} "
+        f"on the {scenario.provider.plan} plan",
+    ]
+    if scenario.assistant.fallback_model is not None:
+        other = scenario.assistant.fallback_model
+        lines.append(
+            f"the fallback model is recorded apart: --set assistant.model={other} "
+            "--set assistant.on_failure=escalate"
+        )
+    return lines
+
+
+def _usd(planned: Plan) -> str:
+    if math.isnan(planned.cost_usd):
+        return "cost unknown (the catalogue has no price)"
+    return f"about {planned.cost_usd:.4f} USD, at most {planned.most_usd:.4f} USD"
+
+
+def _time(seconds: float) -> str:
+    for size, name in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"about {seconds / size:.1f} {name}"
+    return f"about {max(seconds, 1):.0f} s"
+
+
+def _after(done: Recorded) -> list[str]:
+    """What was done, in lines."""
+    tally = done.tally
+    lines = [f"note: {done.note}"] if done.note else []
+    failed = sum(tally.failed.values())
+    lines.append(
+        f"answered: {tally.answered:,}, failed: {failed:,}; recorded in all: {done.replies:,}"
+    )
+    lines += [
+        f"failed, {kind}: {count:,} ({tally.words[kind]})"
+        for kind, count in tally.failed.most_common()
+    ]
+    if tally.sent:
+        spent = "unknown" if math.isnan(tally.spent_usd) else f"{tally.spent_usd:.4f} USD"
+        share = tally.limited / tally.sent
+        seconds = max(tally.ended_s - tally.started_s, 1e-3)
+        # What took less than a minute was still a minute's worth.
+        minutes = max(seconds / 60, 1.0)
+        pace = {"rpm": tally.sent / minutes}
+        pace["tpm"] = (tally.prompt_tokens + tally.completion_tokens) / minutes
+        rates = [
+            f"{pace[name]:,.0f} {what} a minute"
+            + (f" (limit {done.limits[name]:,})" if name in done.limits else "")
+            for name, what in (("rpm", "requests"), ("tpm", "tokens"))
+        ]
+        lines.append(
+            f"{tally.sent:,} requests, {tally.limited:,} of them answered 429 ({share:.1%}), "
+            f"{tally.prompt_tokens:,} tokens in, {tally.completion_tokens:,} out, cost {spent}"
+        )
+        lines.append(f"{seconds:.1f} s: {', '.join(rates)}")
+    return lines
+
+
+@contextmanager
+def _progress(total: int, shown: bool) -> Iterator[Callable[[Tally], None] | None]:
+    """A bar on a terminal, a line now and then elsewhere; both on stderr."""
+    if not shown or not total:
+        yield None
+    elif _err.is_terminal:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        columns = ("calls", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=_err, transient=True) as bar:
+            task = bar.add_task("", total=total)
+            yield lambda tally: bar.update(
+                task, completed=_done(tally), total=max(total, _done(tally))
+            )
+    else:
+        last = time.monotonic()
+
+        def say(tally: Tally) -> None:
+            nonlocal last
+            if time.monotonic() - last > _EVERY_S:
+                last = time.monotonic()
+                # Categories decide which answers are asked for, so the total is an estimate.
+                _err.print(f"{_done(tally):,} of about {total:,} calls")
+
+        yield say
+
+
+def _done(tally: Tally) -> int:
+    return tally.answered + sum(tally.failed.values())
