@@ -75,7 +75,9 @@ def arrivals(draw, horizon_h):
         section["bursts"] = bursts
     if draw(st.booleans()):
         factor = draw(st.sampled_from([0.0, 3.0]))
-        section["surges"] = [{"start": draw(duration(0, 7200)), "length": "30min", "factor": factor}]
+        section["surges"] = [
+            {"start": draw(duration(0, 7200)), "length": "30min", "factor": factor}
+        ]
     return section
 
 
@@ -134,7 +136,9 @@ def assistants(draw, roles):
         confusion=st.just({"Login": {"Login": 2, "Other": 1}}),
         categorize_latency=times(1, 90),
         respond_latency=times(1, 90),
-        prompt_tokens=st.sampled_from([100, 400, {"distribution": "uniform", "low": 1, "high": 900}]),
+        prompt_tokens=st.sampled_from(
+            [100, 400, {"distribution": "uniform", "low": 1, "high": 900}]
+        ),
     )
     section = draw(
         sections(
@@ -215,7 +219,9 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
     if data["arrivals"]["kind"] == "trace":
         data["start"] = "2026-01-05"
     else:
-        mix = st.sampled_from([{"Login": 3, "Other": 1, "Payment": 1}, dict.fromkeys(CATEGORIES, 1)])
+        mix = st.sampled_from(
+            [{"Login": 3, "Other": 1, "Payment": 1}, dict.fromkeys(CATEGORIES, 1)]
+        )
         data["tickets"] = {"category_mix": draw(mix)}
         if draw(st.booleans()):
             data["tickets"]["corpus"] = str(DATA / "corpus.csv")

@@ -21,7 +21,7 @@ def test_every_model_has_sources_and_a_chain_that_ends_alive():
     for entry in models().values():
         assert entry.source
         assert entry.timing_source
-        assert entry.as_of <= TODAY
+        assert entry.as_of <= date.today()
         live = entry.live_successor(TODAY)
         assert live is not None
         assert not live.is_retired(TODAY)

@@ -58,15 +58,17 @@ def play(scenario):
         "ticket": [visit.ticket for visit in seen],
         "category": [visit.category for visit in seen],
         "activity": [visit.activity for visit in seen],
-        "misrouted": [visit.misrouted for visit in seen],
-        "fresh": [visit.fresh for visit in seen],
+        "misrouted": np.array([visit.misrouted for visit in seen], dtype=bool),
+        "fresh": np.array([visit.fresh for visit in seen], dtype=bool),
         "deadline_s": [visit.deadline_s for visit in seen],
         "place": [visit.place for visit in seen],
         "queued_s": [visit.queued_s for visit in seen],
     }
     visits = pd.DataFrame(known)
     for name in ("started_s", "ended_s"):
-        visits[name] = np.where(rows >= 0, table[name].to_numpy()[rows] if len(table) else 0, np.nan)
+        visits[name] = np.where(
+            rows >= 0, table[name].to_numpy()[rows] if len(table) else 0, np.nan
+        )
     visits["pool"] = [table["pool"].iloc[row] if row >= 0 else None for row in rows]
     assert len(visits) == len(table)
     return Run(scenario, demand, log, visits)
@@ -107,7 +109,9 @@ def test_arrivals_are_the_sum_of_outcomes(run):
 @given(runs)
 def test_littles_law_holds_exactly(run):
     table = kpis.little(run.log, run.scenario)
-    assert table["level"].to_numpy() == pytest.approx(table["product"].to_numpy(), rel=1e-9, abs=1e-9)
+    assert table["level"].to_numpy() == pytest.approx(
+        table["product"].to_numpy(), rel=1e-9, abs=1e-9
+    )
 
 
 @SETTINGS
@@ -207,7 +211,9 @@ def test_the_next_is_the_most_urgent_then_the_longest_waiting(run):
     for visit in visits[visits["pool"].notna()].itertuples():
         able = takes(run, visit.pool, visits["category"].to_numpy())
         waiting = able & (queued_s < visit.started_s) & (left_s > visit.started_s)
-        first = (urgency < visit.place[0]) | ((urgency == visit.place[0]) & (order < visit.place[1]))
+        first = (urgency < visit.place[0]) | (
+            (urgency == visit.place[0]) & (order < visit.place[1])
+        )
         assert not (waiting & first).any()
 
 

@@ -78,7 +78,8 @@ TANDEM = """
 horizon = "5000h"
 warm_up = "100h"
 arrivals.rate = "4/h"
-agents.all = { heads = 1, handle_time = { distribution = "exponential", mean = "8.571428571428571min" } }
+agents.all.heads = 1
+agents.all.handle_time = { distribution = "exponential", mean = "8.571428571428571min" }
 provider = { concurrency = 1, plan = "unlimited", timeout = "30d" }
 
 [assistant]
@@ -244,7 +245,7 @@ CASES = {
             wait_mean: 60 * ERLANG_A[3],
         },
     ),
-    "M/G/1": (MG1 + COMMON, first_come, 4000, {queue: theory.pollaczek_khinchine(0.9, 2)}),
+    "M/G/1": (MG1 + COMMON, first_come, 3000, {queue: theory.pollaczek_khinchine(0.9, 2)}),
     "priority": (
         PRIORITY + COMMON,
         by_priority,

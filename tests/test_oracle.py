@@ -22,7 +22,11 @@ SKEWED = {"distribution": "lognormal", "mean": "9min", "cv": 1.2}
 ARRIVALS = {
     "poisson": {"rate": "20/h"},
     "constant": {"kind": "constant", "rate": "20/h"},
-    "hourly": {"kind": "hourly", "rate": "20/h", "week": {"hours": [1.0] * 8 + [4.0] * 10 + [0] * 6}},
+    "hourly": {
+        "kind": "hourly",
+        "rate": "20/h",
+        "week": {"hours": [1.0] * 8 + [4.0] * 10 + [0] * 6},
+    },
     "bursty": {"rate": "20/h", "bursts": {"factor": 8, "mean_quiet": "5h", "mean_burst": "1h"}},
 }
 # Mean handle times that keep so many agents nearly always busy at 20 tickets an hour.

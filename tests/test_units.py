@@ -26,9 +26,7 @@ def test_a_whole_duration_survives_exactly_and_short(count, unit):
     assert len(text) <= len(f"{count}{unit}")
 
 
-@given(
-    st.integers(0, 99), st.integers(0, 99), st.integers(0, 99), st.sampled_from(["", " ", "  "])
-)
+@given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99), st.sampled_from(["", " ", "  "]))
 def test_parts_add_up(hours, minutes, rest, gap):
     text = f"{hours}h{gap}{minutes}min{gap}{rest}s"
     assert parse_duration(text) == hours * 3600 + minutes * 60 + rest
@@ -82,7 +80,9 @@ def test_rates_as_people_write_them(text, value):
     assert parse_rate(text) == pytest.approx(value, rel=1e-15)
 
 
-@pytest.mark.parametrize("bad", ["", "5", 5, 5.0, None, True, "-5s", "5 parsecs", "s", "1e3s", "5 5s"])
+@pytest.mark.parametrize(
+    "bad", ["", "5", 5, 5.0, None, True, "-5s", "5 parsecs", "s", "1e3s", "5 5s"]
+)
 def test_what_is_no_duration(bad):
     with pytest.raises(ValueError, match="must be a duration"):
         parse_duration(bad)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,7 @@ def priority_sojourns(arrivals: list[float], service: float) -> list[float]:
     """Mean sojourns of non-preemptive priority M/M/1, first class first (Cobham 1954)."""
     residual = sum(arrivals) * service**2
     sigma = np.concatenate([[0.0], np.cumsum(arrivals) * service])
-    return [float(residual / ((1 - a) * (1 - b)) + service) for a, b in zip(sigma, sigma[1:])]  # noqa: B905
+    return [float(residual / ((1 - a) * (1 - b)) + service) for a, b in pairwise(sigma)]
 
 
 def mm1_number(load: float) -> float:
@@ -108,7 +109,9 @@ def priority_starts(arrived: Floats, work: Floats, first_class: npt.NDArray[np.b
     column = np.arange(replications)
     # Rows of the first class, then of the second, each in order of arrival; then nobody (n).
     rows = [
-        np.vstack([np.sort(np.where(mask, np.arange(n)[:, None], n), axis=0), np.full(replications, n)])
+        np.vstack(
+            [np.sort(np.where(mask, np.arange(n)[:, None], n), axis=0), np.full(replications, n)]
+        )
         for mask in (first_class, ~first_class)
     ]
     arrived = np.vstack([arrived, np.full(replications, np.inf)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -135,11 +136,9 @@ def read_trace(scenario: Scenario) -> pd.DataFrame:
         time_s = stamp.astype(float)
     else:
         try:
-            moments = pd.to_datetime(stamp, utc=False, format="ISO8601")
+            moments = _moments(stamp, scenario.time_zone)
         except (ValueError, TypeError):
             raise fail("timestamps must be numbers of seconds or ISO times") from None
-        if moments.dt.tz is None:
-            moments = moments.dt.tz_localize(scenario.time_zone, ambiguous="NaT", nonexistent="NaT")
         origin = pd.Timestamp(scenario.start, tz=scenario.time_zone)
         time_s = (moments - origin).dt.total_seconds()
     frame = frame.assign(time_s=time_s).sort_values("time_s", kind="stable")
@@ -147,6 +146,22 @@ def read_trace(scenario: Scenario) -> pd.DataFrame:
     if not inside.any():
         raise fail(f"no timestamp lies in the run, {scenario.start} and the horizon after it")
     return frame[inside].reset_index(drop=True)
+
+
+def _moments(stamp: pd.Series[Any], time_zone: str) -> pd.Series[Any]:
+    """ISO times as instants; local where they name no offset."""
+    try:
+        moments = pd.to_datetime(stamp, format="ISO8601")
+    except ValueError:
+        # Offsets may change with the clocks; a time without one among them is still a fault.
+        if not stamp.astype(str).str.contains(r"(?:Z|[+-]\d\d:?\d\d)$").all():
+            raise
+        moments = pd.to_datetime(stamp, format="ISO8601", utc=True)
+    if moments.dt.tz is None:
+        # No ticket is lost when the clocks change: an hour that comes twice is the first one.
+        first = np.ones(len(moments), dtype=np.bool_)
+        moments = moments.dt.tz_localize(time_zone, ambiguous=first, nonexistent="shift_forward")
+    return moments
 
 
 def scale_trace(trace: pd.DataFrame, scenario: Scenario, seed: int, rep: int) -> pd.DataFrame:

@@ -54,6 +54,8 @@ class Stream(IntEnum):
     RESPOND_TOKENS_OUT = 34
     RESPOND_ERROR = 35
     SAMPLE = 40
+    EXPLORE = 41
+    CHOICE = 42
 
 
 def generator(seed: int, replication: int, stream: Stream, repeat: int = 0) -> np.random.Generator:

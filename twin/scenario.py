@@ -289,6 +289,37 @@ class MaxTokens(Model):
     respond: Annotated[int, Field(ge=1, le=100_000)] = Field(200, description="for an answer")
 
 
+class Learning(Model):
+    """How feedback improves answers (see `twin.assistant.learning`)."""
+
+    mode: Literal["off", "examples", "bandit"] = Field(
+        "off",
+        description="off; examples: well and badly rated answers go into the prompt; bandit: "
+        "prompt versions compete by Thompson sampling",
+    )
+    versions: list[str] = Field(
+        ["1", "brief"], min_length=2, description="prompt versions of the bandit, the first in use"
+    )
+    every: LongDuration = Field(86400.0, description="time between looks at the ratings")
+    explore: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.2, description="share of answers by a version drawn at random, so that versions compare"
+    )
+    error_rate: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        0.05, description="chance that anything is promoted where ratings say nothing"
+    )
+    examples: Annotated[int, Field(ge=1, le=10)] = Field(
+        2, description="examples in a prompt, to follow and as many to avoid"
+    )
+    feedback: str | None = Field(
+        None, description="feedback store (JSON) that the run starts from, for examples"
+    )
+    effect: dict[str, Annotated[float, Field(ge=-1, le=1)]] = Field(
+        {},
+        description="for backend profile: assumed change of quality by version; `examples` is "
+        "the key for examples",
+    )
+
+
 class Assistant(Model):
     """The language-model step."""
 
@@ -329,6 +360,7 @@ class Assistant(Model):
         1, description="different answers recorded for the same prompt"
     )
     profile: Profile = Profile()
+    learning: Learning = Learning()
 
     @model_validator(mode="after")
     def _check(self) -> Assistant:

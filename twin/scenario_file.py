@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 # Keys that hold a file or folder, relative to the file they stand in.
-PATH_KEYS = {"corpus", "knowledge", "trace", "recording", "file"}
+PATH_KEYS = {"corpus", "knowledge", "trace", "recording", "file", "feedback"}
 _MAX_EXTENDS = 10
 _MAX_BYTES = 1_000_000
 _MAX_DEPTH = 30

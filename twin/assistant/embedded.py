@@ -125,14 +125,15 @@ def _ridge(features: Floats, targets: Floats, penalty: float) -> tuple[Floats, F
     return hat, hat @ targets
 
 
-def write_answer(article: Article, max_tokens: int) -> str:
+def write_answer(article: Article, max_tokens: int, brief: bool = False) -> str:
     """An answer in an article's own words: its title and as many whole steps as there is room for.
 
-    Only where not even the title has room it is cut within.
+    Only where not even the title has room it is cut within. A brief one gives the first step only.
     """
     lines = [f"{article.title}:"]
-    lines += [f"{k}. {step}" for k, step in enumerate(article.steps, start=1)]
-    if article.closing:
+    steps = article.steps[:1] if brief else article.steps
+    lines += [f"{k}. {step}" for k, step in enumerate(steps, start=1)]
+    if article.closing and not brief:
         lines.append(f"If this does not help: {article.closing}")
     text = lines[0][: max_tokens * prompts.CHARACTERS_A_TOKEN]
     for line in lines[1:]:
@@ -149,6 +150,23 @@ def write_generic(category: str, max_tokens: int) -> str:
         "help centre. If they do not solve it, reply to this message and an agent will help."
     )
     return text[: max_tokens * prompts.CHARACTERS_A_TOKEN]
+
+
+def _write(hits: list[Hit], answers: dict[str, str], advice: Guidance) -> Written | None:
+    """The answer from what was retrieved and what was learned; None without an article."""
+    if advice.good:
+        slugs = tuple(hit.slug for hit in hits)
+        return Written(advice.good[0][1], slugs, tuple(hit.score for hit in hits))
+    bad = {answer for _, answer in advice.bad}
+    # The quoted one goes first; where all are bad examples the best is as good as any.
+    ranked = sorted(hits, key=lambda hit: answers[hit.slug] in bad)
+    if not ranked:
+        return None
+    return Written(
+        answers[ranked[0].slug],
+        tuple(hit.slug for hit in ranked),
+        tuple(hit.score for hit in ranked),
+    )
 
 
 class EmbeddedAssistant:
@@ -194,12 +212,20 @@ class EmbeddedAssistant:
         self.classifier = Classifier(categories, texts, np.array(rows, dtype=np.int64), knowledge)
         used = knowledge.articles if knowledge and self._settings.retrieval else {}
         limit = self._settings.max_tokens.respond
-        self._answers = {slug: write_answer(article, limit) for slug, article in used.items()}
+        self._answers = {
+            version: {
+                slug: write_answer(article, limit, version == prompts.BRIEF)
+                for slug, article in used.items()
+            }
+            for version in prompts.VERSIONS
+        }
 
     def answer(self, questions: Questions) -> Answers:
         """Answer a batch; computed once a distinct text (and category), then spread out.
 
-        It always gives the same answer to the same text, and guidance does not change it.
+        The same text, category, version and guidance always get the same answer. Guidance works
+        as a willing model would have it: a good example's answer is given again, and an article
+        whose answer is an example of a bad one makes way for the next.
         """
         if tuple(questions.categories) != self._categories:
             raise ValueError("the questions' categories are not those the assistant was built with")
@@ -226,8 +252,12 @@ class EmbeddedAssistant:
         if questions.category is None:
             raise ValueError("respond needs the category to answer in")
         size = len(self._categories)
-        used, row = np.unique(questions.text * size + questions.category, return_inverse=True)
+        used, first, row = np.unique(
+            questions.text * size + questions.category, return_index=True, return_inverse=True
+        )
         texts = [questions.texts[k] for k in used // size]
+        given = questions.guidance
+        guidance = [Guidance() if given is None else given[k] for k in first]
         names = [self._categories[k] for k in used % size]
         settings = self._settings
         if settings.retrieval and self._knowledge is not None:
@@ -235,21 +265,17 @@ class EmbeddedAssistant:
             articles = self._knowledge.articles
         else:
             found, articles = [[] for _ in texts], {}
+        answers = self._answers[questions.version or self.prompt_version]
         written = [
-            Written(
-                self._answers[hits[0].slug]
-                if hits
-                else write_generic(name, settings.max_tokens.respond),
-                tuple(hit.slug for hit in hits),
-                tuple(hit.score for hit in hits),
-            )
-            for hits, name in zip(found, names, strict=True)
+            _write(hits, answers, advice)
+            or Written(write_generic(name, settings.max_tokens.respond))
+            for hits, name, advice in zip(found, names, guidance, strict=True)
         ]
         asked = [
             prompts.respond_messages(
-                text, name, [articles[hit.slug] for hit in hits], version=questions.version
+                text, name, [articles[hit.slug] for hit in hits], advice, questions.version
             )
-            for text, name, hits in zip(texts, names, found, strict=True)
+            for text, name, hits, advice in zip(texts, names, found, guidance, strict=True)
         ]
         columns = self._columns(questions, row, asked, [w.text for w in written])
         return Answers(*columns, written=row, texts=written)

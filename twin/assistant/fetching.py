@@ -214,10 +214,11 @@ class Fetcher:
         # One at a time, first come, first served: a large prompt is not overtaken for ever.
         async with self._turn:
             while not self._stop.is_set():
-                wait = self._pacer.wait_s(prompt, room, time.monotonic())
+                now = time.monotonic()
+                wait = self._pacer.wait_s(prompt, room, now)
                 if wait <= 0:
                     self._afford(dearest)
-                    return self._pacer.send(prompt, room)
+                    return self._pacer.send(prompt, room, now)
                 if math.isfinite(wait) and wait > PATIENCE * pacing.MINUTE_S:
                     raise RateLimited(wait)
                 self._changed.clear()

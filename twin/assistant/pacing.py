@@ -23,6 +23,8 @@ DAY_S = 86400.0
 SLACK = 0.02
 # So much more than was thought a provider may count for a call.
 MOST_SCALE = 4.0
+# Share of what it learnt of a provider's counting that a call keeps.
+MEMORY = 0.97
 # Least factor from estimated to real prompt tokens that a budget assumes.
 CAUTION = 1.5
 
@@ -91,50 +93,57 @@ class Window:
 class Left:
     """What the provider says is left of a limit, as of the latest call that told.
 
-    It also learns how the provider counts: what it says is left falls faster than by what was
-    sent where it counts more for a call than was thought, or where others use the same limit.
+    Calls under way count on top, whether or not it knew of them when it told: calls overtake each
+    other. It also learns how the provider counts: what is left falls faster than by what was sent
+    where it counts more for a call than was thought, or where others use the same limit.
     """
 
     def __init__(self) -> None:
         self.told = False
-        self._order = -1
         self._limit = self._drain = self._left = self._at_s = 0.0
-        self._since: deque[tuple[int, int]] = deque()
-        self._scale = 1.0
+        self._under_way: dict[int, tuple[int, float]] = {}
+        # Both forget slowly.
+        self._gone = self._sent = 0.0
 
     def _there(self, now_s: float) -> float:
         return min(self._left + self._drain * (now_s - self._at_s), self._limit)
+
+    @property
+    def _scale(self) -> float:
+        # What it counts less may come back only later: never less than what was sent.
+        return min(max(1.0, self._gone / self._sent), MOST_SCALE) if self._sent else 1.0
 
     def wait_s(self, amount: int, now_s: float) -> float:
         """Seconds until `amount` is there."""
         if not self.told:
             return 0.0
-        # What it counts less may only come back later: never less than what was sent.
-        scale = max(1.0, self._scale)
-        slack = SLACK * self._limit
-        there = self._there(now_s) - scale * sum(sent for _, sent in self._since)
+        scale, slack = self._scale, SLACK * self._limit
+        there = self._there(now_s) - scale * sum(sent for sent, _ in self._under_way.values())
         need = min(scale * amount, self._limit - slack) + slack - there
         return max(0.0, need / self._drain)
 
-    def send(self, order: int, amount: int) -> None:
+    def send(self, order: int, amount: int, now_s: float) -> None:
         """A call goes out, the `order`-th."""
-        self._since.append((order, amount))
+        self._under_way[order] = (amount, now_s)
+
+    def end(self, order: int) -> None:
+        """The `order`-th call has ended."""
+        self._sent += self._under_way.pop(order)[0]
 
     def tell(self, order: int, limit: int, left: int, reset_s: float | None, now_s: float) -> None:
-        """What the answer to the `order`-th call told."""
-        if order < self._order or limit < 1:
+        """What the answer to the `order`-th call told; to be called before `end`."""
+        left = min(left, limit)
+        # Sent after the last that told was here, so it knows more. Of others, which may have
+        # overtaken each other, the one that saw less is the later one.
+        later = self._under_way[order][1] >= self._at_s
+        if limit < 1 or not (later or left < self._there(now_s) or not self.told):
             return
-        sent = 0
-        while self._since and self._since[0][0] <= order:
-            sent += self._since.popleft()[1]
         # Before the first, all may have been there; if not, what follows corrects it.
-        before = self._there(now_s) if self.told else limit
-        if sent:
-            seen = min(max((before - left) / sent, 0.5), MOST_SCALE)
-            self._scale = seen if not self.told else self._scale + 0.2 * (seen - self._scale)
-        self.told, self._order, self._at_s = True, order, now_s
-        self._limit, self._left = limit, min(left, limit)
-        used = limit - self._left
+        self._gone = MEMORY * (self._gone + (self._there(now_s) if self.told else limit) - left)
+        self._sent *= MEMORY
+        self.told, self._at_s = True, now_s
+        self._limit, self._left = limit, left
+        used = limit - left
         # Without a reset: a limit a minute is the shorter guess, and a 429 would correct it.
         self._drain = used / reset_s if reset_s and used > 0 else limit / MINUTE_S
 
@@ -211,15 +220,15 @@ class Pacer:
             waits.append(window.wait_s(tokens if name.startswith("t") else 1, now_s))
         return max(0.0, *waits)
 
-    def send(self, prompt: int, room: int) -> Slot:
+    def send(self, prompt: int, room: int, now_s: float) -> Slot:
         """A call goes out."""
         slot = Slot(self._order, prompt, self.estimate(prompt), room)
         self._order += 1
         self._under_way += 1
         for name, window in self._windows.items():
             window.send(slot.tokens if name.startswith("t") else 1)
-        self._requests.send(slot.order, 1)
-        self._tokens.send(slot.order, slot.tokens)
+        self._requests.send(slot.order, 1, now_s)
+        self._tokens.send(slot.order, slot.tokens, now_s)
         return slot
 
     def end(
@@ -243,6 +252,8 @@ class Pacer:
         """
         self._under_way -= 1
         self._probed = True
+        self._requests.end(slot.order)
+        self._tokens.end(slot.order)
         used = 0 if refused else slot.tokens
         if prompt is not None:
             # Slowly, as prompts differ.

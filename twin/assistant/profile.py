@@ -181,7 +181,9 @@ class ProfileAssistant:
         else:
             known = measured.quality if measured else None
             drawn = _drawn(profile.quality, known, _constant(0.8), luck.quality)
-            quality = np.clip(drawn, 0.0, 1.0)
+            # What a prompt version is worth is an assumption of the scenario.
+            effect = self._effect.get(questions.version or PROMPT_VERSION, 0.0)
+            quality = np.clip(drawn + effect, 0.0, 1.0)
         return Answers(latency, tokens_in, tokens_out, outcome, category, confidence, quality)
 
     def _tokens(self, questions: Questions) -> tuple[Ints, Ints]:

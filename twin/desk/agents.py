@@ -120,9 +120,12 @@ class AgentPools:
                 if 0 < moment < horizon_s:
                     changes.setdefault(moment, []).append((team, heads))
         for moment in sorted(changes):
-            event = Happening(self._clock)
-            event.callbacks = [lambda _, now=changes[moment]: self._change(now)]
-            self._clock.schedule_at(event, moment, URGENT)
+            self._change_at(moment, changes[moment])
+
+    def _change_at(self, moment: float, changes: list[tuple[Team, int]]) -> None:
+        event = Happening(self._clock)
+        event.callbacks = [lambda _: self._change(changes)]
+        self._clock.schedule_at(event, moment, URGENT)
 
     def visit(
         self,

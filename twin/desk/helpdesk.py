@@ -70,17 +70,20 @@ class HelpDesk:
         self, ticket: int, step: Step, by_human: bool, visit: int
     ) -> Generator[Any, Any, Lines | None]:
         given = BY_HUMAN if by_human else self._other.get((ticket, "categorize"), 0)
+        once_more: Lines | None = None
         while True:
             for number, line in enumerate(self._lines):
                 lines = line.script.get(step, given, visit * _REPEATS_A_VISIT)
                 lines.need(ticket)
-                answered = yield from line.provider.ask(ticket, lines)
+                answered = yield from line.provider.ask(ticket, once_more or lines)
                 if answered is not None:
                     if number:
                         self._other[ticket, step] = number
-                    return answered
+                    return lines
             if self._settings.on_failure != "retry":
                 return None
+            # Only the first model is asked again: a second one is for "fallback".
+            once_more = self._first.provider.once_more()
             yield self._clock.at(self._clock.now + self._settings.retry_after)
 
     def signature(self, ticket: int) -> tuple[int, int]:

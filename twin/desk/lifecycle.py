@@ -135,7 +135,7 @@ class Lifecycle:
     def respond_by_agent(self, ticket: int, category: int | None, visit: int) -> Waits:
         """An agent answers, if the customer waits for one."""
         ledger = self._ledger
-        if self._rules.responds and not visit:
+        if self._rules.responds and not (visit and self._agents.teams):
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
         truth = self._truth[ticket]

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,10 @@ from twin.scenario import RandomOutages, Scenario
 
 # Asking again would bring the same.
 _FINAL = {OK, REFUSED, BAD_ANSWER}
+# Nobody worked on these, so a fresh attempt keeps its luck.
+_UNHEARD = {OUTAGE, RATE_LIMITED, REFUSED}
+# Who waited as long as they were told must fit: less than this share of a limit is rounding.
+_ROUNDING = 1e-9
 
 
 @dataclass
@@ -116,6 +121,8 @@ class Provider:
         ]
         self._down_from = [start for start, _ in outages]
         self._down_to = [end for _, end in outages]
+        # Set as a call fails for good: gives the answers, with their luck, for asking once more.
+        self.once_more: Callable[[], Lines]
         self._under_way = 0
         self._waiting: deque[Attempt] = deque()
 
@@ -161,15 +168,14 @@ class Provider:
         while True:
             limited += attempt.outcome == RATE_LIMITED
             if attempt.outcome in _FINAL or attempts > settings.retries:
+                self.once_more = partial(_once_more, lines, attempt.outcome)
                 return attempt, attempts, limited, quota_s
             pause = min(settings.max_backoff, settings.backoff * 2.0 ** (attempts - 1))
             pause *= 1 - 0.25 * self._jitter[ticket]
             if attempt.outcome == RATE_LIMITED:
                 pause = max(pause, attempt.retry_after_s)
                 quota_s += pause
-            elif attempt.outcome != OUTAGE:
-                # A fresh attempt has fresh luck; a refused one was never worked on.
-                lines = lines.again()
+            lines = _once_more(lines, attempt.outcome)
             yield clock.at(clock.now + pause)
             attempt = Attempt(clock, ticket, lines)
             self._send(attempt)
@@ -221,7 +227,7 @@ class Provider:
             quota.level = level = level if level > 0.0 else 0.0
             quota.at_s = now
             excess = level + amount - quota.limit
-            if excess > 0.0:
+            if excess > _ROUNDING * quota.limit:
                 if amount > quota.limit:
                     attempt.outcome = REFUSED
                     return False
@@ -233,6 +239,11 @@ class Provider:
         for quota in self.quotas:
             quota.level += tokens if quota.counts_tokens else 1
         return True
+
+
+def _once_more(lines: Lines, outcome: int) -> Lines:
+    """The answers for a fresh attempt after one that failed: the same words, fresh luck."""
+    return lines if outcome in _UNHEARD else lines.again()
 
 
 def outages(scenario: Scenario, seed: int, replication: int) -> list[tuple[float, float]]:
