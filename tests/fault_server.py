@@ -1,9 +1,9 @@
 """A chat-completions server on loopback that fails as told, limits as told, and counts.
 
-    with FaultServer() as server:
-        server.faults = ["html", "ok", 503]      # of the next requests; then all is well
-        ...                                      # GROQ_BASE_URL = server.url
-        server.answered                          # answers given, by request body
+with FaultServer() as server:
+    server.faults = ["html", "ok", 503]      # of the next requests; then all is well
+    ...                                      # GROQ_BASE_URL = server.url
+    server.answered                          # answers given, by request body
 """
 
 import hashlib
@@ -27,7 +27,7 @@ ERRORS = {
 
 
 class Limit:
-    """A limit on requests or tokens, counted as the real one is: it drains evenly; or in windows."""
+    """A limit on requests or tokens that drains evenly, as the real ones; or in windows."""
 
     def __init__(self, limit, period_s, sliding=False):
         self.limit, self.period_s, self.sliding = limit, period_s, sliding
@@ -68,6 +68,14 @@ class Limit:
         }
 
 
+class Server(ThreadingHTTPServer):
+    """With room for many connections at once."""
+
+    request_queue_size = 256
+    daemon_threads = True
+    block_on_close = False
+
+
 class FaultServer:
     """See the module.
 
@@ -103,9 +111,7 @@ class FaultServer:
         class Bound(Handler):
             owner = server
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-        self.http.daemon_threads = True
-        self.http.block_on_close = False
+        self.http = Server(("127.0.0.1", 0), Bound)
         self.url = f"http://127.0.0.1:{self.http.server_port}"
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True)
 
@@ -174,7 +180,7 @@ class Handler(BaseHTTPRequestHandler):
             name = {"requests": "RPM", "tokens": "TPM"}[kind]
             text = (
                 f"Rate limit reached for model in organization `org` on {kind} per minute ({name}):"
-                f" Limit {limits[kind].limit}, Used 1, Requested 1. Please try again in {wait:.3f}s."
+                f" Limit {limits[kind].limit}, Used 1, Requested 1. Try again in {wait:.3f}s."
             )
             return {"retry-after": f"{wait:.3f}"}, text
         for kind, limit in limits.items():
@@ -199,7 +205,7 @@ class Handler(BaseHTTPRequestHandler):
         elif hasattr(self, f"do_{fault}"):
             getattr(self, f"do_{fault}")(body, told)
         else:
-            self.completion(body, told, **{})
+            self.completion(body, told)
 
     # -- what is sent ----------------------------------------------------------
 

@@ -66,7 +66,9 @@ def run_log(horizon_s, **rows):
     tickets = [{"ticket_id": k + 1, **row} for k, row in enumerate(rows.pop("tickets", []))]
     tables = {"tickets": tickets, "timeline": [], "visits": [], "calls": [], "ratings": [], **rows}
     frames = {name: table(name, given) for name, given in tables.items()}
-    return RunLog(horizon_s=horizon_s, answers=table("answers", []), **frames)
+    return RunLog(
+        horizon_s=horizon_s, answers=table("answers", []), learning=table("learning", []), **frames
+    )
 
 
 def timeline(ticket_id, *changes):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from days import ALWAYS, HOUR, assistant, desk, life, provider, value, visits
+from days import ALWAYS, HOUR, ONE, assistant, desk, life, provider, value, visits
 
 # Time in the system is the sum of its parts.
 REVIEWING = {"all": {"heads": 1, "handle_time": "5min", "review_time": "1min"}}
@@ -139,6 +139,15 @@ def test_priority_then_waiting_time_and_no_interruption(play, arrive):
 def test_who_is_done_makes_room_for_who_arrives_at_that_moment(play, arrive):
     log = play(desk(arrive(*range(0, 6000, 600))))
     assert (log.visits["started_s"] == log.visits["queued_s"]).all()
+    # Whenever either was planned: the fourth finds the first pool free, not only the second.
+    agents = {"first": ONE["all"], "second": ONE["all"]}
+    log = play(desk(arrive(0, 10, 20, 1200), agents=agents))
+    assert visits(log, "pool", "started_s") == [
+        (1, "first", 0),
+        (2, "second", 10),
+        (3, "first", 600),
+        (4, "first", 1200),
+    ]
 
 
 # Customers.

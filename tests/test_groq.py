@@ -122,9 +122,9 @@ class TestAnswers:
     def test_a_prompt_is_asked_once_and_each_sample_of_it(self, server, make):
         one = make()
         questions = ask("categorize", ["Help", "Help"])
-        same = one.answer(ask("categorize", ["Help"]))
-        twice = one.answer(questions)
         # Distinct texts of the same words are the same prompt.
+        twice = one.answer(questions)
+        same = one.answer(ask("categorize", ["Help"]))
         assert twice.category.tolist() == same.category.tolist() * 2
         assert twice.latency_s.tolist() == same.latency_s.tolist() * 2
         assert len(server.bodies) == 1
@@ -200,7 +200,9 @@ class TestKeyAndAddress:
         monkeypatch.setenv("GROQ_BASE_URL", f"https://api.groq.com{end}")
         assert groq.Settings.find().url == "https://api.groq.com"
 
-    @pytest.mark.parametrize("url", ["api.groq.com", "ftp://x", "http://", "http://me:pw@host", "[x"])
+    @pytest.mark.parametrize(
+        "url", ["api.groq.com", "ftp://x", "http://", "http://me:pw@host", "[x"]
+    )
     def test_no_address(self, monkeypatch, tmp_path, url):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("GROQ_API_KEY", KEY)

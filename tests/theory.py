@@ -1,70 +1,35 @@
-"""Closed forms of queueing theory, and recursions that play simple desks without a clock."""
+"""Recursions that play simple desks without a clock; closed forms are those of `twin.theory`."""
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from twin.theory import (
+    erlang_a,
+    erlang_c,
+    erlang_c_level,
+    erlang_c_wait,
+    mm1_number,
+    pollaczek_khinchine,
+    priority_sojourns,
+)
+
+__all__ = [
+    "erlang_a",
+    "erlang_c",
+    "erlang_c_level",
+    "erlang_c_wait",
+    "fifo_starts",
+    "mm1_number",
+    "pollaczek_khinchine",
+    "priority_sojourns",
+    "priority_starts",
+]
+
 Floats = npt.NDArray[np.float64]
-
-
-def erlang_c(servers: int, load: float) -> float:
-    """P(wait) of M/M/c at an offered load in erlang (Erlang 1917), by the recursion of Erlang B."""
-    blocked = 1.0
-    for k in range(1, servers + 1):
-        blocked = load * blocked / (k + load * blocked)
-    return blocked / (1 - load / servers * (1 - blocked))
-
-
-def erlang_c_wait(servers: int, load: float, service: float) -> float:
-    """Mean wait of M/M/c, in the unit of the mean service time."""
-    return erlang_c(servers, load) * service / (servers - load)
-
-
-def erlang_c_level(servers: int, load: float, service: float, within: float) -> float:
-    """Share of M/M/c that waits no longer than `within`: the wait, if any, is exponential."""
-    return 1 - erlang_c(servers, load) * math.exp(-(servers - load) * within / service)
-
-
-def erlang_a(
-    servers: int, arrivals: float, service: float, patience: float
-) -> tuple[float, float, float, float]:
-    """P(wait), P(abandon), occupancy and mean wait of M/M/c+M.
-
-    From the birth-death equations (Palm 1957; Mandelbaum and Zeltyn 2007, Service engineering in
-    action: the Palm/Erlang-A queue). Mean times in one unit, arrivals per that unit.
-    """
-    weight, weights = 1.0, [1.0]
-    for k in range(1, servers + 2000):
-        leave = min(k, servers) / service + max(0, k - servers) / patience
-        weight *= arrivals / leave
-        weights.append(weight)
-    chance = np.array(weights) / math.fsum(weights)
-    number = np.arange(len(chance))
-    queue = float(chance @ np.maximum(number - servers, 0))
-    busy = float(chance @ np.minimum(number, servers))
-    wait = queue / arrivals  # Little's law
-    return float(chance[servers:].sum()), wait / patience, busy / servers, wait
-
-
-def pollaczek_khinchine(load: float, cv: float) -> float:
-    """Mean queue of M/G/1 (Pollaczek 1930, Khinchine 1932)."""
-    return load**2 * (1 + cv**2) / (2 * (1 - load))
-
-
-def priority_sojourns(arrivals: list[float], service: float) -> list[float]:
-    """Mean sojourns of non-preemptive priority M/M/1, first class first (Cobham 1954)."""
-    residual = sum(arrivals) * service**2
-    sigma = np.concatenate([[0.0], np.cumsum(arrivals) * service])
-    return [float(residual / ((1 - a) * (1 - b)) + service) for a, b in pairwise(sigma)]
-
-
-def mm1_number(load: float) -> float:
-    """Mean number in M/M/1; in a tandem too, as its departures are Poisson (Burke 1956)."""
-    return load / (1 - load)
 
 
 def fifo_starts(

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twin.comparison import Comparison, compare
     from twin.demand import draw
     from twin.desk import simulate
     from twin.experiment import run
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Comparison",
     "Results",
     "Scenario",
     "ScenarioError",
     "check",
+    "compare",
     "draw",
     "from_data",
     "kpi_table",
@@ -45,10 +48,12 @@ __all__ = [
 
 # Loaded when first used: `import twin` and `twin --help` wait for no numpy.
 _HOMES = {
+    "Comparison": "comparison",
     "Results": "results",
     "Scenario": "scenario",
     "ScenarioError": "faults",
     "check": "checks",
+    "compare": "comparison",
     "draw": "demand",
     "from_data": "scenario_file",
     "kpi_table": "kpis",

@@ -17,6 +17,7 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
         "tickets.corpus": tickets.corpus,
         "arrivals.trace": scenario.arrivals.trace,
         "assistant.knowledge": assistant.knowledge if used else None,
+        "assistant.learning.feedback": assistant.learning.feedback if used else None,
     }
     for key, name in files.items():
         folder = key == "assistant.knowledge"
@@ -30,6 +31,14 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
     if answers and assistant.knowledge is None:
         reason = 'backend "embedded" answers from articles, so it needs a folder of them'
         yield Fault("assistant.knowledge", reason)
+    learning = assistant.learning
+    if used and learning.mode != "off" and assistant.backend == "profile":
+        if learning.mode == "examples":
+            reason = 'backend "profile" has no texts to take examples from'
+            yield Fault("assistant.learning.mode", reason, hint='use "bandit", and say its effect')
+        elif not learning.effect:
+            reason = 'backend "profile" must be told what a prompt version is worth'
+            yield Fault("assistant.learning.effect", reason, hint="as { brief = -0.2 }")
     if assistant.role == "triage" and not scenario.agents:
         yield Fault("assistant.role", "triage only needs agents who answer: give [agents.NAME]")
 
@@ -66,11 +75,15 @@ def _load_fault(scenario: Scenario) -> Iterable[Fault]:
 
 
 def _model_faults(scenario: Scenario) -> Iterable[Fault]:
-    from twin.assistant import catalogue
+    from twin.assistant import catalogue, prompts
 
     assistant = scenario.assistant
     if assistant.role == "off":
         return
+    for version in assistant.learning.versions:
+        if version not in prompts.VERSIONS:
+            hint = f"known: {', '.join(prompts.VERSIONS)}"
+            yield Fault("assistant.learning.versions", "no such prompt version", version, hint)
     for key in ("model", "fallback_model"):
         name = getattr(assistant, key)
         if name is not None and name not in catalogue.models():

@@ -6,11 +6,10 @@ are the same whatever the number of workers. One that raises becomes a row in th
 
 from __future__ import annotations
 
-import signal
-import threading
+import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +17,15 @@ from typing import Any
 
 import pandas as pd
 
-from twin import provenance, storage
+from twin import engine, provenance, sequential, storage
 from twin.checks import check
-from twin.faults import Fault, ScenarioError
+from twin.faults import Fault, ScenarioError, nearest
+from twin.kpis import KPIS
 from twin.records import RunLog
-from twin.replication import Outcome, Played, Task, play, replicate
+from twin.replication import Outcome, Played, Task, lost, play, replicate
 from twin.results import Results, Run
 from twin.scenario import Scenario
+from twin.theory import erlang_bounds
 
 __all__ = ["Interrupted", "Played", "play", "run"]
 
@@ -46,28 +47,44 @@ class _Study:
     begun: float = field(default_factory=time.monotonic)
     manifest: dict[str, Any] = field(default_factory=dict)
     status: str = "running"
+    asked: int = 0
+    aim: _Aim | None = None
 
-    def begin(self, out: Path) -> None:
+    def begin(self, out: Path | None) -> None:
         scenario = self.scenario
-        self.folder = storage.new_run_folder(
-            out, scenario.name, provenance.scenario_digest(scenario)
-        )
         self.manifest = {
             "scenario": scenario.name,
             "question": scenario.question,
             "status": "running",
             "seed": scenario.seed,
-            "replications": {"asked": scenario.replications, "whole": 0, "failed": 0},
+            "replications": {"asked": self.asked, "whole": 0, "failed": 0},
             "workers": self.workers,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "wall_time_s": None,
             "versions": provenance.versions(),
             "commit": provenance.commit(),
+            "pairs_by": provenance.pairs_by(scenario),
             "files": provenance.file_hashes(scenario),
             "notes": [],
             "scenario_as_run": scenario.as_data(),
+            "erlang_bounds": erlang_bounds(scenario),
         }
-        storage.write_manifest(self.folder, self.manifest)
+        if out is not None:
+            digest = provenance.scenario_digest(scenario)
+            self.folder = storage.new_run_folder(out, scenario.name, digest)
+            storage.write_manifest(self.folder, self.manifest)
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in a replication; with the last one asked for, ask for more or end."""
+        self.outcomes.append(outcome)
+        if len(self.outcomes) < self.asked:
+            return
+        if self.aim is not None and self.whole:
+            self.asked = self.aim.wanted(self.outcomes)
+            if len(self.outcomes) < self.asked:
+                return
+            self.manifest["precision"] = self.aim.reached(self.outcomes)
+        self.end("complete" if self.whole else "failed")
 
     @property
     def whole(self) -> int:
@@ -81,7 +98,8 @@ class _Study:
     def notes(self) -> tuple[str, ...]:
         ordered = sorted(self.outcomes, key=lambda outcome: outcome.replication)
         notes = dict.fromkeys(note for outcome in ordered for note in outcome.notes)
-        return tuple(notes)
+        found = self.manifest.get("precision", {}).get("found", ())
+        return (*notes, *found)
 
     def end(self, status: str) -> None:
         """Settle the status and write it down; of a run cut short keep what is whole."""
@@ -97,7 +115,7 @@ class _Study:
         self.manifest |= {
             "status": status,
             "replications": {
-                "asked": self.scenario.replications,
+                "asked": self.asked,
                 "whole": whole,
                 "failed": self.failed,
             },
@@ -111,12 +129,45 @@ class _Study:
             scenario=self.scenario.name,
             question=self.scenario.question,
             status=self.status,
-            asked=self.scenario.replications,
+            asked=self.asked,
             whole=self.whole,
             failed=self.failed,
             path=self.folder,
             notes=self.notes,
+            manifest=self.manifest,
         )
+
+
+@dataclass(frozen=True)
+class _Aim:
+    """How precise some figures are to be; the rule is `twin.sequential`'s."""
+
+    precision: Mapping[str, float]
+    first: int
+    most: int
+
+    def _kpis(self, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+        names = {sequential.split_name(name)[0] for name in self.precision}
+        frames = [
+            outcome.kpis[outcome.kpis["kpi"].isin(names)].assign(replication=outcome.replication)
+            for outcome in sorted(outcomes, key=lambda outcome: outcome.replication)
+            if outcome.kpis is not None
+        ]
+        return pd.concat(frames)
+
+    def wanted(self, outcomes: Sequence[Outcome]) -> int:
+        kpis, played = self._kpis(outcomes), len(outcomes)
+        rule = sequential.wanted_replications
+        return rule(kpis, self.precision, played, self.first, self.most)
+
+    def reached(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+        table = sequential.reached(self._kpis(outcomes), self.precision)
+        return {
+            "wanted": dict(self.precision),
+            "first_stage": self.first,
+            "max_replications": self.most,
+            "found": sequential.sentences(table),
+        }
 
 
 def run(
@@ -127,8 +178,11 @@ def run(
     out: str | Path | None = None,
     progress: Progress | None = None,
     *,
+    precision: Mapping[str, float] | None = None,
+    max_replications: int = sequential.MAX_REPLICATIONS,
     keep_logs: bool = False,
     event_log: bool = False,
+    cluster: str | None = None,
 ) -> Results:
     """Play scenarios, each as often as it says, and measure.
 
@@ -143,11 +197,20 @@ def run(
     out : path, optional
         Folder of results; each scenario's run gets a new folder in it. By default nothing is saved.
     progress : callable, optional
-        Called with the replications done and all of them, after each.
+        Called with the replications done and all of them (so far), after each.
+    precision : mapping of str to float, optional
+        Half-width of the 95 % interval wanted by figure ("service_level") or figure and group
+        ("service_level:urgent"), in the figure's unit. Replications are added until it is reached;
+        the scenario's own number, 10 or more, is the first stage. See `twin.sequential` for what
+        is promised. The notes say what was reached.
+    max_replications : int
+        With `precision`: never more than these for a scenario.
     keep_logs : bool
         Keep the tables in memory, for `Results.table` and `Results.log` without a folder.
     event_log : bool
         Also write the event log of each scenario's first replication (with `out`).
+    cluster : str, optional
+        Address of a Dask scheduler: its workers play instead, and reach `out` by the same path.
 
     Returns
     -------
@@ -157,33 +220,34 @@ def run(
     ------
     ScenarioError
         If a scenario cannot run; nothing is played then.
+    ValueError
+        If a precision names no figure or is not above 0.
     Interrupted
         On Ctrl-C; what was whole by then stays in its folder.
     """
     if workers < 1:
         raise ValueError("workers must be 1 or more")
+    _check_precision(precision or {}, max_replications)
     desks = _prepare(scenarios, replications, seed)
-    tasks_in_all = sum(desk.replications for desk in desks)
-    workers = min(workers, tasks_in_all)
-    studies = [_Study(desk, workers) for desk in desks]
+    studies = [_study(desk, precision, max_replications) for desk in desks]
+    workers = min(workers, sum(study.asked for study in studies))
+    done = 0
     try:
         for study in studies:
-            if out is not None:
-                study.begin(Path(out))
-        tasks = [
-            Task(number, study.scenario, k, study.folder, keep_logs, event_log)
-            for number, study in enumerate(studies)
-            for k in range(study.scenario.replications)
-        ]
-        # Closed before anything is swept up: no worker writes after that.
-        with closing(_outcomes(tasks, workers)) as outcomes:
-            for done, outcome in enumerate(outcomes, start=1):
-                study = studies[outcome.number]
-                study.outcomes.append(outcome)
-                if len(study.outcomes) == study.scenario.replications:
-                    study.end("complete" if study.whole else "failed")
-                if progress is not None:
-                    progress(done, tasks_in_all)
+            study.workers = workers
+            study.begin(None if out is None else Path(out))
+        while any(study.status == "running" for study in studies):
+            tasks = [
+                Task(number, study.scenario, k, study.folder, keep_logs, event_log)
+                for number, study in enumerate(studies)
+                for k in range(len(study.outcomes), study.asked)
+            ]
+            # Closed before anything is swept up: no worker writes after that.
+            with closing(engine.each(replicate, tasks, workers, lost, cluster)) as outcomes:
+                for done, outcome in enumerate(outcomes, start=done + 1):
+                    studies[outcome.number].add(outcome)
+                    if progress is not None:
+                        progress(done, sum(study.asked for study in studies))
     except KeyboardInterrupt:
         _end_all(studies, "interrupted")
         raise Interrupted(_what_is_left(studies)) from None
@@ -191,6 +255,25 @@ def run(
         _end_all(studies, "failed")
         raise
     return _results(studies)
+
+
+def _study(desk: Scenario, precision: Mapping[str, float] | None, most: int) -> _Study:
+    if not precision:
+        return _Study(desk, workers=1, asked=desk.replications)
+    first = min(max(desk.replications, sequential.FIRST_STAGE), most)
+    return _Study(desk, workers=1, asked=first, aim=_Aim(dict(precision), first, most))
+
+
+def _check_precision(precision: Mapping[str, float], most: int) -> None:
+    known = [name for name, *_ in KPIS]
+    for name, half_width in precision.items():
+        kpi, _ = sequential.split_name(name)
+        if kpi not in known:
+            raise ValueError(f"no figure {kpi!r}: {nearest(kpi, known)}")
+        if not (half_width > 0 and math.isfinite(half_width)):
+            raise ValueError(f"precision of {name}: the half-width must be above 0")
+    if precision and most < sequential.FIRST_STAGE:
+        raise ValueError(f"a precision needs at least {sequential.FIRST_STAGE} replications")
 
 
 def _prepare(
@@ -208,42 +291,6 @@ def _prepare(
     return desks
 
 
-def _outcomes(tasks: list[Task], workers: int) -> Generator[Outcome, None, None]:
-    if workers == 1:
-        yield from map(replicate, tasks)
-        return
-    import joblib
-    from joblib.externals.loky import get_reusable_executor
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    # One thread a worker: the workers are the parallelism. Orphans of a killed run end soon.
-    with joblib.parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=30):
-        parallel = joblib.Parallel(workers, return_as="generator_unordered", batch_size=1)
-        with _uninterrupted():
-            outcomes = parallel(joblib.delayed(replicate)(task) for task in tasks)
-        try:
-            yield from outcomes
-        except TerminatedWorkerError:
-            reason = "a worker process was killed (out of memory?); fewer workers need less memory"
-            raise RuntimeError(reason) from None
-        except BaseException:
-            get_reusable_executor().shutdown(kill_workers=True)
-            raise
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Processes started here inherit that Ctrl-C is not for them: this one ends them itself."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _end_all(studies: list[_Study], status: str) -> None:
     for study in studies:
         if study.status == "running":
@@ -253,7 +300,7 @@ def _end_all(studies: list[_Study], status: str) -> None:
 def _what_is_left(studies: list[_Study]) -> str:
     lines = []
     for study in studies:
-        asked = study.scenario.replications
+        asked = study.asked
         where = f"in {study.folder}" if study.folder else "nothing was kept"
         whole = len(storage.whole(study.folder)) if study.folder else 0
         name = study.scenario.name
@@ -262,7 +309,7 @@ def _what_is_left(studies: list[_Study]) -> str:
 
 
 def _results(studies: list[_Study]) -> Results:
-    kpis, failures = [], []
+    kpis, checks, failures = [], [], []
     logs: dict[tuple[str, int], tuple[RunLog, pd.DataFrame]] = {}
     for study in studies:
         name = study.scenario.name
@@ -270,6 +317,8 @@ def _results(studies: list[_Study]) -> Results:
             k = outcome.replication
             if outcome.kpis is not None:
                 kpis.append((name, storage.as_arrow("kpis", k, outcome.kpis)))
+            if outcome.sanity is not None:
+                checks.append((name, storage.as_arrow("sanity", k, outcome.sanity)))
             if outcome.failure is not None:
                 failures.append((name, storage.as_arrow("failures", k, outcome.failure)))
             if outcome.log is not None:
@@ -279,4 +328,5 @@ def _results(studies: list[_Study]) -> Results:
         storage.join(failures, "failures"),
         tuple(study.run() for study in studies),
         logs,
+        storage.join(checks, "sanity"),
     )

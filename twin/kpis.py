@@ -23,7 +23,7 @@ import pandas as pd
 
 from twin import levels, records
 from twin.levels import conservation, little, throughput
-from twin.population import Floats, Mask, Population, Rows, mean, quantile
+from twin.population import ROUNDING_S, Floats, Mask, Population, Rows, mean, quantile
 
 if TYPE_CHECKING:
     from twin.records import RunLog
@@ -133,7 +133,7 @@ def _agent_wait_mean(run: Population) -> Rows:
 
 def _agent_wait_share(run: Population) -> Rows:
     """Share that had to wait for an agent, over visits that were started or abandoned."""
-    return _share(_waits(run) > 0)
+    return _share(_waits(run) > ROUNDING_S)
 
 
 def _backlog(run: Population) -> Rows:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -56,6 +57,30 @@ def commit() -> str | None:
     return done.stdout.strip() or None
 
 
+@cache
+def code_digest() -> str:
+    """Short hash of the twin's code and of the versions of what it computes with."""
+    package = Path(__file__).resolve().parent
+    total = hashlib.sha256(json.dumps(versions()).encode())
+    for path in sorted(p for p in package.rglob("*") if p.suffix in (".py", ".toml")):
+        # Starter scenarios are inside an installed package only, and are no code.
+        if "starter" not in path.relative_to(package).parts:
+            total.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()[:12]
+
+
+def pairs_by(scenario: Scenario) -> dict[str, str | int | float]:
+    """What must agree for replications of two runs to be the same customers on the same days."""
+    return {
+        "seed": scenario.seed,
+        "start": scenario.start.isoformat(),
+        "time_zone": scenario.time_zone,
+        "horizon_s": scenario.horizon,
+        "warm_up_s": scenario.warm_up,
+        "code": code_digest(),
+    }
+
+
 def file_hashes(scenario: Scenario) -> dict[str, str]:
     """SHA-256 of the content of each file or folder that the scenario reads, by key."""
     used = {
@@ -68,11 +93,12 @@ def file_hashes(scenario: Scenario) -> dict[str, str]:
     for key, name in used.items():
         path = Path(name) if name else None
         if path is not None and path.exists():
-            found[key] = _digest(path)
+            found[key] = digest(path)
     return found
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """SHA-256 of the content of a file, or of all files in a folder with their names."""
     total = hashlib.sha256()
     if path.is_file():
         with path.open("rb") as file:

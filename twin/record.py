@@ -24,7 +24,7 @@ from twin.assistant.protocol import OK, Answers, Assistant, Questions
 from twin.assistant.recording import Recording, open_recording
 from twin.assistant.terms import CONCURRENCY, Tally, cost_usd
 from twin.demand import Demand, draw
-from twin.desk.script import Script, Texts
+from twin.desk.script import Names, Script
 from twin.desk.simulation import simulate
 from twin.faults import Fault, ScenarioError
 from twin.scenario import Scenario
@@ -190,7 +190,7 @@ def _first(demand: Demand, n: int) -> Demand:
 
 def _script(assistant: Assistant, scenario: Scenario, demand: Demand) -> Script:
     # How good answers are does not matter here, and a judge without articles costs no time.
-    return Script(assistant, scenario, demand, Judge(None), Texts(), [])
+    return Script(assistant, scenario, demand, Judge(None), Names(), [])
 
 
 def _estimate(

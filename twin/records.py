@@ -128,7 +128,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ("prompt_tokens", "int32", "tokens", "tokens in; 0 when it failed"),
         ("completion_tokens", "int32", "tokens", "tokens out; 0 when it failed"),
         ("cost_usd", "float64", "USD", "price of the tokens; missing where the price is unknown"),
-        ("outcome", "category", "", "ok, or why the last attempt failed; missing while under way"),
+        (
+            "outcome",
+            "category",
+            "",
+            "ok, or why the last attempt failed; calls under way at the horizon have no row",
+        ),
     ),
     "ratings": _columns(
         ("ticket_id", "int32", "", "number of the ticket"),
@@ -137,6 +142,18 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ("model", "category", "", "model that answered; missing for agents"),
         ("prompt_version", "category", "", "version of its prompts"),
         ("feedback", "category", "", "the customer's comment"),
+    ),
+    "learning": _columns(
+        ("time_s", "float64", "s", "moment of the change"),
+        ("category", "category", "", "where it holds; missing for all categories"),
+        ("prompt_version", "category", "", "version of the prompts"),
+        ("event", "category", "", "held back, live, promoted or rolled back"),
+        (
+            "evidence",
+            "float64",
+            "",
+            "p-value of the ratings; at time 0 the gain on held-out tickets",
+        ),
     ),
     "levels": _columns(
         ("start_s", "float64", "s", "start of the interval"),
@@ -157,6 +174,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ("denominator", "float64", "", "summed over replications before dividing"),
         ("value", "float64", "", "numerator over denominator; missing where nothing was counted"),
     ),
+    "sanity": _columns(
+        ("check", "string", "", "conservation, or Little's law of tickets, queue or a pool"),
+        ("expected", "float64", "", "arrivals; arrival rate times mean stay"),
+        ("found", "float64", "", "outcomes and open tickets; average over time"),
+        ("ok", "int8", "0/1", "1: they agree but for rounding"),
+    ),
     "failures": _columns(
         ("scenario", "string", "", "name of the scenario"),
         ("stage", "string", "", "draw, answer, simulate, measure or save"),
@@ -167,7 +190,18 @@ TABLES: dict[str, tuple[Column, ...]] = {
 }
 
 # Tables of a single replication, in the order they are written; kpis last: with it, it is whole.
-RUN_TABLES = ("tickets", "timeline", "visits", "calls", "ratings", "levels", "answers", "kpis")
+RUN_TABLES = (
+    "tickets",
+    "timeline",
+    "visits",
+    "calls",
+    "ratings",
+    "learning",
+    "levels",
+    "answers",
+    "sanity",
+    "kpis",
+)
 
 
 @dataclass(frozen=True)
@@ -178,7 +212,7 @@ class RunLog:
     ----------
     horizon_s : float
         Length of the run.
-    tickets, timeline, visits, calls, ratings, answers : DataFrame
+    tickets, timeline, visits, calls, ratings, answers, learning : DataFrame
         See `TABLES` for the columns.
     texts : tuple of str
         The corpus texts that ``tickets.text_id`` points at; empty without a corpus.
@@ -193,6 +227,7 @@ class RunLog:
     calls: pd.DataFrame
     ratings: pd.DataFrame
     answers: pd.DataFrame
+    learning: pd.DataFrame
     texts: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
 

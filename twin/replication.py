@@ -19,16 +19,18 @@ from twin.desk import simulate
 from twin.kpis import measure
 from twin.levels import levels
 from twin.records import RUN_TABLES, TABLES, RunLog
+from twin.sanity import faults, sanity
 from twin.scenario import Scenario
 
 
 @dataclass(frozen=True)
 class Played:
-    """One replication: its log, its levels and its figures."""
+    """One replication: its log, its levels, its figures, and whether it adds up."""
 
     log: RunLog
     levels: pd.DataFrame
     kpis: pd.DataFrame
+    sanity: pd.DataFrame
 
 
 def play(
@@ -58,7 +60,7 @@ def _play(scenario: Scenario, demand: Demand, at: Callable[[str], None]) -> Play
     at("simulate")
     log = simulate(scenario, demand, assistant)
     at("measure")
-    return Played(log, levels(log, scenario), measure(log, scenario))
+    return Played(log, levels(log, scenario), measure(log, scenario), sanity(log, scenario))
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Outcome:
     number: int
     replication: int
     kpis: pd.DataFrame | None = None
+    sanity: pd.DataFrame | None = None
     failure: pd.DataFrame | None = None
     log: tuple[RunLog, pd.DataFrame] | None = None
     notes: tuple[str, ...] = ()
@@ -94,7 +97,7 @@ def replicate(task: Task) -> Outcome:
             stages.append("draw")
             demand.append(draw(task.scenario, task.replication))
             played = _play(task.scenario, demand[0], stages.append)
-            notes = list(played.log.notes)
+            notes = [*played.log.notes, *faults(played.sanity, task.replication)]
             if task.folder is not None:
                 stages.append("save")
                 notes += _save(task, played)
@@ -104,8 +107,20 @@ def replicate(task: Task) -> Outcome:
         return Outcome(task.number, task.replication, failure=failure)
     log = (played.log, played.levels) if task.keep else None
     return Outcome(
-        task.number, task.replication, kpis=played.kpis, log=log, notes=tuple(dict.fromkeys(notes))
+        task.number,
+        task.replication,
+        kpis=played.kpis,
+        sanity=played.sanity,
+        log=log,
+        notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def lost(task: Task) -> Outcome:
+    """The outcome of a task under which every worker process died."""
+    reason = "every worker process that took it on was killed (out of memory?)"
+    failure = _failure(task, "", ChildProcessError(reason), ())
+    return Outcome(task.number, task.replication, failure=failure)
 
 
 def _save(task: Task, played: Played) -> list[str]:
@@ -121,7 +136,7 @@ def _save(task: Task, played: Played) -> list[str]:
         if task.event_log:
             export.write_event_log(played.log, task.scenario, task.folder)
     for table in RUN_TABLES:
-        owner = played if table in ("levels", "kpis") else played.log
+        owner = played if table in ("levels", "sanity", "kpis") else played.log
         storage.write_part(task.folder, table, task.replication, getattr(owner, table))
     return notes
 

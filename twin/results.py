@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twin import stats, storage
+from twin import sanity, stats, storage
 from twin.records import RUN_TABLES, TABLES
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Run:
         Its folder; None if it was not saved.
     notes : tuple of str
         What the reader of the results must know.
+    manifest : mapping
+        The scenario as run, seed, versions, code and more, as in its manifest.json.
     """
 
     scenario: str
@@ -42,6 +44,7 @@ class Run:
     failed: int
     path: Path | None = None
     notes: tuple[str, ...] = ()
+    manifest: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,26 @@ class Results:
     _logs: Mapping[tuple[str, int], tuple[RunLog, pd.DataFrame]] = field(
         default_factory=dict, repr=False
     )
+    _checks: pd.DataFrame = field(default_factory=lambda: storage.join([], "sanity"), repr=False)
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
         """Every figure over its replications, with its interval; see `twin.stats.summarize`."""
         return stats.summarize(self.kpis, level)
+
+    def sanity(self) -> pd.DataFrame:
+        """Whether the runs add up: conservation, Little's law, Erlang's bound where one applies.
+
+        Returns
+        -------
+        DataFrame
+            Columns scenario, check, replications, expected, found, ok; of each check the worst
+            replication. See `twin.sanity`.
+        """
+        tables = [sanity.overall(self._checks)]
+        for run in self.runs:
+            kpis = self.kpis[self.kpis["scenario"] == run.scenario]
+            tables.append(sanity.erlang(kpis, run.scenario, run.manifest.get("erlang_bounds", {})))
+        return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -119,6 +138,8 @@ class Results:
             return self.kpis
         if name == "failures":
             return self.failures
+        if name == "sanity":
+            return self._checks
         if self.paths:
             return storage.read_table(_named(self.runs), name)
         if not self._logs:
@@ -158,7 +179,14 @@ def open_results(*paths: str | Path) -> Results:
         if names.count(name) > 1:
             raise ValueError(f"two of these runs are of the scenario {name!r}: open them apart")
     named = _named(runs)
-    return Results(storage.read_table(named, "kpis"), storage.read_table(named, "failures"), runs)
+    # Runs from before there was such a table have none.
+    checked = [pair for pair in named if storage.parts(pair[1], "sanity")]
+    return Results(
+        storage.read_table(named, "kpis"),
+        storage.read_table(named, "failures"),
+        runs,
+        _checks=storage.read_table(checked, "sanity"),
+    )
 
 
 def _run_folder(path: Path) -> Path:
@@ -205,4 +233,5 @@ def _open(folder: Path) -> Run:
         failed=len(failed),
         path=folder,
         notes=tuple(notes),
+        manifest=manifest,
     )

@@ -142,7 +142,7 @@ def _default_words(model: type[BaseModel], name: str) -> str:
         return f"`{_toml(default.model_dump(mode='json', exclude_none=True))}`"
     if default is None or isinstance(default, BaseModel) or default in ([], {}, ""):
         return ""
-    if isinstance(default, list):
+    if isinstance(default, list) and len(set(default)) == 1:
         return f"{len(default)} times `{default[0]:g}`"
     dumped = model.model_construct(**{name: default}).model_dump(
         mode="json", include={name}, warnings=False

@@ -41,6 +41,7 @@ def split_name(name: str) -> tuple[str, str]:
 def wanted_replications(
     kpis: pd.DataFrame,
     precision: Mapping[str, float],
+    played: int,
     first: int = FIRST_STAGE,
     most: int = MAX_REPLICATIONS,
     level: float = 0.95,
@@ -54,8 +55,10 @@ def wanted_replications(
     precision : mapping of str to float
         Wanted half-width by figure (``"service_level"``) or figure and group
         (``"service_level:urgent"``), in the figure's unit.
+    played : int
+        Replications so far, numbers 0 to played - 1, failed ones included.
     first : int
-        Replications of the first stage, numbers 0 to first - 1, failed ones included.
+        Of them, those of the first stage.
     most : int
         Never more than these.
     level : float
@@ -66,7 +69,6 @@ def wanted_replications(
     int
         Not above those played: stop. A figure without data wants nothing.
     """
-    played = int(kpis["replication"].max()) + 1 if len(kpis) else 0
     if played < first:
         return min(first, most)
     wanted = played

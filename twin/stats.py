@@ -84,6 +84,39 @@ def summarize(kpis: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     ValueError
         If a figure occurs twice in a replication, or the level is out of range.
     """
+    table, over, under, _ = matrices(kpis)
+    value, half_width, counted = _jackknife(over, under, level)
+    return table.assign(
+        value=value,
+        low=value - half_width,
+        high=value + half_width,
+        half_width=half_width,
+        replications=counted,
+    )
+
+
+def matrices(kpis: pd.DataFrame) -> tuple[pd.DataFrame, Floats, Floats, npt.NDArray[np.int64]]:
+    """Figures as arrays with a row a figure and a column a replication.
+
+    Parameters
+    ----------
+    kpis : DataFrame
+        As for `summarize`.
+
+    Returns
+    -------
+    table : DataFrame
+        scenario (if given), kpi, group and unit of each row, in the order of first occurrence.
+    numerators, denominators : array of float, shape (rows, replications)
+        0 and 0 where a replication has no such row.
+    replications : array of int, shape (replications,)
+        Their numbers.
+
+    Raises
+    ------
+    ValueError
+        If a figure occurs twice in a replication.
+    """
     names = [name for name in ("scenario", "kpi", "group") if name in kpis]
     keys = [pd.factorize(kpis[name])[0] for name in names]
     # Groups follow their figure even if the first replication did not have them.
@@ -100,30 +133,54 @@ def summarize(kpis: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     over, under = np.zeros(shape), np.zeros(shape)
     over.flat[cells] = kpis["numerator"].to_numpy(dtype=float)[order]
     under.flat[cells] = kpis["denominator"].to_numpy(dtype=float)[order]
-    value, half_width, counted = _jackknife(over, under, level)
     table = kpis[[*names, "unit"]].iloc[order[first]].reset_index(drop=True)
-    return table.assign(
-        value=value,
-        low=value - half_width,
-        high=value + half_width,
-        half_width=half_width,
-        replications=counted,
-    )
+    return table, over, under, np.asarray(replications, dtype=np.int64)
 
 
 def _jackknife(over: Floats, under: Floats, level: float) -> tuple[Floats, Floats, Any]:
     """Ratios of sums along the last axis of shape (k, n), half widths, and observations, (k,)."""
+    check_level(level)
+    seen = (over != 0) | (under != 0)
+    value = divide(over.sum(axis=-1), under.sum(axis=-1))
+    error = jackknife_error(leave_one_out(over, under), seen)
+    n = seen.sum(axis=-1)
+    return value, quantile_t(n - 1, (1 + level) / 2) * error, n
+
+
+def check_level(level: float) -> None:
+    """Refuse a confidence level that is no share."""
     if not 0 < level < 1:
         raise ValueError("level must be above 0 and below 1")
-    seen = (over != 0) | (under != 0)
+
+
+def quantile_t(degrees: Any, p: Any) -> Floats:
+    """Quantile of Student's t; with no degrees of freedom left it is not used, so it is that of 1."""
+    return np.asarray(special.stdtrit(np.maximum(degrees, 1), p), dtype=np.float64)
+
+
+def leave_one_out(over: Floats, under: Floats) -> Floats:
+    """Ratios of sums along the last axis with each entry left out in turn, same shape."""
+    return divide(_without_each(over), _without_each(under))
+
+
+def jackknife_error(left_out: Floats, seen: npt.NDArray[np.bool_]) -> Floats:
+    """Standard errors from estimates with each observation left out in turn.
+
+    Parameters
+    ----------
+    left_out : array of float, shape (k, n)
+    seen : array of bool, shape (k, n)
+        Which observations there are; the others count for nothing.
+
+    Returns
+    -------
+    array of float, shape (k,)
+        Missing with fewer than two observations.
+    """
     n = seen.sum(axis=-1)
-    value = _divide(over.sum(axis=-1), under.sum(axis=-1))
-    left_out = _divide(_without_each(over), _without_each(under))
-    mean = _divide(np.where(seen, left_out, 0.0).sum(axis=-1), n)
+    mean = divide(np.where(seen, left_out, 0.0).sum(axis=-1), n)
     squares = np.where(seen, (left_out - mean[:, None]) ** 2, 0.0).sum(axis=-1)
-    error = np.sqrt(_divide((n - 1) * squares, n))
-    t = special.stdtrit(np.maximum(n - 1, 1), (1 + level) / 2)
-    return value, np.where(n > 1, t * error, np.nan), n
+    return np.where(n > 1, np.sqrt(divide((n - 1) * squares, n)), np.nan)
 
 
 def _without_each(values: Floats) -> Floats:
@@ -139,7 +196,7 @@ def _without_each(values: Floats) -> Floats:
     return out
 
 
-def _divide(over: Floats, under: Any) -> Floats:
+def divide(over: Floats, under: Any) -> Floats:
     """Quotients, missing where there is nothing to divide by."""
     out = np.full(np.shape(over), np.nan)
     np.divide(over, under, out=out, where=np.not_equal(under, 0))

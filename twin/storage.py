@@ -178,7 +178,7 @@ def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
         named.append(part.add_column(0, "scenario", names))
     frame: pd.DataFrame = pa.concat_tables(named).unify_dictionaries().to_pandas()
     # Small tables, in which people look a scenario up by its name.
-    return frame.astype({"scenario": "str"}) if table in ("kpis", "failures") else frame
+    return frame.astype({"scenario": "str"}) if table in ("kpis", "sanity", "failures") else frame
 
 
 def read_table(runs: Iterable[tuple[str, Path]], table: str) -> pd.DataFrame:

@@ -16,8 +16,17 @@ from scipy import special
 from twin.assistant import catalogue, prompts
 from twin.assistant.articles import Article
 from twin.assistant.embedding import DIMENSIONS, embed
-from twin.assistant.knowledge import Knowledge
-from twin.assistant.protocol import OK, REFUSED, Answers, Floats, Ints, Questions, Written
+from twin.assistant.knowledge import Hit, Knowledge
+from twin.assistant.protocol import (
+    OK,
+    REFUSED,
+    Answers,
+    Floats,
+    Guidance,
+    Ints,
+    Questions,
+    Written,
+)
 from twin.corpus import Corpus
 from twin.scenario import Scenario
 

@@ -25,6 +25,8 @@ class AssistantError(RuntimeError):
         Whether the same request may succeed later.
     billed : bool
         Whether the provider may have charged for it.
+    retry_after_s : float or None
+        When the provider will take calls again; None where it did not say.
     limits : mapping of str to str
         The rate-limit headers that came with it; no others.
     """
@@ -32,6 +34,7 @@ class AssistantError(RuntimeError):
     outcome: int | None = None
     again = False
     billed = False
+    retry_after_s: float | None = None
     limits: Mapping[str, str] = {}
 
 
@@ -105,8 +108,6 @@ class RateLimited(AssistantError):
 
     Attributes
     ----------
-    retry_after_s : float or None
-        When the provider will take calls again; None where it did not say.
     limit : tuple of (str, int) or None
         Which limit (rpm, rpd, tpm or tpd) and how high it is, where the provider said so.
     """
@@ -246,6 +247,13 @@ class BudgetReached(AssistantError):
             f"stopped before --max-cost {limit_usd:g} USD could be exceeded ({spent_usd:.4f} USD "
             "spent): raise it and run the same command again to go on"
         )
+
+
+class Stopped(AssistantError):
+    """Asking was stopped, by Ctrl-C or by another batch that failed for good."""
+
+    def __init__(self) -> None:
+        super().__init__("asking was stopped; what was answered before is kept")
 
 
 class NothingWorks(AssistantError):

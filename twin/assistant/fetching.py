@@ -21,6 +21,7 @@ from twin.assistant.errors import (
     BadAnswer,
     BudgetReached,
     RateLimited,
+    Stopped,
     TimedOut,
 )
 from twin.assistant.pacing import CAUTION, Pacer, Slot
@@ -37,10 +38,6 @@ LIMITED_TRIES = 8
 
 
 Send = Callable[[dict[str, Any]], Awaitable[Sent]]
-
-
-class _Stopped(Exception):  # noqa: N818
-    """No more is to be sent."""
 
 
 class Fetcher:
@@ -95,12 +92,12 @@ class Fetcher:
         self._changed.set()
 
     async def fetch(self, asks: Sequence[Ask]) -> dict[str, Reply | AssistantError]:
-        """Fetch and record; the calls that were not made because of `stop` are missing.
+        """Fetch and record asks of different keys: by key the reply, or how the call failed.
 
         Raises
         ------
         AssistantError
-            Of a kind that no other call can mend. What came before it is recorded.
+            Of a kind that no other call can mend, or `Stopped`. What came before it is recorded.
         """
         self._stop.clear()
         queue = iter(asks)
@@ -112,7 +109,7 @@ class Fetcher:
                 try:
                     done[ask.key] = await self._one(ask)
                     self._note(done[ask.key])
-                except _Stopped:
+                except Stopped:
                     return
                 except Exception as error:
                     fatal.append(error)
@@ -122,6 +119,8 @@ class Fetcher:
         await asyncio.gather(*(work() for _ in range(min(self._terms.concurrency, len(asks)))))
         if fatal:
             raise fatal[0]
+        if len(done) < len(asks):
+            raise Stopped
         return done
 
     def _note(self, end: Reply | AssistantError) -> None:
@@ -153,7 +152,7 @@ class Fetcher:
                 request = self._asking.repair(ask, heard[-1].answer if heard else "", error)
                 continue
             except AssistantError as error:
-                if error.outcome is None:
+                if error.outcome is None:  # Stopped among them.
                     raise
                 limited += isinstance(error, RateLimited)
                 failures += not isinstance(error, RateLimited)
@@ -164,21 +163,20 @@ class Fetcher:
             await self._sleep(pause)
 
     def _too_long(self, error: AssistantError) -> bool:
-        wait = error.retry_after_s if isinstance(error, RateLimited) else None
-        return wait is not None and wait > PATIENCE * pacing.MINUTE_S
+        return (error.retry_after_s or 0.0) > PATIENCE * pacing.MINUTE_S
 
     def _pause(self, tries: int, error: AssistantError) -> float:
         if isinstance(error, RateLimited) and error.retry_after_s is not None:
             return 0.0  # The pacer holds everything back.
         terms = self._terms
         pause = min(terms.max_backoff_s, terms.backoff_s * 2.0 ** (tries - 1))
-        return pause * (1 - 0.25 * self._jitter.random())
+        return max(pause * (1 - 0.25 * self._jitter.random()), error.retry_after_s or 0.0)
 
     async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
         if self._stop.is_set():
-            raise _Stopped
+            raise Stopped
 
     async def _paced(self, request: dict[str, Any], ask: Ask) -> Sent:
         """One request, when its turn has come."""
@@ -226,7 +224,7 @@ class Fetcher:
                     await asyncio.wait_for(
                         self._changed.wait(), wait if math.isfinite(wait) else None
                     )
-            raise _Stopped
+            raise Stopped
 
     def _dearest(self, prompt: int, room: int) -> float:
         tokens = math.ceil(prompt * max(CAUTION, 1.2 * self._pacer.ratio)) + 100

@@ -7,6 +7,7 @@ raised outside of the handler of the SDK's own, whose request holds the key in i
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -251,6 +252,10 @@ class GroqAssistant:
                 replies[key] = end.outcome
         return self.asking.answers(questions, asks, row, replies)
 
+    async def answer_async(self, questions: Questions) -> Answers:
+        """Answer a batch, awaited: `answer` for programs that have a loop of their own."""
+        return await asyncio.to_thread(self.answer, questions)
+
     def fetch(self, asks: Sequence[Ask]) -> dict[str, Reply | AssistantError]:
         """Replies by key, from the recording or live; an error where a call failed."""
         known = {ask.key: reply for ask in asks if (reply := self.recording.get(ask.key))}
@@ -258,8 +263,9 @@ class GroqAssistant:
             return dict(known)
         self.recording.open()
         # What another process added in the meantime is known only now.
-        missing = [ask for ask in asks if ask.key not in self.recording]
-        fetched = self._background.run(self._fetcher.fetch(missing), self._fetcher.stop)
+        missing = {ask.key: ask for ask in asks if ask.key not in self.recording}
+        work = self._fetcher.fetch(list(missing.values()))
+        fetched = self._background.run(work, self._fetcher.stop)
         return {ask.key: self.recording.get(ask.key) or fetched[ask.key] for ask in asks}
 
     @property

@@ -131,6 +131,7 @@ class ProfileAssistant:
         self._model = model
         self._profile = scenario.assistant.profile
         self._max_tokens = scenario.assistant.max_tokens
+        self._effect = scenario.assistant.learning.effect
         self._categories = tuple(categories)
         self._chances = _confusion(self._profile, categories)
         measured = self._profile.measured

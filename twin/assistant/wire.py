@@ -50,12 +50,17 @@ def failure(status: int, body: object, headers: Mapping[str, str], model: Model)
     code = code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,40}", code) else ""
     message = said.get("message")
     message = message if isinstance(message, str) else ""
+    wait_s = _retry_after(headers, message)
     if status == 429:
-        error: AssistantError = errors.RateLimited(
-            _retry_after(headers, message), _limit_named(message)
-        )
-        error.limits = rate_limits(headers)
-        return error
+        error: AssistantError = errors.RateLimited(wait_s, _limit_named(message))
+    else:
+        error = _other_failure(status, code, model)
+        error.retry_after_s = wait_s
+    error.limits = rate_limits(headers)
+    return error
+
+
+def _other_failure(status: int, code: str, model: Model) -> AssistantError:
     if status in (401, 403):
         return errors.WrongKey(status)
     if code == "model_decommissioned":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twin.assistant.protocol import Step
+from twin.desk.coach import Coach
 from twin.desk.kernel import Clock
 from twin.desk.provider import Provider
 from twin.desk.script import BY_HUMAN, Lines, Script
@@ -33,17 +34,23 @@ class HelpDesk:
     settings : twin.scenario.Assistant
     lines : list of Line
         The model and, for on_failure "fallback", the second one; by their numbers.
+    coach : Coach, optional
+        Lets the first model learn from ratings.
     """
 
-    def __init__(self, clock: Clock, settings: Settings, lines: list[Line]) -> None:
+    def __init__(
+        self, clock: Clock, settings: Settings, lines: list[Line], coach: Coach | None = None
+    ) -> None:
         self._clock = clock
         self._settings = settings
         self._lines = lines
         self._first = lines[0]
         columnar = all(line.script.assistant.columnar for line in lines)
-        self._once = columnar and settings.on_failure == "escalate"
+        self._once = columnar and settings.on_failure == "escalate" and coach is None
+        self._coach = coach
         # Number of the model that last answered a step of a ticket, where it was not the first.
         self._other: dict[tuple[int, Step], int] = {}
+        self._signed: dict[int, tuple[int, int]] = {}
 
     def ask(
         self, ticket: int, step: Step, by_human: bool = False, visit: int = 0
@@ -61,7 +68,7 @@ class HelpDesk:
         """
         if self._once:
             lines = self._first.script.lines[
-                step, BY_HUMAN if by_human else 0, visit * _REPEATS_A_VISIT
+                step, BY_HUMAN if by_human else 0, visit * _REPEATS_A_VISIT, 0
             ]
             return self._first.provider.ask(ticket, lines)
         return self._insist(ticket, step, by_human, visit)
@@ -70,15 +77,21 @@ class HelpDesk:
         self, ticket: int, step: Step, by_human: bool, visit: int
     ) -> Generator[Any, Any, Lines | None]:
         given = BY_HUMAN if by_human else self._other.get((ticket, "categorize"), 0)
+        version = 0
+        if self._coach is not None and step == "respond":
+            version = self._coach.choose(ticket)
         once_more: Lines | None = None
         while True:
             for number, line in enumerate(self._lines):
-                lines = line.script.get(step, given, visit * _REPEATS_A_VISIT)
+                asked = version if number == 0 else 0
+                lines = line.script.get(step, given, visit * _REPEATS_A_VISIT, asked)
                 lines.need(ticket)
                 answered = yield from line.provider.ask(ticket, once_more or lines)
                 if answered is not None:
                     if number:
                         self._other[ticket, step] = number
+                    if step == "respond":
+                        self._signed[ticket] = (lines.model, lines.version)
                     return lines
             if self._settings.on_failure != "retry":
                 return None
@@ -88,5 +101,12 @@ class HelpDesk:
 
     def signature(self, ticket: int) -> tuple[int, int]:
         """Numbers of the model and of the prompt version that answered a ticket."""
-        script = self._lines[self._other.get((ticket, "respond"), 0)].script
-        return script.model, script.version
+        if self._once:
+            script = self._first.script
+            return script.model, script.version_number(0)
+        return self._signed[ticket]
+
+    def rated(self, ticket: int, rating: int) -> None:
+        """A customer rated an answer of the assistant."""
+        if self._coach is not None and (ticket, "respond") not in self._other:
+            self._coach.rated(ticket, rating)

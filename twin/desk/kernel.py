@@ -17,6 +17,7 @@ from typing import Any
 import simpy
 from simpy.events import NORMAL, URGENT, Event
 
+# A process: waits on events, is sent nothing, may return something to who waits for it.
 Life = Generator[Event, None, Any]
 
 

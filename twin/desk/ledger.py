@@ -15,9 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from twin.assistant.protocol import OUTCOMES, Written
+from twin.assistant import catalogue
+from twin.assistant.learning import EVENTS
+from twin.assistant.protocol import OUTCOMES
 from twin.demand import Demand
 from twin.desk.kernel import Clock
+from twin.desk.script import Names
 from twin.records import (
     ACTIVITIES,
     DONE,
@@ -118,6 +121,7 @@ class Ledger:
         received["when"] = demand.arrived_s
         received["status"] = OPEN
         self._timeline.add(received.tobytes())
+        self._learning = Rows("dhbbd", "when", "category", "version", "event", "evidence")
         self._add_status, self._pack_status = self._timeline.add, self._timeline.pack
 
     def status(self, ticket: int, status: int) -> None:
@@ -162,24 +166,24 @@ class Ledger:
         now = self._clock._now
         self._ratings.add(self._ratings.pack(ticket, now, rating, model, version, feedback))
 
-    def log(
-        self,
-        pools: list[str],
-        models: list[Any],
-        versions: list[str],
-        comments: list[str],
-        written: list[Written],
-        notes: list[str],
-    ) -> RunLog:
+    def learned(self, category: int, version: int, event: int, evidence: float) -> None:
+        """The feedback loop changed or judged a prompt version now."""
+        now = self._clock._now
+        self._learning.add(self._learning.pack(now, category, version, event, evidence))
+
+    def log(self, pools: list[str], names: Names, comments: list[str], notes: list[str]) -> RunLog:
         """All of it as tables.
 
         Parameters
         ----------
-        pools, models, versions, comments : list
-            What the codes in the columns stand for; a model has a name and `cost_usd`.
-        written : list of Written
-            What `answer` points at.
+        pools, comments : list of str
+        names : Names
+            What the codes in the columns stand for.
+        notes : list of str
         """
+        versions = names.versions.items
+        written = names.texts.items
+        models = [catalogue.model(name) for name in names.models.items]
         answers = pd.DataFrame(
             {
                 "text": pd.Series([w.text for w in written], dtype="str"),
@@ -193,7 +197,8 @@ class Ledger:
             timeline=timeline,
             visits=self._visit_table(pools),
             calls=self._call_table(models, versions),
-            ratings=self._rating_table([m.name for m in models], versions, comments),
+            ratings=self._rating_table(names.models.items, versions, comments),
+            learning=self._learning_table(versions),
             answers=answers,
             texts=self._demand.texts,
             notes=tuple(notes),
@@ -259,7 +264,7 @@ class Ledger:
             },
         )
 
-    def _call_table(self, models: list[Any], versions: list[str]) -> pd.DataFrame:
+    def _call_table(self, models: list[catalogue.Model], versions: list[str]) -> pd.DataFrame:
         row = self.calls.take()
         cost = np.full(len(row["ticket"]), NAN)
         for k, model in enumerate(models):
@@ -285,6 +290,17 @@ class Ledger:
                 "outcome": codes(row["outcome"], OUTCOMES),
             },
         )
+
+    def _learning_table(self, versions: list[str]) -> pd.DataFrame:
+        row = self._learning.take()
+        columns = {
+            "time_s": row["when"],
+            "category": codes(row["category"], self._demand.categories),
+            "prompt_version": codes(row["version"], versions),
+            "event": codes(row["event"], EVENTS),
+            "evidence": row["evidence"],
+        }
+        return frame("learning", columns)
 
     def _rating_table(
         self, models: list[str], versions: list[str], comments: list[str]

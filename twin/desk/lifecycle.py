@@ -182,6 +182,8 @@ class Lifecycle:
         model = version = -1
         if worker != BY_AGENT and self._assistant is not None:
             model, version = self._assistant.signature(ticket)
+            if worker == BY_ASSISTANT:
+                self._assistant.rated(ticket, rating)
         ledger.rated(ticket, rating, model, version, customers.comment(ticket, rating))
 
     def reopen(self, ticket: int) -> Waits:
@@ -195,6 +197,9 @@ class Lifecycle:
             category = ledger.category[ticket]
             if ledger.resolved_by[ticket] == BY_ASSISTANT:
                 ledger.transfers[ticket] += 1
+            elif ledger.resolved_by[ticket] == BY_AGENT:
+                # Who worked on it knows better than the assistant's guess.
+                category = self._truth[ticket]
             return (yield from self.respond_by_agent(ticket, category, visit))
         return (yield from self.respond(ticket, ledger.category[ticket], visit))
 

@@ -8,14 +8,15 @@ one by one. The desk's clock never waits for it: latency is data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from twin.assistant.protocol import OK, Answers, Assistant, Luck, Questions, Step, Written
+from twin.assistant.learning import Version
+from twin.assistant.protocol import OK, Answers, Assistant, Guidance, Luck, Questions, Step, Written
 from twin.demand import Demand
 from twin.desk.rules import Rules
 from twin.luck import Lazy, Stream, view
@@ -24,6 +25,8 @@ from twin.scenario import Scenario
 
 if TYPE_CHECKING:
     from twin.assistant.judge import Judge
+
+T = TypeVar("T")
 
 # Who found the category that an answer is asked for: the model of that number, or a human.
 BY_HUMAN = -1
@@ -104,24 +107,28 @@ _COLUMNS: dict[Step, dict[str, type[np.generic]]] = {
 }
 
 
-def distinct(names: Iterable[str]) -> list[str]:
-    """Each name once, in order of appearance."""
-    return list(dict.fromkeys(names))
-
-
-class Texts:
-    """The distinct answers written in a run, by number."""
+class Numbered(Generic[T]):
+    """Distinct things by number, in order of appearance."""
 
     def __init__(self) -> None:
-        self._number: dict[Written, int] = {}
-        self.written: list[Written] = []
+        self._number: dict[T, int] = {}
+        self.items: list[T] = []
 
-    def number(self, text: Written) -> int:
-        """The number of a text, a new one if it was not seen before."""
-        if text not in self._number:
-            self._number[text] = len(self.written)
-            self.written.append(text)
-        return self._number[text]
+    def number(self, item: T) -> int:
+        """The number of a thing, a new one if it was not seen before."""
+        if item not in self._number:
+            self._number[item] = len(self.items)
+            self.items.append(item)
+        return self._number[item]
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the codes in a run's tables stand for: answers, models, prompt versions."""
+
+    texts: Numbered[Written] = field(default_factory=Numbered)
+    models: Numbered[str] = field(default_factory=Numbered)
+    versions: Numbered[str] = field(default_factory=Numbered)
 
 
 class Script:
@@ -135,8 +142,8 @@ class Script:
     demand : Demand
     judge : Judge
         Gives the quality of answers that backends only wrote.
-    texts : Texts
-        Takes what is written; models of one run share it.
+    names : Names
+        Of the run; its models share them.
     scripts : list of Script
         The scripts of the run by the number of their model; this one appends itself. Only the
         first is asked ahead, since few tickets need the second.
@@ -148,24 +155,23 @@ class Script:
         scenario: Scenario,
         demand: Demand,
         judge: Judge,
-        texts: Texts,
+        names: Names,
         scripts: list[Script],
     ) -> None:
         self.assistant = assistant
         self._rules = Rules.of(scenario, demand.categories)
         self._samples = scenario.assistant.samples
         self._demand = demand
-        self._judge = judge
+        self.judge = judge
         self._number = len(scripts)
         self._scripts = scripts
         scripts.append(self)
-        # Two models may ask with the same prompts, so names are numbered each once.
-        self.model = distinct(s.assistant.model for s in scripts).index(assistant.model)
-        self.version = distinct(s.assistant.prompt_version for s in scripts).index(
-            assistant.prompt_version
-        )
-        self.lines: Lazy[tuple[Step, int, int], Lines] = Lazy(self._first)
-        self._texts = texts
+        self.lines: Lazy[tuple[Step, int, int, int], Lines] = Lazy(self._first)
+        self._names = names
+        self._examples = scenario.assistant.learning.examples
+        # By number; the feedback loop puts its own list here, which grows.
+        self.versions = [Version(assistant.prompt_version, assistant.prompt_version)]
+        self.model = names.models.number(assistant.model)
 
     def ask_ahead(self) -> None:
         """Ask all first prompts: this is what a recording must hold."""
@@ -174,7 +180,16 @@ class Script:
             self.get("respond", self._number)
             self.get("respond", BY_HUMAN)
 
-    def get(self, step: Step, given: int = 0, repeat: int = 0) -> Lines:
+    @property
+    def texts(self) -> Numbered[Written]:
+        """All that was written in the run."""
+        return self._names.texts
+
+    def version_number(self, version: int) -> int:
+        """The run's number of one of this script's versions."""
+        return self._names.versions.number(self.versions[version].name)
+
+    def get(self, step: Step, given: int = 0, repeat: int = 0, version: int = 0) -> Lines:
         """Answers of all tickets that will surely need them; `Lines.need` asks for the others.
 
         Parameters
@@ -185,17 +200,19 @@ class Script:
         repeat : int
             How-manieth attempt: other luck where the backend simulates, the same answer where it
             does not.
+        version : int
+            Of the prompts, as in `versions`.
         """
         if not self.assistant.columnar:
             repeat = 0
-        return self.lines[step, given, repeat]
+        return self.lines[step, given, repeat, version]
 
     def forget(self) -> None:
         """Let go of all columns; the run is over."""
         self.lines.clear()
 
-    def _first(self, key: tuple[Step, int, int]) -> Lines:
-        step, given, repeat = key
+    def _first(self, key: tuple[Step, int, int, int]) -> Lines:
+        step, given, repeat, version = key
         n = len(self._demand)
         columns = {
             name: view(np.full(n, -1, dtype=dtype)) for name, dtype in _COLUMNS[step].items()
@@ -203,25 +220,25 @@ class Script:
 
         def need(ticket: int) -> None:
             if not lines.asked[ticket]:
-                self._ask(lines, step, given, np.array([ticket]), repeat)
+                self._ask(lines, key, np.array([ticket]))
 
         lines = Lines(
             step=STEPS.index(step),
             model=self.model,
-            version=self.version,
+            version=self.version_number(version),
             **columns,
             asked=view(np.zeros(n, dtype=bool)),
-            again=lambda: self.get(step, given, repeat + 1),
+            again=lambda: self.get(step, given, repeat + 1, version),
             need=need,
         )
         if self.assistant.columnar:
             tickets = np.arange(n)
-        elif self._number == 0:
+        elif self._number == 0 and len(self.versions) == 1:
             tickets = np.flatnonzero(self._needs(step, given))
         else:
             tickets = np.empty(0, dtype=np.int64)
         if len(tickets):
-            self._ask(lines, step, given, tickets, repeat)
+            self._ask(lines, key, tickets)
         return lines
 
     def _needs(self, step: Step, given: int) -> npt.NDArray[np.bool_]:
@@ -237,7 +254,8 @@ class Script:
         needed: npt.NDArray[np.bool_] = known & (unsure == human) & ~for_humans
         return needed
 
-    def _ask(self, lines: Lines, step: Step, given: int, tickets: Ints, repeat: int) -> None:
+    def _ask(self, lines: Lines, key: tuple[Step, int, int, int], tickets: Ints) -> None:
+        step, given, repeat, number = key
         demand = self._demand
         category: Ints | None = None
         if step == "respond":
@@ -245,6 +263,10 @@ class Script:
             if given != BY_HUMAN:
                 known = self._scripts[given].get("categorize")
                 category = np.asarray(known.category, dtype=np.int64)[tickets]
+        version = self.versions[number]
+        guidance = None
+        if version.lessons and category is not None:
+            guidance = self._guidance(version, demand.text[tickets], category)
         luck = Luck(*(demand.uniform(stream, repeat)[tickets] for stream in _STREAMS[step]))
         sample = (demand.uniform(Stream.SAMPLE)[tickets] * self._samples).astype(np.int64)
         questions = Questions(
@@ -257,11 +279,13 @@ class Script:
             ticket=tickets,
             luck=luck,
             sample=sample,
+            version=version.template,
+            guidance=guidance,
         )
         answers = self.assistant.answer(questions)
         quality = answers.quality
         if quality is None and step == "respond":
-            quality = self._judge.quality(questions, answers, demand.articles)
+            quality = self.judge.quality(questions, answers, demand.articles)
         found = {
             **{name: getattr(answers, name, None) for name in _COLUMNS[step]},
         }
@@ -272,9 +296,17 @@ class Script:
                 np.asarray(getattr(lines, name))[tickets] = values
         np.asarray(lines.asked)[tickets] = True
 
+    def _guidance(self, version: Version, text: Ints, category: Ints) -> list[Guidance]:
+        """What was learned for each ticket, worked out once a distinct text and category."""
+        size = len(self._demand.categories)
+        pairs, row = np.unique(text * size + category, return_inverse=True)
+        texts = [self._demand.texts[k] for k in pairs // size]
+        found = version.guidance(texts, (pairs % size).tolist(), self._examples)
+        return [found[k] for k in row]
+
     def _numbered(self, answers: Answers) -> Ints | None:
         """Each answer's number among all that were written in the run."""
         if answers.written is None or not answers.texts:
             return None
-        local = np.array([self._texts.number(text) for text in answers.texts])
+        local = np.array([self._names.texts.number(text) for text in answers.texts])
         return np.where(answers.written >= 0, local[answers.written], -1)

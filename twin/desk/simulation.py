@@ -8,18 +8,20 @@ from contextlib import contextmanager
 
 from twin.assistant import catalogue
 from twin.assistant.backends import build
+from twin.assistant.heldout import HeldOut
 from twin.assistant.judge import Judge
 from twin.assistant.knowledge import load_knowledge
 from twin.assistant.protocol import Assistant
 from twin.customers import ALL_COMMENTS, Customers
 from twin.demand import Demand
 from twin.desk.agents import AgentPools
+from twin.desk.coach import Coach
 from twin.desk.helpdesk import HelpDesk, Line
 from twin.desk.kernel import Clock, Process
 from twin.desk.ledger import Ledger
 from twin.desk.lifecycle import Lifecycle, Waits
 from twin.desk.provider import Provider, outages
-from twin.desk.script import Script, Texts, distinct
+from twin.desk.script import Names, Script
 from twin.luck import Stream, view
 from twin.records import RunLog
 from twin.scenario import Scenario
@@ -57,10 +59,13 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     agents = AgentPools(clock, scenario, demand, ledger)
     customers = Customers(scenario, demand)
     lines: list[Line] = []
-    texts = Texts()
+    names = Names()
     if scenario.assistant.role != "off":
-        lines = _lines(clock, scenario, demand, assistant, ledger, texts)
-    helpdesk = HelpDesk(clock, scenario.assistant, lines) if lines else None
+        lines = _lines(clock, scenario, demand, assistant, ledger, names)
+    helpdesk = None
+    if lines:
+        coach = _coach(clock, scenario, demand, lines[0].script, ledger)
+        helpdesk = HelpDesk(clock, scenario.assistant, lines, coach)
     lifecycle = Lifecycle(clock, scenario, demand, customers, agents, helpdesk, ledger)
     Process(_arrivals(clock, lifecycle, demand))
     with _rare_collections():
@@ -72,10 +77,7 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     for line in lines:
         line.script.forget()
     notes = _notes(scenario, lines)
-    assistants = [line.script.assistant for line in lines]
-    models = [catalogue.model(name) for name in distinct(one.model for one in assistants)]
-    versions = distinct(one.prompt_version for one in assistants)
-    return ledger.log(agents.names, models, versions, ALL_COMMENTS, texts.written, notes)
+    return ledger.log(agents.names, names, ALL_COMMENTS, notes)
 
 
 def _arrivals(clock: Clock, lifecycle: Lifecycle, demand: Demand) -> Waits:
@@ -90,7 +92,7 @@ def _lines(
     demand: Demand,
     assistant: Assistant | None,
     ledger: Ledger,
-    texts: Texts,
+    names: Names,
 ) -> list[Line]:
     settings = scenario.assistant
     first = assistant or build(scenario, demand.categories, demand.corpus)
@@ -114,8 +116,20 @@ def _lines(
             catalogue.model(one.model).limits(scenario.provider.plan).model_dump(exclude_none=True)
         )
         provider = Provider(clock, scenario.provider, limits | given, down, jitter, ledger)
-        lines.append(Line(Script(one, scenario, demand, judge, texts, scripts), provider))
+        lines.append(Line(Script(one, scenario, demand, judge, names, scripts), provider))
     return lines
+
+
+def _coach(
+    clock: Clock, scenario: Scenario, demand: Demand, script: Script, ledger: Ledger
+) -> Coach | None:
+    settings = scenario.assistant.learning
+    if settings.mode == "off":
+        return None
+    held_out = HeldOut(
+        script.assistant, script.judge, demand.corpus, demand.categories, settings.examples
+    )
+    return Coach(clock, settings, demand, script, held_out, ledger)
 
 
 def _notes(scenario: Scenario, lines: list[Line]) -> list[str]:
@@ -131,6 +145,11 @@ def _notes(scenario: Scenario, lines: list[Line]) -> list[str]:
             )
         if model.price_in is None or model.price_out is None:
             notes.append(f"{name}: price unknown, so its cost is missing")
+        if scenario.assistant.learning.effect:
+            notes.append(
+                "what a prompt version is worth is an assumption of the scenario "
+                "(assistant.learning.effect), not a result"
+            )
         notes += getattr(line.script.assistant, "notes", [])
     return notes
 

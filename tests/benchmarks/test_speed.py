@@ -1,0 +1,287 @@
+"""How fast the desk is, how much memory it takes, and what it spends both on.
+
+Not in the suite; all times are process times but for the last one:
+
+    pytest tests/benchmarks -o addopts="" -s
+
+Shares of a busy machine make single rounds uneven, so what is compared is interleaved in one run
+and judged by medians.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tutorial import Desk
+
+from twin.assistant.backends import build
+from twin.assistant.judge import Judge
+from twin.assistant.knowledge import load_knowledge
+from twin.assistant.protocol import Luck, Questions
+from twin.calendars import staffing
+from twin.demand import draw
+from twin.desk import simulate, simulation
+from twin.desk.ledger import Ledger
+from twin.scenario_file import load
+
+ROOT = Path(__file__).parents[2]
+BASELINE = ROOT / "scenarios" / "baseline.toml"
+
+
+@pytest.fixture
+def say(capsys):
+    """Print past pytest's capture: figures are what these tests are for."""
+
+    def line(text):
+        with capsys.disabled():
+            print(f"\n{text}")
+
+    return line
+
+
+def baseline(horizon):
+    """The baseline at a horizon, and its assistant, warmed up."""
+    scenario = load(BASELINE, {"horizon": horizon})
+    demand = draw(load(BASELINE, {"horizon": "2d"}))
+    assistant = build(scenario, demand.categories, demand.corpus)
+    simulate(load(BASELINE, {"horizon": "2d"}), demand, assistant)
+    return scenario, assistant
+
+
+def cpu_s(function):
+    begun = time.process_time()
+    result = function()
+    return time.process_time() - begun, result
+
+
+def answers_of(scenario, demand, assistant, n=5000):
+    """What the assistant says of the first `n` tickets, by step, as rows of plain numbers."""
+    tickets = np.arange(min(n, len(demand)))
+    luck = np.random.default_rng(1).random((7, len(tickets)))
+    judge = Judge(load_knowledge(scenario.assistant.knowledge))
+
+    def ask(step, category):
+        questions = Questions(
+            step=step,
+            categories=demand.categories,
+            texts=demand.texts,
+            text=demand.text[tickets],
+            category=category,
+            truth=demand.category[tickets],
+            ticket=tickets,
+            luck=Luck(*luck),
+        )
+        said = assistant.answer(questions)
+        rest = (
+            (said.category, said.confidence)
+            if step == "categorize"
+            else (judge.quality(questions, said, demand.articles),)
+        )
+        columns = (said.latency_s, said.prompt_tokens, said.completion_tokens, *rest)
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+    first = ask("categorize", None)
+    own = np.array([row[3] for row in first])
+    return {
+        "categorize": first,
+        "respond own": ask("respond", own),
+        "respond true": ask("respond", demand.category[tickets]),
+    }
+
+
+def shape(tables, n):
+    """What a desk does to a ticket: rows of each table."""
+    return {name: len(tables[name]) / n for name in ("timeline", "visits", "calls", "ratings")}
+
+
+@pytest.mark.benchmark(timer=time.process_time)
+def test_against_a_tutorial(benchmark, say):
+    scenario, assistant = baseline("15w")
+    demand = draw(scenario)
+    answers = answers_of(scenario, demand, assistant)
+    tutorial, shapes = [], []
+
+    def the_other():
+        seconds, tables = cpu_s(Desk(scenario, demand, answers, seed=len(tutorial)).run)
+        arrived = tables["timeline"]["ticket"].max() + 1
+        tutorial.append(arrived / seconds)
+        shapes.append(shape(tables, arrived))
+
+    log = benchmark.pedantic(
+        lambda: simulate(scenario, draw(scenario), assistant), setup=the_other, rounds=5
+    )
+    twin = len(demand) / benchmark.stats.stats.median
+    ratio = twin / statistics.median(tutorial)
+    ours = shape(vars(log), len(demand))
+    theirs = {name: statistics.mean(s[name] for s in shapes) for name in ours}
+    benchmark.extra_info |= {"ratio": ratio, "twin": ours, "tutorial": theirs}
+    say(f"{twin:,.0f} tickets/s against {statistics.median(tutorial):,.0f}: {ratio:.2f} times")
+    for name, rows in ours.items():
+        say(f"  rows a ticket in {name}: {rows:.3f} against {theirs[name]:.3f}")
+        assert rows == pytest.approx(theirs[name], rel=0.04), "not the same desk any more"
+    assert ratio >= 4
+
+
+MEMORY = """
+    import resource, sys
+    from twin.assistant.backends import build
+    from twin.calendars import staffing
+from twin.demand import draw
+    from twin.desk import simulate
+    from twin.scenario_file import load
+
+    def peak():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+    small = load(sys.argv[1], {"horizon": "1w"})
+    demand = draw(small)
+    assistant = build(small, demand.categories, demand.corpus)
+    simulate(small, demand, assistant)
+    before = peak()
+    large = load(sys.argv[1], {"horizon": "150w"})
+    demand = draw(large)
+    log = simulate(large, demand, assistant)
+    print(len(demand), (peak() - before) / len(demand))
+"""
+
+
+def test_bytes_a_ticket(benchmark, say):
+    """Demand and all tables of a million tickets; a fresh process, since a peak never falls."""
+
+    def play():
+        command = [sys.executable, "-c", textwrap.dedent(MEMORY), str(BASELINE)]
+        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+    tickets, size = benchmark.pedantic(play, rounds=1).split()
+    benchmark.extra_info |= {"tickets": int(tickets), "bytes_a_ticket": float(size)}
+    say(f"{float(size):.0f} bytes a ticket at {int(tickets):,} tickets")
+    assert float(size) <= 650
+
+
+def test_cost_a_ticket_is_flat(benchmark, say):
+    weeks = {"1w": [], "15w": [], "150w": []}
+    desks = {horizon: baseline(horizon) for horizon in weeks}
+
+    def play():
+        for horizon, (scenario, assistant) in desks.items():
+            seconds, log = cpu_s(lambda: simulate(scenario, draw(scenario), assistant))  # noqa: B023
+            weeks[horizon].append((len(log.tickets), seconds / len(log.tickets)))
+
+    benchmark.pedantic(play, rounds=3)
+    cost = {}
+    for seen in weeks.values():
+        tickets, cost_s = seen[0][0], statistics.median(seconds for _, seconds in seen)
+        cost[tickets] = cost_s * 1e6
+        say(f"{tickets:>9,} tickets: {cost_s * 1e6:.1f} us a ticket")
+    least, _, most = cost.values()
+    benchmark.extra_info |= {"us_a_ticket": cost, "ratio": most / least}
+    say(f"  a million against a few thousand: {most / least:.2f} times")
+    assert most / least <= 1.15
+
+
+EVENTS = Counter()
+
+
+class Counting(simulation.Clock):
+    """The desk's clock, noting what each event is."""
+
+    def step(self):
+        event = self._queue[0][3]
+        kind = type(event).__name__
+        if kind == "Happening":
+            # The life that waits for it; the calendar's changes are no life's.
+            owner = getattr(event.callbacks[0], "__self__", None)
+            kind = owner._life.__name__ if owner else "calendar"
+        EVENTS[kind] += 1
+        super().step()
+
+
+def test_events_a_ticket(benchmark, say, monkeypatch):
+    """One an arrival, one a call, one a visit, one a return; a few for the calendar."""
+    scenario, assistant = baseline("5w")
+    monkeypatch.setattr(simulation, "Clock", Counting)
+    EVENTS.clear()
+    log = benchmark.pedantic(lambda: simulate(scenario, draw(scenario), assistant), rounds=1)
+    seen, n = EVENTS, len(log.tickets)
+    # What runs at the horizon has no event any more, but a call's row is written at its end only.
+    ended = int((log.visits["ended_s"].notna() & log.visits["started_s"].notna()).sum())
+    pauses = int((log.calls["attempts"] - 1).sum())
+    expected = {
+        "_arrivals": n,
+        "Attempt": int(log.calls["attempts"].sum()),
+        "Visit": ended,
+        "life": int(log.tickets["reopens"].sum()) + pauses,
+    }
+    names = {"_arrivals": "arrival", "Attempt": "call", "Visit": "visit", "life": "return"}
+    for kind, count in expected.items():
+        say(f"  {names[kind]}: {seen[kind] / n:.3f} a ticket")
+        assert abs(seen[kind] - count) <= 5, (kind, seen, expected)
+    rest = sum(seen.values()) - sum(seen[kind] for kind in expected)
+    steps = [staffing(pool, scenario).times for pool in scenario.agents.values()]
+    changes = {t for times in steps for t in times.tolist() if 0 < t < scenario.horizon}
+    say(f"  calendar and end: {rest / n:.3f} a ticket; in all {sum(seen.values()) / n:.3f}")
+    benchmark.extra_info |= {kind: seen[kind] / n for kind in seen}
+    assert rest == len(changes) + 1
+
+
+class Silent(Ledger):
+    """A ledger that keeps what the desk itself reads, writes no row and makes no table."""
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.calls.add = self.calls.pack = lambda *_: None
+
+    def status(self, *_):
+        pass
+
+    status_at = rated = never_served = handed_over = status
+
+    def picked_up(self, ticket, pool, activity, queued_s, ended_s, fresh):
+        if fresh and activity == 0:
+            self.responded(ticket)
+        return -1
+
+    def log(self, *_):
+        return None
+
+
+@pytest.mark.benchmark(timer=time.process_time)
+def test_cost_of_recording(benchmark, say, monkeypatch):
+    scenario, assistant = baseline("15w")
+    silent = []
+
+    def play():
+        return simulate(scenario, draw(scenario), assistant)
+
+    def without():
+        with monkeypatch.context() as patch:
+            patch.setattr(simulation, "Ledger", Silent)
+            silent.append(cpu_s(play)[0])
+
+    benchmark.pedantic(play, setup=without, rounds=7)
+    share = 1 - statistics.median(silent) / benchmark.stats.stats.median
+    benchmark.extra_info["share"] = share
+    say(f"recording takes {share:.1%} of the simulation")
+    assert share <= 0.10
+
+
+def test_baseline_from_the_shell(benchmark, say, tmp_path):
+    """`twin run scenarios/baseline.toml` as a user waits for it: wall time, two workers."""
+    command = [sys.executable, "-m", "twin", "run", str(BASELINE), "--workers", "2", "--quiet"]
+
+    def play():
+        subprocess.run(
+            [*command, "--out", str(tmp_path)], cwd=ROOT, check=True, capture_output=True
+        )
+
+    benchmark.pedantic(play, rounds=2)
+    say(f"twin run scenarios/baseline.toml: {benchmark.stats.stats.min:.1f} s")
+    assert benchmark.stats.stats.min <= 30

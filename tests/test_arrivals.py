@@ -1,0 +1,258 @@
+"""Arrivals at the rate that was asked for, and recorded ones as they were recorded."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from strategies import CATEGORIES, DATA
+
+from twin.arrivals import rate_steps
+from twin.demand import category_names, draw
+from twin.scenario import PRIORITIES
+from twin.scenario_file import ScenarioError, from_data
+
+DAY = 86400.0
+PEOPLE = {"all": {"heads": 1, "handle_time": "5min"}}
+SHAPE = {"hours": [0, 1, 2, 3] * 6, "days": [2, 1, 1, 1, 1, 0.5, 0]}
+
+
+def desk(arrivals, **more):
+    return from_data({"agents": PEOPLE, "arrivals": arrivals, **more})
+
+
+def mean_rate(scenario, replication=0):
+    """Mean of the arrival rate over the run, an hour."""
+    edges, rates = rate_steps(scenario, scenario.seed, replication)
+    return float((np.diff(edges) * rates).sum() / scenario.horizon * 3600)
+
+
+def test_poisson_arrivals_are_exponential_at_their_rate():
+    times = draw(desk({"rate": "60/h"}, horizon="400h")).arrived_s
+    assert len(times) == pytest.approx(24_000, abs=4 * np.sqrt(24_000))
+    assert stats.kstest(np.diff(times, prepend=0), stats.expon(scale=60).cdf).pvalue > 0.01
+    assert (np.diff(times) > 0).all()
+    assert times[-1] < 400 * 3600
+
+
+def test_constant_arrivals_are_evenly_spaced_and_end_before_the_horizon():
+    times = draw(desk({"kind": "constant", "rate": "7/h"}, horizon="3h")).arrived_s
+    assert times == pytest.approx(np.arange(1, 21) * 3600 / 7)
+    double = draw(desk({"kind": "constant", "rate": "7/h", "scale": 2.0}, horizon="3h")).arrived_s
+    assert double[1::2] == pytest.approx(times)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
+def test_an_hourly_week_has_the_mean_rate_and_the_shape_of_its_weights(scale):
+    week = desk({"kind": "hourly", "rate": "80/h", "week": SHAPE, "scale": scale}, horizon="1w")
+    assert mean_rate(week) == pytest.approx(80 * scale)
+    edges, rates = rate_steps(week, 1, 0)
+    at = np.arange(168) * 3600.0
+    shape = rates[np.searchsorted(edges, at, side="right") - 1]
+    weights = np.array(week.arrivals.week.weights)
+    assert shape / shape.sum() == pytest.approx(weights / weights.sum())
+    hours = np.bincount((draw(week).arrived_s // 3600).astype(int), minlength=168)
+    assert (hours[weights == 0] == 0).all()
+    expected = weights / weights.mean() * 80 * scale
+    assert (np.abs(hours - expected) < 5 * np.sqrt(expected) + 1e-9).all()
+
+
+def test_the_week_starts_on_its_own_weekday_and_local_hour():
+    only_monday_nine = {"hours": [0] * 9 + [1] + [0] * 158}
+    arrivals = {"kind": "hourly", "rate": "5/h", "week": only_monday_nine}
+    # 2026-01-08 is a Thursday; the next Monday is four days on.
+    times = draw(desk(arrivals, horizon="1w", start="2026-01-08")).arrived_s / 3600
+    assert len(times)
+    assert ((times >= 4 * 24 + 9) & (times < 4 * 24 + 10)).all()
+    # The clocks go forward on Sunday 2026-03-29: nine o'clock on Monday comes an hour early.
+    zone = {"time_zone": "Europe/London", "start": "2026-03-28"}
+    times = draw(desk(arrivals, horizon="1w", **zone)).arrived_s / 3600
+    assert ((times >= 2 * 24 + 8) & (times < 2 * 24 + 9)).all()
+
+
+def test_busy_days_have_mean_one_and_the_cv_that_was_asked_for():
+    long = desk({"rate": "10/h", "busyness": {"cv": 0.4}}, horizon="20000d")
+    edges, rates = rate_steps(long, 1, 0)
+    factor = rates[np.searchsorted(edges, np.arange(20_000) * DAY, side="right") - 1] * 360
+    assert factor.mean() == pytest.approx(1, abs=0.012)
+    assert factor.std() == pytest.approx(0.4, rel=0.03)
+    assert stats.kstest(factor, stats.gamma(6.25, scale=0.16).cdf).pvalue > 0.01
+
+
+def test_busy_days_make_counts_more_variable_than_poisson():
+    years = desk({"rate": "2/h", "busyness": {"cv": 0.2}}, horizon="3000d")
+    days = np.bincount((draw(years).arrived_s // DAY).astype(int), minlength=3000)
+    # Variance of a Poisson count with a gamma factor: mean + (mean x cv)^2.
+    assert days.var() / days.mean() == pytest.approx(1 + 48 * 0.04, rel=0.1)
+    plain = desk({"rate": "2/h"}, horizon="3000d")
+    days = np.bincount((draw(plain).arrived_s // DAY).astype(int), minlength=3000)
+    assert days.var() / days.mean() == pytest.approx(1, abs=0.1)
+
+
+def test_bursts_keep_the_mean_rate_in_the_long_run():
+    bursts = {"factor": 8.0, "mean_quiet": "2h", "mean_burst": "30min"}
+    long = desk({"rate": "30/h", "bursts": bursts}, horizon="2000d")
+    assert mean_rate(long) == pytest.approx(30, rel=0.03)
+    edges, rates = rate_steps(long, 1, 0)
+    low, high = np.unique(rates.round(12))
+    assert high / low == pytest.approx(8)
+    lengths = np.diff(edges)
+    in_burst = rates > (low + high) / 2
+    assert lengths[in_burst].mean() == pytest.approx(1800, rel=0.05)
+    assert lengths[~in_burst].mean() == pytest.approx(7200, rel=0.05)
+    # A short run starts in a burst as often as a long one is in one.
+    share = np.mean([mean_rate(long.vary({"horizon": "1s"}), k) > 30 for k in range(800)])
+    assert share == pytest.approx(0.2, abs=0.05)
+
+
+def test_surges_multiply_the_rate_in_their_window():
+    surges = [
+        {"start": "0s", "length": "1h", "factor": 3.0},
+        {"start": "2h", "length": "2h", "factor": 0.0},
+        {"start": "3h30min", "length": "3h", "factor": 2.0},
+    ]
+    edges, rates = rate_steps(desk({"rate": "36/h", "surges": surges}, horizon="8h"), 1, 0)
+    assert (edges / 3600).tolist() == [0, 1, 2, 3.5, 4, 6.5, 8]
+    assert rates * 3600 == pytest.approx([108, 36, 0, 0, 72, 36])
+    hours = np.bincount(
+        (draw(desk({"rate": "3600/h", "surges": surges}, horizon="8h")).arrived_s // 3600).astype(
+            int
+        )
+    )
+    assert hours[:4] / 3600 == pytest.approx([3, 1, 0, 0], abs=0.1)
+
+
+def test_a_rate_of_nothing_and_a_load_of_nothing_bring_no_tickets():
+    assert len(draw(desk({"rate": "0/h"}))) == 0
+    assert len(draw(desk({"rate": "40/h", "scale": 0.0}))) == 0
+    week = {"kind": "hourly", "rate": "40/h", "week": {"days": [0, 0, 0, 0, 0, 0, 1]}}
+    assert len(draw(desk(week, horizon="5d"))) == 0
+
+
+def test_an_absurd_load_is_a_fault_of_the_scenario():
+    with pytest.raises(ScenarioError, match=r"arrivals.rate: about 6.05e\+08 tickets"):
+        draw(desk({"rate": "1000/s"}, horizon="1w"))
+
+
+# Recorded traces
+
+TRACE = pd.read_csv(DATA / "trace.csv")
+RECORDED_S = (pd.to_datetime(TRACE["timestamp"]) - pd.Timestamp("2026-01-05")).dt.total_seconds()
+
+
+def traced(path=DATA / "trace.csv", scale=1.0, **more):
+    return desk({"kind": "trace", "trace": str(path), "scale": scale}, **{"horizon": "1d", **more})
+
+
+def test_a_trace_is_played_as_it_was_recorded():
+    demand = draw(traced())
+    assert (demand.arrived_s == RECORDED_S).all()
+    assert [demand.texts[k] for k in demand.text] == TRACE["text"].tolist()
+    assert [demand.categories[k] for k in demand.category] == TRACE["category"].tolist()
+    assert [PRIORITIES[k] for k in demand.priority] == TRACE["priority"].tolist()
+    # In every replication the same.
+    assert (draw(traced(), 5).arrived_s == demand.arrived_s).all()
+
+
+def test_a_trace_scaled_to_nothing_is_empty_and_keeps_its_categories():
+    demand = draw(traced(scale=0.0))
+    assert len(demand) == 0
+    assert demand.categories == CATEGORIES == category_names(traced())
+
+
+def test_half_a_trace_is_some_of_its_rows():
+    kept = [draw(traced(scale=0.5), k) for k in range(200)]
+    assert np.mean([len(demand) for demand in kept]) == pytest.approx(30, abs=1.5)
+    for demand in kept:
+        assert set(demand.arrived_s) <= set(RECORDED_S)
+        assert demand.categories == CATEGORIES
+        texts = dict(zip(RECORDED_S, TRACE["text"], strict=True))
+        assert [demand.texts[k] for k in demand.text] == [texts[t] for t in demand.arrived_s]
+
+
+def test_more_than_a_whole_trace_repeats_rows_before_the_next():
+    counts = []
+    for k in range(100):
+        demand = draw(traced(scale=2.3), k)
+        assert (np.diff(demand.arrived_s) >= 0).all()
+        assert demand.arrived_s[-1] < DAY
+        # The recorded moments are all there; copies lie between a row and the next.
+        assert set(RECORDED_S) <= set(demand.arrived_s)
+        row = np.searchsorted(RECORDED_S, demand.arrived_s, side="right") - 1
+        copies = np.bincount(row, minlength=60)
+        assert set(copies) <= {2, 3}
+        assert [demand.texts[c] for c in demand.text] == TRACE["text"].to_numpy()[row].tolist()
+        counts.append(len(demand))
+    assert np.mean(counts) == pytest.approx(60 * 2.3, abs=1.5)
+
+
+def test_only_what_lies_in_the_run_is_played():
+    demand = draw(traced(start="2026-01-05", horizon="1h"))
+    assert len(demand) == (RECORDED_S < 3600).sum()
+    with pytest.raises(ScenarioError, match="no timestamp lies in the run"):
+        draw(traced(start="2026-02-01"))
+
+
+def write(tmp_path, text):
+    path = tmp_path / "times.csv"
+    path.write_text(text)
+    return path
+
+
+def test_times_are_local_unless_they_say_otherwise(tmp_path):
+    path = write(tmp_path, "timestamp\n2026-07-01 09:00\n2026-07-01 10:30:15.5\n")
+    where = {"start": "2026-07-01", "time_zone": "America/New_York"}
+    assert draw(traced(path, **where)).arrived_s.tolist() == [9 * 3600, 10.5 * 3600 + 15.5]
+    path = write(tmp_path, "timestamp\n2026-07-01T09:00:00Z\n2026-07-01T10:00:00Z\n")
+    assert draw(traced(path, **where)).arrived_s.tolist() == [5 * 3600, 6 * 3600]
+
+
+@pytest.mark.parametrize(
+    ("offset", "summer"), [("+01:00", "+02:00"), ("+00:00", "+01:00")], ids=["Berlin", "London"]
+)
+def test_offsets_that_change_with_the_clocks_are_understood(tmp_path, offset, summer):
+    rows = [f"2026-03-28T12:00:00{offset}", f"2026-03-30T12:00:00{summer}"]
+    path = write(tmp_path, "timestamp\n" + "\n".join(rows) + "\n")
+    zone = {"+01:00": "Europe/Berlin", "+00:00": "Europe/London"}[offset]
+    demand = draw(traced(path, start="2026-03-28", time_zone=zone, horizon="3d"))
+    assert (demand.arrived_s / 3600).tolist() == [12, 2 * 24 + 11]
+
+
+def test_no_ticket_is_lost_when_the_clocks_change(tmp_path):
+    # 01:30 comes twice on that day, and says not which; 01:30 in March does not come at all.
+    path = write(tmp_path, "timestamp\n2026-10-25 00:30\n2026-10-25 01:30\n2026-10-25 03:00\n")
+    london = {"time_zone": "Europe/London"}
+    assert len(draw(traced(path, start="2026-10-25", **london))) == 3
+    path = write(tmp_path, "timestamp\n2026-03-29 00:30\n2026-03-29 01:30\n2026-03-29 03:00\n")
+    assert len(draw(traced(path, start="2026-03-29", **london))) == 3
+
+
+def test_numbers_are_seconds_and_need_no_order(tmp_path):
+    path = write(tmp_path, "timestamp,category\n300,B\n100.5,A\n300,A\n-5,A\n90000,C\n")
+    demand = draw(traced(path))
+    assert demand.arrived_s.tolist() == [100.5, 300, 300]
+    assert [demand.categories[k] for k in demand.category] == ["A", "B", "A"]
+    frame = pd.DataFrame({"timestamp": pd.to_datetime(["2026-01-05 01:00", "2026-01-05 00:30"])})
+    parquet = tmp_path / "times.parquet"
+    frame.to_parquet(parquet)
+    assert draw(traced(parquet)).arrived_s.tolist() == [1800, 3600]
+
+
+def test_a_trace_of_times_alone_takes_texts_from_the_corpus(tmp_path):
+    path = write(tmp_path, "timestamp\n10\n20\n30\n")
+    demand = draw(traced(path, tickets={"corpus": str(DATA / "corpus.csv")}))
+    assert (demand.corpus.category[demand.text] == demand.category).all()
+    assert draw(traced(path)).categories == ("General",)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("when\n1\n", "no column timestamp; it has: when"),
+        ("timestamp\nyesterday\n", "numbers of seconds or ISO times"),
+        ("timestamp,priority\n1,hgih\n", "unknown priority in the trace"),
+        ("", "not a readable CSV"),
+    ],
+)
+def test_a_bad_trace_says_what_is_wrong(tmp_path, text, reason):
+    with pytest.raises(ScenarioError, match=reason):
+        draw(traced(write(tmp_path, text)))

@@ -1,0 +1,229 @@
+"""What-if against baseline: which figures differ, by how much, how sure, in plain words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from twin.differences import differences
+from twin.faults import nearest
+from twin.kpis import kpi_table
+from twin.results import Results
+from twin.sequential import split_name
+from twin.wording import amount
+
+if TYPE_CHECKING:
+    from twin.results import Run
+
+# Verdicts; figures without a better direction are higher or lower.
+BETTER, WORSE, HIGHER, LOWER = "better", "worse", "higher", "lower"
+OPEN, EQUAL, UNKNOWN = "no difference shown", "equal", "not known"
+
+_CONDITIONS = {
+    "seed": "another seed",
+    "start": "another start",
+    "time_zone": "another time zone",
+    "horizon_s": "another horizon",
+    "warm_up_s": "another warm-up",
+    "code": "another version of the twin's code or of its packages",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Differences of what-if scenarios from a baseline.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row a scenario and figure: scenario, kpi, group, unit, baseline, what_if, difference,
+        low, high, p, p_adjusted, verdict, replications, more_replications, paired. See
+        `twin.differences.differences` for the numbers. Verdicts: better, worse (higher, lower for
+        figures without a better direction), no difference shown, equal (in every replication), not
+        known (no data, or too few replications).
+    baseline : str
+    level : float
+        Joint level of all rows.
+    notes : tuple of str
+        What is not paired, and why.
+    """
+
+    table: pd.DataFrame
+    baseline: str
+    level: float
+    notes: tuple[str, ...]
+
+    @property
+    def method(self) -> str:
+        """How the verdicts and intervals were come to."""
+        paired = self.table["paired"]
+        if paired.all():
+            how = "paired differences under common random numbers"
+        else:
+            how = "differences" if paired.any() else "differences of runs that do not pair (Welch)"
+        count = int(self.table["p"].notna().sum())
+        return (
+            f"{how}; over all {count} rows together, intervals hold with {self.level:.0%} "
+            f"(Bonferroni), and verdicts err with at most {1 - self.level:.0%} (Holm)"
+        )
+
+    def sentences(self) -> list[str]:
+        """A sentence for each figure that differs or is open, scenario by scenario."""
+        return [_sentence(row) for row in self.table.to_dict("records") if row["verdict"] != EQUAL]
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    name = f"{row['kpi']} ({row['group']})" if row["group"] else row["kpi"]
+    start = f"{row['scenario']}: {name}"
+    if row["verdict"] == UNKNOWN:
+        return f"{start}: not known, too little data"
+    unit = row["unit"]
+    was, now = amount(row["baseline"], unit), amount(row["what_if"], unit)
+    change = f"by {interval(row)}"
+    if row["verdict"] != OPEN:
+        return f"{start} is {row['verdict']}: {now} against {was}, {change}"
+    more = row["more_replications"]
+    settle = "not even a million replications"
+    if not math.isnan(more):
+        settle = f"about {more:,.0f} more replications"
+    return f"{start}: no difference shown ({now} against {was}, {change}); {settle} would settle it"
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """A difference with its interval, as "-5.2 min (-6.6 min to -3.8 min)"."""
+    unit = row["unit"]
+    bounds = f"({signed(row['low'], unit)} to {signed(row['high'], unit)})"
+    return f"{signed(row['difference'], unit)} {bounds}"
+
+
+def signed(value: float, unit: str) -> str:
+    """A difference with its sign and unit."""
+    return f"+{amount(value, unit)}" if value > 0 else amount(value, unit)
+
+
+def compare(
+    results: Results,
+    baseline: str | None = None,
+    kpis: Sequence[str] | None = None,
+    level: float = 0.95,
+) -> Comparison:
+    """Compare what-if scenarios with a baseline.
+
+    Replications pair where both runs had the same seed, window of time and code; elsewhere the
+    notes say why not, and the intervals are those of unrelated runs, which are wider.
+
+    Parameters
+    ----------
+    results : Results
+        Of two or more scenarios; of several runs: `twin.comparison.join`.
+    baseline : str, optional
+        Name of the scenario to compare with; by default "baseline" if there is one, else the first.
+    kpis : sequence of str, optional
+        Figures ("service_level") or figures and groups ("service_level:urgent"); by default all
+        that have a better direction, of all tickets. Fewer make narrower intervals.
+    level : float
+        Joint confidence level of all rows.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to compare, or a name is unknown.
+    """
+    runs = {run.scenario: run for run in results.runs}
+    there = list(dict.fromkeys(results.kpis["scenario"]))
+    if baseline is None:
+        baseline = "baseline" if "baseline" in runs else results.runs[0].scenario
+    if baseline not in runs:
+        raise ValueError(f"no scenario {baseline!r}; {nearest(baseline, runs)}")
+    if baseline not in there or len(there) < 2:
+        raise ValueError("a comparison needs two scenarios with a whole replication each")
+    better = kpi_table().set_index("kpi")["better"].to_dict()
+    rows = [(name, "") for name, way in better.items() if way] if kpis is None else _rows(kpis)
+    paired, notes = {}, []
+    for name in there:
+        if name == baseline:
+            continue
+        reasons = unpaired_reasons(runs[baseline], runs[name])
+        left_out, common = _unshared(results.kpis, baseline, name)
+        if common < 2:
+            reasons.append("fewer than two replications in common")
+        elif left_out and not reasons:
+            notes.append(
+                f"{name}: {left_out} replications without a partner in the other are left out"
+            )
+        paired[name] = not reasons
+        if reasons:
+            notes.append(
+                f"{name} and {baseline} do not pair ({', '.join(reasons)}): "
+                "intervals are those of unrelated runs, which are wider"
+            )
+    table = differences(results.kpis, baseline, rows, paired, level)
+    verdicts = [_verdict(row, better[row["kpi"]], level) for row in table.to_dict("records")]
+    table.insert(table.columns.get_loc("p_adjusted") + 1, "verdict", verdicts)
+    return Comparison(table, baseline, level, tuple(notes))
+
+
+def _rows(kpis: Iterable[str]) -> list[tuple[str, str]]:
+    known = list(kpi_table()["kpi"])
+    rows = [split_name(name) for name in kpis]
+    for kpi, _ in rows:
+        if kpi not in known:
+            raise ValueError(f"no figure {kpi!r}: {nearest(kpi, known)}")
+    return list(dict.fromkeys(rows))
+
+
+def _verdict(row: Mapping[str, Any], better: str, level: float) -> str:
+    if math.isnan(row["p"]):
+        return UNKNOWN
+    if row["difference"] == 0 and row["low"] == row["high"]:
+        return EQUAL
+    if row["p_adjusted"] > 1 - level:
+        return OPEN
+    direction = HIGHER if row["difference"] > 0 else LOWER
+    if not better:
+        return direction
+    return BETTER if direction == better else WORSE
+
+
+def unpaired_reasons(first: Run, second: Run) -> list[str]:
+    """Why the replications of two runs are not the same customers on the same days; none: they are.
+
+    Runs from before manifests knew are taken not to be.
+    """
+    known = [run.manifest.get("pairs_by") for run in (first, second)]
+    if not known[0] or not known[1]:
+        return ["an old run that does not say what it was played with"]
+    return [
+        f"{reason} ({known[0].get(key)} and {known[1].get(key)})"
+        for key, reason in _CONDITIONS.items()
+        if known[0].get(key) != known[1].get(key)
+    ]
+
+
+def _unshared(kpis: pd.DataFrame, first: str, second: str) -> tuple[int, int]:
+    """How many replications only one of two scenarios has, and how many both."""
+    numbers = [set(kpis.loc[kpis["scenario"] == name, "replication"]) for name in (first, second)]
+    return len(numbers[0] ^ numbers[1]), len(numbers[0] & numbers[1])
+
+
+def join(parts: Sequence[Results]) -> Results:
+    """Results of several calls as one; a scenario that comes again is called "name (2)"."""
+    kpis, failures, runs = [], [], []
+    seen: dict[str, int] = {}
+    for part in parts:
+        names = {}
+        for run in part.runs:
+            seen[run.scenario] = count = seen.get(run.scenario, 0) + 1
+            names[run.scenario] = run.scenario if count == 1 else f"{run.scenario} ({count})"
+            runs.append(replace(run, scenario=names[run.scenario]))
+        for frames, frame in ((kpis, part.kpis), (failures, part.failures)):
+            frames.append(frame.assign(scenario=frame["scenario"].map(names).astype("str")))
+    return Results(pd.concat(kpis, ignore_index=True), pd.concat(failures), tuple(runs))

@@ -1,0 +1,234 @@
+"""Differences of figures between scenarios, tested all at once; sees frames only.
+
+Under common random numbers replication k of two scenarios is the same customers on the same days,
+so what varies is their difference: it is judged by leaving out the same replication of both in
+turn (the jackknife of `twin.stats`). Where replications do not pair, the two errors add up and the
+degrees of freedom are those of Welch (1947), Biometrika 34.
+
+With many figures some differ by luck. So p-values are adjusted by the rule of Holm (1979),
+Scandinavian Journal of Statistics 6: the chance to call any difference where there is none is at
+most 1 - level, over all rows together. Intervals are simultaneous by Bonferroni's rule: with
+probability `level` all of them hold their true difference. Holm's rule finds at least what
+Bonferroni's does, so now and then a difference is shown though its interval touches 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import special
+
+from twin.stats import Floats, check_level, divide, jackknife_error, leave_one_out, matrices
+from twin.stats import quantile_t as t_quantile
+
+# Differences below this share of the figures are the rounding of sums of floats.
+_ROUNDING = 1e-9
+# Chance to show a difference of the size found, at the number of replications that is advised.
+POWER = 0.8
+_MOST = 1_000_000
+
+
+def differences(
+    kpis: pd.DataFrame,
+    baseline: str,
+    rows: Sequence[tuple[str, str]],
+    paired: Mapping[str, bool] | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """What-if scenarios against a baseline, figure by figure.
+
+    Parameters
+    ----------
+    kpis : DataFrame
+        Columns of the table kpis, scenario and replication.
+    baseline : str
+        Name of the scenario to compare with; all others are compared.
+    rows : sequence of (str, str)
+        The figures and groups to compare.
+    paired : mapping of str to bool, optional
+        Whether the replications of a scenario are those of the baseline; by default they are.
+    level : float
+        Joint level of all intervals and tests.
+
+    Returns
+    -------
+    DataFrame
+        A row a scenario and figure: scenario, kpi, group, unit, baseline, what_if, difference
+        (what_if - baseline), low, high, p (of this row alone), p_adjusted, replications (of the
+        scenario with fewer), more_replications (of each scenario, for an 80 % chance to show a
+        difference of the size found; missing where it is shown or where a million are too few),
+        paired. Bounds and p are missing where a figure has no data or one replication.
+
+    Raises
+    ------
+    ValueError
+        If the level is out of range, or the baseline is not there.
+    """
+    check_level(level)
+    names = list(dict.fromkeys(kpis["scenario"]))
+    if baseline not in names:
+        raise ValueError(f"no scenario {baseline!r} to compare with; there are: {', '.join(names)}")
+    keys = pd.MultiIndex.from_tuples(rows, names=["kpi", "group"])
+    wanted = kpis[pd.MultiIndex.from_frame(kpis[["kpi", "group"]]).isin(keys)]
+    units = wanted.drop_duplicates(["kpi", "group"]).set_index(["kpi", "group"])["unit"]
+    base = wanted[wanted["scenario"] == baseline]
+    blocks = []
+    for name in names:
+        if name == baseline:
+            continue
+        what_if = wanted[wanted["scenario"] == name]
+        pairs = True if paired is None else paired[name]
+        found = _paired(base, what_if, keys) if pairs else _unpaired(base, what_if, keys)
+        labels = {"kpi": keys.get_level_values(0), "group": keys.get_level_values(1)}
+        block = pd.DataFrame({"scenario": name, **labels, **found, "paired": pairs})
+        blocks.append(block.assign(unit=units.reindex(keys).to_numpy()))
+    table = pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame(columns=_COLUMNS)
+    table = table[table["baseline"].notna() | table["what_if"].notna()].reset_index(drop=True)
+    return _judged(table, level)
+
+
+_COLUMNS = [
+    "scenario",
+    "kpi",
+    "group",
+    "unit",
+    "baseline",
+    "what_if",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_adjusted",
+    "replications",
+    "more_replications",
+    "paired",
+]
+
+
+def _aligned(
+    frame: pd.DataFrame, keys: pd.MultiIndex, numbers: npt.NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """Numerators and denominators of shape (figures, replications); 0 where there are none."""
+    table, over, under, replications = matrices(frame)
+    row = pd.MultiIndex.from_frame(table[["kpi", "group"]]).get_indexer(keys)
+    column = pd.Index(replications).get_indexer(pd.Index(numbers))
+    there = np.outer(row >= 0, column >= 0)
+    shape = (len(keys), len(numbers))
+    out = np.zeros((2, *shape))
+    for k, values in enumerate((over, under)):
+        if values.size:
+            out[k] = np.where(there, values[np.ix_(row, column)], 0.0)
+    return out[0], out[1]
+
+
+def _paired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex) -> dict[str, Any]:
+    numbers = np.intersect1d(base["replication"], what_if["replication"])
+    a, b = (_aligned(frame, keys, numbers) for frame in (base, what_if))
+    seen = ((a[0] != 0) | (a[1] != 0)) | ((b[0] != 0) | (b[1] != 0))
+    n = seen.sum(axis=-1)
+    left_out = leave_one_out(*b) - leave_one_out(*a)
+    values = [divide(over.sum(axis=-1), under.sum(axis=-1)) for over, under in (a, b)]
+    error = jackknife_error(left_out, seen)
+    return _found(*values, error, n - 1, n, error * np.sqrt(n))
+
+
+def _unpaired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex) -> dict[str, Any]:
+    values, squares, counts = [], [], []
+    for frame in (base, what_if):
+        over, under = _aligned(frame, keys, np.unique(frame["replication"]))
+        seen = (over != 0) | (under != 0)
+        values.append(divide(over.sum(axis=-1), under.sum(axis=-1)))
+        squares.append(jackknife_error(leave_one_out(over, under), seen) ** 2)
+        counts.append(seen.sum(axis=-1))
+    total = squares[0] + squares[1]
+    parts = sum(divide(s**2, np.maximum(n - 1, 1)) for s, n in zip(squares, counts, strict=True))
+    freedom = np.maximum(divide(total**2, parts), 1.0)
+    # Without any spread there is nothing to be free.
+    freedom = np.where(np.isnan(freedom), 1.0, freedom)
+    spread = np.sqrt(squares[0] * counts[0] + squares[1] * counts[1])
+    return _found(*values, np.sqrt(total), freedom, np.minimum(*counts), spread)
+
+
+def _found(
+    base: Floats, what_if: Floats, error: Floats, freedom: Any, counted: Any, spread: Floats
+) -> dict[str, Any]:
+    difference = what_if - base
+    scale = _ROUNDING * np.maximum(np.abs(base), np.abs(what_if))
+    difference = np.where(np.abs(difference) <= scale, 0.0, difference)
+    error = np.where(error <= scale, 0.0, error)
+    return {
+        "baseline": base,
+        "what_if": what_if,
+        "difference": difference,
+        "error": error,
+        "freedom": freedom,
+        "replications": counted,
+        "spread": spread,
+    }
+
+
+def _judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
+    if table.empty:
+        return pd.DataFrame(columns=_COLUMNS)
+    difference, error, freedom, spread = (
+        table[name].to_numpy(dtype=float) for name in ("difference", "error", "freedom", "spread")
+    )
+    # No spread at all: the difference is exact.
+    exact = np.where(difference == 0, 0.0, np.inf)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = np.where(error == 0, exact, np.abs(difference) / error)
+    p = 2 * special.stdtr(np.maximum(freedom, 1), -score)
+    p[np.isnan(error) | np.isnan(difference)] = np.nan
+    known = int(np.isfinite(p).sum())
+    tail = (1 - level) / (2 * max(known, 1))
+    half_width = t_quantile(freedom, 1 - tail) * error
+    adjusted = holm(p)
+    open_ = (adjusted > 1 - level) & (difference != 0) & (error > 0)
+    more = [
+        _more(d, s, n, tail) if still else np.nan
+        for d, s, n, still in zip(difference, spread, table["replications"], open_, strict=True)
+    ]
+    return table.assign(
+        low=difference - half_width,
+        high=difference + half_width,
+        p=p,
+        p_adjusted=adjusted,
+        more_replications=more,
+    )[_COLUMNS]
+
+
+def holm(p: npt.ArrayLike) -> Floats:
+    """P-values adjusted for their number; missing ones stay missing and do not count.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.03, float("nan"), 0.02]).tolist()
+    [0.03, 0.04, nan, 0.04]
+    """
+    values = np.asarray(p, dtype=float)
+    out = np.full(values.shape, np.nan)
+    order = np.argsort(values)[: int(np.isfinite(values).sum())]
+    steps = values[order] * np.arange(len(order), 0, -1)
+    out[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return out
+
+
+def _more(difference: float, spread: float, counted: int, tail: float) -> float:
+    """Further replications until a difference of this size is shown with probability `POWER`."""
+    wanted = float(counted)
+    for _ in range(50):
+        freedom = max(wanted - 1, 1.0)
+        reach = float(t_quantile(freedom, 1 - tail) + t_quantile(freedom, POWER))
+        needed = max(2.0, math.ceil((reach * spread / abs(difference)) ** 2))
+        if needed > _MOST:
+            return math.nan
+        if needed == wanted:
+            break
+        # Halfway, as the two sides pull in turn.
+        wanted = math.ceil((wanted + needed) / 2)
+    return max(1.0, wanted - counted)

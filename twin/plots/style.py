@@ -1,0 +1,240 @@
+"""How figures look: colours, axes in people's units, direct labels, and pictures as SVG.
+
+Colours are those of Okabe and Ito (2008, Color Universal Design), told apart by colour-blind eyes.
+All is set on the Axes itself, so that a figure looks the same in a notebook, a report, or a figure
+of one's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, Formatter, FuncFormatter, Locator, NullLocator
+
+BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
+PURPLE, SKY, YELLOW, GREY = "#cc79a7", "#56b4e9", "#f0e442", "#8a9097"
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW, GREY)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+# Ink, paper and lines; a report gives them the colours of its page.
+INK, MUTED, GRID, PAPER = "#23272b", "#5b6268", "#dadde0", "#fefefe"
+PRIORITY_COLOURS = {"urgent": RED, "high": ORANGE, "normal": BLUE, "low": GREEN}
+
+# Small on purpose: on a phone a figure fills the screen, and its letters stay letters.
+WIDTH, HEIGHT = 5.0, 3.1
+SIZE, SMALL = 9.5, 8.5
+
+_DURATIONS = (
+    (0.1, "0.1 s"), (1.0, "1 s"), (10.0, "10 s"), (60.0, "1 min"), (600.0, "10 min"),
+    (3600.0, "1 h"), (14400.0, "4 h"), (86400.0, "1 d"), (604800.0, "1 w"),
+)  # fmt: skip
+_NAME = re.compile(r' id="([^"]*)"')
+_POINTER = re.compile(r'(?:url\(|href=")#([^")]*)')
+_STEPS_S = (3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2419200, 7257600)
+
+
+def axes(ax: Axes | None, height: float = HEIGHT, width: float = WIDTH) -> Axes:
+    """The Axes given, or a new one that notebooks show."""
+    if ax is None:
+        from matplotlib import pyplot
+
+        _, ax = pyplot.subplots(figsize=(width, height), layout="constrained")
+    return ax
+
+
+def dress(ax: Axes, title: str, x: str = "", y: str = "", *, grid: str = "y") -> None:
+    """Title, labels with units, quiet lines."""
+    ax.set_title(plain(title), loc="left", fontsize=SIZE + 1, color=INK, fontweight="bold")
+    ax.set_xlabel(plain(x), fontsize=SIZE, color=MUTED)
+    ax.set_ylabel(plain(y), fontsize=SIZE, color=MUTED)
+    ax.tick_params(colors=MUTED, labelsize=SIZE, length=3, which="both")
+    ax.set_facecolor("none")
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(GRID)
+    ax.set_axisbelow(True)
+    if grid:
+        ax.grid(axis=grid, color=GRID, linewidth=0.7)  # type: ignore[arg-type]
+
+
+def plain(text: str) -> str:
+    """Text that is shown as it is: dollars begin no formula."""
+    return text.replace("$", r"\$")
+
+
+def short(text: str, most: int = 30) -> str:
+    """Text that is cut where it would fill the figure."""
+    return plain(text if len(text) <= most else f"{text[: most - 1].rstrip()}…")
+
+
+def note(ax: Axes, text: str, *, x: float = 0.0, y: float = 1.01, ha: str = "left") -> None:
+    """A small remark, in fractions of the axes; above them by default."""
+    ax.text(
+        x, y, plain(text), transform=ax.transAxes, fontsize=SMALL, color=MUTED, ha=ha, va="bottom"
+    )
+
+
+def nothing(ax: Axes, text: str) -> Axes:
+    """Say that there is nothing to draw."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.grid(visible=False)
+    ax.text(0.5, 0.5, plain(text), transform=ax.transAxes, fontsize=SIZE, color=MUTED,
+            ha="center", va="center")  # fmt: skip
+    return ax
+
+
+def label_ends(ax: Axes, labels: Iterable[tuple[float, str, str]]) -> None:
+    """Names of lines beside their right ends, moved apart where they would overlap.
+
+    Parameters
+    ----------
+    ax : Axes
+        With its lines drawn and its limits set.
+    labels : iterable of (float, str, str)
+        Where the line ends (y, in data), its name, its colour.
+    """
+    to_axes = ax.transData + ax.transAxes.inverted()
+    left = ax.get_xlim()[0]
+    placed = [(float(to_axes.transform((left, y))[1]), name, colour) for y, name, colour in labels]
+    placed.sort(key=lambda item: item[0])
+    gap = 0.085
+    heights = spread([item[0] for item in placed], gap)
+    for y, (_, name, colour) in zip(heights, placed, strict=True):
+        ax.plot([1.03], [y], marker="o", markersize=5, color=colour, transform=ax.transAxes,
+                clip_on=False, linestyle="none", gid="key")  # fmt: skip
+        ax.text(1.055, y, plain(name), transform=ax.transAxes, fontsize=SIZE, color=INK,
+                va="center")  # fmt: skip
+
+
+def spread(wanted: Sequence[float], gap: float, low: float = 0.0, high: float = 1.0) -> list[float]:
+    """Places near the wanted ones (rising), at least a gap apart, within bounds where they fit.
+
+    Examples
+    --------
+    >>> spread([0.5, 0.5], 0.25)
+    [0.375, 0.625]
+    """
+    places = np.clip(np.asarray(wanted, dtype=float), low, high)
+    # Push overlapping pairs apart by halves until none is left; there are only a few labels.
+    for _ in range(200):
+        lack = gap - np.diff(places)
+        if not (lack > 1e-9).any():
+            break
+        for k in np.flatnonzero(lack > 1e-9):
+            push = (gap - (places[k + 1] - places[k])) / 2
+            places[k] -= push
+            places[k + 1] += push
+        if places[0] < low:
+            places += low - places[0]
+        elif places[-1] > high:
+            places -= places[-1] - high
+    return [float(y) for y in places]
+
+
+class _Calendar(Locator):
+    """Ticks at round hours or days of a run."""
+
+    def __call__(self) -> Any:
+        assert self.axis is not None
+        return self.tick_values(*self.axis.get_view_interval())
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        step = next((s for s in _STEPS_S if (vmax - vmin) / s <= 8.5), None)
+        step = step or int(np.ceil((vmax - vmin) / 8 / 604800)) * 604800
+        return np.arange(np.ceil(vmin / step), np.floor(vmax / step) + 1) * step
+
+
+def clock_axis(ax: Axes, end_s: float, start: date | None, warm_up_s: float = 0.0) -> None:
+    """An x axis of simulated seconds, read as days and hours; the warm-up is shaded."""
+    ax.set_xlim(0, end_s)
+    ax.xaxis.set_major_locator(_Calendar())
+    ax.xaxis.set_major_formatter(_clock(end_s, start))
+    long = end_s > 2 * 86400
+    ax.set_xlabel("" if start is not None else f"{'days' if long else 'hours'} since the start")
+    if warm_up_s > 0:
+        ax.axvspan(0, min(warm_up_s, end_s), color=GREY, alpha=0.15, linewidth=0, gid="warm-up")
+        ax.text(0.006, 0.985, "warm-up", transform=ax.transAxes, fontsize=SMALL, color=MUTED,
+                va="top")  # fmt: skip
+
+
+def _clock(end_s: float, start: date | None) -> Formatter:
+    def label(moment_s: float, _: Any = None) -> str:
+        if start is None:
+            return f"{moment_s / (86400 if end_s > 2 * 86400 else 3600):g}"
+        day = start + timedelta(days=int(moment_s // 86400))
+        if moment_s % 86400:
+            return f"{int(moment_s % 86400 // 3600):02d}:00"
+        return f"{day:%a} {day.day}" if end_s <= 16 * 86400 else f"{day.day} {day:%b}"
+
+    return FuncFormatter(label)
+
+
+def duration_axis(ax: Axes, low_s: float, high_s: float, *, axis: str = "x") -> None:
+    """A logarithmic axis of seconds, read as seconds, minutes, hours and days."""
+    low_s, high_s = max(low_s, 0.01), max(high_s, 0.1)
+    of = ax.xaxis if axis == "x" else ax.yaxis
+    (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
+    (ax.set_xlim if axis == "x" else ax.set_ylim)(low_s, high_s)
+    inside = [(s, name) for s, name in _DURATIONS if low_s <= s <= high_s]
+    names = dict(inside)
+    of.set_major_locator(FixedLocator([s for s, _ in inside]))
+    of.set_minor_locator(NullLocator())
+    of.set_major_formatter(FuncFormatter(lambda s, _: names.get(s, f"{s:g} s")))
+
+
+def percent_axis(ax: Axes, *, axis: str = "y") -> None:
+    """An axis of shares, read as per cent."""
+    of = ax.xaxis if axis == "x" else ax.yaxis
+    of.set_major_formatter(FuncFormatter(lambda v, _: f"{v * 100:g} %"))
+
+
+def svg(
+    draw: Callable[[Axes], object], name: str, height: float = HEIGHT, width: float = WIDTH
+) -> str:
+    """A figure as SVG to stand within a page: no title, text as text, the page's own colours.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws into the Axes it is given.
+    name : str
+        Letters, digits and hyphens; what is named inside the picture begins with it, so that
+        several pictures stand in one page.
+    height, width : float
+        Inches; 72 units of the picture each.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element. Ink, paper and grid are CSS variables (``--ink``, ``--muted``,
+        ``--grid``, ``--paper``).
+    """
+    # With a salt, names within a picture are the same each time.
+    settings = {"svg.fonttype": "none", "svg.hashsalt": name, "path.simplify_threshold": 0.2}
+    with mpl.rc_context(settings):  # type: ignore[arg-type]
+        figure = Figure(figsize=(width, height), layout="constrained")
+        ax = figure.subplots()
+        draw(ax)
+        ax.set_title("", loc="left")
+        file = StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    text = file.getvalue()
+    text = _named(text[text.index("<svg") :], name)
+    for colour, name in ((INK, "ink"), (MUTED, "muted"), (GRID, "grid"), (PAPER, "paper")):
+        text = text.replace(colour, f"var(--{name})")
+    return text
+
+
+def _named(text: str, name: str) -> str:
+    """The picture with its inner names made its own, and those that nothing points at left out."""
+    used = set(_POINTER.findall(text))
+    text = _NAME.sub(lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
+    return _POINTER.sub(lambda m: m[0].replace("#", f"#{name}-"), text)

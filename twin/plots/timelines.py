@@ -1,0 +1,64 @@
+"""The lives of single tickets, status by status."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from twin.plots import style
+from twin.plots.over_time import STATUS_COLOURS
+
+# What is over sooner than this after arrival cannot be told apart from it.
+_FROM_S = 0.1
+
+
+def ticket_lives(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Single tickets as bars of their statuses, over the time since they arrived.
+
+    The axis is logarithmic: an assistant's second and an agent's day stand in one figure.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From `twin.series.ticket_lives`.
+    ax : Axes, optional
+    """
+    tickets = list(dict.fromkeys(frame["ticket_id"]))
+    ax = style.axes(ax, height=lives_height(len(tickets)))
+    style.dress(ax, "The life of single tickets", "time since arrival (logarithmic)", grid="x")
+    if not tickets:
+        return style.nothing(ax, "no tickets")
+    last_s = max(float(frame["end_s"].max()), 60.0)
+    style.duration_axis(ax, _FROM_S, last_s * 1.6)
+    for row in frame.itertuples():
+        y = tickets.index(row.ticket_id)
+        colour = STATUS_COLOURS.get(str(row.status), style.GREY)
+        if row.end_s > row.start_s:
+            left_s = max(row.start_s, _FROM_S)
+            width_s = max(row.end_s, left_s) - left_s
+            ax.barh(y, width_s, left=left_s, height=0.36, color=colour, label=str(row.status))
+        else:
+            mark = "X" if row.status == "Abandoned" else "o"
+            ax.plot(max(row.start_s, _FROM_S), y, mark, color=colour, markersize=7,
+                    markeredgecolor=style.INK, markeredgewidth=0.6)  # fmt: skip
+    stories = frame.drop_duplicates("ticket_id").set_index("ticket_id")["story"]
+    for y, number in enumerate(tickets):
+        story = f": {stories[number]}" if stories[number] else ""
+        ax.text(_FROM_S, y - 0.27, f"#{number}{style.plain(story)}", fontsize=style.SIZE,
+                color=style.INK, va="bottom")  # fmt: skip
+    ax.set_ylim(len(tickets) - 0.6, -0.75)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    used = [name for name in STATUS_COLOURS if (frame["status"] == name).any()]
+    ax.legend(
+        handles=[Patch(color=STATUS_COLOURS[name], label=name) for name in used],
+        fontsize=style.SMALL, ncols=4, frameon=False, labelcolor=style.INK, loc="lower left",
+        bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.1, handlelength=1, columnspacing=1.1,
+    )  # fmt: skip
+    return ax
+
+
+def lives_height(tickets: int) -> float:
+    """Height in inches at which so many tickets are legible."""
+    return 1.3 + 0.46 * max(1, tickets)

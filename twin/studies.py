@@ -1,0 +1,154 @@
+"""Studies: every point of a design played, in one tidy frame; what is done is not done again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from twin import storage
+from twin.design import Point, design
+from twin.study_file import Plan, read_study
+from twin.study_results import StudyResults, home, save_study
+from twin.study_store import Progress, StudyStore
+
+
+class StudyInterrupted(KeyboardInterrupt):
+    """A study that was cut short; its text says what is whole and where."""
+
+
+def study(
+    source: str | Path | Mapping[str, Any],
+    replications: int | None = None,
+    workers: int = 1,
+    out: str | Path | None = None,
+    *,
+    cluster: str | None = None,
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> StudyResults:
+    """Play every point of a study, with the same customers in each (common random numbers).
+
+    Parameters
+    ----------
+    source : path or mapping
+        A study file (TOML), or the same as data; see `twin.study_file.StudyFile`.
+    replications : int, optional
+        Of each point, instead of the study's own.
+    workers : int
+        Processes; results do not depend on it.
+    out : path, optional
+        Folder of results. Figures go there as they come; what is there is not played again, and
+        what failed is tried again. By default nothing is saved.
+    cluster : str, optional
+        Address of a Dask scheduler: its workers play instead.
+    resume : bool
+        False plays everything, whatever is there.
+    progress : callable, optional
+        Called with the replications done and all of them.
+
+    Returns
+    -------
+    StudyResults
+
+    Raises
+    ------
+    ScenarioError
+        If a point is no valid scenario; nothing is played then.
+    StudyInterrupted
+        On Ctrl-C; what was whole by then stays.
+    ClusterError
+        If the cluster cannot be used.
+    """
+    plan = read_study(source)
+    points = design(plan)
+    with store_for(plan, out, workers, cluster) as store:
+        wanted = [
+            (point.scenario, k)
+            for point in points
+            for k in range(replications or point.scenario.replications)
+        ]
+        try:
+            store.play(wanted, progress, again=not resume)
+        except KeyboardInterrupt:
+            raise StudyInterrupted(_what_is_left(store, wanted, out)) from None
+        results = _collect(plan, points, store, replications)
+        return results if out is None else save_study(results, plan, Path(out))
+
+
+@contextmanager
+def store_for(
+    plan: Plan, out: str | Path | None, workers: int, cluster: str | None
+) -> Iterator[StudyStore]:
+    """Where a study's replications go: below `out`, or into a folder that is gone afterwards."""
+    if workers < 1:
+        raise ValueError("workers must be 1 or more")
+    if out is not None:
+        folder = home(Path(out), plan.file.name) / "replications"
+        yield StudyStore(folder.resolve(), workers, cluster)
+        return
+    with TemporaryDirectory(prefix="twin-study-") as folder_name:
+        yield StudyStore(Path(folder_name).resolve(), workers, cluster)
+
+
+def _what_is_left(
+    store: StudyStore, wanted: Sequence[tuple[Any, int]], out: str | Path | None
+) -> str:
+    whole = {(store.home(s), k) for s, _ in wanted for k in store.whole(s)}
+    done = len(whole & {(store.home(s), k) for s, k in wanted})
+    there = f"in {store.folder}; the same command goes on from there"
+    where = "nothing was kept" if out is None else there
+    return f"interrupted: {done} of {len(wanted)} replications are whole, {where}"
+
+
+def _collect(
+    plan: Plan, points: Sequence[Point], store: StudyStore, replications: int | None
+) -> StudyResults:
+    kpis, failures, rows = [], [], []
+    notes: dict[str, None] = {}
+    for point in points:
+        asked = replications or point.scenario.replications
+        tables = [store.figures(point.scenario, k) for k in range(asked)]
+        whole = [table for table in tables if table is not None]
+        kpis += [_labelled(table, point) for table in whole]
+        for k in range(asked):
+            failed = store.failure(point.scenario, k) if tables[k] is None else None
+            if failed is not None:
+                failures.append(_labelled(failed, point))
+        labels = {"point": point.number, "scenario": point.scenario.name}
+        rows.append(labels | point.factors | {"asked": asked, "whole": len(whole)})
+        notes |= dict.fromkeys(store.notes(point.scenario))
+    if failures:
+        notes[f"{len(failures)} replications failed: each is a row of the failures"] = None
+    factors = tuple(points[0].factors)
+    file = plan.file
+    return StudyResults(
+        name=file.name,
+        question=file.question or (plan.bases[0].question if len(plan.bases) == 1 else ""),
+        factors=factors,
+        frame=_joined(kpis, "kpis", factors),
+        failures=_joined(failures, "failures", factors),
+        points=pd.DataFrame(rows),
+        shown=tuple(file.kpis),
+        crossings=tuple(crossing.model_dump() for crossing in file.crossings),
+        notes=tuple(notes),
+        played=store.played,
+    )
+
+
+def _labelled(table: pa.Table, point: Point) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas().drop(columns=["scenario"], errors="ignore")
+    labels = {"point": point.number, "scenario": point.scenario.name} | point.factors
+    return pd.concat([pd.DataFrame(labels, index=frame.index), frame], axis=1)
+
+
+def _joined(frames: Sequence[pd.DataFrame], table: str, factors: Iterable[str]) -> pd.DataFrame:
+    if frames:
+        return pd.concat(frames, ignore_index=True)
+    own = storage.empty(table).drop(columns=["scenario"], errors="ignore")
+    return pd.DataFrame(columns=["point", "scenario", *factors, "replication", *own])

@@ -1,0 +1,164 @@
+"""What a study found, in memory and on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from twin import provenance, stats, storage
+from twin.results import Results, Run
+from twin.study_file import Plan
+
+MANIFEST = "study.json"
+_FRAMES = ("frame", "failures", "points")
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """What a study found.
+
+    Attributes
+    ----------
+    name, question : str
+    factors : tuple of str
+        Names of the factor columns.
+    frame : DataFrame
+        A row a point, replication and figure: point, scenario, the factors, replication, kpi,
+        group, unit, numerator, denominator, value.
+    failures : DataFrame
+        A row a replication that failed, with its reason: point, scenario, the factors, replication,
+        stage, type, message, traceback.
+    points : DataFrame
+        A row a point: point, scenario, the factors, replications asked and whole.
+    shown : tuple of str
+        Figures that answer the question, as "kpi" or "kpi:group".
+    crossings : tuple of dict
+        Where along a factor a figure's limit matters: keys kpi, along, limit.
+    notes : tuple of str
+        What the reader must know.
+    played : int
+        Replications that this call played; the others were there from before.
+    path : Path or None
+        Folder it was saved in.
+    """
+
+    name: str
+    question: str
+    factors: tuple[str, ...]
+    frame: pd.DataFrame
+    failures: pd.DataFrame
+    points: pd.DataFrame
+    shown: tuple[str, ...]
+    crossings: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+    played: int = 0
+    path: Path | None = None
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """Every figure of every point over its replications, with its interval.
+
+        Returns
+        -------
+        DataFrame
+            Columns point, scenario, the factors, and those of `twin.stats.summarize`.
+        """
+        summary = stats.summarize(self.frame, level)
+        columns = ["point", "scenario", *self.factors]
+        return self.points[columns].merge(summary, on="scenario", how="right")
+
+    def results(self) -> Results:
+        """The points as runs, as `twin.compare` takes them."""
+        runs = []
+        for row in self.points.to_dict("records"):
+            asked, whole = int(row["asked"]), int(row["whole"])
+            status = "complete" if whole else "failed"
+            name = str(row["scenario"])
+            runs.append(Run(name, self.question, status, asked, whole, asked - whole))
+        columns = ["scenario", "replication", "kpi", "group", "unit"]
+        columns += ["numerator", "denominator", "value"]
+        failures = self.failures.drop(columns=["point", *self.factors], errors="ignore")
+        return Results(self.frame[columns], failures, tuple(runs))
+
+
+def home(out: Path, name: str) -> Path:
+    """Folder of a study in a folder of results."""
+    return out / "studies" / name
+
+
+def save_study(results: StudyResults, plan: Plan, out: Path) -> StudyResults:
+    """Write the frames and a manifest into a new folder beside the replications."""
+    parent = home(out, results.name)
+    folder = storage.new_run_folder(parent, "", provenance.code_digest())
+    saved = replace(results, path=folder)
+    for name in _FRAMES:
+        pq.write_table(
+            pa.Table.from_pandas(getattr(results, name), preserve_index=False),
+            folder / f"{name}.parquet",
+            compression="zstd",
+        )
+    manifest = {
+        "study": results.name,
+        "question": results.question,
+        "factors": list(results.factors),
+        "shown": list(results.shown),
+        "crossings": list(results.crossings),
+        "notes": list(results.notes),
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "played": results.played,
+        "code": provenance.code_digest(),
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+        "base_as_run": [base.as_data() for base in plan.bases],
+        "study_as_run": plan.file.model_dump(
+            mode="json", exclude_unset=True, exclude={"scenario", "scenarios"}
+        ),
+    }
+    # Last, so that a folder with a manifest is whole.
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    storage.write_text(folder / MANIFEST, text)
+    return saved
+
+
+def open_study(path: str | Path) -> StudyResults:
+    """Open a saved study.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its folder, or the folder of all that one study found (the newest is taken).
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or a file is damaged.
+    """
+    path = Path(path)
+    if not (path / MANIFEST).is_file():
+        inside = [p.parent for p in path.glob(f"*/{MANIFEST}")]
+        if not inside:
+            raise ValueError(f"{path} holds no study: no {MANIFEST} in it or in its folders")
+        path = max(inside, key=lambda p: (p.name[:16], p.stat().st_mtime_ns))
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        frames = {name: pd.read_parquet(path / f"{name}.parquet") for name in _FRAMES}
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    return StudyResults(
+        name=manifest["study"],
+        question=manifest["question"],
+        factors=tuple(manifest["factors"]),
+        frame=frames["frame"],
+        failures=frames["failures"],
+        points=frames["points"],
+        shown=tuple(manifest["shown"]),
+        crossings=tuple(manifest["crossings"]),
+        notes=tuple(manifest["notes"]),
+        path=path,
+    )
