@@ -147,6 +147,7 @@ def assistants(draw, roles):
             human_categories=some_categories,
             review_categories=some_categories | st.just(["*"]),
             retry_after=duration(60, 3600),
+            learning=st.just({"mode": "bandit", "effect": {"brief": -0.2}, "every": "1h"}),
         )
     )
     fallback = {"fallback_model": "openai/gpt-oss-120b"} if failing == "fallback" else {}

@@ -77,7 +77,12 @@ def staffing(pool: Pool, scenario: Scenario) -> Staircase:
             continue
         for weekdays, steps in shifts:
             if day.weekday() in weekdays:
-                changes += [(moment(day, clock_s), difference) for clock_s, difference in steps]
+                moments = np.array([moment(day, clock_s) for clock_s, _ in steps])
+                # A clock time that is left out when the clocks go forward would lie after later
+                # ones: it comes when the next one does.
+                moments = np.minimum.accumulate(moments[::-1])[::-1]
+                differences = (difference for _, difference in steps)
+                changes += zip(moments.tolist(), differences, strict=True)
     return staircase(changes)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -49,13 +50,23 @@ class Demand:
     texts: tuple[str, ...]
     articles: tuple[str, ...]
     corpus: Corpus | None
+    _swaps: Mapping[Stream, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.arrived_s)
 
     def uniform(self, stream: Stream, repeat: int = 0) -> Floats:
         """A uniform in [0, 1) for each ticket, shape (n,); the same whenever it is asked for."""
-        return uniforms(self.seed, self.replication, stream, len(self), repeat)
+        number = self._swaps.get(stream, self.replication)
+        return uniforms(self.seed, number, stream, len(self), repeat)
+
+    def swapped(self, streams: Iterable[Stream], replication: int) -> Demand:
+        """The same tickets, but some of their luck is that of another replication.
+
+        Only what is drawn after arrival can be swapped: moments, categories, texts and priorities
+        are there already. See `twin.variance`.
+        """
+        return replace(self, _swaps={**self._swaps, **dict.fromkeys(streams, replication)})
 
 
 def draw(scenario: Scenario, replication: int = 0) -> Demand:

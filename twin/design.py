@@ -158,7 +158,7 @@ def _hypercube(plan: Plan) -> list[dict[str, Level | None]]:
         levels: dict[str, Level | None] = {}
         for (name, factor), u in zip(file.factors.items(), row, strict=True):
             if isinstance(factor, Range):
-                value = _at(factor, float(u))
+                value = at_share(factor, float(u))
                 levels[name] = (value, {name: value})
             else:
                 listed = levels_of(plan, name)
@@ -167,7 +167,7 @@ def _hypercube(plan: Plan) -> list[dict[str, Level | None]]:
     return points
 
 
-def _at(factor: Range, u: float) -> Any:
+def at_share(factor: Range, u: float) -> Any:
     """The value of a range at a share of it."""
     low, high = factor.bounds
     if factor.whole:

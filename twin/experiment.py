@@ -67,6 +67,7 @@ class _Study:
             "files": provenance.file_hashes(scenario),
             "notes": [],
             "scenario_as_run": scenario.as_data(),
+            "base": provenance.base(scenario),
             "erlang_bounds": erlang_bounds(scenario),
         }
         if out is not None:

@@ -215,9 +215,32 @@ def differences(path: str | Path) -> list[tuple[str, str, str]]:
         If either cannot be read.
     """
     base = base_of(path)
-    if base is None:
-        return []
-    old, new = _flat(load(base)), _flat(load(path))
+    return [] if base is None else _changed(load(base), load(path))
+
+
+def changes(scenario: Scenario) -> tuple[str, list[tuple[str, str, str]]]:
+    """What a scenario changes in its base, by its file, by ``--set`` and by ``vary`` alike.
+
+    Returns
+    -------
+    base : str
+        Name of the file that its file extends, else of its file; empty if it is from no file.
+    list of (str, str, str)
+        Key path, value in the base, value here.
+
+    Raises
+    ------
+    ScenarioError
+        If the base cannot be read.
+    """
+    if scenario._path is None:
+        return "", []
+    base = base_of(scenario._path) or scenario._path
+    return base.name, _changed(load(base), scenario)
+
+
+def _changed(base: Scenario, scenario: Scenario) -> list[tuple[str, str, str]]:
+    old, new = _flat(base), _flat(scenario)
     keys = dict.fromkeys([*old, *new])
     return [
         (key, old.get(key, "-"), new.get(key, "-"))

@@ -51,6 +51,8 @@ Amount = Annotated[
 
 
 class Distribution(BaseModel):
+    """A distribution: quantiles and a mean."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def quantile(self, u: Floats) -> Floats:

@@ -87,7 +87,8 @@ def _short(value: object) -> str:
     text = f'"{value}"' if isinstance(value, str) else repr(value)
     if isinstance(value, bool):
         text = str(value).lower()
-    return text if len(text) <= 80 else text[:77] + "..."
+    # Both ends, since a path is known by its last part.
+    return text if len(text) <= 80 else f"{text[:38]}...{text[-38:]}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -113,3 +113,17 @@ def scenario_digest(scenario: Scenario) -> str:
     """Short hash of a scenario's data, its seed included."""
     text = json.dumps(scenario.as_data(), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def base(scenario: Scenario) -> dict[str, object]:
+    """The file that a scenario rests on, and what it changes in it; empty if it is from no file."""
+    # Not above: it draws in what explains scenarios, which the rest of this module can do without.
+    from twin.explain import changes
+    from twin.faults import ScenarioError
+
+    try:
+        name, changed = changes(scenario)
+    except ScenarioError:
+        # The file was there when the scenario was read; that it has gone is no reason not to run.
+        return {}
+    return {"file": name, "changes": changed} if name else {}

@@ -145,9 +145,9 @@ TABLES: dict[str, tuple[Column, ...]] = {
     ),
     "learning": _columns(
         ("time_s", "float64", "s", "moment of the change"),
-        ("category", "category", "", "where it holds; missing for all categories"),
-        ("prompt_version", "category", "", "version of the prompts"),
-        ("event", "category", "", "held back, live, promoted or rolled back"),
+        ("category", "string", "", "where it holds; missing for all categories"),
+        ("prompt_version", "string", "", "version of the prompts"),
+        ("event", "string", "", "held back, live, promoted or rolled back"),
         (
             "evidence",
             "float64",

@@ -72,6 +72,11 @@ class Results:
         """Every figure over its replications, with its interval; see `twin.stats.summarize`."""
         return stats.summarize(self.kpis, level)
 
+    def _repr_html_(self) -> str:
+        from twin.report.display import results_html
+
+        return results_html(self)
+
     def sanity(self) -> pd.DataFrame:
         """Whether the runs add up: conservation, Little's law, Erlang's bound where one applies.
 

@@ -141,6 +141,11 @@ class Scenario(Model):
         """Plain data that loads to an equal scenario: what was set, defaults left out."""
         return self.model_dump(mode="json", exclude_unset=True)
 
+    def _repr_html_(self) -> str:
+        from twin.report.display import scenario_html
+
+        return scenario_html(self)
+
     def vary(self, changes: Mapping[str, Any], name: str | None = None) -> Scenario:
         """A new scenario with some keys changed.
 

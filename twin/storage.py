@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -181,7 +181,9 @@ def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
     return frame.astype({"scenario": "str"}) if table in ("kpis", "sanity", "failures") else frame
 
 
-def read_table(runs: Iterable[tuple[str, Path]], table: str) -> pd.DataFrame:
+def read_table(
+    runs: Iterable[tuple[str, Path]], table: str, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
     """A table of several runs, with the columns `scenario` and `replication` in front.
 
     Only replications that are whole are read (for failures: all).
@@ -192,12 +194,15 @@ def read_table(runs: Iterable[tuple[str, Path]], table: str) -> pd.DataFrame:
         Name of the scenario and folder of the run.
     table : str
         A key of `records.TABLES`.
+    columns : sequence of str, optional
+        Only these of its columns (and `replication`), for large tables.
 
     Raises
     ------
     ValueError
         If a part is damaged or missing.
     """
+    wanted = None if columns is None else ["replication", *columns]
     tables = []
     for scenario, folder in runs:
         there = parts(folder, table)
@@ -205,7 +210,7 @@ def read_table(runs: Iterable[tuple[str, Path]], table: str) -> pd.DataFrame:
             if number not in there:
                 raise ValueError(f"{folder}: replication {number} of the table {table} is missing")
             try:
-                tables.append((scenario, pq.ParquetFile(there[number]).read()))
+                tables.append((scenario, pq.ParquetFile(there[number]).read(wanted)))
             except (pa.ArrowException, OSError) as error:
                 raise ValueError(f"{there[number]} is damaged: {error}") from None
     return join(tables, table)

@@ -67,7 +67,7 @@ class StudyStore:
         return self.folder / known[1]
 
     def _key(self, scenario: Scenario) -> str:
-        data = {k: v for k, v in scenario.as_data().items() if k not in _LABELS}
+        data = scenario.model_dump(mode="json", exclude=_LABELS)
         # Calls of this backend go into its recording: it is no longer what it was.
         live = scenario.assistant.backend == "groq"
         content = self._by_content(data, PATH_KEYS - {"recording"} if live else PATH_KEYS)

@@ -295,9 +295,9 @@ class Ledger:
         row = self._learning.take()
         columns = {
             "time_s": row["when"],
-            "category": codes(row["category"], self._demand.categories),
-            "prompt_version": codes(row["version"], versions),
-            "event": codes(row["event"], EVENTS),
+            "category": _texts(codes(row["category"], self._demand.categories)),
+            "prompt_version": _texts(codes(row["version"], versions)),
+            "event": _texts(codes(row["event"], EVENTS)),
             "evidence": row["evidence"],
         }
         return frame("learning", columns)
@@ -326,3 +326,8 @@ def _numbers(column: array[Any]) -> npt.NDArray[Any]:
         if len(column)
         else np.empty(0, column.typecode)
     )
+
+
+def _texts(column: pd.Categorical[str]) -> pd.Series[str]:
+    """A short column as plain texts, which need no categories when there are no rows."""
+    return pd.Series(column).astype("str")

@@ -33,6 +33,7 @@ def call_latency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
                    linewidths=0, label=f"{step}, {style.short(model)}")  # fmt: skip
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)
+    style.below_title(ax, min(4, frame.groupby(["model", "step"]).ngroups))
     ax.legend(fontsize=style.SMALL, frameon=False, labelcolor=style.INK, loc="lower left",
               bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.1, ncols=1, handletextpad=0.2,
               markerscale=1.6)  # fmt: skip

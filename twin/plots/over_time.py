@@ -189,7 +189,7 @@ def ratings_over_time(
     versions = frame.dropna(subset="version")
     changed = versions[versions["version"] != versions["version"].shift()]
     if len(changed) > 1:
-        for k, row in enumerate(changed.itertuples()):
+        for k, row in enumerate(style.rows_of(changed)):
             ax.axvline(row.start_s, color=style.RED, linewidth=1, linestyle="--", gid="version")
             ax.text(row.start_s, 1.08 + 0.28 * (k % 4), f" prompts {style.short(row.version, 14)}",
                     fontsize=style.SMALL, color=style.INK)  # fmt: skip

@@ -76,7 +76,7 @@ def service_by_hour(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         spine.set_visible(False)
     figure = ax.figure
     bar = figure.colorbar(mesh, ax=ax, pad=0.02, aspect=14)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.tick_params(colors=style.MUTED, labelsize=style.SIZE, length=2)
     style.percent_axis(bar.ax)
     return ax
@@ -154,15 +154,18 @@ def confusion(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     names = list(dict.fromkeys(frame["true"]))
     ax = style.axes(ax, height=confusion_height(len(names)))
-    style.dress(ax, "Categories: true and given", "given category (numbers as at the rows)", grid="")
+    style.dress(
+        ax, "Categories: true and given", "given category (numbers as at the rows)", grid=""
+    )
     if not len(frame):
         return style.nothing(ax, "nothing categorized by the assistant")
     grid = frame.pivot(index="true", columns="given", values="share").loc[names, names]
-    values = np.ma.masked_invalid(grid.to_numpy())
+    shares = grid.to_numpy(dtype=np.float64)
+    values = np.ma.masked_invalid(shares)
     ax.pcolormesh(values, cmap="Blues", vmin=0, vmax=1.15, edgecolors=style.PAPER, linewidth=0.8)
     for row in range(len(names)):
         for column in range(len(names)):
-            share = grid.iat[row, column]
+            share = shares[row, column]
             # Below half a per cent nothing is written: the table of the figures has it.
             if share >= 0.005 and len(names) <= 16:
                 ink = "#ffffff" if share > 0.55 else "#23282d"

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from twin.plots import style
 from twin.wording import amount
 
-_VERDICTS = {"better": style.BLUE, "worse": style.RED}
+# Colour and mark by verdict; all others are grey.
+_VERDICTS = {
+    "better": (style.BLUE, "o"),
+    "worse": (style.RED, "X"),
+    "higher": (style.PURPLE, "^"),
+    "lower": (style.PURPLE, "v"),
+}
+_OTHER = (style.GREY, "s")
 
 
 def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None = None) -> Axes:
@@ -40,19 +51,21 @@ def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None
     scale = 100 / rows["baseline"].abs() if relative else pd.Series(1.0, index=rows.index)
     middle, low, high = (rows[name] * scale for name in ("difference", "low", "high"))
     ax.axvline(0, color=style.MUTED, linewidth=1.1)
+    marks: dict[str, tuple[str, str]] = {}
     for y, k in enumerate(rows.index):
         verdict = str(rows.at[k, "verdict"])
-        colour = _VERDICTS.get(verdict, style.GREY)
+        colour, mark = _VERDICTS.get(verdict, _OTHER)
+        marks.setdefault(verdict, (colour, mark))
         ax.plot([low[k], high[k]], [y, y], color=colour, linewidth=2, label=verdict)
-        mark = {"better": "o", "worse": "X"}.get(verdict, "|")
         ax.plot([middle[k]], [y], mark, color=colour, markersize=6.5, gid="difference")
-    names = [f"{r.kpi}, {r.group}" if r.group else str(r.kpi) for r in rows.itertuples()]
-    ax.set_yticks(np.arange(len(rows)), [style.short(name.replace("_", " ")) for name in names])
+    several = "scenario" in rows and rows["scenario"].nunique() > 1
+    names = [_name(row, several) for row in rows.to_dict("records")]
+    ax.set_yticks(np.arange(len(rows)), [style.short(name) for name in names])
     ax.tick_params(axis="y", length=0, labelcolor=style.INK)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.spines["left"].set_visible(False)
     if "unit" in rows:
-        for y, row in enumerate(rows.itertuples()):
+        for y, row in enumerate(style.rows_of(rows)):
             # A change of shares is in points: 2 % more of 80 % would read as another number.
             words = amount(float(row.difference), str(row.unit))
             if row.unit == "share":
@@ -60,9 +73,20 @@ def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None
             sign = "+" if row.difference > 0 else ""
             ax.text(1.02, y, style.plain(f"{sign}{words}"), va="center", fontsize=style.SIZE,
                     color=style.INK, transform=ax.get_yaxis_transform())  # fmt: skip
-    style.note(ax, "blue dot: better   red cross: worse   grey: no difference shown   "
-                   "lines: intervals", x=1.2 if "unit" in rows else 1.0, ha="right")  # fmt: skip
+    handles = [
+        Line2D([], [], color=colour, marker=mark, markersize=6.5, linewidth=2, label=verdict)
+        for verdict, (colour, mark) in marks.items()
+    ]
+    style.below_title(ax, 1)
+    ax.legend(handles=handles, fontsize=style.SMALL, frameon=False, labelcolor=style.INK,
+              ncols=4, loc="lower right", bbox_to_anchor=(1.2, 1.0), borderaxespad=0.1,
+              columnspacing=1.0, handlelength=1.6)  # fmt: skip
     return ax
+
+
+def _name(row: Mapping[Any, Any], several: bool) -> str:
+    name = str(row["kpi"]).replace("_", " ") + (f", {row['group']}" if row["group"] else "")
+    return f"{row['scenario']}: {name}" if several else name
 
 
 def forest_height(rows: int) -> float:
@@ -145,11 +169,17 @@ def pareto(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
                 label="on the front" if is_front else "beaten")  # fmt: skip
     ax.margins(0.16)
     middle = float(np.mean(ax.get_xlim()))
-    for row in frame.itertuples():
+    for row in style.rows_of(frame):
         left = row.cost < middle
-        ax.annotate(style.short(str(row.scenario)), (row.cost, row.good), textcoords="offset points",
-                    xytext=(7 if left else -7, 5), ha="left" if left else "right",
-                    fontsize=style.SIZE, color=style.INK)  # fmt: skip
+        ax.annotate(
+            style.short(str(row.scenario)),
+            (row.cost, row.good),
+            textcoords="offset points",
+            xytext=(7 if left else -7, 5 if row.front else -13),
+            ha="left" if left else "right",
+            fontsize=style.SIZE,
+            color=style.INK,
+        )
     style.percent_axis(ax)
     style.note(ax, "line: the front   lines at points: 95 % interval")
     return ax
@@ -186,7 +216,13 @@ def warm_up(
     suggestion_s = float(frame["suggestion"].iloc[0])
     if np.isfinite(suggestion_s):
         ax.axvline(suggestion_s, color=style.RED, linewidth=1.4, linestyle="--", gid="suggestion")
-        ax.text(suggestion_s, 0.02, f" suggested: {amount(suggestion_s, 's')}",
-                fontsize=style.SIZE, color=style.INK, transform=ax.get_xaxis_transform())  # fmt: skip
+        ax.text(
+            suggestion_s,
+            0.02,
+            f" suggested: {amount(suggestion_s, 's')}",
+            fontsize=style.SIZE,
+            color=style.INK,
+            transform=ax.get_xaxis_transform(),
+        )
     style.label_ends(ax, ends)
     return ax

@@ -15,6 +15,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, Formatter, FuncFormatter, Locator, NullLocator
@@ -64,6 +65,11 @@ def dress(ax: Axes, title: str, x: str = "", y: str = "", *, grid: str = "y") ->
         ax.grid(axis=grid, color=GRID, linewidth=0.7)  # type: ignore[arg-type]
 
 
+def rows_of(frame: pd.DataFrame) -> Iterable[Any]:
+    """Rows as named tuples, whose fields hold what the columns do."""
+    return frame.itertuples()
+
+
 def plain(text: str) -> str:
     """Text that is shown as it is: dollars begin no formula."""
     return text.replace("$", r"\$")
@@ -75,10 +81,18 @@ def short(text: str, most: int = 30) -> str:
 
 
 def note(ax: Axes, text: str, *, x: float = 0.0, y: float = 1.01, ha: str = "left") -> None:
-    """A small remark, in fractions of the axes; above them by default."""
+    """A small remark, in fractions of the axes; above them by default, below the title."""
+    if y > 1:
+        below_title(ax, 1)
     ax.text(
         x, y, plain(text), transform=ax.transAxes, fontsize=SMALL, color=MUTED, ha=ha, va="bottom"
     )
+
+
+def below_title(ax: Axes, lines: int) -> None:
+    """Make room between title and axes for so many lines of small print."""
+    ax.set_title(ax.get_title("left"), loc="left", pad=6 + 13 * lines, fontsize=SIZE + 1,
+                 color=INK, fontweight="bold")  # fmt: skip
 
 
 def nothing(ax: Axes, text: str) -> Axes:
@@ -147,7 +161,9 @@ class _Calendar(Locator):
         return self.tick_values(*self.axis.get_view_interval())
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
-        step = next((s for s in _STEPS_S if (vmax - vmin) / s <= 8.5), None)
+        step = next(
+            (s for s in _STEPS_S if (vmax - vmin) / s <= (8.5 if s == 86400 else 6.5)), None
+        )
         step = step or int(np.ceil((vmax - vmin) / 8 / 604800)) * 604800
         return np.arange(np.ceil(vmin / step), np.floor(vmax / step) + 1) * step
 
@@ -172,7 +188,7 @@ def _clock(end_s: float, start: date | None) -> Formatter:
         day = start + timedelta(days=int(moment_s // 86400))
         if moment_s % 86400:
             return f"{int(moment_s % 86400 // 3600):02d}:00"
-        return f"{day:%a} {day.day}" if end_s <= 16 * 86400 else f"{day.day} {day:%b}"
+        return f"{day:%a}" if end_s <= 8.5 * 86400 else f"{day.day} {day:%b}"
 
     return FuncFormatter(label)
 
@@ -188,6 +204,21 @@ def duration_axis(ax: Axes, low_s: float, high_s: float, *, axis: str = "x") -> 
     of.set_major_locator(FixedLocator([s for s, _ in inside]))
     of.set_minor_locator(NullLocator())
     of.set_major_formatter(FuncFormatter(lambda s, _: names.get(s, f"{s:g} s")))
+
+
+def stretched_axis(ax: Axes, high_s: float) -> None:
+    """An x axis of seconds from 0 on, by their fourth root: the first second and the day show."""
+
+    def root(s: Any) -> Any:
+        return np.clip(s, 0, None) ** 0.25
+
+    ax.set_xscale("function", functions=(root, lambda x: np.clip(x, 0, None) ** 4))
+    ax.set_xlim(0, high_s)
+    inside = [(s, name) for s, name in _DURATIONS if 1 <= s <= high_s and s != 10]
+    ax.xaxis.set_major_locator(FixedLocator([s for s, _ in inside]))
+    ax.xaxis.set_minor_locator(NullLocator())
+    names = dict(inside)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda s, _: names.get(s, f"{s:g} s")))
 
 
 def percent_axis(ax: Axes, *, axis: str = "y") -> None:

@@ -9,14 +9,11 @@ from matplotlib.patches import Patch
 from twin.plots import style
 from twin.plots.over_time import STATUS_COLOURS
 
-# What is over sooner than this after arrival cannot be told apart from it.
-_FROM_S = 0.1
-
 
 def ticket_lives(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Single tickets as bars of their statuses, over the time since they arrived.
 
-    The axis is logarithmic: an assistant's second and an agent's day stand in one figure.
+    The axis goes by the fourth root: an assistant's second and an agent's day stand in one figure.
 
     Parameters
     ----------
@@ -26,30 +23,35 @@ def ticket_lives(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     tickets = list(dict.fromkeys(frame["ticket_id"]))
     ax = style.axes(ax, height=lives_height(len(tickets)))
-    style.dress(ax, "The life of single tickets", "time since arrival (logarithmic)", grid="x")
+    style.dress(
+        ax,
+        "The life of single tickets",
+        "time since arrival (axis stretched at the start)",
+        grid="x",
+    )
     if not tickets:
         return style.nothing(ax, "no tickets")
     last_s = max(float(frame["end_s"].max()), 60.0)
-    style.duration_axis(ax, _FROM_S, last_s * 1.6)
-    for row in frame.itertuples():
+    style.stretched_axis(ax, last_s * 1.04)
+    for row in style.rows_of(frame):
         y = tickets.index(row.ticket_id)
         colour = STATUS_COLOURS.get(str(row.status), style.GREY)
         if row.end_s > row.start_s:
-            left_s = max(row.start_s, _FROM_S)
-            width_s = max(row.end_s, left_s) - left_s
-            ax.barh(y, width_s, left=left_s, height=0.36, color=colour, label=str(row.status))
+            ax.barh(y, row.end_s - row.start_s, left=row.start_s, height=0.36, color=colour,
+                    label=str(row.status))  # fmt: skip
         else:
             mark = "X" if row.status == "Abandoned" else "o"
-            ax.plot(max(row.start_s, _FROM_S), y, mark, color=colour, markersize=7,
+            ax.plot(row.start_s, y, mark, color=colour, markersize=7,
                     markeredgecolor=style.INK, markeredgewidth=0.6)  # fmt: skip
     stories = frame.drop_duplicates("ticket_id").set_index("ticket_id")["story"]
     for y, number in enumerate(tickets):
         story = f": {stories[number]}" if stories[number] else ""
-        ax.text(_FROM_S, y - 0.27, f"#{number}{style.plain(story)}", fontsize=style.SIZE,
+        ax.text(0, y - 0.27, f"#{number}{style.plain(story)}", fontsize=style.SIZE,
                 color=style.INK, va="bottom")  # fmt: skip
     ax.set_ylim(len(tickets) - 0.6, -0.75)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
+    style.below_title(ax, 2)
     used = [name for name in STATUS_COLOURS if (frame["status"] == name).any()]
     ax.legend(
         handles=[Patch(color=STATUS_COLOURS[name], label=name) for name in used],

@@ -40,7 +40,8 @@ def _spent(tickets: pd.DataFrame, until_s: Floats, scenario: Scenario) -> Floats
     if scenario.targets.clock == "desk hours":
         hours = desk_hours(scenario)
         return hours.integral(until_s) - hours.integral(arrived_s)
-    return until_s - arrived_s
+    spent: Floats = until_s - arrived_s
+    return spent
 
 
 def response_times(
@@ -118,8 +119,8 @@ def service_by_hour(
     Returns
     -------
     DataFrame
-        168 rows: day (0 is Monday), hour, tickets (how many were judged, in all replications), share
-        (missing without any).
+        168 rows: day (0 is Monday), hour, tickets (how many were judged, in all replications),
+        share (missing without any).
     """
     tickets = measured(tickets, scenario)
     limit_s = tickets["priority"].astype(object).map(_promised(scenario, of)).to_numpy(float)
@@ -147,7 +148,8 @@ def hour_of_week(moments_s: Floats, scenario: Scenario) -> npt.NDArray[np.intp]:
     stamps = pd.to_datetime(origin) + pd.to_timedelta(hour, unit="h")
     local = pd.DatetimeIndex(stamps).tz_convert(scenario.zone)
     of_week = np.asarray(local.dayofweek) * 24 + np.asarray(local.hour)
-    return of_week[place].astype(np.intp)
+    found: npt.NDArray[np.intp] = of_week[place].astype(np.intp)
+    return found
 
 
 def rating_shares(summary: pd.DataFrame) -> pd.DataFrame:
@@ -191,16 +193,16 @@ def ratings_by_category(ratings: pd.DataFrame, tickets: pd.DataFrame) -> pd.Data
     category, names = pd.factorize(joined["category_true"].astype(str), sort=True)
     cell = category * replications + which
     shape = (len(names), replications)
-    count = np.bincount(cell, minlength=len(names) * replications).reshape(shape)
+    count = np.bincount(cell, minlength=len(names) * replications).astype(float).reshape(shape)
     total = np.bincount(cell, stars, minlength=len(names) * replications).reshape(shape)
-    found = intervals(total, count.astype(np.float64))
+    found = intervals(total, count)
     n = count.sum(axis=1)
     if replications == 1:
         squares = np.bincount(category, stars**2, minlength=len(names))
         variance = np.maximum(squares / n - found["mean"] ** 2, 0) * n / np.maximum(n - 1, 1)
         half = np.where(n > 1, 1.96 * np.sqrt(variance / n), np.nan)
         found |= {"low": found["mean"] - half, "high": found["mean"] + half}
-    frame = pd.DataFrame({"category": names, "ratings": n, **found})
+    frame = pd.DataFrame({"category": names, "ratings": n.astype(int), **found})
     return frame.sort_values("mean", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -222,16 +224,26 @@ def confusion(tickets: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
     """
     tickets = measured(tickets, scenario)
     tickets = tickets[(tickets["categorized_by"] == "assistant").to_numpy()]
-    true, given = tickets["category_true"].astype(str), tickets["category"].astype(str)
-    names = sorted({*true.unique(), *given.unique()})
-    index = pd.MultiIndex.from_product([names, names], names=["true", "given"])
-    count = pd.Series(1, index=[true, given]).groupby(level=[0, 1]).sum() if len(true) else None
-    frame = pd.DataFrame(index=index).reset_index()
-    frame["tickets"] = 0 if count is None else count.reindex(index, fill_value=0).to_numpy()
-    total = frame.groupby("true")["tickets"].transform("sum").to_numpy()
-    number = frame["tickets"].to_numpy()
-    frame["share"] = np.divide(number, total, out=np.full(len(frame), np.nan), where=total > 0)
-    return frame
+    true, given = pd.Categorical(tickets["category_true"]), pd.Categorical(tickets["category"])
+    names = sorted({str(name) for of in (true, given) for name in of.unique()})
+    n = len(names)
+    # Each column's own codes, as places among the names of both; names that do not occur have none.
+    place = {name: k for k, name in enumerate(names)}
+    row, column = (
+        np.array([place.get(str(name), 0) for name in of.categories], dtype=np.intp)[of.codes]
+        for of in (true, given)
+    )
+    count = np.bincount(row * n + column, minlength=n * n).reshape(n, n)
+    total = count.sum(axis=1, keepdims=True)
+    share = np.divide(count, total, out=np.full((n, n), np.nan), where=total > 0)
+    return pd.DataFrame(
+        {
+            "true": np.repeat(names, n),
+            "given": np.tile(names, n),
+            "tickets": count.ravel(),
+            "share": share.ravel(),
+        }
+    )
 
 
 def pareto(
@@ -249,9 +261,9 @@ def pareto(
     Returns
     -------
     DataFrame
-        Columns scenario, cost, cost_low, cost_high, good, good_low, good_high, front (bool), cheapest
-        first; scenarios without either figure are left out. The front goes by the values, not by
-        their intervals.
+        Columns scenario, cost, cost_low, cost_high, good, good_low, good_high, front (bool),
+        cheapest first; scenarios without either figure are left out. The front goes by the values,
+        not by their intervals.
     """
     whole = summary[summary["group"] == ""]
     parts = []

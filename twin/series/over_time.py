@@ -380,14 +380,16 @@ def ratings_over_time(
         of = version.codes == k
         used[k] = _counts(ratings[of], moments_s[of], at).sum(axis=0)
     names = np.array([*map(str, version.categories), ""], dtype=object)
-    frame = _over(at, intervals(total.T, count.T))
+    frame = _over(at, intervals(np.transpose(total), np.transpose(count)))
     frame.insert(2, "ratings", count.sum(axis=0))
     frame["version"] = np.where(used.any(axis=0), names[used.argmax(axis=0)], None)
     return frame[frame["ratings"] > 0].reset_index(drop=True)
 
 
-def intervals(over: Floats, under: Floats) -> dict[str, Floats]:
+def intervals(over: npt.ArrayLike, under: npt.ArrayLike) -> dict[str, Floats]:
     """Ratios of sums with their intervals; arrays of shape (n, replications)."""
-    found = np.array([ratio_interval(a, b) for a, b in zip(over, under, strict=True)])
+    found = np.array(
+        [ratio_interval(a, b) for a, b in zip(np.asarray(over), np.asarray(under), strict=True)]
+    )
     value, low, high = found.reshape(-1, 3).T
     return {"mean": value, "low": low, "high": high}
