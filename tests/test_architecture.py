@@ -91,7 +91,8 @@ ALLOWED = {
     "families": {"units"},
     "distributions": {"units", "families"},
     "sections": {"units", "distributions", "sections"},
-    "scenario": {"units", "distributions", "sections", "scenario_file"},
+    # The last two only when asked: to vary itself, and to show itself in a notebook.
+    "scenario": {"units", "distributions", "sections", "scenario_file", "display"},
     "luck": set(),
     "records": set(),
     "stats": set(),

@@ -266,12 +266,14 @@ def test_work_that_ends_with_the_shift_is_done_not_handed_over(ten_minutes, end,
     assert visits_of(ten_minutes, agents={"all": pool})["end"].iloc[0] == how
 
 
-def test_work_that_is_handed_over_goes_to_another_pool_that_is_free(ten_minutes):
-    early = {"start": "00:00", "end": "00:15", "heads": 1}
-    late = {"start": "00:15", "end": "01:00", "heads": 1}
+LATE = {"shifts": [{"start": "00:15", "end": "01:00", "heads": 1}]}
+
+
+@pytest.mark.parametrize("late", [LATE, {"heads": 1}], ids=["comes on", "was there"])
+def test_work_that_is_handed_over_goes_to_another_pool_that_is_free(ten_minutes, late):
+    early = {"shifts": [{"start": "00:00", "end": "00:15", "heads": 1}]}
     work = {"handle_time": "10min", "at_shift_end": "hand over"}
-    both = {"late": {"shifts": [late], **work}, "early": {"shifts": [early], **work}}
-    first = visits_of(ten_minutes, agents=both).loc[1]
+    first = visits_of(ten_minutes, agents={"early": early | work, "late": late | work}).loc[1]
     assert first["pool"].tolist() == ["early", "late"]
     assert first["started_s"].tolist() == [600, 900]
     assert first["ended_s"].tolist() == [900, 1200]

@@ -68,7 +68,7 @@ class TestKey:
 
     def test_is_pinned(self):
         # A change here makes every recording worthless.
-        assert request_key(REQUEST, 0, "1")[:16] == "PINNED"
+        assert request_key(REQUEST, 0, "1")[:16] == "58bbe9f73b72b822"
 
 
 class TestLines:

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twin.choice import select
     from twin.comparison import Comparison, compare
     from twin.demand import draw
     from twin.desk import simulate
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from twin.results import Results, open_results
     from twin.scenario import Scenario
     from twin.scenario_file import ScenarioError, check, from_data, load
+    from twin.searches import search
+    from twin.sensitivity import crossings, effects
     from twin.stats import summarize
+    from twin.studies import study
+    from twin.study_results import StudyResults, open_study
 
 __version__ = "0.1.0"
 
@@ -32,38 +37,52 @@ __all__ = [
     "Results",
     "Scenario",
     "ScenarioError",
+    "StudyResults",
     "check",
     "compare",
+    "crossings",
     "draw",
+    "effects",
     "from_data",
     "kpi_table",
     "load",
     "measure",
     "open_results",
+    "open_study",
     "play",
     "run",
+    "search",
+    "select",
     "simulate",
+    "study",
     "summarize",
 ]
 
 # Loaded when first used: `import twin` and `twin --help` wait for no numpy.
 _HOMES = {
-    "Comparison": "comparison",
-    "Results": "results",
-    "Scenario": "scenario",
-    "ScenarioError": "faults",
     "check": "checks",
     "compare": "comparison",
+    "crossings": "sensitivity",
     "draw": "demand",
+    "effects": "sensitivity",
     "from_data": "scenario_file",
     "kpi_table": "kpis",
     "load": "scenario_file",
     "measure": "kpis",
     "open_results": "results",
+    "open_study": "study_results",
     "play": "replication",
     "run": "experiment",
+    "search": "searches",
+    "select": "choice",
     "simulate": "desk",
+    "study": "studies",
     "summarize": "stats",
+    "Comparison": "comparison",
+    "Results": "results",
+    "Scenario": "scenario",
+    "ScenarioError": "faults",
+    "StudyResults": "study_results",
 }
 
 

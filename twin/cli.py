@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 import twin
+from twin import cli_compare, cli_study
+from twin.cli_compare import adds_up, half_widths
+from twin.cli_terminal import BAD_INPUT, FAILED, each, err, out, plain_errors
+from twin.cli_terminal import progress as progress_of
 
 if TYPE_CHECKING:
-    from twin.experiment import Progress
     from twin.results import Results
     from twin.scenario import Scenario
 
@@ -33,12 +31,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="A digital twin of a customer-support desk: what happens to our desk if...?",
 )
-# Plain text: numbers and paths are not to be coloured or read as markup; no wrapping into a pipe.
-_out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
-_err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-
-BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
-
 Files = Annotated[list[Path], typer.Argument(help="Scenario files (TOML).", show_default=False)]
 Changes = Annotated[
     list[str] | None,
@@ -51,33 +43,9 @@ def main() -> None:
     app(prog_name="twin")
 
 
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Errors that a user can mend, as a line each and an exit code; never a traceback."""
-    try:
-        from twin.faults import ScenarioError
-
-        try:
-            yield
-        except ScenarioError as error:
-            _fail(str(error), BAD_INPUT)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            _fail(f"{where}{error.strerror or error}", FAILED)
-    except KeyboardInterrupt as error:
-        _fail(str(error) or "interrupted", INTERRUPTED)
-
-
-def _fail(message: str, code: int) -> None:
-    _err.print(message)
-    raise typer.Exit(code)
-
-
 def _version(wanted: bool) -> None:
     if wanted:
-        _out.print(f"twin {twin.__version__}")
+        out.print(f"twin {twin.__version__}")
         raise typer.Exit
 
 
@@ -100,6 +68,21 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; default: one a core.")
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="tcp://HOST:PORT", help="A Dask scheduler, whose workers play."),
+    ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIGURE=HALF-WIDTH",
+            help="Add replications until an interval is so narrow, as service_level=0.01, "
+            "service_level:urgent=0.02 or first_response_mean=30s.",
+        ),
+    ] = None,
+    max_replications: Annotated[
+        int, typer.Option(min=10, max=100_000, help="With --precision: never more than these.")
+    ] = 1000,
     changes: Changes = None,
     out: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
     event_log: Annotated[
@@ -112,24 +95,27 @@ def run(
     ] = False,
 ) -> None:
     """Play scenarios: a table of figures, and all tables in a new folder of results."""
-    with _plain_errors():
+    with plain_errors():
         from joblib import cpu_count
 
         from twin.experiment import run as run_all
         from twin.scenario_file import load
 
-        wanted = _parse(changes)
-        desks = _each(scenarios, lambda path: load(path, wanted))
+        wanted, precise = _parse(changes), half_widths(precision)
+        desks = each(scenarios, lambda path: load(path, wanted))
         tasks = sum(replications or desk.replications for desk in desks)
-        with _progress(tasks, shown=not quiet) as progress:
+        with progress_of(tasks, shown=not quiet) as progress:
             results = run_all(
                 desks,
                 replications=replications,
-                workers=workers or min(cpu_count(), tasks),
+                workers=workers or cpu_count(),
                 seed=seed,
                 out=out,
                 progress=progress,
+                precision=precise,
+                max_replications=max_replications,
                 event_log=event_log,
+                cluster=cluster,
             )
         _report(results, wanted, every=every, as_json=as_json, quiet=quiet)
 
@@ -137,46 +123,7 @@ def run(
 def _parse(changes: list[str] | None) -> dict[str, Any]:
     from twin.scenario_file import parse_change
 
-    return dict(_each(changes or [], parse_change))
-
-
-def _each(items: list[Any], read: Any) -> list[Any]:
-    """What `read` makes of each item; the faults of all of them are met together."""
-    from twin.faults import ScenarioError
-
-    found, errors = [], []
-    for item in items:
-        try:
-            found.append(read(item))
-        except ScenarioError as error:
-            errors.append(str(error))
-    if errors:
-        _fail("\n".join(errors), BAD_INPUT)
-    return found
-
-
-@contextmanager
-def _progress(total: int, shown: bool) -> Iterator[Progress | None]:
-    """A bar on a terminal, a line now and then elsewhere; both on stderr."""
-    if not shown:
-        yield None
-    elif _err.is_terminal:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-
-        columns = ("replications", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=_err, transient=True) as bar:
-            task = bar.add_task("", total=total)
-            yield lambda done, _: bar.update(task, completed=done)
-    else:
-        last = time.monotonic()
-
-        def say(done: int, total: int) -> None:
-            nonlocal last
-            if time.monotonic() - last > 5:
-                last = time.monotonic()
-                _err.print(f"{done} of {total} replications")
-
-        yield say
+    return dict(each(changes or [], parse_change))
 
 
 def _report(
@@ -188,20 +135,21 @@ def _report(
         print(json.dumps(as_data(results), ensure_ascii=False, indent=2))
     elif not quiet:
         for one in results.runs:
-            _out.print(f"{one.scenario}: {one.question}" if one.question else one.scenario)
+            out.print(f"{one.scenario}: {one.question}" if one.question else one.scenario)
         for key, value in changes.items():
-            _out.print(f"with {key} = {value}")
+            out.print(f"with {key} = {value}")
         if len(results.kpis):
-            _out.print(figures(results.summary(), every=every))
+            out.print(figures(results.summary(), every=every))
+        out.print(adds_up(results))
     for note in () if quiet and not as_json else results.notes:
-        _err.print(f"note: {note}")
+        err.print(f"note: {note}")
     for one in results.runs:
         if one.failed:
             last = results.failures[results.failures["scenario"] == one.scenario].iloc[0]
             where = f"{last['stage']}: {last['type']}: {last['message']}"
-            _err.print(f"{one.scenario}: {one.failed} of {one.asked} replications failed ({where})")
+            err.print(f"{one.scenario}: {one.failed} of {one.asked} replications failed ({where})")
         if not as_json:
-            _out.print(f"results: {one.path}" if not quiet else str(one.path), soft_wrap=True)
+            out.print(f"results: {one.path}" if not quiet else str(one.path), soft_wrap=True)
     if any(one.whole == 0 for one in results.runs):
         raise typer.Exit(FAILED)
 
@@ -209,7 +157,7 @@ def _report(
 @app.command()
 def check(scenarios: Files, changes: Changes = None) -> None:
     """Validate scenarios and say in plain sentences what they are."""
-    with _plain_errors():
+    with plain_errors():
         from twin.checks import check as check_all
         from twin.explain import differences, explain
         from twin.scenario_file import load
@@ -228,13 +176,13 @@ def check(scenarios: Files, changes: Changes = None) -> None:
                 good.append((path, read(path)))
             except ValueError as error:
                 errors = True
-                _err.print(str(error))
+                err.print(str(error))
         for path, desk in good:
-            _out.print(f"{desk.name}: {desk.question}" if desk.question else desk.name)
+            out.print(f"{desk.name}: {desk.question}" if desk.question else desk.name)
             for sentence in explain(desk):
-                _out.print(f"  {sentence}", soft_wrap=True)
+                out.print(f"  {sentence}", soft_wrap=True)
             for key, old, new in differences(path):
-                _out.print(f"  differs from its base: {key} = {new} (was {old})", soft_wrap=True)
+                out.print(f"  differs from its base: {key} = {new} (was {old})", soft_wrap=True)
         if errors:
             raise typer.Exit(BAD_INPUT)
 
@@ -242,7 +190,7 @@ def check(scenarios: Files, changes: Changes = None) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files, from which editors complete."""
-    with _plain_errors():
+    with plain_errors():
         from twin.schema_docs import json_schema
 
         print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
@@ -253,22 +201,22 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Where the files go.")] = Path("scenarios"),
 ) -> None:
     """Copy the starter scenarios, their corpus and their articles; nothing is overwritten."""
-    with _plain_errors():
+    with plain_errors():
         copied, kept = 0, 0
         source = starter()
         for path in sorted(p for p in source.rglob("*") if p.is_file()):
             target = folder / path.relative_to(source)
             if target.exists():
                 kept += 1
-                _err.print(f"kept as it is: {target}")
+                err.print(f"kept as it is: {target}")
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
             copied += 1
-        _out.print(f"{copied} files copied to {folder}" + (f", {kept} kept" if kept else ""))
+        out.print(f"{copied} files copied to {folder}" + (f", {kept} kept" if kept else ""))
         scenarios = sorted(p.name for p in folder.glob("*.toml"))
         for name in scenarios:
-            _out.print(f"  twin run {folder / name}")
+            out.print(f"  twin run {folder / name}")
 
 
 def starter() -> Path:
@@ -281,19 +229,19 @@ def starter() -> Path:
 @app.command()
 def kpis() -> None:
     """List the key figures with their units and meanings."""
-    with _plain_errors():
+    with plain_errors():
         from twin.kpis import kpi_table
 
         table = Table("figure", "unit", "better", "meaning", box=None, pad_edge=False)
         for row in kpi_table().itertuples():
             table.add_row(str(row.kpi), str(row.unit), str(row.better), str(row.description))
-        _out.print(table)
+        out.print(table)
 
 
 @app.command()
 def models() -> None:
     """List the language models of the catalogue."""
-    with _plain_errors():
+    with plain_errors():
         from twin.assistant import catalogue
 
         table = Table("model", "tokens/s", "USD/M in", "USD/M out", "retired", box=None)
@@ -302,7 +250,12 @@ def models() -> None:
                 "unknown" if p is None else f"{p:g}" for p in (model.price_in, model.price_out)
             ]
             table.add_row(model.name, f"{model.tokens_per_s:g}", *prices, str(model.retired or ""))
-        _out.print(table)
+        out.print(table)
+
+
+cli_study.register(app)
+
+cli_compare.register(app)
 
 
 if __name__ == "__main__":

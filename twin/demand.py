@@ -112,6 +112,8 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     check_categories(scenario, categories)
     if trace is not None and "category" in trace:
         category = np.array([categories.index(name) for name in trace["category"]], dtype=np.int64)
+    elif trace is not None and "text" in trace and corpus is not None:
+        category = _known_categories(scenario, trace["text"], corpus)
     else:
         category = _pick(_category_weights(scenario, corpus, categories), luck(Stream.CATEGORY))
     texts: tuple[str, ...] = corpus.texts if corpus else ()
@@ -190,6 +192,17 @@ def _texts(
         here = category == k
         text[here] = rows[(u[here] * len(rows)).astype(np.int64)]
     return text
+
+
+def _known_categories(scenario: Scenario, column: pd.Series[str], corpus: Corpus) -> Ints:
+    """Categories of a trace's texts that stand in the corpus too."""
+    known = dict(zip(corpus.texts, corpus.category.tolist(), strict=True))
+    strange = int((~column.isin(known.keys())).sum())
+    if strange:
+        reason = f"{strange} texts of the trace are not in the corpus, so their category is unknown"
+        hint = "add a column category to the trace"
+        raise ScenarioError(scenario.name, [Fault("arrivals.trace", reason, hint=hint)])
+    return np.array([known[text] for text in column], dtype=np.int64)
 
 
 def _traced_texts(

@@ -245,8 +245,9 @@ def run(
             ]
             # Closed before anything is swept up: no worker writes after that.
             with closing(engine.each(replicate, tasks, workers, lost, cluster)) as outcomes:
-                for done, outcome in enumerate(outcomes, start=done + 1):
+                for outcome in outcomes:
                     studies[outcome.number].add(outcome)
+                    done += 1
                     if progress is not None:
                         progress(done, sum(study.asked for study in studies))
     except KeyboardInterrupt:

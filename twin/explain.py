@@ -249,7 +249,16 @@ def _changed(base: Scenario, scenario: Scenario) -> list[tuple[str, str, str]]:
     ]
 
 
+def set_values(scenario: Scenario) -> list[tuple[str, str]]:
+    """Key path and value of all that was set, defaults left out."""
+    return list(_flatten(scenario.as_data()).items())
+
+
 def _flat(scenario: Scenario) -> dict[str, str]:
+    return _flatten(scenario.model_dump(mode="json"))
+
+
+def _flatten(data: dict[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
 
     def walk(prefix: str, value: Any) -> None:
@@ -259,5 +268,5 @@ def _flat(scenario: Scenario) -> dict[str, str]:
         elif value is not None and value not in ({}, []):
             found[prefix] = str(value)
 
-    walk("", scenario.model_dump(mode="json"))
+    walk("", data)
     return found

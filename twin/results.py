@@ -73,7 +73,7 @@ class Results:
         return stats.summarize(self.kpis, level)
 
     def _repr_html_(self) -> str:
-        from twin.report.display import results_html
+        from twin.display import results_html
 
         return results_html(self)
 

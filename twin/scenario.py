@@ -142,7 +142,7 @@ class Scenario(Model):
         return self.model_dump(mode="json", exclude_unset=True)
 
     def _repr_html_(self) -> str:
-        from twin.report.display import scenario_html
+        from twin.display import scenario_html
 
         return scenario_html(self)
 

@@ -204,6 +204,9 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     # What a file is called and asks is its own, never its base's.
     merged.pop("name", None)
     merged.pop("question", None)
+    if data.get("agents") == {}:
+        # A table of pools by name: `agents = {}` empties it, it does not leave it as it is.
+        merged.pop("agents", None)
     return _merge(merged, data)
 
 

@@ -32,6 +32,8 @@ from twin.study_store import Progress, StudyStore
 SMALL_SPACE = 64
 FINALISTS = 5
 _GENERATIONS = 200
+# What misses a target costs more than anything that does not.
+_MISS = 1e15
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class _Hunt:
         self.store.play((one, k) for one in made.values() for k in range(self.replications))
         for setting, one in made.items():
             self.seen[setting] = {
-                name: ratio_interval(*zip(*pairs, strict=True))[0]
+                name: _ratio(pairs)[0]
                 for name, pairs in self.pairs(one, range(self.replications)).items()
             }
         if self.progress is not None:
@@ -206,7 +208,7 @@ class _Hunt:
             return inf
         missed = sum(_missed(figures[n], t) for n, t in self.plan.file.targets.items())
         cost = figures[self.plan.file.minimise]
-        return 1e15 * (1 + missed) if missed or np.isnan(cost) else cost
+        return _MISS * (1 + missed) if missed or np.isnan(cost) else cost
 
     def shown(self, setting: Setting) -> dict[str, Any]:
         """Levels of the factors."""
@@ -234,7 +236,7 @@ class _Hunt:
 
     def best(self) -> list[Setting]:
         """The cheapest settings that met the targets in the search."""
-        good = [setting for setting in self.seen if self.rank(setting) < 1e15]
+        good = [setting for setting in self.seen if self.rank(setting) < _MISS]
         return sorted(good, key=self.rank)[:FINALISTS]
 
     def check(
@@ -249,13 +251,18 @@ class _Hunt:
         rows = []
         for setting, one in zip(finalists, made, strict=True):
             pairs = self.pairs(one, numbers)
-            found = {n: ratio_interval(*zip(*p, strict=True), level) for n, p in pairs.items()}
+            found = {n: _ratio(p, level) for n, p in pairs.items()}
             row = self.shown(setting) | {n: value for n, (value, _, _) in found.items()}
             likely = all(not _missed(found[n][0], t) for n, t in targets.items())
             bounds = {n: found[n][1 if t.at_least is not None else 2] for n, t in targets.items()}
             sure = all(not _missed(bounds[n], t) for n, t in targets.items())
             rows.append(row | {"verdict": "met" if sure else "likely" if likely else "missed"})
         return rows
+
+
+def _ratio(pairs: Sequence[tuple[float, float]], level: float = 0.95) -> tuple[float, float, float]:
+    over, under = np.transpose(pairs)
+    return ratio_interval(over, under, level)
 
 
 def _missed(value: float, target: Target) -> float:
@@ -277,7 +284,7 @@ def _results(
     confidence: float,
 ) -> SearchResults:
     rows = [
-        hunt.shown(setting) | figures | {"met": hunt.rank(setting) < 1e15}
+        hunt.shown(setting) | figures | {"met": hunt.rank(setting) < _MISS}
         for setting, figures in hunt.seen.items()
     ]
     table = pd.DataFrame(rows).sort_values(

@@ -154,7 +154,7 @@ def check_level(level: float) -> None:
 
 
 def quantile_t(degrees: Any, p: Any) -> Floats:
-    """Quantile of Student's t; with no degrees of freedom left it is not used, so it is that of 1."""
+    """Quantile of Student's t; of none left, where nobody may use it, that of one."""
     return np.asarray(special.stdtrit(np.maximum(degrees, 1), p), dtype=np.float64)
 
 

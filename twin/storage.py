@@ -182,7 +182,10 @@ def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
 
 
 def read_table(
-    runs: Iterable[tuple[str, Path]], table: str, columns: Sequence[str] | None = None
+    runs: Iterable[tuple[str, Path]],
+    table: str,
+    columns: Sequence[str] | None = None,
+    replication: int | None = None,
 ) -> pd.DataFrame:
     """A table of several runs, with the columns `scenario` and `replication` in front.
 
@@ -196,6 +199,8 @@ def read_table(
         A key of `records.TABLES`.
     columns : sequence of str, optional
         Only these of its columns (and `replication`), for large tables.
+    replication : int, optional
+        Only this one.
 
     Raises
     ------
@@ -206,7 +211,8 @@ def read_table(
     tables = []
     for scenario, folder in runs:
         there = parts(folder, table)
-        for number in parts(folder, "failures") if table == "failures" else whole(folder):
+        numbers = list(there) if table == "failures" else whole(folder)
+        for number in numbers if replication is None else [replication]:
             if number not in there:
                 raise ValueError(f"{folder}: replication {number} of the table {table} is missing")
             try:

@@ -193,16 +193,19 @@ def _open(task: Task) -> None:
         task.folder.mkdir(parents=True, exist_ok=True)
         manifest = {
             "scenario_as_run": task.scenario.as_data(),
-            "code": provenance.code_digest(),
-            "versions": provenance.versions(),
-            "commit": _commit(),
             "files": provenance.file_hashes(task.scenario),
         }
-        storage.write_manifest(task.folder, manifest)
+        storage.write_manifest(task.folder, manifest | _code())
 
 
-# Asking git takes longer than a small replication, and a study is of one commit.
-_commit = cache(provenance.commit)
+@cache
+def _code() -> dict[str, Any]:
+    # Looked up once: to ask git and packages takes longer than a small replication.
+    return {
+        "code": provenance.code_digest(),
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+    }
 
 
 def _play(task: Task) -> Outcome:

@@ -141,13 +141,16 @@ class Learner(Protocol):
 
 
 def worse(a: Sequence[int], b: Sequence[int]) -> float:
-    """One-sided p-value that ratings `a` are lower than `b` (Mann-Whitney); 1 where too few."""
+    """One-sided p-value that good ratings are rarer in `a` than in `b`; 1 where too few ratings.
+
+    Fisher's exact test, because its level holds for few ratings and for any shape: where nearly
+    all customers give five stars, tests by ranks in their normal approximation (Mann-Whitney) were
+    seen to promote something in a third of runs where ratings say nothing.
+    """
     if min(len(a), len(b)) < FEWEST_RATINGS:
         return 1.0
-    if len({*a, *b}) == 1:
-        return 1.0
-    test = stats.mannwhitneyu(a, b, alternative="less", method="asymptotic")
-    return float(test.pvalue)
+    here, there = (sum(rating >= GOOD_RATING for rating in ratings) for ratings in (a, b))
+    return float(stats.hypergeom.cdf(here, len(a) + len(b), here + there, len(a)))
 
 
 def spend(alpha: float, look: int) -> float:

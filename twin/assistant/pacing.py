@@ -2,8 +2,8 @@
 
 Pure arithmetic over moments that the caller gives, so that it is tested with a clock of its own.
 Two things hold a call back. A `Window` counts what was sent against a known limit, in any window of
-its period; as a call may reach the provider at any moment until its answer is here, it counts until
-a period after its end. A `Left` follows what the provider says is left: a limit drains evenly, as
+its period; as a call reaches the provider at some moment between its sending and its end, it counts
+until a period after its end, or after `TRANSIT_S` from its sending where that is earlier. A `Left` follows what the provider says is left: a limit drains evenly, as
 its messages compute ("Limit 8000, Used 6956, Requested 3570. Please try again in 18.945s" is
 (6956 + 3570 - 8000) / 8000 x 60 s), and so do the resets of its headers (time until all of it is
 there again).
@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import insort
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 MINUTE_S = 60.0
 DAY_S = 86400.0
+# Longest time that a call may take to reach the provider.
+TRANSIT_S = 1.0
 # Kept free of every limit that the provider reports: calls may overtake each other on the way.
 SLACK = 0.02
 # So much more than was thought a provider may count for a call.
@@ -83,11 +86,12 @@ class Window:
         """A call of `amount` goes out."""
         self._open += amount
 
-    def end(self, reserved: int, used: int, now_s: float) -> None:
-        """A call that was sent with `reserved` has ended, and counts as `used`."""
+    def end(self, reserved: int, used: int, there_s: float) -> None:
+        """A call that was sent with `reserved` has ended: it counts as `used` since `there_s`."""
         self._open -= reserved
-        self._closed.append((now_s, used))
         self._sum += used
+        # Nearly in order as they come: calls that took longer end later.
+        insort(self._closed, (there_s, used))
 
 
 class Left:
@@ -150,9 +154,10 @@ class Left:
 
 @dataclass(frozen=True)
 class Slot:
-    """A call that went out: its number, its prompt as estimated, and the tokens reserved."""
+    """A call that went out: its number and moment, its prompt as estimated, what is reserved."""
 
     order: int
+    sent_s: float
     estimated: int
     prompt: int
     room: int
@@ -222,7 +227,7 @@ class Pacer:
 
     def send(self, prompt: int, room: int, now_s: float) -> Slot:
         """A call goes out."""
-        slot = Slot(self._order, prompt, self.estimate(prompt), room)
+        slot = Slot(self._order, now_s, prompt, self.estimate(prompt), room)
         self._order += 1
         self._under_way += 1
         for name, window in self._windows.items():
@@ -262,11 +267,12 @@ class Pacer:
             # Whether what was reserved and not written comes back, only headers can show.
             back = self._gives_back and self._tokens.told
             used = prompt + (completion if back else slot.room)
+        there_s = min(now_s, slot.sent_s + TRANSIT_S)
         for name, window in self._windows.items():
             if name.startswith("t"):
-                window.end(slot.tokens, used, now_s)
+                window.end(slot.tokens, used, there_s)
             else:
-                window.end(1, 1, now_s)
+                window.end(1, 1, there_s)
 
     def read(self, slot: Slot, headers: Mapping[str, str], now_s: float) -> None:
         """Take over what the headers of an answer tell."""

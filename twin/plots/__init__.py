@@ -20,8 +20,8 @@ from twin.plots.quality import (
     response_times,
     service_by_hour,
 )
-from twin.plots.studies import against_load, forest, pareto, warm_up
-from twin.plots.style import svg
+from twin.plots.studies import against_load, forest, forest_height, pareto, warm_up
+from twin.plots.style import rows_of, svg
 from twin.plots.timelines import ticket_lives
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "call_latency",
     "confusion",
     "forest",
+    "forest_height",
     "pareto",
     "quota_wait",
     "rate_limited",
@@ -37,6 +38,7 @@ __all__ = [
     "ratings_by_category",
     "ratings_over_time",
     "response_times",
+    "rows_of",
     "service_by_hour",
     "statuses",
     "svg",

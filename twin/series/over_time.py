@@ -382,7 +382,9 @@ def ratings_over_time(
     names = np.array([*map(str, version.categories), ""], dtype=object)
     frame = _over(at, intervals(np.transpose(total), np.transpose(count)))
     frame.insert(2, "ratings", count.sum(axis=0))
-    frame["version"] = np.where(used.any(axis=0), names[used.argmax(axis=0)], None)
+    most_used = names[used.argmax(axis=0)]
+    most_used[~used.any(axis=0)] = None
+    frame.insert(len(frame.columns), "version", most_used)
     return frame[frame["ratings"] > 0].reset_index(drop=True)
 
 

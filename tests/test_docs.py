@@ -1,0 +1,255 @@
+"""What the pages promise: commands parse, examples run, links lead somewhere, figures are true."""
+
+import ast
+import contextlib
+import doctest
+import importlib
+import io
+import pkgutil
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from packaging.requirements import Requirement
+from typer.testing import CliRunner
+
+import twin
+from twin.assistant.backends import build
+from twin.assistant.knowledge import load_knowledge
+from twin.assistant.protocol import Luck, Questions
+from twin.assistant.retrieval_eval import evaluate, read_questions
+from twin.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("[rs]*/**/README.md"))]
+SCENARIOS = sorted((ROOT / "scenarios").glob("*.toml"))
+MODULES = sorted(m.name for m in pkgutil.walk_packages(twin.__path__, "twin."))
+# A fence, what it holds and, where there is one, the comment that marks it.
+BLOCK = re.compile(r"(?:^<!-- (\w+) -->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
+COMMANDS = typer.main.get_command(app).commands
+# Played by the slow test only, or not without a key.
+LONG = {"run", "record", "profile", "llm", "study", "compare", "report"}
+
+
+def blocks(text, language):
+    return [body for _, name, body in BLOCK.findall(text) if name == language]
+
+
+def marked(name):
+    return next(body.strip() for mark, _, body in BLOCK.findall(README) if mark == name)
+
+
+def shown():
+    """Commands of the README with the output shown below them."""
+    for block in blocks(README, "console"):
+        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+            command, _, output = part.partition("\n")
+            yield command, output
+
+
+SHOWN = list(shown())
+
+
+def says(words):
+    with contextlib.chdir(ROOT):
+        result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def holds(output, abridged):
+    """Whether every line shown is one of the output; dots stand for what is left out."""
+    lines = {" ".join(line.split()) for line in output.splitlines()}
+    for line in abridged.splitlines():
+        start, dots, _ = " ".join(line.split()).partition("...")
+        there = any(given.startswith(start.rstrip()) for given in lines) if dots else start in lines
+        assert there, f"the README shows {line!r}"
+
+
+@pytest.mark.parametrize("command", [command for command, _ in SHOWN])
+def test_readme_commands_parse(command):
+    program, name, *words = shlex.split(command)
+    assert program == "twin"
+    with contextlib.chdir(ROOT):
+        COMMANDS[name].make_context(name, words)
+    for word in words:
+        assert not word.startswith("scenarios/") or (ROOT / word).exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "output"), [(c, o) for c, o in SHOWN if shlex.split(c)[1] not in LONG]
+)
+def test_readme_output_is_real(command, output):
+    holds(says(shlex.split(command)[1:]), output)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "output"), [(c, o) for c, o in SHOWN if shlex.split(c)[1] == "run"]
+)
+def test_readme_figures_are_real(command, output, tmp_path):
+    figures = re.sub(r"^results: .*\n", "", output, flags=re.M)
+    holds(says([*shlex.split(command)[1:], "--out", str(tmp_path)]), figures)
+
+
+def test_two_commands_on_the_first_screen():
+    top = README.split("\n## ")[0]
+    assert len(blocks(top, "sh")) == 2
+    for name, what in (("run", "twin run scenarios/baseline.toml"), ("test", "pytest")):
+        line = marked(name)
+        assert "\n" not in line
+        assert line in top
+        assert line.startswith("python3 -m venv .venv && .venv/bin/pip install")
+        assert what in line.split(" && ")[-1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+def test_ci_runs_the_line_of_the_readme():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    (finds,) = re.findall(r"^line=.*$", script, flags=re.M)
+    command = ["bash", "-euo", "pipefail", "-c", f'{finds}; printf %s "$line"']
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout == marked("test")
+    assert 'bash -euo pipefail -c "$line"' in script
+
+
+@pytest.mark.parametrize("example", blocks(README, "python"))
+def test_readme_python(example, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    exec(compile(example, "README.md", "exec"), {})
+    assert capsys.readouterr().err == ""
+
+
+def test_results_python(tmp_path, monkeypatch):
+    desk = twin.load(ROOT / "scenarios" / "baseline.toml", {"horizon": "1d", "warm_up": "0s"})
+    twin.run(desk, replications=2, out=tmp_path / "results")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    (example,) = blocks(page, "python")
+    exec(compile(example, "results/README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("page", ["README.md", "scenarios/README.md"])
+def test_scenarios_of_the_pages(page, tmp_path):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    examples = [body for body in blocks(text, "toml") if "extends" in body]
+    assert examples
+    for example in examples:
+        base = (ROOT / "scenarios" / "baseline.toml").as_posix()
+        path = tmp_path / "example.toml"
+        path.write_text(example.replace("baseline.toml", base), encoding="utf-8")
+        twin.load(path)
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_scenario_files(path):
+    says(["check", str(path)])
+    comment = re.match(r"(?:#.*\n)+", path.read_text(encoding="utf-8"))
+    assert comment, "opens with its question"
+    assert "?" in comment[0]
+    assert twin.load(path).question.endswith("?")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        other = page.parent / name if name else page
+        assert other.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", other.read_text(encoding="utf-8"), flags=re.M)
+            slugs = {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}
+            assert anchor in slugs, target
+    assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|usr)/", text)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name):
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        # Modules of extras that are not installed.
+        assert not (error.name or "").startswith("twin")
+        pytest.skip(f"not installed: {error.name}")
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        failed = doctest.testmod(module).failed
+    assert not failed, said.getvalue()
+
+
+def test_the_package_itself():
+    assert not doctest.testmod(twin).failed
+
+
+def test_changelog():
+    lines = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+    assert "## Unreleased" in lines
+    entries = lines[lines.index("## Unreleased") + 1 :]
+    assert all(not line or line.startswith(("- ", "## ")) for line in entries)
+    assert any(line.startswith("- ") for line in entries)
+
+
+def declared():
+    """Names of all distributions that the project or one of its extras asks for."""
+    extras = PROJECT.get("optional-dependencies", {})
+    named = [*PROJECT["dependencies"], *(line for lines in extras.values() for line in lines)]
+    for line in named:
+        wanted = Requirement(line)
+        if wanted.name == PROJECT["name"]:
+            assert wanted.extras <= set(extras), f"no such extra: {line}"
+        else:
+            yield wanted.name.lower().replace("_", "-")
+
+
+def test_what_is_imported_is_declared():
+    known = set(declared())
+    sources = metadata.packages_distributions()
+    for path in (ROOT / "twin").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            for name in {name.split(".")[0] for name in names} - {"twin", *sys.stdlib_module_names}:
+                # Not installed: nothing says which distribution it is.
+                found = {d.lower().replace("_", "-") for d in sources.get(name, ())}
+                # pydantic_core is part of pydantic, and comes with it.
+                found |= {"pydantic"} if name == "pydantic_core" else set()
+                assert not found or found & known, f"{path.name} imports {name}"
+
+
+def test_measured_accuracy():
+    """The figure in the README, on the third of the corpus that nothing learned from."""
+    desk = twin.load(ROOT / "scenarios" / "baseline.toml")
+    demand = twin.draw(desk)
+    corpus = demand.corpus
+    rows = np.flatnonzero(~corpus.train)
+    luck = Luck(*np.full((7, len(rows)), 0.5))
+    truth = corpus.category[rows]
+    asked = Questions("categorize", demand.categories, demand.texts, rows, None, truth, rows, luck)
+    said = build(desk, demand.categories, corpus).answer(asked)
+    right = int((said.category == truth).sum())
+    assert f"{right} of {len(rows)}" in README
+    sure = said.confidence >= desk.assistant.confidence_threshold
+    assert f"{(said.category == truth)[sure].mean():.1%}".replace("%", " %") in README
+
+
+def test_measured_retrieval():
+    corpus, folder = ROOT / "scenarios" / "corpus", ROOT / "scenarios" / "knowledge"
+    found = evaluate(read_questions(corpus / "questions.csv"), load_knowledge(folder), ks=(1, 3, 5))
+    default = found[(found["retrieval"] == "default") & (found["questions"] == "all")]
+    for row in default.itertuples():
+        if row.figure.startswith("recall"):
+            assert f"{row.figure} {row.value:.2f}" in README

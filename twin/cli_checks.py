@@ -1,0 +1,217 @@
+"""The commands ``twin warmup``, ``variance`` and ``validate``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from twin.cli_terminal import (
+    BAD_INPUT,
+    FAILED,
+    Changes,
+    Json,
+    Quiet,
+    Workers,
+    each,
+    fail,
+    out,
+    plain_errors,
+    print_json,
+    progress,
+    records,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from twin.warmup import WarmUp
+
+Scenario = Annotated[Path, typer.Argument(help="Scenario file (TOML).", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `twin`."""
+    for command in (warmup, variance, validate):
+        app.command()(command)
+
+
+def warmup(
+    scenario: Scenario,
+    replications: Annotated[
+        int, typer.Option(min=2, max=10_000, help="Their mean is judged.")
+    ] = 10,
+    horizon: Annotated[
+        str | None,
+        typer.Option(help="Length, as 28d; default: the scenario's, or four whole cycles."),
+    ] = None,
+    workers: Workers = None,
+    changes: Changes = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Suggest a warm-up (MSER-5) against the scenario's own; nothing is changed."""
+    with plain_errors():
+        from joblib import cpu_count
+
+        from twin.scenario_file import load, parse_change
+        from twin.units import parse_duration
+        from twin.warmup import warm_up
+
+        desk = load(scenario, dict(each(changes or [], parse_change)))
+        try:
+            length_s = None if horizon is None else parse_duration(horizon)
+            with progress(replications, shown=not quiet) as told:
+                found = warm_up(desk, replications, length_s, workers or cpu_count(), told)
+        except ValueError as error:
+            fail(str(error), BAD_INPUT)
+        if as_json:
+            print_json(
+                {
+                    "suggestion_s": found.suggestion_s,
+                    "own_s": found.own_s,
+                    "horizon_s": found.horizon_s,
+                    "reason": found.reason,
+                    "figures": records(found.table()),
+                }
+            )
+            return
+        _show_warm_up(found)
+
+
+def _show_warm_up(found: WarmUp) -> None:
+    from twin.wording import amount, duration
+
+    units = {"first_response_mean": "s"}
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in ("figure", "settled after", "mean until then", "usual then"):
+        table.add_column(head, justify="left" if head == "figure" else "right")
+    for row in found.table().to_dict("records"):
+        after = row["suggestion_s"]
+        settled = "not yet" if math.isnan(after) else duration(after) if after else "at once"
+        unit = units.get(row["figure"], "")
+        means = (amount(row[name], unit) for name in ("before", "usual"))
+        table.add_row(row["figure"], settled, *means)
+    hours = "all hours are alike"
+    if found.cycle_s:
+        cycle = "week" if found.cycle_s > 86400 else "day"
+        hours = f"each hour against the same hour of the {cycle} in the second half of the run"
+    played = f"{found.replications} replications of {duration(found.horizon_s)} from empty"
+    out.print(f"MSER-5 on {played}; {hours}")
+    out.print(table)
+    out.print(found.reason, soft_wrap=True)
+
+
+def variance(
+    scenario: Scenario,
+    days: Annotated[int, typer.Option(min=2, help="Replications.")] = 10,
+    answers: Annotated[int, typer.Option(min=2, help="Draws of the model's luck on each.")] = 2,
+    ratings: Annotated[int, typer.Option(min=2, help="Draws of the raters' luck on those.")] = 2,
+    workers: Workers = None,
+    kpi: Annotated[
+        list[str] | None, typer.Option(metavar="FIGURE", help="Only this figure.")
+    ] = None,
+    changes: Changes = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Split the spread of figures: the day's, the model's answers', the raters'."""
+    with plain_errors():
+        from joblib import cpu_count
+
+        from twin.scenario_file import load, parse_change
+        from twin.variance import split_variance
+        from twin.wording import MAIN_FIGURES
+
+        desk = load(scenario, dict(each(changes or [], parse_change)))
+        main = [name for names in MAIN_FIGURES.values() for name in names]
+        with progress(days * answers * ratings, shown=not quiet) as told:
+            found = split_variance(
+                desk, days, answers, ratings, kpi or main,
+                workers=workers or cpu_count(), progress=told,
+            )  # fmt: skip
+        if found.empty:
+            fail("no such figure has data in every play", FAILED)
+        if as_json:
+            print_json(records(found))
+            return
+        _show_components(found)
+
+
+def _show_components(found: pd.DataFrame) -> None:
+    from twin.components import SOURCES
+    from twin.wording import amount
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("figure")
+    for head in ("a run varies by", *SOURCES):
+        table.add_column(head, justify="right")
+    for kpi, rows in found.groupby("kpi", sort=False):
+        parts = {row["source"]: row for row in records(rows)}
+        unit, whole = rows["unit"].iloc[0], parts["a run"]
+        if whole["variance"] == 0:
+            continue
+        cells = []
+        for source in SOURCES:
+            part = parts[source]
+            low, high = (amount(math.sqrt(part[name]), unit) for name in ("low", "high"))
+            cells.append(f"{part['share']:.0%} ({low} to {high})")
+        table.add_row(str(kpi), amount(whole["deviation"], unit), *cells)
+    out.print(table)
+    out.print(
+        "Standard deviation of one run, and of its variance the share of each source with the 95 % "
+        "interval of its own standard deviation.",
+        soft_wrap=True,
+    )
+
+
+def validate(
+    replications: Annotated[
+        int | None, typer.Option(min=2, max=100_000, help="Of each case, instead of its own.")
+    ] = None,
+    workers: Workers = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Play desks with known answers from queueing theory and judge the twin by them."""
+    with plain_errors():
+        from joblib import cpu_count
+
+        from twin import validate as checks
+
+        total = sum(replications or case.data["replications"] for case in checks.cases())
+        with progress(total, shown=not quiet) as told:
+            found = checks.validate(workers or cpu_count(), replications, told)
+        if as_json:
+            print_json(records(found))
+        else:
+            _show_cases(found, checks.LEVEL)
+        if not found["ok"].all():
+            raise typer.Exit(FAILED)
+
+
+def _show_cases(found: pd.DataFrame, level: float) -> None:
+    from twin.wording import amount
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in ("case", "figure"):
+        table.add_column(head)
+    for head in ("expected", "simulated", "interval"):
+        table.add_column(head, justify="right")
+    table.add_column("verdict")
+    last = ""
+    for row in found.to_dict("records"):
+        label = f"{row['kpi']}, {row['group']}" if row["group"] else row["kpi"]
+        names = ("expected", "simulated", "low", "high")
+        expected, simulated, low, high = (amount(row[name], row["unit"]) for name in names)
+        case = f"{row['case']} ({row['source']})" if row["case"] != last else ""
+        verdict = "agrees" if row["ok"] else "DIFFERS"
+        table.add_row(case, label, expected, simulated, f"{low} to {high}", verdict)
+        last = row["case"]
+    out.print(table)
+    wrong = int((~found["ok"]).sum())
+    verdict = f"{wrong} of {len(found)} differ" if wrong else f"all {len(found)} agree"
+    out.print(f"{verdict}; the intervals hold all together with {level:.0%} (Bonferroni)")

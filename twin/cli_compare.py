@@ -1,0 +1,207 @@
+"""The command ``twin compare``, and what ``twin run`` says of precision and sanity."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from twin.cli_terminal import (
+    BAD_INPUT,
+    Changes,
+    Json,
+    Quiet,
+    Workers,
+    each,
+    err,
+    fail,
+    out,
+    plain_errors,
+    print_json,
+    progress,
+    records,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from twin.comparison import Comparison
+    from twin.results import Results
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `twin`."""
+    app.command()(compare)
+
+
+def half_widths(given: list[str] | None) -> dict[str, float] | None:
+    """Half-widths by figure from ``FIGURE=HALF-WIDTH``: a number, a duration, or a per cent."""
+    from twin.kpis import KPIS
+    from twin.sequential import split_name
+    from twin.units import parse_duration
+
+    units = {name: unit for name, unit, *_ in KPIS}
+    found = {}
+    for text in given or ():
+        name, _, amount = (part.strip() for part in text.partition("="))
+        unit = units.get(split_name(name)[0], "")
+        try:
+            if unit == "s" and not amount.replace(".", "").isdigit():
+                value = parse_duration(amount)
+            elif unit == "share" and amount.endswith("%"):
+                value = float(amount[:-1]) / 100
+            else:
+                value = float(amount)
+            if not (value > 0 and math.isfinite(value)):
+                raise ValueError("must be above 0")
+        except ValueError as error:
+            fail(f"--precision {text}: {error}; give it as service_level=0.01", BAD_INPUT)
+        found[name] = value
+    return found or None
+
+
+def compare(
+    what: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Scenario files or folders of results: the baseline, then the what-ifs.",
+            show_default=False,
+        ),
+    ],
+    replications: Annotated[
+        int | None, typer.Option(min=2, max=100_000, help="Instead of the scenarios' own.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the scenarios' own.")] = None,
+    workers: Workers = None,
+    kpi: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIGURE", help="Only this figure, as service_level:urgent."),
+    ] = None,
+    level: Annotated[
+        float, typer.Option(min=0.5, max=0.9999, help="Joint confidence level.")
+    ] = 0.95,
+    changes: Changes = None,
+    folder: Annotated[Path, typer.Option("--out", help="Folder of results.")] = Path("results"),
+    every: Annotated[
+        bool, typer.Option("--all", help="Also figures that are equal or without data.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare what-if scenarios with a baseline: what gets better, what worse, how sure."""
+    with plain_errors():
+        from twin.comparison import compare as compare_all
+
+        if len(what) < 2:
+            fail("give a baseline and at least one what-if", BAD_INPUT)
+        results = _results(what, replications, seed, workers, changes, folder, quiet=quiet)
+        baseline = results.runs[0].scenario
+        try:
+            found = compare_all(results, baseline, kpi, level)
+        except ValueError as error:
+            fail(str(error), BAD_INPUT)
+        if as_json:
+            data = {"baseline": baseline, "level": level, "method": found.method}
+            print_json({**data, "notes": found.notes, "rows": records(found.table)})
+            return
+        _show(found, every=every)
+        for note in (*found.notes, *results.notes):
+            err.print(f"note: {note}")
+        for path in results.paths:
+            out.print(f"results: {path}", soft_wrap=True)
+
+
+def _results(
+    what: list[Path],
+    replications: int | None,
+    seed: int | None,
+    workers: int | None,
+    changes: list[str] | None,
+    folder: Path,
+    *,
+    quiet: bool,
+) -> Results:
+    """Results of folders as they are, of scenario files by playing them; in the order given."""
+    from joblib import cpu_count
+
+    from twin.comparison import join
+    from twin.experiment import run
+    from twin.results import open_results
+    from twin.scenario_file import load, parse_change
+
+    wanted = dict(each(changes or [], parse_change))
+    files = [path for path in what if not path.is_dir()]
+    desks = dict(zip(files, each(files, lambda path: load(path, wanted)), strict=True))
+    parts: list[Results] = []
+    for path in what:
+        if path in desks:
+            continue
+        try:
+            parts.append(open_results(path))
+        except ValueError as error:
+            fail(str(error), BAD_INPUT)
+    if desks:
+        total = sum(replications or desk.replications for desk in desks.values())
+        with progress(total, shown=not quiet) as told:
+            played = run(
+                list(desks.values()), replications, workers or cpu_count(), seed, folder, told
+            )
+        parts.insert(0 if what[0] in desks else 1, played)
+    return join(parts)
+
+
+def _show(found: Comparison, *, every: bool) -> None:
+    from twin.comparison import EQUAL, OPEN, UNKNOWN, interval
+    from twin.wording import amount
+
+    rows = records(found.table)
+    for name in dict.fromkeys(row["scenario"] for row in rows):
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("figure")
+        for head in (found.baseline, name, "difference (interval)"):
+            table.add_column(head, justify="right")
+        table.add_column("verdict")
+        table.add_column("to settle it", justify="right")
+        hidden = []
+        for row in rows:
+            label = f"{row['kpi']}, {row['group']}" if row["group"] else row["kpi"]
+            if row["scenario"] != name:
+                continue
+            if row["verdict"] in (EQUAL, UNKNOWN) and not every:
+                hidden.append(label)
+                continue
+            more = row["more_replications"]
+            settle = "" if row["verdict"] != OPEN else "over a million more"
+            settle = settle if math.isnan(more) else f"{more:,.0f} more"
+            was, now = amount(row["baseline"], row["unit"]), amount(row["what_if"], row["unit"])
+            table.add_row(label, was, now, interval(row), row["verdict"], settle)
+        out.print(f"{name} against {found.baseline}")
+        out.print(table)
+        if hidden:
+            out.print(f"equal or without data: {', '.join(hidden)}")
+        out.print()
+    out.print(f"{found.method}.")
+    out.print(
+        "To settle it: replications until a difference of the size found shows with 80 % chance."
+    )
+
+
+def adds_up(results: Results) -> str:
+    """A sentence on the sanity of runs."""
+    table = results.sanity()
+    if table.empty:
+        return "sanity: not checked (an old run)"
+    wrong = table[~table["ok"].astype(bool)]
+    if wrong.empty:
+        return f"sanity: all {len(table)} checks hold ({', '.join(_kinds(table))})"
+    names = (f"{row.scenario}: {row.check}" for row in wrong.itertuples())
+    return f"sanity: {len(wrong)} of {len(table)} checks FAIL: {'; '.join(names)}"
+
+
+def _kinds(table: pd.DataFrame) -> list[str]:
+    kinds = [str(check).split(",")[0] for check in table["check"]]
+    return list(dict.fromkeys(kind[0].lower() + kind[1:] if kind[1:2] == "o" else kind
+                              for kind in kinds))  # fmt: skip

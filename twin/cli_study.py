@@ -1,0 +1,217 @@
+"""The commands ``twin study``, ``select`` and ``search``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twin.cli_terminal import FAILED, err, fail, out, plain_errors
+from twin.cli_terminal import progress as progress_of
+
+if TYPE_CHECKING:
+    from twin.study_results import StudyResults
+
+File = Annotated[Path, typer.Argument(help="Study file (TOML).", show_default=False)]
+Replications = Annotated[
+    int | None, typer.Option(min=1, max=100_000, help="Of each point; default: the study's own.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(metavar="tcp://HOST:PORT", help="A Dask scheduler, whose workers play instead."),
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder of results.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+
+
+class Procedure(StrEnum):
+    """Procedures of `twin select`."""
+
+    KN = "kn"
+    OCBA = "ocba"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `twin`."""
+    for command in (study, select, search):
+        app.command()(command)
+
+
+def study(
+    file: File,
+    replications: Replications = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    folder: Out = Path("results"),
+    resume: Annotated[
+        bool, typer.Option(help="Leave what was played before; else play all of it again.")
+    ] = True,
+    effects: Annotated[
+        bool, typer.Option("--effects", help="Also show which factor moves which figure.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Play a scenario at every point of a design, and compare the points.
+
+    What is played stays: a study that was cut short, or has another level, goes on from there.
+    """
+    with _plain_errors():
+        from twin.studies import study as run_study
+        from twin.study_tables import as_data
+
+        with progress_of(0, shown=not (quiet or as_json)) as progress:
+            found = run_study(
+                file,
+                replications=replications,
+                workers=workers or _cores(),
+                out=folder,
+                cluster=cluster,
+                resume=resume,
+                progress=progress,
+            )
+        if as_json:
+            typer.echo(json.dumps(as_data(found), ensure_ascii=False, indent=2))
+        else:
+            _show_study(found, with_effects=effects)
+        for note in found.notes:
+            err.print(f"note: {note}")
+        if not len(found.frame):
+            raise typer.Exit(FAILED)
+
+
+def select(
+    file: File,
+    kpi: Annotated[str, typer.Option(help="The figure, as service_level or service_level:urgent.")],
+    within: Annotated[
+        float, typer.Option(help="Smallest difference that matters, in the figure's unit.")
+    ],
+    procedure: Annotated[
+        Procedure, typer.Option(help="kn promises; ocba spends a budget well.")
+    ] = Procedure.KN,
+    confidence: Annotated[float, typer.Option(min=0, max=1, help="Of a right selection.")] = 0.95,
+    first: Annotated[int, typer.Option(min=3, help="Replications before any is ruled out.")] = 10,
+    budget: Annotated[int, typer.Option(min=6, help="Most replications in all.")] = 10_000,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    folder: Out = Path("results"),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Select the best point of a study, with a stated probability of being right."""
+    with _plain_errors():
+        from twin.choice import select as run_select
+        from twin.study_tables import as_rows, plain_table
+
+        with progress_of(0, shown=not (quiet or as_json)) as progress:
+            found = run_select(
+                file,
+                kpi,
+                within,
+                method=procedure.value,
+                confidence=confidence,
+                first=first,
+                budget=budget,
+                workers=workers or _cores(),
+                out=folder,
+                cluster=cluster,
+                progress=progress,
+            )
+        if as_json:
+            data = {"best": found.best, "statement": found.statement, "table": as_rows(found.table)}
+            typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+            return
+        out.print(found.statement, soft_wrap=True)
+        out.print(plain_table(found.table.drop(columns="point")))
+
+
+def search(
+    file: File,
+    replications: Replications = None,
+    checks: Annotated[int, typer.Option(min=2, help="Fresh replications of finalists.")] = 20,
+    points: Annotated[int, typer.Option(min=1, help="Most settings to play.")] = 200,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the checks.")] = 0.95,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    folder: Out = Path("results"),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find the cheapest setting of a study's factors that meets its targets."""
+    with _plain_errors():
+        from twin.searches import search as run_search
+        from twin.study_tables import as_rows, plain_table
+
+        with progress_of(0, shown=not (quiet or as_json)) as progress:
+            found = run_search(
+                file,
+                replications=replications,
+                checks=checks,
+                points=points,
+                confidence=confidence,
+                workers=workers or _cores(),
+                out=folder,
+                cluster=cluster,
+                progress=progress,
+            )
+        if as_json:
+            data = {
+                "statement": found.statement,
+                "finalists": as_rows(found.finalists),
+                "settings": as_rows(found.table),
+            }
+            typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+        else:
+            out.print(found.statement, soft_wrap=True)
+            if len(found.finalists):
+                out.print(plain_table(found.finalists))
+        if found.scenario is None:
+            raise typer.Exit(FAILED)
+
+
+def _cores() -> int:
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Also what a study itself objects to: a damaged file, a failed replication, a parameter."""
+    with plain_errors():
+        from twin.faults import ScenarioError
+
+        try:
+            yield
+        except (ScenarioError, typer.Exit):
+            raise
+        except (ValueError, RuntimeError) as error:
+            fail(str(error), FAILED)
+
+
+def _show_study(found: StudyResults, *, with_effects: bool) -> None:
+    from twin.sensitivity import effects
+    from twin.study_tables import crossing_tables, plain_table, points_table
+
+    out.print(f"{found.name}: {found.question}" if found.question else found.name)
+    if len(found.frame):
+        out.print(points_table(found))
+        for sentence, table in crossing_tables(found):
+            out.print(f"\n{sentence}")
+            out.print(table)
+    if with_effects:
+        shown = effects(found).drop(columns=["standardised_low", "standardised_high", "share"])
+        out.print("\nMain effects (of a whole range, or of a level from the mean of all):")
+        out.print(plain_table(shown) if len(shown) else "none: no factor varies")
+    there = int(found.points["whole"].sum()) - found.played
+    if there > 0:
+        out.print(f"played {found.played} replications, {there} were there from before")
+    if found.path is not None:
+        out.print(f"results: {found.path}", soft_wrap=True)

@@ -1,0 +1,118 @@
+"""What all commands share: how they print, show progress, and fail."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as arrivals.scale=2."),
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+
+# Plain text: numbers and paths are not to be coloured or read as markup; no wrapping into a pipe.
+out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
+err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+# Seconds between two lines of progress where there is no terminal.
+_EVERY_S = 5.0
+
+
+def fail(message: str, code: int) -> None:
+    """Print a message on stderr and end with an exit code."""
+    err.print(message)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Errors that a user can mend, as a line each and an exit code; never a traceback."""
+    try:
+        from twin.faults import ScenarioError
+
+        try:
+            yield
+        except ScenarioError as error:
+            fail(str(error), BAD_INPUT)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            fail(f"{where}{error.strerror or error}", FAILED)
+    except KeyboardInterrupt as error:
+        fail(str(error) or "interrupted", INTERRUPTED)
+
+
+def each(items: list[Any], read: Any) -> list[Any]:
+    """What `read` makes of each item; the faults of all of them are met together."""
+    from twin.faults import ScenarioError
+
+    found, errors = [], []
+    for item in items:
+        try:
+            found.append(read(item))
+        except ScenarioError as error:
+            errors.append(str(error))
+    if errors:
+        fail("\n".join(errors), BAD_INPUT)
+    return found
+
+
+@contextmanager
+def progress(total: int, shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on a terminal, a line now and then elsewhere; both on stderr."""
+    if not shown:
+        yield None
+    elif err.is_terminal:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+        columns = ("replications", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=err, transient=True) as bar:
+            task = bar.add_task("", total=total)
+            yield lambda done, of: bar.update(task, completed=done, total=of)
+    else:
+        last = time.monotonic()
+
+        def say(done: int, of: int) -> None:
+            nonlocal last
+            if time.monotonic() - last > _EVERY_S:
+                last = time.monotonic()
+                err.print(f"{done} of {of} replications")
+
+        yield say
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table."""
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+
+
+def print_json(data: Any) -> None:
+    """Print data as JSON; missing numbers are null."""
+    typer.echo(json.dumps(_plain(data), ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    """The same with missing numbers as None, as JSON has no other."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,88 @@
+"""HTML in which text cannot become markup: whatever is not markup already is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+
+class Html(str):
+    """Markup. Any other string is text."""
+
+    __slots__ = ()
+
+
+def html(content: object) -> Html:
+    """Content as markup: markup as it is, a sequence joined, all else as escaped text.
+
+    Examples
+    --------
+    >>> html("<script>"), html([Html("<b>"), "&"])
+    ('&lt;script&gt;', '<b>&amp;')
+    """
+    if isinstance(content, Html):
+        return content
+    if isinstance(content, list | tuple):
+        return Html("".join(html(part) for part in content))
+    # Control characters are nothing HTML could show.
+    text = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+                   for c in str(content))  # fmt: skip
+    return Html(escape(text))
+
+
+def tag(name: str, /, *content: object, **attributes: object) -> Html:
+    """An element.
+
+    Parameters
+    ----------
+    name : str
+    *content : object
+        See `html`.
+    **attributes : object
+        ``class_`` is class, ``aria_label`` is aria-label; None and False are left out, True stands
+        alone.
+
+    Examples
+    --------
+    >>> tag("p", "a < b", class_="note", hidden=True)
+    '<p class="note" hidden>a &lt; b</p>'
+    """
+    words = []
+    for key, value in attributes.items():
+        key = key.rstrip("_").replace("_", "-")
+        if value is True:
+            words.append(f" {key}")
+        elif value is not None and value is not False:
+            words.append(f' {key}="{html(str(value))}"')
+    start = f"<{name}{''.join(words)}>"
+    alone = name in ("meta", "link", "br")
+    return Html(start if alone else f"{start}{html(list(content))}</{name}>")
+
+
+def table(
+    head: Sequence[object], rows: Iterable[Sequence[object]], caption: str, numbers: bool = False
+) -> Html:
+    """A table that scrolls by itself where it is too wide; the first cell of a row is its heading.
+
+    Parameters
+    ----------
+    head : sequence
+        Headings of the columns.
+    rows : iterable of sequence
+    caption : str
+        What the table is, for those who do not see it.
+    numbers : bool
+        Whether all cells but the first of a row are figures, to be set right.
+    """
+    body = [
+        tag("tr", tag("th", first, scope="row"), [tag("td", cell) for cell in rest])
+        for first, *rest in rows
+    ]
+    whole = tag(
+        "table",
+        tag("caption", caption),
+        tag("thead", tag("tr", [tag("th", cell, scope="col") for cell in head])),
+        tag("tbody", body),
+        class_="numbers" if numbers else None,
+    )
+    return tag("div", whole, class_="wide", role="region", aria_label=caption, tabindex="0")

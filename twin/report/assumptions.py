@@ -1,0 +1,111 @@
+"""What a run takes for granted, in words, with the key that changes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twin.explain import set_values
+from twin.wording import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from twin.scenario import Scenario
+
+_BACKENDS = {
+    "embedded": "a small sentence-embedding model categorizes and retrieves; latency and tokens "
+    "are those the catalogue gives for the model",
+    "profile": "statistical: answers, latency, tokens and quality are drawn from distributions",
+    "groq": "the live model's own answers and latency, recorded",
+    "replay": "recorded answers and latency of the live model",
+}
+
+
+def assumptions(scenario: Scenario) -> list[tuple[str, str, str, str]]:
+    """What is assumed, as (about, assumption, key, "set" or "default")."""
+    given = [key for key, _ in set_values(scenario)]
+
+    def origin(key: str) -> str:
+        return "set" if any(k == key or k.startswith(f"{key}.") for k in given) else "default"
+
+    rows = [*_demand(scenario), *_assistant(scenario), *_people(scenario), *_customers(scenario)]
+    return [(about, text, key, origin(key)) for about, text, key in rows]
+
+
+def _demand(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
+    arrivals = scenario.arrivals
+    kinds = {
+        "poisson": "independent of each other, at one rate",
+        "hourly": "independent of each other, at a rate by hour of week",
+        "constant": "evenly spaced",
+        "trace": "as recorded",
+    }
+    text = kinds[arrivals.kind]
+    if arrivals.busyness is not None:
+        text += f"; whole days are busier or calmer (cv {arrivals.busyness.cv:g})"
+    yield "Arrivals", text, "arrivals"
+    if scenario.tickets.corpus:
+        yield (
+            "Tickets",
+            "texts are drawn from the corpus, each as likely as any other of its category",
+            "tickets.corpus",
+        )
+
+
+def _assistant(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
+    assistant, provider = scenario.assistant, scenario.provider
+    if assistant.role == "off":
+        yield "Assistant", "there is none", "assistant.role"
+        return
+    yield "Assistant", _BACKENDS[assistant.backend], "assistant.backend"
+    text = f"limits of the {provider.plan} plan, up to {provider.retries} more tries a call"
+    yield "Provider", text, "provider"
+    outages = "planned and at random" if provider.outages and provider.random_outages else (
+        "planned" if provider.outages else "at random" if provider.random_outages else "none"
+    )  # fmt: skip
+    yield "Outages", outages, "provider.outages"
+
+
+def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
+    for name, pool in scenario.agents.items():
+        mean = duration(round(pool.handle_time.mean_value(), 1))
+        text = (
+            f"{name}: work on a ticket takes {mean} on average; at the end of a shift "
+            f"agents {pool.at_shift_end} their work"
+        )
+        yield "Agents", text, f"agents.{name}.handle_time"
+    if scenario.agents:
+        yield (
+            "Agents",
+            "take tickets by skill, then priority, then waiting time; all of a pool are equally "
+            "fast, never ill, and do nothing else on shift",
+            "agents",
+        )
+
+
+def _customers(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
+    customers = scenario.customers
+    solved = customers.solved
+    if scenario.agents:
+        text = f"an agent's answer solves {solved.agent:.0%} of tickets"
+        yield "Customers", text.replace("%", " %"), "customers.solved.agent"
+    if scenario.assistant.role == "full":
+        text = (
+            f"the assistant's solves up to {solved.assistant:.0%} in the right category (at "
+            f"quality 1), {solved.wrong_category:.0%} in a wrong one"
+        )
+        yield "Customers", text.replace("%", " %"), "customers.solved"
+    text = f"{customers.reopen_rate:.0%} of the unsolved come back, at most " + (
+        f"{customers.max_reopens} times each"
+    )
+    yield "Customers", text.replace("%", " %"), "customers.reopen_rate"
+    patience = "wait for an agent without end"
+    if customers.patience is not None:
+        mean = duration(round(customers.patience.mean_value(), 1))
+        patience = f"give up waiting for an agent after {mean} on average"
+    yield "Customers", patience, "customers.patience"
+    text = (
+        f"{customers.survey_rate:.0%} of resolved tickets are rated; ratings fall with waits, "
+        "wrong categories, transfers and reopenings as in published surveys"
+    )
+    yield "Customers", text.replace("%", " %"), "customers.survey_rate"

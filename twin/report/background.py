@@ -1,0 +1,173 @@
+"""What a reader needs to trust a run and to repeat it: scenario, assumptions, checks, commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from twin.display import changes_table, label
+from twin.explain import explain, set_values
+from twin.faults import ScenarioError
+from twin.markup import Html, html, table, tag
+from twin.report.assumptions import assumptions
+from twin.report.toml import dump
+from twin.wording import MAIN_FIGURES, with_interval
+
+if TYPE_CHECKING:
+    from twin.report.source import Source
+    from twin.results import Results
+
+# An interval wider than this share of its value (either way) deserves a word.
+_WIDE = 0.1
+
+
+def scenarios(sources: Sequence[Source]) -> list[Html]:
+    """Each scenario in sentences, as a difference, and as run."""
+    parts: list[Html] = []
+    for k, source in enumerate(sources):
+        if len(sources) > 1:
+            parts.append(tag("h3", source.name))
+        parts.append(tag("ul", [tag("li", sentence) for sentence in _explained(source)]))
+        base = source.manifest.get("base") or {}
+        if base.get("changes"):
+            parts.append(changes_table(base["changes"], str(base["file"])))
+        elif base.get("file"):
+            parts.append(tag("p", f"As in {base['file']}."))
+        if k:
+            parts += _against(source, sources[0])
+        whole = tag("pre", tag("code", dump(source.manifest["scenario_as_run"])), tabindex="0",
+                    role="region", aria_label=f"{source.name} as run")  # fmt: skip
+        parts.append(tag("details", tag("summary", f"{source.name} as run (TOML)"), whole))
+    return parts
+
+
+def _explained(source: Source) -> list[str]:
+    try:
+        return explain(source.scenario)
+    except (ScenarioError, OSError):
+        return ["The files it was run with have gone or changed, so it cannot be put into words."]
+
+
+def _against(source: Source, first: Source) -> list[Html]:
+    old, new = (dict(set_values(s.scenario)) for s in (first, source))
+    keys = [k for k in dict.fromkeys([*old, *new]) if k not in ("name", "question")]
+    changed = [(k, old.get(k, "-"), new.get(k, "-")) for k in keys if old.get(k) != new.get(k)]
+    if not changed:
+        return [tag("p", f"As {first.name}.")]
+    return [changes_table(changed, first.name)]
+
+
+def assumed(sources: Sequence[Source]) -> list[Html]:
+    """The assumptions of the first run, with the keys that change them."""
+    head = ["about", "assumption", "key", "from"]
+    rows = [
+        [about, text, tag("code", key), "scenario" if origin == "set" else "default"]
+        for about, text, key, origin in assumptions(sources[0].scenario)
+    ]
+    caption = f"Assumptions of {sources[0].name}"
+    text = "The others assume the same but for the differences above."
+    more = [tag("p", text, class_="small")] if len(sources) > 1 else []
+    return [table(head, rows, caption), *more]
+
+
+def quality(results: Results, sources: Sequence[Source]) -> list[Html]:
+    """How much there is, what is missing, what does not add up, and what failed."""
+    parts: list[Html] = []
+    items = [tag("li", text) for source in sources for text in _amounts(source)]
+    parts.append(tag("ul", *items))
+    parts += [tag("p", note, class_="warning") for note in results.notes]
+    checks = results.sanity()
+    if len(checks):
+        rows = [
+            [f"{row['scenario']}: {row['check']}" if len(sources) > 1 else row["check"],
+             f"{row['expected']:.6g}", f"{row['found']:.6g}", row["replications"],
+             tag("span", "holds", class_="ok") if row["ok"]
+             else tag("span", "does not hold", class_="bad")]
+            for row in checks.to_dict("records")
+        ]  # fmt: skip
+        head = ["check", "expected", "found", "replications", "verdict"]
+        text = (
+            "Both sides are found independently; of each check this is the worst replication. "
+            "A bound holds where the figure found is no higher."
+        )
+        parts += [tag("h3", "Does it add up?"), tag("p", text),
+                  table(head, rows, "Checks of the runs", numbers=True)]  # fmt: skip
+    parts += _failures(results)
+    return parts
+
+
+def _amounts(source: Source) -> list[str]:
+    run = source.run
+    whole = f"{run.whole} of {run.asked} replications are whole"
+    found = [f"{source.name}: {whole}, {run.failed} failed."]
+    if run.whole < 5:
+        found.append("So few replications make wide intervals: five or more are better.")
+    tickets = source.table("tickets", ["arrived_s", "status"])
+    counted = tickets["arrived_s"] >= source.scenario.warm_up
+    over = int((~tickets["status"].isin(["Resolved", "Closed", "Abandoned"])).sum())
+    found.append(
+        f"{len(tickets):,} tickets in all, {int((~counted).sum()):,} of them in the warm-up; "
+        f"{over:,} ({over / max(1, len(tickets)):.1%}) still open at the end.".replace("%", " %")
+    )
+    main = [kpi for kpis in MAIN_FIGURES.values() for kpi in kpis]
+    rows = source.summary[(source.summary["group"] == "") & source.summary["kpi"].isin(main)]
+    wide = rows[rows["half_width"] > _WIDE * rows["value"].abs()]
+    said = [
+        f"{label(row['kpi'])} ({with_interval(row['value'], row['half_width'], row['unit'])})"
+        for row in wide.to_dict("records")
+    ]
+    if said:
+        found.append(f"Known to no better than 10 %: {', '.join(said)}.")
+    commit = str(source.manifest.get("commit") or "")
+    if commit.endswith("-dirty"):
+        found.append("The code had changes that are in no commit.")
+    return found
+
+
+def _failures(results: Results) -> list[Html]:
+    failures = results.failures
+    if not len(failures):
+        return []
+    rows = [
+        [f"{row['scenario']}, replication {row['replication']}", row["stage"], row["type"],
+         row["message"]]
+        for row in failures.head(50).to_dict("records")
+    ]  # fmt: skip
+    more = len(failures) - len(rows)
+    parts = [tag("h3", "Failures"),
+             table(["replication", "stage", "type", "message"], rows, "Failures")]  # fmt: skip
+    return [*parts, tag("p", f"and {more} more")] if more else parts
+
+
+def again(sources: Sequence[Source]) -> list[Html]:
+    """Commands and what they rest on."""
+    parts: list[Html] = []
+    files = [f'"{source.name}.toml"' if " " in source.name else f"{source.name}.toml"
+             for source in sources]  # fmt: skip
+    steps = [
+        html("Install the same version: "),
+        html(["Save the scenario as run, above, as ", tag("code", " ".join(files)), "."]),
+        html("Run it; results do not depend on the number of workers."),
+    ]
+    version = sources[0].manifest.get("versions", {}).get("twin", "")
+    steps[0] = html([steps[0], tag("code", f"pip install support-desk-twin=={version}"), "."])
+    parts.append(tag("ol", [tag("li", step) for step in steps]))
+    parts.append(tag("pre", tag("code", f"twin run {' '.join(files)}"), tabindex="0",
+                     role="region", aria_label="Command"))  # fmt: skip
+    rows: list[list[object]] = []
+    for source in sources:
+        manifest = source.manifest
+        of = f"{source.name}: " if len(sources) > 1 else ""
+        rows.append([f"{of}seed", str(manifest.get("seed", "-"))])
+        rows.append([f"{of}commit", str(manifest.get("commit") or "not from a checkout")])
+        rows.append([f"{of}started", str(manifest.get("started", "-"))])
+        wall = manifest.get("wall_time_s")
+        rows.append([f"{of}wall time", "-" if wall is None else f"{wall:,.1f} s"])
+        rows += [
+            [f"{of}SHA-256 of {key}", tag("code", digest[:16])]
+            for key, digest in manifest.get("files", {}).items()
+        ]
+    versions = sources[0].manifest.get("versions", {})
+    rows.append(["versions", ", ".join(f"{name} {number}" for name, number in versions.items())])
+    parts.append(table(["what", "value"], rows, "What the runs rest on"))
+    return parts

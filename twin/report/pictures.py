@@ -1,0 +1,269 @@
+"""The figures of a run: each drawn from its frame, with the words for those who do not see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from twin import plots, series
+from twin.plots import quality, timelines
+from twin.records import STATUSES
+from twin.wording import amount
+
+if TYPE_CHECKING:
+    from twin.comparison import Comparison
+    from twin.report.source import Source
+
+_TICKETS = ("ticket_id", "arrived_s", "category_true", "priority", "category", "categorized_by",
+            "responded_s", "resolved_s", "resolved_by", "transfers", "reopens",
+            "status")  # fmt: skip
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure for the page.
+
+    Attributes
+    ----------
+    name : str
+        Letters, digits and hyphens, once in a page.
+    title, alt : str
+        Heading, and what the figure shows, in words.
+    svg : str
+        An ``<svg>`` element.
+    """
+
+    name: str
+    title: str
+    alt: str
+    svg: str
+
+
+def _draw(
+    name: str, title: str, alt: str, draw: Callable[[Any], object], height: float = 3.1
+) -> Picture:
+    return Picture(name, title, alt, plots.svg(draw, name, height))
+
+
+def of_run(source: Source, prefix: str) -> Iterator[Picture]:
+    """All figures of one run; what it has no data for is left out.
+
+    Tables are read one after another, a few columns each: a run may hold millions of tickets.
+    """
+    scenario = source.scenario
+    tickets = source.table("tickets", _TICKETS)
+    yield from _flows(source, tickets, prefix)
+    yield from _times(source, tickets, prefix)
+    yield from _ratings(source, tickets, prefix)
+    if (tickets["categorized_by"] == "assistant").any():
+        frame = series.confusion(tickets, scenario)
+        height = quality.confusion_height(frame["true"].nunique())
+        alt = _confusion_alt(frame, source)
+        yield _draw(f"{prefix}-confusion", "Categories: true and given", alt,
+                    lambda ax: plots.confusion(frame, ax), height)  # fmt: skip
+    del tickets
+    yield from _calls(source, prefix)
+
+
+def _clock(source: Source) -> dict[str, Any]:
+    return {"start": source.scenario.start, "warm_up_s": source.scenario.warm_up}
+
+
+def _when(source: Source, moment_s: float) -> str:
+    day = source.scenario.start.toordinal() + int(moment_s // 86400)
+    return f"{_DAYS[(day - 1) % 7]} at {int(moment_s % 86400 // 3600):02d}:00"
+
+
+def _peak(frame: pd.DataFrame, source: Source) -> tuple[float, str]:
+    """Highest mean after warm-up, and when."""
+    later = frame[frame["start_s"] >= source.scenario.warm_up]
+    top = later.iloc[int(later["mean"].argmax())]
+    return float(top["mean"]), _when(source, float(top["start_s"]))
+
+
+def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
+    scenario, clock = source.scenario, _clock(source)
+    flows = series.throughput(tickets, scenario.horizon)
+    peaks = [_peak(flows[flows["flow"] == flow], source) for flow in ("arrivals", "resolved")]
+    alt = (
+        f"Lines over the run. Arrivals peak at {peaks[0][0]:.0f} an hour ({peaks[0][1]}), "
+        f"resolved tickets at {peaks[1][0]:.0f} an hour ({peaks[1][1]})."
+    )
+    yield _draw(f"{prefix}-throughput", "Arrivals and throughput", alt,
+                lambda ax: plots.throughput(flows, ax, **clock))  # fmt: skip
+    levels = series.levels_over_time(
+        source.table("levels", ["start_s", "end_s", "level", "pool", "mean"])
+    )
+    top, when = _peak(levels[levels["level"] == "backlog"], source)
+    alt = f"Lines over the run. Open tickets peak at {top:.0f} ({when}), on average of replications"
+    staffed = levels[levels["level"] == "staffed"]
+    alt += f"; up to {staffed['mean'].max():.0f} agents are on shift." if len(staffed) else "."
+    yield _draw(f"{prefix}-backlog", "Backlog and staffing", alt,
+                lambda ax: plots.backlog(levels, ax, **clock))  # fmt: skip
+    timeline = source.table("timeline", ["ticket_id", "time_s", "status"])
+    statuses = series.statuses(timeline, scenario.horizon)
+    statuses = statuses[statuses["status"].isin(series.OPEN_STATUSES)]
+    share = statuses.groupby("status")["mean"].sum()
+    share = share[share > 0].sort_values(ascending=False) / max(share.sum(), 1e-9)
+    names = ", ".join(f"{name} {part:.0%}".replace("%", " %") for name, part in share.items())
+    alt = f"Stacked areas over the run. Of the time tickets are open they are: {names or 'none'}."
+    yield _draw(f"{prefix}-statuses", "Open tickets by status", alt,
+                lambda ax: plots.statuses(statuses, ax, **clock))  # fmt: skip
+    yield from _lives(source, tickets, timeline, prefix)
+
+
+def _one(table: pd.DataFrame, replication: int) -> pd.DataFrame:
+    return table[table["replication"] == replication]
+
+
+def stories(source: Source, tickets: pd.DataFrame) -> pd.DataFrame:
+    """Tickets that stand for what becomes of tickets, of those whose texts were exported."""
+    one = _one(tickets, source.first or 0)
+    one = one[one["arrived_s"] >= source.scenario.warm_up]
+    return series.stories(one.head(8000))
+
+
+def _lives(
+    source: Source, tickets: pd.DataFrame, timeline: pd.DataFrame, prefix: str
+) -> Iterator[Picture]:
+    told = stories(source, tickets)
+    if not len(told):
+        return
+    frame = series.ticket_lives(_one(timeline, source.first or 0), told, source.scenario.horizon)
+    parts = []
+    for number, rows in frame.groupby("ticket_id", sort=False):
+        ways = dict.fromkeys(s for s in rows["status"] if s in STATUSES)
+        parts.append(f"ticket {number} ({rows['story'].iloc[0]}): {', '.join(ways)}")
+    yield _draw(
+        f"{prefix}-lives", "The life of single tickets", f"Bars of statuses. {'; '.join(parts)}.",
+        lambda ax: plots.ticket_lives(frame, ax), timelines.lives_height(len(told)),
+    )  # fmt: skip
+
+
+def _times(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
+    scenario = source.scenario
+    for of, name, title in (
+        ("first response", "response", "Time to first response"),
+        ("resolution", "resolution", "Time to resolution"),
+    ):
+        frame = series.response_times(tickets, scenario, of)  # type: ignore[arg-type]
+        if not len(frame):
+            continue
+        kpi = "service_level" if of == "first response" else "resolution_within_target"
+        parts = []
+        for priority in dict.fromkeys(frame["priority"]):
+            target_s = float(frame.loc[frame["priority"] == priority, "target_s"].iloc[0])
+            kept = source.value(kpi, str(priority))
+            if target_s == target_s and kept != "-":
+                parts.append(f"{priority}: {kept} within {amount(target_s, 's')}")
+        alt = f"Curves by priority. {'; '.join(parts) or 'No time is promised'}."
+        yield _draw(f"{prefix}-{name}", title, alt,
+                    lambda ax, f=frame, o=of: plots.response_times(f, ax, of=o))  # type: ignore[misc]  # fmt: skip
+    if not scenario.targets.first_response:
+        return
+    week = series.service_by_hour(tickets, scenario)
+    known = week.dropna(subset="share")
+    if len(known):
+        worst = known.iloc[int(known["share"].argmin())]
+        alt = (
+            f"Heat map by day and hour of arrival. Lowest is {worst['share']:.0%} for arrivals on "
+            f"{_DAYS[int(worst['day'])]} in the hour from {int(worst['hour']):02d}:00, highest "
+            f"{known['share'].max():.0%}."
+        ).replace("%", " %")
+        yield _draw(f"{prefix}-service", "First response within target, by hour of arrival", alt,
+                    lambda ax: plots.service_by_hour(week, ax), 2.5)  # fmt: skip
+
+
+def _ratings(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
+    if source.row("rating_mean") is None:
+        return
+    shares = series.rating_shares(source.summary)
+    said = ", ".join(
+        f"{row.rating} stars {row.share:.0%}".replace("%", " %")
+        for row in plots.rows_of(shares.dropna(subset="share"))
+    )
+    yield _draw(f"{prefix}-ratings", "How customers rate the answer", f"Bars. {said}.",
+                lambda ax: plots.ratings(shares, ax), 2.7)  # fmt: skip
+    given = source.table("ratings", ["ticket_id", "rated_s", "rating", "prompt_version"])
+    about = series.measured(tickets, source.scenario)
+    by = series.ratings_by_category(given, about)
+    if len(by) > 1:
+        best, worst = by.iloc[0], by.iloc[-1]
+        alt = (
+            f"Points with intervals. Best is {best['category']} ({best['mean']:.2f}), "
+            f"worst {worst['category']} ({worst['mean']:.2f})."
+        )
+        yield _draw(f"{prefix}-rating-categories", "Rating by category", alt,
+                    lambda ax: plots.ratings_by_category(by, ax),
+                    quality.rows_height(len(by)))  # fmt: skip
+    over = series.ratings_over_time(given, source.scenario.horizon)
+    versions = [str(v) for v in dict.fromkeys(over["version"].dropna())]
+    alt = (
+        f"A line over the run, from {over['mean'].min():.2f} to {over['mean'].max():.2f} stars. "
+        f"Prompts: {', '.join(versions) or 'none'}."
+    )
+    yield _draw(f"{prefix}-rating-time", "Rating over time", alt,
+                lambda ax: plots.ratings_over_time(over, ax, **_clock(source)))  # fmt: skip
+
+
+def _confusion_alt(frame: pd.DataFrame, source: Source) -> str:
+    wrong = frame[(frame["true"] != frame["given"]) & (frame["share"] > 0)]
+    alt = f"A grid. {source.value('categorization_accuracy')} are given the right category"
+    if not len(wrong):
+        return f"{alt}."
+    top = wrong.iloc[int(wrong["share"].argmax())]
+    share = f"{top['share']:.0%}".replace("%", " %")
+    return f"{alt}; most often wrong: {share} of {top['true']} are taken for {top['given']}."
+
+
+def _calls(source: Source, prefix: str) -> Iterator[Picture]:
+    if source.scenario.assistant.role == "off":
+        return
+    columns = ["step", "model", "asked_s", "started_s", "ended_s", "quota_wait_s", "rate_limited",
+               "completion_tokens", "outcome"]  # fmt: skip
+    calls = source.table("calls", columns)
+    if not len(calls):
+        return
+    sample = series.call_sample(calls)
+    medians = sample.groupby("step")["latency_s"].median()
+    said = ", ".join(f"{step} {amount(float(s), 's')}" for step, s in medians.items())
+    yield _draw(f"{prefix}-latency", "Latency of model calls",
+                f"Points, a call each, by tokens written. Median latency: {said or 'none'}.",
+                lambda ax: plots.call_latency(sample, ax))  # fmt: skip
+    over = series.calls_over_time(calls, source.scenario.horizon)
+    del calls
+    # A flat line at zero takes the place of a figure that says something; the words stay.
+    if not over["rate_limited"].gt(0).any():
+        return
+    wait, refused = over["quota_wait_s"].max(), over["rate_limited"].max()
+    yield _draw(f"{prefix}-quota", "Wait for quota",
+                f"Steps over the run, at most {amount(float(wait), 's')} a call.",
+                lambda ax: plots.quota_wait(over, ax, **_clock(source)), 2.5)  # fmt: skip
+    yield _draw(f"{prefix}-429", "Calls refused for quota (429)",
+                f"Steps over the run, at most {refused:.0f} in an interval.",
+                lambda ax: plots.rate_limited(over, ax, **_clock(source)), 2.5)  # fmt: skip
+
+
+def of_comparison(comparison: Comparison, summary: pd.DataFrame) -> Iterator[Picture]:
+    """A forest plot for each what-if; with several, cost against satisfaction as well."""
+    table = comparison.table
+    names = list(dict.fromkeys(table["scenario"]))
+    for k, name in enumerate(names):
+        rows = table[(table["scenario"] == name) & table["low"].notna()]
+        counts = rows["verdict"].value_counts()
+        said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        alt = f"Differences of {name} from {comparison.baseline} with intervals: {said}."
+        shown = rows[rows["baseline"].notna() & (rows["baseline"] != 0)]
+        yield _draw(f"forest-{k}", f"{name} against {comparison.baseline}", alt,
+                    lambda ax, f=rows: plots.forest(f, ax, relative=True),  # type: ignore[misc]
+                    plots.forest_height(len(shown)))  # fmt: skip
+    front = series.pareto(summary)
+    if len(front) > 2:
+        best = ", ".join(str(name) for name in front.loc[front["front"], "scenario"])
+        yield _draw("pareto", "Cost against satisfaction",
+                    f"Points. No other scenario is both cheaper and rated better than: {best}.",
+                    lambda ax: plots.pareto(front, ax))  # fmt: skip

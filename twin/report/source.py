@@ -1,0 +1,110 @@
+"""A run as the report reads it: its scenario, its figures, its tables a few columns at a time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from twin import export, storage
+from twin.scenario import Scenario
+from twin.wording import amount, with_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twin.results import Results, Run
+
+
+@dataclass(frozen=True)
+class Source:
+    """One scenario's run.
+
+    Attributes
+    ----------
+    results : Results
+    run : Run
+    summary : DataFrame
+        Its figures over the replications, from `Results.summary`.
+    """
+
+    results: Results
+    run: Run
+    summary: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """Name of the scenario."""
+        return self.run.scenario
+
+    @property
+    def manifest(self) -> Any:
+        """The scenario as run, seed, versions and more."""
+        return self.run.manifest
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """As run. Not checked against its files: they may have gone, and are not read."""
+        return Scenario.model_validate(self.manifest["scenario_as_run"])
+
+    def table(
+        self, name: str, columns: Sequence[str], replication: int | None = None
+    ) -> pd.DataFrame:
+        """Some columns of a table, and the replication; of one or all replications.
+
+        Raises
+        ------
+        ValueError
+            If the tables were neither saved nor kept, or a file is damaged.
+        """
+        if self.run.path is not None:
+            wanted = [(self.name, self.run.path)]
+            frame = storage.read_table(wanted, name, columns, replication)
+            return frame.drop(columns="scenario")
+        frame = self.results.table(name)
+        rows = frame["scenario"] == self.name
+        if replication is not None:
+            rows &= frame["replication"] == replication
+        return frame.loc[rows, ["replication", *columns]]
+
+    @property
+    def first(self) -> int | None:
+        """The first replication that is whole."""
+        of = self.results.kpis["scenario"] == self.name
+        numbers = self.results.kpis.loc[of, "replication"]
+        return int(numbers.min()) if len(numbers) else None
+
+    def texts(self) -> dict[int, dict[str, Any]]:
+        """The first tickets of replication 0 in the shape of exports, by number."""
+        path = self.run.path
+        if path is None:
+            try:
+                entries = export.ticket_entries(self.results.log(self.name, 0), 10_000)
+            except KeyError:
+                entries = []
+        else:
+            try:
+                entries = json.loads((path / "tickets.json").read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                entries = []
+        return {int(entry["ticket_id"]): entry for entry in entries}
+
+    def row(self, kpi: str, group: str = "") -> dict[str, Any] | None:
+        """A figure, if it was counted."""
+        rows = self.summary
+        of = (rows["kpi"] == kpi) & (rows["group"] == group) & rows["value"].notna()
+        found: list[dict[str, Any]] = rows[of].to_dict("records")  # type: ignore[assignment]
+        return found[0] if found else None
+
+    def said(self, kpi: str, group: str = "") -> str | None:
+        """A figure with its interval, in words; None where nothing was counted."""
+        row = self.row(kpi, group)
+        return None if row is None else with_interval(row["value"], row["half_width"], row["unit"])
+
+    def value(self, kpi: str, group: str = "") -> str:
+        """A figure in words, without its interval; "-" where nothing was counted."""
+        row = self.row(kpi, group)
+        return "-" if row is None else amount(row["value"], row["unit"])
