@@ -25,14 +25,14 @@ def bursts(moments, period_s):
 class Provider:
     """A provider that drains evenly, with calls of given latencies; by its own clock."""
 
-    def __init__(self, limits, charge=lambda tokens: tokens, headers=True):
+    def __init__(self, limits, charge=int.__add__, headers=True):
         self.limits, self.charge, self.headers = limits, charge, headers
         self.level = dict.fromkeys(limits, 0.0)
         self.at = 0.0
 
-    def ask(self, tokens, now):
+    def ask(self, prompt, room, now):
         """Whether it takes the call, and what its headers tell."""
-        amount = {"requests": 1, "tokens": self.charge(tokens)}
+        amount = {"requests": 1, "tokens": self.charge(prompt, room)}
         for kind, limit in self.limits.items():
             drained = (now - self.at) * limit / MINUTE_S
             self.level[kind] = max(0.0, self.level[kind] - drained)
@@ -63,7 +63,7 @@ def run(pacer, calls, latency, provider=None, written=60, abreast=32):
             taken, told = True, {}
             # It arrives somewhere on the way.
             if provider is not None:
-                taken, told = provider.ask(sum(calls[k]), now)
+                taken, told = provider.ask(*calls[k], now)
             moments.append((now, sum(calls[k])))
             heapq.heappush(ends, (now + latency(k), slot.order, slot, taken, told))
             limited += not taken
@@ -142,16 +142,18 @@ def test_the_first_call_goes_alone():
 @pytest.mark.parametrize("known", [True, False])
 def test_close_to_what_a_provider_allows(charge, latency, known):
     """Whether the plan is known or only headers tell, and whatever the provider counts."""
-    counted = {"reserved": 1.0, "used": 0.8, "double": 2.0}[charge]
+    charges = {
+        "reserved": lambda prompt, room: prompt + room,
+        "used": lambda prompt, room: prompt + 5,
+        "double": lambda prompt, room: 2 * (prompt + room),
+    }
     limits = {"requests": 300, "tokens": 60_000}
-    provider = Provider(limits, lambda tokens: int(tokens * counted))
+    provider = Provider(limits, charges[charge])
     pacer = Pacer({"rpm": 300, "tpm": 60_000} if known else {})
     calls = [(200 + 13 * (k % 11), 60) for k in range(2400)]
-    # The provider that counts what was used counts .8 of what was reserved.
-    written = -5 if charge == "used" else 60
-    moments, limited = run(pacer, calls, lambda k: latency, provider, written)
+    moments, limited = run(pacer, calls, lambda k: latency, provider, written=5)
     took = moments[-1][0]
-    charged = sum(int(tokens * counted) for _, tokens in moments)
+    charged = sum(charges[charge](*call) for call in calls)
     assert charged >= 0.95 * limits["tokens"] * took / MINUTE_S
     # Also without the first period's worth, which is there at once.
     assert charged - limits["tokens"] >= 0.85 * limits["tokens"] * took / MINUTE_S

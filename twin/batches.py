@@ -82,8 +82,8 @@ def batch_means(
     over, under = (y * w).sum(axis=1), w.sum(axis=1)
     lag1 = lag_correlation(over / under)
     long_enough = lag1 < MOST_CORRELATION
-    sums = [part.reshape(BATCHES, _FINER).sum(axis=1) for part in (over, under)]
-    value, low, high = ratio_interval(*sums, level)
+    over, under = (part.reshape(BATCHES, _FINER).sum(axis=1) for part in (over, under))
+    value, low, high = ratio_interval(over, under, level)
     if not long_enough:
         low = high = math.nan
     return BatchMeans(value, low, high, BATCHES, size * _FINER, lag1, long_enough)

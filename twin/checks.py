@@ -39,6 +39,9 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
         elif not learning.effect:
             reason = 'backend "profile" must be told what a prompt version is worth'
             yield Fault("assistant.learning.effect", reason, hint="as { brief = -0.2 }")
+    if used and assistant.judge == "model" and assistant.backend not in ("groq", "replay"):
+        reason = 'a model judges with backend "groq" (live) or "replay" (recorded) only'
+        yield Fault("assistant.judge", reason, hint='use judge = "evidence"')
     if assistant.role == "triage" and not scenario.agents:
         yield Fault("assistant.role", "triage only needs agents who answer: give [agents.NAME]")
 
@@ -84,7 +87,7 @@ def _model_faults(scenario: Scenario) -> Iterable[Fault]:
         if version not in prompts.VERSIONS:
             hint = f"known: {', '.join(prompts.VERSIONS)}"
             yield Fault("assistant.learning.versions", "no such prompt version", version, hint)
-    for key in ("model", "fallback_model"):
+    for key in ("model", "fallback_model", "judge_model"):
         name = getattr(assistant, key)
         if name is not None and name not in catalogue.models():
             hint = nearest(name, catalogue.models())

@@ -15,7 +15,15 @@ import typer
 from rich.table import Table
 
 import twin
-from twin import cli_compare, cli_study
+from twin import (
+    cli_checks,
+    cli_compare,
+    cli_models,
+    cli_rate,
+    cli_record,
+    cli_report,
+    cli_study,
+)
 from twin.cli_compare import adds_up, half_widths
 from twin.cli_terminal import BAD_INPUT, FAILED, each, err, out, plain_errors
 from twin.cli_terminal import progress as progress_of
@@ -238,24 +246,10 @@ def kpis() -> None:
         out.print(table)
 
 
-@app.command()
-def models() -> None:
-    """List the language models of the catalogue."""
-    with plain_errors():
-        from twin.assistant import catalogue
-
-        table = Table("model", "tokens/s", "USD/M in", "USD/M out", "retired", box=None)
-        for model in catalogue.models().values():
-            prices = [
-                "unknown" if p is None else f"{p:g}" for p in (model.price_in, model.price_out)
-            ]
-            table.add_row(model.name, f"{model.tokens_per_s:g}", *prices, str(model.retired or ""))
-        out.print(table)
-
-
-cli_study.register(app)
-
-cli_compare.register(app)
+for commands in (
+    cli_checks, cli_compare, cli_models, cli_rate, cli_record, cli_report, cli_study,
+):  # fmt: skip
+    commands.register(app)
 
 
 if __name__ == "__main__":

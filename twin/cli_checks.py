@@ -163,7 +163,7 @@ def _show_components(found: pd.DataFrame) -> None:
     out.print(table)
     out.print(
         "Standard deviation of one run, and of its variance the share of each source with the 95 % "
-        "interval of its own standard deviation.",
+        "interval of its own standard deviation; where that begins at 0 it may be luck alone.",
         soft_wrap=True,
     )
 

@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
 
 def half_widths(given: list[str] | None) -> dict[str, float] | None:
     """Half-widths by figure from ``FIGURE=HALF-WIDTH``: a number, a duration, or a per cent."""
+    from twin.faults import nearest
     from twin.kpis import KPIS
     from twin.sequential import split_name
     from twin.units import parse_duration
@@ -47,7 +48,10 @@ def half_widths(given: list[str] | None) -> dict[str, float] | None:
     found = {}
     for text in given or ():
         name, _, amount = (part.strip() for part in text.partition("="))
-        unit = units.get(split_name(name)[0], "")
+        kpi, _ = split_name(name)
+        if kpi not in units:
+            fail(f"--precision {text}: no figure {kpi!r}: {nearest(kpi, units)}", BAD_INPUT)
+        unit = units[kpi]
         try:
             if unit == "s" and not amount.replace(".", "").isdigit():
                 value = parse_duration(amount)

@@ -139,6 +139,11 @@ def _before(planned: Plan) -> list[str]:
             f"the fallback model is recorded apart: --set assistant.model={other} "
             "--set assistant.on_failure=escalate"
         )
+    if scenario.assistant.judge == "model":
+        lines.append(
+            f"the judge {scenario.assistant.judge_model} is asked in the end, about each answer: "
+            "its calls are not in the estimate, but count in --max-cost"
+        )
     return lines
 
 

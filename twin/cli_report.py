@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
-
-_err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+from twin.cli_terminal import BAD_INPUT, err, out, plain_errors
 
 
 def register(app: typer.Typer) -> None:
@@ -26,31 +23,26 @@ def report(
             show_default=False,
         ),
     ],
-    out: Annotated[
+    to: Annotated[
         Path | None,
-        typer.Option(help="The file; default: report.html in the first run's folder."),
+        typer.Option(
+            "--out",
+            help="The file; default: report.html (of several runs comparison.html) in the first "
+            "run's folder.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Write one page of HTML about one or several runs, with everything in it."""
-    try:
+    with plain_errors():
         from twin.report import write
         from twin.results import open_results
 
         try:
             opened = open_results(*results)
             name = "report.html" if len(opened.runs) == 1 else "comparison.html"
-            path = out or opened.paths[0] / name
-            write(opened, path)
+            path = write(opened, to or opened.paths[0] / name)
         except ValueError as error:
-            _end(str(error), BAD_INPUT)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _end(f"{where}{error.strerror or error}", FAILED)
-    except KeyboardInterrupt:
-        _end("interrupted", INTERRUPTED)
-    typer.echo(str(path))
-
-
-def _end(message: str, code: int) -> None:
-    _err.print(message)
-    raise typer.Exit(code)
+            err.print(str(error))
+            raise typer.Exit(BAD_INPUT) from None
+        out.print(str(path), soft_wrap=True)

@@ -51,6 +51,12 @@ def plain_errors() -> Iterator[None]:
             fail(str(error), BAD_INPUT)
         except BrokenPipeError:
             raise
+        except RuntimeError as error:
+            from twin.assistant.errors import AssistantError
+
+            if not isinstance(error, AssistantError):
+                raise
+            fail(str(error), FAILED)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             fail(f"{where}{error.strerror or error}", FAILED)

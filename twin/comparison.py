@@ -66,6 +66,8 @@ class Comparison:
         else:
             how = "differences" if paired.any() else "differences of runs that do not pair (Welch)"
         count = int(self.table["p"].notna().sum())
+        if count == 1:
+            return f"{how}; {self.level:.0%} interval"
         return (
             f"{how}; over all {count} rows together, intervals hold with {self.level:.0%} "
             f"(Bonferroni), and verdicts err with at most {1 - self.level:.0%} (Holm)"
@@ -73,7 +75,11 @@ class Comparison:
 
     def sentences(self) -> list[str]:
         """A sentence for each figure that differs or is open, scenario by scenario."""
-        return [_sentence(row) for row in self.table.to_dict("records") if row["verdict"] != EQUAL]
+        return [_sentence(row) for row in _records(self.table) if row["verdict"] != EQUAL]
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
@@ -101,8 +107,15 @@ def interval(row: Mapping[str, Any]) -> str:
 
 
 def signed(value: float, unit: str) -> str:
-    """A difference with its sign and unit."""
-    return f"+{amount(value, unit)}" if value > 0 else amount(value, unit)
+    """A difference with its sign and unit; of shares in points.
+
+    Examples
+    --------
+    >>> signed(0.021, "share"), signed(-90.0, "s")
+    ('+2.10 points', '-1.50 min')
+    """
+    text = f"+{amount(value, unit)}" if value > 0 else amount(value, unit)
+    return text.replace(" %", " points")
 
 
 def compare(
@@ -145,7 +158,7 @@ def compare(
         raise ValueError(f"no scenario {baseline!r}; {nearest(baseline, runs)}")
     if baseline not in there or len(there) < 2:
         raise ValueError("a comparison needs two scenarios with a whole replication each")
-    better = kpi_table().set_index("kpi")["better"].to_dict()
+    better = {str(row["kpi"]): str(row["better"]) for row in _records(kpi_table())}
     rows = [(name, "") for name, way in better.items() if way] if kpis is None else _rows(kpis)
     paired, notes = {}, []
     for name in there:
@@ -166,8 +179,8 @@ def compare(
                 "intervals are those of unrelated runs, which are wider"
             )
     table = differences(results.kpis, baseline, rows, paired, level)
-    verdicts = [_verdict(row, better[row["kpi"]], level) for row in table.to_dict("records")]
-    table.insert(table.columns.get_loc("p_adjusted") + 1, "verdict", verdicts)
+    verdicts = [_verdict(row, better[row["kpi"]], level) for row in _records(table)]
+    table.insert(list(table).index("p_adjusted") + 1, "verdict", verdicts)
     return Comparison(table, baseline, level, tuple(notes))
 
 
@@ -216,7 +229,9 @@ def _unshared(kpis: pd.DataFrame, first: str, second: str) -> tuple[int, int]:
 
 def join(parts: Sequence[Results]) -> Results:
     """Results of several calls as one; a scenario that comes again is called "name (2)"."""
-    kpis, failures, runs = [], [], []
+    kpis: list[pd.DataFrame] = []
+    failures: list[pd.DataFrame] = []
+    runs = []
     seen: dict[str, int] = {}
     for part in parts:
         names = {}

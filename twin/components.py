@@ -82,7 +82,8 @@ def components(values: npt.ArrayLike, level: float = 0.95) -> pd.DataFrame:
     table = pd.DataFrame(found, columns=["variance", "low", "high"]).clip(lower=0.0)
     table.insert(0, "source", SOURCES)
     total = float(table["variance"].sum())
-    table.loc[len(table)] = ["a run", total, math.nan, math.nan]
+    whole = {"source": "a run", "variance": total, "low": math.nan, "high": math.nan}
+    table = pd.concat([table, pd.DataFrame([whole])], ignore_index=True)
     table["share"] = table["variance"] / total if total > 0 else math.nan
     return table.assign(deviation=np.sqrt(table["variance"]))
 

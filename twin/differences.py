@@ -132,9 +132,9 @@ def _paired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex) -> d
     seen = ((a[0] != 0) | (a[1] != 0)) | ((b[0] != 0) | (b[1] != 0))
     n = seen.sum(axis=-1)
     left_out = leave_one_out(*b) - leave_one_out(*a)
-    values = [divide(over.sum(axis=-1), under.sum(axis=-1)) for over, under in (a, b)]
+    was, now = (divide(over.sum(axis=-1), under.sum(axis=-1)) for over, under in (a, b))
     error = jackknife_error(left_out, seen)
-    return _found(*values, error, n - 1, n, error * np.sqrt(n))
+    return _found(was, now, error, n - 1, n, error * np.sqrt(n))
 
 
 def _unpaired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex) -> dict[str, Any]:
@@ -151,7 +151,8 @@ def _unpaired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex) ->
     # Without any spread there is nothing to be free.
     freedom = np.where(np.isnan(freedom), 1.0, freedom)
     spread = np.sqrt(squares[0] * counts[0] + squares[1] * counts[1])
-    return _found(*values, np.sqrt(total), freedom, np.minimum(*counts), spread)
+    least = np.minimum(counts[0], counts[1])
+    return _found(values[0], values[1], np.sqrt(total), freedom, least, spread)
 
 
 def _found(

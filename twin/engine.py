@@ -65,7 +65,8 @@ def each(
             alone = next((k for k in left if blamed[k] >= _SUSPECT), None)
             now = list(left) if alone is None else [alone]
             try:
-                with closing(_parallel(function, {k: left[k] for k in now}, settings)) as results:
+                tasks_now = {k: left[k] for k in now}
+                with closing(_parallel(function, tasks_now, settings, deaths)) as results:
                     for number, result in results:
                         del left[number]
                         yield result
@@ -82,7 +83,10 @@ def _numbered(function: Callable[[T], R], number: int, task: T) -> tuple[int, R]
 
 
 def _parallel(
-    function: Callable[[T], R], tasks: dict[int, T], settings: dict[str, Any]
+    function: Callable[[T], R],
+    tasks: dict[int, T],
+    settings: dict[str, Any],
+    deaths: tuple[type[BaseException], ...],
 ) -> Generator[tuple[int, R], None, None]:
     import joblib
 
@@ -92,6 +96,8 @@ def _parallel(
             results = parallel(joblib.delayed(_numbered)(function, k, t) for k, t in tasks.items())
         try:
             yield from results
+        except deaths:
+            raise
         except BaseException:
             # joblib tells of results that nobody took; here that is known.
             with suppress(Exception):
@@ -99,7 +105,8 @@ def _parallel(
             if settings["backend"] == "loky":
                 from joblib.externals.loky import get_reusable_executor
 
-                get_reusable_executor().shutdown(kill_workers=True)
+                # The very one that works, whatever it was made with.
+                get_reusable_executor(reuse=True).shutdown(kill_workers=True)
             raise
 
 
@@ -118,7 +125,7 @@ def _where(
     with closing(connect(cluster)) as client:
         from distributed import KilledWorker
 
-        width = len(client.scheduler_info(n_workers=-1)["workers"])
+        width = len(client.nthreads())
         yield {"backend": "dask", "client": client, "n_jobs": -1}, width, (KilledWorker,)
 
 
@@ -162,10 +169,10 @@ def connect(cluster: str) -> Any:
 
 
 def _same_code(client: Any, cluster: str) -> None:
-    workers = client.scheduler_info(n_workers=-1)["workers"]
-    if not workers:
+    threads = client.nthreads()
+    if not threads:
         raise ClusterError(f"{cluster}: the cluster has no workers")
-    if any(worker["nthreads"] > 1 for worker in workers.values()):
+    if max(threads.values()) > 1:
         reason = "several threads; start them with --nthreads 1 and more of them (--nworkers)"
         raise ClusterError(f"{cluster}: a worker has {reason}")
     try:

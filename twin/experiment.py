@@ -65,6 +65,7 @@ class _Study:
             "commit": provenance.commit(),
             "pairs_by": provenance.pairs_by(scenario),
             "files": provenance.file_hashes(scenario),
+            "raters": provenance.raters(scenario),
             "notes": [],
             "scenario_as_run": scenario.as_data(),
             "base": provenance.base(scenario),

@@ -12,7 +12,13 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 import pandas as pd
 
-from twin.records import feedback_dictionary, ticket_dictionary, to_json
+from twin.records import (
+    BY_ASSISTANT,
+    WORKERS,
+    feedback_dictionary,
+    ticket_dictionary,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from twin.records import RunLog
@@ -41,19 +47,28 @@ def ticket_entries(log: RunLog, limit: int = MAX_JSON_TICKETS) -> list[dict[str,
 def feedback_entries(log: RunLog, limit: int = MAX_JSON_TICKETS) -> list[dict[str, Any]]:
     """The feedback on the first tickets of a run in the shape of `records.feedback_dictionary`.
 
-    The model is empty where an agent answered.
+    The model is empty where an agent answered. What the assistant answered on its own also has
+    category, answer and prompt_version, so that another run can start to learn from the file
+    (`assistant.learning.feedback`).
     """
-    text_id = log.tickets["text_id"].head(limit).tolist()
-    rows: Any = log.ratings[log.ratings["ticket_id"] <= len(text_id)].itertuples()
-    return [
-        feedback_dictionary(
-            log.texts[text] if (text := text_id[row.ticket_id - 1]) >= 0 else "",
+    answers = log.answers["text"].tolist()
+    tickets: list[Any] = list(log.tickets.head(limit).itertuples())
+    rows: Any = log.ratings[log.ratings["ticket_id"] <= len(tickets)].itertuples()
+    entries = []
+    for row in rows:
+        ticket = tickets[row.ticket_id - 1]
+        entry = feedback_dictionary(
+            log.texts[ticket.text_id] if ticket.text_id >= 0 else "",
             row.model if isinstance(row.model, str) else "",
             row.rating,
             row.feedback if isinstance(row.feedback, str) else "",
         )
-        for row in rows
-    ]
+        if ticket.resolved_by == WORKERS[BY_ASSISTANT] and ticket.answer_id >= 0:
+            entry["category"] = str(ticket.category)
+            entry["answer"] = answers[ticket.answer_id]
+            entry["prompt_version"] = str(row.prompt_version)
+        entries.append(entry)
+    return entries
 
 
 def tickets_json(log: RunLog) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
+
+# Control characters and halves of characters, which HTML cannot show.
+_UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|d|pts)\b|%)")
 
 
 class Html(str):
@@ -24,10 +29,7 @@ def html(content: object) -> Html:
         return content
     if isinstance(content, list | tuple):
         return Html("".join(html(part) for part in content))
-    # Control characters are nothing HTML could show.
-    text = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}"
-                   for c in str(content))  # fmt: skip
-    return Html(escape(text))
+    return Html(escape(_UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", str(content))))
 
 
 def tag(name: str, /, *content: object, **attributes: object) -> Html:
@@ -59,6 +61,17 @@ def tag(name: str, /, *content: object, **attributes: object) -> Html:
     return Html(start if alone else f"{start}{html(list(content))}</{name}>")
 
 
+def glue(text: str) -> str:
+    """Text whose figures are not torn from their units at the end of a line."""
+    return _UNIT.sub(
+        "\N{NO-BREAK SPACE}", text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+    )
+
+
+def _glued(cell: object) -> object:
+    return glue(cell) if type(cell) is str else cell
+
+
 def table(
     head: Sequence[object], rows: Iterable[Sequence[object]], caption: str, numbers: bool = False
 ) -> Html:
@@ -75,7 +88,7 @@ def table(
         Whether all cells but the first of a row are figures, to be set right.
     """
     body = [
-        tag("tr", tag("th", first, scope="row"), [tag("td", cell) for cell in rest])
+        tag("tr", tag("th", first, scope="row"), [tag("td", _glued(cell)) for cell in rest])
         for first, *rest in rows
     ]
     whole = tag(

@@ -151,7 +151,8 @@ def settling(points: pd.DataFrame, every_s: float, cycle_s: float = 0.0) -> Sett
     cut, _ = mser5(judged)
     suggestion_s = cut * every_s if cut >= 0 else math.nan
     if cycle_s > 0 and not math.isnan(suggestion_s):
-        suggestion_s = math.ceil(suggestion_s / 86400) * 86400.0
+        # The last batch cut may have begun before the day's end.
+        suggestion_s = math.ceil((suggestion_s - (BATCH - 1) * every_s) / 86400) * 86400.0
     early = times < (0.0 if math.isnan(suggestion_s) else suggestion_s)
     before = divide(over[early].sum(), under[early].sum())
     later = divide(over[~early].sum(), under[~early].sum())

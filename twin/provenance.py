@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 
 import twin
+from twin.assistant.model_judge import rater_name
+from twin.customers import RATER_VERSION as CUSTOMERS_VERSION
 from twin.scenario import Scenario
 
 _PACKAGES = (
@@ -107,6 +109,13 @@ def digest(path: Path) -> str:
         total.update(file_path.relative_to(path).as_posix().encode() + b"\0")
         total.update(hashlib.sha256(file_path.read_bytes()).digest())
     return total.hexdigest()
+
+
+def raters(scenario: Scenario) -> dict[str, str]:
+    """Who rates, with versions: the judge of answers and the simulated customers."""
+    settings = scenario.assistant
+    answers = rater_name(settings.judge, settings.judge_model)
+    return {"answers": answers, "customers": CUSTOMERS_VERSION}
 
 
 def scenario_digest(scenario: Scenario) -> str:

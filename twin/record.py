@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -307,10 +308,15 @@ class Session:
         scenario = self._plan.scenario
         for demand in self._plan.demands:
             _script(self._assistant, scenario, demand).ask_ahead()
-        if self._plan.whole and not self._assistant.tally.failed:
+        # A run would ask the fallback model, too, on no terms: that is recorded apart.
+        alone = scenario.assistant.fallback_model is None
+        if self._plan.whole and alone and not self._assistant.tally.failed:
             # Some prompts only the run itself brings about, as when an agent finds the category.
-            for demand in self._plan.demands:
-                simulate(scenario, demand, self._assistant)
+            with warnings.catch_warnings():
+                # What a model costs was said before.
+                warnings.simplefilter("ignore", catalogue.PriceWarning)
+                for demand in self._plan.demands:
+                    simulate(scenario, demand, self._assistant)
 
     def close(self) -> Recorded:
         """End it, and say what was done."""

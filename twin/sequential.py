@@ -97,26 +97,33 @@ def reached(
     Returns
     -------
     DataFrame
-        Columns name, wanted, half_width (missing without data), replications (with data), reached.
+        Columns name, unit, wanted, half_width (missing without data), replications (with data), reached.
     """
     rows = []
     for name, target in precision.items():
         table = _rows(kpis, name)
         half_width = _half_width(table, level)
+        unit = str(table["unit"].iloc[0]) if len(table) else ""
         counted = int(((table["numerator"] != 0) | (table["denominator"] != 0)).sum())
-        rows.append((name, float(target), half_width, counted, bool(half_width <= target)))
-    return pd.DataFrame(rows, columns=["name", "wanted", "half_width", "replications", "reached"])
+        rows.append((name, unit, float(target), half_width, counted, bool(half_width <= target)))
+    columns = ["name", "unit", "wanted", "half_width", "replications", "reached"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def sentences(table: pd.DataFrame) -> list[str]:
     """What `reached` says, a sentence a figure."""
-    return [
-        f"{row['name']}: no data to reach a half-width of {row['wanted']:g} with"
-        if math.isnan(row["half_width"])
-        else f"{row['name']}: half-width {row['half_width']:.3g} after {row['replications']} "
-        f"replications, {row['wanted']:g} wanted: {'reached' if row['reached'] else 'not reached'}"
-        for row in table.to_dict("records")
-    ]
+    found = []
+    for row in table.to_dict("records"):
+        unit = "" if row["unit"] == "share" else f" {row['unit']}"
+        wanted = f"{row['wanted']:g}{unit}"
+        if math.isnan(row["half_width"]):
+            found.append(f"{row['name']}: no data to reach a half-width of {wanted} with")
+            continue
+        found.append(
+            f"{row['name']}: half-width {row['half_width']:.3g}{unit} after {row['replications']} "
+            f"replications, {wanted} wanted: {'reached' if row['reached'] else 'not reached'}"
+        )
+    return found
 
 
 def _rows(kpis: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -219,11 +219,11 @@ def validate(
         raise RuntimeError(f"{first['scenario']}: {first['type']}: {first['message']}")
     count = sum(len(case.answers) for case in given)
     table = stats.summarize(results.kpis, 1 - (1 - LEVEL) / count)
-    found = table.set_index(["scenario", "kpi", "group"])
+    found = {(row["scenario"], row["kpi"], row["group"]): row for row in table.to_dict("records")}
     rows = []
     for case in given:
         for (kpi, group), expected in case.answers.items():
-            row = found.loc[(case.data["name"], kpi, group)]
+            row = found[case.data["name"], kpi, group]
             value, low, high = float(row["value"]), float(row["low"]), float(row["high"])
             precision, ok = (high - low) / 2 / expected, low <= expected <= high
             labels = (case.name, case.source, kpi, group, row["unit"])

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from twin.scenario import Scenario
 
 # What the model's answers hang on: also which of several recorded answers a ticket gets.
-MODEL = tuple(s for s in Stream if s.name.startswith(("CATEGORIZE_", "RESPOND_"))) + (
-    Stream.SAMPLE,
-)
+MODEL = tuple(s for s in Stream if s.name.startswith(("CATEGORIZE_", "RESPOND_", "SAMPLE")))
 RATERS = (Stream.SURVEY, Stream.RATING, Stream.COMMENT)
 _Task = tuple["Scenario", int, int, int]
 

@@ -1,4 +1,4 @@
-"""How long a desk takes to settle: plays it from empty and suggests a warm-up, which nobody applies."""
+"""How long a desk takes to settle: it is played from empty; a warm-up is suggested, not applied."""
 
 from __future__ import annotations
 
@@ -128,13 +128,15 @@ def warm_up(
     every_s = min((s for s in _STEPS if length_s / s <= 700), default=_STEPS[-1])
     if cycle_s:
         every_s = max(every_s, 3600.0)
-    parts = []
+    parts: list[pd.DataFrame] = []
     tasks = [(desk, k, every_s) for k in range(replications)]
     for part in engine.each(_points, tasks, min(workers, replications), _lost):
         parts.append(part)
         if progress is not None:
             progress(len(parts), replications)
-    points = pd.concat(sorted(parts, key=lambda part: int(part["replication"].iloc[0])))
+    # In order, so that sums of floats do not hang on which worker was first.
+    parts.sort(key=lambda part: int(part["replication"].iloc[0]))
+    points = pd.concat(parts)
     figures = {
         name: settling(points[points["figure"] == name], every_s, cycle_s)
         for name in FIGURES

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.assistant import prompts
+from twin.assistant import prompts, rubric
 from twin.assistant.catalogue import Model
 from twin.assistant.errors import BadAnswer
 from twin.assistant.knowledge import Hit, Knowledge, load_knowledge
@@ -31,7 +31,8 @@ class Ask:
     ----------
     key : str
         Under which it is recorded.
-    step : {"categorize", "respond"}
+    step : str
+        categorize, respond or judge.
     sample : int
         Which of several answers to the same prompt.
     version : str
@@ -45,7 +46,7 @@ class Ask:
     """
 
     key: str
-    step: Step
+    step: str
     sample: int
     version: str
     request: dict[str, Any]
@@ -182,7 +183,7 @@ class Asking:
             ticket=ticket,
         )
 
-    def check(self, step: Step, answer: str, finish: str) -> None:
+    def check(self, step: str, answer: str, finish: str) -> None:
         """See that an answer has the form that was asked for.
 
         Raises
@@ -191,9 +192,12 @@ class Asking:
             If it has not.
         """
         cut = "it was cut at the token limit" if finish == "length" else ""
-        if step == "categorize":
+        if step in ("categorize", "judge"):
             try:
-                self.parse_category(answer)
+                if step == "judge":
+                    rubric.parse_score(answer)
+                else:
+                    self.parse_category(answer)
             except BadAnswer as error:
                 raise BadAnswer(cut or error.what) from None
         elif not answer.strip():

@@ -239,6 +239,16 @@ class BadAnswer(AssistantError):
         )
 
 
+class NoVerdict(AssistantError):
+    """The model that judges answers gave no verdict on some."""
+
+    def __init__(self, model: str, answers: int, words: str) -> None:
+        super().__init__(
+            f'the judge "{model}" gave no verdict on {answers:,} answers, so nothing can be said '
+            f"of them; verdicts so far are recorded: run it again. The last said: {words}"
+        )
+
+
 class BudgetReached(AssistantError):
     """The next call could cost more than is allowed."""
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from twin.assistant import prompts
 from twin.assistant.embedding import embed, similarity
 from twin.assistant.learning import (
     FEWEST_RATINGS,
@@ -44,7 +43,8 @@ class Examples:
     def __init__(self, settings: Learning, guard: Guard) -> None:
         self._settings = settings
         self._guard = guard
-        self.versions = [Version(prompts.PROMPT_VERSION)]
+        self._template = settings.versions[0]
+        self.versions = [Version(self._template, self._template)]
         self._live, self._before = 0, 0
         self._questions: dict[tuple[int, str], list[_Question]] = {}
         self._known: dict[tuple[int, str, str], _Question] = {}
@@ -97,8 +97,8 @@ class Examples:
         current = self.versions[self._live]
         new = [lesson for lesson in lessons if lesson not in current.lessons]
         if new:
-            name = f"{prompts.PROMPT_VERSION}+{len(self.versions)}"
-            candidate = Version(name, lessons=(*current.lessons, *new))
+            name = f"{self._template}+{len(self.versions)}"
+            candidate = Version(name, self._template, (*current.lessons, *new))
             self.versions.append(candidate)
             number = len(self.versions) - 1
             if self._guard(current, candidate) < -NO_LOSS:

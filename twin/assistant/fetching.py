@@ -55,6 +55,8 @@ class Fetcher:
         Called with the tally whenever a call has ended; an error that it raises ends the batch.
     sdk : str
         Noted in the recording.
+    tally : Tally, optional
+        To go on counting in; a limit in USD then holds for all that count in it.
     """
 
     def __init__(
@@ -66,8 +68,9 @@ class Fetcher:
         terms: Terms,
         watch: Callable[[Tally], None] | None = None,
         sdk: str = "",
+        tally: Tally | None = None,
     ) -> None:
-        self.tally = Tally()
+        self.tally = Tally() if tally is None else tally
         self._send = send
         self._asking = asking
         self._pacer = pacer
@@ -244,7 +247,9 @@ class Fetcher:
         self._reserved_usd -= dearest
         if sent is not None:
             self._pacer.read(slot, sent.limits, now)
-            self._pacer.end(slot, now, sent.prompt_tokens, sent.completion_tokens)
+            # Cached tokens count towards no limit.
+            counted = sent.prompt_tokens - sent.usage.get("cached_tokens", 0)
+            self._pacer.end(slot, now, counted, sent.completion_tokens)
             tally.prompt_tokens += sent.prompt_tokens
             tally.completion_tokens += sent.completion_tokens
             tally.spent_usd += cost_usd(

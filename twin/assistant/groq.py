@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import time
 import weakref
@@ -28,7 +29,7 @@ from twin.assistant.pacing import DAY_S, Pacer
 from twin.assistant.protocol import Answers, Questions
 from twin.assistant.recording import Recording, open_recording
 from twin.assistant.replies import Reply
-from twin.assistant.terms import Sent, Tally, Terms
+from twin.assistant.terms import Sent, Tally, Terms, cost_usd
 from twin.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -182,6 +183,8 @@ class GroqAssistant:
     watch : callable, optional
         Called with the tally whenever a call has ended (on another thread); an error that it
         raises ends the batch.
+    tally : Tally, optional
+        To go on counting in.
 
     Attributes
     ----------
@@ -210,8 +213,15 @@ class GroqAssistant:
         concurrency: int | None = None,
         max_cost_usd: float | None = None,
         watch: Callable[[Tally], None] | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self.model = model.name
+        self._scenario = scenario
+        self._terms: dict[str, Any] = {
+            "concurrency": concurrency,
+            "max_cost_usd": max_cost_usd,
+            "watch": watch,
+        }
         if model.is_retired(wire.today()):
             successor = model.live_successor(wire.today())
             name = successor.name if successor else None
@@ -229,6 +239,7 @@ class GroqAssistant:
             terms,
             watch,
             _sdk(),
+            tally,
         )
         self.tally = self._fetcher.tally
         self._background = Background(caller.close)
@@ -267,6 +278,20 @@ class GroqAssistant:
         work = self._fetcher.fetch(list(missing.values()))
         fetched = self._background.run(work, self._fetcher.stop)
         return {ask.key: self.recording.get(ask.key) or fetched[ask.key] for ask in asks}
+
+    def beside(self, model: Model) -> GroqAssistant:
+        """An assistant of another model on the same terms, which counts in the same tally.
+
+        Raises
+        ------
+        UnknownPrice
+            If a limit in USD is to hold and the model's price is not known.
+        """
+        if model.name == self.model:
+            return self
+        if self._terms["max_cost_usd"] is not None and math.isnan(cost_usd(model, 1, 1)):
+            raise errors.UnknownPrice(model.name)
+        return GroqAssistant(self._scenario, (), model, **self._terms, tally=self.tally)
 
     @property
     def limits(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from twin.assistant.judge import Judge
+from twin.assistant.judge import Rater
 from twin.assistant.learning import Version, paired_gain
 from twin.assistant.protocol import Assistant, Floats, Luck, Questions
 from twin.corpus import Corpus
@@ -21,7 +21,7 @@ class HeldOut:
     Parameters
     ----------
     assistant : Assistant
-    judge : Judge
+    judge : Rater
     corpus : Corpus or None
         Its train rows with a known article, spread evenly; without them nothing is known.
     categories : sequence of str
@@ -32,7 +32,7 @@ class HeldOut:
     def __init__(
         self,
         assistant: Assistant,
-        judge: Judge,
+        judge: Rater,
         corpus: Corpus | None,
         categories: Sequence[str],
         examples: int,

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from twin.assistant.articles import Article
 from twin.assistant.embedding import Vectors, embed, similarity
 from twin.assistant.knowledge import Knowledge
-from twin.assistant.protocol import OK, Answers, Floats, Questions
+from twin.assistant.protocol import OK, Answers, Floats, Ints, Questions
 
 # Ratings of different versions do not compare: stored with results.
 RATER_VERSION = "1"
@@ -33,6 +35,53 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
 
 
+class Rater(Protocol):
+    """Whoever judges answers."""
+
+    @property
+    def rater(self) -> str:
+        """Name and version, kept with results."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader of the results must know about the judging."""
+        ...
+
+    def quality(
+        self, questions: Questions, answers: Answers, article_slugs: Sequence[str]
+    ) -> Floats:
+        """Quality of each answer of a batch, 0 to 1; see `Judge.quality`."""
+        ...
+
+
+def to_judge(questions: Questions, answers: Answers) -> tuple[npt.NDArray[np.bool_], Ints, Any]:
+    """What there is to judge in a batch, each distinct pair once.
+
+    Returns
+    -------
+    there : array of bool, shape (n,)
+        Which questions have an answer.
+    pairs : array of int, shape (k, 2)
+        Index into the questions' texts and into the answers' texts.
+    row : array of int, shape (number of answers,)
+        The pair of each question that has an answer.
+
+    Raises
+    ------
+    ValueError
+        If the answers have no texts.
+    """
+    if answers.written is None or questions.category is None:
+        raise ValueError("only answers of step respond, with texts, can be judged")
+    there = (answers.outcome == OK) & (answers.written >= 0)
+    size = max(len(answers.texts), 1)
+    both, row = np.unique(
+        questions.text[there] * size + answers.written[there], return_inverse=True
+    )
+    return there, np.stack([both // size, both % size], axis=1).astype(np.int64), row
+
+
 class Judge:
     """Judge of answers by the articles that solve their tickets.
 
@@ -41,6 +90,9 @@ class Judge:
     knowledge : Knowledge or None
         All articles there are, whether or not the assistant may look them up.
     """
+
+    rater = f"evidence-{RATER_VERSION}"
+    notes: Sequence[str] = ()
 
     def __init__(self, knowledge: Knowledge | None) -> None:
         self._articles = knowledge.articles if knowledge is not None else {}
@@ -69,21 +121,16 @@ class Judge:
         """
         if answers.quality is not None:
             return np.where(answers.outcome == OK, answers.quality, np.nan)
-        if answers.written is None or questions.category is None:
-            raise ValueError("only answers of step respond, with texts, can be judged")
-        there = (answers.outcome == OK) & (answers.written >= 0)
+        there, pairs, row = to_judge(questions, answers)
         out = np.full(len(questions), np.nan)
-        size = max(len(answers.texts), 1)
-        pairs, row = np.unique(
-            questions.text[there] * size + answers.written[there], return_inverse=True
-        )
         judged = np.array(
             [
-                self.judge(article_slugs[pair // size], answers.texts[pair % size].text)
-                for pair in pairs
+                self.judge(article_slugs[text], answers.texts[answer].text)
+                for text, answer in pairs.tolist()
             ],
             dtype=float,
         )[row]
+        assert questions.category is not None
         fits = questions.category[there] == questions.truth[there]
         out[there] = np.where(np.isnan(judged), np.where(fits, NO_ARTICLE, 0.0), judged)
         return out

@@ -1,12 +1,12 @@
 """How fast to ask: just under the limits of the plan, as the provider's own headers tell them.
 
 Pure arithmetic over moments that the caller gives, so that it is tested with a clock of its own.
-Two things hold a call back. A `Window` counts what was sent against a known limit, in any window of
-its period; as a call reaches the provider at some moment between its sending and its end, it counts
-until a period after its end, or after `TRANSIT_S` from its sending where that is earlier. A `Left` follows what the provider says is left: a limit drains evenly, as
-its messages compute ("Limit 8000, Used 6956, Requested 3570. Please try again in 18.945s" is
-(6956 + 3570 - 8000) / 8000 x 60 s), and so do the resets of its headers (time until all of it is
-there again).
+Two things hold a call back. A `Window` counts what was sent against a known limit, in any window
+of its period; as a call reaches the provider at some moment between its sending and its end, it
+counts until a period after its end, or after `TRANSIT_S` from its sending where that is earlier. A
+`Left` follows what the provider says is left: a limit drains evenly, as its messages compute
+("Limit 8000, Used 6956, Requested 3570. Please try again in 18.945s" is (6956 + 3570 - 8000) /
+8000 x 60 s), and so do the resets of its headers (time until all of it is there again).
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def read_sample(
     """
     if not Path(path).is_file():
         raise RecordingError(f"{path}: no such recording")
-    replies = list(read_lines(Path(path))[0].values())
+    replies = [r for r in read_lines(Path(path))[0].values() if r.step in STEPS]
     model = _only("model", [r.model for r in replies], model)
     replies = [r for r in replies if r.model == model]
     version = _only("prompt version", [r.prompt_version for r in replies], prompt_version)

@@ -52,7 +52,7 @@ def judge_messages(ticket: str, answer: str, article: Article | None) -> list[Me
 
 
 def judge_schema() -> dict[str, Any]:
-    """JSON schema of a verdict; as strict mode demands, all keys are required, no others allowed."""
+    """JSON schema of a verdict: all keys required and no others allowed, for strict mode."""
     return {
         "type": "object",
         "properties": {

@@ -24,7 +24,7 @@ from twin.records import STEPS
 from twin.scenario import Scenario
 
 if TYPE_CHECKING:
-    from twin.assistant.judge import Judge
+    from twin.assistant.judge import Rater
 
 T = TypeVar("T")
 
@@ -140,7 +140,7 @@ class Script:
     scenario : Scenario
         Its rules tell which tickets will need which prompt.
     demand : Demand
-    judge : Judge
+    judge : Rater
         Gives the quality of answers that backends only wrote.
     names : Names
         Of the run; its models share them.
@@ -154,7 +154,7 @@ class Script:
         assistant: Assistant,
         scenario: Scenario,
         demand: Demand,
-        judge: Judge,
+        judge: Rater,
         names: Names,
         scripts: list[Script],
     ) -> None:
@@ -170,7 +170,11 @@ class Script:
         self._names = names
         self._examples = scenario.assistant.learning.examples
         # By number; the feedback loop puts its own list here, which grows.
-        self.versions = [Version(assistant.prompt_version, assistant.prompt_version)]
+        learning = scenario.assistant.learning
+        first = assistant.prompt_version
+        if "versions" in learning.model_fields_set:
+            first = learning.versions[0]
+        self.versions = [Version(first, first)]
         self.model = names.models.number(assistant.model)
 
     def ask_ahead(self) -> None:

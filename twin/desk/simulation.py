@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from twin.assistant import catalogue
 from twin.assistant.backends import build
 from twin.assistant.heldout import HeldOut
-from twin.assistant.judge import Judge
 from twin.assistant.knowledge import load_knowledge
+from twin.assistant.model_judge import build_judge
 from twin.assistant.protocol import Assistant
 from twin.customers import ALL_COMMENTS, Customers
 from twin.demand import Demand
@@ -101,7 +101,7 @@ def _lines(
         second = settings.fallback_model
         assistants.append(build(scenario, demand.categories, demand.corpus, model=second))
     knowledge = load_knowledge(settings.knowledge) if settings.knowledge else None
-    judge = Judge(knowledge)
+    judge = build_judge(scenario, knowledge, first)
     down = outages(scenario, demand.seed, demand.replication)
     jitter = view(demand.uniform(Stream.BACKOFF))
     given = {
@@ -151,6 +151,9 @@ def _notes(scenario: Scenario, lines: list[Line]) -> list[str]:
                 "(assistant.learning.effect), not a result"
             )
         notes += getattr(line.script.assistant, "notes", [])
+    # One judge for all.
+    for line in lines[:1]:
+        notes += line.script.judge.notes
     return notes
 
 

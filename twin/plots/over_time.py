@@ -109,7 +109,7 @@ STATUS_COLOURS = {
     "Reopened": style.ORANGE,
     "Resolved": style.GREEN,
     "Closed": style.GREY,
-    "Abandoned": "#6b4c2a",
+    "Abandoned": style.BROWN,
 }
 
 

@@ -10,6 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from twin.comparison import signed
+from twin.display import label
 from twin.plots import style
 from twin.wording import amount
 
@@ -21,6 +23,8 @@ _VERDICTS = {
     "lower": (style.PURPLE, "v"),
 }
 _OTHER = (style.GREY, "s")
+# Per cent of the baseline.
+_FAR = 150.0
 
 
 def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None = None) -> Axes:
@@ -58,6 +62,7 @@ def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None
         marks.setdefault(verdict, (colour, mark))
         ax.plot([low[k], high[k]], [y, y], color=colour, linewidth=2, label=verdict)
         ax.plot([middle[k]], [y], mark, color=colour, markersize=6.5, gid="difference")
+    _keep_near(ax, middle, relative)
     several = "scenario" in rows and rows["scenario"].nunique() > 1
     names = [_name(row, several) for row in rows.to_dict("records")]
     ax.set_yticks(np.arange(len(rows)), [style.short(name) for name in names])
@@ -66,12 +71,8 @@ def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None
     ax.spines["left"].set_visible(False)
     if "unit" in rows:
         for y, row in enumerate(style.rows_of(rows)):
-            # A change of shares is in points: 2 % more of 80 % would read as another number.
-            words = amount(float(row.difference), str(row.unit))
-            if row.unit == "share":
-                words = words.replace(" %", " pts")
-            sign = "+" if row.difference > 0 else ""
-            ax.text(1.02, y, style.plain(f"{sign}{words}"), va="center", fontsize=style.SIZE,
+            words = signed(float(row.difference), str(row.unit)).replace(" points", " pts")
+            ax.text(1.05, y, style.plain(words), va="center", fontsize=style.SIZE,
                     color=style.INK, transform=ax.get_yaxis_transform())  # fmt: skip
     handles = [
         Line2D([], [], color=colour, marker=mark, markersize=6.5, linewidth=2, label=verdict)
@@ -84,8 +85,20 @@ def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None
     return ax
 
 
+def _keep_near(ax: Axes, middle: pd.Series[float], relative: bool) -> None:
+    """Where few changes dwarf the others, cut the axis; arrows at its end stand for the rest."""
+    if not relative or middle.abs().max() <= _FAR:
+        return
+    low, high = ax.get_xlim()
+    ax.set_xlim(max(low, -_FAR), min(high, _FAR))
+    for y, value in enumerate(middle):
+        if abs(value) > _FAR:
+            ax.plot([min(max(value, -_FAR), _FAR)], [y], ">" if value > 0 else "<", markersize=7,
+                    color=style.INK, clip_on=False, gid="beyond")  # fmt: skip
+
+
 def _name(row: Mapping[Any, Any], several: bool) -> str:
-    name = str(row["kpi"]).replace("_", " ") + (f", {row['group']}" if row["group"] else "")
+    name = label(str(row["kpi"]), str(row["group"]))
     return f"{row['scenario']}: {name}" if several else name
 
 
@@ -121,20 +134,20 @@ def against_load(
         raise ValueError(f"one key figure a chart, not {len(kpis)}: {', '.join(kpis)}")
     if unit is None:
         unit = str(frame["unit"].iloc[0]) if "unit" in frame and len(frame) else ""
-    name = (kpis or ["figure"])[0].replace("_", " ")
+    name = label((kpis or ["figure"])[0])
     shown = {"share": "", "s": "seconds"}.get(unit, unit)
     style.dress(ax, f"{name} by {load}", load, f"{name} ({shown})" if shown else name)
     if not len(frame):
         return style.nothing(ax, "no runs")
     ends = []
-    for k, (label, rows) in enumerate(frame.groupby(by, sort=False)):
+    for k, (line, rows) in enumerate(frame.groupby(by, sort=False)):
         rows = rows.sort_values(load)
         colour, mark = style.COLOURS[k % len(style.COLOURS)], style.MARKERS[k % len(style.MARKERS)]
         ax.fill_between(rows[load], rows["low"], rows["high"], color=colour, alpha=0.2,
                         linewidth=0)  # fmt: skip
         ax.plot(rows[load], rows["value"], color=colour, marker=mark, markersize=5, linewidth=1.6,
-                label=str(label))  # fmt: skip
-        ends.append((float(rows["value"].iloc[-1]), style.short(str(label), 22), colour))
+                label=str(line))  # fmt: skip
+        ends.append((float(rows["value"].iloc[-1]), style.short(str(line), 22), colour))
     ax.margins(x=0.02)
     if unit == "share":
         style.percent_axis(ax)
@@ -181,7 +194,7 @@ def pareto(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
             color=style.INK,
         )
     style.percent_axis(ax)
-    style.note(ax, "line: the front   lines at points: 95 % interval")
+    style.note(ax, "stepped line: the front · crosses: 95 % intervals")
     return ax
 
 

@@ -22,11 +22,18 @@ from matplotlib.ticker import FixedLocator, Formatter, FuncFormatter, Locator, N
 
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 PURPLE, SKY, YELLOW, GREY = "#cc79a7", "#56b4e9", "#f0e442", "#8a9097"
+BROWN = "#6b4c2a"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW, GREY)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # Ink, paper and lines; a report gives them the colours of its page.
 INK, MUTED, GRID, PAPER = "#23272b", "#5b6268", "#dadde0", "#fefefe"
 PRIORITY_COLOURS = {"urgent": RED, "high": ORANGE, "normal": BLUE, "low": GREEN}
+
+# What a page with a dark ground shows in other colours.
+_VARIABLES = {
+    INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper",
+    BLUE: "blue", SKY: "sky", BROWN: "brown",
+}  # fmt: skip
 
 # Small on purpose: on a phone a figure fills the screen, and its letters stay letters.
 WIDTH, HEIGHT = 5.0, 3.1
@@ -38,6 +45,11 @@ _DURATIONS = (
 )  # fmt: skip
 _NAME = re.compile(r' id="([^"]*)"')
 _POINTER = re.compile(r'(?:url\(|href=")#([^")]*)')
+_METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
+_FAMILY = re.compile(r"font-family: [^;\"]*;? ?")
+# Places in a picture, whose further decimals nobody sees.
+_PLACES = re.compile(r' (?:d|x|y|points)="[^"]*"')
+_LONG = re.compile(r"-?\d+\.\d{2,}")
 _STEPS_S = (3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2419200, 7257600)
 
 
@@ -245,8 +257,8 @@ def svg(
     Returns
     -------
     str
-        An ``<svg>`` element. Ink, paper and grid are CSS variables (``--ink``, ``--muted``,
-        ``--grid``, ``--paper``).
+        An ``<svg>`` element. Ink, paper and the darker colours are CSS variables: ``--ink``,
+        ``--muted``, ``--grid``, ``--paper``, ``--blue``, ``--sky``, ``--brown``.
     """
     # With a salt, names within a picture are the same each time.
     settings = {"svg.fonttype": "none", "svg.hashsalt": name, "path.simplify_threshold": 0.2}
@@ -259,13 +271,24 @@ def svg(
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     text = file.getvalue()
     text = _named(text[text.index("<svg") :], name)
-    for colour, name in ((INK, "ink"), (MUTED, "muted"), (GRID, "grid"), (PAPER, "paper")):
-        text = text.replace(colour, f"var(--{name})")
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, f"var(--{variable})")
     return text
 
 
+def _shorter(place: re.Match[str]) -> str:
+    text = _LONG.sub(lambda n: f"{float(n[0]):.1f}".removesuffix(".0"), place[0])
+    # Points after a first one are joined by lines anyway, unless there are curves among them.
+    return text if "C" in text or "Q" in text else text.replace(" L ", " ")
+
+
 def _named(text: str, name: str) -> str:
-    """The picture with its inner names made its own, and those that nothing points at left out."""
+    """The picture with short numbers and inner names of its own; names without use are left out."""
+    # The page has its own letters; and what no one sees makes a third of the picture.
+    text = _FAMILY.sub("", _METADATA.sub("", text))
+    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
+    text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
+    text = _PLACES.sub(_shorter, text)
     used = set(_POINTER.findall(text))
     text = _NAME.sub(lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
     return _POINTER.sub(lambda m: m[0].replace("#", f"#{name}-"), text)

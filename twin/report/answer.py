@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # What a decision goes by, in this order, where several figures differ.
 _WEIGHT = ("service_level", "csat", "cost_per_resolution", "abandonment_rate", "resolution_mean",
            "first_response_mean", "agent_wait_mean", "backlog", "containment")  # fmt: skip
-_MOST = 3
+_MOST = 2
 
 
 def answer(sources: Sequence[Source], comparison: Comparison | None) -> list[str]:
@@ -36,7 +36,7 @@ def answer(sources: Sequence[Source], comparison: Comparison | None) -> list[str
         for verdict, word in ((BETTER, "better"), (WORSE, "worse"))
     ]
     end = f"{sides[1]}; in {len(shown)} of {len(rows)} comparisons no difference is shown"
-    return [_service(base) or f"{base.name} is the baseline.", f"{sides[0]}.", f"{end}."]
+    return [f"{base.name}: {_service(base)}", f"{sides[0]}.", f"{end}."]
 
 
 def _side(
@@ -44,15 +44,18 @@ def _side(
 ) -> str:
     parts = []
     for name in names:
-        mine = [row for row in rows if row["scenario"] == name and row["verdict"] == verdict]
-        mine.sort(key=lambda row: _WEIGHT.index(row["kpi"]) if row["kpi"] in _WEIGHT else 99)
+        mine = [
+            row
+            for row in rows
+            if (row["scenario"], row["verdict"]) == (name, verdict) and row["kpi"] in _WEIGHT
+        ]
+        mine.sort(key=lambda row: _WEIGHT.index(row["kpi"]))
         said = [f"{label(row['kpi'], row['group'])} {interval(row)}" for row in mine[:_MOST]]
-        more = len(mine) - len(said)
-        text = ", ".join(said) + (f" and {more} more" if more else "")
-        parts.append(f"{name} is {word} in {text}" if said else f"{name} in nothing")
-    if all(part.endswith("in nothing") for part in parts):
-        return f"Nothing is shown to be {word} than in {baseline}"
-    return f"Against {baseline}, " + "; ".join(parts)
+        if said:
+            parts.append(f"{name} is {word} in {' and '.join(said)}")
+    if not parts:
+        return f"In no main figure is anything shown to be {word} than {baseline}"
+    return f"Against {baseline}, {'; '.join(parts)}"
 
 
 def _service(source: Source) -> str:

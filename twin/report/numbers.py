@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from twin.comparison import Comparison
     from twin.report.source import Source
 
+_BETTER = kpi_table().set_index("kpi")["better"]
+COMPARED = tuple(kpi for kpis in MAIN_FIGURES.values() for kpi in kpis if _BETTER[kpi])
+
 
 def key_figures(sources: Sequence[Source]) -> list[Html]:
     """Main figures side by side, and for each run its promises."""
@@ -23,21 +26,28 @@ def key_figures(sources: Sequence[Source]) -> list[Html]:
 
     summary = pd.concat([source.summary for source in sources])
     names = [source.name for source in sources]
-    rows: list[list[object]] = []
-    for kpis in MAIN_FIGURES.values():
-        rows += [list(row) for row in figure_rows(summary, kpis, names)]
-    head = ["figure", *(names if len(names) > 1 else ["value ± 95 % interval"])]
-    parts = [table(head, rows, "Key figures", numbers=True), _meanings()]
-    for source in sources:
-        promised = _promises(source)
-        if promised:
-            of = f" of {source.name}" if len(sources) > 1 else ""
-            head = ["promise", "tickets within it", "half within", "9 in 10 within", "in words"]
-            parts += [tag("h3", f"Promises kept{of}"), table(head, promised, f"Promises{of}")]
-            clock = source.scenario.targets.clock
-            if clock == "desk hours":
-                text = "Promises count desk hours only; the times beside them count all hours."
-                parts.append(tag("p", text, class_="small"))
+    if len(names) > 1:
+        every = [kpi for kpis in MAIN_FIGURES.values() for kpi in kpis]
+        rows = figure_rows(summary, every, names)
+        tables = [table(["figure", *names], rows, "Key figures", numbers=True)]
+    else:
+        groups = {g: figure_rows(summary, kpis, names) for g, kpis in MAIN_FIGURES.items()}
+        tables = [
+            table(["figure", "value"], rows, group, numbers=True)
+            for group, rows in groups.items()
+            if rows
+        ]
+    shown = tag("div", *tables, class_="groups" if len(names) == 1 else None)
+    parts = [shown, _meanings()]
+    promised = _promises(sources)
+    if promised:
+        words = ["half within", "9 in 10 within", "in words"] if len(names) == 1 else []
+        head = ["promise", *(names if len(names) > 1 else ["tickets within it"]), *words]
+        caption = "Share of tickets within what is promised"
+        parts += [tag("h3", "Promises kept"), table(head, promised, caption, numbers=True)]
+        if any(source.scenario.targets.clock == "desk hours" for source in sources):
+            text = "Promises count desk hours only; the times beside them count all hours."
+            parts.append(tag("p", text, class_="small"))
     return parts
 
 
@@ -49,27 +59,26 @@ def _meanings() -> Html:
     return tag("details", tag("summary", "What the figures mean"), tag("dl", *terms))
 
 
-def _promises(source: Source) -> list[list[object]]:
-    targets = source.scenario.targets
+def _promises(sources: Sequence[Source]) -> list[list[object]]:
+    """Of one run each promise with its times, of several each promise as the first run has it."""
+    first = sources[0]
+    targets = first.scenario.targets
     rows: list[list[object]] = []
     for what, promised, kept, times in (
         ("first response", targets.first_response, "service_level", "first_response"),
         ("resolution", targets.resolution, "resolution_within_target", "resolution"),
     ):
+        target_s = {str(name): seconds for name, seconds in promised.items()}
         for name in PRIORITIES:
-            target_s = {str(k): v for k, v in promised.items()}.get(name)
-            share = source.row(kept, name)
-            if target_s is None or share is None:
+            share = first.row(kept, name)
+            if name not in target_s or share is None:
                 continue
-            rows.append(
-                [
-                    f"{what}, {name}: {duration(target_s)}",
-                    source.said(kept, name),
-                    source.value(f"{times}_median", name),
-                    source.value(f"{times}_p90", name),
-                    _kept(share),
-                ]
-            )
+            row: list[object] = [f"{what}, {name}: {duration(target_s[name])}"]
+            row += [source.said(kept, name) or "-" for source in sources]
+            if len(sources) == 1:
+                row += [first.value(f"{times}_{of}", name) for of in ("median", "p90")]
+                row.append(_kept(share))
+            rows.append(row)
     return rows
 
 
@@ -86,8 +95,26 @@ def _kept(share: dict[str, Any]) -> Html:
 
 def differences(comparison: Comparison) -> list[Html]:
     """Every difference with its interval and verdict, and what does not pair."""
-    rows = []
+    scenarios = list(dict.fromkeys(comparison.table["scenario"]))
+    method = comparison.method
+    parts = [tag("p", f"{method[0].upper()}{method[1:]}.")]
+    parts += [tag("p", note, class_="warning") for note in comparison.notes]
+    for name in scenarios:
+        rows = _differences(comparison, name)
+        head = ["figure", comparison.baseline, name, "difference", "interval", "verdict",
+                "replications to settle"]  # fmt: skip
+        caption = f"{name} against {comparison.baseline}"
+        whole = table(head, rows, caption, numbers=True)
+        parts.append(tag("details", tag("summary", f"{caption}, as a table"), whole,
+                         open=len(scenarios) == 1))  # fmt: skip
+    return parts
+
+
+def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
+    rows: list[list[object]] = []
     for row in comparison.table.to_dict("records"):
+        if row["scenario"] != scenario:
+            continue
         unit = row["unit"]
         missing = row["low"] != row["low"]
         interval = "-" if missing else f"{signed(row['low'], unit)} to {signed(row['high'], unit)}"
@@ -95,7 +122,7 @@ def differences(comparison: Comparison) -> list[Html]:
         more = row["more_replications"]
         rows.append(
             [
-                f"{row['scenario']}: {label(row['kpi'], row['group'])}",
+                label(row["kpi"], row["group"]),
                 amount(row["baseline"], unit),
                 amount(row["what_if"], unit),
                 signed(row["difference"], unit),
@@ -104,12 +131,4 @@ def differences(comparison: Comparison) -> list[Html]:
                 f"{more:,.0f}" if more == more else "-",
             ]
         )
-    head = ["figure", comparison.baseline, "what-if", "difference", "interval", "verdict",
-            "replications to settle"]  # fmt: skip
-    method = comparison.method
-    parts = [tag("p", f"{method[0].upper()}{method[1:]}.")]
-    parts += [tag("p", note, class_="warning") for note in comparison.notes]
-    caption = f"Differences from {comparison.baseline}"
-    whole = table(head, rows, caption, numbers=True)
-    # Many rows: the figures below say the same at a glance.
-    return [*parts, tag("details", tag("summary", "All differences as a table"), whole, open=True)]
+    return rows

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import twin
 from twin.comparison import Comparison, compare
-from twin.markup import Html, tag
+from twin.markup import Html, glue, tag
 from twin.report import background, numbers, pictures, tickets
 from twin.report.answer import answer
 from twin.report.source import Source
@@ -74,7 +74,8 @@ def page(results: Results) -> str:
     ]
     comparison = None
     if len(sources) > 1:
-        comparison = compare(results, baseline=sources[0].name)
+        # The main figures only: the fewer are compared, the narrower are the joint intervals.
+        comparison = compare(results, sources[0].name, numbers.COMPARED)
     parts = list(_parts(results, sources, comparison))
     return _frame(sources, parts)
 
@@ -86,7 +87,7 @@ def _parts(
     results: Results, sources: Sequence[Source], comparison: Comparison | None
 ) -> Iterator[Part]:
     """Name, heading and content of each part, in order."""
-    sentences = [tag("p", sentence) for sentence in answer(sources, comparison)]
+    sentences = [tag("p", glue(sentence)) for sentence in answer(sources, comparison)]
     remark = tag("p", "± is the 95 % interval over replications.", class_="small")
     yield "answer", "The answer", [tag("div", *sentences, class_="answer"), remark]
     yield "figures", "Key figures and targets", numbers.key_figures(sources)
@@ -97,7 +98,7 @@ def _parts(
     several = len(sources) > 1
     for k, source in enumerate(sources[:MOST_DETAILED]):
         heading = f"In pictures: {source.name}" if several else "In pictures"
-        shown = [_figure(picture) for picture in pictures.of_run(source, f"run{k}")]
+        shown = [_figure(picture) for picture in pictures.of_run(source, f"run{k}", brief=k > 0)]
         remark = tag("p", _remark(source), class_="small")
         content = [remark, tag("div", *shown, class_="pictures")]
         yield f"pictures-{k}", heading, content
@@ -131,7 +132,7 @@ def _figure(picture: pictures.Picture) -> Html:
         "figure",
         tag("h4", picture.title),
         svg,
-        tag("figcaption", picture.alt, id=f"{picture.name}-words"),
+        tag("figcaption", glue(picture.alt), id=f"{picture.name}-words"),
     )
 
 

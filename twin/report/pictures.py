@@ -10,8 +10,7 @@ import pandas as pd
 
 from twin import plots, series
 from twin.plots import quality, timelines
-from twin.records import STATUSES
-from twin.wording import amount
+from twin.wording import amount, duration
 
 if TYPE_CHECKING:
     from twin.comparison import Comparison
@@ -49,15 +48,20 @@ def _draw(
     return Picture(name, title, alt, plots.svg(draw, name, height))
 
 
-def of_run(source: Source, prefix: str) -> Iterator[Picture]:
-    """All figures of one run; what it has no data for is left out.
+def of_run(source: Source, prefix: str, brief: bool = False) -> Iterator[Picture]:
+    """The figures of one run, in brief the main ones; what it has no data for is left out.
 
     Tables are read one after another, a few columns each: a run may hold millions of tickets.
     """
     scenario = source.scenario
     tickets = source.table("tickets", _TICKETS)
     yield from _flows(source, tickets, prefix)
-    yield from _times(source, tickets, prefix)
+    yield from _times(source, tickets, prefix, brief)
+    if brief:
+        yield from _stars(source, prefix)
+        return
+    yield from _statuses(source, tickets, prefix)
+    yield from _stars(source, prefix)
     yield from _ratings(source, tickets, prefix)
     if (tickets["categorized_by"] == "assistant").any():
         frame = series.confusion(tickets, scenario)
@@ -104,15 +108,18 @@ def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pictu
     alt += f"; up to {staffed['mean'].max():.0f} agents are on shift." if len(staffed) else "."
     yield _draw(f"{prefix}-backlog", "Backlog and staffing", alt,
                 lambda ax: plots.backlog(levels, ax, **clock))  # fmt: skip
+
+
+def _statuses(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
     timeline = source.table("timeline", ["ticket_id", "time_s", "status"])
-    statuses = series.statuses(timeline, scenario.horizon)
+    statuses = series.statuses(timeline, source.scenario.horizon)
     statuses = statuses[statuses["status"].isin(series.OPEN_STATUSES)]
     share = statuses.groupby("status")["mean"].sum()
     share = share[share > 0].sort_values(ascending=False) / max(share.sum(), 1e-9)
     names = ", ".join(f"{name} {part:.0%}".replace("%", " %") for name, part in share.items())
     alt = f"Stacked areas over the run. Of the time tickets are open they are: {names or 'none'}."
     yield _draw(f"{prefix}-statuses", "Open tickets by status", alt,
-                lambda ax: plots.statuses(statuses, ax, **clock))  # fmt: skip
+                lambda ax: plots.statuses(statuses, ax, **_clock(source)))  # fmt: skip
     yield from _lives(source, tickets, timeline, prefix)
 
 
@@ -134,22 +141,26 @@ def _lives(
     if not len(told):
         return
     frame = series.ticket_lives(_one(timeline, source.first or 0), told, source.scenario.horizon)
-    parts = []
-    for number, rows in frame.groupby("ticket_id", sort=False):
-        ways = dict.fromkeys(s for s in rows["status"] if s in STATUSES)
-        parts.append(f"ticket {number} ({rows['story'].iloc[0]}): {', '.join(ways)}")
+    parts = [
+        f"#{number} {rows['story'].iloc[0]}, {amount(float(rows['end_s'].max()), 's')} in all"
+        for number, rows in frame.groupby("ticket_id", sort=False)
+    ]
     yield _draw(
-        f"{prefix}-lives", "The life of single tickets", f"Bars of statuses. {'; '.join(parts)}.",
+        f"{prefix}-lives",
+        "The life of single tickets",
+        f"Bars of statuses, a ticket each: {'; '.join(parts)}.",
         lambda ax: plots.ticket_lives(frame, ax), timelines.lives_height(len(told)),
     )  # fmt: skip
 
 
-def _times(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
+def _times(source: Source, tickets: pd.DataFrame, prefix: str, brief: bool) -> Iterator[Picture]:
     scenario = source.scenario
     for of, name, title in (
         ("first response", "response", "Time to first response"),
         ("resolution", "resolution", "Time to resolution"),
     ):
+        if brief and of == "resolution":
+            continue
         frame = series.response_times(tickets, scenario, of)  # type: ignore[arg-type]
         if not len(frame):
             continue
@@ -159,7 +170,7 @@ def _times(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pictu
             target_s = float(frame.loc[frame["priority"] == priority, "target_s"].iloc[0])
             kept = source.value(kpi, str(priority))
             if target_s == target_s and kept != "-":
-                parts.append(f"{priority}: {kept} within {amount(target_s, 's')}")
+                parts.append(f"{priority}: {kept} within {duration(target_s)}")
         alt = f"Curves by priority. {'; '.join(parts) or 'No time is promised'}."
         yield _draw(f"{prefix}-{name}", title, alt,
                     lambda ax, f=frame, o=of: plots.response_times(f, ax, of=o))  # type: ignore[misc]  # fmt: skip
@@ -178,16 +189,21 @@ def _times(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pictu
                     lambda ax: plots.service_by_hour(week, ax), 2.5)  # fmt: skip
 
 
-def _ratings(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
+def _stars(source: Source, prefix: str) -> Iterator[Picture]:
     if source.row("rating_mean") is None:
         return
     shares = series.rating_shares(source.summary)
     said = ", ".join(
-        f"{row.rating} stars {row.share:.0%}".replace("%", " %")
+        f"{row.rating} star{'s' if row.rating > 1 else ''} {row.share:.0%}".replace("%", " %")
         for row in plots.rows_of(shares.dropna(subset="share"))
     )
     yield _draw(f"{prefix}-ratings", "How customers rate the answer", f"Bars. {said}.",
                 lambda ax: plots.ratings(shares, ax), 2.7)  # fmt: skip
+
+
+def _ratings(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
+    if source.row("rating_mean") is None:
+        return
     given = source.table("ratings", ["ticket_id", "rated_s", "rating", "prompt_version"])
     about = series.measured(tickets, source.scenario)
     by = series.ratings_by_category(given, about)

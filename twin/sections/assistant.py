@@ -96,7 +96,10 @@ class Learning(Model):
         "prompt versions compete by Thompson sampling",
     )
     versions: list[str] = Field(
-        ["1", "brief"], min_length=2, description="prompt versions of the bandit, the first in use"
+        ["1", "brief"],
+        min_length=2,
+        description="prompt versions: the first is in use, also with mode off; the others compete "
+        "with it in the bandit",
     )
     every: LongDuration = Field(86400.0, description="time between looks at the ratings")
     explore: Annotated[float, Field(gt=0, le=1)] = Field(
@@ -157,6 +160,12 @@ class Assistant(Model):
     samples: Annotated[int, Field(ge=1, le=100)] = Field(
         1, description="different answers recorded for the same prompt"
     )
+    judge: Literal["evidence", "model"] = Field(
+        "evidence",
+        description="who judges what was written: evidence (the article that solves the ticket) "
+        "or a model with a rubric, for groq and replay",
+    )
+    judge_model: str | None = Field(None, description='the model that judges, for judge "model"')
     profile: Profile = Profile()
     learning: Learning = Learning()
 
@@ -164,6 +173,8 @@ class Assistant(Model):
     def _check(self) -> Assistant:
         if (self.on_failure == "fallback") != (self.fallback_model is not None):
             raise fail('fallback_model and on_failure = "fallback" go together')
+        if (self.judge == "model") != (self.judge_model is not None):
+            raise fail('judge_model and judge = "model" go together')
         return self
 
 

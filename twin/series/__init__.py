@@ -9,6 +9,7 @@ much one week differs from another. It is missing with fewer than three. An *int
 confidence interval of `twin.stats`.
 """
 
+from twin.series.grid import BAND, interval_length
 from twin.series.outcomes import (
     confusion,
     hour_of_week,
@@ -20,18 +21,13 @@ from twin.series.outcomes import (
     service_by_hour,
 )
 from twin.series.over_time import (
-    BAND,
     OPEN_STATUSES,
-    call_sample,
-    calls_over_time,
-    interval_length,
     levels_over_time,
     ratings_over_time,
     statuses,
-    stories,
     throughput,
-    ticket_lives,
 )
+from twin.series.single import call_sample, calls_over_time, stories, ticket_lives
 
 __all__ = [
     "BAND",

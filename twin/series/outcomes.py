@@ -12,7 +12,7 @@ import pandas as pd
 from twin.levels import desk_hours, is_resolved
 from twin.population import ROUNDING_S
 from twin.scenario import PRIORITIES
-from twin.series.over_time import Floats, intervals, replications_of
+from twin.series.grid import Floats, intervals, replications_of
 
 if TYPE_CHECKING:
     from twin.scenario import Scenario

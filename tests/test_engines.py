@@ -1,0 +1,201 @@
+"""The same results in one process, in two, and on a cluster; and nothing lost when workers die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pandas.testing import assert_frame_equal
+
+import twin
+from twin import engine
+from twin.scenario import Scenario
+
+ROOT = Path(__file__).parent.parent
+DESK: dict[str, Any] = {
+    "name": "desk",
+    "horizon": "6h",
+    "replications": 4,
+    "arrivals": {"rate": "12/h"},
+    "tickets": {"category_mix": {"A": 1, "B": 2}},
+    "agents": {"all": {"heads": 2, "handle_time": "7min"}},
+    "assistant": {"backend": "profile"},
+}
+STUDY = {"factors": {"arrivals.scale": [0.5, 1.0, 2.0], "agents.all.heads": [1, 2]}}
+
+
+@pytest.fixture
+def desk() -> Scenario:
+    return twin.from_data(DESK)
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """Address of a Dask cluster of two workers on loopback."""
+    pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
+    code = (
+        "from distributed import LocalCluster\n"
+        "if __name__ == '__main__':\n"
+        "    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
+        "    print(cluster.scheduler_address, flush=True)\n"
+        "    input()\n"
+    )
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    server = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env=os.environ | {"PYTHONPATH": path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    try:
+        address = server.stdout.readline().strip()
+        assert address.startswith("tcp://127.0.0.1:")
+        yield address
+    finally:
+        server.stdin.close()
+        server.stdout.close()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def test_workers_change_nothing(desk: Scenario) -> None:
+    one = twin.study(STUDY | {"scenario": desk})
+    two = twin.study(STUDY | {"scenario": desk}, workers=2)
+    assert_frame_equal(one.frame, two.frame)
+    assert_frame_equal(one.points, two.points)
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_changes_nothing(desk: Scenario, cluster: str, tmp_path: Path) -> None:
+    here = twin.study(STUDY | {"scenario": desk})
+    there = twin.study(STUDY | {"scenario": desk}, cluster=cluster, out=tmp_path)
+    assert_frame_equal(here.frame, there.frame)
+    assert there.played == 24
+    run_here, run_there = twin.run(desk), twin.run(desk, cluster=cluster, out=tmp_path)
+    assert_frame_equal(run_here.kpis, run_there.kpis)
+    # Killed while it works: the scheduler hands its tasks to another.
+    killed: list[int] = []
+
+    def kill_one(done: int, total: int) -> None:
+        if done == 3 and not killed:
+            killed.append(_worker_of(cluster))
+            os.kill(killed[0], signal.SIGKILL)
+
+    again = twin.study(STUDY | {"scenario": desk}, cluster=cluster, progress=kill_one)
+    assert killed
+    assert_frame_equal(here.frame, again.frame)
+    with pytest.raises(engine.ClusterError, match="no Dask scheduler answers"):
+        twin.study(STUDY | {"scenario": desk}, cluster="tcp://127.0.0.1:1")
+
+
+def _worker_of(cluster: str) -> int:
+    from distributed import Client
+
+    with Client(cluster, set_as_default=False) as client:
+        return next(iter(client.run(os.getpid).values()))
+
+
+def test_an_address_that_is_none_is_refused(desk: Scenario) -> None:
+    with pytest.raises(engine.ClusterError, match="a Dask scheduler's address"):
+        twin.study(STUDY | {"scenario": desk}, cluster="ray://here:10001")
+
+
+def test_a_worker_that_dies_takes_nothing_with_it(desk: Scenario, tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill_one(done: int, total: int) -> None:
+        if done in (3, 12) and len(killed) < 2:
+            killed.append(_loky_worker())
+            os.kill(killed[-1], signal.SIGKILL)
+
+    found = twin.study(STUDY | {"scenario": desk}, workers=2, out=tmp_path, progress=kill_one)
+    assert len(killed) == 2
+    assert not len(found.failures)
+    assert_frame_equal(found.frame, twin.study(STUDY | {"scenario": desk}).frame)
+
+
+def test_a_run_goes_on_when_a_worker_dies(desk: Scenario, tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill_one(done: int, total: int) -> None:
+        if done == 2 and not killed:
+            killed.append(_loky_worker())
+            os.kill(killed[0], signal.SIGKILL)
+
+    found = twin.run(desk, replications=8, workers=2, out=tmp_path, progress=kill_one)
+    assert killed
+    assert (found.runs[0].whole, found.runs[0].failed) == (8, 0)
+    assert_frame_equal(found.kpis, twin.run(desk, replications=8).kpis)
+
+
+def _loky_worker() -> int:
+    from joblib.externals.loky import get_reusable_executor
+
+    return next(iter(get_reusable_executor(reuse=True)._processes))
+
+
+def deadly(task: int) -> int:
+    """Ends the process that takes on task 3."""
+    if task == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task * 10
+
+
+def minus(task: int) -> int:
+    return -task
+
+
+def test_a_task_that_kills_its_workers_is_lost_alone() -> None:
+    found = list(engine.each(deadly, range(8), 2, lost=minus))
+    assert sorted(found) == sorted([0, 10, 20, -3, 40, 50, 60, 70])
+
+
+def refuses(task: int) -> int:
+    raise ZeroDivisionError
+
+
+def test_what_a_task_raises_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(engine.each(refuses, range(4), 2, lost=minus))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_killed_study_goes_on_where_it_was(desk: Scenario, tmp_path: Path) -> None:
+    code = (
+        "import twin\n"
+        f"desk = twin.from_data({DESK!r})\n"
+        f"twin.study({STUDY!r} | {{'scenario': desk}}, replications=30, out={str(tmp_path)!r})\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+    parts = "studies/study/replications/*/kpis/r*.parquet"
+    try:
+        deadline = time.monotonic() + 60
+        while len([*tmp_path.glob(parts)]) < 5:
+            assert time.monotonic() < deadline
+            assert child.poll() is None
+            time.sleep(0.02)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    whole = {path: path.stat().st_mtime_ns for path in tmp_path.glob(parts)}
+    found = twin.study(STUDY | {"scenario": desk}, replications=8, out=tmp_path)
+    wanted = {path for path in whole if int(path.stem[1:]) < 8}
+    assert found.played == 48 - len(wanted)
+    assert {path: path.stat().st_mtime_ns for path in whole} == whole
+    assert_frame_equal(found.frame, twin.study(STUDY | {"scenario": desk}, replications=8).frame)

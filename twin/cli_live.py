@@ -1,0 +1,213 @@
+"""The commands of the live desk: ``twin serve``, ``live-scenario``, ``feedback``, ``tickets``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from twin.cli_terminal import BAD_INPUT, FAILED, Changes, err, fail, out, plain_errors
+
+if TYPE_CHECKING:
+    from twin.live.serve import Part
+    from twin.live.store import Store
+
+DATABASE = "live/desk.sqlite"
+
+Database = Annotated[
+    str,
+    typer.Option(envvar="TWIN_DATABASE", help="A file (SQLite), or postgresql://HOST/NAME."),
+]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace a file that is there.")]
+File = Annotated[Path, typer.Argument(help="A JSON file.", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `twin`."""
+    app.command()(serve)
+    app.command("live-scenario")(live_scenario)
+    for name, commands, words in (
+        ("feedback", (export_feedback, import_feedback), "Feedback of the live desk as JSON."),
+        ("tickets", (export_tickets, import_tickets), "Tickets of the live desk as JSON."),
+    ):
+        group = typer.Typer(help=words, no_args_is_help=True, rich_markup_mode=None)
+        for verb, command in zip(("export", "import"), commands, strict=True):
+            group.command(verb)(command)
+        app.add_typer(group, name=name)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """As `plain_errors`, and those of the live desk."""
+    with plain_errors():
+        try:
+            import sqlalchemy  # noqa: F401
+        except ModuleNotFoundError:
+            fail('the live desk takes its extra: pip install "support-desk-twin[live]"', FAILED)
+        from twin.live.database import StoreError
+        from twin.live.serve import ServeError
+
+        try:
+            yield
+        except (StoreError, ServeError) as error:
+            fail(str(error), FAILED)
+
+
+def _scenario(path: Path | None) -> Path:
+    from twin.cli import starter
+
+    return path or starter() / "live-desk.toml"
+
+
+def serve(
+    scenario: Annotated[
+        Path | None,
+        typer.Option(help="The desk's rules; default: the shipped live-desk.toml."),
+    ] = None,
+    changes: Changes = None,
+    database: Database = DATABASE,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the API.")] = 5000,
+    page_port: Annotated[int, typer.Option(min=1, max=65535, help="Of the page.")] = 8501,
+    host: Annotated[
+        str, typer.Option(help="Address of the API; others than this machine's take TWIN_TOKEN.")
+    ] = "127.0.0.1",
+    backend: Annotated[
+        Literal["auto", "groq", "embedded"],
+        typer.Option(help="Who answers; auto: groq where there is a key, else embedded."),
+    ] = "auto",
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0, help="Requests a second of one client; default 1000, 20 elsewhere."),
+    ] = None,
+    no_page: Annotated[bool, typer.Option("--no-page", help="The API only.")] = False,
+) -> None:
+    """Run the live desk: an API and a page, until Ctrl-C."""
+    with _errors():
+        from twin.checks import check
+        from twin.live import serve as parts
+        from twin.live.server import choose_backend, find_token
+        from twin.scenario_file import load, parse_change
+
+        # Here, too, so that what is wrong is said at once and once.
+        find_token(host)
+        path = _scenario(scenario)
+        desk = choose_backend(
+            load(path, dict(parse_change(text) for text in changes or [])), backend
+        )
+        check(desk)
+        arguments = ["--scenario", str(path), "--database", database, "--backend", backend]
+        for change in changes or []:
+            arguments += ["--set", change]
+        if rate is not None:
+            arguments += ["--rate", str(rate)]
+        running = [parts.backend(arguments, host, port)]
+        page = None if no_page else parts.page(page_port)
+        if page is not None:
+            running.append(page)
+        elif not no_page:
+            err.print('no page: it takes pip install "support-desk-twin[live]"')
+        kind = desk.assistant.backend
+        if kind == "embedded":
+            err.print("no key is set: the desk answers by backend embedded, with no language model")
+
+        def ready(parts: Sequence[Part]) -> None:
+            for part in parts:
+                out.print(f"{part.name}: {part.url}", soft_wrap=True)
+            sys.stdout.flush()
+
+        near = running[0].near
+        url = f"http://{f'[{near}]' if ':' in near else near}:{port}"
+        parts.serve(running, {"TWIN_BACKEND": url, "TWIN_DATABASE": database}, ready)
+        err.print("stopped")
+
+
+@contextmanager
+def _store(database: str) -> Iterator[Store]:
+    from twin.live.store import Store
+
+    if "://" not in database and not Path(database).exists():
+        fail(f"{database}: no such store; name it with --database", BAD_INPUT)
+    store = Store(database)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def export_feedback(file: File, database: Database = DATABASE, replace: Replace = False) -> None:
+    """Write all feedback to a file, as description, model, rating, feedback."""
+    with _errors(), _store(database) as store:
+        from twin.live import exchange
+
+        number = exchange.export_feedback(store, file, replace)
+        out.print(f"{number} entries written to {file}", soft_wrap=True)
+
+
+def import_feedback(file: File, database: Database = DATABASE) -> None:
+    """Store the feedback of a file; what was imported before is not stored twice."""
+    with _errors():
+        from twin.live import exchange
+        from twin.live.store import Store
+
+        store = Store(database)
+        new, known = exchange.import_feedback(store, file)
+        store.close()
+        out.print(f"{new} entries stored, {known} were there")
+
+
+def export_tickets(file: File, database: Database = DATABASE, replace: Replace = False) -> None:
+    """Write all tickets to a file, as ticket_id, description, category, response, status."""
+    with _errors(), _store(database) as store:
+        from twin.live import exchange
+
+        number = exchange.export_tickets(store, file, replace)
+        out.print(f"{number} tickets written to {file}", soft_wrap=True)
+
+
+def import_tickets(file: File, database: Database = DATABASE) -> None:
+    """Store the tickets of a file under new numbers; nothing is stored twice."""
+    with _errors():
+        from twin.live import exchange
+        from twin.live.store import Store
+
+        store = Store(database)
+        new, known = exchange.import_tickets(store, file)
+        store.close()
+        out.print(f"{new} tickets stored, {known} were there")
+
+
+def live_scenario(
+    file: Annotated[
+        Path, typer.Option("--out", help="New scenario file (TOML).")
+    ] = Path("live-desk-measured.toml"),
+    database: Database = DATABASE,
+    since: Annotated[datetime | None, typer.Option(help="Only tickets from then on (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Only tickets before then (UTC).")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Whose calls to measure; default: the one asked most.")
+    ] = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Arrivals and texts as they came, not as a rate.")
+    ] = False,
+) -> None:
+    """Turn the live desk's history into a scenario, so that the twin plays the desk that runs."""
+    with _errors(), _store(database) as store:
+        from datetime import UTC
+
+        from twin.live.history import read_history
+        from twin.live.scenario import write_scenario
+
+        window = [
+            None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+            for moment in (since, until)
+        ]
+        history = read_history(store, *window, model=model)
+        for sentence in write_scenario(history, file, trace=trace):
+            err.print(sentence)
+        out.print(f"scenario: {file}", soft_wrap=True)
+        out.print(f"  twin run {file}", soft_wrap=True)

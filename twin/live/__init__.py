@@ -1,0 +1,1 @@
+"""The live desk: an HTTP API and a page on the same assistant that the twin simulates."""

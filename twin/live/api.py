@@ -1,0 +1,301 @@
+"""The live desk's HTTP API (Flask): JSON in, JSON out, and every fault as JSON with its status."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+import twin
+from twin.live.asking import Failed, UnusableModel
+from twin.live.bodies import B, ChangeIn, Empty, FeedbackIn, TicketIn, Unreadable, Wrong, read
+from twin.live.database import StoreError, StoreFull
+from twin.live.desk import FAILED, Conflict, Desk, NoSuchTicket, Unprocessable
+from twin.live.limits import Busy, Gate, RateLimit
+from twin.live.openapi import describe
+from twin.live.shapes import MAX_ID, shown_change, shown_feedback, shown_ticket
+from twin.live.store import KeyReused, NotAllowed
+from twin.records import STATUSES, TRANSITIONS
+
+_log = logging.getLogger(__name__)
+
+MAX_BODY = 256 * 1024
+MOST_ROWS = 500
+_KEY = re.compile(r"[!-~]{1,128}")
+_LOOPBACK = re.compile(r"(localhost|127(?:\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
+_OPEN = {"health", "openapi"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Bounds of the API.
+
+    Attributes
+    ----------
+    token : str
+        Clients must show it; empty: none is asked for, and only this machine may call.
+    rate : float
+        Requests a second of one client; 0 is no limit.
+    places : int
+        Tickets that are answered at once; further ones are turned away.
+    """
+
+    token: str = ""
+    rate: float = 1000.0
+    places: int = 40
+
+
+class Fault(Exception):  # noqa: N818 - it is what the client is told
+    """A fault of a request: HTTP status, and what the client is told."""
+
+    def __init__(self, status: int, reason: str, retry_s: float | None = None, **more: Any) -> None:
+        super().__init__(reason)
+        self.status, self.retry_s, self.more = status, retry_s, more
+
+
+def _fault(status: int, reason: str, retry_s: float | None = None, **more: Any) -> Response:
+    response = jsonify({"error": reason, **more})
+    response.status_code = status
+    if retry_s is not None:
+        response.headers["Retry-After"] = str(max(1, round(retry_s + 0.5)))
+    return response
+
+
+def create_app(desk: Desk, settings: Settings | None = None) -> Flask:
+    """The API of a desk, as a WSGI application.
+
+    Parameters
+    ----------
+    desk : Desk
+    settings : Settings, optional
+    """
+    settings = settings or Settings()
+    app = Flask("twin.live", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.url_map.merge_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    _guard(app, settings)
+    _faults(app)
+    gate = Gate(settings.places)
+    _tickets(app, desk, gate)
+    _feedback(app, desk)
+    _about(app, desk, bool(settings.token))
+    return app
+
+
+def _guard(app: Flask, settings: Settings) -> None:
+    limit = RateLimit(settings.rate)
+    token = settings.token.encode()
+
+    @app.before_request
+    def check() -> None:
+        # A page of the internet whose name leads here is not one of this machine.
+        if not token and not _LOOPBACK.fullmatch(request.host):
+            raise Fault(421, "this desk answers on localhost only")
+        wait_s = limit.wait_s(request.remote_addr or "")
+        if wait_s:
+            raise Fault(429, "too many requests: wait a little", wait_s)
+        if token and request.endpoint not in _OPEN:
+            given = request.headers.get("Authorization", "").encode("utf-8", "replace")
+            if not hmac.compare_digest(given, b"Bearer " + token):
+                raise Fault(401, "this desk needs its token: Authorization: Bearer ...")
+
+    @app.after_request
+    def mark(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        if response.status_code == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+
+
+# Errors of the layers below, with what the client is told; None: the error's own words.
+_FAULTS: list[tuple[type[Exception], int, str | None, float | None]] = [
+    (Empty, 400, None, None),
+    (Unreadable, 400, None, None),
+    (Wrong, 422, None, None),
+    (UnusableModel, 422, None, None),
+    (Unprocessable, 422, None, None),
+    (KeyReused, 422, "this Idempotency-Key was used for another request", None),
+    (NotAllowed, 409, None, None),
+    (Conflict, 409, None, 2.0),
+    (NoSuchTicket, 404, "there is no such ticket", None),
+    (Busy, 503, "too many tickets are being answered: try again in a moment", 2.0),
+    (StoreFull, 507, "there is no room left to keep anything; nothing was changed", 60.0),
+    (StoreError, 503, "the store cannot be used now; nothing was changed", 5.0),
+]
+
+
+def _faults(app: Flask) -> None:
+    def tell(error: Exception) -> Response:
+        if isinstance(error, Fault):
+            return _fault(error.status, str(error), error.retry_s, **error.more)
+        for kind, status, words, retry_s in _FAULTS:
+            if isinstance(error, kind):
+                if status >= 500:
+                    _log.error("%s: %s", type(error).__name__, error)
+                return _fault(status, words or str(error), retry_s)
+        if isinstance(error, Failed):
+            ticket = getattr(error, "ticket", {})
+            more = {"ticket_id": ticket["id"], "status": ticket["status"]} if ticket else {}
+            return _fault(error.status, FAILED, None, **more)
+        if isinstance(error, HTTPException) and error.code is not None:
+            response = _fault(error.code, error.name.lower())
+            allowed = getattr(error, "valid_methods", None)
+            if allowed:
+                response.headers["Allow"] = ", ".join(sorted(allowed))
+            return response
+        # Where it happened, without its words, which may hold a customer's.
+        places = "".join(traceback.format_tb(error.__traceback__))
+        _log.error("%s\n%s", type(error).__name__, places)
+        return _fault(500, "something went wrong here; it has been logged")
+
+    app.register_error_handler(Exception, tell)
+
+
+def _body(kind: type[B]) -> B:
+    if request.mimetype != "application/json":
+        raise Fault(415, "the body must be JSON: Content-Type: application/json")
+    if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise Fault(415, "the body must be UTF-8")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Fault(415, "the body must not be compressed")
+    return read(request.get_data(cache=False), kind)
+
+
+def _key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise Fault(400, "Idempotency-Key must be 1 to 128 printable characters without spaces")
+    return f"client:{key}"
+
+
+def _number(name: str, default: int | None, most: int) -> int | None:
+    given = request.args.get(name)
+    if given is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,10}", given) or not 1 <= int(given) <= most:
+        raise Fault(422, f"{name} must be a whole number from 1 to {most}")
+    return int(given)
+
+
+def _page(rows: Callable[..., list[Any]], **where: Any) -> tuple[list[Any], int | None]:
+    """Rows of a list, and below which number the next ones are."""
+    limit = _number("limit", 100, MOST_ROWS) or MOST_ROWS
+    found = rows(before=_number("before", None, MAX_ID), limit=limit, **where)
+    return found, found[-1]["id"] if len(found) == limit else None
+
+
+def _tickets(app: Flask, desk: Desk, gate: Gate) -> None:
+    @app.post("/process_ticket")
+    def process_ticket() -> Any:
+        body, key = _body(TicketIn), _key()
+        with gate.pass_through():
+            return jsonify(desk.process(body, key))
+
+    @app.get("/tickets")
+    def tickets() -> Any:
+        status = request.args.get("status")
+        if status is not None and status not in STATUSES:
+            raise Fault(422, f"status must be one of {', '.join(STATUSES)}")
+        found, below = _page(desk.store.tickets, status=status)
+        shown = [shown_ticket(row, desk.due(row)) for row in found]
+        return jsonify({"tickets": shown, "next_before": below, "counts": desk.store.counts()})
+
+    @app.get("/tickets/<int:ticket_id>")
+    def ticket(ticket_id: int) -> Any:
+        if not 1 <= ticket_id <= MAX_ID:
+            raise NoSuchTicket
+        row = desk.ticket(ticket_id)
+        changes = [shown_change(change) for change in desk.store.history(ticket_id)]
+        return jsonify(shown_ticket(row, desk.due(row)) | {"changes": changes})
+
+    @app.patch("/tickets/<int:ticket_id>")
+    def change(ticket_id: int) -> Any:
+        body = _body(ChangeIn)
+        if not 1 <= ticket_id <= MAX_ID:
+            raise NoSuchTicket
+        # One that goes back to the assistant takes a place as a new one does.
+        with gate.pass_through():
+            row = desk.change(ticket_id, body)
+        return jsonify(shown_ticket(row, desk.due(row)))
+
+
+def _feedback(app: Flask, desk: Desk) -> None:
+    @app.post("/submit_feedback")
+    def submit_feedback() -> Any:
+        desk.collect_feedback(_body(FeedbackIn), _key())
+        return jsonify({"message": "Feedback submitted successfully."})
+
+    @app.get("/feedback")
+    def feedback() -> Any:
+        found, below = _page(desk.store.feedback)
+        return jsonify({"feedback": [shown_feedback(row) for row in found], "next_before": below})
+
+
+def _about(app: Flask, desk: Desk, protected: bool) -> None:
+    asker, scenario = desk.asker, desk.scenario
+    document = describe([m.name for m in asker.models()], list(desk.categories), protected)
+    allowed = {
+        name: [STATUSES[k] for k in sorted(TRANSITIONS[code])] for code, name in enumerate(STATUSES)
+    }
+
+    @app.get("/models")
+    def models() -> Any:
+        known = asker.models()
+        shown = [
+            {
+                "name": model.name,
+                "context": model.context,
+                "price_in": model.price_in,
+                "price_out": model.price_out,
+                "retired": model.retired and model.retired.isoformat(),
+                "successor": model.successor,
+            }
+            for model in known
+        ]
+        return jsonify({"models": shown, "default": scenario.assistant.model})
+
+    @app.get("/desk")
+    def about() -> Any:
+        return jsonify(
+            {
+                "scenario": scenario.name,
+                "question": scenario.question,
+                "categories": list(desk.categories),
+                "statuses": list(STATUSES),
+                "transitions": allowed,
+                "use_rag": scenario.assistant.retrieval,
+            }
+        )
+
+    @app.get("/health")
+    def health() -> Any:
+        desk.store.ping()
+        real = asker.backend == "groq"
+        note = "" if real else (
+            "No key is set, so no language model answers: sentence embeddings find the category, "
+            "and the answer is made of the articles' own words (backend embedded)."
+        )  # fmt: skip
+        return jsonify(
+            {
+                "status": "ok",
+                "backend": asker.backend,
+                "model": scenario.assistant.model,
+                "note": note,
+                "version": twin.__version__,
+            }
+        )
+
+    @app.get("/openapi.json")
+    def openapi() -> Any:
+        return jsonify(document)

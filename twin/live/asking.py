@@ -1,0 +1,281 @@
+"""Asking the assistant live: one question at a time, at most so many at once, never for ever."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from twin.assistant import catalogue
+from twin.assistant.backends import build as build_backend
+from twin.assistant.errors import AssistantError, ModelRetired, UnknownModel
+from twin.assistant.protocol import (
+    OK,
+    OUTAGE,
+    OUTCOMES,
+    RATE_LIMITED,
+    SERVER_ERROR,
+    TIMEOUT,
+    Answers,
+    Assistant,
+    Luck,
+    Questions,
+    Step,
+    Written,
+)
+from twin.corpus import Corpus
+from twin.scenario import Scenario
+from twin.scenario_file import ScenarioError
+
+_log = logging.getLogger(__name__)
+
+# Where the scenario does not say: calls under way at once.
+PLACES = 16
+# An assistant keeps what it was asked; a new one forgets it.
+_FORGET_AFTER = 2_000
+# HTTP status of a ticket whose call failed, by outcome; others are a bad gateway.
+_STATUS = {RATE_LIMITED: 503, OUTAGE: 503, TIMEOUT: 504}
+
+Build = Callable[[Scenario, tuple[str, ...], Corpus | None, str], Assistant]
+
+
+class Failed(RuntimeError):
+    """A call that failed.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status that fits.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status = status
+        super().__init__(reason)
+
+
+class UnusableModel(ValueError):
+    """A model that does not exist or cannot be called."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What came of a call that did not fail."""
+
+    category: int
+    confidence: float
+    written: Written | None
+
+
+class Asker:
+    """The assistants of a desk, by model and with or without retrieval.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    categories : tuple of str
+    corpus : Corpus or None
+    timeout_s : float
+        Longest that a call may take, its wait for a place included.
+    build : callable, optional
+        Makes an assistant; `twin.assistant.backends.build` by default.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        categories: tuple[str, ...],
+        corpus: Corpus | None,
+        timeout_s: float,
+        build: Build = build_backend,
+    ) -> None:
+        self.backend = scenario.assistant.backend
+        self.places = scenario.provider.concurrency or PLACES
+        self._scenario = scenario.vary({"assistant.recording": None}, name=scenario.name)
+        self._categories = categories
+        self._corpus = corpus
+        self._timeout_s = timeout_s
+        self._build = build
+        self._free = threading.Semaphore(self.places)
+        self._building = threading.Lock()
+        self._assistants: dict[tuple[str, bool], tuple[Assistant, int]] = {}
+        self._luck = random.Random()
+
+    def models(self) -> list[catalogue.Model]:
+        """Models that can be asked for: all of the catalogue, but for retired ones where real."""
+        from datetime import UTC, datetime
+
+        today = datetime.now(UTC).date()
+        found = catalogue.models().values()
+        return [m for m in found if self.backend != "groq" or not m.is_retired(today)]
+
+    def check(self, model: str) -> None:
+        """See that a model can be asked for.
+
+        Raises
+        ------
+        UnusableModel
+        """
+        if any(entry.name == model for entry in self.models()):
+            return
+        try:
+            entry = catalogue.model(model)
+        except ScenarioError as error:
+            raise UnusableModel(f"unknown model; {error.faults[0].hint}") from None
+        advice = f"; use {entry.successor}" if entry.successor else ""
+        raise UnusableModel(f"the model is retired{advice}")
+
+    def warm_up(self) -> None:
+        """Make the desk's own assistants, so that the first customer does not wait for them.
+
+        Raises
+        ------
+        AssistantError, ScenarioError
+            If they cannot be made.
+        """
+        for use_rag in (True, False):
+            self._assistant(self._scenario.assistant.model, use_rag)
+
+    def _assistant(self, model: str, use_rag: bool) -> Assistant:
+        with self._building:
+            found, asked = self._assistants.get((model, use_rag), (None, 0))
+            if found is None or (self.backend == "groq" and asked >= _FORGET_AFTER):
+                desk = self._scenario.vary({"assistant.retrieval": use_rag}, name="live")
+                found, asked = self._build(desk, self._categories, self._corpus, model), 0
+            self._assistants[model, use_rag] = (found, asked + 1)
+            return found
+
+    def ask(
+        self,
+        step: Step,
+        ticket: dict[str, Any],
+        category: int | None,
+        calls: list[dict[str, Any]],
+        model: str | None = None,
+    ) -> Said:
+        """Ask about a ticket.
+
+        Parameters
+        ----------
+        step : {"categorize", "respond"}
+        ticket : dict
+            A row of the store.
+        category : int or None
+            For respond: index of the category to answer in.
+        calls : list of dict
+            Gets one row more, whatever happens.
+        model : str, optional
+            Instead of the ticket's.
+
+        Raises
+        ------
+        Failed
+        """
+        model = model or ticket["model"]
+        row: dict[str, Any] = {
+            "step": step,
+            "backend": self.backend,
+            "model": model,
+            "prompt_version": "",
+            "asked_at": time.time(),
+            "started_at": None,
+            "latency_s": None,
+            "prompt_tokens": 0,
+            "completion_tokens": 0,
+            "max_tokens": getattr(self._scenario.assistant.max_tokens, step)
+            + catalogue.model(model).reasoning_tokens,
+            "articles": 0,
+            "outcome": OUTCOMES[TIMEOUT],
+        }
+        calls.append(row)
+        try:
+            return self._within(step, ticket, category, model, row)
+        finally:
+            row["ended_at"] = time.time()
+
+    def _within(
+        self, step: Step, ticket: dict[str, Any], category: int | None, model: str, row: Any
+    ) -> Said:
+        deadline = time.monotonic() + self._timeout_s
+        if not self._free.acquire(timeout=self._timeout_s):
+            raise Failed(504, "all places at the assistant stayed taken")
+        row["started_at"] = time.time()
+        box: list[Answers | BaseException | str] = []
+        done = threading.Event()
+
+        def work() -> None:
+            try:
+                assistant = self._assistant(model, ticket["use_rag"])
+                began = time.perf_counter()
+                answers = assistant.answer(self._questions(step, ticket, category))
+                box.extend((answers, assistant.prompt_version))
+                box.append(f"{time.perf_counter() - began:.6f}")
+            except BaseException as error:
+                box.append(error)
+            finally:
+                # Not before: a call that nobody waits for any more still takes its place.
+                self._free.release()
+                done.set()
+
+        # A daemon of its own, so that a call that hangs neither blocks others nor the way out.
+        threading.Thread(target=work, name="twin-live-call", daemon=True).start()
+        if not done.wait(max(deadline - time.monotonic(), 0.0)):
+            raise Failed(504, "the assistant did not answer in time")
+        if isinstance(box[0], BaseException):
+            self._give_up(box[0], row)
+        answers, version, took = box
+        assert isinstance(answers, Answers)
+        row["prompt_version"] = version
+        return self._said(answers, float(str(took)), row)
+
+    def _said(self, answers: Answers, took_s: float, row: dict[str, Any]) -> Said:
+        outcome = int(answers.outcome[0])
+        row["outcome"] = OUTCOMES[outcome]
+        if outcome != OK:
+            raise Failed(_STATUS.get(outcome, 502), f"the model call failed: {OUTCOMES[outcome]}")
+        # What `embedded` says is a catalogue model's latency; here it is this machine's own.
+        measured = float(answers.latency_s[0]) if self.backend == "groq" else took_s
+        row["latency_s"] = measured
+        row["prompt_tokens"] = int(answers.prompt_tokens[0])
+        row["completion_tokens"] = int(answers.completion_tokens[0])
+        if answers.category is not None and answers.confidence is not None:
+            return Said(int(answers.category[0]), float(answers.confidence[0]), None)
+        assert answers.written is not None
+        written = answers.texts[int(answers.written[0])]
+        row["articles"] = len(written.articles)
+        return Said(-1, 1.0, written)
+
+    def _give_up(self, error: BaseException, row: dict[str, Any]) -> None:
+        row["outcome"] = OUTCOMES[SERVER_ERROR]
+        if isinstance(error, AssistantError):
+            if error.outcome is not None:
+                row["outcome"] = OUTCOMES[error.outcome]
+            # Its words hold neither keys nor texts, by its contract.
+            _log.error("the assistant cannot be asked: %s", error)
+            gone = isinstance(error, ModelRetired | UnknownModel)
+            reason = "the provider no longer runs this model" if gone else "the provider refuses"
+            raise Failed(502, reason) from None
+        _log.error("the assistant failed: %s", type(error).__name__)
+        raise Failed(502, "the assistant failed") from None
+
+    def _questions(self, step: Step, ticket: dict[str, Any], category: int | None) -> Questions:
+        first = np.zeros(1, dtype=np.int64)
+        # Only the profile and the stated latency of `embedded` look at luck; neither counts here.
+        luck = Luck(*(np.array([self._luck.random()]) for _ in range(7)))
+        return Questions(
+            step=step,
+            categories=self._categories,
+            texts=(ticket["description"],),
+            text=first,
+            category=None if category is None else np.array([category], dtype=np.int64),
+            truth=first,
+            ticket=np.array([ticket["id"]], dtype=np.int64),
+            luck=luck,
+            # A question of its own, even where another customer wrote the same.
+            sample=np.array([ticket["id"]], dtype=np.int64),
+        )

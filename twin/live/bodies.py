@@ -1,0 +1,201 @@
+"""What a request may say: the models that check bodies and from which the API is described."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from twin.live.shapes import MAX_ID
+from twin.records import STATUSES
+from twin.scenario import PRIORITIES, Priority
+
+MAX_DESCRIPTION, MAX_TEXT, MAX_NAME = 8_000, 8_000, 200
+NO_DESCRIPTION = "Please provide a ticket description."
+
+# PostgreSQL cannot keep the first, and UTF-8 not the others, which JSON can write as \ud800.
+_IMPOSSIBLE = re.compile("[\x00\ud800-\udfff]")
+# As JSON Schema says it: no NUL, and something that is not white space.
+_ANY = r"^[^\u0000]*$"
+_SOME = r"[^\s\u0000\u001c-\u001f\u0085\ufeff]"
+_FILLED = rf"^[^\u0000]*{_SOME}[^\u0000]*$"
+_VISIBLE = re.compile(_SOME)
+
+_WORDS = {
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "extra_forbidden": "is not a field of this request",
+    "missing": "is missing",
+    "string_too_long": "must have at most {max_length} characters",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "model_type": "must be a JSON object",
+}
+_MOST_FAULTS = 10
+
+
+def _possible(text: str) -> str:
+    if _IMPOSSIBLE.search(text):
+        raise PydanticCustomError("text", "holds characters that are not text")
+    return text
+
+
+def _filled(text: str) -> str:
+    if not _VISIBLE.search(text):
+        raise PydanticCustomError("text", "must not be empty")
+    return text
+
+
+def _whole(value: Any) -> Any:
+    # JSON has one kind of number: 5.0 is a whole one.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _field(longest: int, pattern: str, **more: Any) -> Any:
+    return Field(max_length=longest, json_schema_extra={"pattern": pattern}, **more)
+
+
+Description = Annotated[
+    str, AfterValidator(_possible), AfterValidator(_filled), _field(MAX_DESCRIPTION, _FILLED)
+]
+LongText = Annotated[str, AfterValidator(_possible), _field(MAX_TEXT, _ANY)]
+FilledText = Annotated[
+    str, AfterValidator(_possible), AfterValidator(_filled), _field(MAX_TEXT, _FILLED)
+]
+Name = Annotated[str, AfterValidator(_possible), _field(MAX_NAME, _ANY)]
+Number = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_ID)]
+Rating = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=5)]
+Status = Literal[
+    "Open", "Categorized", "In Progress", "Pending Review", "Escalated", "Resolved", "Reopened",
+    "Closed", "Abandoned",
+]  # fmt: skip
+assert get_args(Status) == STATUSES
+
+
+class Body(BaseModel):
+    """Base of all bodies: strict in types, and an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class TicketIn(Body):
+    """A ticket to be answered."""
+
+    description: Description = Field(description="what the customer writes")
+    model: Name | None = Field(None, description="language model; default: the desk's")
+    use_rag: bool | None = Field(None, description="look up articles; default: as the desk does")
+    priority: Priority = Field("normal", description=f"one of {', '.join(PRIORITIES)}")
+
+
+class FeedbackIn(Body):
+    """What a customer thinks of an answer."""
+
+    description: Description = Field(description="of the ticket")
+    model: Name = Field("", description="language model that answered")
+    rating: Rating = Field(description="stars, 1 to 5")
+    feedback: LongText = Field("", description="comment")
+    ticket_id: Number | None = Field(None, description="the ticket's number, where it is known")
+
+
+class ChangeIn(Body):
+    """What an agent does with a ticket."""
+
+    status: Status | None = Field(None, description="new status, if the present one allows it")
+    response: FilledText | None = Field(
+        None, description="the agent's answer, or the mended draft; with status Resolved"
+    )
+    category: Name | None = Field(None, description="the right category")
+    priority: Priority | None = Field(None, description="new priority")
+
+    @model_validator(mode="after")
+    def _check(self) -> ChangeIn:
+        if self.status is None and self.response is None:
+            if self.category is None and self.priority is None:
+                raise PydanticCustomError("change", "says nothing to change")
+        elif self.response is not None and self.status != "Resolved":
+            raise PydanticCustomError("change", 'a response goes with status "Resolved"')
+        return self
+
+
+B = TypeVar("B", bound=Body)
+
+
+class Unreadable(ValueError):
+    """A body that is not JSON text in UTF-8."""
+
+
+class Empty(ValueError):
+    """A ticket without a description."""
+
+
+class Wrong(ValueError):
+    """A body that is JSON and does not say what it must; the message says what, not the values."""
+
+
+def read(raw: bytes, kind: type[B]) -> B:
+    """A body.
+
+    Raises
+    ------
+    Unreadable, Empty, Wrong
+    """
+    data = _json(raw)
+    if isinstance(data, dict) and kind is not ChangeIn:
+        text = data.get("description")
+        if text is None or (isinstance(text, str) and not _VISIBLE.search(text)):
+            raise Empty(NO_DESCRIPTION)
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False)[:_MOST_FAULTS]
+        raise Wrong("; ".join(map(_words, faults))) from None
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return json.loads(
+            raw.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_once
+        )
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"the body is not UTF-8 text (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise Unreadable(f"the body is not JSON ({place})") from None
+    except RecursionError:
+        raise Unreadable("the body is nested too deeply") from None
+    except Unreadable:
+        raise
+    except ValueError:
+        raise Unreadable("the body holds a number that is too long") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise Unreadable(f"the body is not JSON: it has no {name}")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise Unreadable("the body gives a field twice")
+    return found
+
+
+def _words(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    # A name that we did not choose may be anything.
+    where = where.encode("ascii", "replace").decode()[:40] or "the body"
+    reason = _WORDS.get(fault["type"], fault["msg"]).format(**fault.get("ctx", {}))
+    return f"{where} {reason}"

@@ -1,0 +1,214 @@
+"""The page's side of the API: requests to the desk, and its faults in words for customers."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+BACKEND = "http://127.0.0.1:5000"
+# An answer may wait for a model through its retries; all else is a look into the store.
+ANSWER_S, LOOK_S = 120.0, 15.0
+_MOST_BYTES = 20_000_000
+
+_UNREACHABLE = "The desk cannot be reached at the moment. Please try again in a minute."
+_SLOW = (
+    "The desk takes longer than usual to answer. Please try again in a minute; "
+    "nothing is filed twice."
+)
+_WORDS = {
+    401: "This page may not talk to the desk. Whoever runs it has to give it the desk's token.",
+    403: "This page may not talk to the desk. Whoever runs it has to give it the desk's token.",
+    404: "This ticket is not there (any more).",
+    413: "This text is too long. Please shorten it.",
+    502: "The assistant cannot answer at the moment. Please try again in a minute.",
+    503: "The desk is busy at the moment. Please try again in a minute.",
+    504: "The assistant takes too long to answer. Please try again in a minute.",
+    507: "The desk cannot keep anything at the moment. Please try again later.",
+}
+_ANY = "Something went wrong at the desk. Please try again in a minute."
+
+
+class DeskError(RuntimeError):
+    """The desk did not do it; the message is for customers.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status; 0 if no answer came.
+    ticket : int or None
+        Number of the ticket that was filed all the same.
+    """
+
+    def __init__(self, message: str, status: int = 0, ticket: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.ticket = ticket
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A ticket as the pages show it; moments are seconds since 1970, missing ones None."""
+
+    number: int
+    description: str
+    category: str
+    response: str
+    status: str
+    draft: str = ""
+    priority: str = "normal"
+    model: str = ""
+    use_rag: bool = True
+    confidence: float | None = None
+    articles: tuple[str, ...] = ()
+    received: float = 0.0
+    responded: float | None = None
+    resolved: float | None = None
+    reopens: int = 0
+    first_response_due: float | None = None
+    resolution_due: float | None = None
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Ticket:
+        """From the API's shape."""
+        return cls(
+            number=int(data["ticket_id"]),
+            description=str(data.get("description") or ""),
+            category=str(data.get("category") or ""),
+            response=str(data.get("response") or ""),
+            status=str(data["status"]),
+            draft=str(data.get("draft") or ""),
+            priority=str(data.get("priority") or "normal"),
+            model=str(data.get("model") or ""),
+            use_rag=bool(data.get("use_rag", True)),
+            confidence=data.get("confidence"),
+            articles=tuple(str(one["title"]) for one in data.get("articles") or ()),
+            received=_moment(data.get("received_at")) or 0.0,
+            responded=_moment(data.get("responded_at")),
+            resolved=_moment(data.get("resolved_at")),
+            reopens=int(data.get("reopens") or 0),
+            first_response_due=_moment(data.get("first_response_due")),
+            resolution_due=_moment(data.get("resolution_due")),
+        )
+
+
+def _moment(text: str | None) -> float | None:
+    return None if not text else datetime.fromisoformat(text).timestamp()
+
+
+class Client:
+    """Requests to a desk.
+
+    Parameters
+    ----------
+    backend : str, optional
+        Its address; by default that of ``TWIN_BACKEND``, else the one on this machine.
+    token : str, optional
+        Its API token; by default that of ``TWIN_TOKEN``, else none.
+    """
+
+    def __init__(self, backend: str | None = None, token: str | None = None) -> None:
+        self.backend = (backend or os.environ.get("TWIN_BACKEND") or BACKEND).rstrip("/")
+        self._token = os.environ.get("TWIN_TOKEN", "") if token is None else token
+        # The desk is near: a proxy for the world is not asked for it.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def health(self) -> dict[str, Any]:
+        """How the desk is, and which backend answers."""
+        return self._ask("GET", "/health")
+
+    def models(self) -> list[str]:
+        """Names of the models to choose from, the desk's own first."""
+        found = self._ask("GET", "/models")
+        names = [str(model["name"]) for model in found["models"]]
+        return list(dict.fromkeys([str(found["default"]), *names]))
+
+    def file(self, description: str, model: str, use_rag: bool, key: str) -> Ticket:
+        """File a ticket and wait for its answer; the same key files nothing twice."""
+        body = {"description": description, "model": model, "use_rag": use_rag}
+        found = self._ask("POST", "/process_ticket", body, key=key, patience_s=ANSWER_S)
+        return Ticket.of({**body, **found})
+
+    def rate(self, ticket: Ticket, rating: int, feedback: str, key: str) -> None:
+        """Say what a customer thinks of an answer, 1 to 5."""
+        body = {"description": ticket.description, "model": ticket.model, "rating": rating}
+        body |= {"feedback": feedback, "ticket_id": ticket.number}
+        self._ask("POST", "/submit_feedback", body, key=key)
+
+    def ticket(self, number: int) -> Ticket:
+        """One ticket."""
+        return Ticket.of(self._ask("GET", f"/tickets/{number}"))
+
+    def counts(self) -> dict[str, int]:
+        """Number of tickets by status."""
+        found = self._ask("GET", "/tickets?limit=1")["counts"]
+        return {str(status): int(number) for status, number in found.items()}
+
+    def tickets(self, status: str, most: int = 50) -> list[Ticket]:
+        """Tickets of a status, the newest first."""
+        query = urlencode({"status": status, "limit": most})
+        return [Ticket.of(row) for row in self._ask("GET", f"/tickets?{query}")["tickets"]]
+
+    def change(self, number: int, status: str, response: str | None = None) -> Ticket:
+        """Change a ticket's status, with an agent's answer where there is one."""
+        body = {"status": status} | ({} if response is None else {"response": response})
+        return Ticket.of(self._ask("PATCH", f"/tickets/{number}", body))
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        key: str = "",
+        patience_s: float = LOOK_S,
+    ) -> dict[str, Any]:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        if key:
+            headers["Idempotency-Key"] = key
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.backend + path, data, headers, method=method)
+        try:
+            with self._opener.open(request, timeout=patience_s) as answer:
+                found: dict[str, Any] = json.loads(answer.read(_MOST_BYTES))
+                return found
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _in_words(error) from None
+        except TimeoutError:
+            raise DeskError(_SLOW) from None
+        except urllib.error.URLError as error:
+            slow = isinstance(error.reason, TimeoutError)
+            raise DeskError(_SLOW if slow else _UNREACHABLE) from None
+        except (OSError, ValueError):
+            # It went away while it answered, or something else answers at its address.
+            raise DeskError(_UNREACHABLE) from None
+
+
+def _in_words(error: urllib.error.HTTPError) -> DeskError:
+    status = error.code
+    said, ticket = None, None
+    try:
+        body = json.loads(error.read(100_000))
+        said, ticket = body.get("error"), body.get("ticket_id")
+    except (OSError, ValueError, AttributeError):
+        pass  # Not from the desk, or cut off: what its status says is all there is.
+    if status == 422 and isinstance(said, str) and "Idempotency-Key" in said:
+        return DeskError("This was sent before.", 409)
+    if isinstance(said, str) and said and (status in (400, 409, 422) or ticket is not None):
+        # The desk says what became of it, or what is wrong with what was typed.
+        return DeskError(said[0].upper() + said[1:], status, ticket)
+    if status == 429:
+        seconds = error.headers.get("Retry-After", "")
+        when = f"in {seconds} seconds" if seconds.isdigit() else "in a minute"
+        return DeskError(f"Many people are writing at once. Please try again {when}.", status)
+    return DeskError(_WORDS.get(status, _ANY), status)

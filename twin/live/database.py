@@ -1,0 +1,182 @@
+"""Opening the store's database: SQLite or PostgreSQL, set up so that what is committed stays."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from twin.live.tables import WrongVersion, migrate
+
+# Seconds to wait for a connection, or for another process that writes.
+PATIENCE_S = 10
+# PostgreSQL's "disk full"; SQLite says it in words.
+_DISK_FULL = "53100"
+
+
+class StoreError(RuntimeError):
+    """The store cannot do it now; nothing was changed."""
+
+
+class StoreFull(StoreError):
+    """There is no room left on the store's disk."""
+
+
+class StoreUnusable(StoreError):
+    """The store cannot be opened; the message says what to do."""
+
+
+def _url(database: str) -> URL:
+    try:
+        url = make_url(database if "://" in database else f"sqlite:///{database}")
+    except ArgumentError:
+        raise StoreUnusable(
+            "the database must be a file name, sqlite:///FILE or postgresql://HOST/NAME"
+        ) from None
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StoreUnusable(f'"{url.get_backend_name()}": only sqlite and postgresql are known')
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise StoreUnusable("a store in memory would keep nothing: name a file")
+    return url
+
+
+class Database:
+    """A database with the store's tables.
+
+    Parameters
+    ----------
+    database : str
+        A file name (SQLite), or a URL of SQLite or PostgreSQL.
+
+    Raises
+    ------
+    StoreUnusable
+        If it cannot be opened; the message holds no password.
+    """
+
+    def __init__(self, database: str) -> None:
+        url = _url(database)
+        self.name = url.render_as_string(hide_password=True)
+        self.is_file = url.get_backend_name() == "sqlite"
+        # SQLite has one writer: threads wait for each other here, which is fair and quick.
+        self._turn = threading.Lock() if self.is_file else nullcontext()
+        try:
+            self._engine = self._open(url)
+            with self.writing() as connection:
+                migrate(connection)
+        except (NoSuchModuleError, ModuleNotFoundError) as error:
+            raise StoreUnusable(f'{error}: pip install "support-desk-twin[live]"') from None
+        except WrongVersion as error:
+            raise StoreUnusable(f"{self.name}: {error}") from None
+        except StoreUnusable:
+            raise
+        except (StoreError, SQLAlchemyError, OSError) as error:
+            raise StoreUnusable(f"{self.name}: {_reason(error)}") from None
+
+    def _open(self, url: URL) -> Engine:
+        # Errors must not show tickets, so they hide what was to be stored.
+        common: dict[str, Any] = {"hide_parameters": True, "pool_timeout": PATIENCE_S}
+        if not self.is_file:
+            engine = create_engine(
+                url,
+                pool_size=8,
+                max_overflow=24,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": PATIENCE_S},
+                **common,
+            )
+            return engine
+        path = Path(str(url.database))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Customers' words are nobody else's on this machine.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        engine = create_engine(
+            url, pool_size=8, max_overflow=64, connect_args={"timeout": PATIENCE_S}, **common
+        )
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one state of the store.
+
+        Raises
+        ------
+        StoreError
+            If the database fails.
+        """
+        with _plain_errors(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction: on leaving, all of it is on the disk, or with an error none of it.
+
+        Raises
+        ------
+        StoreFull, StoreError
+            If the database fails.
+        """
+        with _plain_errors(), self._turn, self._engine.connect() as connection:
+            connection = connection.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    # Transactions begin where we say so, not where the driver thinks so.
+    connection.isolation_level = None
+    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {setting}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and then writes could fail half-way without IMMEDIATE.
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _is_full(error: BaseException) -> bool:
+    cause = getattr(error, "orig", error)
+    words = "database or disk is full" in str(cause)
+    return words or getattr(cause, "sqlstate", None) == _DISK_FULL or _no_space(cause)
+
+
+def _no_space(error: Any) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Errors of the database as ours; those of a constraint go through, the store reads them."""
+    from sqlalchemy.exc import IntegrityError
+
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (SQLAlchemyError, OSError) as error:
+        if _is_full(error):
+            raise StoreFull("the store's disk is full") from None
+        raise StoreError(_reason(error)) from None
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, in the first line of the driver's words: SQL and values come later."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]

@@ -1,0 +1,343 @@
+"""The live desk: what the twin's lifecycle does on simulated time, done with real tickets.
+
+Receive, categorize, respond, update status, collect feedback: by the same scenario, the same
+assistant and the same table of transitions; agents are people who use the page.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from twin.assistant.backends import build as build_backend
+from twin.assistant.knowledge import load_knowledge
+from twin.corpus import load_corpus
+from twin.demand import category_names
+from twin.live.asking import Asker, Build, Failed
+from twin.live.bodies import ChangeIn, FeedbackIn, TicketIn
+from twin.live.shapes import answered
+from twin.live.store import Row, Store
+from twin.records import (
+    ABANDONED,
+    BY_AGENT,
+    BY_ASSISTANT,
+    BY_REVIEW,
+    CATEGORIZED,
+    ESCALATED,
+    IN_PROGRESS,
+    OPEN,
+    PENDING_REVIEW,
+    REOPENED,
+    RESOLVED,
+    STATUSES,
+    WORKERS,
+)
+from twin.scenario import Scenario
+
+# Longest time for both calls of a ticket together, in seconds.
+TIMEOUT_S = 60.0
+# A desk that died is not waited for longer than its calls could have taken, and this.
+_MARGIN_S = 15.0
+
+FOR_AGENTS = "Thank you. An agent will answer you as soon as possible."
+FOR_REVIEW = "Thank you. An agent is looking over our answer and will send it to you soon."
+FAILED = (
+    "We cannot answer automatically at the moment. Your ticket is not lost: an agent will "
+    "answer you as soon as possible."
+)
+
+
+class NoSuchTicket(LookupError):
+    """There is no ticket of that number."""
+
+
+class Conflict(RuntimeError):
+    """Somebody else is at work on the ticket; try again."""
+
+
+class Unprocessable(ValueError):
+    """A request that makes no sense on this desk."""
+
+
+class Desk:
+    """A desk that answers tickets.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The assistant and its rules, the categories, the targets.
+    store : Store
+    timeout_s : float, optional
+        Longest time for a model call.
+    build : callable, optional
+        Makes the assistant; `twin.assistant.backends.build` by default.
+
+    Raises
+    ------
+    ScenarioError
+        If the scenario's files cannot be used, or the assistant cannot be built.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        store: Store,
+        timeout_s: float = TIMEOUT_S,
+        build: Build = build_backend,
+    ) -> None:
+        self.scenario = scenario
+        self.store = store
+        self.categories = category_names(scenario)
+        corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
+        folder = scenario.assistant.knowledge
+        self._titles = {}
+        if folder is not None:
+            articles = load_knowledge(folder).articles
+            self._titles = {slug: article.title for slug, article in articles.items()}
+        self.asker = Asker(scenario, self.categories, corpus, timeout_s, build)
+        self._lease_s = 2 * timeout_s + _MARGIN_S
+        review = scenario.assistant.review_categories
+        self._for_review = set(self.categories if "*" in review else review)
+        self._for_agents = set(scenario.assistant.human_categories)
+        store.note_desk(json.dumps(scenario.as_data(), ensure_ascii=False), time.time())
+
+    def process(self, body: TicketIn, key: str | None) -> dict[str, Any]:
+        """Answer a ticket; one that was filed before under the same key is not filed again.
+
+        Raises
+        ------
+        UnusableModel, KeyReused, Conflict, StoreError
+        Failed
+            If the assistant cannot answer; the ticket is kept for agents (`ticket` on the error).
+        """
+        model = body.model or self.scenario.assistant.model
+        self.asker.check(model)
+        use_rag = body.use_rag if body.use_rag is not None else self.scenario.assistant.retrieval
+        now = time.time()
+        asks = self.scenario.assistant.role != "off"
+        ticket, fresh = self.store.receive(
+            {
+                "key": key,
+                "received_at": now,
+                "description": body.description,
+                "priority": body.priority,
+                "model": model,
+                "use_rag": use_rag,
+                "held_until": now + self._lease_s if asks else None,
+            }
+        )
+        if asks and not fresh and ticket["status"] == STATUSES[OPEN]:
+            if not self.store.take(ticket["id"], now, now + self._lease_s):
+                raise Conflict("this ticket is being answered")
+            fresh = True
+        if asks and fresh:
+            return self._answer(ticket, from_scratch=True)
+        return self.shown(ticket)
+
+    def shown(self, ticket: Row) -> dict[str, Any]:
+        """A ticket as its customer sees it."""
+        waits = ticket["status"] == STATUSES[PENDING_REVIEW]
+        return answered(
+            ticket, FOR_REVIEW if waits else FOR_AGENTS, self.store.calls(ticket["id"])
+        )
+
+    def _answer(self, ticket: Row, from_scratch: bool) -> dict[str, Any]:
+        """Let the assistant work on a ticket that is held for it."""
+        changes: list[tuple[str, float, str]] = []
+        values: Row = {"held_until": None}
+        calls: list[Row] = []
+        failure: Failed | None = None
+        try:
+            going = not from_scratch or self._categorize(ticket, changes, values, calls)
+            if going:
+                self._respond(ticket, changes, values, calls)
+        except Failed as error:
+            failure = error
+            changes.append((STATUSES[ESCALATED], time.time(), "assistant"))
+        if changes and changes[-1][0] == STATUSES[RESOLVED]:
+            # What counts is when the customer has it: as late as can be known.
+            at = time.time()
+            changes[-1] = (changes[-1][0], at, "assistant")
+            values |= {"responded_at": ticket["responded_at"] or at, "resolved_at": at}
+        moved = self.store.move(ticket, changes, values, calls)
+        if moved is None:
+            # An agent was quicker; theirs stays.
+            moved = self.store.ticket(ticket["id"])
+            assert moved is not None
+        elif failure is not None:
+            failure.ticket = moved  # type: ignore[attr-defined]
+            raise failure
+        note = FOR_REVIEW if moved["status"] == STATUSES[PENDING_REVIEW] else FOR_AGENTS
+        return answered(moved, note, calls)
+
+    def _ask(self, step: Any, ticket: Row, category: int | None, calls: list[Row]) -> Any:
+        settings = self.scenario.assistant
+        try:
+            return self.asker.ask(step, ticket, category, calls)
+        except Failed:
+            if settings.on_failure != "fallback":
+                raise
+            return self.asker.ask(step, ticket, category, calls, settings.fallback_model)
+
+    def _categorize(self, ticket: Row, changes: Any, values: Row, calls: list[Row]) -> bool:
+        """Name the category; whether the assistant goes on from there."""
+        said = self._ask("categorize", ticket, None, calls)
+        name = self.categories[said.category]
+        # A guess that is not sure enough is kept, too: the agent may find it useful.
+        values |= {"category": name, "confidence": said.confidence}
+        now = time.time()
+        if said.confidence < self.scenario.assistant.confidence_threshold:
+            changes.append((STATUSES[ESCALATED], now, "assistant"))
+            return False
+        values["categorized_by"] = WORKERS[BY_ASSISTANT]
+        changes.append((STATUSES[CATEGORIZED], now, "assistant"))
+        if self.scenario.assistant.role == "full" and name not in self._for_agents:
+            return True
+        changes.append((STATUSES[ESCALATED], now, "assistant"))
+        return False
+
+    def _respond(self, ticket: Row, changes: Any, values: Row, calls: list[Row]) -> None:
+        name = values.get("category") or ticket["category"]
+        changes.append((STATUSES[IN_PROGRESS], time.time(), "assistant"))
+        said = self._ask("respond", ticket, self.categories.index(name), calls)
+        written = said.written
+        values |= {
+            "draft": written.text,
+            "prompt_version": calls[-1]["prompt_version"],
+            "articles": json.dumps(
+                [
+                    {"slug": slug, "title": self._titles.get(slug, slug), "score": score}
+                    for slug, score in zip(written.articles, written.scores, strict=True)
+                ],
+                ensure_ascii=False,
+            ),
+        }
+        if name in self._for_review:
+            changes.append((STATUSES[PENDING_REVIEW], time.time(), "assistant"))
+            return
+        values |= {"response": written.text, "resolved_by": WORKERS[BY_ASSISTANT]}
+        changes.append((STATUSES[RESOLVED], time.time(), "assistant"))
+
+    def ticket(self, ticket_id: int) -> Row:
+        """A ticket.
+
+        Raises
+        ------
+        NoSuchTicket
+        """
+        found = self.store.ticket(ticket_id)
+        if found is None:
+            raise NoSuchTicket
+        return found
+
+    def change(self, ticket_id: int, body: ChangeIn) -> Row:
+        """What an agent does with a ticket: take it, name its category, answer it, close it.
+
+        Raises
+        ------
+        NoSuchTicket, NotAllowed, Conflict, Unprocessable, StoreError
+        """
+        ticket = self.ticket(ticket_id)
+        now = time.time()
+        if ticket["held_until"] is not None and ticket["held_until"] > now:
+            raise Conflict("the assistant is at work on this ticket")
+        if body.category is not None and body.category not in self.categories:
+            raise Unprocessable(f"unknown category; there are: {', '.join(self.categories)}")
+        values: Row = {}
+        if body.priority is not None:
+            values["priority"] = body.priority
+        if body.category is not None:
+            values |= {"category": body.category, "categorized_by": WORKERS[BY_AGENT]}
+        changes = []
+        if body.status is not None:
+            code = STATUSES.index(body.status)
+            changes.append((body.status, now, _who(code)))
+            values |= self._values(code, ticket, body, now)
+        moved = self.store.move(ticket, changes, values)
+        if moved is None:
+            raise Conflict("somebody else changed this ticket just now")
+        if body.status == STATUSES[CATEGORIZED]:
+            return self._hand_back(moved)
+        return moved
+
+    def _values(self, code: int, ticket: Row, body: ChangeIn, now: float) -> Row:
+        """What else changes with a status that an agent sets."""
+        if code == IN_PROGRESS:
+            # An agent who picks up is a first response, as in the twin.
+            return {"responded_at": ticket["responded_at"] or now}
+        if code == REOPENED:
+            return {"reopens": ticket["reopens"] + 1}
+        if code == CATEGORIZED:
+            if not (body.category or ticket["category"]):
+                raise Unprocessable("status Categorized needs a category")
+            if self.scenario.assistant.role != "full":
+                raise Unprocessable("no assistant answers on this desk")
+            return {"held_until": now + self._lease_s, "categorized_by": WORKERS[BY_AGENT]}
+        if code == RESOLVED:
+            reviewed = ticket["status"] == STATUSES[PENDING_REVIEW]
+            response = body.response or (ticket["draft"] if reviewed else ticket["response"])
+            return {
+                "response": response,
+                "responded_at": ticket["responded_at"] or now,
+                "resolved_at": now,
+                "resolved_by": WORKERS[BY_REVIEW if reviewed else BY_AGENT],
+            }
+        return {}
+
+    def _hand_back(self, ticket: Row) -> Row:
+        """An agent named the category: the assistant answers in it, as in the twin."""
+        try:
+            self._answer(ticket, from_scratch=False)
+        except Failed:
+            pass  # It is with the agents again, which its status says.
+        return self.ticket(ticket["id"])
+
+    def collect_feedback(self, body: FeedbackIn, key: str | None) -> Row:
+        """Keep a customer's opinion, with the ticket that it is about where that can be found.
+
+        Raises
+        ------
+        NoSuchTicket, KeyReused, StoreError
+        """
+        if body.ticket_id is not None:
+            ticket: Row | None = self.ticket(body.ticket_id)
+        else:
+            ticket = self.store.ticket_of(body.description, body.model)
+        values: Row = {
+            "key": key,
+            "at": time.time(),
+            "description": body.description,
+            "model": body.model,
+            "rating": body.rating,
+            "feedback": body.feedback,
+        }
+        if ticket is not None:
+            values |= {"ticket_id": ticket["id"], "category": ticket["category"]}
+            values["model"] = body.model or ticket["model"]
+            # An agent's words are not the model's to learn from.
+            if ticket["resolved_by"] == WORKERS[BY_ASSISTANT]:
+                values |= {name: ticket[name] for name in ("prompt_version",)}
+                values["answer"] = ticket["response"]
+        return self.store.add_feedback(values)[0]
+
+    def due(self, ticket: Mapping[str, Any]) -> dict[str, float]:
+        """Moments by which a ticket is to be answered and resolved, around the clock."""
+        targets = self.scenario.targets
+        found = {}
+        for name, times in (
+            ("first_response", targets.first_response),
+            ("resolution", targets.resolution),
+        ):
+            if ticket["priority"] in times:
+                found[name] = ticket["received_at"] + times[ticket["priority"]]
+        return found
+
+    def tidy(self) -> None:
+        """What happens by itself: see `Store.tidy`."""
+        self.store.tidy(time.time(), self.scenario.customers.close_after)
+
+
+def _who(code: int) -> str:
+    return "customer" if code in (REOPENED, ABANDONED) else "agent"

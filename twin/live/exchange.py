@@ -1,0 +1,196 @@
+"""Tickets and feedback as JSON files, in the shapes of the design: in and out of the store.
+
+A file is read whole and checked before anything is stored; it is written whole or not at all.
+What is read twice is stored once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from twin.assistant.feedback import Entry, load_feedback, save_feedback
+from twin.faults import Fault, ScenarioError
+from twin.live.bodies import MAX_DESCRIPTION, MAX_TEXT
+from twin.live.store import Store
+from twin.records import BY_ASSISTANT, STATUSES, WORKERS, to_json
+
+_MAX_BYTES = 200_000_000
+_TICKET = {"ticket_id": int, "description": str, "category": str, "response": str, "status": str}
+
+
+def _refuse(path: Path, reason: str, place: str = "") -> ScenarioError:
+    return ScenarioError(str(path), [Fault(place, reason)])
+
+
+def _check_new(path: Path, replace: bool) -> None:
+    if path.exists() and not replace:
+        raise _refuse(path, "is there already; name a new file, or replace it with --replace")
+
+
+def _keys(items: Sequence[str]) -> list[str]:
+    """A key for each item: the same file gives the same keys, equal items different ones."""
+    seen: Counter[str] = Counter()
+    keys = []
+    for item in items:
+        seen[item] += 1
+        whole = f"{item}\n{seen[item]}".encode("utf-8", "replace")
+        keys.append(f"import:{hashlib.sha256(whole).hexdigest()}")
+    return keys
+
+
+def export_feedback(store: Store, path: Path, replace: bool = False) -> int:
+    """Write all feedback, oldest first; returns how many entries.
+
+    Raises
+    ------
+    ScenarioError
+        If the file is there already and is not to be replaced.
+    """
+    _check_new(path, replace)
+    rows = store.feedback()[::-1]
+    names = list(Entry.__dataclass_fields__)
+    save_feedback(path, [Entry(**{name: row[name] for name in names}) for row in rows])
+    return len(rows)
+
+
+def import_feedback(store: Store, path: Path) -> tuple[int, int]:
+    """Store the entries of a file; returns how many were new and how many were there.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the place of a damage; nothing is stored then.
+    """
+    entries = load_feedback(path)
+    for number, entry in enumerate(entries, start=1):
+        for name, value in asdict(entry).items():
+            _check_text(path, f"entry {number}", name, value)
+    keys = _keys([json.dumps(asdict(entry), sort_keys=True) for entry in entries])
+    now = time.time()
+    new = 0
+    for key, entry in zip(keys, entries, strict=True):
+        values = {"key": key, "origin": "import", "at": now, **asdict(entry)}
+        new += store.add_feedback(values)[1]
+    return new, len(entries) - new
+
+
+def _check_text(path: Path, place: str, name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        return
+    longest = MAX_DESCRIPTION if name == "description" else MAX_TEXT
+    if len(value) > longest:
+        raise _refuse(path, f"{name} has more than {longest} characters", place)
+    if "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
+        raise _refuse(path, f"{name} holds characters that are not text", place)
+
+
+def export_tickets(store: Store, path: Path, replace: bool = False) -> int:
+    """Write all tickets, oldest first; returns how many.
+
+    Raises
+    ------
+    ScenarioError
+        If the file is there already and is not to be replaced.
+    """
+    _check_new(path, replace)
+    rows = store.tickets()[::-1]
+    shown = [
+        {
+            "ticket_id": row["id"],
+            "description": row["description"],
+            "category": row["category"] or "",
+            "response": row["response"] or "",
+            "status": row["status"],
+        }
+        for row in rows
+    ]
+    _write(path, to_json(shown))
+    return len(rows)
+
+
+def _write(path: Path, text: str) -> None:
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with new.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def import_tickets(store: Store, path: Path) -> tuple[int, int]:
+    """Store the tickets of a file, under new numbers; returns how many were new and were there.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the place of a damage; nothing is stored then.
+    """
+    items = _read_tickets(path)
+    keys = _keys([json.dumps(item, sort_keys=True) for item in items])
+    now = time.time()
+    new = 0
+    for key, item in zip(keys, items, strict=True):
+        answered = now if item["response"] else None
+        values = {
+            "key": key,
+            "origin": "import",
+            "received_at": now,
+            "description": item["description"],
+            "priority": "normal",
+            "model": "",
+            "use_rag": False,
+            "status": item["status"],
+            "category": item["category"] or None,
+            "response": item["response"] or None,
+            "responded_at": answered,
+            "resolved_at": answered,
+            "resolved_by": WORKERS[BY_ASSISTANT] if answered else None,
+        }
+        new += store.receive(values)[1]
+    return new, len(items) - new
+
+
+def _read_tickets(path: Path) -> list[dict[str, Any]]:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise _refuse(path, "larger than 200 MB")
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise _refuse(path, f"not valid JSON at {place}") from None
+    except UnicodeDecodeError as error:
+        raise _refuse(path, f"not UTF-8 text (byte {error.start})") from None
+    except RecursionError:
+        raise _refuse(path, "nested too deeply") from None
+    except OSError as error:
+        raise _refuse(path, error.strerror or "cannot be read") from None
+    if not isinstance(data, list):
+        raise _refuse(path, "must hold a list of tickets")
+    for number, item in enumerate(data, start=1):
+        _check_ticket(path, f"ticket {number}", item)
+    return data
+
+
+def _check_ticket(path: Path, place: str, item: Any) -> None:
+    if not isinstance(item, dict) or set(item) != set(_TICKET):
+        raise _refuse(path, f"must be an object of {', '.join(_TICKET)}", place)
+    for name, kind in _TICKET.items():
+        if not isinstance(item[name], kind) or isinstance(item[name], bool):
+            words = "a whole number" if kind is int else "text"
+            raise _refuse(path, f"{name} must be {words}", place)
+        _check_text(path, place, name, item[name])
+    if not item["description"].strip():
+        raise _refuse(path, "description must not be empty", place)
+    if item["status"] not in STATUSES:
+        raise _refuse(path, f"status must be one of {', '.join(STATUSES)}", place)

@@ -1,0 +1,72 @@
+"""Bounds on what clients may ask: how often each, and how many at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+# Clients that are remembered; who was quiet longest is forgotten first.
+_MOST_CLIENTS = 10_000
+
+
+class RateLimit:
+    """A token bucket for each client: `rate` requests a second, and two seconds' worth at once.
+
+    Parameters
+    ----------
+    rate : float
+        Requests a second; 0 is no limit.
+    clock : callable, optional
+        Seconds, rising.
+    """
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._room = max(2 * rate, 1.0)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._clients: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_s(self, client: str) -> float:
+        """Take a token: 0, or how long until there is one, in seconds."""
+        if not self._rate:
+            return 0.0
+        now = self._clock()
+        with self._lock:
+            level, at = self._clients.pop(client, (self._room, now))
+            level = min(self._room, level + (now - at) * self._rate)
+            wait = max((1.0 - level) / self._rate, 0.0)
+            self._clients[client] = (level if wait else level - 1.0, now)
+            while len(self._clients) > _MOST_CLIENTS:
+                self._clients.popitem(last=False)
+        return wait
+
+
+class Busy(RuntimeError):
+    """As many as may are at it already."""
+
+
+class Gate:
+    """Lets at most so many in at once; who finds it full is turned away, not kept waiting."""
+
+    def __init__(self, places: int) -> None:
+        self._free = threading.Semaphore(places)
+
+    @contextmanager
+    def pass_through(self) -> Iterator[None]:
+        """Be inside while the context lasts.
+
+        Raises
+        ------
+        Busy
+            If it is full.
+        """
+        if not self._free.acquire(blocking=False):
+            raise Busy
+        try:
+            yield
+        finally:
+            self._free.release()

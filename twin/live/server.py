@@ -1,0 +1,212 @@
+"""The backend process: a desk behind waitress, run as ``python -m twin.live.server``."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+from waitress import create_server
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask
+
+from twin.assistant.errors import AssistantError, NoKey
+from twin.assistant.groq import Settings as Provider
+from twin.live.api import Settings, create_app
+from twin.live.database import StoreError, StoreUnusable
+from twin.live.desk import TIMEOUT_S, Desk
+from twin.live.store import Store
+from twin.scenario import Scenario
+from twin.scenario_file import Fault, ScenarioError, load, parse_change
+
+_log = logging.getLogger("twin.live")
+
+TOKEN = "TWIN_TOKEN"  # noqa: S105 - the name of the variable
+SHORTEST_TOKEN = 16
+# Requests a second of one client, on this machine and from elsewhere.
+RATE, RATE_ELSEWHERE = 1000.0, 20.0
+PLACES = 40
+# Requests beyond those that wait for a model: lists, feedback, health.
+_OTHERS = 8
+# Bodies up to this are read before they are refused, so that clients hear why.
+_READ_BYTES = 16 * 1024 * 1024
+_TIDY_S = 60.0
+BAD_INPUT = 2
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine only."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def find_token(host: str) -> str:
+    """The API token of the environment.
+
+    Raises
+    ------
+    ScenarioError
+        If one is needed, because others than this machine may call, and there is none that will do.
+    """
+    token = os.environ.get(TOKEN, "")
+    if (token or not is_loopback(host)) and len(token) < SHORTEST_TOKEN:
+        reason = (
+            f"to listen on {host} takes an API token of at least {SHORTEST_TOKEN} characters in "
+            f"the environment variable {TOKEN}"
+        )
+        raise ScenarioError("twin serve", [Fault("", reason)])
+    if not all("!" <= c <= "~" for c in token):
+        reason = f"{TOKEN} may hold printable ASCII characters only"
+        raise ScenarioError("twin serve", [Fault("", reason)])
+    return token
+
+
+def choose_backend(scenario: Scenario, wanted: str = "auto") -> Scenario:
+    """The scenario with the backend that answers live.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    wanted : {"auto", "groq", "embedded"}
+        auto: groq where there is a key, else embedded.
+
+    Raises
+    ------
+    AssistantError
+        If groq is wanted and there is no key, or the key or the address are none.
+    """
+    if wanted == "auto":
+        wanted = "groq"
+        try:
+            Provider.find()
+        except NoKey:
+            wanted = "embedded"
+    elif wanted == "groq":
+        Provider.find()
+    return scenario.vary({"assistant.backend": wanted}, name=scenario.name)
+
+
+class _JsonErrorTask(ErrorTask):
+    """What waitress refuses itself, such as a broken request line, is JSON as well."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        body = json.dumps({"error": error.reason.lower()}).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", "application/json"))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):
+    error_task_class = _JsonErrorTask
+
+
+def make_server(app: Any, host: str, port: int, places: int = PLACES) -> Any:
+    """A waitress server; its `run` serves until SystemExit or KeyboardInterrupt.
+
+    Raises
+    ------
+    OSError
+        If the port cannot be used.
+    """
+    server = create_server(
+        app,
+        host=host,
+        port=port,
+        threads=places + _OTHERS,
+        ident=None,
+        max_request_body_size=_READ_BYTES,
+        max_request_header_size=64 * 1024,
+        connection_limit=1000,
+        channel_timeout=30,
+        cleanup_interval=10,
+        asyncore_use_poll=True,
+    )
+    server.channel_class = _Channel
+    return server
+
+
+def _tidy(desk: Desk, stop: threading.Event) -> None:
+    while not stop.wait(_TIDY_S):
+        try:
+            desk.tidy()
+        except StoreError as error:
+            _log.error("%s: %s", type(error).__name__, error)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serve until a signal says stop."""
+    token = find_token(options.host)
+    changes = dict(parse_change(text) for text in options.changes)
+    scenario = choose_backend(load(options.scenario, changes), options.backend)
+    store = Store(options.database)
+    if store.database.is_file:
+        # What a killed backend held waits for nobody.
+        store.release_all()
+    desk = Desk(scenario, store, timeout_s=options.timeout)
+    desk.asker.warm_up()
+    rate = options.rate
+    if rate is None:
+        rate = RATE if is_loopback(options.host) else RATE_ELSEWHERE
+    app = create_app(desk, Settings(token=token, rate=rate, places=PLACES))
+    server = make_server(app, options.host, options.port)
+    stop = threading.Event()
+    threading.Thread(target=_tidy, args=(desk, stop), daemon=True).start()
+    _log.warning("the desk is open (backend %s, %s)", desk.asker.backend, store.database.name)
+    try:
+        server.run()
+    finally:
+        stop.set()
+        server.close()
+        store.close()
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="twin.live.server", description=__doc__)
+    parser.add_argument("--scenario", required=True)
+    parser.add_argument("--set", dest="changes", action="append", default=[])
+    parser.add_argument("--database", required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--backend", choices=("auto", "groq", "embedded"), default="auto")
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--timeout", type=float, default=TIMEOUT_S)
+    return parser
+
+
+def _stop(*_: Any) -> None:
+    raise SystemExit(0)
+
+
+def main() -> None:
+    """Entry point of the process."""
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    signal.signal(signal.SIGTERM, _stop)
+    options = _options().parse_args()
+    try:
+        run(options)
+    except (ScenarioError, AssistantError, StoreUnusable) as error:
+        sys.exit(_say(str(error)))
+    except OSError as error:
+        place = f"port {options.port} of {options.host}"
+        sys.exit(_say(f"{place}: {error.strerror or error}"))
+
+
+def _say(words: str) -> int:
+    sys.stderr.write(words + "\n")
+    return BAD_INPUT
+
+
+if __name__ == "__main__":
+    main()

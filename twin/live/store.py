@@ -1,0 +1,308 @@
+"""The live desk's store: tickets, their changes of status, model calls and feedback.
+
+Whatever a method returned from is on the disk. A change of status happens only by the table of
+transitions and only from the status that the caller saw, so two who change one ticket at once
+cannot both win.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from twin.live import tables
+from twin.live.database import Database, StoreError
+from twin.records import (
+    CATEGORIZED,
+    CLOSED,
+    ESCALATED,
+    IN_PROGRESS,
+    OPEN,
+    RESOLVED,
+    STATUSES,
+    TRANSITIONS,
+)
+
+Row = dict[str, Any]
+# Statuses in which the assistant may be at work.
+WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
+
+
+class KeyReused(ValueError):
+    """An idempotency key came with another request than before."""
+
+
+class NotAllowed(ValueError):
+    """A change of status that the table of transitions does not know.
+
+    Attributes
+    ----------
+    status : str
+        Where the ticket is.
+    """
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+        next_ones = [STATUSES[k] for k in sorted(TRANSITIONS[STATUSES.index(status)])]
+        ways = f"can only become {' or '.join(next_ones)}" if next_ones else "stays as it is"
+        super().__init__(f"a ticket that is {status} {ways}")
+
+
+def digest(text: str) -> str:
+    """Hash by which a description is found."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def check_path(statuses: Sequence[str]) -> None:
+    """See that each status may follow the one before it.
+
+    Raises
+    ------
+    NotAllowed
+    """
+    codes = [STATUSES.index(name) for name in statuses]
+    for before, after in zip(codes[:-1], codes[1:], strict=True):
+        if after not in TRANSITIONS[before]:
+            raise NotAllowed(STATUSES[before])
+
+
+class Store:
+    """The store in a database.
+
+    Parameters
+    ----------
+    database : str
+        See `twin.live.database.Database`.
+    """
+
+    def __init__(self, database: str) -> None:
+        self.database = Database(database)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    def ping(self) -> None:
+        """See that the database answers.
+
+        Raises
+        ------
+        StoreError
+            If it does not.
+        """
+        with self.database.reading() as connection:
+            connection.execute(select(tables.schema.c.version)).scalar_one()
+
+    def note_desk(self, scenario: str, at: float) -> None:
+        """Keep the scenario (JSON) that the desk is run by, where it changed."""
+        with self.database.writing() as connection:
+            newest = select(tables.desks.c.scenario).order_by(tables.desks.c.id.desc()).limit(1)
+            if connection.execute(newest).scalar_one_or_none() != scenario:
+                connection.execute(insert(tables.desks).values(at=at, scenario=scenario))
+
+    def desk(self) -> str | None:
+        """The scenario (JSON) that the desk was last run by."""
+        with self.database.reading() as connection:
+            newest = select(tables.desks.c.scenario).order_by(tables.desks.c.id.desc()).limit(1)
+            return connection.execute(newest).scalar_one_or_none()
+
+    # Tickets
+
+    def receive(self, values: Mapping[str, Any]) -> tuple[Row, bool]:
+        """File a ticket, once for each idempotency key (`values["key"]`, or None).
+
+        Returns
+        -------
+        ticket : dict
+        fresh : bool
+            Whether it was filed now; else it is as it was found.
+
+        Raises
+        ------
+        KeyReused
+            If the key came with another ticket.
+        """
+        full = {
+            "origin": "live",
+            "digest": digest(values["description"]),
+            "status": STATUSES[OPEN],
+            "articles": "[]",
+            "reopens": 0,
+            "prompt_version": "",
+            **values,
+        }
+        same = ("description", "model", "use_rag", "priority")
+        row, fresh = self._once(tables.tickets, full, same, changed=full["status"])
+        return row, fresh
+
+    def _once(
+        self, table: Table, values: Row, same: Sequence[str], changed: str | None = None
+    ) -> tuple[Row, bool]:
+        """Insert a row unless its key is there already; the row, and whether it is new."""
+        key = values.get("key")
+        for _ in range(2):
+            try:
+                with self.database.writing() as connection:
+                    if key is not None:
+                        known = connection.execute(select(table).where(table.c.key == key)).first()
+                        if known is not None:
+                            found = dict(known._mapping)
+                            if any(found[name] != values[name] for name in same):
+                                raise KeyReused
+                            return found, False
+                    added = connection.execute(insert(table).values(**values).returning(table))
+                    row = dict(added.one()._mapping)
+                    if changed is not None:
+                        by = "customer" if values["origin"] == "live" else "desk"
+                        change = {"ticket_id": row["id"], "at": row["received_at"]}
+                        change |= {"status": changed, "by": by}
+                        connection.execute(insert(tables.changes).values(**change))
+                    return row, True
+            except IntegrityError:
+                # Another process was first with the key; now it is there to be found.
+                continue
+        raise StoreError("the same key is being written by somebody else")
+
+    def take(self, ticket_id: int, now: float, until: float) -> bool:
+        """Hold a ticket that waits for the assistant and that nobody holds; whether that worked."""
+        t = tables.tickets
+        free = or_(t.c.held_until.is_(None), t.c.held_until < now)
+        here = (t.c.id == ticket_id) & (t.c.status == STATUSES[OPEN]) & free
+        with self.database.writing() as connection:
+            taken = connection.execute(update(t).where(here).values(held_until=until))
+            return bool(taken.rowcount)
+
+    def release_all(self) -> None:
+        """Let go of all tickets: for a store that only this process uses, when it starts."""
+        t = tables.tickets
+        with self.database.writing() as connection:
+            connection.execute(update(t).where(t.c.held_until.is_not(None)).values(held_until=0.0))
+
+    def move(
+        self,
+        ticket: Mapping[str, Any],
+        changes: Sequence[tuple[str, float, str]],
+        values: Mapping[str, Any],
+        calls: Sequence[Mapping[str, Any]] = (),
+    ) -> Row | None:
+        """Change a ticket and note how.
+
+        Parameters
+        ----------
+        ticket : mapping
+            As the caller saw it.
+        changes : sequence of (str, float, str)
+            Each new status with its moment and by whom.
+        values : mapping
+            New values of the ticket's other columns.
+        calls : sequence of mapping
+            Rows of model calls.
+
+        Returns
+        -------
+        dict or None
+            The ticket as it is now; None if its status is no longer what the caller saw. The calls
+            are kept all the same.
+
+        Raises
+        ------
+        NotAllowed
+            If a change is not by the table of transitions.
+        """
+        before = ticket["status"]
+        check_path([before, *(status for status, _, _ in changes)])
+        t = tables.tickets
+        new: Row = dict(values)
+        if changes:
+            new["status"] = changes[-1][0]
+        here = (t.c.id == ticket["id"]) & (t.c.status == before)
+        with self.database.writing() as connection:
+            if calls:
+                rows = [{"ticket_id": ticket["id"], **call} for call in calls]
+                connection.execute(insert(tables.calls), rows)
+            row = connection.execute(update(t).where(here).values(**new).returning(t)).first()
+            if row is None:
+                return None
+            if changes:
+                noted = [
+                    {"ticket_id": ticket["id"], "status": status, "at": at, "by": by}
+                    for status, at, by in changes
+                ]
+                connection.execute(insert(tables.changes), noted)
+            return dict(row._mapping)
+
+    def ticket(self, ticket_id: int) -> Row | None:
+        """A ticket, or None."""
+        t = tables.tickets
+        return next(iter(self._rows(t, t.c.id == ticket_id, limit=1)), None)
+
+    def tickets(
+        self, status: str | None = None, before: int | None = None, limit: int | None = None
+    ) -> list[Row]:
+        """Tickets, newest first; of one status, or below a number, where that is given."""
+        t = tables.tickets
+        where = [t.c.status == status] if status else []
+        where += [t.c.id < before] if before is not None else []
+        return self._rows(t, *where, limit=limit)
+
+    def history(self, ticket_id: int) -> list[Row]:
+        """Changes of status of a ticket, oldest first."""
+        c = tables.changes
+        return self._rows(c, c.c.ticket_id == ticket_id)[::-1]
+
+    def counts(self) -> dict[str, int]:
+        """Number of tickets by status."""
+        t = tables.tickets
+        with self.database.reading() as connection:
+            found = connection.execute(select(t.c.status, func.count()).group_by(t.c.status))
+            return {name: number for name, number in found}
+
+    def tidy(self, now: float, close_after_s: float) -> None:
+        """What happens by itself: abandoned work goes to agents, resolved tickets close."""
+        t = tables.tickets
+        stuck = t.c.status.in_(WORKED_ON) & (t.c.held_until < now)
+        for row in self._rows(t, stuck):
+            self.move(row, [(STATUSES[ESCALATED], now, "desk")], {"held_until": None})
+        old = (t.c.status == STATUSES[RESOLVED]) & (t.c.resolved_at < now - close_after_s)
+        for row in self._rows(t, old):
+            at = row["resolved_at"] + close_after_s
+            self.move(row, [(STATUSES[CLOSED], at, "desk")], {})
+
+    # Feedback
+
+    def add_feedback(self, values: Mapping[str, Any]) -> tuple[Row, bool]:
+        """Keep a piece of feedback, once for each idempotency key; see `receive`."""
+        full = {"origin": "live", "ticket_id": None, **values}
+        full |= {name: full.get(name) or "" for name in ("category", "answer", "prompt_version")}
+        return self._once(tables.feedback, full, ("description", "model", "rating", "feedback"))
+
+    def ticket_of(self, description: str, model: str) -> Row | None:
+        """The newest ticket of a description that a model answered."""
+        t = tables.tickets
+        same = (t.c.digest == digest(description)) & (t.c.model == model)
+        return next(iter(self._rows(t, same, t.c.response.is_not(None), limit=1)), None)
+
+    def feedback(self, before: int | None = None, limit: int | None = None) -> list[Row]:
+        """Feedback, newest first."""
+        f = tables.feedback
+        return self._rows(f, *([f.c.id < before] if before is not None else []), limit=limit)
+
+    def calls(self, ticket_id: int | None = None) -> list[Row]:
+        """Model calls, newest first; of one ticket where it is given."""
+        c = tables.calls
+        return self._rows(c, *([c.c.ticket_id == ticket_id] if ticket_id is not None else []))
+
+    def changes(self) -> list[Row]:
+        """All changes of status, newest first."""
+        return self._rows(tables.changes)
+
+    def _rows(
+        self, table: Table, *where: ColumnElement[bool], limit: int | None = None
+    ) -> list[Row]:
+        query = select(table).where(*where).order_by(table.c.id.desc()).limit(limit)
+        with self.database.reading() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]

@@ -1,0 +1,156 @@
+"""The tables of the live desk's store, and the one path by which an old store becomes a new one.
+
+Moments are seconds since 1970 (UTC) as floats, columns ``..._s`` of calls are lengths in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    insert,
+    inspect,
+    select,
+    update,
+)
+
+metadata = MetaData()
+
+schema = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+
+# The scenario that the desk was run by, each time that it changed, as JSON.
+desks = Table(
+    "desks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("scenario", Text, nullable=False),
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # Of the request that filed it (Idempotency-Key), so that a retry files nothing twice.
+    Column("key", String(200), unique=True),
+    # "live", or "import" for tickets of a file: those say nothing about when tickets arrive.
+    Column("origin", String(10), nullable=False),
+    Column("received_at", Double, nullable=False),
+    Column("description", Text, nullable=False),
+    # Hash of the description: a feedback without a ticket's number finds its ticket by it.
+    Column("digest", String(64), nullable=False),
+    Column("priority", String(10), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("use_rag", Boolean, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("category", String(200)),
+    Column("confidence", Double),
+    Column("categorized_by", String(20)),
+    # What the assistant wrote, and what was sent.
+    Column("draft", Text),
+    Column("response", Text),
+    Column("articles", Text, nullable=False),
+    Column("prompt_version", String(40), nullable=False),
+    Column("responded_at", Double),
+    Column("resolved_at", Double),
+    Column("resolved_by", String(20)),
+    Column("reopens", Integer, nullable=False),
+    # Lease of whoever works on it: a desk that died leaves it to run out.
+    Column("held_until", Double),
+    Index("tickets_by_status", "status", "id"),
+    Index("tickets_by_digest", "digest"),
+    Index("tickets_by_time", "received_at"),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("ticket_id", ForeignKey("tickets.id"), nullable=False, index=True),
+    Column("at", Double, nullable=False),
+    Column("status", String(20), nullable=False),
+    # customer, assistant, agent or desk (what happens by itself).
+    Column("by", String(20), nullable=False),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("ticket_id", ForeignKey("tickets.id"), nullable=False, index=True),
+    Column("step", String(20), nullable=False),
+    Column("backend", String(20), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("prompt_version", String(40), nullable=False),
+    Column("asked_at", Double, nullable=False),
+    # Missing where it never came to the model, because all its places stayed taken.
+    Column("started_at", Double),
+    Column("ended_at", Double, nullable=False),
+    # Without waits for a place or for quota; missing where the call failed.
+    Column("latency_s", Double),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("max_tokens", Integer, nullable=False),
+    Column("articles", Integer, nullable=False),
+    Column("outcome", String(20), nullable=False),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(200), unique=True),
+    Column("origin", String(10), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("ticket_id", ForeignKey("tickets.id"), index=True),
+    Column("description", Text, nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("rating", Integer, nullable=False),
+    Column("feedback", Text, nullable=False),
+    Column("category", String(200), nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("prompt_version", String(40), nullable=False),
+)
+
+# Step k leads from version k to k + 1, by SQL of that day: never by the tables above, which change.
+# Version 1 is what `metadata.create_all` made first.
+STEPS: tuple[Callable[[Connection], None], ...] = ()
+VERSION = 1 + len(STEPS)
+
+
+class WrongVersion(RuntimeError):
+    """The store was made by a later version of this program."""
+
+
+def migrate(connection: Connection) -> None:
+    """Bring a store, new or old, to this version; within one transaction.
+
+    Raises
+    ------
+    WrongVersion
+        If the store is of a later version than this program knows.
+    """
+    if not inspect(connection).has_table(schema.name):
+        metadata.create_all(connection)
+        connection.execute(insert(schema).values(version=VERSION))
+        return
+    found = connection.execute(select(schema.c.version)).scalar_one()
+    if found > VERSION:
+        raise WrongVersion(
+            f"the store is of version {found}, this program knows up to {VERSION}: update it"
+        )
+    for step in STEPS[found - 1 :]:
+        step(connection)
+    if found < VERSION:
+        connection.execute(update(schema).values(version=VERSION))

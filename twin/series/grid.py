@@ -1,0 +1,89 @@
+"""What series have in common: intervals of time, bands and confidence intervals, spans."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from twin.stats import ratio_interval
+
+Floats = npt.NDArray[np.float64]
+
+BAND = (0.1, 0.9)
+_FEWEST_FOR_A_BAND = 3
+_LENGTHS_S = (900.0, 3600.0, 7200.0, 10800.0, 21600.0, 43200.0, 86400.0, 604800.0, 2419200.0)
+
+
+def interval_length(horizon_s: float, at_least_s: float = 3600.0, most: int = 240) -> float:
+    """A round length of intervals, so that a run has at most so many of them; seconds.
+
+    Examples
+    --------
+    >>> interval_length(7 * 86400), interval_length(365 * 86400)
+    (3600.0, 604800.0)
+    """
+    fits = (s for s in _LENGTHS_S if s >= at_least_s and horizon_s / s <= most)
+    return next(fits, float(np.ceil(horizon_s / most / 604800) * 604800))
+
+
+def replications_of(table: pd.DataFrame) -> tuple[npt.NDArray[np.intp], int]:
+    """Index of each row's replication, and how many there are; without the column, one."""
+    if "replication" not in table:
+        return np.zeros(len(table), dtype=np.intp), 1
+    found, names = pd.factorize(table["replication"])
+    return found, max(1, len(names))
+
+
+def banded(values: Floats) -> dict[str, Floats]:
+    """Mean and band of values, shape (replications, n)."""
+    low, high = np.full((2, values.shape[1]), np.nan)
+    if len(values) >= _FEWEST_FOR_A_BAND:
+        low, high = np.quantile(values, BAND, axis=0)
+    return {"mean": values.mean(axis=0), "low": low, "high": high}
+
+
+def counts(table: pd.DataFrame, moments_s: Floats, at: Floats, weights: Any = None) -> Floats:
+    """Events (or their weights) by replication and interval, shape (replications, n)."""
+    which, replications = replications_of(table)
+    n = len(at) - 1
+    inside = (moments_s >= at[0]) & (moments_s <= at[-1])  # missing moments are neither
+    k = np.clip(np.searchsorted(at, moments_s[inside], side="right") - 1, 0, n - 1)
+    weights = None if weights is None else np.asarray(weights, dtype=np.float64)[inside]
+    flat = np.bincount(which[inside] * n + k, weights, minlength=replications * n)
+    return flat.reshape(replications, n).astype(np.float64)
+
+
+def over(at: Floats, values: dict[str, Floats], **names: str) -> pd.DataFrame:
+    return pd.DataFrame({"start_s": at[:-1], "end_s": at[1:], **names, **values})
+
+
+def spans_of(timeline: pd.DataFrame, horizon_s: float) -> tuple[pd.DataFrame, Floats]:
+    """The timeline in the order of its tickets, and when each status ended (at the latest then)."""
+    times = timeline["time_s"].to_numpy()
+    tickets = timeline["ticket_id"].to_numpy()
+    which, _ = replications_of(timeline)
+    step = (which[1:] != which[:-1]) | (tickets[1:] != tickets[:-1])
+    ordered = (
+        np.all(which[1:] >= which[:-1])
+        and np.all(tickets[1:][which[1:] == which[:-1]] >= tickets[:-1][which[1:] == which[:-1]])
+        and np.all((times[1:] >= times[:-1]) | step)
+    )
+    if not ordered:
+        order = np.lexsort((times, tickets, which))
+        timeline, times = timeline.iloc[order], times[order]
+        step = (np.diff(which[order]) != 0) | (np.diff(tickets[order]) != 0)
+    until = np.append(times[1:], horizon_s)
+    until[np.append(step, True)] = horizon_s
+    return timeline, until
+
+
+def intervals(over: npt.ArrayLike, under: npt.ArrayLike) -> dict[str, Floats]:
+    """Ratios of sums with their intervals; arrays of shape (n, replications)."""
+    found = np.array(
+        [ratio_interval(a, b) for a, b in zip(np.asarray(over), np.asarray(under), strict=True)]
+    )
+    value, low, high = found.reshape(-1, 3).T
+    return {"mean": value, "low": low, "high": high}
