@@ -235,6 +235,8 @@ class Handler(BaseHTTPRequestHandler):
         system = body["messages"][0]["content"]
         names = [json.loads(line[2:]) for line in system.splitlines() if line.startswith("- ")]
         pick = int(fingerprint(body)[:8], 16)
+        if not names:  # Not a category is asked for but a verdict.
+            return json.dumps({"score": 1 + pick % 5, "reason": "It says so."})
         said = {"category": names[pick % len(names)], "confidence": round(pick % 97 / 97, 2)}
         return json.dumps(said)
 
@@ -348,3 +350,6 @@ class Handler(BaseHTTPRequestHandler):
         message = {"role": "assistant", "content": '{"categ'}
         choice = {"index": 0, "message": message, "finish_reason": "length"}
         self.completion(body, told, choices=[choice])
+
+    def do_bad_score(self, body, told):
+        self.completion(body, told, json.dumps({"score": 9, "reason": "Very good."}))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
+import twin
 from twin.batches import BATCHES, batch_means, lag_correlation
 
 
@@ -60,3 +61,29 @@ def test_weights_missing_values_and_constants():
 def test_lag_correlation_of_a_known_series():
     values = autoregressive(np.random.default_rng(4), 100_000, 0.6)
     assert lag_correlation(values) == pytest.approx(0.6, abs=0.02)
+
+
+def test_a_single_run_has_intervals_from_its_batches(tmp_path):
+    desk = twin.from_data(
+        {
+            "horizon": "60d",
+            "warm_up": "1d",
+            "replications": 1,
+            "arrivals": {"rate": "6/h"},
+            "agents": {"all": {"heads": 3, "handle_time": "15min"}},
+        }
+    )
+    results = twin.run(desk, out=tmp_path)
+    table = results.long_run().set_index("kpi")
+    assert list(table.index) == ["first_response_mean", "resolution_mean", "backlog", "queue"]
+    assert table["long_enough"].all()
+    plain = results.summary().query("group == ''").set_index("kpi")
+    assert plain.loc["backlog", ["low", "high"]].isna().all()
+    for kpi in table.index:
+        # The few values that do not fill a batch are left out.
+        assert table.loc[kpi, "value"] == pytest.approx(plain.loc[kpi, "value"], rel=0.1)
+        assert table.loc[kpi, "low"] < plain.loc[kpi, "value"] < table.loc[kpi, "high"]
+    opened = twin.open_results(results.paths[0])
+    assert opened.long_run("scenario").equals(results.long_run())
+    short = twin.run(desk.vary({"horizon": "2d"}), keep_logs=True)
+    assert short.long_run().empty

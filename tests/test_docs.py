@@ -39,6 +39,8 @@ MODULES = sorted(
 # A fence, what it holds and, where there is one, the comment that marks it.
 BLOCK = re.compile(r"(?:^<!-- (\w+) -->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
 COMMANDS = typer.main.get_command(app).commands
+# What comes with another package and is part of it.
+PART_OF = {"pydantic_core": "pydantic", "werkzeug": "flask"}
 # Played by the slow test only, or not without a key.
 LONG = {"run", "record", "profile", "llm", "study", "compare", "report"}
 
@@ -97,7 +99,7 @@ def test_readme_output_is_real(command, output):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("command", "output"), [(c, o) for c, o in SHOWN if shlex.split(c)[1] == "run"]
+    ("command", "output"), [(c, o) for c, o in SHOWN if shlex.split(c)[1] in LONG]
 )
 def test_readme_figures_are_real(command, output, tmp_path):
     figures = re.sub(r"^results: .*\n", "", output, flags=re.M)
@@ -229,9 +231,9 @@ def test_what_is_imported_is_declared():
             for name in {name.split(".")[0] for name in names} - {"twin", *sys.stdlib_module_names}:
                 # Not installed: nothing says which distribution it is.
                 found = {d.lower().replace("_", "-") for d in sources.get(name, ())}
-                # pydantic_core is part of pydantic, and comes with it.
-                found |= {"pydantic"} if name == "pydantic_core" else set()
-                assert not found or found & known, f"{path.name} imports {name}"
+                assert not found or (found | {PART_OF.get(name)}) & known, (
+                    f"{path.name} imports {name}"
+                )
 
 
 def test_measured_accuracy():

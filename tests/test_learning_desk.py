@@ -73,7 +73,6 @@ class TestItMends:
         assert results.failures.empty
         before, after = (final_means(results, name, 4) for name in ("off", on.name))
         gain, low, high = ratio_interval(after - before, np.ones(4))
-        print(f"{before.mean():.3f} -> {after.mean():.3f}: {gain:.3f} [{low:.3f}, {high:.3f}]")
         assert low > 0, f"{gain:.3f} [{low:.3f}, {high:.3f}]"
         learned = results.table("learning")
         assert set(learned["scenario"]) == {on.name}

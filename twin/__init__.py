@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from twin import plots, report, series
     from twin.choice import select
+    from twin.batches import batch_means
     from twin.comparison import Comparison, compare
     from twin.demand import draw
     from twin.desk import simulate
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from twin.searches import search
     from twin.sensitivity import crossings, effects
     from twin.stats import summarize
+    from twin.variance import split_variance
+    from twin.warmup import warm_up
     from twin.studies import study
     from twin.study_results import StudyResults, open_study
 
@@ -39,6 +42,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "StudyResults",
+    "batch_means",
     "check",
     "compare",
     "crossings",
@@ -59,11 +63,14 @@ __all__ = [
     "series",
     "simulate",
     "study",
+    "split_variance",
     "summarize",
+    "warm_up",
 ]
 
 # Loaded when first used: `import twin` and `twin --help` wait for no numpy.
 _HOMES = {
+    "batch_means": "batches",
     "check": "checks",
     "compare": "comparison",
     "crossings": "sensitivity",
@@ -81,7 +88,9 @@ _HOMES = {
     "select": "choice",
     "simulate": "desk",
     "study": "studies",
+    "split_variance": "variance",
     "summarize": "stats",
+    "warm_up": "warmup",
     "Comparison": "comparison",
     "Results": "results",
     "Scenario": "scenario",

@@ -1,4 +1,4 @@
-"""An interval from one long run: batch means; sees numbers only.
+"""An interval from one long run: batch means; sees numbers and frames only.
 
 Values that follow each other in a run go together, so their own spread tells nothing of the spread
 of their mean. Means of long batches hardly do. Law and Carson (1979), "A sequential procedure for
@@ -9,16 +9,18 @@ be independent once the lag-1 correlation of 400 shorter ones is below 0.4.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from twin.stats import Floats, ratio_interval
 
 BATCHES = 40
 _FINER = 10
 MOST_CORRELATION = 0.4
+_LEAST = 2 * BATCHES * _FINER
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ def batch_means(
         raise ValueError("values and weights must be two lists of the same length")
     y, w = y[~np.isnan(y)], w[~np.isnan(y)]
     finer = BATCHES * _FINER
-    if len(y) < 2 * finer:
-        raise ValueError(f"batch means need at least {2 * finer} values, not {len(y)}")
+    if len(y) < _LEAST:
+        raise ValueError(f"batch means need at least {_LEAST} values, not {len(y)}")
     # What does not fill the batches goes from the start, where the run is youngest.
     size = len(y) // finer
     y, w = (x[len(x) - size * finer :].reshape(finer, size) for x in (y, w))
@@ -87,6 +89,46 @@ def batch_means(
     if not long_enough:
         low = high = math.nan
     return BatchMeans(value, low, high, BATCHES, size * _FINER, lag1, long_enough)
+
+
+def long_run(tickets: pd.DataFrame, levels: pd.DataFrame, warm_up_s: float = 0.0) -> pd.DataFrame:
+    """Figures of a single run with intervals from batch means.
+
+    They hold for desks whose hours are alike; where days differ, neighbouring batches go together
+    and the run counts as too short until a batch is many days.
+
+    Parameters
+    ----------
+    tickets, levels : DataFrame
+        Tables of one replication.
+    warm_up_s : float
+        Left out.
+
+    Returns
+    -------
+    DataFrame
+        Columns kpi, unit, value, low, high, batches, batch_size, lag1, long_enough; figures of
+        which the run has fewer than 800 values are left out.
+    """
+    tickets = tickets[tickets["arrived_s"] >= warm_up_s].sort_values("arrived_s")
+    levels = levels[levels["start_s"] >= warm_up_s]
+    arrived = tickets["arrived_s"].to_numpy()
+    series: dict[str, tuple[str, Floats, Floats]] = {}
+    for kpi, column in (("first_response_mean", "responded_s"), ("resolution_mean", "resolved_s")):
+        waited = tickets[column].to_numpy() - arrived
+        if kpi == "resolution_mean":
+            waited = np.where(tickets["status"].isin(["Resolved", "Closed"]), waited, np.nan)
+        series[kpi] = ("s", waited, np.ones(len(waited)))
+    for kpi, unit in (("backlog", "tickets"), ("queue", "visits")):
+        rows = levels[levels["level"] == kpi]
+        lengths = (rows["end_s"] - rows["start_s"]).to_numpy()
+        series[kpi] = (unit, rows["mean"].to_numpy(), lengths)
+    found = []
+    for kpi, (unit, values, weights) in series.items():
+        if np.count_nonzero(~np.isnan(values)) >= _LEAST:
+            found.append({"kpi": kpi, "unit": unit, **asdict(batch_means(values, weights))})
+    columns = ["kpi", "unit", *(field.name for field in fields(BatchMeans))]
+    return pd.DataFrame(found, columns=columns)
 
 
 def lag_correlation(values: Floats) -> float:

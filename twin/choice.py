@@ -157,6 +157,10 @@ def _statement(found: Selection, best: str, kpi: str, indifference: float, metho
             f"({found.total} replications; promised for normally distributed figures)"
         )
     return (
-        f"{best} is {within}, with an estimated probability of {found.probability:.3f} "
+        f"{best} is {within}, with an estimated probability of {_probability(found)} "
         f"({found.total} replications)"
     )
+
+
+def _probability(found: Selection) -> str:
+    return "above 0.999" if found.probability > 0.999 else f"{found.probability:.3f}"

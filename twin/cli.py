@@ -18,13 +18,14 @@ import twin
 from twin import (
     cli_checks,
     cli_compare,
+    cli_live,
     cli_models,
     cli_rate,
     cli_record,
     cli_report,
     cli_study,
 )
-from twin.cli_compare import adds_up, half_widths
+from twin.cli_compare import adds_up, by_batches, half_widths
 from twin.cli_terminal import BAD_INPUT, FAILED, each, err, out, plain_errors
 from twin.cli_terminal import progress as progress_of
 
@@ -148,6 +149,8 @@ def _report(
             out.print(f"with {key} = {value}")
         if len(results.kpis):
             out.print(figures(results.summary(), every=every))
+        if (table := by_batches(results)) is not None:
+            out.print(table)
         out.print(adds_up(results))
     for note in () if quiet and not as_json else results.notes:
         err.print(f"note: {note}")
@@ -247,7 +250,7 @@ def kpis() -> None:
 
 
 for commands in (
-    cli_checks, cli_compare, cli_models, cli_rate, cli_record, cli_report, cli_study,
+    cli_checks, cli_compare, cli_live, cli_models, cli_rate, cli_record, cli_report, cli_study,
 ):  # fmt: skip
     commands.register(app)
 

@@ -193,6 +193,26 @@ def _show(found: Comparison, *, every: bool) -> None:
     )
 
 
+def by_batches(results: Results) -> Table | None:
+    """Intervals from batch means, where there is one replication only and it is long enough."""
+    from twin.wording import with_interval
+
+    single = [run.scenario for run in results.runs if run.asked == run.whole == 1]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("one replication: 95 % interval by batch means")
+    for head in ("value", "batches"):
+        table.add_column(head, justify="right")
+    for name in single:
+        for row in records(results.long_run(name)):
+            half_width = (row["high"] - row["low"]) / 2
+            size = f"{row['batches']} of {row['batch_size']:,}"
+            if not row["long_enough"]:
+                size = f"run too short: lag-1 correlation {row['lag1']:.2f}"
+            label = row["kpi"] if len(results.runs) == 1 else f"{name}: {row['kpi']}"
+            table.add_row(label, with_interval(row["value"], half_width, row["unit"]), size)
+    return table if table.row_count else None
+
+
 def adds_up(results: Results) -> str:
     """A sentence on the sanity of runs."""
     table = results.sanity()

@@ -182,9 +182,9 @@ def import_tickets(file: File, database: Database = DATABASE) -> None:
 
 
 def live_scenario(
-    file: Annotated[
-        Path, typer.Option("--out", help="New scenario file (TOML).")
-    ] = Path("live-desk-measured.toml"),
+    file: Annotated[Path, typer.Option("--out", help="New scenario file (TOML).")] = Path(
+        "live-desk-measured.toml"
+    ),
     database: Database = DATABASE,
     since: Annotated[datetime | None, typer.Option(help="Only tickets from then on (UTC).")] = None,
     until: Annotated[datetime | None, typer.Option(help="Only tickets before then (UTC).")] = None,
@@ -202,11 +202,12 @@ def live_scenario(
         from twin.live.history import read_history
         from twin.live.scenario import write_scenario
 
-        window = [
-            None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-            for moment in (since, until)
-        ]
-        history = read_history(store, *window, model=model)
+        def seconds(moment: datetime | None) -> float | None:
+            if moment is None:
+                return None
+            return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+
+        history = read_history(store, seconds(since), seconds(until), model)
         for sentence in write_scenario(history, file, trace=trace):
             err.print(sentence)
         out.print(f"scenario: {file}", soft_wrap=True)

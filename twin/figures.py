@@ -60,6 +60,7 @@ def as_data(results: Results) -> dict[str, Any]:
     Tracebacks stay in the table failures.
     """
     figures = results.summary() if len(results.kpis) else results.kpis
+    sanity = results.sanity()
     failures = results.failures[["scenario", "replication", "stage", "type", "message"]]
     return {
         "runs": [
@@ -75,6 +76,9 @@ def as_data(results: Results) -> dict[str, Any]:
         ],
         "kpis": [
             {key: _plain(value) for key, value in row.items()} for row in figures.to_dict("records")
+        ],
+        "sanity": [
+            {key: _plain(value) for key, value in row.items()} for row in sanity.to_dict("records")
         ],
         "failures": [
             {key: _plain(value) for key, value in row.items()}

@@ -43,7 +43,8 @@ TRANSITIONS: dict[int | None, frozenset[int]] = {
     OPEN: frozenset({CATEGORIZED, IN_PROGRESS, ESCALATED, ABANDONED}),
     CATEGORIZED: frozenset({IN_PROGRESS, ESCALATED, ABANDONED}),
     IN_PROGRESS: frozenset({CATEGORIZED, PENDING_REVIEW, ESCALATED, RESOLVED}),
-    PENDING_REVIEW: frozenset({RESOLVED, ABANDONED}),
+    # On the live desk an agent may answer a ticket anew instead of approving its draft.
+    PENDING_REVIEW: frozenset({RESOLVED, IN_PROGRESS, ABANDONED}),
     ESCALATED: frozenset({IN_PROGRESS, ABANDONED}),
     RESOLVED: frozenset({CLOSED, REOPENED}),
     REOPENED: frozenset({IN_PROGRESS, ABANDONED}),

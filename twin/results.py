@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twin import sanity, stats, storage
+from twin import batches, sanity, stats, storage
 from twin.records import RUN_TABLES, TABLES
 
 if TYPE_CHECKING:
@@ -91,6 +91,20 @@ class Results:
             kpis = self.kpis[self.kpis["scenario"] == run.scenario]
             tables.append(sanity.erlang(kpis, run.scenario, run.manifest.get("erlang_bounds", {})))
         return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+
+    def long_run(self, scenario: str | None = None) -> pd.DataFrame:
+        """Intervals from batch means of the first replication, for a run with just one.
+
+        See `twin.batches.long_run`; the tables must have been saved or kept.
+        """
+        name = scenario or self.runs[0].scenario
+        run = next(run for run in self.runs if run.scenario == name)
+        warm_up_s = float(run.manifest.get("pairs_by", {}).get("warm_up_s", 0.0))
+        tables = (self.table(table) for table in ("tickets", "levels"))
+        first = [
+            table[(table["scenario"] == name) & (table["replication"] == 0)] for table in tables
+        ]
+        return batches.long_run(first[0], first[1], warm_up_s)
 
     @property
     def paths(self) -> tuple[Path, ...]:

@@ -77,17 +77,16 @@ def overall(table: pd.DataFrame) -> pd.DataFrame:
     columns = ["scenario", "check", "replications", "expected", "found", "ok"]
     if table.empty:
         return pd.DataFrame(columns=columns)
+    keys = ["scenario", "check"]
     apart = (table["found"] - table["expected"]).abs() / table["expected"].abs().clip(lower=1e-9)
-    ranked = table.assign(apart=apart.fillna(np.inf)).sort_values(
-        ["ok", "apart"], ascending=[True, False], kind="stable"
-    )
-    groups = ranked.groupby(["scenario", "check"], sort=False, observed=True)
-    worst = groups.head(1).sort_index()
-    sizes = groups.size()
-    keys = zip(worst["scenario"], worst["check"], strict=True)
-    counts = [int(sizes[key]) for key in keys]
-    worst = worst.assign(replications=counts, ok=worst["ok"].astype(bool))
-    return worst[columns].reset_index(drop=True)
+    ranked = table.assign(apart=apart.fillna(np.inf))
+    ranked = ranked.sort_values(["ok", "apart"], ascending=[True, False], kind="stable")
+    worst = ranked.drop_duplicates(keys).set_index(keys)
+    # In the order in which they come, not that of how bad they are.
+    order = pd.MultiIndex.from_frame(table[keys].drop_duplicates())
+    worst = worst.reindex(order).reset_index()
+    counts = table.groupby(keys, sort=False, observed=True).size().to_numpy()
+    return worst.assign(replications=counts, ok=worst["ok"].astype(bool))[columns]
 
 
 def erlang(kpis: pd.DataFrame, scenario: str, bounds: Mapping[str, float]) -> pd.DataFrame:

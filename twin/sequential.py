@@ -97,7 +97,8 @@ def reached(
     Returns
     -------
     DataFrame
-        Columns name, unit, wanted, half_width (missing without data), replications (with data), reached.
+        Columns name, unit, wanted, half_width (missing without data), replications (with data),
+        reached.
     """
     rows = []
     for name, target in precision.items():

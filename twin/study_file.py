@@ -17,7 +17,7 @@ A factor is a list of levels, a range, or levels with names, each with the keys 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,6 +32,8 @@ from twin.scenario_file import PATH_KEYS, load
 
 Kind = Literal["full factorial", "one at a time", "latin hypercube"]
 Bound = float | str
+_NO_FACTOR = "must be a list of levels, a range { low, high }, or levels with names, each a table"
+_QUOTED = 'key paths stand in quotes, as "arrivals.scale" = [1, 2]'
 # Other columns of a study's frame.
 _COLUMNS = {"point", "scenario", "base", "replication", "kpi", "group", "unit", "value"}
 
@@ -123,12 +125,10 @@ class StudyFile(Model):
         for crossing in self.crossings:
             if crossing.along not in self.factors:
                 raise _fault(f'crossings: "{crossing.along}" is no factor of this study')
-        if "scenario" in self.factors:
-            raise _fault('a factor cannot be called "scenario"')
         for key, factor in self.factors.items():
-            if (isinstance(factor, list) and not factor) or (
-                isinstance(factor, dict) and not factor
-            ):
+            if key in _COLUMNS:
+                raise _fault(f'a factor cannot be called "{key}"')
+            if not isinstance(factor, Range) and not factor:
                 raise _fault(f'factor "{key}" has no levels')
             if isinstance(factor, Range) and self.design == "one at a time":
                 raise _fault(f'factor "{key}": one at a time needs a list of levels')
@@ -221,7 +221,7 @@ def read_study(source: str | Path | Mapping[str, Any]) -> Plan:
     try:
         file = StudyFile.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError(where, [_worded(item) for item in error.errors()]) from None
+        raise ScenarioError(where, _faults(error.errors())) from None
     plan = Plan(file, (), folder)
     changes = {key: plan.anchored(key, value) for key, value in file.set.items()}
     changes |= {k: v for k in ("replications", "seed") if (v := getattr(file, k)) is not None}
@@ -242,17 +242,22 @@ def _toml(path: Path) -> dict[str, Any]:
         raise ScenarioError(str(path), [Fault("", f"not valid TOML: {error}")]) from None
 
 
-def _worded(item: Any) -> Fault:
-    loc = [str(part) for part in item["loc"]]
-    if loc[0] == "factors" and len(loc) > 1:
-        reason = "must be a list of levels, a range { low, high }, or levels with names, each a "
-        reason += "table of keys"
-        hint = 'key paths stand in quotes, as "arrivals.scale" = [1, 2]'
-        # Of three kinds that it could be, each has its own complaint: only a range's is its own.
-        own = item["msg"] if item["type"] == "value" else reason
-        return Fault(".".join(loc[:2]), own, None, "" if own is not reason else hint)
-    if item["type"] == "extra_forbidden":
-        models: dict[str, type[Model]] = {"crossings": Crossing, "targets": Target}
-        known: type[Model] = models.get(loc[0], StudyFile) if len(loc) > 1 else StudyFile
-        return Fault(".".join(loc), "unknown key", None, nearest(loc[-1], known.model_fields))
-    return fault_of(item)
+def _faults(errors: Sequence[Any]) -> list[Fault]:
+    """What pydantic found, in our words; of a factor one fault, whatever it was taken for."""
+    factors: dict[str, Fault] = {}
+    others: list[Fault] = []
+    for item in errors:
+        loc = [str(part) for part in item["loc"]]
+        if loc[:1] == ["factors"] and len(loc) > 1:
+            key = ".".join(loc[:2])
+            if item["type"] == "value":
+                factors[key] = Fault(key, item["msg"])
+            factors.setdefault(key, Fault(key, _NO_FACTOR, None, _QUOTED))
+        elif item["type"] == "extra_forbidden":
+            nested: dict[str, type[Model]] = {"crossings": Crossing, "targets": Target}
+            model = nested.get(loc[0], StudyFile) if len(loc) > 1 else StudyFile
+            known = nearest(loc[-1], model.model_fields)
+            others.append(Fault(".".join(loc), "unknown key", None, known))
+        else:
+            others.append(fault_of(item) if loc else Fault("", item["msg"]))
+    return [*factors.values(), *others]

@@ -103,7 +103,7 @@ def shape(tables, n):
 
 
 def interleave(benchmark, ours, other, rounds):
-    """Process times of `ours` over those of `other`, played in turn: median ratio, and of minima."""
+    """Process times of `ours` over `other`, played in turn: median ratio, and that of minima."""
     times = {ours: [], other: []}
 
     def both():

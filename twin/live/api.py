@@ -14,14 +14,16 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 import twin
+from twin.live.agents import Agents, Unprocessable
 from twin.live.asking import Failed, UnusableModel
 from twin.live.bodies import B, ChangeIn, Empty, FeedbackIn, TicketIn, Unreadable, Wrong, read
 from twin.live.database import StoreError, StoreFull
-from twin.live.desk import FAILED, Conflict, Desk, NoSuchTicket, Unprocessable
+from twin.live.desk import FAILED, Conflict, Desk, NoSuchTicket
 from twin.live.limits import Busy, Gate, RateLimit
 from twin.live.openapi import describe
 from twin.live.shapes import MAX_ID, shown_change, shown_feedback, shown_ticket
-from twin.live.store import KeyReused, NotAllowed
+from twin.live.statuses import NotAllowed
+from twin.live.store import KeyReused
 from twin.records import STATUSES, TRANSITIONS
 
 _log = logging.getLogger(__name__)
@@ -53,16 +55,16 @@ class Settings:
 
 
 class Fault(Exception):  # noqa: N818 - it is what the client is told
-    """A fault of a request: HTTP status, and what the client is told."""
+    """A fault of a request: HTTP status, what the client is told, and when to come back."""
 
-    def __init__(self, status: int, reason: str, retry_s: float | None = None, **more: Any) -> None:
+    def __init__(self, status: int, reason: str, retry_s: float | None = None) -> None:
         super().__init__(reason)
-        self.status, self.retry_s, self.more = status, retry_s, more
+        self.status, self.retry_s = status, retry_s
 
 
-def _fault(status: int, reason: str, retry_s: float | None = None, **more: Any) -> Response:
+def _fault(code: int, reason: str, retry_s: float | None = None, **more: Any) -> Response:
     response = jsonify({"error": reason, **more})
-    response.status_code = status
+    response.status_code = code
     if retry_s is not None:
         response.headers["Retry-After"] = str(max(1, round(retry_s + 0.5)))
     return response
@@ -136,7 +138,7 @@ _FAULTS: list[tuple[type[Exception], int, str | None, float | None]] = [
 def _faults(app: Flask) -> None:
     def tell(error: Exception) -> Response:
         if isinstance(error, Fault):
-            return _fault(error.status, str(error), error.retry_s, **error.more)
+            return _fault(error.status, str(error), error.retry_s)
         for kind, status, words, retry_s in _FAULTS:
             if isinstance(error, kind):
                 if status >= 500:
@@ -196,6 +198,8 @@ def _page(rows: Callable[..., list[Any]], **where: Any) -> tuple[list[Any], int 
 
 
 def _tickets(app: Flask, desk: Desk, gate: Gate) -> None:
+    agents = Agents(desk)
+
     @app.post("/process_ticket")
     def process_ticket() -> Any:
         body, key = _body(TicketIn), _key()
@@ -226,7 +230,7 @@ def _tickets(app: Flask, desk: Desk, gate: Gate) -> None:
             raise NoSuchTicket
         # One that goes back to the assistant takes a place as a new one does.
         with gate.pass_through():
-            row = desk.change(ticket_id, body)
+            row = agents.change(ticket_id, body)
         return jsonify(shown_ticket(row, desk.due(row)))
 
 

@@ -1,5 +1,7 @@
 """Asking the assistant live: one question at a time, at most so many at once, never for ever."""
 
+# ruff: noqa: N818 (all are errors by their base; the names say which)
+
 from __future__ import annotations
 
 import logging
@@ -191,12 +193,17 @@ class Asker:
             + catalogue.model(model).reasoning_tokens,
             "articles": 0,
             "outcome": OUTCOMES[TIMEOUT],
+            "category": None,
+            "confidence": None,
         }
         calls.append(row)
         try:
             return self._within(step, ticket, category, model, row)
         finally:
             row["ended_at"] = time.time()
+            if row["outcome"] == OUTCOMES[OK] and self.backend != "groq":
+                # What `embedded` says is a catalogue model's; here it is this machine's own.
+                row["latency_s"] = row["ended_at"] - row["started_at"]
 
     def _within(
         self, step: Step, ticket: dict[str, Any], category: int | None, model: str, row: Any
@@ -205,16 +212,14 @@ class Asker:
         if not self._free.acquire(timeout=self._timeout_s):
             raise Failed(504, "all places at the assistant stayed taken")
         row["started_at"] = time.time()
-        box: list[Answers | BaseException | str] = []
+        box: list[Answers | BaseException] = []
         done = threading.Event()
 
         def work() -> None:
             try:
                 assistant = self._assistant(model, ticket["use_rag"])
-                began = time.perf_counter()
-                answers = assistant.answer(self._questions(step, ticket, category))
-                box.extend((answers, assistant.prompt_version))
-                box.append(f"{time.perf_counter() - began:.6f}")
+                row["prompt_version"] = assistant.prompt_version
+                box.append(assistant.answer(self._questions(step, ticket, category)))
             except BaseException as error:
                 box.append(error)
             finally:
@@ -226,31 +231,29 @@ class Asker:
         threading.Thread(target=work, name="twin-live-call", daemon=True).start()
         if not done.wait(max(deadline - time.monotonic(), 0.0)):
             raise Failed(504, "the assistant did not answer in time")
-        if isinstance(box[0], BaseException):
-            self._give_up(box[0], row)
-        answers, version, took = box
-        assert isinstance(answers, Answers)
-        row["prompt_version"] = version
-        return self._said(answers, float(str(took)), row)
+        (end,) = box
+        if isinstance(end, BaseException):
+            raise self._failure(end, row) from None
+        return self._said(end, row)
 
-    def _said(self, answers: Answers, took_s: float, row: dict[str, Any]) -> Said:
+    def _said(self, answers: Answers, row: dict[str, Any]) -> Said:
         outcome = int(answers.outcome[0])
         row["outcome"] = OUTCOMES[outcome]
         if outcome != OK:
             raise Failed(_STATUS.get(outcome, 502), f"the model call failed: {OUTCOMES[outcome]}")
-        # What `embedded` says is a catalogue model's latency; here it is this machine's own.
-        measured = float(answers.latency_s[0]) if self.backend == "groq" else took_s
-        row["latency_s"] = measured
+        row["latency_s"] = float(answers.latency_s[0])
         row["prompt_tokens"] = int(answers.prompt_tokens[0])
         row["completion_tokens"] = int(answers.completion_tokens[0])
         if answers.category is not None and answers.confidence is not None:
-            return Said(int(answers.category[0]), float(answers.confidence[0]), None)
+            said = Said(int(answers.category[0]), float(answers.confidence[0]), None)
+            row |= {"category": self._categories[said.category], "confidence": said.confidence}
+            return said
         assert answers.written is not None
         written = answers.texts[int(answers.written[0])]
         row["articles"] = len(written.articles)
         return Said(-1, 1.0, written)
 
-    def _give_up(self, error: BaseException, row: dict[str, Any]) -> None:
+    def _failure(self, error: BaseException, row: dict[str, Any]) -> Failed:
         row["outcome"] = OUTCOMES[SERVER_ERROR]
         if isinstance(error, AssistantError):
             if error.outcome is not None:
@@ -259,9 +262,9 @@ class Asker:
             _log.error("the assistant cannot be asked: %s", error)
             gone = isinstance(error, ModelRetired | UnknownModel)
             reason = "the provider no longer runs this model" if gone else "the provider refuses"
-            raise Failed(502, reason) from None
+            return Failed(502, reason)
         _log.error("the assistant failed: %s", type(error).__name__)
-        raise Failed(502, "the assistant failed") from None
+        return Failed(502, "the assistant failed")
 
     def _questions(self, step: Step, ticket: dict[str, Any], category: int | None) -> Questions:
         first = np.zeros(1, dtype=np.int64)

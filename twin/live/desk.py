@@ -4,6 +4,8 @@ Receive, categorize, respond, update status, collect feedback: by the same scena
 assistant and the same table of transitions; agents are people who use the page.
 """
 
+# ruff: noqa: N818 (all are errors by their base; the names say which)
+
 from __future__ import annotations
 
 import json
@@ -16,20 +18,16 @@ from twin.assistant.knowledge import load_knowledge
 from twin.corpus import load_corpus
 from twin.demand import category_names
 from twin.live.asking import Asker, Build, Failed
-from twin.live.bodies import ChangeIn, FeedbackIn, TicketIn
+from twin.live.bodies import FeedbackIn, TicketIn
 from twin.live.shapes import answered
 from twin.live.store import Row, Store
 from twin.records import (
-    ABANDONED,
-    BY_AGENT,
     BY_ASSISTANT,
-    BY_REVIEW,
     CATEGORIZED,
     ESCALATED,
     IN_PROGRESS,
     OPEN,
     PENDING_REVIEW,
-    REOPENED,
     RESOLVED,
     STATUSES,
     WORKERS,
@@ -55,10 +53,6 @@ class NoSuchTicket(LookupError):
 
 class Conflict(RuntimeError):
     """Somebody else is at work on the ticket; try again."""
-
-
-class Unprocessable(ValueError):
-    """A request that makes no sense on this desk."""
 
 
 class Desk:
@@ -97,7 +91,7 @@ class Desk:
             articles = load_knowledge(folder).articles
             self._titles = {slug: article.title for slug, article in articles.items()}
         self.asker = Asker(scenario, self.categories, corpus, timeout_s, build)
-        self._lease_s = 2 * timeout_s + _MARGIN_S
+        self.lease_s = 2 * timeout_s + _MARGIN_S
         review = scenario.assistant.review_categories
         self._for_review = set(self.categories if "*" in review else review)
         self._for_agents = set(scenario.assistant.human_categories)
@@ -125,26 +119,35 @@ class Desk:
                 "priority": body.priority,
                 "model": model,
                 "use_rag": use_rag,
-                "held_until": now + self._lease_s if asks else None,
+                "held_until": now + self.lease_s if asks else None,
             }
         )
         if asks and not fresh and ticket["status"] == STATUSES[OPEN]:
-            if not self.store.take(ticket["id"], now, now + self._lease_s):
+            if not self.store.take(ticket["id"], now, now + self.lease_s):
                 raise Conflict("this ticket is being answered")
             fresh = True
         if asks and fresh:
-            return self._answer(ticket, from_scratch=True)
+            return self.answer(ticket, from_scratch=True)
         return self.shown(ticket)
 
     def shown(self, ticket: Row) -> dict[str, Any]:
         """A ticket as its customer sees it."""
         waits = ticket["status"] == STATUSES[PENDING_REVIEW]
-        return answered(
-            ticket, FOR_REVIEW if waits else FOR_AGENTS, self.store.calls(ticket["id"])
-        )
+        return answered(ticket, FOR_REVIEW if waits else FOR_AGENTS, self.store.calls(ticket["id"]))
 
-    def _answer(self, ticket: Row, from_scratch: bool) -> dict[str, Any]:
-        """Let the assistant work on a ticket that is held for it."""
+    def answer(self, ticket: Row, from_scratch: bool) -> dict[str, Any]:
+        """Let the assistant work on a ticket that is held for it.
+
+        Parameters
+        ----------
+        ticket : dict
+        from_scratch : bool
+            Whether its category is still to be found.
+
+        Raises
+        ------
+        Failed, StoreError
+        """
         changes: list[tuple[str, float, str]] = []
         values: Row = {"held_until": None}
         calls: list[Row] = []
@@ -232,68 +235,6 @@ class Desk:
             raise NoSuchTicket
         return found
 
-    def change(self, ticket_id: int, body: ChangeIn) -> Row:
-        """What an agent does with a ticket: take it, name its category, answer it, close it.
-
-        Raises
-        ------
-        NoSuchTicket, NotAllowed, Conflict, Unprocessable, StoreError
-        """
-        ticket = self.ticket(ticket_id)
-        now = time.time()
-        if ticket["held_until"] is not None and ticket["held_until"] > now:
-            raise Conflict("the assistant is at work on this ticket")
-        if body.category is not None and body.category not in self.categories:
-            raise Unprocessable(f"unknown category; there are: {', '.join(self.categories)}")
-        values: Row = {}
-        if body.priority is not None:
-            values["priority"] = body.priority
-        if body.category is not None:
-            values |= {"category": body.category, "categorized_by": WORKERS[BY_AGENT]}
-        changes = []
-        if body.status is not None:
-            code = STATUSES.index(body.status)
-            changes.append((body.status, now, _who(code)))
-            values |= self._values(code, ticket, body, now)
-        moved = self.store.move(ticket, changes, values)
-        if moved is None:
-            raise Conflict("somebody else changed this ticket just now")
-        if body.status == STATUSES[CATEGORIZED]:
-            return self._hand_back(moved)
-        return moved
-
-    def _values(self, code: int, ticket: Row, body: ChangeIn, now: float) -> Row:
-        """What else changes with a status that an agent sets."""
-        if code == IN_PROGRESS:
-            # An agent who picks up is a first response, as in the twin.
-            return {"responded_at": ticket["responded_at"] or now}
-        if code == REOPENED:
-            return {"reopens": ticket["reopens"] + 1}
-        if code == CATEGORIZED:
-            if not (body.category or ticket["category"]):
-                raise Unprocessable("status Categorized needs a category")
-            if self.scenario.assistant.role != "full":
-                raise Unprocessable("no assistant answers on this desk")
-            return {"held_until": now + self._lease_s, "categorized_by": WORKERS[BY_AGENT]}
-        if code == RESOLVED:
-            reviewed = ticket["status"] == STATUSES[PENDING_REVIEW]
-            response = body.response or (ticket["draft"] if reviewed else ticket["response"])
-            return {
-                "response": response,
-                "responded_at": ticket["responded_at"] or now,
-                "resolved_at": now,
-                "resolved_by": WORKERS[BY_REVIEW if reviewed else BY_AGENT],
-            }
-        return {}
-
-    def _hand_back(self, ticket: Row) -> Row:
-        """An agent named the category: the assistant answers in it, as in the twin."""
-        try:
-            self._answer(ticket, from_scratch=False)
-        except Failed:
-            pass  # It is with the agents again, which its status says.
-        return self.ticket(ticket["id"])
-
     def collect_feedback(self, body: FeedbackIn, key: str | None) -> Row:
         """Keep a customer's opinion, with the ticket that it is about where that can be found.
 
@@ -337,7 +278,3 @@ class Desk:
     def tidy(self) -> None:
         """What happens by itself: see `Store.tidy`."""
         self.store.tidy(time.time(), self.scenario.customers.close_after)
-
-
-def _who(code: int) -> str:
-    return "customer" if code in (REOPENED, ABANDONED) else "agent"

@@ -37,9 +37,8 @@ _ALWAYS = ("421", "429", "500", "503")
 _WITH_BODY = ("400", "413", "415", "422", "507")
 
 
-def _object(required: bool = True, **properties: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": "object", "properties": properties}
-    return found | ({"required": list(properties)} if required else {})
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _many(items: dict[str, Any]) -> dict[str, Any]:

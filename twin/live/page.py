@@ -12,15 +12,14 @@ def main() -> None:
     # Whoever looks at the page sees neither tracebacks nor the tools of its developers.
     st.set_option("client.showErrorDetails", "none")
     st.set_option("client.toolbarMode", "minimal")
-    st.set_page_config(page_title="Support desk", page_icon=":material/support_agent:")
+    st.set_page_config(page_title="Support desk")
     page_desk.remember()
     pages = [
-        st.Page(page_desk.show, title="Desk", icon=":material/edit_note:", default=True),
-        st.Page(page_queue.show, title="Queue", icon=":material/inbox:", url_path="queue"),
-        st.Page(page_whatif.show, title="What-if", icon=":material/tune:", url_path="what-if"),
-        st.Page(page_results.show, title="Results", icon=":material/bar_chart:",
-                url_path="results"),
-    ]  # fmt: skip
+        st.Page(page_desk.show, title="Desk", default=True),
+        st.Page(page_queue.show, title="Queue", url_path="queue"),
+        st.Page(page_whatif.show, title="What-if", url_path="what-if"),
+        st.Page(page_results.show, title="Results", url_path="results"),
+    ]
     st.navigation(pages, position="top").run()
 
 

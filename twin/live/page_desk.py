@@ -102,9 +102,8 @@ def _answer(client: Client, ticket: Ticket) -> None:
         # Neither the customer's words nor the model's are read as Markdown or HTML.
         st.text(ticket.response)
         if ticket.articles:
-            st.caption("From our help articles:")
-            for title in ticket.articles:
-                st.caption(f"- {escaped(title, 120)}")
+            titles = "".join(f"\n- {escaped(title, 120)}" for title in ticket.articles)
+            st.caption(f"From our help articles:\n{titles}")
         _rating(client, ticket)
 
 

@@ -7,6 +7,8 @@ import os
 import re
 import time
 from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +21,10 @@ if TYPE_CHECKING:
     from twin.report.pictures import Picture
 
 _SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")
-# Ink, muted, grid and paper of a figure, on a light and on a dark page.
-_INKS = {
-    "light": ("#23272b", "#545b61", "#d4d8dc", "#ffffff"),
-    "dark": ("#e8eaec", "#a9b0b6", "#3d444a", "#0e1117"),
-}
+# Where Markdown makes links of bare addresses, an invisible mark after these keeps it from that.
+_LINK = re.compile(r"[:@]|www(?=\.)", re.IGNORECASE)
+_COLOUR = re.compile(r"--(\w+): (#\w+)")
+_VARIABLE = re.compile(r"var\(--(\w+)\)")
 _STYLE = """<style>
 .wide { overflow-x: auto; }
 .wide table { border-collapse: collapse; width: 100%; font-size: .9rem; }
@@ -31,8 +32,20 @@ _STYLE = """<style>
 .wide th, .wide td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0;
   border-bottom: 1px solid rgba(128, 128, 128, .3); font-weight: 400; }
 .wide thead th { opacity: .75; }
+.wide th:last-child, .wide td:last-child { padding-right: 0; }
 .wide .numbers td, .wide .numbers thead th:not(:first-child) { text-align: right;
-  font-variant-numeric: tabular-nums; white-space: nowrap; }
+  font-variant-numeric: tabular-nums; }
+@media (max-width: 40rem) {
+  .wide table { font-size: .78rem; line-height: 1.3; }
+  .wide th, .wide td { padding-right: .5rem; }
+  /* Four columns are too many for a telephone: the last one goes below the others. */
+  .wide .numbers tr:has(> :nth-child(4)) { display: grid; column-gap: .4rem; padding: .3rem 0;
+    grid-template-columns: minmax(0, 1.2fr) minmax(0, 1fr) minmax(0, 1fr);
+    border-bottom: 1px solid rgba(128, 128, 128, .3); }
+  .wide .numbers tr > :nth-child(4) { grid-column: 1 / -1; }
+  .wide .numbers tr:has(> :nth-child(4)) > * { border: none; padding: .1rem 0;
+    overflow-wrap: anywhere; }
+}
 </style>"""
 
 
@@ -50,7 +63,7 @@ def escaped(text: str, most: int = 0) -> str:
     >>> escaped("**free**  money", 20)
     '\\*\\*free\\*\\* money'
     """
-    return _SPECIAL.sub(r"\\\1", line(text, most))
+    return _SPECIAL.sub(r"\\\1", _LINK.sub("\\g<0>\u200b", line(text, most)))
 
 
 def line(text: str, most: int = 0) -> str:
@@ -68,14 +81,21 @@ def show_table(
 
 def show_picture(picture: Picture) -> None:
     """A figure in the colours of the page, with its words for those who do not see it."""
-    theme = "dark" if st.context.theme.type == "dark" else "light"
-    svg = picture.svg
-    for name, colour in zip(("ink", "muted", "grid", "paper"), _INKS[theme], strict=True):
-        svg = svg.replace(f"var(--{name})", colour)
+    colours = _colours("dark" if st.context.theme.type == "dark" else "light")
+    svg = _VARIABLE.sub(lambda found: colours.get(found[1], colours["ink"]), picture.svg)
     # It stands alone here, outside of the page's markup and its fonts.
     svg = svg.replace("<svg ", '<svg font-family="DejaVu Sans, Verdana, sans-serif" ', 1)
     st.markdown(f"**{escaped(picture.title)}**")
     st.image(svg, width="stretch", alt=picture.alt)
+
+
+@cache
+def _colours(theme: str) -> dict[str, str]:
+    """The colours of the report's page, by name: those of figures are among them."""
+    css = (resources.files("twin.report") / "page.css").read_text(encoding="utf-8")
+    light, dark = css.split("@media (prefers-color-scheme: dark)", 1)
+    root = (light if theme == "light" else dark).split("}", 1)[0]
+    return dict(_COLOUR.findall(root))
 
 
 def show_facts(ticket: Ticket) -> None:

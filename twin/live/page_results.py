@@ -83,7 +83,7 @@ def _show(results: Results, paths: list[Path]) -> None:
         if run.question:
             st.text(f"{run.scenario}: {run.question}")
     for note in results.notes:
-        st.info(escaped(note))
+        st.caption(f"Note: {escaped(note)}")
     if not len(results.kpis):
         st.error("No replication of it is whole.")
         return

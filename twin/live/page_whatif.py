@@ -63,10 +63,10 @@ def show() -> None:
     desks = [what_if] if what_if is base and against is base else [against, what_if]
     if st.button("Run", type="primary", icon=":material/play_arrow:"):
         _play(desks, int(count))
+    page_knobs.save(base, changes)
     played = st.session_state.get("whatif")
     if played is not None:
         _show(played)
-    page_knobs.save(base, changes)
 
 
 def _pick(files: list[Path]) -> Scenario | None:
@@ -125,13 +125,19 @@ def _varied(base: Scenario, changes: dict[str, Any]) -> Scenario | None:
 
 def _play(desks: list[Scenario], replications: int) -> None:
     from twin.comparison import compare
-    from twin.experiment import run
+    from twin.experiment import Interrupted, run
     from twin.faults import ScenarioError
 
-    bar = st.progress(0.0, "Getting ready ...")
+    left: list[BaseException] = []
+    bar = st.progress(0.0, "Getting ready: the assistant reads all tickets ...")
 
     def progress(done: int, of: int) -> None:
-        bar.progress(done / of, f"{done} of {of} replications played")
+        try:
+            bar.progress(done / of, f"{done} of {of} replications played")
+        except BaseException as stop:
+            # Streamlit's way to say that nobody waits for it any more: end as Ctrl-C would.
+            left.append(stop)
+            raise KeyboardInterrupt from None
 
     if _PLAYING.locked():
         bar.progress(0.0, "Somebody else's desk is being played; yours is next ...")
@@ -142,14 +148,25 @@ def _play(desks: list[Scenario], replications: int) -> None:
         names = [desk.name for desk in desks]
         played = _Played(names, results)
         if len(desks) > 1 and set(names) <= set(results.kpis["scenario"]):
-            played.comparison = compare(results, baseline=names[0])
+            played.comparison = compare(results, baseline=names[0], kpis=_judged())
         st.session_state["whatif"] = played
+    except Interrupted:
+        raise left[0] from None
     except (ScenarioError, ValueError) as error:
         _say(error)
     except OSError as error:
         st.error(f"The results could not be saved: {escaped(error.strerror or 'no reason given')}.")
     finally:
         bar.empty()
+
+
+def _judged() -> list[str]:
+    """The main figures of which more is better, or worse: fewer rows, narrower intervals."""
+    from twin.kpis import kpi_table
+    from twin.wording import MAIN_FIGURES
+
+    better = kpi_table().set_index("kpi")["better"].to_dict()
+    return [kpi for group in MAIN_FIGURES.values() for kpi in group if better[kpi]]
 
 
 def _show(played: _Played) -> None:
@@ -160,14 +177,15 @@ def _show(played: _Played) -> None:
             st.warning(f"{run.failed} of {run.asked} replications of {escaped(run.scenario)} "
                        "failed; the others are shown.")  # fmt: skip
     for note in results.notes:
-        st.info(escaped(note))
+        st.caption(f"Note: {escaped(note)}")
     if not len(results.kpis):
         st.error("No replication ended well, so there is nothing to show.")
         return
     _figures(played)
-    st.caption("± is the 95 % interval over replications.")
-    for path in results.paths:
-        st.caption(f"Saved as {escaped(str(path))}; the page Results has its report.")
+    joint = "; intervals of differences hold together with 95 %" if played.comparison else ""
+    st.caption(f"± is the 95 % interval over replications{joint}.")
+    if results.paths:
+        st.caption(f"Saved in {escaped(str(results_folder()))}; the page Results has the reports.")
     _pictures(played)
 
 
@@ -180,7 +198,7 @@ def _figures(played: _Played) -> None:
     rows = figure_rows(played.results.summary(), kpis, played.names)
     head = ["figure", *played.names]
     if played.comparison is not None:
-        head.append("difference (95 % interval of all together)")
+        head.append("difference")
         compared: list[dict[str, Any]] = played.comparison.table.to_dict("records")  # type: ignore[assignment]
         of = {label(row["kpi"]): row for row in compared if not row["group"]}
         for row in rows:

@@ -27,7 +27,7 @@ from twin.scenario_file import Fault, ScenarioError, load, parse_change
 
 _log = logging.getLogger("twin.live")
 
-TOKEN = "TWIN_TOKEN"  # noqa: S105 - the name of the variable
+TOKEN = "TWIN_TOKEN"
 SHORTEST_TOKEN = 16
 # Requests a second of one client, on this machine and from elsewhere.
 RATE, RATE_ELSEWHERE = 1000.0, 20.0

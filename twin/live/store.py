@@ -5,6 +5,8 @@ transitions and only from the status that the caller saw, so two who change one 
 cannot both win.
 """
 
+# ruff: noqa: N818 (all are errors by their base; the names say which)
+
 from __future__ import annotations
 
 import hashlib
@@ -16,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from twin.live import tables
 from twin.live.database import Database, StoreError
+from twin.live.statuses import check_path
 from twin.records import (
     CATEGORIZED,
     CLOSED,
@@ -24,7 +27,6 @@ from twin.records import (
     OPEN,
     RESOLVED,
     STATUSES,
-    TRANSITIONS,
 )
 
 Row = dict[str, Any]
@@ -36,38 +38,9 @@ class KeyReused(ValueError):
     """An idempotency key came with another request than before."""
 
 
-class NotAllowed(ValueError):
-    """A change of status that the table of transitions does not know.
-
-    Attributes
-    ----------
-    status : str
-        Where the ticket is.
-    """
-
-    def __init__(self, status: str) -> None:
-        self.status = status
-        next_ones = [STATUSES[k] for k in sorted(TRANSITIONS[STATUSES.index(status)])]
-        ways = f"can only become {' or '.join(next_ones)}" if next_ones else "stays as it is"
-        super().__init__(f"a ticket that is {status} {ways}")
-
-
 def digest(text: str) -> str:
     """Hash by which a description is found."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def check_path(statuses: Sequence[str]) -> None:
-    """See that each status may follow the one before it.
-
-    Raises
-    ------
-    NotAllowed
-    """
-    codes = [STATUSES.index(name) for name in statuses]
-    for before, after in zip(codes[:-1], codes[1:], strict=True):
-        if after not in TRANSITIONS[before]:
-            raise NotAllowed(STATUSES[before])
 
 
 class Store:
@@ -259,7 +232,7 @@ class Store:
         t = tables.tickets
         with self.database.reading() as connection:
             found = connection.execute(select(t.c.status, func.count()).group_by(t.c.status))
-            return {name: number for name, number in found}
+            return {row[0]: row[1] for row in found}
 
     def tidy(self, now: float, close_after_s: float) -> None:
         """What happens by itself: abandoned work goes to agents, resolved tickets close."""

@@ -3,6 +3,8 @@
 Moments are seconds since 1970 (UTC) as floats, columns ``..._s`` of calls are lengths in seconds.
 """
 
+# ruff: noqa: N818 (all are errors by their base; the names say which)
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -104,6 +106,9 @@ calls = Table(
     Column("max_tokens", Integer, nullable=False),
     Column("articles", Integer, nullable=False),
     Column("outcome", String(20), nullable=False),
+    # What the model said, whatever an agent made of it later.
+    Column("category", String(200)),
+    Column("confidence", Double),
 )
 
 feedback = Table(

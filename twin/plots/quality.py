@@ -63,8 +63,10 @@ def service_by_hour(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = style.axes(ax, height=2.6)
     title = "First response within target, by hour of arrival"
     style.dress(ax, title, "hour of the day", grid="")
+    if not frame["share"].notna().any():
+        return style.nothing(ax, "no ticket was promised anything")
     grid = frame.pivot(index="day", columns="hour", values="share")
-    low = float(np.nanmin(grid.to_numpy())) if grid.notna().to_numpy().any() else 0.0
+    low = float(np.nanmin(grid.to_numpy()))
     bottom = min(0.9, np.floor(low * 10) / 10)
     mesh = ax.pcolormesh(np.arange(25), np.arange(8), grid.to_numpy(), cmap="cividis",
                          vmin=bottom, vmax=1.0, edgecolors=style.PAPER, linewidth=0.6)  # fmt: skip

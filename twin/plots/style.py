@@ -158,10 +158,11 @@ def spread(wanted: Sequence[float], gap: float, low: float = 0.0, high: float = 
             push = (gap - (places[k + 1] - places[k])) / 2
             places[k] -= push
             places[k + 1] += push
-        if places[0] < low:
-            places += low - places[0]
-        elif places[-1] > high:
-            places -= places[-1] - high
+    # Then back within the bounds, from below and from above.
+    for k in range(len(places)):
+        places[k] = max(places[k], low if k == 0 else places[k - 1] + gap)
+    for k in reversed(range(len(places))):
+        places[k] = min(places[k], high if k == len(places) - 1 else places[k + 1] - gap)
     return [float(y) for y in places]
 
 

@@ -88,7 +88,11 @@ def _parts(
 ) -> Iterator[Part]:
     """Name, heading and content of each part, in order."""
     sentences = [tag("p", glue(sentence)) for sentence in answer(sources, comparison)]
-    remark = tag("p", "± is the 95 % interval over replications.", class_="small")
+    alone = all(source.run.whole < 2 for source in sources)
+    said = "One replication: there are no intervals." if alone else (
+        "± is the 95 % interval over replications."
+    )  # fmt: skip
+    remark = tag("p", said, class_="small")
     yield "answer", "The answer", [tag("div", *sentences, class_="answer"), remark]
     yield "figures", "Key figures and targets", numbers.key_figures(sources)
     if comparison is not None:

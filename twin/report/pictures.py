@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -77,16 +78,18 @@ def _clock(source: Source) -> dict[str, Any]:
     return {"start": source.scenario.start, "warm_up_s": source.scenario.warm_up}
 
 
-def _when(source: Source, moment_s: float) -> str:
-    day = source.scenario.start.toordinal() + int(moment_s // 86400)
-    return f"{_DAYS[(day - 1) % 7]} at {int(moment_s % 86400 // 3600):02d}:00"
+def _when(source: Source, start_s: float, end_s: float) -> str:
+    day = source.scenario.start + timedelta(days=int(start_s // 86400))
+    if end_s - start_s >= 86400 or source.scenario.horizon > 14 * 86400:
+        return f"{day.day} {day:%B}"
+    return f"{_DAYS[day.weekday()]} at {int(start_s % 86400 // 3600):02d}:00"
 
 
 def _peak(frame: pd.DataFrame, source: Source) -> tuple[float, str]:
     """Highest mean after warm-up, and when."""
     later = frame[frame["start_s"] >= source.scenario.warm_up]
     top = later.iloc[int(later["mean"].argmax())]
-    return float(top["mean"]), _when(source, float(top["start_s"]))
+    return float(top["mean"]), _when(source, float(top["start_s"]), float(top["end_s"]))
 
 
 def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:

@@ -173,8 +173,8 @@ class Assistant(Model):
     def _check(self) -> Assistant:
         if (self.on_failure == "fallback") != (self.fallback_model is not None):
             raise fail('fallback_model and on_failure = "fallback" go together')
-        if (self.judge == "model") != (self.judge_model is not None):
-            raise fail('judge_model and judge = "model" go together')
+        if self.judge == "model" and self.judge_model is None:
+            raise fail('judge = "model" needs judge_model, a model of the catalogue')
         return self
 
 

@@ -57,6 +57,7 @@ def counts(table: pd.DataFrame, moments_s: Floats, at: Floats, weights: Any = No
 
 
 def over(at: Floats, values: dict[str, Floats], **names: str) -> pd.DataFrame:
+    """Values by interval as a frame: start_s, end_s, names, values."""
     return pd.DataFrame({"start_s": at[:-1], "end_s": at[1:], **names, **values})
 
 

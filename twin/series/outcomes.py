@@ -147,7 +147,7 @@ def hour_of_week(moments_s: Floats, scenario: Scenario) -> npt.NDArray[np.intp]:
     hour, place = np.unique(np.floor(moments_s / 3600), return_inverse=True)
     stamps = pd.to_datetime(origin) + pd.to_timedelta(hour, unit="h")
     local = pd.DatetimeIndex(stamps).tz_convert(scenario.zone)
-    of_week = np.asarray(local.dayofweek) * 24 + np.asarray(local.hour)
+    of_week = np.asarray(local.day_of_week) * 24 + np.asarray(local.hour)
     found: npt.NDArray[np.intp] = of_week[place].astype(np.intp)
     return found
 

@@ -1,0 +1,140 @@
+"""A small live desk for tests: three categories, two articles, and an assistant that obeys."""
+
+import threading
+
+import numpy as np
+
+from twin.assistant.protocol import OK, Answers, Written
+from twin.live.api import Settings, create_app
+from twin.live.desk import Desk
+from twin.live.store import Store
+from twin.scenario_file import from_data
+
+MODEL = "openai/gpt-oss-20b"
+CATEGORIES = ("Login", "Other", "Payment")
+TEXTS = [
+    ("I cannot log into my account.", "Login", "reset"),
+    ("My card was declined twice today", "Payment", "card"),
+    ("Do you sponsor sports clubs?", "Other", ""),
+]
+ARTICLE = """---
+title: {title}
+category: {category}
+---
+For customers.
+
+## Steps
+1. {step}
+2. Ask us if that did not help.
+"""
+
+
+def desk_data(folder, **assistant):
+    """A desk as data, with its corpus and articles in a folder."""
+    lines = ["text,category,priority,article,split"]
+    for text, category, article in TEXTS:
+        lines += [f"{text},{category},normal,{article},desk"]
+        lines += [f"{text} please,{category},normal,{article},train"]
+    (folder / "corpus.csv").write_text("\n".join(lines), encoding="utf-8")
+    articles = folder / "knowledge"
+    articles.mkdir(exist_ok=True)
+    for slug, title, category, step in (
+        ("reset", "Reset your password", "Login", "Press Forgot password."),
+        ("card", "Card is declined", "Payment", "Try another card."),
+    ):
+        text = ARTICLE.format(title=title, category=category, step=step)
+        (articles / f"{slug}.md").write_text(text, encoding="utf-8")
+    return {
+        "name": "small",
+        "horizon": "1d",
+        "replications": 2,
+        "arrivals": {"rate": "6/h"},
+        "tickets": {"corpus": str(folder / "corpus.csv")},
+        "agents": {"all": {"heads": 1, "handle_time": "5min"}},
+        "provider": {"plan": "unlimited", "concurrency": 4},
+        "targets": {"first_response": {"normal": "1h"}, "resolution": {"normal": "8h"}},
+        "assistant": {
+            "role": "full",
+            "backend": "embedded",
+            "model": MODEL,
+            "knowledge": str(articles),
+            "articles": 1,
+            "confidence_threshold": 0.5,
+            "review_categories": ["Other"],
+            **assistant,
+        },
+    }
+
+
+class Obedient:
+    """An assistant that does as the ticket says: its words decide category, doubt and faults.
+
+    "payment" and "other" are categories, "unsure" is doubt; `outcomes` and `raises` are how calls
+    of a step end; while `hold` is set, calls wait.
+    """
+
+    columnar = False
+    prompt_version = "1"
+
+    def __init__(self, model=MODEL, retrieval=True):
+        self.model = model
+        self.retrieval = retrieval
+        self.outcomes = {}
+        self.raises = {}
+        self.hold = threading.Event()
+        self.hold.set()
+        self.asked = []
+
+    def answer(self, questions):
+        text = questions.texts[0]
+        self.asked.append((questions.step, text))
+        assert self.hold.wait(20)
+        if questions.step in self.raises:
+            raise self.raises[questions.step]
+        outcome = self.outcomes.get(questions.step, OK)
+        columns = (np.array([0.25]), np.array([90]), np.array([20]), np.array([outcome]))
+        if questions.step == "categorize":
+            name = next((c for c in CATEGORIES if c.lower() in text.lower()), "Login")
+            sure = 0.2 if "unsure" in text else 0.9
+            category = np.array([questions.categories.index(name)])
+            return Answers(*columns, category=category, confidence=np.array([sure]))
+        name = questions.categories[questions.category[0]]
+        articles = (("reset",), (0.8,)) if self.retrieval else ((), ())
+        written = Written(f"This is how {name} works.", *articles)
+        return Answers(*columns, written=np.array([0]), texts=[written])
+
+
+class Small:
+    """A small desk with its store, its assistants and a client of its API."""
+
+    def __init__(self, folder, settings=None, timeout_s=5.0, database=None, changes=None, **keys):
+        self.assistants = {}
+        self.scenario = from_data(desk_data(folder, **keys) | (changes or {}))
+        self.store = Store(database or str(folder / "desk.sqlite"))
+        self.desk = Desk(self.scenario, self.store, timeout_s, self.build)
+        self.app = create_app(self.desk, settings or Settings(rate=0))
+        self.client = self.app.test_client()
+
+    def build(self, scenario, categories, corpus, model):
+        assert categories == CATEGORIES
+        made = Obedient(model, scenario.assistant.retrieval)
+        return self.assistants.setdefault((model, scenario.assistant.retrieval), made)
+
+    @property
+    def assistant(self):
+        """The assistant of the desk's own model, with retrieval."""
+        return self.assistants.setdefault((MODEL, True), Obedient())
+
+    def file(self, description="I cannot log in", headers=None, **fields):
+        body = {"description": description, **fields}
+        return self.client.post("/process_ticket", json=body, headers=headers)
+
+    def change(self, ticket_id, **fields):
+        return self.client.patch(f"/tickets/{ticket_id}", json=fields)
+
+    def ticket(self, ticket_id):
+        return self.client.get(f"/tickets/{ticket_id}").get_json()
+
+    def path(self, ticket_id):
+        """Statuses that a ticket went through."""
+        return [change["status"] for change in self.ticket(ticket_id)["changes"]]

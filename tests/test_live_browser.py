@@ -1,0 +1,240 @@
+"""The live desk in a real browser: `twin serve`, a ticket, its rating, the queue, a what-if."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("streamlit", reason="the page takes the extra [live]")
+
+from browser import Browser, found
+
+ROOT = Path(__file__).parents[1]
+PATIENCE_S = 90.0
+SMALL = """
+question = "A day?"
+horizon = "1d"
+[arrivals]
+rate = "6/h"
+[agents.all]
+heads = 1
+handle_time = "9min"
+"""
+# The first element whose words begin with these; an icon's name stands on a line before them.
+BEGINS = """[...document.querySelectorAll({selector!r})].filter(
+    e => e.innerText.trim().split('\\n').pop().startsWith({text!r}) && e.getClientRects().length)[0]"""
+LOCAL = ("http://127.0.0.1:", "data:", "blob:", "about:")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def twin(*arguments):
+    return [sys.executable, "-m", "twin", *map(str, arguments)]
+
+
+class Visitor:
+    """Somebody who looks at a page, types, clicks and waits."""
+
+    def __init__(self, browser):
+        self.browser = browser
+
+    def go(self, url, width=1280):
+        self.browser.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=900, deviceScaleFactor=1, mobile=width < 600,
+        )  # fmt: skip
+        self.browser.call("Page.navigate", url=url)
+
+    def until(self, script, what):
+        end = time.monotonic() + PATIENCE_S
+        # While a page loads, little of it is there.
+        script = f"(() => {{ try {{ return {script} }} catch {{ return null }} }})()"
+        while not (value := self.browser.run(script)):
+            if time.monotonic() > end:
+                text = self.browser.run("document.body.innerText")
+                raise AssertionError(f"never came: {what}; the page says: {text}")
+            time.sleep(0.1)
+        return value
+
+    def sees(self, text):
+        self.until(f"document.body.innerText.includes({json.dumps(text)})", text)
+
+    def shows(self):
+        return self.browser.run("document.body.innerText")
+
+    def settled(self):
+        """No script runs any more, nor was one just asked for."""
+        idle = "!!document.querySelector('[data-test-script-state=notRunning]')"
+        time.sleep(0.3)
+        self.until(f"{idle} && !document.querySelector('[data-testid=stSpinner]')", "rest")
+
+    def click(self, element, what=None):
+        """Click the element that a script finds, as a mouse does."""
+        place = f"(() => {{ const e = {element}; if (!e || e.disabled) return null;\
+            e.scrollIntoView({{block: 'center'}}); const r = e.getBoundingClientRect();\
+            return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
+        self.until(place, what or element)
+        time.sleep(0.1)  # the page may still move
+        x, y = self.until(place, what or element)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.browser.call(
+                "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
+            )
+
+    def press(self, text):
+        self.click(BEGINS.format(selector="button", text=text), text)
+
+    def type(self, selector, text):
+        self.click(f"document.querySelector({selector!r})")
+        self.browser.run("document.activeElement.select()")
+        self.browser.call("Input.insertText", text=text)
+
+    def key(self, name):
+        for kind in ("rawKeyDown", "keyUp"):
+            self.browser.call("Input.dispatchKeyEvent", type=kind, key=name, code=name,
+                              windowsVirtualKeyCode={"ArrowRight": 39}[name])  # fmt: skip
+
+    def overflow(self):
+        return self.browser.run(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A desk and its page: address, environment and folder; stopped with Ctrl-C."""
+    if found() is None:
+        pytest.skip("no chromium here")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "baseline.toml").write_text(SMALL)
+    environment = {
+        **{k: v for k, v in os.environ.items() if k not in ("GROQ_API_KEY", "TWIN_TOKEN")},
+        "PYTHONPATH": str(ROOT),
+        "TWIN_DATABASE": str(tmp_path / "desk.sqlite"),
+        "TWIN_SCENARIOS": str(tmp_path / "mine"),
+        "TWIN_RESULTS": str(tmp_path / "results"),
+        "HOME": str(tmp_path),
+    }
+    ports = [free_port(), free_port()]
+    command = twin("serve", "--port", ports[0], "--page-port", ports[1])
+    with (tmp_path / "stderr.txt").open("w") as errors:
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, stderr=errors
+        )
+    try:
+        for _ in range(2):
+            assert process.stdout.readline(), (tmp_path / "stderr.txt").read_text()
+        yield f"http://127.0.0.1:{ports[1]}", environment, tmp_path
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
+    url, environment, folder = served
+    with Browser(tmp_path / "profile") as browser:
+        visitor = Visitor(browser)
+        visitor.go(url)
+        visitor.sees("How can we help?")
+        visitor.sees("No key is set")
+
+        # With articles, and rated.
+        visitor.type("textarea", "login issue")
+        visitor.press("Send")
+        visitor.sees("Ticket 1")
+        visitor.sees("From our help articles")
+        visitor.settled()
+        badges = browser.run(
+            "[...document.querySelectorAll('[data-testid=stExpander], [data-testid=stMarkdown]')]"
+            ".map(e => e.innerText).join(' ')"
+        )
+        assert "Resolved" in badges
+        visitor.click("document.querySelector('button[aria-label=\"5 out of 5 stars\"]')", "stars")
+        visitor.settled()
+        visitor.type("input[type=text]", "well done")
+        visitor.press("Send rating")
+        visitor.sees("Thank you for your 5 stars!")
+
+        # Without articles, and with text that would be markup elsewhere.
+        visitor.click(BEGINS.format(selector="label", text="Look up help articles"), "toggle")
+        visitor.type("textarea", "login issue <b>again</b> **now**")
+        visitor.press("Send")
+        visitor.sees("Ticket 2")
+        visitor.settled()
+        assert "From our help articles" not in visitor.shows()
+        assert "login issue <b>again</b> **now**" in visitor.shows()
+
+        # A reload keeps the history; nothing asks anybody but this machine.
+        browser.call("Page.reload")
+        visitor.sees("Your tickets")
+        visitor.sees("1: login issue")
+        visitor.sees("2: login issue <b>again</b> **now**")
+
+        # The agent's side, and the other pages by their links.
+        visitor.click(BEGINS.format(selector="a", text="Queue"), "link to the queue")
+        visitor.sees("Resolved (2)")
+        visitor.press("Reopen")
+        visitor.sees("Reopened (1)")
+        visitor.settled()
+        visitor.type("textarea", "An agent's own words.")
+        visitor.press("Send answer")
+        visitor.sees("Resolved (2)")
+        visitor.click(BEGINS.format(selector="a", text="Desk"), "link to the desk")
+        visitor.sees("Your tickets")
+
+        visitor.click(BEGINS.format(selector="a", text="What-if"), "link to what-if")
+        visitor.sees("Load")
+        visitor.settled()
+        slider = "document.querySelector('[data-testid=stSlider] input')"
+        visitor.until(slider + " !== null", "a slider")
+        browser.run(f"{slider}.focus()")
+        for _ in range(4):
+            visitor.key("ArrowRight")
+        visitor.sees("Changed: arrivals.scale = 1.2")
+        visitor.press("Run")
+        visitor.sees("baseline what-if against baseline")
+        visitor.sees("first response mean")
+        drawn = "[...document.images].filter(i => i.src.includes('svg') && i.naturalWidth > 100)"
+        visitor.until(f"{drawn}.length > 1", "figures")
+        assert browser.run(f"{drawn}.every(i => i.alt.length > 10)")
+
+        visitor.click(BEGINS.format(selector="a", text="Results"), "link to results")
+        visitor.press("Open the report")
+        visitor.until("!!document.querySelector('iframe')?.srcdoc.includes('The answer')", "report")
+
+        asked = [address for address in browser.requests() if not address.startswith(LOCAL)]
+        assert asked == []
+        wrong = [text for text in browser.complaints() if "Error" in text or "rror:" in text]
+        assert wrong == []
+
+        for name in ("", "queue", "what-if", "results"):
+            visitor.go(f"{url}/{name}", width=390)
+            visitor.until("!!document.querySelector('h1')", "a title")
+            visitor.settled()
+            assert visitor.overflow() <= 0
+
+    export = folder / "feedback.json"
+    subprocess.run(twin("feedback", "export", export), check=True, env=environment, timeout=60,
+                   capture_output=True)  # fmt: skip
+    entries = json.loads(export.read_text())
+    assert [(e["description"], e["rating"], e["feedback"]) for e in entries] == [
+        ("login issue", 5, "well done")
+    ]
+    assert entries[0]["model"]
+    shutil.rmtree(tmp_path / "profile", ignore_errors=True)

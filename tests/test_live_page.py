@@ -1,0 +1,574 @@
+"""The live desk's page, drawn without a browser: what it shows, asks of the desk, and says."""
+
+import io
+import json
+import time
+import urllib.error
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("streamlit", reason="the page takes the extra [live]")
+from streamlit.testing.v1 import AppTest
+
+from twin.live import page_desk, page_parts, page_queue, page_results
+from twin.live.client import Client, DeskError, Ticket, _in_words
+from twin.scenario_file import load
+
+NASTY = "<script>alert(1)</script> **bold** :red[x] $a$ [y](http://evil.example) `z`"
+PAGES = {"desk": page_desk, "queue": page_queue}
+
+
+class StubDesk:
+    """Stands in for the client: answers at once, and remembers what it was asked."""
+
+    def __init__(self):
+        self.known = {}
+        self.asked = []
+        self.fault = None
+        self.note = ""
+
+    def add(self, **values):
+        number = len(self.known) + 1
+        usual = {"category": "Login", "response": "", "status": "Escalated", "received": 1e9}
+        ticket = Ticket(number, **{"description": "help", **usual, **values})
+        self.known[number] = ticket
+        return ticket
+
+    def health(self):
+        return {"status": "ok", "backend": "embedded", "note": self.note}
+
+    def models(self):
+        return ["small", "large"]
+
+    def file(self, description, model, use_rag, key):
+        self.asked.append(("file", description, model, use_rag, key))
+        self._fail()
+        return self.add(
+            description=description,
+            model=model,
+            response=f"Answer to {description}",
+            status="Resolved",
+            articles=("Reset a password", NASTY) if use_rag else (),
+        )
+
+    def rate(self, ticket, rating, feedback, key):
+        self.asked.append(("rate", ticket.number, rating, feedback, key))
+        self._fail()
+
+    def ticket(self, number):
+        if number not in self.known:
+            raise DeskError("gone", 404)
+        return self.known[number]
+
+    def counts(self):
+        self._fail()
+        statuses = [ticket.status for ticket in self.known.values()]
+        return {status: statuses.count(status) for status in statuses}
+
+    def tickets(self, status, most=50):
+        return [t for t in reversed(self.known.values()) if t.status == status][:most]
+
+    def change(self, number, status, response=None):
+        self.asked.append(("change", number, status, response))
+        self._fail()
+
+    def _fail(self):
+        if self.fault is not None:
+            raise self.fault
+
+
+@pytest.fixture
+def desk(monkeypatch):
+    stub = StubDesk()
+    for module in PAGES.values():
+        monkeypatch.setattr(module, "Client", lambda: stub)
+    return stub
+
+
+def draw(name, **address):
+    """The page's script, run once; with what stands in the address."""
+    app = AppTest.from_string(
+        f"from twin.live import page_desk, {name}\npage_desk.remember()\n{name}.show()",
+        default_timeout=60,
+    )
+    for key, value in address.items():
+        app.query_params[key] = value
+    return whole(app.run())
+
+
+def whole(app):
+    assert not app.exception, [one.message for one in app.exception]
+    return app
+
+
+def press(app, label):
+    button = next(b for b in app.button if b.label == label)
+    return whole(button.click().run())
+
+
+def texts(elements):
+    return [element.value for element in elements]
+
+
+def send(app, text):
+    app.text_area[0].set_value(text)
+    return press(app, "Send")
+
+
+def test_a_ticket_is_answered_rated_and_thanked_for(desk):
+    app = send(draw("page_desk"), "login issue")
+    assert [step[:4] for step in desk.asked] == [("file", "login issue", "small", True)]
+    assert "Answer to login issue" in texts(app.text)
+    assert any("Reset a password" in text for text in texts(app.caption))
+    app = press(app, "Send rating")
+    assert texts(app.error) == ["Please choose from one to five stars."]
+    app.feedback[0].set_value(4)
+    app.text_input[0].set_value("well done")
+    app = press(app, "Send rating")
+    assert desk.asked[-1] == ("rate", 1, 5, "well done", "page-1-0")
+    assert texts(app.success) == ["Thank you for your 5 stars!"]
+    assert not [b for b in app.button if b.label == "Send rating"]
+
+
+def test_model_and_retrieval_are_the_customers_choice(desk):
+    app = draw("page_desk")
+    app.selectbox[0].set_value("large")
+    app.toggle[0].set_value(False)
+    app = send(app, "login issue")
+    assert desk.asked[0][2:4] == ("large", False)
+    assert not any("articles" in text for text in texts(app.caption))
+
+
+def test_the_page_says_who_answers(desk):
+    desk.note = "No key is set."
+    assert texts(draw("page_desk").info) == [r"No key is set\."]
+
+
+def test_an_empty_description_is_not_sent(desk):
+    app = send(draw("page_desk"), " \n ")
+    assert texts(app.error) == ["Please provide a ticket description."]
+    assert desk.asked == []
+
+
+def test_a_ticket_sent_again_after_a_fault_is_the_same_ticket(desk):
+    desk.fault = DeskError("Please try again.", 503)
+    app = send(draw("page_desk"), "login issue")
+    assert texts(app.error) == [r"Please try again\."]
+    app = press(app, "Send")
+    desk.fault = None
+    app = press(app, "Send")
+    keys = [step[-1] for step in desk.asked]
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+    # The next one is another, even in the same words.
+    press(app, "Send")
+    assert desk.asked[-1][-1] not in keys
+
+
+def test_a_ticket_that_only_agents_can_answer_is_kept_in_the_history(desk):
+    kept = desk.add(description="no answer", response="", status="Escalated")
+    desk.fault = DeskError("Your ticket is not lost.", 502, kept.number)
+    app = send(draw("page_desk"), "no answer")
+    assert texts(app.error) == [r"Your ticket is not lost\."]
+    assert app.query_params["tickets"] == "1"
+    desk.fault = None
+    app = whole(app.run())
+    assert "Our people are looking into it." in texts(app.text)
+
+
+def test_the_history_survives_a_reload(desk):
+    app = send(draw("page_desk"), "first")
+    app = send(app, "second")
+    address = app.query_params["tickets"]
+    assert address == "1-2"
+    again = draw("page_desk", tickets=address)
+    assert [e.label for e in again.expander] == ["2: second (Resolved)", "1: first (Resolved)"]
+    assert {"first", "Answer to first", "second", "Answer to second"} <= set(texts(again.text))
+    # What was answered in the meantime can be rated now, and only once.
+    desk.fault = DeskError("This was sent before.", 409)
+    again.feedback[0].set_value(3)
+    again = press(again, "Send rating")
+    assert texts(again.success) == ["Thank you! You have rated this answer before."]
+
+
+@pytest.mark.parametrize("address", ["", "x", "7-7-999999999999-0", "1-2-<b>", "-" * 300, "9" * 9])
+def test_an_odd_address_is_no_fault(desk, address):
+    desk.add(description="mine")
+    assert len(draw("page_desk", tickets=address).expander) <= 1
+
+
+def test_a_desk_that_is_not_there_is_said_in_plain_words(desk, monkeypatch):
+    def gone():
+        raise DeskError("The desk cannot be reached at the moment.")
+
+    monkeypatch.setattr(desk, "health", gone)
+    app = draw("page_desk")
+    assert texts(app.error) == [r"The desk cannot be reached at the moment\."]
+    desk.fault = DeskError("The desk cannot be reached at the moment.")
+    assert texts(draw("page_queue").error) == texts(app.error)
+
+
+def protos(app):
+    """All that goes to the browser, as text by kind of element."""
+    found = []
+
+    def walk(block):
+        for node in block.children.values():
+            if hasattr(node, "children"):
+                walk(node)
+            found.append(node)
+
+    walk(app.main)
+    return found
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_text_of_tickets_is_shown_as_text(desk, name):
+    for status in ("Escalated", "Pending Review", "Resolved"):
+        desk.add(
+            description=NASTY,
+            category=NASTY,
+            response=NASTY,
+            draft=NASTY,
+            status=status,
+            model=NASTY,
+            priority=NASTY,
+        )
+    app = draw(f"page_{name}", tickets="1-2-3")
+    if name == "desk":
+        app = send(app, NASTY)
+    shown = [t for t in texts(app.text) if t.startswith("<script>")]
+    assert NASTY in shown
+    markdown = [*texts(app.markdown), *texts(app.caption), *texts(app.error), *texts(app.success)]
+    markdown += [e.label for e in app.expander]
+    markdown += [b.proto.label for b in protos(app) if hasattr(getattr(b, "proto", 0), "label")]
+    assert any(r"\<script\>" in text for text in markdown)
+    for text in markdown:
+        for sign in ("<script", "**bold", ":red[x", "$a", "[y](", "`z", "http://"):
+            bare = text.replace(f"\\{sign}", "")
+            assert sign not in bare, text
+    assert not any(getattr(e.proto, "allow_html", False) for e in app.markdown)
+
+
+def test_labels_stay_on_one_line_and_make_no_links():
+    made = page_parts.escaped("a\nb\x00\u2028 www.x.example me@x.example http://x", 0)
+    assert "\n" not in made
+    plain = made.replace("\\", "")
+    assert not any(link in plain for link in ("www.x", "me@x", "http://"))
+    assert page_parts.escaped("x" * 50, 10) == "x" * 9 + "…"
+
+
+# The queue
+
+
+def test_the_queue_shows_what_is_most_pressing_first(desk):
+    now = time.time()
+    desk.add(description="calm", received=now - 60, first_response_due=now + 7200)
+    desk.add(description="late", received=now - 7200, first_response_due=now - 3600)
+    desk.add(
+        description="answered",
+        received=now,
+        responded=now,
+        first_response_due=now - 9,
+        resolution_due=now + 600,
+    )
+    app = draw("page_queue")
+    assert [e.label for e in app.expander] == [
+        r"2: :red[overdue] late",
+        "3: answered",
+        "1: calm",
+    ]
+    assert app.pills[0].options == ["Escalated (3)"]
+    badges = " ".join(texts(app.markdown))
+    assert "first response overdue by 1 h" in badges
+    assert "resolution due in 9 min" in badges
+    assert "received 2 h ago" in " ".join(texts(app.caption))
+
+
+def test_an_agent_approves_a_draft_as_it_is_or_mended(desk):
+    desk.add(draft="Do this.", status="Pending Review")
+    app = draw("page_queue")
+    assert app.text_area[0].value == "Do this."
+    press(app, "Approve and send")
+    assert desk.asked == [("change", 1, "Resolved", "Do this.")]
+    app = draw("page_queue")
+    app.text_area[0].set_value("Do that.")
+    press(app, "Approve and send")
+    assert desk.asked[-1] == ("change", 1, "Resolved", "Do that.")
+
+
+def test_an_agent_picks_up_answers_and_reopens(desk):
+    desk.add()
+    app = press(draw("page_queue"), "Send answer")
+    assert texts(app.error) == ["Please write an answer first."]
+    app.text_area[0].set_value("Here you are.")
+    press(app, "Send answer")
+    assert desk.asked == [
+        ("change", 1, "In Progress", None),
+        ("change", 1, "Resolved", "Here you are."),
+    ]
+    press(draw("page_queue"), "Take")
+    assert desk.asked[-1] == ("change", 1, "In Progress", None)
+    desk.known.clear()
+    desk.add(status="Resolved", response="Done.")
+    app = draw("page_queue")
+    assert "Done." in texts(app.text)
+    assert not [b for b in app.button if b.label == "Send answer"]
+    press(app, "Reopen")
+    assert desk.asked[-1] == ("change", 1, "Reopened", None)
+
+
+def test_who_comes_too_late_is_told(desk):
+    desk.add()
+    app = draw("page_queue")
+    next(b for b in app.button if b.label == "Take").click()
+
+    def late(number, status, response=None):
+        raise DeskError("Somebody else changed this ticket just now", 409)
+
+    desk.change = late
+    app = whole(app.run())
+    assert texts(app.error) == ["Somebody else changed this ticket just now"]
+
+
+def test_nothing_waits(desk):
+    assert texts(draw("page_queue").markdown) == ["No ticket was filed yet."]
+    desk.add(status="Closed", response="Bye.")
+    app = draw("page_queue")
+    assert [b.label for b in app.button] == ["Refresh"]
+
+
+# What-if and results
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    scenarios, results = tmp_path / "scenarios", tmp_path / "results"
+    scenarios.mkdir()
+    (scenarios / "baseline.toml").write_text(
+        'question = "A day?"\nhorizon = "1d"\nreplications = 3\n[arrivals]\nrate = "6/h"\n'
+        '[agents.all]\nheads = 1\nhandle_time = "9min"\ncost = 20.0\n[targets.first_response]\n'
+        'normal = "30min"\n'
+    )
+    (scenarios / "two.toml").write_text('extends = "baseline.toml"\n[agents.all]\nheads = 2\n')
+    monkeypatch.setenv("TWIN_SCENARIOS", str(scenarios))
+    monkeypatch.setenv("TWIN_RESULTS", str(results))
+    return scenarios, results
+
+
+def slider(app, label):
+    return next(s for s in app.slider if s.label == label)
+
+
+def html_of(app):
+    return " ".join(element.proto.body for element in app.get("html"))
+
+
+def test_a_what_if_is_played_and_compared_and_saved(folders):
+    scenarios, results = folders
+    app = draw("page_whatif")
+    assert [s.label for s in app.slider] == ["Load", "Agents more or less: all"]
+    slider(app, "Load").set_value(2.0)
+    slider(app, "Agents more or less: all").set_value(1)
+    app.number_input[0].set_value(3)
+    app = press(app, "Run")
+    assert [h.value for h in app.subheader] == [r"baseline what\-if against baseline"]
+    table = html_of(app)
+    assert all(f">{word}<" in table for word in ("arrivals", "occupancy", "cost per resolution"))
+    assert "better: " in table or "worse: " in table
+    pictures = [one for image in app.image for one in image.proto.imgs]
+    assert len(pictures) >= 3
+    assert all(picture.alt for picture in pictures)
+    assert len(list(results.glob("*/*/manifest.json"))) == 2
+    app = press(app, "Save")
+    made = scenarios / "baseline-what-if.toml"
+    assert texts(app.success) == [f"Saved as {page_parts.escaped(str(made))}."]
+    assert 'extends = "baseline.toml"' in made.read_text()
+    saved = load(made)
+    assert (saved.arrivals.scale, saved.agents["all"].extra_heads) == (2.0, 1)
+    app = press(app, "Save")
+    assert texts(app.error) == ["There is a file of this name already; choose another."]
+    for name in ("../out", "", "a/b", ".hidden"):
+        next(t for t in app.text_input if t.label == "Name").set_value(name)
+        app = whole(app.run())
+        assert "A name starts with a letter" in texts(app.error)[0]
+    assert sorted(p.name for p in scenarios.parent.rglob("*.toml")) == [
+        "baseline-what-if.toml",
+        "baseline.toml",
+        "two.toml",
+    ]
+
+
+def test_another_file_can_be_the_baseline_and_without_changes_there_is_none(folders):
+    app = draw("page_whatif")
+    app.number_input[0].set_value(2)
+    app = press(app, "Run")
+    assert [h.value for h in app.subheader] == ["baseline"]
+    assert "difference" not in html_of(app)
+    next(s for s in app.selectbox if s.label == "Compare with").set_value("two")
+    app = press(whole(app.run()), "Run")
+    assert [h.value for h in app.subheader] == ["baseline against two"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('horizn = "1d"', 'did you mean "horizon"'),
+        ("a = = b", "not valid TOML"),
+        (None, "no such file"),
+    ],
+)
+def test_a_broken_scenario_file_is_explained(folders, content, words):
+    path = folders[0] / "broken.toml"
+    if content is not None:
+        path.write_text(content)
+    app = draw("page_whatif")
+    app.selectbox[0].set_value("another file ...")
+    app = whole(app.run())
+    assert [b.label for b in app.button] == []
+    next(t for t in app.text_input if t.label == "Scenario file").set_value(str(path))
+    app = whole(app.run())
+    assert words in texts(app.text)[0]
+    assert not [b for b in app.button if b.label == "Run"]
+
+
+def test_only_scenario_files_are_read(folders, tmp_path):
+    (tmp_path / "secret.txt").write_text("secret = 1")
+    app = draw("page_whatif")
+    app.selectbox[0].set_value("another file ...")
+    app = whole(app.run())
+    app.text_input[0].set_value(str(tmp_path / "secret.txt"))
+    app = whole(app.run())
+    assert "not a scenario file" in texts(app.text)[0]
+
+
+def test_results_are_found_compared_and_reported(folders):
+    assert "Nothing was run yet" in texts(draw("page_results").markdown)[0]
+    app = draw("page_whatif")
+    slider(app, "Load").set_value(1.5)
+    app.number_input[0].set_value(2)
+    press(app, "Run")
+    broken = folders[1] / "odd" / "20990101T000000Z-0"
+    broken.mkdir(parents=True)
+    (broken / "manifest.json").write_text(json.dumps({"scenario": NASTY, "status": "running"}))
+    (folders[1] / "odd" / "none").mkdir()
+    (folders[1] / "odd" / "none" / "manifest.json").write_text("{")
+    app = draw("page_results")
+    assert texts(app.error) == ["This cannot be opened:"]
+    assert "no replication is whole" in texts(app.text)[0]
+    runs = page_results.saved_runs(folders[1])
+    assert len(runs) == 3
+    app.selectbox[0].set_value(runs[1][0])
+    app = whole(app.run())
+    assert "arrivals" in html_of(app)
+    app.selectbox[1].set_value(runs[2][0])
+    app = press(whole(app.run()), "Open the report")
+    page = app.get("iframe")[0].proto.srcdoc
+    assert page.startswith("<!doctype html>")
+    assert "script" not in page.lower().replace("description", "")
+    assert [b.label for b in app.get("download_button")] == ["Download it"]
+
+
+def test_all_pages_are_there(desk, monkeypatch):
+    app = AppTest.from_file(str(Path(page_desk.__file__).with_name("page.py")), default_timeout=60)
+    app = whole(app.run())
+    assert texts(app.title) == ["How can we help?"]
+
+
+# The client
+
+
+def fault(status, body=b"", **headers):
+    message = Message()
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    return urllib.error.HTTPError("http://x", status, "no", message, io.BytesIO(body))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (fault(400, b'{"error": "please say more"}'), "Please say more"),
+        (fault(409, b'{"error": "a ticket that is Closed stays as it is"}'), "stays as it is"),
+        (fault(422, b'{"error": "this Idempotency-Key was used"}'), "sent before"),
+        (fault(429, b"{}", Retry_After="7"), "in 7 seconds"),
+        (fault(429, b"{}", Retry_After="soon"), "in a minute"),
+        (fault(413), "too long"),
+        (fault(502, b'{"error": "not lost", "ticket_id": 3}'), "Not lost"),
+        (fault(502, b"<html>Bad gateway</html>"), "assistant cannot answer"),
+        (fault(503, b'{"error": "sqlite: disk I/O error"}'), "desk is busy"),
+        (fault(500, b'{"error": "KeyError"}'), "Something went wrong"),
+        (fault(401), "desk's token"),
+        (fault(400, b"[1]"), "Something went wrong"),
+    ],
+)
+def test_faults_are_told_in_words_for_customers(error, words):
+    told = _in_words(error)
+    assert words in str(told)
+    assert "sqlite" not in str(told)
+    assert (told.ticket == 3) == ("Not lost" in words)
+
+
+@pytest.fixture
+def live_client(tmp_path):
+    """A client of a real desk on loopback, with a small scenario."""
+    import threading
+
+    from twin.live.api import create_app
+    from twin.live.desk import Desk
+    from twin.live.server import make_server
+    from twin.live.store import Store
+
+    root = Path(page_desk.__file__).parents[2] / "scenarios"
+    scenario = load(root / "baseline.toml", {"assistant.confidence_threshold": 0.0})
+    store = Store(str(tmp_path / "desk.sqlite"))
+    server = make_server(create_app(Desk(scenario, store)), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield Client(f"http://127.0.0.1:{server.effective_port}")
+    server.close()
+    store.close()
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_the_client_speaks_the_desks_language(live_client):
+    client = live_client
+    assert client.health()["backend"] == "embedded"
+    assert client.models()[0] == "openai/gpt-oss-20b"
+    ticket = client.file("I cannot log into my account.", client.models()[0], True, "a-key")
+    assert ticket.category
+    assert ticket.articles
+    assert client.file("I cannot log into my account.", client.models()[0], True, "a-key") == ticket
+    shown = client.ticket(ticket.number)
+    assert shown.response == ticket.response
+    assert abs(shown.received - time.time()) < 60
+    assert shown.resolution_due is not None
+    assert client.counts() == {"Resolved": 1}
+    assert client.tickets("Resolved") == [shown]
+    client.rate(shown, 5, "well done", "rating")
+    with pytest.raises(DeskError, match="sent before"):
+        client.rate(shown, 1, "", "rating")
+    assert client.change(1, "Reopened").reopens == 1
+    client.change(1, "In Progress")
+    assert client.change(1, "Resolved", "By hand.").response == "By hand."
+    with pytest.raises(DeskError, match="can only become"):
+        client.change(1, "Escalated")
+    with pytest.raises(DeskError, match="not there"):
+        client.ticket(99)
+    with pytest.raises(DeskError, match="Please provide a ticket description") as told:
+        client.file(" ", client.models()[0], True, "b-key")
+    assert told.value.status == 400
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_nobody_at_the_address_is_told():
+    import socket
+
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        with pytest.raises(DeskError, match="cannot be reached"):
+            Client(f"http://127.0.0.1:{held.getsockname()[1]}").health()

@@ -1,0 +1,388 @@
+"""What is drawn is what the frame says, figure by figure."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import itertools
+import re
+from datetime import date
+from xml.etree import ElementTree
+
+import frames
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from twin import plots
+from twin.plots import over_time, style
+
+EVERY = {
+    "throughput": (plots.throughput, frames.flows),
+    "backlog": (plots.backlog, frames.levels),
+    "statuses": (plots.statuses, frames.statuses),
+    "ticket_lives": (plots.ticket_lives, frames.lives),
+    "response_times": (plots.response_times, frames.times),
+    "service_by_hour": (plots.service_by_hour, frames.service),
+    "ratings": (plots.ratings, frames.stars),
+    "ratings_by_category": (plots.ratings_by_category, frames.by_category),
+    "ratings_over_time": (plots.ratings_over_time, frames.ratings_over_time),
+    "confusion": (plots.confusion, frames.confusion),
+    "call_latency": (plots.call_latency, frames.calls),
+    "quota_wait": (plots.quota_wait, frames.quota),
+    "rate_limited": (plots.rate_limited, frames.quota),
+    "forest": (plots.forest, frames.differences),
+    "against_load": (plots.against_load, frames.load),
+    "pareto": (plots.pareto, frames.front),
+    "warm_up": (plots.warm_up, frames.warm_up),
+}
+
+
+@pytest.fixture
+def ax():
+    figure = Figure(figsize=(5, 3.1), layout="constrained")
+    return figure.subplots()
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    pyplot.close("all")
+
+
+def line(ax, label):
+    (found,) = [one for one in ax.lines if one.get_label() == label]
+    return found
+
+
+def texts(ax):
+    return [text.get_text().replace(r"\$", "$") for text in ax.texts]
+
+
+def ticks(axis):
+    return [tick.get_text() for tick in axis.get_ticklabels()]
+
+
+def test_every_figure_is_tried_here():
+    helpers = {"forest_height", "rows_of", "svg"}
+    assert set(plots.__all__) - helpers == set(EVERY)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_figure_draws_into_the_axes_it_is_given_or_into_new_ones(name, ax):
+    draw, frame = EVERY[name]
+    assert draw(frame(), ax) is ax
+    new = draw(frame())
+    assert new is not ax
+    assert pyplot.fignum_exists(new.figure.number)
+    ax.figure.canvas.draw()
+    assert ax.get_title("left") == new.get_title("left") != ""
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_figure_leaves_its_frame_as_it_was(name, ax):
+    draw, make = EVERY[name]
+    frame = make()
+    draw(frame, ax)
+    pd.testing.assert_frame_equal(frame, make())
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_an_empty_frame_makes_a_figure_that_says_so(name, ax):
+    draw, frame = EVERY[name]
+    draw(frame().iloc[:0], ax)
+    ax.figure.canvas.draw()
+    assert texts(ax)[0].startswith("no")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_axes_say_what_they_measure(name, ax):
+    draw, frame = EVERY[name]
+    draw(frame(), ax)
+    without = {
+        "service_by_hour": "y", "ticket_lives": "y", "ratings_by_category": "y",
+        "confusion": "y", "forest": "y",
+    }  # fmt: skip
+    assert ax.get_xlabel()
+    assert ax.get_ylabel() or without[name] == "y"
+
+
+def middle(frame):
+    return ((frame["start_s"] + frame["end_s"]) / 2).tolist()
+
+
+def test_lines_and_bands_over_time(ax):
+    cases = (
+        (plots.throughput, frames.flows(), "flow", ["arrivals", "resolved"], None),
+        (plots.backlog, frames.levels(), "level", ["backlog", "busy", "staffed"],
+         ["open tickets", "agents busy", "agents on shift"]),
+    )  # fmt: skip
+    for draw, frame, by, names, labels in cases:
+        ax.clear()
+        draw(frame, ax, start=date(2026, 1, 5), warm_up_s=86400.0)
+        for name, label in zip(names, labels or names, strict=True):
+            rows = frame[frame[by] == name]
+            drawn = line(ax, label)
+            assert drawn.get_xdata().tolist() == middle(rows)
+            assert drawn.get_ydata().tolist() == rows["mean"].tolist()
+            (band,) = [c for c in ax.collections if c.get_label() == f"{label} band"]
+            vertices = band.get_paths()[0].vertices
+            assert set(rows["low"]) | set(rows["high"]) <= set(vertices[:, 1])
+            assert label in texts(ax)
+        (shade,) = [p for p in ax.patches if p.get_gid() == "warm-up"]
+        assert (shade.get_x(), shade.get_width()) == (0, 86400.0)
+        assert any("80 %" in text for text in texts(ax))
+
+
+def test_without_replications_no_band_is_promised(ax):
+    plots.throughput(frames.over_time(["arrivals"], "flow", banded=False), ax)
+    assert not any("80 %" in text for text in texts(ax))
+    assert ax.get_xlabel() == "days since the start"
+
+
+def test_statuses_are_stacked(ax):
+    frame = frames.statuses()
+    plots.statuses(frame, ax)
+    table = frame.pivot(index="start_s", columns="status", values="mean")
+    heights = {}
+    for area in ax.collections:
+        edges = area.get_paths()[0].vertices
+        for x in (middle(frame)[0], middle(frame)[5]):
+            ys = edges[np.isclose(edges[:, 0], x), 1]
+            heights[area.get_label(), x] = ys.max() - ys.min()
+    for k in (0, 5):
+        for name in table:
+            expected = table[name].iloc[k]
+            assert heights[name, middle(frame)[k]] == pytest.approx(expected)
+    assert set(table) <= set(texts(ax))
+
+
+def test_lives_are_bars_from_start_to_end(ax):
+    frame = frames.lives()
+    plots.ticket_lives(frame, ax)
+    bars = [
+        (bar.get_label(), p.get_x(), p.get_width(), round(p.get_y() + p.get_height() / 2))
+        for bar in ax.containers
+        for p in bar
+    ]
+    expected = [
+        (row.status, row.start_s, row.end_s - row.start_s, 0 if row.ticket_id == 7 else 1)
+        for row in frame.itertuples()
+        if row.end_s > row.start_s
+    ]
+    assert bars == expected
+    ends = [(one.get_xdata()[0], one.get_ydata()[0]) for one in ax.lines]
+    assert ends == [(86400.0, 0), (14400.0, 1)]
+    assert texts(ax) == ["#7: answered by the assistant", "#9: abandoned"]
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert set(legend) == set(frame["status"])
+
+
+def test_curves_and_promises(ax):
+    frame = frames.times()
+    plots.response_times(frame, ax)
+    for name, rows in frame.groupby("priority"):
+        drawn = line(ax, name)
+        assert drawn.get_xdata().tolist()[:-1] == rows["seconds"].tolist()
+        assert drawn.get_ydata().tolist()[:-1] == rows["share"].tolist()
+        assert drawn.get_drawstyle() == "steps-post"
+    promised = [one.get_xdata()[0] for one in ax.lines if str(one.get_gid()).startswith("target")]
+    assert promised == [900.0]
+
+
+def test_the_heat_map_has_a_cell_an_hour(ax):
+    frame = frames.service()
+    plots.service_by_hour(frame, ax)
+    drawn = np.ma.filled(ax.collections[0].get_array(), np.nan)
+    np.testing.assert_array_equal(drawn, frame["share"].to_numpy().reshape(7, 24))
+    assert ticks(ax.yaxis) == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+    # The first row is the top one.
+    assert ax.get_ylim() == (7, 0)
+
+
+def test_bars_of_stars_with_intervals(ax):
+    frame = frames.stars()
+    plots.ratings(frame, ax)
+    assert [bar.get_height() for bar in ax.patches] == frame["share"].tolist()
+    lines = [segment[:, 1].tolist() for segment in ax.collections[0].get_segments()]
+    assert lines == frame[["low", "high"]].to_numpy().tolist()
+    assert "70.0 %" in texts(ax)
+
+
+def test_ratings_by_category_are_points_with_intervals(ax):
+    frame = frames.by_category()
+    plots.ratings_by_category(frame, ax)
+    assert line(ax, "mean").get_xdata().tolist() == frame["mean"].tolist()
+    segments = [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()]
+    assert segments == frame[["low", "high"]].to_numpy().tolist()
+    ax.figure.canvas.draw()
+    names = [name.replace(r"\$", "$") for name in ticks(ax.yaxis)]
+    assert names == frame["category"].tolist()
+
+
+def test_changes_of_prompts_are_marked(ax):
+    frame = frames.ratings_over_time()
+    plots.ratings_over_time(frame, ax)
+    assert line(ax, "mean rating").get_ydata().tolist() == frame["mean"].tolist()
+    marks = [one.get_xdata()[0] for one in ax.lines if one.get_gid() == "version"]
+    assert marks == [0.0, 6 * 6 * 3600.0]
+    assert [text for text in texts(ax) if "prompts" in text] == [" prompts 1", " prompts 1+2"]
+
+
+def test_the_confusion_matrix_is_the_frame(ax):
+    frame = frames.confusion()
+    plots.confusion(frame, ax)
+    drawn = np.ma.filled(ax.collections[0].get_array(), np.nan)
+    np.testing.assert_array_equal(drawn, frame["share"].to_numpy().reshape(3, 3))
+    written = [text for text in texts(ax) if text.isdigit()]
+    assert written == ["90", "10", "20", "50", "30", "100"]
+    assert [tick.split()[0] for tick in ticks(ax.yaxis)] == ["Login", "Other", "Payment"]
+
+
+def test_calls_are_points_by_step(ax):
+    frame = frames.calls()
+    plots.call_latency(frame, ax)
+    for points, (step, rows) in zip(ax.collections, frame.groupby("step"), strict=True):
+        assert points.get_label().startswith(step)
+        assert points.get_offsets().tolist() == rows[["tokens", "latency_s"]].to_numpy().tolist()
+
+
+@pytest.mark.parametrize(
+    ("draw", "column"), [(plots.quota_wait, "quota_wait_s"), (plots.rate_limited, "rate_limited")]
+)
+def test_quota_is_steps_over_time(ax, draw, column):
+    frame = frames.quota()
+    draw(frame, ax)
+    values, edges, _ = ax.patches[0].get_data()
+    assert values.tolist() == frame[column].fillna(0).tolist()
+    assert edges.tolist() == [*frame["start_s"], 86400.0]
+    quiet = frame.assign(**{column: 0.0})
+    ax.clear()
+    draw(quiet, ax)
+    assert texts(ax)[0].startswith("no call")
+    assert not ax.patches
+
+
+def drawn_differences(ax):
+    points = [(one.get_ydata()[0], one.get_xdata()[0]) for one in ax.lines
+              if one.get_gid() == "difference"]  # fmt: skip
+    intervals = [one.get_xdata() for one in ax.lines if len(one.get_xdata()) == 2][1:]
+    return points, intervals
+
+
+def test_differences_are_relative_where_units_differ(ax):
+    frame = frames.differences()
+    plots.forest(frame, ax)
+    rows = frame[frame["baseline"] != 0]
+    points, intervals = drawn_differences(ax)
+    scale = 100 / rows["baseline"]
+    assert [x for _, x in points] == pytest.approx((rows["difference"] * scale).tolist())
+    assert [y for y, _ in points] == list(range(5))
+    expected = (rows[["low", "high"]].to_numpy() * scale.to_numpy()[:, None]).tolist()
+    np.testing.assert_allclose(intervals, expected)
+    assert "-2.00 min" in texts(ax)
+    assert "+3.00 pts" in texts(ax)
+    # Ten times as much would dwarf all others: an arrow stands for it.
+    (beyond,) = [one for one in ax.lines if one.get_gid() == "beyond"]
+    assert beyond.get_ydata()[0] == 4
+    assert ax.get_xlim()[1] == 150
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["better", "worse", "no difference shown"]
+
+
+def test_differences_of_one_unit_are_absolute(ax):
+    frame = frames.differences()
+    frame = frame[frame["unit"] == "s"]
+    plots.forest(frame, ax)
+    points, intervals = drawn_differences(ax)
+    assert [x for _, x in points] == frame["difference"].tolist()
+    np.testing.assert_array_equal(intervals, frame[["low", "high"]])
+    assert ax.get_xlabel() == "difference s"
+
+
+def test_load_is_a_line_a_model_in_order_of_load(ax):
+    frame = frames.load()
+    plots.against_load(frame, ax)
+    for model, rows in frame.groupby("assistant.model"):
+        rows = rows.sort_values("arrivals.scale")
+        assert line(ax, model).get_xdata().tolist() == [1.0, 2.0, 3.0]
+        assert line(ax, model).get_ydata().tolist() == rows["value"].tolist()
+        assert model in texts(ax)
+    both = pd.concat([frame, frame.assign(kpi="csat")])
+    with pytest.raises(ValueError, match="one key figure a chart"):
+        plots.against_load(both, ax)
+
+
+def test_the_front_is_a_line_and_the_beaten_are_not_on_it(ax):
+    frame = frames.front()
+    plots.pareto(frame, ax)
+    on = frame[frame["front"]]
+    for label in ("front", "on the front"):
+        drawn = line(ax, label)
+        assert drawn.get_xdata().tolist() == on["cost"].tolist()
+        assert drawn.get_ydata().tolist() == on["good"].tolist()
+    assert line(ax, "beaten").get_xdata().tolist() == [4.8]
+    assert {*frame["scenario"]} <= set(texts(ax))
+
+
+def test_the_warm_up_is_suggested_where_the_frame_says(ax):
+    frame = frames.warm_up()
+    plots.warm_up(frame, ax, name="open tickets", warm_up_s=86400.0)
+    assert line(ax, "mean").get_ydata().tolist() == frame["mean"].tolist()
+    np.testing.assert_array_equal(line(ax, "smoothed").get_ydata(), frame["smoothed"])
+    (mark,) = [one for one in ax.lines if one.get_gid() == "suggestion"]
+    assert mark.get_xdata()[0] == 2 * 86400.0
+    ax.clear()
+    plots.warm_up(frame.assign(suggestion=np.nan), ax)
+    assert not [one for one in ax.lines if one.get_gid() == "suggestion"]
+
+
+def test_dollars_in_names_are_no_formulas(ax):
+    frame = frames.by_category().assign(category=["a $x$ b", "$$", r"$\frac$"])
+    plots.ratings_by_category(frame, ax)
+    ax.figure.canvas.draw()
+
+
+def test_colours_differ_and_keep_their_meaning():
+    assert len(set(style.COLOURS)) == len(style.COLOURS)
+    assert len(set(over_time.STATUS_COLOURS.values())) == 9
+    assert {to_hex(c) for c in style.COLOURS} == set(style.COLOURS)
+
+
+def test_labels_keep_apart():
+    places = style.spread([0.0, 0.01, 0.02, 0.9, 1.0], 0.1)
+    assert all(b - a >= 0.1 - 1e-6 for a, b in itertools.pairwise(places))
+    assert places[0] >= 0
+    assert places[-1] <= 1
+    assert style.spread([0.2, 0.8], 0.1) == [0.2, 0.8]
+
+
+def test_days_are_named_and_hours_counted(ax):
+    style.clock_axis(ax, 3 * 86400.0, date(2026, 1, 5))
+    ax.figure.canvas.draw()
+    assert [t for t in ticks(ax.xaxis) if ":" not in t] == ["Mon", "Tue", "Wed", "Thu"]
+    style.clock_axis(ax, 60 * 86400.0, date(2026, 1, 5))
+    ax.figure.canvas.draw()
+    assert "19 Jan" in ticks(ax.xaxis)
+    style.clock_axis(ax, 8 * 3600.0, None)
+    ax.figure.canvas.draw()
+    assert ticks(ax.xaxis) == ["0", "2", "4", "6", "8"]
+    assert ax.get_xlabel() == "hours since the start"
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_pictures_for_pages_are_sound_xml_with_names_of_their_own(name):
+    draw, frame = EVERY[name]
+    text = plots.svg(lambda ax: draw(frame(), ax), "first")
+    if name == "call_latency":
+        assert text == plots.svg(lambda ax: draw(frame(), ax), "first")
+    ElementTree.fromstring(text)
+    names = set(re.findall(r' id="([^"]*)"', text))
+    pointers = set(re.findall(r'(?:url\(|href=")#([^")]*)', text))
+    assert pointers <= names
+    assert all(one.startswith("first-") for one in names)
+    assert style.INK not in text
+    assert "http" not in re.sub(r'xmlns[^=]*="[^"]*"', "", text)

@@ -1,0 +1,345 @@
+"""The page: its numbers are those of the results, and no text becomes markup."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import twin
+from twin import markup
+from twin.cli import app
+from twin.display import figure_rows
+from twin.report import background, page, toml
+from twin.report.source import Source
+from twin.scenario_file import from_data
+from twin.wording import with_interval
+
+EVIL = '<script>alert("x")</script> & **bold** [link](http://evil.example) $a$ `code`'
+IMAGE = "<img src=x onerror=alert(1)> 'quoted'"
+CATEGORY = "Login <b>now</b>"
+ROWS = (
+    f'text,category,priority,split\n"{EVIL.replace(chr(34), chr(34) * 2)}",{CATEGORY},high,desk\n'
+)
+ROWS += f'"{IMAGE}",Costs $5 or $6,normal,desk\n'
+
+
+def desk(folder, **more):
+    corpus = folder / "tickets.csv"
+    corpus.write_text(ROWS)
+    return {
+        "name": "baseline",
+        "question": "What <if>?",
+        "horizon": "3d",
+        "warm_up": "1d",
+        "arrivals": {"rate": "12/h"},
+        "tickets": {"corpus": str(corpus)},
+        "assistant": {"role": "full", "backend": "profile", "confidence_threshold": 0.4},
+        "agents": {"all": {"heads": 2, "handle_time": "9min", "cost": 20.0}},
+        "targets": {
+            "first_response": {"high": "10min", "normal": "4h"},
+            "resolution": {"high": "2h"},
+        },
+        "customers": {"patience": {"distribution": "exponential", "mean": "2h"}},
+    } | more
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    base = from_data(desk(folder))
+    busy = base.vary({"arrivals.scale": 3}, name="busy")
+    twin.run([base, busy], replications=4, out=folder / "results")
+    opened = twin.open_results(folder / "results" / "baseline", folder / "results" / "busy")
+    # The statistical backend writes no answers; one that is written must be shown as text too.
+    path = opened.runs[0].path / "tickets.json"
+    entries = json.loads(path.read_text())
+    path.write_text(json.dumps([entry | {"response": EVIL} for entry in entries]))
+    return opened
+
+
+@pytest.fixture(scope="module")
+def one(results):
+    return twin.open_results(results.runs[0].path)
+
+
+class Reader(HTMLParser):
+    """Elements, attributes and text of a page; an element that is not closed is an error."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.elements, self.words = [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in ("meta", "link", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).replace("\N{NO-BREAK SPACE}", " ").split())
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def raw_single(one):
+    return page(one)
+
+
+@pytest.fixture(scope="module")
+def single(raw_single):
+    return Reader(raw_single)
+
+
+@pytest.fixture(scope="module")
+def several(results):
+    return Reader(page(results))
+
+
+@pytest.mark.parametrize("which", ["single", "several"])
+def test_the_page_is_sound_and_holds_all_it_needs(which, request):
+    reader = request.getfixturevalue(which)
+    names = [a["id"] for _, a in reader.elements if "id" in a]
+    assert len(names) == len(set(names))
+    for _, attributes in reader.elements:
+        for key in ("href", "src", "xlink:href"):
+            address = attributes.get(key, "#")
+            assert address.startswith(("#", "data:"))
+            if address.startswith("#") and len(address) > 1:
+                assert address[1:] in names
+        assert not any(key.startswith("on") for key in attributes)
+        if "aria-labelledby" in attributes:
+            assert attributes["aria-labelledby"] in names
+    assert {tag for tag, _ in reader.elements} & {"script", "iframe", "object", "img"} == set()
+    assert "@import" not in "".join(reader.words)
+
+
+@pytest.mark.parametrize("which", ["single", "several"])
+def test_headings_go_down_by_one_and_all_figures_have_words(which, request):
+    reader = request.getfixturevalue(which)
+    levels = [int(tag[1]) for tag, _ in reader.elements if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert reader.all("html") == [{"lang": "en"}]
+    figures = [a for tag, a in reader.elements if tag == "svg"]
+    assert len(figures) == len(reader.all("figcaption")) >= 10
+    assert all(a["role"] == "img" and a["aria-labelledby"] for a in figures)
+    assert len(reader.all("caption")) == len(reader.all("table"))
+
+
+def test_texts_of_tickets_and_scenarios_are_shown_as_texts(single, raw_single):
+    assert EVIL in single.text
+    assert IMAGE in single.text
+    assert "What <if>?" in single.text
+    assert CATEGORY in single.text
+    assert "Costs $5 or $6" in single.text
+    raw = raw_single
+    for part in ("<script", "<img", "<b>", "<if>"):
+        assert part not in raw
+
+
+def test_numbers_are_those_of_the_results(single, one):
+    for row in one.summary().to_dict("records"):
+        if (row["kpi"], row["group"]) in {
+            ("arrivals", ""), ("service_level", ""), ("csat", ""), ("cost_per_resolution", ""),
+            ("service_level", "high"), ("resolution_within_target", "high"),
+        }:  # fmt: skip
+            assert with_interval(row["value"], row["half_width"], row["unit"]) in single.text
+
+
+def test_the_answer_is_three_sentences(single, several):
+    for reader in (single, several):
+        start = reader.text.index("The answer In" if reader is single else "The answer baseline")
+        text = reader.text[start : reader.text.index("interval over replications")]
+        assert text.count(". ") == 3
+
+
+def test_of_several_runs_the_comparison_is_shown(several, results):
+    comparison = twin.compare(results, baseline="baseline")
+    worse = comparison.table.query("verdict == 'worse'")["kpi"].tolist()
+    assert "backlog" in worse
+    assert "busy is worse in" in several.text
+    assert "busy against baseline" in several.text
+    assert "Bonferroni" in several.text
+    assert "arrivals.scale - 3.0" in several.text
+
+
+def test_the_scenario_of_the_page_runs_again(one, raw_single):
+    text = toml.dump(dict(one.runs[0].manifest["scenario_as_run"]))
+    import tomllib
+
+    assert from_data(tomllib.loads(text)) == from_data(one.runs[0].manifest["scenario_as_run"])
+    assert markup.html(text) in raw_single
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"a": 1, "b": 1.5, "c": True, "d": None, "e": 'say "hi"\n\\ \x7f \t é \N{GRINNING FACE}'},
+        {"x": {"y": {"z": [1, 2]}}, "list": [{"a": 1, "b": [{"c": "d"}]}], "empty": {}},
+        {"agents": {"a b": {"handle": {"distribution": "constant", "value": "1min"}}}},
+        {"key.with.dots": 1, "": 2, "ä": {"ö": 3}},
+    ],
+)
+def test_any_data_comes_back_from_toml(data):
+    import tomllib
+
+    def clean(value):
+        if isinstance(value, dict):
+            return {k: clean(v) for k, v in value.items() if v is not None}
+        return value
+
+    assert tomllib.loads(toml.dump(data)) == clean(data)
+
+
+def test_a_run_in_memory_makes_a_page_as_well(tmp_path):
+    scenario = from_data(desk(tmp_path))
+    kept = twin.run(scenario, replications=2, keep_logs=True)
+    reader = Reader(page(kept))
+    assert "2 of 2 replications are whole" in reader.text
+    assert EVIL in reader.text or IMAGE in reader.text
+    bare = twin.run(scenario, replications=1)
+    with pytest.raises(ValueError, match="keep_logs"):
+        page(bare)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"assistant": {"role": "off"}},
+        {"assistant": {"role": "triage", "backend": "profile"}},
+        {"agents": {}, "customers": {}},
+        {"targets": {}},
+        {"targets": {"clock": "desk hours", "first_response": {"high": "1h"}}},
+        {"tickets": {}},
+        {"arrivals": {"rate": "0.01/h"}},
+        {"customers": {"survey_rate": 0.0}},
+        {"provider": {"rpm": 1, "plan": "unlimited"}},
+    ],
+    ids=["humans", "triage", "no-humans", "no-targets", "desk-hours", "no-texts", "idle",
+         "no-ratings", "quota"],
+)  # fmt: skip
+def test_desks_of_all_kinds_have_a_page(changes, tmp_path):
+    scenario = from_data(desk(tmp_path, horizon="30h", warm_up="6h", **changes))
+    reader = Reader(page(twin.run(scenario, replications=2, keep_logs=True)))
+    assert "nan" not in reader.text.lower().split()
+    assert "None" not in reader.text.split()
+    assert ("Wait for quota" in reader.text) == ("provider" in changes)
+
+
+def test_failures_and_what_is_missing_are_said(results, one):
+    failures = pd.DataFrame(
+        [{"scenario": "baseline", "replication": 3, "stage": "simulate", "type": "KeyError",
+          "message": "<b>no</b>", "traceback": ""}]
+    )  # fmt: skip
+    sources = [Source(one, one.runs[0], one.summary())]
+
+    def said(results):
+        return Reader(markup.tag("main", *background.quality(results, sources))).text
+
+    broken = twin.Results(one.kpis, failures, one.runs, _checks=one.table("sanity"))
+    assert "baseline, replication 3 simulate KeyError <b>no</b>" in said(broken)
+    checks = one.table("sanity").assign(ok=False)
+    wrong = twin.Results(one.kpis, one.failures, one.runs, _checks=checks)
+    assert "does not hold" in said(wrong)
+    assert "does not hold" not in said(one)
+    assert "4 of 4 replications are whole" in said(one)
+
+
+def test_without_a_whole_replication_there_is_no_page(one):
+    with pytest.raises(ValueError, match="nothing to report"):
+        page(twin.Results(one.kpis.iloc[:0], one.failures, one.runs))
+
+
+def test_the_difference_from_the_base_is_shown(tmp_path):
+    base = tmp_path / "base.toml"
+    base.write_text(
+        toml.dump(
+            desk(tmp_path) | {"name": None, "horizon": "6h", "warm_up": "0s", "replications": 2}
+        )
+    )
+    more = tmp_path / "more.toml"
+    more.write_text('extends = "base.toml"\n[arrivals]\nrate = "20/h"\n')
+    done = twin.run(twin.load(more, {"seed": 5}), keep_logs=True)
+    reader = Reader(page(done))
+    assert "Differences from base.toml" in reader.text
+    assert re.search(r"seed 1 5 ", reader.text)
+    changed = {k: (a, b) for k, a, b in done.runs[0].manifest["base"]["changes"]}
+    assert changed["seed"] == ("1", "5")
+    assert set(changed) == {"seed", "arrivals.rate"}
+
+
+def test_the_command_writes_where_it_says(results, tmp_path):
+    folders = [str(run.path) for run in results.runs]
+    runner = CliRunner()
+    done = runner.invoke(app, ["report", folders[0]])
+    assert done.exit_code == 0
+    assert done.stdout.strip() == str(results.runs[0].path / "report.html")
+    assert (results.runs[0].path / "report.html").read_text().startswith("<!doctype html>")
+    to = tmp_path / "new" / "page.html"
+    done = runner.invoke(app, ["report", *folders, "--out", str(to)])
+    assert done.exit_code == 0
+    assert "busy against baseline" in to.read_text()
+    done = runner.invoke(app, ["report", str(tmp_path / "nothing")])
+    assert done.exit_code == 2
+    assert "no such folder" in done.stderr
+    assert "Traceback" not in done.stderr
+    # A page in its folder is no part of the run.
+    assert twin.open_results(folders[0]).runs[0].whole == 4
+
+
+def test_notebooks_show_results_and_scenarios(results, tmp_path):
+    text = results._repr_html_()
+    reader = Reader(text)
+    rows = figure_rows(results.summary(), ["csat"], ["baseline", "busy"])
+    assert all(cell in reader.text for cell in rows[0])
+    path = tmp_path / "a.toml"
+    path.write_text(toml.dump(desk(tmp_path) | {"name": None}))
+    scenario = twin.load(path)
+    assert "as in a.toml" in Reader(scenario._repr_html_()).text
+    varied = scenario.vary({"arrivals.scale": 2})
+    assert "arrivals.scale 1.0 2.0" in Reader(varied._repr_html_()).text
+    assert "What <if>?" in Reader(varied._repr_html_()).text
+    path.unlink()
+    assert "arrivals.rate" in Reader(varied._repr_html_()).text
+    assert "arrivals.rate" in Reader(from_data(desk(tmp_path))._repr_html_()).text
+
+
+def test_only_markup_is_markup():
+    assert markup.html(["<", markup.Html("<b>")]) == "&lt;<b>"
+    assert markup.tag("p", 5, title='"<', hidden=True, lang=None) == (
+        '<p title="&quot;&lt;" hidden>5</p>'
+    )
+    assert "\x00" not in markup.html("a\x00\x1b[31m\ud800b")
+    assert markup.html("a\x00\nb") == "a\N{REPLACEMENT CHARACTER}\nb"
+    assert markup.glue("5 % ± 0.1 and 3 min") == "5\xa0%\xa0±\xa00.1 and 3\xa0min"
+
+
+def test_plots_series_and_report_are_reached_from_twin():
+    assert twin.plots.backlog
+    assert twin.series.statuses
+    assert twin.report.write
+    assert {"plots", "report", "series"} <= set(dir(twin))
+
+
+def test_wide_intervals_are_named(one):
+    source = Source(one, one.runs[0], one.summary().assign(half_width=1e9))
+    text = " ".join(background._amounts(source))
+    assert "Known to no better than 10 %" in text
+    assert "So few replications" in text

@@ -1,0 +1,132 @@
+"""The page in a real browser: nothing to complain of, nothing fetched, everything to be seen."""
+
+import re
+
+import browser
+import pytest
+from test_report import EVIL, desk
+
+import twin
+from twin.report import write
+from twin.scenario_file import from_data
+
+pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium is installed")
+
+# Figures, tables and texts that stick out of the page or have no size.
+HIDDEN = """
+(() => {
+  const page = document.documentElement.clientWidth;
+  const bad = [];
+  for (const one of document.querySelectorAll('figure svg, .wide, pre, h1, h2, h3, h4, p, li')) {
+    if (one.closest('details:not([open]) > :not(summary)')) continue;
+    const box = one.getBoundingClientRect();
+    if (box.width < 20 || box.height < 8 || box.left < -1 || box.right > page + 1)
+      bad.push([one.tagName, one.textContent.slice(0, 30), box.left, box.right, box.height]);
+  }
+  return bad;
+})()
+"""
+# Letters of figures, in CSS pixels: the smallest, and texts cut off by their figure.
+LETTERS = """
+(() => {
+  let smallest = 1e9; const cut = [];
+  for (const svg of document.querySelectorAll('figure svg')) {
+    const frame = svg.getBoundingClientRect();
+    const scale = frame.width / svg.viewBox.baseVal.width;
+    for (const text of svg.querySelectorAll('text')) {
+      smallest = Math.min(smallest, parseFloat(getComputedStyle(text).fontSize) * scale);
+      const box = text.getBoundingClientRect();
+      if (box.left < frame.left - 1 || box.right > frame.right + 1 ||
+          box.top < frame.top - 1 || box.bottom > frame.bottom + 1)
+        cut.push(text.textContent);
+    }
+  }
+  return [smallest, cut];
+})()
+"""
+# WCAG contrast of each colour of text against the page.
+CONTRAST = """
+(() => {
+  const light = c => { const v = c.match(/[\\d.]+/g).slice(0, 3).map(x => x / 255)
+      .map(x => x <= .04045 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
+    return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
+  const paper = light(getComputedStyle(document.body).backgroundColor);
+  let least = 21;
+  for (const one of document.querySelectorAll(
+    'p, td, th, a, h1, figcaption, .ok, .bad, dd, summary')) {
+    const ink = light(getComputedStyle(one).color);
+    least = Math.min(least, (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05));
+  }
+  return least;
+})()
+"""
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    base = from_data(desk(folder, provider={"rpm": 20, "plan": "unlimited"}))
+    busy = base.vary({"arrivals.scale": 3}, name="busy")
+    results = twin.run([base, busy], replications=3, out=folder / "results")
+    one = twin.open_results(results.runs[0].path)
+    return [write(one, folder / "one.html"), write(results, folder / "two.html")]
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    with browser.Browser(tmp_path_factory.mktemp("profile")) as started:
+        yield started
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["one", "two"])
+@pytest.mark.parametrize(("width", "phone"), [(1280, False), (390, True)])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_everything_is_to_be_seen(chromium, pages, which, width, phone, dark):
+    chromium.open(pages[which], width, phone=phone, dark=dark)
+    assert chromium.complaints() == []
+    addresses = chromium.requests()
+    assert addresses[0] == pages[which].as_uri()
+    assert all(address.startswith("data:") for address in addresses[1:])
+    assert chromium.run("document.querySelectorAll('figure svg').length") >= 10
+    assert chromium.run(HIDDEN) == []
+    assert chromium.run("document.documentElement.scrollWidth") <= width
+    smallest, cut = chromium.run(LETTERS)
+    assert cut == []
+    assert smallest >= 8
+    assert chromium.run(CONTRAST) >= 4.5
+
+
+def test_nothing_of_a_ticket_runs(chromium, pages):
+    chromium.open(pages[0])
+    assert chromium.run("document.scripts.length") == 0
+    assert chromium.run("document.images.length") == 0
+    assert EVIL in chromium.run("document.body.textContent")
+    assert not [name for name, _ in chromium.events if name == "Page.javascriptDialogOpening"]
+
+
+def test_it_is_read_by_keyboard(chromium, pages):
+    chromium.open(pages[0])
+    for kind in ("keyDown", "keyUp"):
+        chromium.call("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab",
+                      windowsVirtualKeyCode=9)  # fmt: skip
+    assert chromium.run("document.activeElement.textContent") == "To the answer"
+    assert chromium.run("document.activeElement.getBoundingClientRect().left") >= 0
+    names = chromium.call("Accessibility.getFullAXTree")["nodes"]
+    figures = [n for n in names if n.get("role", {}).get("value") == "image"]
+    assert len(figures) >= 10
+    assert all(n["name"]["value"] for n in figures)
+
+
+def test_it_prints_whole(chromium, pages):
+    chromium.open(pages[0], dark=True)
+    chromium.scheme("dark", media="print")
+    ground = chromium.run("getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
+    # What is folded away on the screen is on the paper.
+    shown = "(x => x.getBoundingClientRect().height)(document.querySelector('#scenario pre'))"
+    assert chromium.run(shown) > 100
+    assert chromium.run("getComputedStyle(document.querySelector('nav')).display") == "none"
+    pdf = chromium.pdf()
+    assert pdf.startswith(b"%PDF")
+    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 30
+    chromium.scheme("light")
