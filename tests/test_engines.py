@@ -22,13 +22,13 @@ ROOT = Path(__file__).parent.parent
 DESK: dict[str, Any] = {
     "name": "desk",
     "horizon": "6h",
-    "replications": 4,
+    "replications": 3,
     "arrivals": {"rate": "12/h"},
     "tickets": {"category_mix": {"A": 1, "B": 2}},
     "agents": {"all": {"heads": 2, "handle_time": "7min"}},
     "assistant": {"backend": "profile"},
 }
-STUDY = {"factors": {"arrivals.scale": [0.5, 1.0, 2.0], "agents.all.heads": [1, 2]}}
+STUDY = {"factors": {"arrivals.scale": [0.5, 2.0], "agents.all.heads": [1, 2]}}
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_cluster_changes_nothing(desk: Scenario, cluster: str, tmp_path: Path)
     here = twin.study(STUDY | {"scenario": desk})
     there = twin.study(STUDY | {"scenario": desk}, cluster=cluster, out=tmp_path)
     assert_frame_equal(here.frame, there.frame)
-    assert there.played == 24
+    assert there.played == 12
     run_here, run_there = twin.run(desk), twin.run(desk, cluster=cluster, out=tmp_path)
     assert_frame_equal(run_here.kpis, run_there.kpis)
     # Killed while it works: the scheduler hands its tasks to another.
@@ -120,7 +120,7 @@ def test_a_worker_that_dies_takes_nothing_with_it(desk: Scenario, tmp_path: Path
     killed: list[int] = []
 
     def kill_one(done: int, total: int) -> None:
-        if done == 5 and not killed:
+        if done == 3 and not killed:
             killed.append(_loky_worker())
             os.kill(killed[0], signal.SIGKILL)
 
@@ -196,6 +196,6 @@ def test_a_killed_study_goes_on_where_it_was(desk: Scenario, tmp_path: Path) -> 
     whole = {path: path.stat().st_mtime_ns for path in tmp_path.glob(parts)}
     found = twin.study(STUDY | {"scenario": desk}, replications=8, out=tmp_path)
     wanted = {path for path in whole if int(path.stem[1:]) < 8}
-    assert found.played == 48 - len(wanted)
+    assert found.played == 32 - len(wanted)
     assert {path: path.stat().st_mtime_ns for path in whole} == whole
     assert_frame_equal(found.frame, twin.study(STUDY | {"scenario": desk}, replications=8).frame)

@@ -335,7 +335,7 @@ def test_the_same_key_files_a_ticket_once(small):
     assert len(small.store.tickets()) == 1
     assert len(small.assistant.asked) == 2
     other = small.file("Another", headers=key)
-    assert other.status_code == 422
+    assert other.status_code == 409
     assert "Idempotency-Key" in other.get_json()["error"]
 
 
@@ -376,7 +376,7 @@ def test_the_same_key_counts_feedback_once(small):
     changed = small.client.post(
         "/submit_feedback", json=body | {"rating": 1}, headers={"Idempotency-Key": "f1"}
     )
-    assert changed.status_code == 422
+    assert changed.status_code == 409
 
 
 # Who may ask, and how often

@@ -181,7 +181,7 @@ def test_selection_of_ten_staffing_plans_over_200_trials(
     Equal allocation is given the same chance: the two-stage procedure of Clark and Yang (1986) with
     the same promise beside `kn`, and the stopping rule of `ocba` with the same number for all.
     """
-    bank_size, delta, promised = 400, 0.01, 0.95
+    bank_size, delta, promised = 200, 0.01, 0.95
     study = twin.study(staffing_plans(), replications=bank_size, workers=2)
     frame = study.frame[(study.frame["kpi"] == "service_level") & (study.frame["group"] == "")]
     bank = frame.pivot(index="point", columns="replication", values="value").to_numpy()

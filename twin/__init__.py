@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twin import plots, report, series
-    from twin.choice import select
     from twin.batches import batch_means
+    from twin.choice import select
     from twin.comparison import Comparison, compare
     from twin.demand import draw
     from twin.desk import simulate
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from twin.searches import search
     from twin.sensitivity import crossings, effects
     from twin.stats import summarize
-    from twin.variance import split_variance
-    from twin.warmup import warm_up
     from twin.studies import study
     from twin.study_results import StudyResults, open_study
+    from twin.variance import split_variance
+    from twin.warmup import warm_up
 
 __version__ = "0.1.0"
 
@@ -62,8 +62,8 @@ __all__ = [
     "select",
     "series",
     "simulate",
-    "study",
     "split_variance",
+    "study",
     "summarize",
     "warm_up",
 ]

@@ -69,6 +69,13 @@ def batch_means(
     ------
     ValueError
         If there are fewer than 800 values, or the level is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np, twin
+    >>> found = twin.batch_means(np.random.default_rng(1).exponential(5, 4000))
+    >>> bool(found.low < 5 < found.high)
+    True
     """
     y = np.asarray(values, dtype=float)
     w = np.ones_like(y) if weights is None else np.asarray(weights, dtype=float)

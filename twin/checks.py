@@ -53,6 +53,13 @@ def check(scenario: Scenario) -> None:
     ------
     ScenarioError
         With one fault for everything that is wrong.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> twin.check(desk)
     """
     # Not at the top: both read scenarios themselves.
     from twin.demand import category_names

@@ -99,6 +99,15 @@ def select(
         If a replication fails: then nothing can be promised.
     ValueError
         If a parameter is out of range or the figure is missing in a replication.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> plan = {"scenario": desk, "factors": {"agents.all.heads": [1, 3]}}
+    >>> twin.select(plan, "first_response_mean", 60, first=5).best
+    'p1 heads=3'
     """
     figure = figure_of(kpi)
     better = BETTER[figure[0]]

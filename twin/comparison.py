@@ -149,6 +149,16 @@ def compare(
     ------
     ValueError
         If there is nothing to compare, or a name is unknown.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> busier = desk.vary({"arrivals.scale": 1.5}, name="busier")
+    >>> found = twin.compare(twin.run([desk, busier], replications=5), kpis=["occupancy"])
+    >>> str(found.table.at[0, "verdict"])
+    'higher'
     """
     runs = {run.scenario: run for run in results.runs}
     there = list(dict.fromkeys(results.kpis["scenario"]))

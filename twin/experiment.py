@@ -226,6 +226,15 @@ def run(
         If a precision names no figure or is not above 0.
     Interrupted
         On Ctrl-C; what was whole by then stays in its folder.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> results = twin.run(desk, replications=3)
+    >>> [(run.scenario, run.status, run.whole) for run in results.runs]
+    [('scenario', 'complete', 3)]
     """
     if workers < 1:
         raise ValueError("workers must be 1 or more")

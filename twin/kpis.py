@@ -352,6 +352,12 @@ def kpi_table() -> pd.DataFrame:
     -------
     DataFrame
         Columns kpi, unit, better ("higher", "lower" or "": neither), description.
+
+    Examples
+    --------
+    >>> import twin
+    >>> twin.kpi_table().set_index("kpi").at["csat", "better"]
+    'higher'
     """
     rows = [
         (name, unit, better, (function.__doc__ or "").splitlines()[0])
@@ -374,6 +380,16 @@ def measure(log: RunLog, scenario: Scenario) -> pd.DataFrame:
     DataFrame
         Columns of the table kpis, see `twin.records.TABLES`. Figures that are split have further
         rows with a group: the priorities that occur, the pools, the stars, pairs of categories.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> log = twin.simulate(desk, twin.draw(desk))
+    >>> kpis = twin.measure(log, desk)
+    >>> float(kpis.query("kpi == 'arrivals'")["value"].iloc[0]) == len(log.tickets)
+    True
     """
     run = Population(log, scenario)
     rows = [

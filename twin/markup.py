@@ -88,7 +88,7 @@ def table(
         Whether all cells but the first of a row are figures, to be set right.
     """
     body = [
-        tag("tr", tag("th", first, scope="row"), [tag("td", _glued(cell)) for cell in rest])
+        tag("tr", tag("th", _glued(first), scope="row"), [tag("td", _glued(cell)) for cell in rest])
         for first, *rest in rows
     ]
     whole = tag(

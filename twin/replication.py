@@ -45,6 +45,15 @@ def play(
         0 is the first.
     at : callable, optional
         Told the stage that begins: draw, answer, simulate or measure.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> played = twin.play(desk, replication=3)
+    >>> len(played.log.tickets) > 0, bool(played.sanity["ok"].all())
+    (True, True)
     """
     at = at or (lambda stage: None)
     at("draw")

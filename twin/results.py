@@ -189,6 +189,17 @@ def open_results(*paths: str | Path) -> Results:
     ------
     ValueError
         If a folder is neither, holds nothing whole, or two runs are of the same scenario.
+
+    Examples
+    --------
+    >>> import tempfile, twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = twin.run(desk, replications=2, out=folder)
+    ...     again = twin.open_results(*saved.paths)
+    >>> again.kpis.equals(saved.kpis)
+    True
     """
     if not paths:
         raise ValueError("give the folder of a run")

@@ -51,6 +51,18 @@ def load(path: str | Path, changes: Mapping[str, Any] | None = None) -> Scenario
     ------
     ScenarioError
         With one fault for everything that is wrong in it.
+
+    Examples
+    --------
+    >>> import tempfile, twin
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "small.toml"
+    ...     _ = path.write_text('''arrivals.rate = "6/h"
+    ... agents.all = { heads = 1, handle_time = "5min" }''')
+    ...     desk = twin.load(path, {"arrivals.scale": 2})
+    >>> desk.name, desk.arrivals.scale
+    ('small', 2.0)
     """
     path = Path(path)
     data = _read(path, ())
@@ -69,6 +81,14 @@ def from_data(data: Mapping[str, Any], where: str = "scenario") -> Scenario:
     ------
     ScenarioError
         With one fault for everything that is wrong in it.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"arrivals": {"rate": "6/h"}, "agents":
+    ...                        {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> desk.arrivals.rate * 3600
+    6.0
     """
     try:
         scenario = Scenario.model_validate(data)

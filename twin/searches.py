@@ -107,6 +107,17 @@ def search(
         If there are no targets, several scenarios, or a setting is no valid scenario.
     RuntimeError
         If a replication fails.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> plan = {"scenario": desk, "factors": {"agents.all.heads": [1, 2]},
+    ...         "minimise": "occupancy", "targets": {"agent_wait_mean": {"at_most": 60.0}}}
+    >>> found = twin.search(plan, replications=2, checks=3)
+    >>> found.scenario.agents["all"].heads
+    2
     """
     plan = read_study(source)
     file = plan.file

@@ -58,6 +58,16 @@ def effects(
     are: the regression is done in each replication, and an interval is Student's over them. With
     one replication there is none. A straight line is what is fitted: where `fit` is small, look
     at the points themselves.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> plan = {"scenario": desk, "factors": {"arrivals.scale": [1, 1.5]}}
+    >>> found = twin.effects(twin.study(plan, replications=3), ["occupancy:all"])
+    >>> found["effect"].tolist()[0] > 0
+    True
     """
     if not 0 < level < 1:
         raise ValueError("level must be above 0 and below 1")
@@ -187,6 +197,16 @@ def crossings(study: StudyResults, kpi: str, along: str, limit: float) -> pd.Dat
     ------
     ValueError
         If the factor has no numbers, or a name is unknown.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> plan = {"scenario": desk, "factors": {"arrivals.scale": [1, 1.5]}}
+    >>> found = twin.study(plan, replications=3)
+    >>> twin.crossings(found, "occupancy:all", "arrivals.scale", 0.6)["status"].tolist()
+    ['crossed']
     """
     name, group = figure_of(kpi)
     if along not in study.factors:

@@ -83,6 +83,16 @@ def summarize(kpis: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     ------
     ValueError
         If a figure occurs twice in a replication, or the level is out of range.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> summary = twin.summarize(twin.run(desk, replications=4).kpis)
+    >>> row = summary.query("kpi == 'arrivals'").iloc[0]
+    >>> bool(row["low"] < row["value"] < row["high"])
+    True
     """
     table, over, under, _ = matrices(kpis)
     value, half_width, counted = _jackknife(over, under, level)

@@ -64,6 +64,16 @@ def study(
         On Ctrl-C; what was whole by then stays.
     ClusterError
         If the cluster cannot be used.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> plan = {"scenario": desk, "factors": {"arrivals.scale": [1, 1.5]}}
+    >>> found = twin.study(plan, replications=2)
+    >>> found.points["arrivals.scale"].tolist()
+    [1.0, 1.5]
     """
     plan = read_study(source)
     points = design(plan)

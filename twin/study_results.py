@@ -138,6 +138,18 @@ def open_study(path: str | Path) -> StudyResults:
     ------
     ValueError
         If it is neither, or a file is damaged.
+
+    Examples
+    --------
+    >>> import tempfile, twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> plan = {"name": "load", "scenario": desk, "factors": {"arrivals.scale": [1, 2]}}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = twin.study(plan, replications=2, out=folder)
+    ...     again = twin.open_study(saved.path)
+    >>> again.name, len(again.points)
+    ('load', 2)
     """
     path = Path(path)
     if not (path / MANIFEST).is_file():

@@ -72,6 +72,15 @@ def split_variance(
         If the scenario cannot run.
     ValueError
         If there are fewer than two of anything.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> found = twin.split_variance(desk, days=3, kpis=["occupancy"])
+    >>> set(found["kpi"])
+    {'occupancy'}
     """
     if min(days, answers, ratings) < 2:
         raise ValueError("two or more days, answers and ratings each are needed")

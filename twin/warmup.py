@@ -117,6 +117,14 @@ def warm_up(
     ------
     ValueError
         If the run is too short: under 50 intervals or three cycles.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> twin.warm_up(desk, replications=3).replications
+    3
     """
     cycle_s, length_s = cycle(scenario), horizon_s or scenario.horizon
     if horizon_s is None and scenario.arrivals.kind != "trace":

@@ -125,7 +125,7 @@ _FAULTS: list[tuple[type[Exception], int, str | None, float | None]] = [
     (Wrong, 422, None, None),
     (UnusableModel, 422, None, None),
     (Unprocessable, 422, None, None),
-    (KeyReused, 422, "this Idempotency-Key was used for another request", None),
+    (KeyReused, 409, "this Idempotency-Key was used for another request", None),
     (NotAllowed, 409, None, None),
     (Conflict, 409, None, 2.0),
     (NoSuchTicket, 404, "there is no such ticket", None),

@@ -71,15 +71,15 @@ def _field(longest: int, pattern: str, **more: Any) -> Any:
 
 
 Description = Annotated[
-    str, AfterValidator(_possible), AfterValidator(_filled), _field(MAX_DESCRIPTION, _FILLED)
+    str, _field(MAX_DESCRIPTION, _FILLED), AfterValidator(_possible), AfterValidator(_filled)
 ]
-LongText = Annotated[str, AfterValidator(_possible), _field(MAX_TEXT, _ANY)]
+LongText = Annotated[str, _field(MAX_TEXT, _ANY), AfterValidator(_possible)]
 FilledText = Annotated[
-    str, AfterValidator(_possible), AfterValidator(_filled), _field(MAX_TEXT, _FILLED)
+    str, _field(MAX_TEXT, _FILLED), AfterValidator(_possible), AfterValidator(_filled)
 ]
-Name = Annotated[str, AfterValidator(_possible), _field(MAX_NAME, _ANY)]
-Number = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_ID)]
-Rating = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=5)]
+Name = Annotated[str, _field(MAX_NAME, _ANY), AfterValidator(_possible)]
+Number = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_whole)]
+Rating = Annotated[int, Field(ge=1, le=5), BeforeValidator(_whole)]
 Status = Literal[
     "Open", "Categorized", "In Progress", "Pending Review", "Escalated", "Resolved", "Reopened",
     "Closed", "Abandoned",

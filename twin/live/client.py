@@ -202,7 +202,7 @@ def _in_words(error: urllib.error.HTTPError) -> DeskError:
         said, ticket = body.get("error"), body.get("ticket_id")
     except (OSError, ValueError, AttributeError):
         pass  # Not from the desk, or cut off: what its status says is all there is.
-    if status == 422 and isinstance(said, str) and "Idempotency-Key" in said:
+    if status in (409, 422) and isinstance(said, str) and "Idempotency-Key" in said:
         return DeskError("This was sent before.", 409)
     if isinstance(said, str) and said and (status in (400, 409, 422) or ticket is not None):
         # The desk says what became of it, or what is wrong with what was typed.

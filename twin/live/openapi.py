@@ -21,7 +21,7 @@ _WHY = {
     "400": "Not JSON, or no description.",
     "401": "The token is missing or wrong.",
     "404": "There is no such thing here.",
-    "409": "The ticket is in another state, or somebody else is at work on it.",
+    "409": "The ticket is in another state or being worked on, or the key was used before.",
     "413": "The body is too large.",
     "415": "The body is not said to be JSON.",
     "421": "The host name is none of this desk's.",
@@ -204,7 +204,7 @@ def describe(models: list[str], categories: list[str], protected: bool) -> dict[
         "/submit_feedback": {
             "post": operation(
                 "submit_feedback", "Say what an answer was worth.", _object(message=_TEXT),
-                "404", body="FeedbackIn", parameters=(_KEY,),
+                "404", "409", body="FeedbackIn", parameters=(_KEY,),
             )
         },
         "/tickets": {

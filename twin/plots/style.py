@@ -148,22 +148,22 @@ def spread(wanted: Sequence[float], gap: float, low: float = 0.0, high: float = 
     >>> spread([0.5, 0.5], 0.25)
     [0.375, 0.625]
     """
-    places = np.clip(np.asarray(wanted, dtype=float), low, high)
+    places = [min(max(float(y), low), high) for y in wanted]
     # Push overlapping pairs apart by halves until none is left; there are only a few labels.
     for _ in range(200):
-        lack = gap - np.diff(places)
-        if not (lack > 1e-9).any():
-            break
-        for k in np.flatnonzero(lack > 1e-9):
+        close = [k for k in range(len(places) - 1) if places[k + 1] - places[k] < gap - 1e-9]
+        for k in close:
             push = (gap - (places[k + 1] - places[k])) / 2
             places[k] -= push
             places[k + 1] += push
+        if not close:
+            break
     # Then back within the bounds, from below and from above.
     for k in range(len(places)):
         places[k] = max(places[k], low if k == 0 else places[k - 1] + gap)
     for k in reversed(range(len(places))):
         places[k] = min(places[k], high if k == len(places) - 1 else places[k + 1] - gap)
-    return [float(y) for y in places]
+    return places
 
 
 class _Calendar(Locator):

@@ -43,6 +43,16 @@ def write(results: Results, path: str | Path) -> Path:
         If there is nothing to report: no replication is whole, or tables were not kept.
     OSError
         If it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, twin
+    >>> desk = twin.from_data({"horizon": "4h", "arrivals": {"rate": "6/h"}, "agents":
+    ...                        {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write(twin.run(desk, replications=3, keep_logs=True), f"{folder}/report.html")
+    ...     path.name
+    'report.html'
     """
     path = Path(path)
     text = page(results)
