@@ -368,9 +368,7 @@ def test_a_ticket_that_a_dead_desk_left_is_answered_on_retry(small):
 def test_the_same_key_counts_feedback_once(small):
     body = {"description": "x", "model": MODEL, "rating": 4, "feedback": ""}
     for _ in range(3):
-        answer = small.client.post(
-            "/submit_feedback", json=body, headers={"Idempotency-Key": "f1"}
-        )
+        answer = small.client.post("/submit_feedback", json=body, headers={"Idempotency-Key": "f1"})
         assert answer.get_json() == THANKS
     assert len(small.store.feedback()) == 1
     changed = small.client.post(
@@ -388,7 +386,9 @@ def test_a_token_is_asked_for(open_desk):
         assert desk.client.get(path).status_code == 401
         assert desk.client.get(path).headers["WWW-Authenticate"] == "Bearer"
         for wrong in ("Bearer", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN, "Bearer \udcff"):
-            answer = desk.client.get(path, headers={"Authorization": wrong.encode("utf-8", "replace").decode("latin-1")})
+            answer = desk.client.get(
+                path, headers={"Authorization": wrong.encode("utf-8", "replace").decode("latin-1")}
+            )
             assert answer.status_code == 401
         right = desk.client.get(path, headers={"Authorization": f"Bearer {TOKEN}"})
         assert right.status_code == 200

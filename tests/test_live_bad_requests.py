@@ -23,7 +23,9 @@ SQL = [
     'Robert"); DELETE FROM feedback;--', "1; ATTACH DATABASE 'x' AS y",
 ]  # fmt: skip
 HTML = [
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</title><svg/onload=alert(1)>",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "</title><svg/onload=alert(1)>",
 ]
 WRONG = [7, 1.5, True, [], ["x"], {}, {"a": 1}]
 DEEP = b'{"a":' * 5_000 + b"1" + b"}" * 5_000
@@ -90,7 +92,9 @@ def cases():
     yield rated({422}, feedback="a\x00b")
     yield rated({422}, model="a\x00b")
     yield raw(b'{"description": "a\\ud800b"}', {422})
-    yield raw(b'{"description": "x", "rating": 5, "feedback": "\\udfff"}', {422}, "/submit_feedback")
+    yield raw(
+        b'{"description": "x", "rating": 5, "feedback": "\\udfff"}', {422}, "/submit_feedback"
+    )
     # SQL and HTML where they cannot be what was meant; in a description they are text.
     for text in SQL + HTML:
         yield ticket({422}, model=text)
@@ -174,9 +178,7 @@ def ask(port, method, path, headers, body):
     try:
         connection._validate_path = connection._validate_host = lambda *_: None
         connection._encode_request = lambda line: line.encode("latin-1")
-        connection.putrequest(
-            method, path, skip_host="Host" in headers, skip_accept_encoding=True
-        )
+        connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
         for name, value in headers.items():
             connection.putheader(name, value.encode("latin-1"))
         connection.putheader("Content-Length", str(len(body)))

@@ -345,5 +345,3 @@ def test_a_wrong_entry_is_refused_and_none_is_stored(store, tmp_path):
     with pytest.raises(ScenarioError, match="entry 2"):
         exchange.import_feedback(store, path)
     assert store.feedback() == []
-
-

@@ -59,14 +59,18 @@ def commit() -> str | None:
     return done.stdout.strip() or None
 
 
+# Starter scenarios are no code; the others show what was computed, and change no figure.
+_SHOWING = {"starter", "plots", "series", "report", "live", "display.py", "markup.py", "figures.py"}
+
+
 @cache
 def code_digest() -> str:
-    """Short hash of the twin's code and of the versions of what it computes with."""
+    """Short hash of the code that makes figures, and of the versions of what it computes with."""
     package = Path(__file__).resolve().parent
     total = hashlib.sha256(json.dumps(versions()).encode())
     for path in sorted(p for p in package.rglob("*") if p.suffix in (".py", ".toml")):
-        # Starter scenarios are inside an installed package only, and are no code.
-        if "starter" not in path.relative_to(package).parts:
+        room = path.relative_to(package).parts[0]
+        if room not in _SHOWING and not room.startswith("cli"):
             total.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return total.hexdigest()[:12]
 

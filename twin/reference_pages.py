@@ -8,21 +8,17 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import pandas as pd
-from matplotlib.figure import Figure
 
 from twin import plots, series
 from twin.comparison import compare
 from twin.display import label
 from twin.markup import Html, html, table, tag
-from twin.plots import style
+from twin.plots import pair, style
 from twin.sensitivity import crossings
 from twin.wording import amount, with_interval
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from twin.results import Results
     from twin.scenario import Scenario
     from twin.study_results import StudyResults
@@ -76,7 +72,7 @@ def _by_size(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(kpi=rows["scenario"], scenario="")
 
 
-def _forest(rows: pd.DataFrame, ax: Axes) -> Axes:
+def _forest(rows: pd.DataFrame, ax: Any) -> Any:
     plots.forest(rows, ax)
     share = (rows["unit"] == "share").all()
     if share:
@@ -135,21 +131,14 @@ def _along(study: StudyResults, summary: pd.DataFrame, kpis: list[str]) -> Itera
 
 def readme_figure(results: Results, scenario: Scenario, every: Results, path: Path) -> None:
     """A week at the desk, and what changes do to it: the picture of the README."""
-    settings = {"svg.fonttype": "path", "svg.hashsalt": "readme", "path.simplify_threshold": 0.2}
-    with mpl.rc_context(settings):  # type: ignore[arg-type]
-        figure = Figure(figsize=(11, 3.9), layout="constrained", facecolor="white")
-        left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
-        levels = series.levels_over_time(results.table("levels"))
-        plots.backlog(levels, left, start=scenario.start, warm_up_s=scenario.warm_up)
-        found = compare(every, scenario.name, ["service_level"]).table
-        _forest(_by_size(found), right)
-        for ax, title in (
-            (left, "A week at the desk"),
-            (right, "What happens to the service level if ...?"),
-        ):
-            # Above the note or the key, which stand right above the axes.
-            ax.set_title(title, loc="left", pad=20, fontsize=style.SIZE + 2, fontweight="bold")
-        figure.savefig(path, format="svg", metadata={"Date": None})
+    levels = series.levels_over_time(results.table("levels"))
+    clock: dict[str, Any] = {"start": scenario.start, "warm_up_s": scenario.warm_up}
+    changes = _by_size(compare(every, scenario.name, ["service_level"]).table)
+    pair.write(
+        ("A week at the desk", lambda ax: plots.backlog(levels, ax, **clock)),
+        ("What happens to the service level if ...?", lambda ax: _forest(changes, ax)),
+        path,
+    )
 
 
 def _cells(summary: pd.DataFrame, kpis: Any) -> list[str]:

@@ -211,7 +211,7 @@ class Counting(simulation.Clock):
 
     def step(self):
         event = self._queue[0][3]
-        kind = type(event).__name__
+        kind = type(event).__name__.replace("Arrivals", "_arrivals")
         if kind == "Happening":
             # The life that waits for it; the calendar's changes are no life's.
             owner = getattr(event.callbacks[0], "__self__", None)

@@ -4,7 +4,7 @@ No message holds a key, a header, a prompt or a customer's text, and none repeat
 servers quote keys and prompts.
 """
 
-# ruff: noqa: N818 (all are errors by their base; the names say which)
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What agents do with tickets: take them, name the category, answer, approve, reopen, close."""
 
-# ruff: noqa: N818 (an error by its base; the name says which)
+
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Settings:
     places: int = 40
 
 
-class Fault(Exception):  # noqa: N818 - it is what the client is told
+class Fault(Exception):
     """A fault of a request: HTTP status, what the client is told, and when to come back."""
 
     def __init__(self, status: int, reason: str, retry_s: float | None = None) -> None:

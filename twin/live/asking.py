@@ -1,6 +1,6 @@
 """Asking the assistant live: one question at a time, at most so many at once, never for ever."""
 
-# ruff: noqa: N818 (all are errors by their base; the names say which)
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a request may say: the models that check bodies and from which the API is described."""
 
-# ruff: noqa: N818 (all are errors by their base; the names say which)
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Opening the store's database: SQLite or PostgreSQL, set up so that what is committed stays."""
 
-# ruff: noqa: N818 (all are errors by their base; the names say which)
+
 
 from __future__ import annotations
 

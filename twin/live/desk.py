@@ -4,7 +4,7 @@ Receive, categorize, respond, update status, collect feedback: by the same scena
 assistant and the same table of transitions; agents are people who use the page.
 """
 
-# ruff: noqa: N818 (all are errors by their base; the names say which)
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Bounds on what clients may ask: how often each, and how many at once."""
 
-# ruff: noqa: N818 (all are errors by their base; the names say which)
+
 
 from __future__ import annotations
 

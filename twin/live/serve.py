@@ -83,6 +83,8 @@ def page(port: int) -> Part | None:
         "server.headless": "true",
         "browser.gatherUsageStats": "false",
         "server.fileWatcherType": "none",
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
     }
     command = [sys.executable, "-m", "streamlit", "run", str(PAGE)]
     for name, value in settings.items():

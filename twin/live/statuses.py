@@ -1,6 +1,6 @@
 """Which status may follow which: the table of transitions, asked by name."""
 
-# ruff: noqa: N818 (an error by its base; the name says which)
+
 
 from __future__ import annotations
 

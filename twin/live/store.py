@@ -5,7 +5,7 @@ transitions and only from the status that the caller saw, so two who change one 
 cannot both win.
 """
 
-# ruff: noqa: N818 (all are errors by their base; the names say which)
+
 
 from __future__ import annotations
 

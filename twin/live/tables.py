@@ -3,7 +3,7 @@
 Moments are seconds since 1970 (UTC) as floats, columns ``..._s`` of calls are lengths in seconds.
 """
 
-# ruff: noqa: N818 (all are errors by their base; the names say which)
+
 
 from __future__ import annotations
 

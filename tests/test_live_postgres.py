@@ -1,0 +1,160 @@
+"""The same store on PostgreSQL: a cluster of its own, started by the test in a folder of its own."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.live_desk import Small
+from tests.live_server import free_port
+from tests.test_live_kill import check
+from twin.live.database import StoreError
+from twin.live.history import read_history
+from twin.live.store import KeyReused, Store
+
+pytest.importorskip("psycopg")
+
+pytestmark = [pytest.mark.network, pytest.mark.enable_socket]
+
+
+def programs():
+    """Folder of initdb and postgres: on the path, or where Debian keeps them."""
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    return versions[0].parent if versions else None
+
+
+BIN = programs()
+if BIN is None:
+    pytest.skip("PostgreSQL is not installed (no initdb)", allow_module_level=True)
+
+
+def somebody():
+    """PostgreSQL does not run as root: whose account to use instead, as options of Popen."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return {}
+    import pwd
+
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    pytest.skip("PostgreSQL does not run as root, and there is no other account")
+
+
+class Cluster:
+    """A PostgreSQL server on loopback."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        self.url = f"postgresql://desk@127.0.0.1:{self.port}/postgres"
+        self._data = folder / "data"
+        self._who = somebody()
+        self._data.mkdir()
+        if self._who:
+            os.chown(self._data, self._who["user"], self._who["group"])
+        self._run("initdb", "-D", str(self._data), "-U", "desk", "-A", "trust", "-E", "UTF8",
+                  "--no-locale", "--no-sync")  # fmt: skip
+        self.process = None
+
+    def _run(self, program, *arguments):
+        command = [str(BIN / program), *arguments]
+        done = subprocess.run(command, cwd="/", capture_output=True, text=True, **self._who)
+        assert done.returncode == 0, done.stderr
+
+    def start(self):
+        command = [
+            str(BIN / "postgres"), "-D", str(self._data), "-p", str(self.port),
+            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+        ]  # fmt: skip
+        self.process = subprocess.Popen(command, cwd="/", stderr=subprocess.DEVNULL, **self._who)
+        until = time.monotonic() + 60
+        while True:
+            try:
+                store = Store(self.url)
+                store.close()
+                return
+            except StoreError:
+                assert time.monotonic() < until
+                time.sleep(0.1)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("postgres")
+    # Its owner must come through to it.
+    for above in (folder, *folder.parents):
+        if above.owner() == "root" and os.geteuid() == 0 and str(above).startswith("/tmp/"):
+            above.chmod(0o755)
+    made = Cluster(folder)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def database(cluster):
+    """The URL of an empty store."""
+    store = Store(cluster.url)
+    with store.database.writing() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    store.close()
+    return cluster.url
+
+
+def test_a_desk_runs_on_it(database, tmp_path):
+    small = Small(tmp_path, database=database)
+    said = small.file("My payment was declined").get_json()
+    assert (said["status"], said["category"]) == ("Resolved", "Payment")
+    assert small.file("other things").get_json()["status"] == "Pending Review"
+    assert small.change(2, status="Resolved").status_code == 200
+    assert small.change(2, status="Open").status_code == 409
+    body = {"description": "My payment was declined", "model": said["model"], "rating": 5}
+    for _ in range(2):
+        headers = {"Idempotency-Key": "k"}
+        assert small.client.post("/submit_feedback", json=body, headers=headers).status_code == 200
+    assert [row["ticket_id"] for row in small.store.feedback()] == [1]
+    with pytest.raises(KeyReused):
+        values = {"at": 1.0, "description": "x", "model": "m", "rating": 1, "feedback": ""}
+        small.store.add_feedback(values | {"key": "client:k"})
+    assert small.path(1) == ["Open", "Categorized", "In Progress", "Resolved"]
+    assert small.client.get("/tickets/2147483647").status_code == 404
+    small.desk.tidy()
+    assert len(read_history(small.store).tickets) == 2
+    small.store.close()
+
+
+def test_a_database_that_goes_away_and_comes_back(cluster, database, tmp_path):
+    small = Small(tmp_path, database=database)
+    assert small.file().status_code == 200
+    cluster.stop()
+    for path in ("/health", "/tickets"):
+        answer = small.client.get(path)
+        assert answer.status_code == 503
+        assert set(answer.get_json()) == {"error"}
+    assert small.file().status_code == 503
+    cluster.start()
+    assert small.file().status_code == 200
+    assert len(small.store.tickets()) == 2
+    small.store.close()
+
+
+def test_feedback_survives_kills(database, tmp_path):
+    check(tmp_path, database, total=400, writers=16, kills=1)
+
+
+@pytest.mark.slow
+def test_ten_thousand_submissions_survive_five_kills(database, tmp_path):
+    check(tmp_path, database, total=10_000, writers=16, kills=5)
