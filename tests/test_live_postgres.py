@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -86,21 +88,21 @@ class Cluster:
                 time.sleep(0.1)
 
     def stop(self):
-        self.process.terminate()
+        # Its fast way to end: it does not wait for clients to go.
+        self.process.send_signal(signal.SIGINT)
         self.process.wait(30)
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("postgres")
-    # Its owner must come through to it.
-    for above in (folder, *folder.parents):
-        if above.owner() == "root" and os.geteuid() == 0 and str(above).startswith("/tmp/"):
-            above.chmod(0o755)
+def cluster():
+    # Not below pytest's folders, which are for their owner only.
+    folder = Path(tempfile.mkdtemp(prefix="twin-postgres-"))
+    folder.chmod(0o755)
     made = Cluster(folder)
     made.start()
     yield made
     made.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -94,7 +94,8 @@ class Scenario(Model):
 
     Examples
     --------
-    >>> desk = Scenario.model_validate({"horizon": "1d", "arrivals": {"rate": "6/h"}})
+    >>> desk = Scenario.model_validate({"horizon": "1d", "arrivals": {"rate": "6/h"}, "agents":
+    ...                                {"all": {"heads": 1, "handle_time": "5min"}}})
     >>> desk.horizon
     86400.0
     """
@@ -163,9 +164,8 @@ class Scenario(Model):
 
         Examples
         --------
-        >>> desk = Scenario.model_validate(
-        ...     {"arrivals": {"rate": "6/h"}, "assistant": {"role": "full"}}
-        ... )
+        >>> desk = Scenario.model_validate({"arrivals": {"rate": "6/h"}, "agents":
+        ...                                {"all": {"heads": 1, "handle_time": "5min"}}})
         >>> desk.vary({"arrivals.scale": 2}).arrivals.scale
         2.0
         """
