@@ -121,7 +121,9 @@ def submit_all(server, total, writers, kills):
             while True:
                 try:
                     if connection is None:
-                        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+                        connection = http.client.HTTPConnection(
+                            "127.0.0.1", server.port, timeout=20
+                        )
                     connection.request("POST", "/submit_feedback", json.dumps(body), headers)
                     answer = connection.getresponse()
                     answer.read()

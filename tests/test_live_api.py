@@ -95,7 +95,8 @@ def test_an_embedded_desk_answers_from_its_articles(tmp_path):
 
 
 @pytest.mark.parametrize("body", [{}, {"description": ""}, {"description": " \n\t"},
-                                  {"description": None}, {"model": MODEL, "use_rag": True}])  # fmt: skip
+                                  {"description": None},
+                                  {"model": MODEL, "use_rag": True}])  # fmt: skip
 @pytest.mark.parametrize("path", ["/process_ticket", "/submit_feedback"])
 def test_without_a_description_nothing_is_filed(small, path, body):
     answer = small.client.post(path, json=body)

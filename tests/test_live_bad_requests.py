@@ -113,7 +113,8 @@ def cases():
     # Bytes that are no JSON.
     for body in (
         b"", b"{", b'{"description"', b'{"description": "x"', b'{"description": "x",}',
-        b"{'description': 'x'}", b"description=x", b"<xml/>", b"\xff\xfe", b'{"description": "\xff"}',
+        b"{'description': 'x'}", b"description=x", b"<xml/>", b"\xff\xfe",
+        b'{"description": "\xff"}',
         b'{"description": "\xc3"}', '{"description": "x"}'.encode("utf-16"),
         '{"description": "x"}'.encode("utf-32"), b"\xef\xbb\xbf{}", b'{"description": NaN}',
         b'{"description": "x", "use_rag": Infinity}', b'{"description": "x"} {}',
@@ -128,7 +129,8 @@ def cases():
     # Not said to be JSON.
     body = json.dumps(GOOD).encode()
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data",
-                 "application/xml", "application/json5", "", "application/json; charset=latin-1"):  # fmt: skip
+                 "application/xml", "application/json5", "",
+                 "application/json; charset=latin-1"):  # fmt: skip
         yield raw(body, {415}, headers={"Content-Type": kind})
     yield raw(body, {415}, headers={})
     yield raw(body, {415}, headers=JSON_TYPE | {"Content-Encoding": "gzip"})
@@ -139,7 +141,8 @@ def cases():
     for path in (
         "/nothing", "/process_ticket/", "/tickets/", "/tickets/0", "/tickets/-1",
         "/tickets/99", "/tickets/1.5", "/tickets/1e3", "/tickets/2147483648", f"/tickets/{10**40}",
-        "/tickets/../health", "/tickets/%2e%2e/health", "/../../etc/passwd", "/%2e%2e%2fetc%2fpasswd",
+        "/tickets/../health", "/tickets/%2e%2e/health", "/../../etc/passwd",
+        "/%2e%2e%2fetc%2fpasswd",
         "/..%5c..%5cwindows", "/health%00", "/tickets/1%00", "/static/../api.py", "/tickets/%ff",
         "/tickets/1/changes", "/.env", "/openapi.json/..",
     ):  # fmt: skip
@@ -148,7 +151,8 @@ def cases():
                   "before=99999999999", "status=", "status=open", "status=Nobody"):  # fmt: skip
         yield get(f"/tickets?{query}", {422})
     for method, path in (
-        ("GET", "/process_ticket"), ("GET", "//process_ticket"), ("DELETE", "/process_ticket"), ("PUT", "/submit_feedback"),
+        ("GET", "/process_ticket"), ("GET", "//process_ticket"), ("DELETE", "/process_ticket"),
+        ("PUT", "/submit_feedback"),
         ("GET", "/submit_feedback"), ("POST", "/tickets"), ("DELETE", "/tickets/1"),
         ("POST", "/tickets/1"), ("PUT", "/tickets/1"), ("POST", "/health"), ("DELETE", "/feedback"),
         ("PATCH", "/models"), ("TRACE", "/health"),
@@ -217,8 +221,8 @@ def test_each_is_met_by_a_fitting_answer(served):
         (b"POST /process_ticket HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n", {400}),
         (b"POST /process_ticket HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n",
          {413}),
-        (b"POST /process_ticket HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz",
-         {400, 501}),
+        (b"POST /process_ticket HTTP/1.1\r\nHost: localhost\r\n"
+         b"Transfer-Encoding: chunked\r\n\r\nzz", {400, 501}),
     ],
 )  # fmt: skip
 def test_what_is_hardly_http_gets_json_too(served, sent, statuses):

@@ -1,4 +1,4 @@
-"""The same store on PostgreSQL: a cluster of its own, started by the test in a folder of its own."""
+"""The same store on PostgreSQL: a cluster of its own, started by the test in its own folder."""
 
 import os
 import shutil
@@ -128,8 +128,8 @@ def test_a_desk_runs_on_it(database, tmp_path):
         headers = {"Idempotency-Key": "k"}
         assert small.client.post("/submit_feedback", json=body, headers=headers).status_code == 200
     assert [row["ticket_id"] for row in small.store.feedback()] == [1]
+    values = {"at": 1.0, "description": "x", "model": "m", "rating": 1, "feedback": ""}
     with pytest.raises(KeyReused):
-        values = {"at": 1.0, "description": "x", "model": "m", "rating": 1, "feedback": ""}
         small.store.add_feedback(values | {"key": "client:k"})
     assert small.path(1) == ["Open", "Categorized", "In Progress", "Resolved"]
     assert small.client.get("/tickets/2147483647").status_code == 404

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -21,7 +20,6 @@ from twin.live.serve import Part, ServeError, check_port
 from twin.live.server import choose_backend, find_token, is_loopback
 from twin.scenario_file import load
 
-network = [pytest.mark.network, pytest.mark.enable_socket]
 TOKEN = "a-token-of-enough-characters"
 SMALL_PAGE = """
 import http.server, sys
@@ -38,12 +36,12 @@ def part(name, code, port, *arguments):
     return Part(name, command, "127.0.0.1", port, "/health", "--port")
 
 
-def gone(pid):
+def answers(port):
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def within(seconds, check):
@@ -87,13 +85,12 @@ class Command:
 
 @pytest.mark.network
 @pytest.mark.enable_socket
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_where_it_is_and_stops_cleanly(tmp_path, number):
+def test_it_says_where_it_is_and_stops_cleanly(tmp_path):
     command = Command(tmp_path, "--no-page")
     assert command.lines(1) == [f"backend: http://127.0.0.1:{command.port}"]
     status, said = command.get("/health")
     assert (status, said["backend"]) == (200, "embedded")
-    code, _, err = command.end(number)
+    code, _, err = command.end(signal.SIGINT)
     assert code == 0
     assert "no key is set" in err
     assert err.strip().endswith("stopped")
@@ -179,19 +176,21 @@ def test_a_part_that_never_answers_is_given_up(monkeypatch):
 
 @pytest.mark.network
 @pytest.mark.enable_socket
-@pytest.mark.skipif(sys.platform != "linux", reason="how parts end with a killed command is Linux's")
-def test_killed_outright_it_leaves_no_backend_behind(tmp_path):
-    command = Command(tmp_path, "--no-page")
-    command.lines(1)
-    (child,) = [
-        int(pid)
-        for pid in open(f"/proc/{command.process.pid}/task/{command.process.pid}/children")
-        .read()
-        .split()
-    ]
-    command.process.kill()
-    command.process.communicate(timeout=20)
-    within(20, lambda: gone(child))
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="how parts end with a killed command is Linux's"
+)
+def test_killed_outright_it_leaves_nothing_behind():
+    port = free_port()
+    code = (
+        "from tests.test_live_serve import *\n"
+        "def ready(parts): print('ready', flush=True)\n"
+        f"serve.serve([part('page', SMALL_PAGE, {port})], {{}}, ready)"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.kill()
+    within(20, lambda: not answers(port))
 
 
 def test_without_streamlit_there_is_no_page(monkeypatch):

@@ -134,9 +134,13 @@ def test_two_who_change_a_ticket_at_once_do_not_both_win(store):
 
 
 def test_a_transaction_that_fails_leaves_nothing(store):
-    with pytest.raises(ZeroDivisionError), store.database.writing() as connection:
-        connection.execute(tables.desks.insert().values(at=1.0, scenario="{}"))
-        raise ZeroDivisionError
+    def fail():
+        with store.database.writing() as connection:
+            connection.execute(tables.desks.insert().values(at=1.0, scenario="{}"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert store.desk() is None
 
 
@@ -146,10 +150,15 @@ def test_a_full_disk_is_told_apart_and_leaves_nothing(store):
     with store.database.writing() as connection:
         connection.exec_driver_sql(f"PRAGMA max_page_count={used}")
     kept = 0
-    with pytest.raises(StoreFull):
+
+    def fill():
+        nonlocal kept
         for _ in range(20):
             store.add_feedback(rated(feedback="x" * 5000))
             kept += 1
+
+    with pytest.raises(StoreFull):
+        fill()
     assert len(store.feedback()) == kept
 
 

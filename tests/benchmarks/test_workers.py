@@ -1,14 +1,15 @@
 """Two workers against two bare processes of the same work, in the same run.
 
 Run with ``pytest tests/benchmarks/test_workers.py -s``. Bare processes play eight replications each
-of the baseline's first two days and keep nothing; the study plays the same sixteen with two
-workers, and files their figures. They take turns, so that both meet the same machine. Both are
-measured with their processes started, as starting is paid once whatever the length of a study;
-the start is told as well.
+of the baseline's first two days, on one thread as workers do, and keep nothing; the study plays the
+same sixteen with two workers, and files their figures. They take turns, so that both meet the same
+machine. Both are measured with their processes started, as starting is paid once whatever the
+length of a study; the start is told as well.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -19,9 +20,10 @@ import twin
 
 ROOT = Path(__file__).parents[2]
 BASELINE = ROOT / "scenarios" / "baseline.toml"
-CUT = {"horizon": "3d"}
-ROUNDS = 5
+CUT = {"horizon": "48h"}
+ROUNDS = 3
 REPLICATIONS = 16
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 BARE = f"""
 import sys
@@ -57,7 +59,7 @@ def test_two_workers_reach_85_percent_of_two_bare_processes(tmp_path: Path) -> N
     children = [
         subprocess.Popen(
             [sys.executable, "-c", BARE], cwd=ROOT, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_THREAD,
         )
         for _ in range(2)
     ]  # fmt: skip
