@@ -170,7 +170,7 @@ def test_a_part_that_does_not_stop_is_killed(monkeypatch):
 def test_a_part_that_never_answers_is_given_up(monkeypatch):
     monkeypatch.setattr(serve, "START_S", 0.5)
     silent = "import time; time.sleep(60)"
-    with pytest.raises(ServeError, match="the page does not answer at http://127.0.0.1"):
+    with pytest.raises(ServeError, match=r"the page does not answer at http://127\.0\.0\.1"):
         serve.serve([part("page", silent, free_port())], {}, print)
 
 

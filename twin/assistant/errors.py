@@ -4,8 +4,6 @@ No message holds a key, a header, a prompt or a customer's text, and none repeat
 servers quote keys and prompts.
 """
 
-
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What agents do with tickets: take them, name the category, answer, approve, reopen, close."""
 
-
-
 from __future__ import annotations
 
 import time

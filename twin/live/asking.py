@@ -1,7 +1,5 @@
 """Asking the assistant live: one question at a time, at most so many at once, never for ever."""
 
-
-
 from __future__ import annotations
 
 import logging

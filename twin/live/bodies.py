@@ -1,7 +1,5 @@
 """What a request may say: the models that check bodies and from which the API is described."""
 
-
-
 from __future__ import annotations
 
 import json

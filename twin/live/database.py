@@ -1,7 +1,5 @@
 """Opening the store's database: SQLite or PostgreSQL, set up so that what is committed stays."""
 
-
-
 from __future__ import annotations
 
 import errno

@@ -4,8 +4,6 @@ Receive, categorize, respond, update status, collect feedback: by the same scena
 assistant and the same table of transitions; agents are people who use the page.
 """
 
-
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """Bounds on what clients may ask: how often each, and how many at once."""
 
-
-
 from __future__ import annotations
 
 import threading

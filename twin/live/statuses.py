@@ -1,7 +1,5 @@
 """Which status may follow which: the table of transitions, asked by name."""
 
-
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ transitions and only from the status that the caller saw, so two who change one 
 cannot both win.
 """
 
-
-
 from __future__ import annotations
 
 import hashlib

@@ -3,8 +3,6 @@
 Moments are seconds since 1970 (UTC) as floats, columns ``..._s`` of calls are lengths in seconds.
 """
 
-
-
 from __future__ import annotations
 
 from collections.abc import Callable
