@@ -77,8 +77,11 @@ class Server:
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(30)
 
+    def connect(self, timeout=30):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
     def ask(self, method, path, body=None, headers=None, timeout=30):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = self.connect(timeout)
         try:
             content = None if body is None else json.dumps(body).encode()
             connection.request(method, path, content, {**JSON_TYPE, **(headers or {})})
@@ -121,9 +124,7 @@ def submit_all(server, total, writers, kills):
             while True:
                 try:
                     if connection is None:
-                        connection = http.client.HTTPConnection(
-                            "127.0.0.1", server.port, timeout=20
-                        )
+                        connection = server.connect()
                     connection.request("POST", "/submit_feedback", json.dumps(body), headers)
                     answer = connection.getresponse()
                     answer.read()

@@ -82,7 +82,9 @@ def test_workers_change_nothing(desk: Scenario) -> None:
 @pytest.mark.network
 @pytest.mark.enable_socket
 @pytest.mark.filterwarnings("ignore")
-def test_a_cluster_changes_nothing(desk: Scenario, cluster: str, tmp_path: Path) -> None:
+def test_a_cluster_changes_nothing(
+    desk: Scenario, cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here = twin.study(STUDY | {"scenario": desk})
     there = twin.study(STUDY | {"scenario": desk}, cluster=cluster, out=tmp_path)
     assert_frame_equal(here.frame, there.frame)
@@ -100,6 +102,7 @@ def test_a_cluster_changes_nothing(desk: Scenario, cluster: str, tmp_path: Path)
     again = twin.study(STUDY | {"scenario": desk}, cluster=cluster, progress=kill_one)
     assert killed
     assert_frame_equal(here.frame, again.frame)
+    monkeypatch.setattr(engine, "_CONNECT_S", 1.0)
     with pytest.raises(engine.ClusterError, match="no Dask scheduler answers"):
         twin.study(STUDY | {"scenario": desk}, cluster="tcp://127.0.0.1:1")
 

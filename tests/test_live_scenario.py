@@ -1,6 +1,7 @@
 """From the live desk's history to a scenario: what went in is what the twin plays."""
 
 import json
+import os
 import random
 import threading
 import time
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 import twin
 from tests.live_desk import MODEL, Small
-from tests.live_server import environment, served
+from tests.live_server import ROOT, environment, scenario_file, served
 from twin.cli import app
 from twin.faults import ScenarioError
 from twin.live.history import read_history, sample_of
@@ -128,6 +129,11 @@ def test_a_fortnight_becomes_a_scenario(small, tmp_path):
     lessons = json.loads((tmp_path / "measured-feedback.json").read_text(encoding="utf-8"))
     assert len(lessons) == 160
     assert str(tmp_path) not in out.read_text(encoding="utf-8")
+    # What was learned live is what a desk that learns starts from.
+    learning = {"assistant.backend": "embedded", "assistant.learning.mode": "examples"}
+    assert twin.load(out, learning).assistant.learning.feedback == str(
+        tmp_path / "measured-feedback.json"
+    )
 
     results = twin.run(desk, replications=2, out=tmp_path / "results")
     kpis = results.summary().set_index(["kpi", "group"])["value"]
@@ -153,16 +159,17 @@ def test_response_times_are_as_measured(small, tmp_path):
 
 def test_ratings_are_as_measured(small, tmp_path):
     rng = random.Random(1)
-    ratings = rng.choices([1, 2, 3, 4, 5], [13, 2, 3, 13, 69], k=2000)
+    ratings = rng.choices([1, 2, 3, 4, 5], [13, 2, 3, 13, 69], k=600)
     for k, rating in enumerate(ratings):
         answered(small.store, MONDAY + 20 * k, rating=rating)
     out = tmp_path / "measured.toml"
     notes = write_scenario(read_history(small.store), out)
-    assert any("2000 ratings" in note for note in notes)
-    changes = {"assistant.confidence_threshold": 0, "agents.all.heads": 50}
+    assert any("600 ratings" in note for note in notes)
+    # Live ratings are of the first answer; the twin's are of the last, so here nobody comes back.
+    changes = {"assistant.confidence_threshold": 0, "customers.reopen_rate": 0}
     results = twin.run(twin.load(out, changes), replications=2, out=tmp_path / "results")
     kpis = results.summary().set_index(["kpi", "group"])["value"]
-    assert kpis["rating_mean", ""] == pytest.approx(np.mean(ratings), abs=0.15)
+    assert kpis["rating_mean", ""] == pytest.approx(np.mean(ratings), abs=0.2)
 
 
 def test_the_trace_plays_the_tickets_that_came(small, tmp_path):
@@ -266,6 +273,8 @@ def test_on_the_command_line(small, tmp_path, monkeypatch):
 
 # The proof: minutes that it had not seen
 
+MINUTES = float(os.environ.get("TWIN_LIVE_MINUTES", "8"))
+
 
 def drive(server, rate, seconds, texts, seed):
     """Tickets at random moments, whatever becomes of the ones before."""
@@ -319,30 +328,27 @@ def test_the_twin_of_a_local_model_predicts_minutes_it_had_not_seen(tmp_path, ca
         default_gguf()
     except LocalModelError as error:
         pytest.skip(str(error))
-    from tests.live_server import ROOT
     from twin.corpus import load_corpus
-    from twin.report.toml import dump
 
-    base = (ROOT / "scenarios" / "baseline.toml").as_posix()
-    scenario = tmp_path / "local.toml"
-    assistant = {
-        "model": DEFAULT_MODEL, "articles": 1, "confidence_threshold": 0.0, "review_categories": [],
-        "max_tokens": {"categorize": 40, "respond": 40},
-    }  # fmt: skip
-    provider = {"plan": "unlimited", "concurrency": 1, "retries": 0}
-    text = dump({"extends": base, "assistant": assistant, "provider": provider})
-    scenario.write_text(text, encoding="utf-8")
+    # Short prompts and answers: enough tickets for quantiles in a few minutes.
+    limits = {"categorize": 40, "respond": 20}
+    scenario = scenario_file(
+        tmp_path, model=DEFAULT_MODEL, retrieval=False, confidence_threshold=0.0,
+        review_categories=[], max_tokens=limits,
+    )  # fmt: skip
     texts = load_corpus(str(ROOT / "scenarios" / "corpus" / "tickets.csv")).texts
     database = str(tmp_path / "desk.sqlite")
     with serve_model() as url:
         env = environment() | {"GROQ_BASE_URL": url, "GROQ_API_KEY": "local"}
-        options = ("--backend", "groq", "--timeout", "100")
+        more = ("provider.concurrency=1", "provider.retries=0", "agents={}")
+        options = ["--backend", "groq", "--timeout", "100"]
+        options += [word for change in more for word in ("--set", change)]
         with served(tmp_path, database, *options, scenario=scenario, env=env) as server:
             began = time.monotonic()
             for text in texts[:10]:
                 server.ask("POST", "/process_ticket", {"description": text}, timeout=120)
             alone_s = (time.monotonic() - began) / 10
-            found = predict(tmp_path, database, server, 0.3 / alone_s, 240, texts)
+            found = predict(tmp_path, database, server, 0.3 / alone_s, MINUTES * 60, texts)
     predicted, measured, number, seen = found
     with capsys.disabled():
         print(f"\na ticket alone {alone_s:.3f} s; {number} tickets unseen; p50 and p90: twin "

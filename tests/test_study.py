@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import twin
 from twin import replication
 from twin.cli import app
+from twin.plots.study_grid import study_grid
 from twin.records import TABLES
 from twin.scenario import Scenario
 from twin.sensitivity import crossings, effects
@@ -240,6 +241,22 @@ def test_crossings_are_found_for_each_setting_of_the_other_factors() -> None:
         crossings(study, "service_level", "plan", 0.6)
 
 
+def test_a_picture_has_a_chart_a_figure_and_the_values_of_the_frame(plan: dict[str, Any]) -> None:
+    found = twin.study(plan)
+    figure = study_grid(found)
+    assert figure is not None
+    assert len(figure.axes) == len(SHOWN)
+    lines = [sorted(line.get_ydata()) for line in figure.axes[0].lines]
+    drawn = [line for line in lines if len(line) > 1]  # the others are dots beside the labels
+    summary = found.summary()
+    rows = summary[(summary["kpi"] == "service_level") & (summary["group"] == "")]
+    # Both factors have two levels: the first of them goes along.
+    wanted = [sorted(part["value"]) for _, part in rows.groupby("agents.all.heads")]
+    assert sorted(drawn) == sorted(wanted)
+    texts = {"crew": {"one": {"agents.all.heads": 1}, "two": {"agents.all.heads": 2}}}
+    assert study_grid(twin.study(plan | {"factors": texts})) is None
+
+
 STUDY_TOML = """
 question = "How many agents?"
 scenario = "desk.toml"
@@ -282,6 +299,7 @@ def test_the_command_study_answers_and_resumes(files: Path) -> None:
     for words in ("heads: How many agents?", "service_level", "Where service_level crosses 80.0 %",
                   "Main effects", "results: "):  # fmt: skip
         assert words in done.output
+    assert len([*files.glob("out/studies/heads/*/figure.svg")]) == 1
     again = twin_command(files, "study")
     assert "played 0 replications, 6 were there from before" in again.output
     data = json.loads(twin_command(files, "study", "--json").stdout)

@@ -5,6 +5,7 @@ Thin, as `twin.cli`, which registers them; whatever is slow to import is importe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -302,7 +303,9 @@ def llm(
         from twin.assistant.local_server import DEFAULT_MODEL, serve
 
         _err.print("loading ...")
-        with serve(gguf, port=port, threads=threads, context=context) as url:
+        served = serve(gguf, port=port, threads=threads, context=context)
+        # Ctrl-C is how it ends, as soon as there is something to end.
+        with served as url, contextlib.suppress(KeyboardInterrupt):
             _out.print("ready; in another terminal:", soft_wrap=True)
             _out.print(f"export GROQ_BASE_URL={url}", soft_wrap=True)
             _out.print("export GROQ_API_KEY=local", soft_wrap=True)
@@ -311,9 +314,6 @@ def llm(
             keys = f"--set assistant.backend=groq --set assistant.model={name}"
             _out.print(f"twin run SCENARIO {keys} --set provider.concurrency=1", soft_wrap=True)
             sys.stdout.flush()
-            try:
-                while True:
-                    time.sleep(3600)
-            except KeyboardInterrupt:
-                pass
+            while True:
+                time.sleep(3600)
         _err.print("stopped")

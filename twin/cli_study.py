@@ -77,6 +77,7 @@ def study(
                 resume=resume,
                 progress=progress,
             )
+        _draw(found)
         if as_json:
             typer.echo(json.dumps(as_data(found), ensure_ascii=False, indent=2))
         else:
@@ -149,7 +150,7 @@ def search(
         from twin.searches import search as run_search
         from twin.study_tables import as_rows, plain_table
 
-        with progress_of(0, shown=not (quiet or as_json)) as progress:
+        with progress_of(0, shown=not (quiet or as_json), what="settings") as progress:
             found = run_search(
                 file,
                 replications=replications,
@@ -215,3 +216,12 @@ def _show_study(found: StudyResults, *, with_effects: bool) -> None:
         out.print(f"played {found.played} replications, {there} were there from before")
     if found.path is not None:
         out.print(f"results: {found.path}", soft_wrap=True)
+
+
+def _draw(found: StudyResults) -> None:
+    """Write the picture of a study into its folder, where its factors lend themselves to one."""
+    from twin.plots.study_grid import study_grid
+
+    figure = study_grid(found)
+    if figure is not None and found.path is not None:
+        figure.savefig(found.path / "figure.svg", metadata={"Date": None})

@@ -80,14 +80,16 @@ def each(items: list[Any], read: Any) -> list[Any]:
 
 
 @contextmanager
-def progress(total: int, shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+def progress(
+    total: int, shown: bool, what: str = "replications"
+) -> Iterator[Callable[[int, int], None] | None]:
     """A bar on a terminal, a line now and then elsewhere; both on stderr."""
     if not shown:
         yield None
     elif err.is_terminal:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-        columns = ("replications", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (what, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=err, transient=True) as bar:
             task = bar.add_task("", total=total)
             yield lambda done, of: bar.update(task, completed=done, total=of)
@@ -98,7 +100,7 @@ def progress(total: int, shown: bool) -> Iterator[Callable[[int, int], None] | N
             nonlocal last
             if time.monotonic() - last > _EVERY_S:
                 last = time.monotonic()
-                err.print(f"{done} of {of} replications")
+                err.print(f"{done} of {of} {what}")
 
         yield say
 

@@ -16,7 +16,7 @@ from scipy.stats import qmc
 from twin.checks import check
 from twin.faults import Fault, ScenarioError
 from twin.scenario import Scenario
-from twin.scenario_file import _clean_name
+from twin.scenario_file import clean_name
 from twin.study_file import Plan, Range, unit_of
 
 # More would be a slip of the pen: each is played several times.
@@ -217,4 +217,4 @@ def _name(number: int, base: dict[str, Any], shown: dict[str, Any]) -> str:
     if base and not shown:
         return str(base["base"])
     words = [*base.values(), *(f"{name.split('.')[-1]}={value}" for name, value in shown.items())]
-    return _clean_name(" ".join([f"p{number}", *map(str, words)]))
+    return clean_name(" ".join([f"p{number}", *map(str, words)]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from importlib import import_module
@@ -22,6 +23,8 @@ R = TypeVar("R")
 # A task that was in hand this often when a worker died is played alone; if one dies then, the
 # task is to blame.
 _SUSPECT = 2
+# A scheduler that does not answer by then is not there.
+_CONNECT_S = 10.0
 
 
 class ClusterError(ConnectionError):
@@ -118,6 +121,8 @@ def _where(
     if cluster is None:
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+        # It replaces workers that grew by too much, and says so to nobody who could do something.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
         # One thread a worker: the workers are the parallelism. Orphans of a killed run end soon.
         settings = {"backend": "loky", "n_jobs": workers, "inner_max_num_threads": 1}
         yield settings | {"idle_worker_timeout": 30}, workers, (TerminatedWorkerError,)
@@ -157,7 +162,7 @@ def connect(cluster: str) -> Any:
         reason = "a cluster needs Dask: pip install 'support-desk-twin[cluster]'"
         raise ClusterError(reason) from None
     try:
-        client = distributed.Client(cluster, timeout=10, set_as_default=False)
+        client = distributed.Client(cluster, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError):
         raise ClusterError(f"{cluster}: no Dask scheduler answers there") from None
     try:

@@ -66,7 +66,7 @@ def load(path: str | Path, changes: Mapping[str, Any] | None = None) -> Scenario
     """
     path = Path(path)
     data = _read(path, ())
-    data.setdefault("name", _clean_name(path.stem))
+    data.setdefault("name", clean_name(path.stem))
     for key, value in (changes or {}).items():
         _assign(data, key, value, str(path))
     scenario = from_data(data, str(path))
@@ -109,13 +109,14 @@ def vary(scenario: Scenario, changes: Mapping[str, Any], name: str | None) -> Sc
         data["name"] = name
     elif "name" not in changes and changes:
         label = " ".join(f"{key}={value}" for key, value in changes.items())
-        data["name"] = _clean_name(f"{scenario.name} {label}")
+        data["name"] = clean_name(f"{scenario.name} {label}")
     varied = from_data(data, scenario.name)
     varied._path = scenario._path
     return varied
 
 
-def _clean_name(text: str) -> str:
+def clean_name(text: str) -> str:
+    """The text as a name that scenarios may have."""
     allowed = (c if c.isascii() and (c.isalnum() or c in " ._+=,@-") else "-" for c in text)
     return "".join(allowed).lstrip(" ._+=,@-")[:120] or "scenario"
 

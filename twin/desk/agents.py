@@ -35,6 +35,15 @@ class Visit(Happening):
     As a process's event it happens when the agent is done or the customer has left.
     """
 
+    deadline_s = inf
+    remaining_s = nan
+    abandoned = False
+    misrouted = False
+    fresh = True
+    place = (0, 0)
+    row = -1
+    ends_s = inf
+
     def __init__(
         self, clock: Clock, ticket: int, category: int, activity: int, repeat: int
     ) -> None:
@@ -44,14 +53,6 @@ class Visit(Happening):
         self.activity = activity
         self.repeat = repeat
         self.queued_s = clock.now
-        self.deadline_s = inf
-        self.remaining_s = nan
-        self.abandoned = False
-        self.misrouted = False
-        self.fresh = True
-        self.place = (0, 0)
-        self.row = -1
-        self.ends_s = inf
 
 
 @dataclass(eq=False)

@@ -47,12 +47,14 @@ class Happening(Event):
     and a run makes several a ticket.
     """
 
+    # Of the class: the same for all of them.
+    _ok = True
+    _value = None
+
     def __init__(self, env: simpy.Environment) -> None:
-        # Not Event.__init__: these are its four lines with the outcome set.
+        # Not Event.__init__: these are its lines without the outcome.
         self.env = env
         self.callbacks = []
-        self._ok = True
-        self._value = None
 
 
 class Process:

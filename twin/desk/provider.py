@@ -68,19 +68,18 @@ class Quota:
 class Attempt(Happening):
     """A request on its way: it waits for a free connection, is sent, and is answered or refused."""
 
+    started_s = 0.0
+    retry_after_s = 0.0
+
     def __init__(self, clock: Clock, ticket: int, lines: Lines) -> None:
         # As in Happening, without the call: two of these are made for every ticket.
         self.env = clock
         self.callbacks = []
-        self._ok = True
-        self._value = None
         self.ticket = ticket
         self.latency_s = lines.latency_s[ticket]
         self.tokens_in = lines.prompt_tokens[ticket]
         self.tokens_out = lines.completion_tokens[ticket]
         self.outcome = lines.outcome[ticket]
-        self.started_s = clock._now
-        self.retry_after_s = 0.0
 
 
 class Provider:

@@ -130,8 +130,8 @@ _FAULTS: list[tuple[type[Exception], int, str | None, float | None]] = [
     (Conflict, 409, None, 2.0),
     (NoSuchTicket, 404, "there is no such ticket", None),
     (Busy, 503, "too many tickets are being answered: try again in a moment", 2.0),
-    (StoreFull, 507, "there is no room left to keep anything; nothing was changed", 60.0),
-    (StoreError, 503, "the store cannot be used now; nothing was changed", 5.0),
+    (StoreFull, 507, "there is no room left to keep this: send it again later", 60.0),
+    (StoreError, 503, "the store cannot be used now: send this again later", 5.0),
 ]
 
 
@@ -145,9 +145,9 @@ def _faults(app: Flask) -> None:
                     _log.error("%s: %s", type(error).__name__, error)
                 return _fault(status, words or str(error), retry_s)
         if isinstance(error, Failed):
-            ticket = getattr(error, "ticket", {})
-            more = {"ticket_id": ticket["id"], "status": ticket["status"]} if ticket else {}
-            return _fault(error.status, FAILED, None, **more)
+            assert error.ticket is not None
+            kept = {"ticket_id": error.ticket["id"], "status": error.ticket["status"]}
+            return _fault(error.status, FAILED, None, **kept)
         if isinstance(error, HTTPException) and error.code is not None:
             response = _fault(error.code, error.name.lower())
             allowed = getattr(error, "valid_methods", None)

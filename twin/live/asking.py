@@ -52,10 +52,13 @@ class Failed(RuntimeError):
     ----------
     status : int
         HTTP status that fits.
+    ticket : dict or None
+        What became of the ticket that was asked about.
     """
 
     def __init__(self, status: int, reason: str) -> None:
         self.status = status
+        self.ticket: dict[str, Any] | None = None
         super().__init__(reason)
 
 
@@ -80,8 +83,6 @@ class Asker:
     scenario : Scenario
     categories : tuple of str
     corpus : Corpus or None
-    timeout_s : float
-        Longest that a call may take, its wait for a place included.
     build : callable, optional
         Makes an assistant; `twin.assistant.backends.build` by default.
     """
@@ -91,7 +92,6 @@ class Asker:
         scenario: Scenario,
         categories: tuple[str, ...],
         corpus: Corpus | None,
-        timeout_s: float,
         build: Build = build_backend,
     ) -> None:
         self.backend = scenario.assistant.backend
@@ -99,7 +99,6 @@ class Asker:
         self._scenario = scenario.vary({"assistant.recording": None}, name=scenario.name)
         self._categories = categories
         self._corpus = corpus
-        self._timeout_s = timeout_s
         self._build = build
         self._free = threading.Semaphore(self.places)
         self._building = threading.Lock()
@@ -156,6 +155,7 @@ class Asker:
         ticket: dict[str, Any],
         category: int | None,
         calls: list[dict[str, Any]],
+        deadline: float,
         model: str | None = None,
     ) -> Said:
         """Ask about a ticket.
@@ -169,6 +169,8 @@ class Asker:
             For respond: index of the category to answer in.
         calls : list of dict
             Gets one row more, whatever happens.
+        deadline : float
+            When to give up (on the clock of `time.monotonic`), waits for a place included.
         model : str, optional
             Instead of the ticket's.
 
@@ -196,7 +198,7 @@ class Asker:
         }
         calls.append(row)
         try:
-            return self._within(step, ticket, category, model, row)
+            return self._within(step, ticket, category, model, deadline, row)
         finally:
             row["ended_at"] = time.time()
             if row["outcome"] == OUTCOMES[OK] and self.backend != "groq":
@@ -204,10 +206,15 @@ class Asker:
                 row["latency_s"] = row["ended_at"] - row["started_at"]
 
     def _within(
-        self, step: Step, ticket: dict[str, Any], category: int | None, model: str, row: Any
+        self,
+        step: Step,
+        ticket: dict[str, Any],
+        category: int | None,
+        model: str,
+        deadline: float,
+        row: dict[str, Any],
     ) -> Said:
-        deadline = time.monotonic() + self._timeout_s
-        if not self._free.acquire(timeout=self._timeout_s):
+        if not self._free.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
             raise Failed(504, "all places at the assistant stayed taken")
         row["started_at"] = time.time()
         box: list[Answers | BaseException] = []

@@ -13,12 +13,13 @@ from typing import Any
 
 from twin.assistant.backends import build as build_backend
 from twin.assistant.knowledge import load_knowledge
+from twin.assistant.protocol import Step
 from twin.corpus import load_corpus
 from twin.demand import category_names
-from twin.live.asking import Asker, Build, Failed
+from twin.live.asking import Asker, Build, Failed, Said
 from twin.live.bodies import FeedbackIn, TicketIn
 from twin.live.shapes import answered
-from twin.live.store import Row, Store
+from twin.live.store import Change, Row, Store
 from twin.records import (
     BY_ASSISTANT,
     CATEGORIZED,
@@ -32,7 +33,7 @@ from twin.records import (
 )
 from twin.scenario import Scenario
 
-# Longest time for both calls of a ticket together, in seconds.
+# Longest time for all calls of a ticket together, in seconds.
 TIMEOUT_S = 60.0
 # A desk that died is not waited for longer than its calls could have taken, and this.
 _MARGIN_S = 15.0
@@ -62,7 +63,7 @@ class Desk:
         The assistant and its rules, the categories, the targets.
     store : Store
     timeout_s : float, optional
-        Longest time for a model call.
+        Longest time for all model calls of a ticket together.
     build : callable, optional
         Makes the assistant; `twin.assistant.backends.build` by default.
 
@@ -88,8 +89,9 @@ class Desk:
         if folder is not None:
             articles = load_knowledge(folder).articles
             self._titles = {slug: article.title for slug, article in articles.items()}
-        self.asker = Asker(scenario, self.categories, corpus, timeout_s, build)
-        self.lease_s = 2 * timeout_s + _MARGIN_S
+        self.asker = Asker(scenario, self.categories, corpus, build)
+        self._timeout_s = timeout_s
+        self.lease_s = timeout_s + _MARGIN_S
         review = scenario.assistant.review_categories
         self._for_review = set(self.categories if "*" in review else review)
         self._for_agents = set(scenario.assistant.human_categories)
@@ -146,14 +148,15 @@ class Desk:
         ------
         Failed, StoreError
         """
-        changes: list[tuple[str, float, str]] = []
+        changes: list[Change] = []
         values: Row = {"held_until": None}
         calls: list[Row] = []
         failure: Failed | None = None
+        deadline = time.monotonic() + self._timeout_s
         try:
-            going = not from_scratch or self._categorize(ticket, changes, values, calls)
+            going = not from_scratch or self._categorize(ticket, changes, values, calls, deadline)
             if going:
-                self._respond(ticket, changes, values, calls)
+                self._respond(ticket, changes, values, calls, deadline)
         except Failed as error:
             failure = error
             changes.append((STATUSES[ESCALATED], time.time(), "assistant"))
@@ -168,23 +171,27 @@ class Desk:
             moved = self.store.ticket(ticket["id"])
             assert moved is not None
         elif failure is not None:
-            failure.ticket = moved  # type: ignore[attr-defined]
+            failure.ticket = moved
             raise failure
         note = FOR_REVIEW if moved["status"] == STATUSES[PENDING_REVIEW] else FOR_AGENTS
         return answered(moved, note, calls)
 
-    def _ask(self, step: Any, ticket: Row, category: int | None, calls: list[Row]) -> Any:
+    def _ask(
+        self, step: Step, ticket: Row, category: int | None, calls: list[Row], deadline: float
+    ) -> Said:
         settings = self.scenario.assistant
         try:
-            return self.asker.ask(step, ticket, category, calls)
+            return self.asker.ask(step, ticket, category, calls, deadline)
         except Failed:
             if settings.on_failure != "fallback":
                 raise
-            return self.asker.ask(step, ticket, category, calls, settings.fallback_model)
+            return self.asker.ask(step, ticket, category, calls, deadline, settings.fallback_model)
 
-    def _categorize(self, ticket: Row, changes: Any, values: Row, calls: list[Row]) -> bool:
+    def _categorize(
+        self, ticket: Row, changes: list[Change], values: Row, calls: list[Row], deadline: float
+    ) -> bool:
         """Name the category; whether the assistant goes on from there."""
-        said = self._ask("categorize", ticket, None, calls)
+        said = self._ask("categorize", ticket, None, calls, deadline)
         name = self.categories[said.category]
         # A guess that is not sure enough is kept, too: the agent may find it useful.
         values |= {"category": name, "confidence": said.confidence}
@@ -199,11 +206,14 @@ class Desk:
         changes.append((STATUSES[ESCALATED], now, "assistant"))
         return False
 
-    def _respond(self, ticket: Row, changes: Any, values: Row, calls: list[Row]) -> None:
+    def _respond(
+        self, ticket: Row, changes: list[Change], values: Row, calls: list[Row], deadline: float
+    ) -> None:
         name = values.get("category") or ticket["category"]
         changes.append((STATUSES[IN_PROGRESS], time.time(), "assistant"))
-        said = self._ask("respond", ticket, self.categories.index(name), calls)
+        said = self._ask("respond", ticket, self.categories.index(name), calls, deadline)
         written = said.written
+        assert written is not None
         values |= {
             "draft": written.text,
             "prompt_version": calls[-1]["prompt_version"],
@@ -257,8 +267,8 @@ class Desk:
             values["model"] = body.model or ticket["model"]
             # An agent's words are not the model's to learn from.
             if ticket["resolved_by"] == WORKERS[BY_ASSISTANT]:
-                values |= {name: ticket[name] for name in ("prompt_version",)}
-                values["answer"] = ticket["response"]
+                values |= {"answer": ticket["response"]}
+                values["prompt_version"] = ticket["prompt_version"]
         return self.store.add_feedback(values)[0]
 
     def due(self, ticket: Mapping[str, Any]) -> dict[str, float]:

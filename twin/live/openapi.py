@@ -31,7 +31,7 @@ _WHY = {
     "502": "The provider failed; the ticket is kept for an agent.",
     "503": "Too busy, or the provider or the store is not there.",
     "504": "The provider was too slow; the ticket is kept for an agent.",
-    "507": "The store's disk is full; nothing was changed.",
+    "507": "The store's disk is full.",
 }
 _ALWAYS = ("421", "429", "500", "503")
 _WITH_BODY = ("400", "413", "415", "422", "507")

@@ -28,6 +28,8 @@ from twin.records import (
 )
 
 Row = dict[str, Any]
+# A new status, its moment, and by whom: customer, assistant, agent or desk.
+Change = tuple[str, float, str]
 # Statuses in which the assistant may be at work.
 WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
 
@@ -156,7 +158,7 @@ class Store:
     def move(
         self,
         ticket: Mapping[str, Any],
-        changes: Sequence[tuple[str, float, str]],
+        changes: Sequence[Change],
         values: Mapping[str, Any],
         calls: Sequence[Mapping[str, Any]] = (),
     ) -> Row | None:
@@ -166,7 +168,7 @@ class Store:
         ----------
         ticket : mapping
             As the caller saw it.
-        changes : sequence of (str, float, str)
+        changes : sequence of Change
             Each new status with its moment and by whom.
         values : mapping
             New values of the ticket's other columns.
