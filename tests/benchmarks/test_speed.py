@@ -30,6 +30,7 @@ from twin.calendars import staffing
 from twin.demand import draw
 from twin.desk import simulate, simulation
 from twin.desk.ledger import Ledger
+from twin.records import HANDLE
 from twin.scenario_file import load
 
 ROOT = Path(__file__).parents[2]
@@ -253,20 +254,18 @@ class Silent(Ledger):
 
     def __init__(self, *given):
         super().__init__(*given)
-        self.calls.add = self.calls.pack = lambda *_: None
+        self.calls.add = self.calls.pack = self.status = self._nothing
 
-    def status(self, *_):
+    @staticmethod
+    def _nothing(*_):
         pass
 
-    status_at = rated = never_served = handed_over = status
+    status_at = rated = never_served = handed_over = log = _nothing
 
     def picked_up(self, ticket, pool, activity, queued_s, ended_s, fresh):
-        if fresh and activity == 0:
+        if fresh and activity == HANDLE:
             self.responded(ticket)
         return -1
-
-    def log(self, *_):
-        return None
 
 
 def test_cost_of_recording(benchmark, say, monkeypatch):
