@@ -7,7 +7,7 @@ import pytest
 from scipy import signal, stats
 
 import twin
-from twin.batches import BATCHES, batch_means, lag_correlation
+from twin.stats.batches import BATCHES, batch_means, lag_correlation
 
 
 def autoregressive(generator, n, correlation, mean=7.0):

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import twin
 from twin import replication, schema_docs
-from twin.cli import app, starter
+from twin.cli.app import app, starter
 from twin.explain import differences
 from twin.kpis import kpi_table
 from twin.wording import MAIN_FIGURES, amount, duration, with_interval
@@ -296,7 +296,7 @@ def test_version_and_help() -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys, twin.cli\n"
+        "import sys, twin.cli.app\n"
         "heavy = {'numpy', 'pandas', 'scipy', 'simpy', 'pyarrow', 'pydantic', 'joblib', 'groq'}\n"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)\n"
     )

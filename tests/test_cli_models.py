@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from twin.assistant import catalogue
 from twin.assistant.replies import Reply
-from twin.cli import starter
-from twin.cli_models import register
+from twin.cli.app import starter
+from twin.cli.models import register
 
 CORPUS = starter() / "corpus" / "tickets.csv"
 QUESTIONS = starter() / "corpus" / "questions.csv"
@@ -83,7 +83,7 @@ def test_an_old_price_is_marked(twin, monkeypatch):
         def today(cls):
             return cls(2028, 1, 1)
 
-    monkeypatch.setattr("twin.cli_models.date", Later)
+    monkeypatch.setattr("twin.cli.models.date", Later)
     shown = twin("models")
     assert "0.075!" in shown.stdout
     assert "more than a year ago" in shown.stdout

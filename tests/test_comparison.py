@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 import twin
 from twin import storage
-from twin.cli import app
+from twin.cli.app import app
 from twin.comparison import Comparison, compare, join
-from twin.differences import POWER, differences, holm
 from twin.results import Results, Run
+from twin.stats.differences import POWER, differences, holm
 
 PAIRS = {"seed": 1, "start": "2026-01-05", "time_zone": "UTC", "horizon_s": 86400.0,
          "warm_up_s": 0.0, "code": "abc"}  # fmt: skip

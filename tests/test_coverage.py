@@ -21,8 +21,8 @@ from twin.desk import simulate
 from twin.kpis import measure
 from twin.luck import Stream
 from twin.results import Results, Run
-from twin.sequential import wanted_replications
-from twin.stats import ratio_interval, summarize
+from twin.stats.intervals import ratio_interval, summarize
+from twin.stats.sequential import wanted_replications
 from twin.storage import join
 
 pytestmark = pytest.mark.slow

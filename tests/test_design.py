@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import twin
-from twin.design import design
 from twin.faults import ScenarioError
 from twin.scenario import Scenario
-from twin.study_file import StudyFile, read_study
+from twin.studies.design import design
+from twin.studies.file import StudyFile, read_study
 
 STUDIES = Path(__file__).parent.parent / "scenarios" / "studies"
 DESK: dict[str, Any] = {

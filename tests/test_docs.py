@@ -25,7 +25,7 @@ from twin.assistant.backends import build
 from twin.assistant.knowledge import load_knowledge
 from twin.assistant.protocol import Luck, Questions
 from twin.assistant.retrieval_eval import evaluate, read_questions
-from twin.cli import app
+from twin.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from twin.assistant.knowledge import load_knowledge
 from twin.assistant.learning import Lesson, Version
 from twin.corpus import load_corpus
 from twin.scenario_file import ScenarioError, from_data
-from twin.stats import ratio_interval
+from twin.stats.intervals import ratio_interval
 
 STARTER = Path(__file__).parents[1] / "scenarios"
 CORPUS, KNOWLEDGE = str(STARTER / "corpus" / "tickets.csv"), str(STARTER / "knowledge")

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import twin
 from tests.live_desk import MODEL, Small
 from tests.live_server import ROOT, environment, scenario_file, served
-from twin.cli import app
+from twin.cli.app import app
 from twin.faults import ScenarioError
 from twin.live.history import read_history, sample_of
 from twin.live.scenario import hourly_rates, write_scenario

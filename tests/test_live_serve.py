@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from tests.live_server import environment, free_port, scenario_file
 from twin.assistant.errors import NoKey
-from twin.cli import app
+from twin.cli.app import app
 from twin.faults import ScenarioError
 from twin.live import serve
 from twin.live.serve import Part, ServeError, check_port

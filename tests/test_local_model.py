@@ -198,7 +198,7 @@ def test_a_port_in_use_is_named(tmp_path):
 def test_twin_llm_says_how_to_use_it_and_stops_on_ctrl_c(tmp_path):
     if MISSING:
         pytest.skip(f"not installed: {', '.join(MISSING)}")
-    code = "import typer; from twin.cli_models import register as r; a = typer.Typer(); r(a); a()"
+    code = "import typer; from twin.cli.models import register as r; a = typer.Typer(); r(a); a()"
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     command = [sys.executable, "-c", code, "llm", "--port", "0"]
     with subprocess.Popen(

@@ -13,7 +13,7 @@ from twin.assistant.profile import ProfileAssistant, between, measured_latency_s
 from twin.assistant.protocol import Luck, Questions
 from twin.assistant.recorded_calls import MeasuringError, read_sample
 from twin.assistant.replies import Reply
-from twin.cli import starter
+from twin.cli.app import starter
 from twin.corpus import load_corpus
 from twin.scenario import MeasuredStep
 from twin.scenario_file import load

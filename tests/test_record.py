@@ -15,14 +15,14 @@ from typer.testing import CliRunner
 from twin import record as recording_of
 from twin.assistant import pacing
 from twin.assistant.recording import Recording
-from twin.cli_record import register
+from twin.cli.record import register
 from twin.scenario_file import load
 
 pytestmark = [pytest.mark.network, pytest.mark.allow_hosts(["127.0.0.1", "localhost"])]
 KEY = "gsk_SENTINEL_0123456789"
 PROGRAM = """
 import typer
-from twin.cli_record import register
+from twin.cli.record import register
 app = typer.Typer(pretty_exceptions_enable=False)
 register(app)
 app()

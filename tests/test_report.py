@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import twin
 from twin import markup
-from twin.cli import app
+from twin.cli.app import app
 from twin.display import figure_rows
 from twin.report import background, page, toml
 from twin.report.source import Source

@@ -16,7 +16,7 @@ from twin.assistant.errors import NoKey, UnknownPrice
 from twin.assistant.judge import Judge
 from twin.assistant.recording import Recording
 from twin.assistant.replies import Reply
-from twin.cli import app
+from twin.cli.app import app
 from twin.faults import ScenarioError
 from twin.scenario_file import from_data
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import twin
-from twin.design import design
-from twin.study_file import read_study
+from twin.studies.design import design
+from twin.studies.file import read_study
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 FILES = sorted(FOLDER.glob("*.toml"))

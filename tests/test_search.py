@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import twin
-from twin import hunt
 from twin.faults import ScenarioError
 from twin.scenario import Scenario
+from twin.studies import hunt
 
 DESK: dict[str, Any] = {
     "name": "desk",

@@ -17,7 +17,7 @@ from scipy import stats
 
 import twin
 from twin.faults import ScenarioError
-from twin.selection import Selection, kn, ocba
+from twin.stats.selection import Selection, kn, ocba
 
 TRIALS = 200
 

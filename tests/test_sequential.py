@@ -9,8 +9,8 @@ from scipy import stats
 from typer.testing import CliRunner
 
 import twin
-from twin.cli import app
-from twin.sequential import reached, sentences, split_name, wanted_replications
+from twin.cli.app import app
+from twin.stats.sequential import reached, sentences, split_name, wanted_replications
 
 DESK = {
     "horizon": "12h",

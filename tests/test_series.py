@@ -10,7 +10,7 @@ from twin.kpis import measure
 from twin.levels import area, backlog, levels
 from twin.replication import play as play_desk
 from twin.scenario_file import from_data
-from twin.stats import summarize
+from twin.stats.intervals import summarize
 
 DAY = 86400.0
 DESK = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from twin.stats import ratio_interval, summarize
+from twin.stats.intervals import ratio_interval, summarize
 
 NAN = np.nan
 numbers = st.lists(st.floats(-1e3, 1e3, allow_subnormal=False), min_size=2, max_size=12)

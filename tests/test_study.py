@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 
 import twin
 from twin import replication
-from twin.cli import app
+from twin.cli.app import app
 from twin.plots.study_grid import study_grid
 from twin.records import TABLES
 from twin.scenario import Scenario
-from twin.sensitivity import crossings, effects
-from twin.studies import StudyInterrupted
-from twin.study_results import StudyResults
+from twin.studies.results import StudyResults
+from twin.studies.sensitivity import crossings, effects
+from twin.studies.study import StudyInterrupted
 
 DESK: dict[str, Any] = {
     "name": "desk",

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import twin
 from twin import sanity, validate
-from twin.cli import app
+from twin.cli.app import app
 from twin.theory import erlang_a, erlang_bounds, erlang_c, erlang_c_wait
 
 DESK = {

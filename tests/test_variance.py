@@ -8,12 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 import twin
-from twin.cli import app
-from twin.components import SOURCES, components
+from twin.cli.app import app
 from twin.demand import draw
 from twin.desk import simulate
 from twin.luck import Stream
 from twin.replication import _play
+from twin.stats.components import SOURCES, components
 from twin.variance import MODEL, RATERS, split_variance
 
 DESK = {

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import twin
-from twin.cli import app
-from twin.mser import mser5, settling, smooth
+from twin.cli.app import app
+from twin.stats.mser import mser5, settling, smooth
 from twin.warmup import cycle, warm_up
 
 DESK = {

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twin import plots, report, series
-    from twin.batches import batch_means
-    from twin.choice import select
     from twin.comparison import Comparison, compare
     from twin.demand import draw
     from twin.desk import simulate
@@ -26,11 +24,13 @@ if TYPE_CHECKING:
     from twin.results import Results, open_results
     from twin.scenario import Scenario
     from twin.scenario_file import ScenarioError, check, from_data, load
-    from twin.searches import search
-    from twin.sensitivity import crossings, effects
-    from twin.stats import summarize
-    from twin.studies import study
-    from twin.study_results import StudyResults, open_study
+    from twin.stats.batches import batch_means
+    from twin.stats.intervals import summarize
+    from twin.studies.choice import select
+    from twin.studies.results import StudyResults, open_study
+    from twin.studies.search import search
+    from twin.studies.sensitivity import crossings, effects
+    from twin.studies.study import study
     from twin.variance import split_variance
     from twin.warmup import warm_up
 
@@ -70,32 +70,32 @@ __all__ = [
 
 # Loaded when first used: `import twin` and `twin --help` wait for no numpy.
 _HOMES = {
-    "batch_means": "batches",
+    "batch_means": "stats.batches",
     "check": "checks",
     "compare": "comparison",
-    "crossings": "sensitivity",
+    "crossings": "studies.sensitivity",
     "draw": "demand",
-    "effects": "sensitivity",
+    "effects": "studies.sensitivity",
     "from_data": "scenario_file",
     "kpi_table": "kpis",
     "load": "scenario_file",
     "measure": "kpis",
     "open_results": "results",
-    "open_study": "study_results",
+    "open_study": "studies.results",
     "play": "replication",
     "run": "experiment",
-    "search": "searches",
-    "select": "choice",
+    "search": "studies.search",
+    "select": "studies.choice",
     "simulate": "desk",
-    "study": "studies",
+    "study": "studies.study",
     "split_variance": "variance",
-    "summarize": "stats",
+    "summarize": "stats.intervals",
     "warm_up": "warmup",
     "Comparison": "comparison",
     "Results": "results",
     "Scenario": "scenario",
     "ScenarioError": "faults",
-    "StudyResults": "study_results",
+    "StudyResults": "studies.results",
 }
 
 

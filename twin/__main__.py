@@ -1,5 +1,5 @@
 """The command line as ``python -m twin``."""
 
-from twin.cli import main
+from twin.cli.app import main
 
 main()

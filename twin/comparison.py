@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twin.differences import differences
 from twin.faults import nearest
 from twin.kpis import kpi_table
 from twin.results import Results
-from twin.sequential import split_name
+from twin.stats.differences import differences
+from twin.stats.sequential import split_name
 from twin.wording import amount
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Comparison:
     table : DataFrame
         A row a scenario and figure: scenario, kpi, group, unit, baseline, what_if, difference,
         low, high, p, p_adjusted, verdict, replications, more_replications, paired. See
-        `twin.differences.differences` for the numbers. Verdicts: better, worse (higher, lower for
+        `twin.stats.differences` for the numbers. Verdicts: better, worse (higher, lower for
         figures without a better direction), no difference shown, equal (in every replication), not
         known (no data, or too few replications).
     baseline : str

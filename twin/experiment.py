@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from twin import engine, provenance, sequential, storage
+from twin import engine, provenance, storage
 from twin.checks import check
 from twin.faults import Fault, ScenarioError, nearest
 from twin.kpis import KPIS
@@ -25,6 +25,7 @@ from twin.records import RunLog
 from twin.replication import Outcome, Played, Task, lost, play, replicate
 from twin.results import Results, Run
 from twin.scenario import Scenario
+from twin.stats import sequential
 from twin.theory import erlang_bounds
 
 __all__ = ["Interrupted", "Played", "play", "run"]
@@ -142,7 +143,7 @@ class _Study:
 
 @dataclass(frozen=True)
 class _Aim:
-    """How precise some figures are to be; the rule is `twin.sequential`'s."""
+    """How precise some figures are to be; the rule is `twin.stats.sequential`'s."""
 
     precision: Mapping[str, float]
     first: int
@@ -203,8 +204,8 @@ def run(
     precision : mapping of str to float, optional
         Half-width of the 95 % interval wanted by figure ("service_level") or figure and group
         ("service_level:urgent"), in the figure's unit. Replications are added until it is reached;
-        the scenario's own number, 10 or more, is the first stage. See `twin.sequential` for what
-        is promised. The notes say what was reached.
+        the scenario's own number, 10 or more, is the first stage. See `twin.stats.sequential` for
+        what is promised. The notes say what was reached.
     max_replications : int
         With `precision`: never more than these for a scenario.
     keep_logs : bool

@@ -18,11 +18,11 @@ from joblib import cpu_count
 
 import twin
 from twin import comparison, provenance, reference_pages
-from twin.design import design
 from twin.report import page
 from twin.scenario import Scenario
-from twin.study_file import read_study
-from twin.study_results import StudyResults
+from twin.studies.design import design
+from twin.studies.file import read_study
+from twin.studies.results import StudyResults
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("results") / "reference"

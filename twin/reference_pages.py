@@ -15,13 +15,13 @@ from twin.comparison import compare
 from twin.display import label
 from twin.markup import Html, html, table, tag
 from twin.plots import pair, style
-from twin.sensitivity import crossings
+from twin.studies.sensitivity import crossings
 from twin.wording import amount, with_interval
 
 if TYPE_CHECKING:
     from twin.results import Results
     from twin.scenario import Scenario
-    from twin.study_results import StudyResults
+    from twin.studies.results import StudyResults
 
 # Figures that tell desks apart, for the pages that set many beside each other.
 FIGURES = ("service_level", "resolution_within_target", "csat", "categorization_accuracy",

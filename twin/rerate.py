@@ -35,10 +35,10 @@ from twin.assistant.replies import Reply
 from twin.assistant.terms import cost_usd
 from twin.customers import Customers
 from twin.demand import Demand, draw
-from twin.differences import differences
 from twin.records import BY_ASSISTANT, CLOSED, RESOLVED, STATUSES, WORKERS, Column
 from twin.scenario import Scenario
 from twin.scenario_file import from_data
+from twin.stats.differences import differences
 
 COLUMNS = (
     Column("ticket_id", "int32", "", "number of the ticket; only those with an answer written"),
@@ -73,7 +73,7 @@ class Rerated:
     table : DataFrame
         Columns replication and `COLUMNS`.
     figures : DataFrame
-        See `twin.differences.differences`; `what_if` is by the new rater.
+        See `twin.stats.differences.differences`; `what_if` is by the new rater.
     notes : tuple of str
         What the reader must know.
     """

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twin import batches, sanity, stats, storage
+from twin import sanity, storage
 from twin.records import RUN_TABLES, TABLES
+from twin.stats import batches, intervals
 
 if TYPE_CHECKING:
     from twin.records import RunLog
@@ -69,8 +70,8 @@ class Results:
     _checks: pd.DataFrame = field(default_factory=lambda: storage.join([], "sanity"), repr=False)
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
-        """Every figure over its replications, with its interval; see `twin.stats.summarize`."""
-        return stats.summarize(self.kpis, level)
+        """Every figure over its replications, with its interval; see `twin.summarize`."""
+        return intervals.summarize(self.kpis, level)
 
     def _repr_html_(self) -> str:
         from twin.display import results_html
@@ -95,7 +96,7 @@ class Results:
     def long_run(self, scenario: str | None = None) -> pd.DataFrame:
         """Intervals from batch means of the first replication, for a run with just one.
 
-        See `twin.batches.long_run`; the tables must have been saved or kept.
+        See `twin.stats.batches.long_run`; the tables must have been saved or kept.
         """
         name = scenario or self.runs[0].scenario
         run = next(run for run in self.runs if run.scenario == name)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from twin import records, stats
+from twin import records
 from twin.levels import conservation, little
+from twin.stats import intervals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +111,7 @@ def erlang(kpis: pd.DataFrame, scenario: str, bounds: Mapping[str, float]) -> pd
     rows = []
     for name, bound in bounds.items():
         of = kpis[(kpis["kpi"] == name).to_numpy() & (kpis["group"] == "").to_numpy()]
-        value, low, _ = stats.ratio_interval(of["numerator"], of["denominator"], _LEVEL)
+        value, low, _ = intervals.ratio_interval(of["numerator"], of["denominator"], _LEVEL)
         rows.append((scenario, f"Erlang bound, {name}", len(of), bound, value, not low > bound))
     columns = ["scenario", "check", "replications", "expected", "found", "ok"]
     return pd.DataFrame(rows, columns=columns)

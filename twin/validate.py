@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twin import stats, theory
+from twin import theory
+from twin.stats import intervals
 
 if TYPE_CHECKING:
     from twin.scenario import Scenario
@@ -218,7 +219,7 @@ def validate(
         first = results.failures.iloc[0]
         raise RuntimeError(f"{first['scenario']}: {first['type']}: {first['message']}")
     count = sum(len(case.answers) for case in given)
-    table = stats.summarize(results.kpis, 1 - (1 - LEVEL) / count)
+    table = intervals.summarize(results.kpis, 1 - (1 - LEVEL) / count)
     found = {(row["scenario"], row["kpi"], row["group"]): row for row in table.to_dict("records")}
     rows = []
     for case in given:

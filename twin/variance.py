@@ -15,11 +15,11 @@ import pandas as pd
 from twin import engine
 from twin.assistant.backends import build
 from twin.checks import check
-from twin.components import components
 from twin.demand import draw
 from twin.desk import simulate
 from twin.kpis import measure
 from twin.luck import Stream
+from twin.stats.components import components
 
 if TYPE_CHECKING:
     from twin.scenario import Scenario
@@ -63,7 +63,7 @@ def split_variance(
     Returns
     -------
     DataFrame
-        Rows of `twin.components.components` with kpi and unit in front. Figures that some play has
+        Rows of `twin.stats.components` with kpi and unit in front. Figures that some play has
         no data for are left out.
 
     Raises

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from twin import engine
-from twin.mser import Settling, settling
 from twin.replication import play
 from twin.scenario import parse_days
+from twin.stats.mser import Settling, settling
 from twin.wording import duration
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class WarmUp:
         return f"{start}; the scenario's own warm-up is shorter ({own})."
 
     def table(self) -> pd.DataFrame:
-        """A row a figure: figure, suggestion_s, before, usual; see `twin.mser.Settling`."""
+        """A row a figure: figure, suggestion_s, before, usual; see `twin.stats.mser.Settling`."""
         rows = [(k, f.suggestion_s, f.before, f.usual) for k, f in self.figures.items()]
         return pd.DataFrame(rows, columns=["figure", "suggestion_s", "before", "usual"])
 

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from twin.plots import style
 from twin.plots.studies import against_load
-from twin.sensitivity import numbers_of
+from twin.studies.sensitivity import numbers_of
 
 if TYPE_CHECKING:
-    from twin.study_results import StudyResults
+    from twin.studies.results import StudyResults
 
 # More lines in a chart, or charts beside each other, than this cannot be read.
 _MOST_LINES, _MOST_COLUMNS = 6, 4

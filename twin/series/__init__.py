@@ -6,7 +6,7 @@ and gives a tidy frame. Where a figure leaves the warm-up out, its series does, 
 
 A *band* (columns low and high) is the middle 80 % of the replications, interval by interval: how
 much one week differs from another. It is missing with fewer than three. An *interval* is the 95 %
-confidence interval of `twin.stats`.
+confidence interval of `twin.stats.intervals`.
 """
 
 from twin.series.grid import BAND, interval_length

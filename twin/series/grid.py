@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from twin.stats import ratio_interval
+from twin.stats.intervals import ratio_interval
 
 Floats = npt.NDArray[np.float64]
 

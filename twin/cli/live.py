@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from twin.cli_terminal import BAD_INPUT, FAILED, Changes, err, fail, out, plain_errors
+from twin.cli.terminal import BAD_INPUT, FAILED, Changes, err, fail, out, plain_errors
 
 if TYPE_CHECKING:
     from twin.live.serve import Part
@@ -59,7 +59,7 @@ def _errors() -> Iterator[None]:
 
 
 def _scenario(path: Path | None) -> Path:
-    from twin.cli import starter
+    from twin.cli.app import starter
 
     return path or starter() / "live-desk.toml"
 

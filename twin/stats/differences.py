@@ -2,7 +2,7 @@
 
 Under common random numbers replication k of two scenarios is the same customers on the same days,
 so what varies is their difference: it is judged by leaving out the same replication of both in
-turn (the jackknife of `twin.stats`). Where replications do not pair, the two errors add up and the
+turn (the jackknife of `intervals`). Where replications do not pair, the two errors add up and the
 degrees of freedom are those of Welch (1947), Biometrika 34.
 
 With many figures some differ by luck. So p-values are adjusted by the rule of Holm (1979),
@@ -23,8 +23,15 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from twin.stats import Floats, check_level, divide, jackknife_error, leave_one_out, matrices
-from twin.stats import quantile_t as t_quantile
+from twin.stats.intervals import (
+    Floats,
+    check_level,
+    divide,
+    jackknife_error,
+    leave_one_out,
+    matrices,
+)
+from twin.stats.intervals import quantile_t as t_quantile
 
 # Differences below this share of the figures are the rounding of sums of floats.
 _ROUNDING = 1e-9

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from twin.stats import Floats, ratio_interval
+from twin.stats.intervals import Floats, ratio_interval
 
 BATCHES = 40
 _FINER = 10

@@ -17,7 +17,7 @@ from twin.checks import check
 from twin.faults import Fault, ScenarioError
 from twin.scenario import Scenario
 from twin.scenario_file import clean_name
-from twin.study_file import Plan, Range, unit_of
+from twin.studies.file import Plan, Range, unit_of
 
 # More would be a slip of the pen: each is played several times.
 MAX_POINTS = 100_000

@@ -15,19 +15,10 @@ import typer
 from rich.table import Table
 
 import twin
-from twin import (
-    cli_checks,
-    cli_compare,
-    cli_live,
-    cli_models,
-    cli_rate,
-    cli_record,
-    cli_report,
-    cli_study,
-)
-from twin.cli_compare import adds_up, by_batches, half_widths
-from twin.cli_terminal import BAD_INPUT, FAILED, each, err, out, plain_errors
-from twin.cli_terminal import progress as progress_of
+from twin.cli import checks, compare, live, models, rate, record, report, study
+from twin.cli.compare import adds_up, by_batches, half_widths
+from twin.cli.terminal import BAD_INPUT, FAILED, each, err, out, plain_errors
+from twin.cli.terminal import progress as progress_of
 
 if TYPE_CHECKING:
     from twin.results import Results
@@ -232,7 +223,7 @@ def init(
 
 def starter() -> Path:
     """Folder of the starter scenarios: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     inside = package / "starter"
     return inside if inside.is_dir() else package.parent / "scenarios"
 
@@ -250,7 +241,7 @@ def kpis() -> None:
 
 
 for commands in (
-    cli_checks, cli_compare, cli_live, cli_models, cli_rate, cli_record, cli_report, cli_study,
+    checks, compare, live, models, rate, record, report, study,
 ):  # fmt: skip
     commands.register(app)
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from twin.sensitivity import crossings
+from twin.studies.sensitivity import crossings
 from twin.wording import amount, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from twin.study_results import StudyResults
+    from twin.studies.results import StudyResults
 
 
 def points_table(found: StudyResults) -> Table:

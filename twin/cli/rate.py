@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from twin import cli_terminal
-from twin.cli_terminal import BAD_INPUT, FAILED, Json, err, fail, out, plain_errors
+from twin.cli import terminal
+from twin.cli.terminal import BAD_INPUT, FAILED, Json, err, fail, out, plain_errors
 
 if TYPE_CHECKING:
     from twin.rerate import Rerated
@@ -64,12 +64,12 @@ def _print(done: Rerated, as_json: bool) -> None:
     from rich.table import Table
 
     if as_json:
-        cli_terminal.print_json(
+        terminal.print_json(
             {
                 "path": str(done.path),
                 "before": done.before,
                 "after": done.after,
-                "figures": cli_terminal.records(done.figures),
+                "figures": terminal.records(done.figures),
                 "notes": list(done.notes),
             }
         )

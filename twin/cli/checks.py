@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from twin.cli_terminal import (
+from twin.cli.terminal import (
     BAD_INPUT,
     FAILED,
     Changes,
@@ -142,7 +142,7 @@ def variance(
 
 
 def _show_components(found: pd.DataFrame) -> None:
-    from twin.components import SOURCES
+    from twin.stats.components import SOURCES
     from twin.wording import amount
 
     table = Table(box=None, pad_edge=False, header_style="bold")

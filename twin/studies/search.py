@@ -16,11 +16,11 @@ from typing import Any
 import pandas as pd
 
 from twin.faults import Fault, ScenarioError
-from twin.hunt import Hunt, Setting
 from twin.scenario import Scenario
-from twin.studies import store_for
-from twin.study_file import read_study
-from twin.study_store import Progress
+from twin.studies.file import read_study
+from twin.studies.hunt import Hunt, Setting
+from twin.studies.store import Progress
+from twin.studies.study import store_for
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def search(
     Parameters
     ----------
     source : path or mapping
-        A study with `minimise` and `targets`, see `twin.study_file.StudyFile`; its design does not
-        apply.
+        A study with `minimise` and `targets`, see `twin.studies.file.StudyFile`; its design
+        does not apply.
     replications : int, optional
         Of each setting in the search, instead of the study's own.
     checks : int

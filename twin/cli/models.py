@@ -1,6 +1,6 @@
 """The commands about language models: ``twin models``, ``rag``, ``profile``, ``llm``.
 
-Thin, as `twin.cli`, which registers them; whatever is slow to import is imported inside.
+Thin, as `twin.cli.app`, which registers them; whatever is slow to import is imported inside.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ import pandas as pd
 import pyarrow as pa
 
 from twin import storage
-from twin.design import Point, design
-from twin.study_file import Plan, read_study
-from twin.study_results import StudyResults, home, save_study
-from twin.study_store import Progress, StudyStore
+from twin.studies.design import Point, design
+from twin.studies.file import Plan, read_study
+from twin.studies.results import StudyResults, home, save_study
+from twin.studies.store import Progress, StudyStore
 
 
 class StudyInterrupted(KeyboardInterrupt):
@@ -37,7 +37,7 @@ def study(
     Parameters
     ----------
     source : path or mapping
-        A study file (TOML), or the same as data; see `twin.study_file.StudyFile`.
+        A study file (TOML), or the same as data; see `twin.studies.file.StudyFile`.
     replications : int, optional
         Of each point, instead of the study's own.
     workers : int

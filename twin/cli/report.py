@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from twin.cli_terminal import BAD_INPUT, err, out, plain_errors
+from twin.cli.terminal import BAD_INPUT, err, out, plain_errors
 
 
 def register(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from twin.cli_terminal import (
+from twin.cli.terminal import (
     BAD_INPUT,
     Changes,
     Json,
@@ -41,7 +41,7 @@ def half_widths(given: list[str] | None) -> dict[str, float] | None:
     """Half-widths by figure from ``FIGURE=HALF-WIDTH``: a number, a duration, or a per cent."""
     from twin.faults import nearest
     from twin.kpis import KPIS
-    from twin.sequential import split_name
+    from twin.stats.sequential import split_name
     from twin.units import parse_duration
 
     units = {name: unit for name, unit, *_ in KPIS}

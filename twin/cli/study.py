@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twin.cli_terminal import FAILED, err, fail, out, plain_errors
-from twin.cli_terminal import progress as progress_of
+from twin.cli.terminal import FAILED, err, fail, out, plain_errors
+from twin.cli.terminal import progress as progress_of
 
 if TYPE_CHECKING:
-    from twin.study_results import StudyResults
+    from twin.studies.results import StudyResults
 
 File = Annotated[Path, typer.Argument(help="Study file (TOML).", show_default=False)]
 Replications = Annotated[
@@ -64,8 +64,8 @@ def study(
     What is played stays: a study that was cut short, or has another level, goes on from there.
     """
     with _plain_errors():
-        from twin.studies import study as run_study
-        from twin.study_tables import as_data
+        from twin.studies.study import study as run_study
+        from twin.studies.tables import as_data
 
         with progress_of(0, shown=not (quiet or as_json)) as progress:
             found = run_study(
@@ -108,8 +108,8 @@ def select(
 ) -> None:
     """Select the best point of a study, with a stated probability of being right."""
     with _plain_errors():
-        from twin.choice import select as run_select
-        from twin.study_tables import as_rows, plain_table
+        from twin.studies.choice import select as run_select
+        from twin.studies.tables import as_rows, plain_table
 
         with progress_of(0, shown=not (quiet or as_json)) as progress:
             found = run_select(
@@ -147,8 +147,8 @@ def search(
 ) -> None:
     """Find the cheapest setting of a study's factors that meets its targets."""
     with _plain_errors():
-        from twin.searches import search as run_search
-        from twin.study_tables import as_rows, plain_table
+        from twin.studies.search import search as run_search
+        from twin.studies.tables import as_rows, plain_table
 
         with progress_of(0, shown=not (quiet or as_json), what="settings") as progress:
             found = run_search(
@@ -198,8 +198,8 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _show_study(found: StudyResults, *, with_effects: bool) -> None:
-    from twin.sensitivity import effects
-    from twin.study_tables import crossing_tables, plain_table, points_table
+    from twin.studies.sensitivity import effects
+    from twin.studies.tables import crossing_tables, plain_table, points_table
 
     out.print(f"{found.name}: {found.question}" if found.question else found.name)
     if len(found.frame):

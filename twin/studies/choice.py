@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from twin.design import design
 from twin.faults import Fault, ScenarioError
 from twin.kpis import KPIS
-from twin.selection import Selection, kn, ocba
-from twin.studies import store_for
-from twin.study_file import figure_of, read_study
-from twin.study_store import Progress
+from twin.stats.selection import Selection, kn, ocba
+from twin.studies.design import design
+from twin.studies.file import figure_of, read_study
+from twin.studies.store import Progress
+from twin.studies.study import store_for
 
 Method = Literal["kn", "ocba"]
 BETTER = {row[0]: row[2] for row in KPIS}
@@ -77,7 +77,7 @@ def select(
     indifference : float
         The smallest difference that matters, in the figure's unit.
     method : {"kn", "ocba"}
-        See `twin.selection`.
+        See `twin.stats.selection`.
     confidence : float
         Probability that the selected point is best, or within `indifference` of the best.
     first : int

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from twin.stats import summarize
-from twin.study_file import figure_of, number_of, unit_of
+from twin.stats.intervals import summarize
+from twin.studies.file import figure_of, number_of, unit_of
 
 if TYPE_CHECKING:
-    from twin.study_results import StudyResults
+    from twin.studies.results import StudyResults
 
 Floats = npt.NDArray[np.float64]
 EFFECTS = (

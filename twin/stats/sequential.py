@@ -26,7 +26,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from twin.stats import summarize
+from twin.stats.intervals import summarize
 
 FIRST_STAGE = 10
 MAX_REPLICATIONS = 1000

@@ -12,9 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from twin import provenance, stats, storage
+from twin import provenance, storage
 from twin.results import Results, Run
-from twin.study_file import Plan
+from twin.stats import intervals
+from twin.studies.file import Plan
 
 MANIFEST = "study.json"
 _FRAMES = ("frame", "failures", "points")
@@ -67,9 +68,9 @@ class StudyResults:
         Returns
         -------
         DataFrame
-            Columns point, scenario, the factors, and those of `twin.stats.summarize`.
+            Columns point, scenario, the factors, and those of `twin.stats.intervals.summarize`.
         """
-        summary = stats.summarize(self.frame, level)
+        summary = intervals.summarize(self.frame, level)
         columns = ["point", "scenario", *self.factors]
         return self.points[columns].merge(summary, on="scenario", how="right")
 

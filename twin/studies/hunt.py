@@ -12,11 +12,11 @@ import numpy.typing as npt
 from scipy.optimize import differential_evolution
 
 from twin.checks import check
-from twin.design import Level, at_share, levels_of
 from twin.scenario import Scenario
-from twin.stats import ratio_interval
-from twin.study_file import Plan, Range, Target, figure_of
-from twin.study_store import Progress, StudyStore
+from twin.stats.intervals import ratio_interval
+from twin.studies.design import Level, at_share, levels_of
+from twin.studies.file import Plan, Range, Target, figure_of
+from twin.studies.store import Progress, StudyStore
 
 # Up to this many settings are all played.
 SMALL_SPACE = 64

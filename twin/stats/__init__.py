@@ -1,0 +1,1 @@
+"""Statistics on frames and arrays: intervals, differences, stopping rules, warm-up, selection."""
