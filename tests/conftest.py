@@ -1,10 +1,17 @@
 """What several test modules need: a desk played from data, and recorded arrivals."""
 
+import hypothesis
 import pytest
 
 from twin.demand import draw
 from twin.desk import simulate
 from twin.scenario_file import from_data
+
+# The suite tries the same examples every time, so that red means changed. To seek new ones:
+# pytest --hypothesis-profile=seek
+hypothesis.settings.register_profile("same", derandomize=True, database=None)
+hypothesis.settings.register_profile("seek", print_blob=True)
+hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Random valid scenarios: small desks of every kind, 0 to about 400 tickets a run."""
 
-import os
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, settings
@@ -15,7 +14,6 @@ MAX_TICKETS = 400
 SETTINGS = settings(
     deadline=None,
     max_examples=25,
-    derandomize="CI" in os.environ,
     # To explain a failure would take minutes of runs; the smallest scenario that fails is enough.
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from strategies import CATEGORIES, DATA
 
-from twin.arrivals import rate_steps
+from twin.arrivals import load_steps, rate_steps
 from twin.demand import category_names, draw
 from twin.scenario import PRIORITIES
 from twin.scenario_file import ScenarioError, from_data
@@ -22,8 +22,8 @@ def desk(arrivals, **more):
 
 def mean_rate(scenario, replication=0):
     """Mean of the arrival rate over the run, an hour."""
-    edges, rates = rate_steps(scenario, scenario.seed, replication)
-    return float((np.diff(edges) * rates).sum() / scenario.horizon * 3600)
+    rate = rate_steps(scenario, scenario.seed, replication).times(load_steps(scenario))
+    return float((np.diff(rate.edges) * rate.values).sum() / scenario.horizon * 3600)
 
 
 def test_poisson_arrivals_are_exponential_at_their_rate():
@@ -45,9 +45,9 @@ def test_constant_arrivals_are_evenly_spaced_and_end_before_the_horizon():
 def test_an_hourly_week_has_the_mean_rate_and_the_shape_of_its_weights(scale):
     week = desk({"kind": "hourly", "rate": "80/h", "week": SHAPE, "scale": scale}, horizon="1w")
     assert mean_rate(week) == pytest.approx(80 * scale)
-    edges, rates = rate_steps(week, 1, 0)
+    rate = rate_steps(week, 1, 0)
     at = np.arange(168) * 3600.0
-    shape = rates[np.searchsorted(edges, at, side="right") - 1]
+    shape = rate.at(at)
     weights = np.array(week.arrivals.week.weights)
     assert shape / shape.sum() == pytest.approx(weights / weights.sum())
     hours = np.bincount((draw(week).arrived_s // 3600).astype(int), minlength=168)
@@ -71,8 +71,7 @@ def test_the_week_starts_on_its_own_weekday_and_local_hour():
 
 def test_busy_days_have_mean_one_and_the_cv_that_was_asked_for():
     long = desk({"rate": "10/h", "busyness": {"cv": 0.4}}, horizon="20000d")
-    edges, rates = rate_steps(long, 1, 0)
-    factor = rates[np.searchsorted(edges, np.arange(20_000) * DAY, side="right") - 1] * 360
+    factor = rate_steps(long, 1, 0).at(np.arange(20_000) * DAY) * 360
     assert factor.mean() == pytest.approx(1, abs=0.012)
     assert factor.std() == pytest.approx(0.4, rel=0.03)
     assert stats.kstest(factor, stats.gamma(6.25, scale=0.16).cdf).pvalue > 0.01
@@ -92,7 +91,8 @@ def test_bursts_keep_the_mean_rate_in_the_long_run():
     bursts = {"factor": 8.0, "mean_quiet": "2h", "mean_burst": "30min"}
     long = desk({"rate": "30/h", "bursts": bursts}, horizon="2000d")
     assert mean_rate(long) == pytest.approx(30, rel=0.03)
-    edges, rates = rate_steps(long, 1, 0)
+    rate = rate_steps(long, 1, 0)
+    edges, rates = rate.edges, rate.values
     low, high = np.unique(rates.round(12))
     assert high / low == pytest.approx(8)
     lengths = np.diff(edges)
@@ -110,9 +110,10 @@ def test_surges_multiply_the_rate_in_their_window():
         {"start": "2h", "length": "2h", "factor": 0.0},
         {"start": "3h30min", "length": "3h", "factor": 2.0},
     ]
-    edges, rates = rate_steps(desk({"rate": "36/h", "surges": surges}, horizon="8h"), 1, 0)
-    assert (edges / 3600).tolist() == [0, 1, 2, 3.5, 4, 6.5, 8]
-    assert rates * 3600 == pytest.approx([108, 36, 0, 0, 72, 36])
+    busy = desk({"rate": "36/h", "surges": surges}, horizon="8h")
+    rate = rate_steps(busy, 1, 0).times(load_steps(busy))
+    assert (rate.edges / 3600).tolist() == [0, 1, 2, 3.5, 4, 6.5, 8]
+    assert rate.values * 3600 == pytest.approx([108, 36, 0, 0, 72, 36])
     hours = np.bincount(
         (draw(desk({"rate": "3600/h", "surges": surges}, horizon="8h")).arrived_s // 3600).astype(
             int
@@ -131,6 +132,9 @@ def test_a_rate_of_nothing_and_a_load_of_nothing_bring_no_tickets():
 def test_an_absurd_load_is_a_fault_of_the_scenario():
     with pytest.raises(ScenarioError, match=r"arrivals.rate: about 6.05e\+08 tickets"):
         draw(desk({"rate": "1000/s"}, horizon="1w"))
+    surges = [{"start": f"{k}min", "length": "1s", "factor": 1000} for k in (0, 0)]
+    with pytest.raises(ScenarioError, match=r"arrivals.surges: 1,000,000 times the load takes"):
+        draw(desk({"rate": "10/h", "surges": surges}, horizon="1w"))
 
 
 # Recorded traces

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twin.customers import ALL_COMMENTS, BAND_MINUTES, COMMENTS, Customers, fall_with_wait
 from twin.demand import Demand, draw
 from twin.desk import simulate
-from twin.luck import Stream
+from twin.luck import Places, Stream
 from twin.records import BY_AGENT, BY_ASSISTANT, BY_REVIEW
 from twin.scenario_file import from_data
 
@@ -30,9 +30,13 @@ PEOPLE = {"agents": {"all": {"heads": 1, "handle_time": "5min"}}, "arrivals": {"
 def customers(n, seed=1, **settings):
     """So many customers with the luck of a replication, no desk around them."""
     scenario = from_data({**PEOPLE, "seed": seed, "customers": settings})
+    return Customers(scenario, all_at_once(n, seed))
+
+
+def all_at_once(n, seed=1):
     zero = np.zeros(n, dtype=np.int64)
-    demand = Demand(seed, 0, np.zeros(n), zero, zero, zero, ("General",), (), (), None)
-    return Customers(scenario, demand)
+    places = Places(zero, np.arange(n))
+    return Demand(seed, 0, np.zeros(n), zero, zero, zero, ("General",), (), (), None, places)
 
 
 def rate_all(them, n, waits_s, worker=BY_AGENT):
@@ -214,12 +218,5 @@ def test_opinions_are_independent_of_the_other_luck():
     them = customers(20_000)
     stars = np.array([them.rating(k, True, True, 0, 0, 0.0) for k in range(20_000)])
     for stream in (Stream.SOLVED, Stream.SURVEY, Stream.PATIENCE, Stream.REOPEN):
-        other = them_luck(stream)
+        other = all_at_once(20_000).uniform(stream)
         assert abs(np.corrcoef(stars, other)[0, 1]) < 0.03
-
-
-def them_luck(stream):
-    zero = np.zeros(20_000, dtype=np.int64)
-    return Demand(1, 0, np.zeros(20_000), zero, zero, zero, ("General",), (), (), None).uniform(
-        stream
-    )

@@ -35,13 +35,44 @@ def test_a_longer_horizon_keeps_the_first_tickets(scenario, factor):
         assert (getattr(long, name)[:n] == getattr(short, name)).all()
 
 
-def test_twice_the_load_is_the_same_tickets_twice_as_fast():
-    one = draw(desk({"rate": "40/h"}, horizon="4h"))
-    two = draw(desk({"rate": "40/h", "scale": 2.0}, horizon="4h"))
-    n = len(one)
-    assert two.arrived_s[:n] == pytest.approx(one.arrived_s / 2)
+def test_twice_the_load_is_the_same_tickets_and_as_many_more():
+    one = draw(desk({"rate": "40/h"}, horizon="100h"))
+    two = draw(desk({"rate": "40/h", "scale": 2.0}, horizon="100h"))
+    first = two.places.layer == 0
+    assert (two.arrived_s[first] == one.arrived_s).all()
+    assert len(two) - len(one) == pytest.approx(4000, abs=4 * np.sqrt(4000))
+    assert (np.diff(two.arrived_s) >= 0).all()
     for stream in Stream:
-        assert (two.uniform(stream)[:n] == one.uniform(stream)).all()
+        luck = two.uniform(stream)
+        assert (luck[first] == one.uniform(stream)).all()
+        # What comes on top has luck of its own, as uniform and unrelated to the first's.
+        more = luck[~first]
+        assert stats.kstest(more, "uniform").pvalue > 1e-4
+        n = min(len(more), len(one))
+        assert abs(np.corrcoef(more[:n], luck[first][:n])[0, 1]) < 5 / np.sqrt(n)
+
+
+@pytest.mark.parametrize("scales", [(0.2, 0.7), (0.7, 1.4), (1.0, 2.5), (2.2, 2.9)])
+def test_tickets_of_a_lower_load_are_all_among_those_of_a_higher(scales):
+    few, many = (draw(desk({"rate": "60/h", "scale": s}, horizon="50h")) for s in scales)
+    for demand, scale in ((few, scales[0]), (many, scales[1])):
+        expected = 3000 * scale
+        assert len(demand) == pytest.approx(expected, abs=4 * np.sqrt(expected))
+    among = np.isin(many.arrived_s, few.arrived_s)
+    assert (many.arrived_s[among] == few.arrived_s).all()
+    assert (many.category[among] == few.category).all()
+    assert (many.uniform(Stream.HANDLE)[among] == few.uniform(Stream.HANDLE)).all()
+
+
+def test_a_surge_leaves_everybody_else_as_they_were():
+    surge = {"start": "10h", "length": "5h", "factor": 3.5}
+    plain = draw(desk({"rate": "60/h"}, horizon="50h"))
+    busy = draw(desk({"rate": "60/h", "surges": [surge]}, horizon="50h"))
+    kept = np.isin(busy.arrived_s, plain.arrived_s)
+    assert (busy.arrived_s[kept] == plain.arrived_s).all()
+    assert ((busy.arrived_s[~kept] >= 36_000) & (busy.arrived_s[~kept] < 54_000)).all()
+    assert (~kept).sum() == pytest.approx(750, abs=4 * np.sqrt(750))
+    assert (busy.uniform(Stream.SOLVED)[kept] == plain.uniform(Stream.SOLVED)).all()
 
 
 def test_a_replication_is_a_function_of_seed_and_number_alone():

@@ -91,6 +91,8 @@ def test_a_cluster_changes_nothing(
     assert there.played == 12
     run_here, run_there = twin.run(desk), twin.run(desk, cluster=cluster, out=tmp_path)
     assert_frame_equal(run_here.kpis, run_there.kpis)
+    manifest = run_there.runs[0].manifest
+    assert (manifest["engine"], manifest["workers"]) == ("Dask cluster", None)
     # Killed while it works: the scheduler hands its tasks to another.
     killed: list[int] = []
 
@@ -116,6 +118,8 @@ def _worker_of(cluster: str) -> int:
 
 def test_an_address_that_is_none_is_refused(desk: Scenario) -> None:
     with pytest.raises(engine.ClusterError, match="a Dask scheduler's address"):
+        twin.study(STUDY | {"scenario": desk}, cluster="here:8786")
+    with pytest.raises(engine.ClusterError, match="Ray cannot hand over results"):
         twin.study(STUDY | {"scenario": desk}, cluster="ray://here:10001")
 
 

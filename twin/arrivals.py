@@ -1,12 +1,20 @@
-"""Arrival times, by time rescaling of unit-rate points, so that ticket k stays ticket k.
+"""Arrival times, in layers, so that a ticket stays the same ticket whatever the load.
 
-A rate that varies in steps (hour of week, busy days, bursts, surges, scale) has a piecewise linear
-integral; unit-rate points mapped through its inverse arrive at that rate (Cinlar 1975, Introduction
-to Stochastic Processes, section 4.7). Twice the load is the same points twice as fast.
+The rate at a load of 1 (hour of week, busy days, bursts) varies in steps, so its integral is
+piecewise linear: unit-rate points mapped through its inverse arrive at that rate (Cinlar 1975,
+Introduction to Stochastic Processes, section 4.7). The load is `scale` times the surges. Layer 0
+holds the tickets of a load of 1; each layer above, with luck of its own, those of one load more.
+A load in between keeps a ticket of its last layer with the chance that is missing: independent
+Poisson processes add up, and a thinned one is Poisson (Lewis and Shedler 1979, Naval Research
+Logistics Quarterly 26). So twice the load is the same tickets at the same moments, and as many
+more.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from twin.luck import Floats, Stream, generator, uniforms
+from twin.luck import Floats, Places, Stream, generator, uniforms
 from twin.scenario import Arrivals, Bursts, Scenario
 from twin.scenario_file import Fault, ScenarioError
 
@@ -23,61 +31,137 @@ from twin.scenario_file import Fault, ScenarioError
 MAX_TICKETS = 50_000_000
 
 
-def arrival_times(scenario: Scenario, seed: int, replication: int) -> Floats:
-    """Moments of arrival in [0, horizon), rising; seconds.
+@dataclass(frozen=True)
+class Arrived:
+    """The tickets that come, in order.
+
+    Attributes
+    ----------
+    time_s : array of float, shape (n,)
+        Moment of arrival in [0, horizon), rising.
+    places : Places
+        Where each ticket's luck lies. For a trace the row is that of the trace.
+    """
+
+    time_s: Floats
+    places: Places
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A function of time that is constant between edges.
+
+    Attributes
+    ----------
+    edges : array of float, shape (k + 1,)
+        Rising, in seconds.
+    values : array of float, shape (k,)
+    """
+
+    edges: Floats
+    values: Floats
+
+    def at(self, time_s: Floats) -> Floats:
+        """Values at moments before the last edge."""
+        found: Floats = self.values[np.searchsorted(self.edges, time_s, side="right") - 1]
+        return found
+
+    def times(self, other: Steps) -> Steps:
+        """The product, up to the last edge of this."""
+        inner = other.edges[(other.edges > self.edges[0]) & (other.edges < self.edges[-1])]
+        edges = np.union1d(self.edges, inner)
+        return Steps(edges, self.at(edges[:-1]) * other.at(edges[:-1]))
+
+
+def arrive(scenario: Scenario, seed: int, replication: int) -> Arrived:
+    """Draw the moments at which tickets arrive.
 
     Raises
     ------
     ScenarioError
-        If the load is absurdly large.
+        If the number of tickets is absurdly large.
     """
-    arrivals = scenario.arrivals
-    edges, rates = rate_steps(scenario, seed, replication)
-    mass = np.concatenate([[0.0], np.cumsum(np.diff(edges) * rates)])
-    total = mass[-1]
-    if total > MAX_TICKETS:
-        reason = f"about {total:.3g} tickets in a replication; at most {MAX_TICKETS:,}"
+    rate, load = rate_steps(scenario, seed, replication), load_steps(scenario)
+    loaded = rate.times(load)
+    expected, layers = _mass(loaded)[-1], math.ceil(load.values.max())
+    if expected > MAX_TICKETS:
+        reason = f"about {expected:.3g} tickets in a replication; at most {MAX_TICKETS:,}"
         raise ScenarioError(scenario.name, [Fault("arrivals.rate", reason)])
-    if arrivals.kind == "constant":
-        points = np.arange(1.0, np.floor(total) + 2)
-    else:
-        points = _unit_points(total, seed, replication)
-    points = points[points < total]
+    if scenario.arrivals.kind == "constant":
+        time_s = _moments(loaded, np.arange(1.0, np.floor(expected) + 2))
+        return _in_order([(time_s, np.arange(len(time_s)))])
+    # A layer is drawn whole, though a surge may need but an hour of it.
+    if (drawn := _mass(rate)[-1] * layers) > 10 * MAX_TICKETS:
+        reason = f"{layers:,} times the load takes {drawn:.3g} draws; at most {10 * MAX_TICKETS:,}"
+        raise ScenarioError(scenario.name, [Fault("arrivals.surges", reason)])
+    return _in_order(_layer(rate, load, seed, replication, layer) for layer in range(layers))
+
+
+def _layer(rate: Steps, load: Steps, seed: int, replication: int, layer: int) -> tuple[Floats, Any]:
+    """Moments and rows of the tickets of a layer: those that the load leaves of them."""
+    points = _unit_points(_mass(rate)[-1], seed, replication, layer)
+    time_s = _moments(rate, points)
+    chance = uniforms(seed, replication, Stream.COPY, len(time_s), layer=layer)
+    row = np.flatnonzero(chance < load.at(time_s) - layer)
+    return time_s[row], row
+
+
+def _in_order(layers: Iterable[tuple[Floats, Any]]) -> Arrived:
+    parts = list(layers) or [(np.zeros(0), np.zeros(0, dtype=np.int64))]
+    time_s = np.concatenate([moments for moments, _ in parts])
+    layer = np.repeat(np.arange(len(parts), dtype=np.int32), [len(row) for _, row in parts])
+    row = np.concatenate([row for _, row in parts])
+    order = np.argsort(time_s, kind="stable")
+    return Arrived(time_s[order], Places(layer[order], row[order]))
+
+
+def _mass(rate: Steps) -> Floats:
+    """Expected tickets up to each edge."""
+    mass: Floats = np.concatenate([[0.0], np.cumsum(np.diff(rate.edges) * rate.values)])
+    return mass
+
+
+def _moments(rate: Steps, points: Floats) -> Floats:
+    """Unit-rate points as moments before the last edge."""
+    mass = _mass(rate)
+    points = points[points < mass[-1]]
     step = np.searchsorted(mass, points, side="left") - 1
-    times: Floats = edges[step] + (points - mass[step]) / rates[step]
-    return times[times < scenario.horizon]
+    time_s = rate.edges[step] + (points - mass[step]) / rate.values[step]
+    inside: Floats = time_s[time_s < rate.edges[-1]]
+    return inside
 
 
-def _unit_points(total: float, seed: int, replication: int) -> Floats:
+def _unit_points(total: float, seed: int, replication: int, layer: int) -> Floats:
     """Points of a unit-rate Poisson process, beyond `total`."""
-    rng = generator(seed, replication, Stream.ARRIVAL)
-    points = np.cumsum(-np.log1p(-rng.random(int(total + 6 * np.sqrt(total) + 20))))
+    rng = generator(seed, replication, Stream.ARRIVAL, layer=layer)
+    points: Floats = np.cumsum(-np.log1p(-rng.random(int(total + 6 * np.sqrt(total) + 20))))
     while points[-1] < total:
         more = -np.log1p(-rng.random(1024))
         points = np.concatenate([points, points[-1] + np.cumsum(more)])
     return points
 
 
-def rate_steps(scenario: Scenario, seed: int, replication: int) -> tuple[Floats, Floats]:
-    """The arrival rate as steps: edges, shape (k + 1,), in s; rates, shape (k,), a second."""
+def rate_steps(scenario: Scenario, seed: int, replication: int) -> Steps:
+    """The arrival rate at a load of 1, in tickets a second."""
     arrivals, horizon = scenario.arrivals, scenario.horizon
-    factors: list[tuple[Floats, Floats]] = []
+    rate = Steps(np.array([0.0, horizon]), np.array([arrivals.rate or 0.0]))
     if arrivals.week is not None or arrivals.busyness is not None:
-        factors.append(_hours(scenario, seed, replication))
+        rate = rate.times(_hours(scenario, seed, replication))
     if arrivals.bursts is not None:
-        factors.append(_bursts(arrivals.bursts, horizon, seed, replication))
-    for surge in arrivals.surges:
-        steps = np.array([0.0, surge.start, surge.start + surge.length, np.inf])
-        factors.append((steps, np.array([1.0, surge.factor, 1.0])))
-    inner = [edge for steps, _ in factors for edge in steps if 0 < edge < horizon]
-    edges: Floats = np.unique(np.array([0.0, *inner, horizon]))
-    rates = np.full(len(edges) - 1, (arrivals.rate or 0.0) * arrivals.scale)
-    for steps, values in factors:
-        rates *= values[np.searchsorted(steps, edges[:-1], side="right") - 1]
-    return edges, rates
+        rate = rate.times(_bursts(arrivals.bursts, horizon, seed, replication))
+    return rate
 
 
-def _hours(scenario: Scenario, seed: int, replication: int) -> tuple[Floats, Floats]:
+def load_steps(scenario: Scenario) -> Steps:
+    """The load: `arrivals.scale` times the factors of surges."""
+    load = Steps(np.array([0.0, scenario.horizon]), np.array([scenario.arrivals.scale]))
+    for surge in scenario.arrivals.surges:
+        edges = np.array([0.0, surge.start, surge.start + surge.length, np.inf])
+        load = load.times(Steps(edges, np.array([1.0, surge.factor, 1.0])))
+    return load
+
+
+def _hours(scenario: Scenario, seed: int, replication: int) -> Steps:
     """Factor of each hour: its place in the week, and how busy its day is."""
     arrivals: Arrivals = scenario.arrivals
     count = int(np.ceil(scenario.horizon / 3600))
@@ -92,10 +176,10 @@ def _hours(scenario: Scenario, seed: int, replication: int) -> tuple[Floats, Flo
         u = uniforms(seed, replication, Stream.DAY, int(day[-1]) + 1)
         shape = 1 / arrivals.busyness.cv**2
         factor *= (special.gammaincinv(shape, u) / shape)[day]
-    return np.arange(count + 1, dtype=np.float64) * 3600.0, factor
+    return Steps(np.arange(count + 1, dtype=np.float64) * 3600.0, factor)
 
 
-def _bursts(bursts: Bursts, horizon: float, seed: int, replication: int) -> tuple[Floats, Floats]:
+def _bursts(bursts: Bursts, horizon: float, seed: int, replication: int) -> Steps:
     """Factor of alternating quiet and burst periods; its long-run mean is 1."""
     rng = generator(seed, replication, Stream.BURST)
     quiet, burst = bursts.mean_quiet, bursts.mean_burst
@@ -108,7 +192,7 @@ def _bursts(bursts: Bursts, horizon: float, seed: int, replication: int) -> tupl
         length = -np.log1p(-rng.random()) * (burst if in_burst else quiet)
         edges.append(edges[-1] + length)
         in_burst = not in_burst
-    return np.array(edges), np.array(values)
+    return Steps(np.array(edges), np.array(values))
 
 
 def read_trace(scenario: Scenario) -> pd.DataFrame:
@@ -136,7 +220,7 @@ def read_trace(scenario: Scenario) -> pd.DataFrame:
         time_s = stamp.astype(float)
     else:
         try:
-            moments = _moments(stamp, scenario.time_zone)
+            moments = _instants(stamp, scenario.time_zone)
         except (ValueError, TypeError):
             raise fail("timestamps must be numbers of seconds or ISO times") from None
         origin = pd.Timestamp(scenario.start, tz=scenario.time_zone)
@@ -148,7 +232,7 @@ def read_trace(scenario: Scenario) -> pd.DataFrame:
     return frame[inside].reset_index(drop=True)
 
 
-def _moments(stamp: pd.Series[Any], time_zone: str) -> pd.Series[Any]:
+def _instants(stamp: pd.Series[Any], time_zone: str) -> pd.Series[Any]:
     """ISO times as instants; local where they name no offset."""
     try:
         moments = pd.to_datetime(stamp, format="ISO8601")
@@ -164,19 +248,19 @@ def _moments(stamp: pd.Series[Any], time_zone: str) -> pd.Series[Any]:
     return moments
 
 
-def scale_trace(trace: pd.DataFrame, scenario: Scenario, seed: int, rep: int) -> pd.DataFrame:
-    """The trace with `arrivals.scale` applied: rows dropped or repeated at random.
+def arrive_traced(trace: pd.DataFrame, scenario: Scenario, seed: int, replication: int) -> Arrived:
+    """The tickets of a trace, as its rows, with `arrivals.scale` applied in layers.
 
-    A row appears floor(scale) times and once more with the remaining chance; a copy comes at a
-    random moment before the next recorded arrival.
+    Layer 0 comes when it was recorded; a copy comes at a random moment before the next recorded
+    arrival.
     """
-    scale = scenario.arrivals.scale
-    u = uniforms(seed, rep, Stream.COPY, len(trace))
-    copies = int(scale) + (u < scale % 1)
-    row = np.repeat(np.arange(len(trace)), copies)
-    time_s = trace["time_s"].to_numpy()
-    gap = np.diff(time_s, append=scenario.horizon)[row]
-    later = uniforms(seed, rep, Stream.COPY, len(row), repeat=1)
-    first = np.concatenate([[True], row[1:] != row[:-1]]) if len(row) else np.zeros(0, bool)
-    scaled = trace.iloc[row].assign(time_s=time_s[row] + np.where(first, 0.0, later * gap))
-    return scaled.sort_values("time_s", kind="stable").reset_index(drop=True)
+    scale, n = scenario.arrivals.scale, len(trace)
+    recorded = trace["time_s"].to_numpy(dtype=float)
+    gap = np.diff(recorded, append=scenario.horizon)
+    parts = []
+    for layer in range(math.ceil(scale)):
+        chance = uniforms(seed, replication, Stream.COPY, n, layer=layer)
+        row = np.flatnonzero(chance < scale - layer)
+        later = uniforms(seed, replication, Stream.COPY, n, repeat=1, layer=layer)
+        parts.append((recorded[row] + (later * gap)[row] * (layer > 0), row))
+    return _in_order(parts)

@@ -6,16 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from twin.arrivals import arrival_times, read_trace, scale_trace
+from twin.arrivals import arrive, arrive_traced, read_trace
 from twin.corpus import Corpus, load_corpus
-from twin.luck import Floats, Stream, uniforms
+from twin.luck import Floats, Ints, Places, Stream
 from twin.scenario import PRIORITIES, Scenario
 from twin.scenario_file import Fault, ScenarioError, check_categories
 
-Ints = npt.NDArray[np.int64]
 NORMAL = PRIORITIES.index("normal")
 
 
@@ -38,6 +36,8 @@ class Demand:
     articles : tuple of str
         For each text the slug of the article that solves it; empty where unknown.
     corpus : Corpus or None
+    places : Places
+        Where each ticket's luck lies.
     """
 
     seed: int
@@ -50,6 +50,7 @@ class Demand:
     texts: tuple[str, ...]
     articles: tuple[str, ...]
     corpus: Corpus | None
+    places: Places = field(repr=False)
     _swaps: Mapping[Stream, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -58,7 +59,7 @@ class Demand:
     def uniform(self, stream: Stream, repeat: int = 0) -> Floats:
         """A uniform in [0, 1) for each ticket, shape (n,); the same whenever it is asked for."""
         number = self._swaps.get(stream, self.replication)
-        return uniforms(self.seed, number, stream, len(self), repeat)
+        return self.places.uniform(self.seed, number, stream, repeat)
 
     def swapped(self, streams: Iterable[Stream], replication: int) -> Demand:
         """The same tickets, but some of their luck is that of another replication.
@@ -98,14 +99,14 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     trace: pd.DataFrame | None = None
     if scenario.arrivals.kind == "trace":
         recorded = read_trace(scenario)
-        trace = scale_trace(recorded, scenario, seed, replication)
-        arrived_s = trace["time_s"].to_numpy(dtype=float)
+        arrived = arrive_traced(recorded, scenario, seed, replication)
+        trace = recorded.iloc[arrived.places.row]
     else:
-        arrived_s = arrival_times(scenario, seed, replication)
-    n = len(arrived_s)
+        arrived = arrive(scenario, seed, replication)
+    n, places = len(arrived.time_s), arrived.places
 
     def luck(stream: Stream) -> Floats:
-        return uniforms(seed, replication, stream, n)
+        return places.uniform(seed, replication, stream)
 
     # By the whole trace: which rows a replication keeps must not change what there is.
     categories = _categories(scenario, corpus, recorded)
@@ -134,7 +135,17 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     elif trace is not None and "priority" in trace:
         priority = _traced_priorities(trace["priority"], scenario)
     return Demand(
-        seed, replication, arrived_s, category, priority, text, categories, texts, articles, corpus
+        seed,
+        replication,
+        arrived.time_s,
+        category,
+        priority,
+        text,
+        categories,
+        texts,
+        articles,
+        corpus,
+        places,
     )
 
 

@@ -152,6 +152,10 @@ def connect(cluster: str) -> Any:
         If it cannot be reached, has no workers, has several threads a worker (warnings and garbage
         collection are settings of a process), or other code.
     """
+    if cluster.startswith("ray://"):
+        # ray.util.joblib (Ray 2.60) refuses return_as="generator_unordered".
+        reason = "Ray cannot hand over results as they are ready; take a Dask cluster"
+        raise ClusterError(f"{cluster}: {reason}")
     if not cluster.startswith(("tcp://", "tls://")):
         raise ClusterError(
             f"{cluster}: a cluster is a Dask scheduler's address, as tcp://host:8786"

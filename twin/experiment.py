@@ -42,7 +42,8 @@ class _Study:
     """One scenario on its way: its folder, its manifest, and what has come back."""
 
     scenario: Scenario
-    workers: int
+    # On a cluster its workers count, which nobody asked of here.
+    workers: int | None
     folder: Path | None = None
     outcomes: list[Outcome] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
@@ -59,6 +60,7 @@ class _Study:
             "status": "running",
             "seed": scenario.seed,
             "replications": {"asked": self.asked, "whole": 0, "failed": 0},
+            "engine": "local processes" if self.workers else "Dask cluster",
             "workers": self.workers,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "wall_time_s": None,
@@ -246,7 +248,7 @@ def run(
     done = 0
     try:
         for study in studies:
-            study.workers = workers
+            study.workers = workers if cluster is None else None
             study.begin(None if out is None else Path(out))
         while any(study.status == "running" for study in studies):
             tasks = [

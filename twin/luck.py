@@ -8,7 +8,9 @@ the same day (common random numbers by construction), and a new stream changes n
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +19,7 @@ import numpy.typing as npt
 K = TypeVar("K")
 V = TypeVar("V")
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 class Stream(IntEnum):
@@ -58,7 +61,9 @@ class Stream(IntEnum):
     CHOICE = 42
 
 
-def generator(seed: int, replication: int, stream: Stream, repeat: int = 0) -> np.random.Generator:
+def generator(
+    seed: int, replication: int, stream: Stream, repeat: int = 0, layer: int = 0
+) -> np.random.Generator:
     """The generator of a stream.
 
     Parameters
@@ -67,14 +72,60 @@ def generator(seed: int, replication: int, stream: Stream, repeat: int = 0) -> n
     stream : Stream
     repeat : int
         0 for a ticket's first use of the stream, 1 for its second (a retry, a return), and so on.
+    layer : int
+        Layer of the tickets: 0 up to a load of 1, 1 for what comes on top up to 2, and so on; see
+        `twin.arrivals`.
     """
-    key = (replication, int(stream)) if repeat == 0 else (replication, int(stream), repeat)
+    key: tuple[int, ...] = (replication, int(stream), repeat, layer)
+    # Without the zeros at its end: a layer or a repeat changes no luck that was there before.
+    while len(key) > 2 and key[-1] == 0:
+        key = key[:-1]
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-def uniforms(seed: int, replication: int, stream: Stream, n: int, repeat: int = 0) -> Floats:
+def uniforms(
+    seed: int, replication: int, stream: Stream, n: int, repeat: int = 0, layer: int = 0
+) -> Floats:
     """The first `n` uniforms in [0, 1) of a stream; more of them begin with the same ones."""
-    return generator(seed, replication, stream, repeat).random(n)
+    return generator(seed, replication, stream, repeat, layer).random(n)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the luck of tickets lies: in each stream, at a row of a layer.
+
+    A ticket keeps its place whatever the load, so it keeps its luck.
+
+    Attributes
+    ----------
+    layer, row : array of int, shape (n,)
+    """
+
+    layer: npt.NDArray[np.integer]
+    row: Ints
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def uniform(self, seed: int, replication: int, stream: Stream, repeat: int = 0) -> Floats:
+        """A uniform in [0, 1) for each ticket, shape (n,)."""
+        luck = np.empty(len(self))
+        for layer, here, rows, count in self._layers:
+            luck[here] = uniforms(seed, replication, stream, count, repeat, layer)[rows]
+        return luck
+
+    @cached_property
+    def _layers(self) -> list[tuple[int, Any, Any, int]]:
+        """Of each layer: which tickets, which rows, and how many rows up to the last of them."""
+        found: list[tuple[int, Any, Any, int]] = []
+        for layer in np.unique(self.layer).tolist():
+            here = np.flatnonzero(self.layer == layer)
+            rows = self.row[here]
+            found.append((layer, here, rows, int(rows.max()) + 1))
+        everybody = slice(None)
+        if len(found) == 1 and found[0][3] == len(self) and (np.diff(self.row) > 0).all():
+            found = [(found[0][0], everybody, everybody, len(self))]
+        return found
 
 
 def view(values: npt.NDArray[Any]) -> memoryview:

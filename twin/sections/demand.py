@@ -69,7 +69,9 @@ class Arrivals(Model):
     )
     rate: Rate | None = Field(None, description="mean arrival rate over the week")
     week: Week | None = Field(None, description="shape of the week, for hourly")
-    scale: Annotated[float, Field(ge=0, le=1000)] = Field(1.0, description="load factor")
+    scale: Annotated[float, Field(ge=0, le=1000)] = Field(
+        1.0, description="load: 2 is everybody who comes at 1, and as many more"
+    )
     busyness: Busyness | None = None
     bursts: Bursts | None = None
     surges: list[Surge] = Field([], description="planned changes of the rate")
