@@ -117,12 +117,12 @@ def pools(draw):
             triage_time=times(10, 600),
             time_zone=st.sampled_from(["Europe/London", "Asia/Kolkata"]),
             cost=st.just(30.0),
-            holidays=st.just(["2026-01-06"]),
         )
     )
     if draw(st.booleans()):
         return pool | {"heads": draw(st.integers(0, 4))}
-    return pool | {"shifts": draw(st.lists(shifts(), min_size=1, max_size=3))}
+    week = draw(sections({}, holidays=st.just(["2026-01-06"])))
+    return pool | week | {"shifts": draw(st.lists(shifts(), min_size=1, max_size=3))}
 
 
 @st.composite

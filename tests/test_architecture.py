@@ -71,9 +71,7 @@ def test_there_is_something_to_read():
 )
 def test_a_package_is_known_in_its_own_room_only(package, rooms):
     users = {name for name in MODULES if imports_package(name, package)}
-    assert {
-        name for name in users if not inside(name, *rooms) and not inside(name, "cli")
-    } == set()
+    assert {name for name in users if not inside(name, *rooms) and not inside(name, "cli")} == set()
 
 
 def test_the_desk_alone_knows_simpy_and_the_client_alone_groq():
@@ -85,10 +83,14 @@ def test_the_desk_alone_knows_simpy_and_the_client_alone_groq():
 
 
 # What each room may know of twin; rooms not named here may know all but the pages.
-FOUNDATION = {"units", "distributions", "sections", "scenario", "scenario_file", "faults", "checks"}
+FOUNDATION = {
+    "units", "tabular", "distributions", "sections", "scenario", "scenario_file", "faults",
+    "checks",
+}  # fmt: skip
 ALLOWED = {
     "units": set(),
-    "families": {"units"},
+    "tabular": set(),
+    "families": {"units", "tabular"},
     "distributions": {"units", "families"},
     "sections": {"units", "distributions", "sections"},
     # The last two only when asked: to vary itself, and to show itself in a notebook.

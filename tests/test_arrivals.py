@@ -230,6 +230,33 @@ def test_no_ticket_is_lost_when_the_clocks_change(tmp_path):
     assert len(draw(traced(path, start="2026-03-29", **london))) == 3
 
 
+@pytest.mark.parametrize("missing", ["", "NaN"])
+def test_a_row_without_a_moment_is_not_dropped_in_silence(tmp_path, missing):
+    path = write(tmp_path, f"timestamp,category\n2026-01-05 09:00,A\n{missing},B\n")
+    with pytest.raises(ScenarioError, match="row 2 has no timestamp"):
+        draw(traced(path))
+    pd.DataFrame({"timestamp": [100.0, None]}).to_parquet(tmp_path / "times.parquet")
+    with pytest.raises(ScenarioError, match="row 2 has no timestamp"):
+        draw(traced(tmp_path / "times.parquet"))
+
+
+def test_names_that_are_numbers_are_names(tmp_path):
+    path = write(tmp_path, "timestamp,category,text\n100,2,17\n200,1,18\n")
+    demand = draw(traced(path))
+    assert demand.categories == ("1", "2")
+    assert demand.category.tolist() == [1, 0]
+    assert demand.texts == ("17", "18")
+
+
+def test_a_null_of_parquet_is_a_blank_of_csv(tmp_path):
+    frame = pd.DataFrame({"timestamp": [100.0, 200.0], "category": ["A", None]})
+    frame.to_parquet(tmp_path / "times.parquet")
+    of_csv = draw(traced(write(tmp_path, frame.to_csv(index=False))))
+    of_parquet = draw(traced(tmp_path / "times.parquet"))
+    assert of_parquet.categories == of_csv.categories == ("", "A")
+    assert of_parquet.category.tolist() == of_csv.category.tolist() == [1, 0]
+
+
 def test_numbers_are_seconds_and_need_no_order(tmp_path):
     path = write(tmp_path, "timestamp,category\n300,B\n100.5,A\n300,A\n-5,A\n90000,C\n")
     demand = draw(traced(path))

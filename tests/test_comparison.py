@@ -4,12 +4,14 @@ import json
 import math
 import re
 from dataclasses import replace
+from io import StringIO
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy import stats
 from typer.testing import CliRunner
 
@@ -231,7 +233,7 @@ def test_verdicts_go_by_the_better_direction():
     ("other", "reason"),
     [
         ({"seed": 2}, r"another seed \(1 and 2\)"),
-        ({"horizon_s": 9.0}, "another horizon"),
+        ({"horizon_s": 172800.0}, r"another horizon \(1 d and 2 d\)"),
         ({"start": "2026-02-01"}, "another start"),
         ({"code": "def"}, "another version of the twin's code"),
     ],
@@ -276,6 +278,8 @@ def test_the_baseline_is_found_by_name_or_comes_first():
         compare(results(frames[0]))
     with pytest.raises(ValueError, match="did you mean"):
         compare(results(*frames), kpis=["backlogs"])
+    with pytest.raises(ValueError, match=r"no group 'urgent' of backlog.*no groups"):
+        compare(results(*frames), kpis=["backlog:urgent"])
     with pytest.raises(ValueError, match="level"):
         compare(results(*frames), level=95)
 
@@ -286,6 +290,13 @@ def test_runs_of_the_same_scenario_get_names_of_their_own():
     assert [run.scenario for run in both.runs] == ["a", "a (2)"]
     found = compare(both)
     assert found.table["verdict"].tolist() == ["equal"]
+
+
+def test_joined_runs_keep_their_sanity_checks(desks):
+    alone, both = desks.sanity(), join([desks, desks]).sanity()
+    assert set(both["scenario"]) == {"baseline", "two", "baseline (2)", "two (2)"}
+    assert len(both) == 2 * len(alone)
+    assert both["ok"].all()
 
 
 @pytest.fixture(scope="module")
@@ -343,15 +354,35 @@ def test_the_command_compares_files_and_folders(files, tmp_path):
     assert mixed.exit_code == 0
 
 
+def test_a_slip_in_a_figure_is_told_before_anything_is_played(files, tmp_path):
+    done = run_cli("compare", *files, "--out", tmp_path / "results", "--kpi", "backlogs")
+    assert done.exit_code == 2
+    assert "no figure 'backlogs'" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
 def test_the_command_refuses_in_a_line(files, tmp_path):
     base, two = files
     for words, text in [
         ((base,), "at least one what-if"),
         ((base, two, "--kpi", "backlogs"), "did you mean"),
         ((base, tmp_path), "holds no run"),
+        ((base, base), "is given twice"),
+        ((base, two, "--cluster", "here"), "a Dask scheduler's address"),
     ]:
         found = run_cli("compare", *words, "--out", tmp_path / "results", "--quiet",
                         "--workers", 1)  # fmt: skip
-        assert found.exit_code == 2, found.output
+        assert found.exit_code == (1 if "--cluster" in words else 2), found.output
         assert text in found.stderr
         assert "Traceback" not in found.output
+
+
+def test_a_narrow_terminal_cuts_no_name_off(files, tmp_path, monkeypatch):
+    narrow = Console(width=80, file=StringIO())
+    monkeypatch.setattr("twin.cli.compare.out", narrow)
+    found = run_cli("compare", *files, "--out", tmp_path, "--quiet", "--workers", 1)
+    assert found.exit_code == 0, found.output
+    text = narrow.file.getvalue()
+    assert "…" not in text
+    assert "first_response_median" in text
+    assert re.search("^equal: .*abandonment_rate", text, re.MULTILINE)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import twin
 from twin.faults import ScenarioError
 from twin.scenario import Scenario
-from twin.studies.design import design
-from twin.studies.file import StudyFile, read_study
+from twin.studies.design import at_share, design
+from twin.studies.file import Range, StudyFile, read_study
 
 STUDIES = Path(__file__).parent.parent / "scenarios" / "studies"
 DESK: dict[str, Any] = {
@@ -165,7 +165,7 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     for text in ("a = [", "\xff"):
         path.write_bytes(text.encode("latin-1"))
-        with pytest.raises(ScenarioError, match=r"bad\.toml: file: not valid TOML"):
+        with pytest.raises(ScenarioError, match=r"bad\.toml: file: not (valid TOML|UTF-8)"):
             read_study(path)
     with pytest.raises(ScenarioError, match=r"none\.toml: file: no such file"):
         read_study(tmp_path / "none.toml")
@@ -192,3 +192,29 @@ def test_every_key_of_a_study_is_explained() -> None:
     text = (STUDIES / "README.md").read_text(encoding="utf-8")
     for key in StudyFile.model_fields:
         assert f"`{key}`" in text, key
+
+
+def test_values_of_a_range_stay_in_it_and_whole_ones_are_exact() -> None:
+    whole = Range(low=12_341, high=12_346, whole=True)
+    assert {at_share(whole, u) for u in np.linspace(0, 0.999, 50)} == {*range(12_341, 12_347)}
+    assert at_share(Range(low="1234567s", high="2000000s", whole=True), 0.0) == "1234567s"
+    share = Range(low=0.90001, high=0.99999)
+    assert at_share(share, 0.0) == 0.90001
+    assert at_share(share, 0.9999999) == 0.99999
+
+
+def test_a_study_file_may_have_any_name(tmp_path: Path) -> None:
+    (tmp_path / "desk.toml").write_text(
+        'arrivals.rate = "12/h"\nagents.all = { heads = 1, handle_time = "5min" }\n'
+    )
+    path = tmp_path / "Wie viele? (Kopie).toml"
+    path.write_text('scenario = "desk.toml"\n')
+    assert read_study(path).file.name == "Wie viele- -Kopie-"
+
+
+def test_a_study_of_no_replications_is_told(desk: Scenario) -> None:
+    plan = {"scenario": desk, "factors": {"agents.all.heads": [1, 2]}}
+    with pytest.raises(ValueError, match="replications must be 1 or more"):
+        twin.study(plan, replications=0)
+    with pytest.raises(ValueError, match="checks 2 or more"):
+        twin.search(plan | {"targets": {"csat": {"at_least": 0.5}}}, checks=1)

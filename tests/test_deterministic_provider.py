@@ -90,6 +90,17 @@ def test_on_failure_fallback_asks_the_second_model(play, arrive):
     ]
 
 
+def test_a_second_model_has_luck_of_its_own(play):
+    flaky = {"on_failure": "fallback", "fallback_model": "openai/gpt-oss-120b"}
+    spare = assistant("triage", profile={"error_rate": 0.5}, **flaky)
+    arrivals = {"kind": "constant", "rate": "100/h"}
+    log = play(desk(arrivals, assistant=spare, provider=provider(retries=0), horizon="4h"))
+    second = log.calls[log.calls["model"] == "openai/gpt-oss-120b"]
+    # Half of all fail at the first model, and half of those at the second.
+    assert len(second) == pytest.approx(200, abs=40)
+    assert (second["outcome"] == "ok").mean() == pytest.approx(0.5, abs=0.15)
+
+
 def test_a_slow_call_is_given_up(play, arrive):
     slow = assistant("triage", profile={"categorize_latency": "40s"})
     limits = provider(timeout="30s", retries=1, backoff="10s")

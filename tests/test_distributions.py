@@ -195,3 +195,9 @@ def test_a_drawn_sample_passes_a_kolmogorov_smirnov_test():
     sigma = np.sqrt(np.log1p(0.81))
     known = stats.lognorm(sigma, scale=9 / np.exp(sigma**2 / 2))
     assert stats.kstest(values, known.cdf).pvalue > 0.01
+
+
+def test_a_weibull_too_narrow_is_told_in_plain_words():
+    number(distribution="weibull", mean=5, cv=0.003)
+    with pytest.raises(ValidationError, match=r"cv of a weibull must be at least 0\.003"):
+        number(distribution="weibull", mean=5, cv=0.001)

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import doctest
+import functools
 import importlib
 import io
 import pkgutil
@@ -14,9 +15,14 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import matplotlib
+
+matplotlib.use("Agg")
+
 import numpy as np
 import pytest
 import typer
+from matplotlib import pyplot
 from packaging.requirements import Requirement
 from typer.testing import CliRunner
 
@@ -191,8 +197,23 @@ def test_examples_in_docstrings(name):
         pytest.skip(f"not installed: {error.name}")
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        failed = doctest.testmod(module).failed
+        failed = doctest.testmod(module, extraglobs=shared(name.rpartition(".")[0])).failed
+    pyplot.close("all")
     assert not failed, said.getvalue()
+
+
+@functools.cache
+def shared(package):
+    """What the examples of a package's own docstring define: its modules' examples go on from it.
+
+    Those of `twin` itself stand alone.
+    """
+    if package == "twin":
+        return {}
+    text = importlib.import_module(package).__doc__ or ""
+    examples = doctest.DocTestParser().get_doctest(text, {}, package, None, 0)
+    doctest.DocTestRunner().run(examples, clear_globs=False)
+    return {name: value for name, value in examples.globs.items() if not name.startswith("__")}
 
 
 def test_the_package_itself():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from pandas.testing import assert_frame_equal
 
 import twin
 from twin import experiment, replication, storage
+from twin.desk.simulation import _rare_collections
 from twin.records import RUN_TABLES, TABLES
 from twin.scenario import Scenario
 
@@ -224,6 +226,48 @@ def test_failures_hold_neither_tickets_nor_keys(
         assert "[key]" in text
         assert "card" not in text
         assert "gsk_123" not in text
+
+
+def test_a_text_within_a_text_a_quoted_one_and_a_blank_one_are_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = pd.DataFrame({"timestamp": [1, 2, 3, 4]})
+    trace["text"] = ["help", "help me, I am Ann", "first line\nit's 5 o'clock", ""]
+    trace.to_csv(tmp_path / "trace.csv", index=False)
+    arrivals = {"kind": "trace", "trace": str(tmp_path / "trace.csv")}
+
+    def broken(*_: Any) -> None:
+        raise ValueError(f"bad words: {'help me, I am Ann'!r}, {trace['text'][2]!r}")
+
+    monkeypatch.setattr(replication, "simulate", broken)
+    failures = twin.run(twin.from_data(AGENTS | {"arrivals": arrivals}), replications=1).failures
+    message = failures["message"].iloc[0]
+    assert message.replace('"', "'") == "bad words: '[ticket text]', '[ticket text]'"
+
+
+def test_the_manifest_has_every_file_that_the_scenario_names(tmp_path: Path) -> None:
+    (tmp_path / "times.csv").write_text("minutes\n5\n9\n")
+    measured = {"distribution": "empirical", "file": str(tmp_path / "times.csv")}
+    measured |= {"column": "minutes", "unit": "1min"}
+    pools = {"all": {"heads": 1, "handle_time": "5min", "handle_times": {"General": measured}}}
+    run = twin.run(twin.from_data(AGENTS | {"agents": pools}), replications=1).runs[0]
+    assert list(run.manifest["files"]) == ["agents.all.handle_times.General.file"]
+
+
+def test_runs_that_overlap_in_threads_leave_the_collector_as_it_was() -> None:
+    before = gc.get_threshold()
+    first, second = _rare_collections(), _rare_collections()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert gc.get_threshold() != before
+    second.__exit__(None, None, None)
+    assert gc.get_threshold() == before
+
+
+def test_unknown_scenarios_are_told_with_those_that_are_there(desk: Scenario) -> None:
+    with pytest.raises(ValueError, match=f"no scenario 'none'.*{desk.name}"):
+        twin.run(desk, replications=1, keep_logs=True).long_run("none")
 
 
 def test_warnings_become_notes(desk: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,33 @@ from days import assistant, desk, provider, value, visits
 
 from twin.demand import draw
 from twin.desk import simulate
+from twin.desk.kernel import Clock
+from twin.desk.ledger import Ledger
+from twin.desk.script import Names
 from twin.kpis import measure
 from twin.scenario_file import from_data
 
 EVERY_HOUR = {"kind": "constant", "rate": "1/h"}
+
+
+def test_more_pools_than_a_byte_counts():
+    pools = {f"p{k}": {"heads": 1, "handle_time": "2h"} for k in range(200)}
+    arrivals = {"kind": "constant", "rate": "300/h"}
+    scenario = from_data({"horizon": "1h", "arrivals": arrivals, "agents": pools})
+    log = simulate(scenario, draw(scenario))
+    assert log.visits["pool"].dropna().tolist() == list(pools)
+
+
+def test_more_prompt_versions_than_a_byte_counts():
+    scenario = from_data(desk(EVERY_HOUR))
+    ledger = Ledger(Clock(), draw(scenario), scenario.horizon)
+    names = Names()
+    numbers = [names.versions.number(f"1+{k}") for k in range(300)]
+    ledger.rated(0, 5, names.models.number("openai/gpt-oss-20b"), numbers[-1], 0)
+    ledger.learned(-1, numbers[-1], 0, 0.01)
+    log = ledger.log([], names, ["fine"], [])
+    assert log.ratings["prompt_version"].tolist() == ["1+299"]
+    assert log.learning["prompt_version"].tolist() == ["1+299"]
 
 
 @pytest.mark.parametrize(

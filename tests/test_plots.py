@@ -7,6 +7,7 @@ matplotlib.use("Agg")
 import itertools
 import re
 from datetime import date
+from io import StringIO
 from xml.etree import ElementTree
 
 import frames
@@ -18,7 +19,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from twin import plots
-from twin.plots import over_time, style
+from twin.plots import over_time, picture, style
+from twin.plots.front import MOST_NAMED
 
 EVERY = {
     "throughput": (plots.throughput, frames.flows),
@@ -229,7 +231,18 @@ def test_changes_of_prompts_are_marked(ax):
     assert line(ax, "mean rating").get_ydata().tolist() == frame["mean"].tolist()
     marks = [one.get_xdata()[0] for one in ax.lines if one.get_gid() == "version"]
     assert marks == [0.0, 6 * 6 * 3600.0]
-    assert [text for text in texts(ax) if "prompts" in text] == [" prompts 1", " prompts 1+2"]
+    assert [text for text in texts(ax) if "prompts" in text] == [" prompts 1 ", " prompts 1+2 "]
+
+
+def test_of_many_versions_of_prompts_the_first_and_last_are_named(ax):
+    frame = frames.ratings_over_time()
+    frame["version"] = [f"1+{k}" for k in range(len(frame))]
+    plots.ratings_over_time(frame, ax)
+    marks = [one.get_xdata()[0] for one in ax.lines if one.get_gid() == "version"]
+    assert marks == frame["start_s"].tolist()
+    named = [text for text in texts(ax) if "prompts 1" in text]
+    assert named == [" prompts 1+0 ", f" prompts 1+{len(frame) - 1} "]
+    assert f"dashed: other prompts, {len(frame) - 1} times" in texts(ax)
 
 
 def test_the_confusion_matrix_is_the_frame(ax):
@@ -300,7 +313,7 @@ def test_differences_of_one_unit_are_absolute(ax):
     points, intervals = drawn_differences(ax)
     assert [x for _, x in points] == frame["difference"].tolist()
     np.testing.assert_array_equal(intervals, frame[["low", "high"]])
-    assert ax.get_xlabel() == "difference s"
+    assert ax.get_xlabel() == "difference (seconds)"
 
 
 def test_load_is_a_line_a_model_in_order_of_load(ax):
@@ -314,6 +327,104 @@ def test_load_is_a_line_a_model_in_order_of_load(ax):
     both = pd.concat([frame, frame.assign(kpi="csat")])
     with pytest.raises(ValueError, match="one key figure a chart"):
         plots.against_load(both, ax)
+
+
+def test_many_lines_stand_beside_each_other_and_few_have_bands(ax):
+    frame = frames.load()
+    plots.against_load(frame, ax)
+    assert len(ax.collections) == 2
+    assert "shaded: 95 % interval" in texts(ax)
+    ax.clear()
+    many = pd.concat([frame.assign(**{"assistant.model": f"m{k}"}) for k in range(2)] + [frame])
+    plots.against_load(many.drop_duplicates(["assistant.model", "arrivals.scale"]), ax)
+    assert "upright lines: 95 % interval" in texts(ax)
+    ax.figure.draw_without_rendering()
+    places = [
+        one.get_transform().transform((1.0, 0.0))[0]
+        for one in ax.lines
+        if len(one.get_xdata()) == 3
+    ]
+    assert len({round(place, 3) for place in places}) == 4
+    for one in ax.lines:
+        if len(one.get_xdata()) == 3:
+            assert one.get_xdata().tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_limit_is_marked_and_charts_may_have_one_span(ax):
+    plots.against_load(frames.load(), ax, limit=50.0, span=(0.0, 5000.0))
+    (mark,) = [one for one in ax.lines if one.get_gid() == "limit"]
+    assert mark.get_ydata()[0] == 50.0
+    assert ax.get_ylim()[1] >= 5000.0
+    assert any("dashed: limit" in text for text in texts(ax))
+
+
+def test_intervals_are_cut_off_where_no_value_can_be(ax):
+    frame = frames.load().assign(unit="share", value=0.5, low=-0.4, high=1.4)
+    plots.against_load(frame, ax)
+    drawn = np.concatenate([one.get_paths()[0].vertices[:, 1] for one in ax.collections])
+    assert drawn.min() == 0.0
+    assert drawn.max() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("high_s", "unit", "shown"),
+    [(90.0, "seconds", 1.0), (600.0, "minutes", 60.0), (9000.0, "hours", 3600.0),
+     (400000.0, "days", 86400.0)],
+)  # fmt: skip
+def test_seconds_are_read_in_the_unit_that_suits(ax, high_s, unit, shown):
+    ax.set_ylim(0, high_s)
+    assert style.time_axis(ax) == unit
+    for place, text in zip(ax.get_yticks(), ticks(ax.yaxis), strict=True):
+        assert float(text) == pytest.approx(place / shown)
+
+
+def test_levels_that_grow_by_ratio_make_the_axis_do_so(ax):
+    style.levels_axis(ax, pd.Series([0.1, 0.4, 1.6, 0.1]))
+    assert ax.get_xscale() == "log"
+    assert ticks(ax.xaxis) == ["0.1", "0.4", "1.6"]
+    ax.clear()
+    style.levels_axis(ax, pd.Series([-1, 0, 2]))
+    assert ax.get_xscale() == "linear"
+    assert ticks(ax.xaxis) == ["-1", "0", "2"]
+
+
+def crowd(count):
+    """Points in a small place, each with a name."""
+    places = np.random.default_rng(3).uniform(0.4, 0.6, (count, 2))
+    # What is dearer tends to be better, so that many are on the front.
+    places[:, 1] = places[:, 0] + 0.2 * (places[:, 1] - 0.5)
+    columns = {
+        "cost": places[:, 0],
+        "good": places[:, 1],
+        "scenario": [f"name {k}" for k in range(count)],
+    }
+    frame = pd.DataFrame(columns)
+    for name in ("cost", "good"):
+        frame[f"{name}_low"], frame[f"{name}_high"] = frame[name] - 0.01, frame[name] + 0.01
+    frame = frame.sort_values("cost", ignore_index=True)
+    best = frame["good"].cummax().shift(fill_value=-1)
+    return frame.assign(front=frame["good"] > best)
+
+
+def test_names_of_points_keep_apart(ax):
+    frame = crowd(8)
+    plots.pareto(frame, ax)
+    assert {*frame["scenario"]} <= set(texts(ax))
+    ax.figure.draw_without_rendering()
+    boxes = [t.get_window_extent() for t in ax.texts if t.get_text().startswith("name")]
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.shrunk(0.98, 0.98).overlaps(other.shrunk(0.98, 0.98))
+
+
+def test_of_many_points_some_of_the_front_are_named(ax):
+    frame = crowd(60)
+    plots.pareto(frame, ax)
+    named = {text for text in texts(ax) if text.startswith("name")}
+    front = frame.loc[frame["front"], "scenario"]
+    assert named <= set(front)
+    assert {front.iloc[0], front.iloc[-1]} <= named
+    assert 2 <= len(named) <= MOST_NAMED
+    assert len(line(ax, "beaten").get_xdata()) == 60 - len(front)
 
 
 def test_the_front_is_a_line_and_the_beaten_are_not_on_it(ax):
@@ -386,3 +497,29 @@ def test_pictures_for_pages_are_sound_xml_with_names_of_their_own(name):
     assert all(one.startswith("first-") for one in names)
     assert style.INK not in text
     assert "http" not in re.sub(r'xmlns[^=]*="[^"]*"', "", text)
+
+
+def points_of(path):
+    """The points of a path of straight lines, given by where or by how far they go."""
+    at, found = np.zeros(2), []
+    for command, numbers in re.findall(r"([MLlz])([^MLlz]*)", path):
+        values = [float(n) for n in re.findall(r"-?[\d.]+", numbers)]
+        for pair in np.reshape(values, (-1, 2)):
+            at = at + pair if command == "l" else pair
+            found.append(at)
+    return np.array(found)
+
+
+def test_short_paths_go_where_the_long_ones_go(ax):
+    x = np.linspace(0, 40, 300)
+    ax.plot(x, np.cumsum(np.sin(x * 3) + 0.2))
+    file = StringIO()
+    ax.figure.savefig(file, format="svg")
+    long = re.findall(r' d="([^"]*)"', re.sub(r"\s+", " ", file.getvalue()))
+    short = re.findall(r' d="([^"]*)"', picture.compact(file.getvalue(), "a"))
+    pairs = [(one, other) for one, other in zip(long, short, strict=True) if not {*"CQ"} & {*one}]
+    assert max(len(one) for one, _ in pairs) > 1000
+    for one, other in pairs:
+        assert len(other) < len(one)
+        # Rounding does not add up along the way.
+        np.testing.assert_allclose(points_of(other), points_of(one), atol=0.0501)

@@ -1,5 +1,6 @@
 """The page: its numbers are those of the results, and no text becomes markup."""
 
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -136,6 +137,7 @@ def test_headings_go_down_by_one_and_all_figures_have_words(which, request):
     levels = [int(tag[1]) for tag, _ in reader.elements if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
+    assert all(below <= above + 1 for above, below in itertools.pairwise(levels))
     assert reader.all("html") == [{"lang": "en"}]
     figures = [a for tag, a in reader.elements if tag == "svg"]
     assert len(figures) == len(reader.all("figcaption")) >= 10

@@ -101,7 +101,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         ["agents.frontline.cost: must be a finite number", "nan"],
     ),
     "infinite": (GOOD + "cost = inf", ["agents.frontline.cost: must be a finite number", "inf"]),
-    "infinite duration": (GOOD.replace("1d", "9" * 400 + "d"), ["horizon: must be a finite"]),
+    "infinite duration": (GOOD.replace("1d", "9" * 400 + "d"), ["horizon: must be at most"]),
     "share above 1": (GOOD + "[customers]\nsurvey_rate = 30", ["survey_rate: must be at most 1"]),
     "infinite mean": (GOOD.replace('"5min"', "inf"), ["handle_time", "must be a number"]),
     "absurd load": (GOOD.replace("6/h", "99999999/s"), ["arrivals.rate: about", "at most"]),
@@ -127,6 +127,10 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         ["shifts.0.days: must be days such as", '"Mon-Fri"', '"Mo-Fr"'],
     ),
     "bad holiday": (GOOD + 'holidays = ["2026-02-30"]', ["holidays.0: must be a date"]),
+    "holidays around the clock": (
+        GOOD + 'holidays = ["2026-12-25"]',
+        ["agents.frontline: holidays are days on which no shift starts", "give shifts"],
+    ),
     "bad zone": (GOOD + 'time_zone = "London"', ['unknown time zone "London"', "Europe/London"]),
     "bad choice": (
         GOOD + 'at_shift_end = "hand-over"',
@@ -240,6 +244,10 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         GOOD + '[tickets]\ncorpus = "corpus.csv"\ncategory_mix = {Others = 1}',
         ["tickets.category_mix: no ticket has this category", '"Others"', '"Other"?'],
     ),
+    "category in the mix that customers have no text of": (
+        GOOD + '[tickets]\ncorpus = "kept.csv"\ncategory_mix = {A = 1, B = 0.01}',
+        ["tickets.category_mix: all its tickets in the corpus are for training", '"B"', "desk"],
+    ),
     "unknown category of handle time": (
         GOOD + 'handle_times = {Others = "5min"}\n[tickets]\ncorpus = "corpus.csv"',
         ["agents.frontline.handle_times: no ticket", '"Other"?'],
@@ -256,6 +264,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "good.toml").write_text(GOOD)
     (tmp_path / "corpus.csv").write_text(CORPUS)
+    (tmp_path / "kept.csv").write_text("text,category,split\na,A,desk\nb,B,train\n")
     (tmp_path / "nocolumn.csv").write_text("text,kind\na,b\n")
     (tmp_path / "odd.csv").write_text("text,category,priority\na,b,low\nc,b,asap\n")
     return tmp_path

@@ -146,3 +146,25 @@ def test_a_study_that_is_no_search_is_refused(
 ) -> None:
     with pytest.raises(ScenarioError, match=message):
         twin.search(plan | change)
+
+
+def test_if_the_cheapest_few_miss_the_next_few_are_checked(
+    plan: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    check = hunt.Hunt.check
+
+    def strict(self: hunt.Hunt, few: Any, checks: int, confidence: float) -> Any:
+        asked.append(confidence)
+        rows = check(self, few, checks, confidence)
+        # The first two rounds looked good by luck alone.
+        return [row | {"verdict": "missed"} if len(asked) < 3 else row for row in rows]
+
+    monkeypatch.setattr(hunt, "FINALISTS", 1)
+    monkeypatch.setattr(hunt.Hunt, "check", strict)
+    found = twin.search(plan, checks=20)
+    assert found.scenario is not None
+    assert found.finalists["verdict"].tolist()[:2] == ["missed", "missed"]
+    assert found.finalists["verdict"].iloc[-1] != "missed"
+    # The errors that are allowed add up to that of the whole.
+    assert asked[:3] == pytest.approx([0.955, 0.9955, 0.99955])

@@ -90,6 +90,8 @@ def test_what_was_reached_is_said():
     assert first.startswith("wait: half-width")
     assert first.endswith("5 s wanted: reached")
     assert "no data" in second
+    (short,) = sentences(reached(figures(values), {"wait": table["half_width"][0] / 3}))
+    assert short.endswith("not reached, it takes about 108 replications")
 
 
 def test_a_run_stops_at_the_precision():
@@ -111,7 +113,7 @@ def test_a_run_stops_at_the_cap_and_says_so(tmp_path):
         desk, precision={"agent_wait_share": 1e-4}, max_replications=12, out=tmp_path, workers=2
     )
     assert results.runs[0].asked == 12
-    assert any("not reached" in note for note in results.notes)
+    assert any("not reached, it takes about" in note for note in results.notes)
     opened = twin.open_results(results.paths[0])
     assert opened.runs[0].manifest["precision"]["wanted"] == {"agent_wait_share": 1e-4}
     assert any("not reached" in note for note in opened.notes)

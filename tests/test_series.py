@@ -295,3 +295,21 @@ def test_a_run_has_a_legible_number_of_intervals(days):
 def test_measuring_is_left_to_the_key_figures(played):
     scenario, one = played
     pd.testing.assert_frame_equal(measure(one.log, scenario), one.kpis)
+
+
+def test_along_a_factor_the_others_are_pooled_by_numerator_and_denominator():
+    rows = [
+        (load, staff, k, "csat", "", "share", good, rated, load + staff)
+        for load, staff, k, good, rated in [
+            (1, 2, 0, 8.0, 10.0), (1, 2, 1, 6.0, 10.0), (1, 3, 0, 1.0, 2.0), (1, 3, 1, 2.0, 2.0),
+            (2, 2, 0, 3.0, 4.0), (2, 2, 1, 1.0, 4.0), (2, 3, 0, np.nan, 4.0), (2, 3, 1, 1.0, 4.0),
+        ]
+    ]  # fmt: skip
+    columns = ["load", "staff", "replication", "kpi", "group", "unit", "numerator", "denominator"]
+    frame = pd.DataFrame(rows, columns=[*columns, "scenario"])
+    pooled = series.along(frame, "load").set_index("load")["value"]
+    assert pooled[1] == pytest.approx((8 + 6 + 1 + 2) / (10 + 10 + 2 + 2))
+    assert np.isnan(pooled[2])  # a price that nobody knows is not nothing
+    apart = series.along(frame, "load", ["staff"]).set_index(["load", "staff"])
+    assert apart.loc[(1, 3), "value"] == pytest.approx(3 / 4)
+    assert apart.loc[(1, 2), "low"] < 0.7 < apart.loc[(1, 2), "high"]

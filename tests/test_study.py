@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +12,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from rich.console import Console
 from typer.testing import CliRunner
 
 import twin
 from twin import replication
 from twin.cli.app import app
+from twin.comparison import change_of
 from twin.plots.study_grid import study_grid
 from twin.records import TABLES
 from twin.scenario import Scenario
 from twin.studies.results import StudyResults
 from twin.studies.sensitivity import crossings, effects
 from twin.studies.study import StudyInterrupted
+from twin.studies.tables import effects_table, points_table
 
 DESK: dict[str, Any] = {
     "name": "desk",
@@ -142,6 +147,7 @@ def test_what_failed_is_a_row_with_its_reason_and_is_tried_again(
     ]  # fmt: skip
     assert found.points["whole"].tolist() == [1, 1, 2, 2]
     assert "2 replications failed" in found.notes[-1]
+    assert "draw: RuntimeError: out of coffee" in found.notes[-1]
     monkeypatch.undo()
     again = twin.study(plan, out=tmp_path)
     assert again.played == 2
@@ -206,6 +212,18 @@ def test_effects_find_what_was_put_in() -> None:
     assert rows["x", ""]["share"] == pytest.approx((0.3 * x.std() / spread) ** 2, abs=0.02)
 
 
+def test_effects_use_the_replications_that_all_points_have(desk: Scenario) -> None:
+    few = desk.vary({"replications": 3}, name="few")
+    many = desk.vary({"replications": 5, "agents.all.heads": 3}, name="many")
+    factors = {"arrivals.scale": [1, 2]}
+    plan = {"scenarios": [few, many], "factors": factors, "kpis": ["backlog"]}
+    found = effects(twin.study(plan))
+    assert found["factor"].tolist() == ["base", "base", "arrivals.scale"]
+    assert found["replications"].tolist() == [3, 3, 3]
+    same = effects(twin.study(plan, replications=3))
+    assert_frame_equal(found, same)
+
+
 def test_effects_of_one_replication_have_no_interval() -> None:
     table = effects(made_up([[1.0], [2.0], [3.0]], x=[1, 2, 3]))
     (row,) = table.to_dict("records")
@@ -237,6 +255,11 @@ def test_crossings_are_found_for_each_setting_of_the_other_factors() -> None:
     assert (table["before"][0], table["after"][0]) == (2.0, 4.0)
     with pytest.raises(ValueError, match="no factor"):
         crossings(study, "service_level", "lode", 0.6)
+    # One at a time: beside the others' own levels a factor does not vary, and crosses nothing.
+    study = made_up(
+        [[0.9], [0.5], [0.9], [0.4]], load=[1.0, 2.0, 1.0, 1.0], plan=["a", "a", "b", "c"]
+    )
+    assert crossings(study, "service_level", "load", 0.6)["plan"].tolist() == ["a"]
     with pytest.raises(ValueError, match="no numbers"):
         crossings(study, "service_level", "plan", 0.6)
 
@@ -255,6 +278,21 @@ def test_a_picture_has_a_chart_a_figure_and_the_values_of_the_frame(plan: dict[s
     assert sorted(drawn) == sorted(wanted)
     texts = {"crew": {"one": {"agents.all.heads": 1}, "two": {"agents.all.heads": 2}}}
     assert study_grid(twin.study(plan | {"factors": texts})) is None
+
+
+def test_a_chart_of_zeros_does_not_cut_off_the_one_beside_it_and_limits_are_marked() -> None:
+    study = made_up(
+        [[0.0], [0.6], [0.0], [0.5], [0.0], [0.0], [0.0], [0.0]],
+        load=[1.0, 2.0] * 4, line=["a", "a", "b", "b"] * 2, chart=["x"] * 4 + ["y"] * 4,
+    )  # fmt: skip
+    limit = {"kpi": "service_level", "along": "load", "limit": 0.2}
+    figure = study_grid(replace(study, crossings=(limit,)))
+    assert figure is not None
+    assert len(figure.axes) == 2
+    for ax in figure.axes:
+        assert ax.get_ylim()[1] >= 0.6
+        (dashed,) = [line for line in ax.lines if line.get_gid() == "limit"]
+        assert list(dashed.get_ydata()) == [0.2, 0.2]
 
 
 STUDY_TOML = """
@@ -311,7 +349,9 @@ def test_the_command_study_answers_and_resumes(files: Path) -> None:
 def test_the_commands_select_and_search_answer(files: Path) -> None:
     done = twin_command(files, "select", "--kpi", "service_level", "--within", "0.05")
     assert done.exit_code == 0, done.output
-    assert "best in service_level or within 0.05 share of the best" in done.output
+    assert "best in service_level or within 5.00 points of the best" in done.output
+    assert twin_command(files, "select", "--kpi", "service_level", "--within", "5%").output.split(
+        "(")[0] == done.output.split("(")[0]  # fmt: skip
     done = twin_command(files, "search", "--checks", "10")
     assert done.exit_code == 0, done.output
     assert "cheapest by human_cost" in done.output
@@ -321,8 +361,12 @@ def test_the_commands_select_and_search_answer(files: Path) -> None:
 
 def test_mistakes_are_lines_and_no_tracebacks(files: Path) -> None:
     done = twin_command(files, "select", "--kpi", "servicelevel", "--within", "0.05")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert 'no figure "servicelevel"' in done.output
+    for size in ("0", "-1%", "30s", "much"):
+        done = twin_command(files, "select", "--kpi", "service_level", "--within", size)
+        assert done.exit_code == 2
+        assert f'--within {size}: must be a number above 0 or a per cent, as "1%"' in done.output
     done = twin_command(files, "study", "--cluster", "here")
     assert done.exit_code == 1
     assert "a Dask scheduler's address" in done.output
@@ -331,3 +375,43 @@ def test_mistakes_are_lines_and_no_tracebacks(files: Path) -> None:
     assert done.exit_code == 2
     assert 'did you mean "heads"?' in done.output
     assert "Traceback" not in done.output
+
+
+def test_what_is_selected_does_not_depend_on_workers(plan: dict[str, Any]) -> None:
+    found = [
+        twin.select(plan, "service_level", 0.02, first=3, budget=60, workers=workers)
+        for workers in (1, 2)
+    ]
+    assert found[0].statement == found[1].statement
+    assert_frame_equal(found[0].table, found[1].table)
+
+
+def test_effects_have_units_and_no_name_is_cut_off(plan: dict[str, Any]) -> None:
+    found = twin.study(plan)
+    console = Console(width=80, file=StringIO())
+    console.print(effects_table(found))
+    console.print(points_table(found))
+    assert isinstance(console.file, StringIO)
+    text = console.file.getvalue()
+    assert "…" not in text
+    (row,) = (
+        effects(found, ["service_level"]).query("factor == 'arrivals.scale'").to_dict("records")
+    )
+    change = change_of(row["effect"], row["low"], row["high"], "share")
+    assert change.partition(" (")[0] in text
+    assert " points" in change
+
+
+@pytest.mark.parametrize("command", ["select", "search", "study"])
+def test_who_interrupts_a_command_is_told_that_it_goes_on(
+    files: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    module = {"select": "choice"}.get(command, command)
+    monkeypatch.setattr(f"twin.studies.{module}.{command}", interrupted)
+    words = ("--kpi", "service_level", "--within", "0.05") if command == "select" else ()
+    done = twin_command(files, command, *words)
+    assert done.exit_code == 130
+    assert "the same command goes on from there" in done.output

@@ -26,6 +26,13 @@ DESK = {
 }
 
 
+def test_an_unknown_figure_is_told_before_anything_is_played():
+    with pytest.raises(ValueError, match=r"no figure 'occupncy'.*occupancy"):
+        split_variance(twin.from_data(DESK), kpis=["occupncy"])
+    with pytest.raises(ValueError, match="occupancy:all: only figures of all tickets"):
+        split_variance(twin.from_data(DESK), kpis=["occupancy:all"])
+
+
 def test_components_by_hand():
     # Two days, two answers, two ratings: means of answers 2, 4 | 8, 10; of days 3 | 9.
     y = np.array([[[1, 3], [4, 4]], [[7, 9], [10, 10]]], dtype=float)

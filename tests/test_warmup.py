@@ -178,6 +178,18 @@ def test_the_command_suggests(tmp_path):
     assert "own warm-up" in found.stdout
     data = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     assert {"suggestion_s", "own_s", "reason", "figures"} <= set(data)
+    plot = tmp_path / "new" / "welch.svg"
+    drawn = CliRunner().invoke(app, [*words, "--plot", str(plot)])
+    assert f"Welch's plot: {plot}" in drawn.stdout
+    assert plot.read_text().count("suggestion") >= 1
+    bad = CliRunner().invoke(app, [*words, "--plot", str(tmp_path / "welch.doc")])
+    assert bad.exit_code == 2
+    assert "must end in .svg, .png, .pdf" in bad.stderr
     bad = CliRunner().invoke(app, [*words, "--horizon", "soon"])
     assert bad.exit_code == 2
     assert "duration" in bad.stderr
+
+
+def test_nothing_to_play_is_told():
+    with pytest.raises(ValueError, match="replications must be 1 or more"):
+        warm_up(twin.from_data(DESK), replications=0)

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twin import plots, report, series
+    from twin.checks import check
     from twin.comparison import Comparison, compare
     from twin.demand import draw
     from twin.desk import simulate
     from twin.experiment import run
+    from twin.faults import ScenarioError
     from twin.kpis import kpi_table, measure
     from twin.replication import play
     from twin.results import Results, open_results
     from twin.scenario import Scenario
-    from twin.scenario_file import ScenarioError, check, from_data, load
+    from twin.scenario_file import from_data, load
     from twin.stats.batches import batch_means
     from twin.stats.intervals import summarize
     from twin.studies.choice import select

@@ -26,6 +26,7 @@ from scipy import special
 from twin.luck import Floats, Places, Stream, generator, uniforms
 from twin.scenario import Arrivals, Bursts, Scenario
 from twin.scenario_file import Fault, ScenarioError
+from twin.tabular import read_csv
 
 # More tickets than this in one replication is a slip of the pen, not a desk.
 MAX_TICKETS = 50_000_000
@@ -210,11 +211,14 @@ def read_trace(scenario: Scenario) -> pd.DataFrame:
 
     try:
         parquet = path.suffix == ".parquet"
-        frame = pd.read_parquet(path) if parquet else pd.read_csv(path, keep_default_na=False)
+        frame = pd.read_parquet(path) if parquet else read_csv(path, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise fail(f"not a readable CSV or Parquet file: {error}") from None
     if "timestamp" not in frame:
         raise fail(f"no column timestamp; it has: {', '.join(map(str, frame.columns))}")
+    # Names and texts, whatever a file of numbers makes of them; Parquet's nulls as CSV's blanks.
+    for name in {"text", "category", "priority"} & set(frame):
+        frame[name] = frame[name].astype(object).fillna("").astype(str)
     stamp = frame["timestamp"]
     if pd.api.types.is_numeric_dtype(stamp):
         time_s = stamp.astype(float)
@@ -225,6 +229,8 @@ def read_trace(scenario: Scenario) -> pd.DataFrame:
             raise fail("timestamps must be numbers of seconds or ISO times") from None
         origin = pd.Timestamp(scenario.start, tz=scenario.time_zone)
         time_s = (moments - origin).dt.total_seconds()
+    if time_s.isna().any():
+        raise fail(f"row {int(np.argmax(time_s.isna())) + 1} has no timestamp")
     frame = frame.assign(time_s=time_s).sort_values("time_s", kind="stable")
     inside = (frame["time_s"] >= 0) & (frame["time_s"] < scenario.horizon)
     if not inside.any():

@@ -21,8 +21,7 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
     }
     for key, name in files.items():
         folder = key == "assistant.knowledge"
-        there = name is None or (Path(name).is_dir() if folder else Path(name).is_file())
-        if not there:
+        if name is not None and not _is_there(Path(name), folder):
             yield Fault(key, "no such folder" if folder else "no such file", name)
     if used and assistant.backend != "profile" and tickets.corpus is None:
         reason = f'backend "{assistant.backend}" reads text, so tickets.corpus must be given'
@@ -46,8 +45,15 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
         yield Fault("assistant.role", "triage only needs agents who answer: give [agents.NAME]")
 
 
+def _is_there(path: Path, folder: bool) -> bool:
+    try:
+        return path.is_dir() if folder else path.is_file()
+    except OSError:  # a name too long to ask about, or a folder that nobody may look into
+        return False
+
+
 def check(scenario: Scenario) -> None:
-    """What only other files can tell: categories against the corpus, models against the catalogue.
+    """What only other files can tell: categories and texts of the corpus, models of the catalogue.
 
     Raises
     ------
@@ -71,8 +77,25 @@ def check(scenario: Scenario) -> None:
         check_categories(scenario, categories)
     except ScenarioError as error:
         faults += error.faults
+    faults += _text_faults(scenario)
     if faults:
         raise ScenarioError(where, faults)
+
+
+def _text_faults(scenario: Scenario) -> Iterable[Fault]:
+    """Categories of the mix that the corpus knows and customers have no text of."""
+    from twin.corpus import load_corpus
+
+    tickets = scenario.tickets
+    if tickets.corpus is None or tickets.category_mix is None or scenario.arrivals.kind == "trace":
+        return
+    corpus = load_corpus(tickets.corpus)
+    sent = {corpus.categories[code] for code in corpus.category[~corpus.train]}
+    for name, weight in tickets.category_mix.items():
+        # Else the replications in which one happens to come would fail, and the others not.
+        if weight > 0 and name in corpus.categories and name not in sent:
+            reason = "all its tickets in the corpus are for training: customers have none to send"
+            yield Fault("tickets.category_mix", reason, name, 'mark some rows split = "desk"')
 
 
 def _load_fault(scenario: Scenario) -> Iterable[Fault]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twin.faults import nearest
-from twin.kpis import kpi_table
+from twin.kpis import KPIS, kpi_table
 from twin.results import Results
 from twin.stats.differences import differences
 from twin.stats.sequential import split_name
-from twin.wording import amount
+from twin.wording import alike, amount, duration
 
 if TYPE_CHECKING:
     from twin.results import Run
@@ -57,6 +57,11 @@ class Comparison:
     level: float
     notes: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        from twin.display import comparison_html
+
+        return comparison_html(self)
+
     @property
     def method(self) -> str:
         """How the verdicts and intervals were come to."""
@@ -74,7 +79,18 @@ class Comparison:
         )
 
     def sentences(self) -> list[str]:
-        """A sentence for each figure that differs or is open, scenario by scenario."""
+        """A sentence for each figure that differs or is open, scenario by scenario.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> busier = desk.vary({"arrivals.scale": 1.5}, name="busier")
+        >>> found = twin.compare(twin.run([desk, busier], replications=5), kpis=["occupancy"])
+        >>> found.sentences()[0].partition(":")[0]
+        'busier'
+        """
         return [_sentence(row) for row in _records(self.table) if row["verdict"] != EQUAL]
 
 
@@ -100,10 +116,24 @@ def _sentence(row: Mapping[str, Any]) -> str:
 
 
 def interval(row: Mapping[str, Any]) -> str:
-    """A difference with its interval, as "-5.2 min (-6.6 min to -3.8 min)"."""
-    unit = row["unit"]
-    bounds = f"({signed(row['low'], unit)} to {signed(row['high'], unit)})"
-    return f"{signed(row['difference'], unit)} {bounds}"
+    """A difference with its interval in the same unit, as "-5.24 min (-6.61 to -3.87)"."""
+    return change_of(row["difference"], row["low"], row["high"], row["unit"])
+
+
+def change_of(difference: float, low: float, high: float, unit: str) -> str:
+    """A difference with the bounds of its interval in the same unit; of shares in points.
+
+    Examples
+    --------
+    >>> change_of(-43.1, -86.4, 0.3, "s"), change_of(0.0213, 0.01, 0.0326, "share")
+    ('-0.72 min (-1.44 to +0.01)', '+2.13 points (+1.00 to +3.26)')
+    >>> change_of(-43.1, float("nan"), float("nan"), "s")
+    '-43.1 s'
+    """
+    if math.isnan(low) or math.isnan(high):
+        return signed(difference, unit)
+    whole, *bounds = alike((difference, low, high), unit)
+    return f"{whole} ({' to '.join(bounds)})".replace(" %", " points")
 
 
 def signed(value: float, unit: str) -> str:
@@ -148,7 +178,7 @@ def compare(
     Raises
     ------
     ValueError
-        If there is nothing to compare, or a name is unknown.
+        If there is nothing to compare, or a name is unknown, also that of a group.
 
     Examples
     --------
@@ -169,7 +199,9 @@ def compare(
     if baseline not in there or len(there) < 2:
         raise ValueError("a comparison needs two scenarios with a whole replication each")
     better = {str(row["kpi"]): str(row["better"]) for row in _records(kpi_table())}
-    rows = [(name, "") for name, way in better.items() if way] if kpis is None else _rows(kpis)
+    rows = [(name, "") for name, way in better.items() if way]
+    if kpis is not None:
+        rows = _rows(kpis, results.kpis)
     paired, notes = {}, []
     for name in there:
         if name == baseline:
@@ -194,13 +226,31 @@ def compare(
     return Comparison(table, baseline, level, tuple(notes))
 
 
-def _rows(kpis: Iterable[str]) -> list[tuple[str, str]]:
-    known = list(kpi_table()["kpi"])
-    rows = [split_name(name) for name in kpis]
+def figures_of(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Figures and groups by their names, each once.
+
+    Raises
+    ------
+    ValueError
+        If there is no such figure.
+    """
+    known = [row[0] for row in KPIS]
+    rows = list(dict.fromkeys(split_name(name) for name in names))
     for kpi, _ in rows:
         if kpi not in known:
             raise ValueError(f"no figure {kpi!r}: {nearest(kpi, known)}")
-    return list(dict.fromkeys(rows))
+    return rows
+
+
+def _rows(names: Iterable[str], kpis: pd.DataFrame) -> list[tuple[str, str]]:
+    """The same, of groups that are there."""
+    rows = figures_of(names)
+    for kpi, group in rows:
+        groups = set(kpis.loc[(kpis["kpi"] == kpi).to_numpy(), "group"])
+        if group not in groups:
+            hint = nearest(group, groups - {""}) or "it has no groups"
+            raise ValueError(f"no group {group!r} of {kpi} in these results: {hint}")
+    return rows
 
 
 def _verdict(row: Mapping[str, Any], better: str, level: float) -> str:
@@ -225,10 +275,14 @@ def unpaired_reasons(first: Run, second: Run) -> list[str]:
     if not known[0] or not known[1]:
         return ["an old run that does not say what it was played with"]
     return [
-        f"{reason} ({known[0].get(key)} and {known[1].get(key)})"
+        f"{reason} ({_plainly(key, known[0].get(key))} and {_plainly(key, known[1].get(key))})"
         for key, reason in _CONDITIONS.items()
         if known[0].get(key) != known[1].get(key)
     ]
+
+
+def _plainly(key: str, value: Any) -> str:
+    return duration(value) if key.endswith("_s") and value is not None else str(value)
 
 
 def _unshared(kpis: pd.DataFrame, first: str, second: str) -> tuple[int, int]:
@@ -241,6 +295,7 @@ def join(parts: Sequence[Results]) -> Results:
     """Results of several calls as one; a scenario that comes again is called "name (2)"."""
     kpis: list[pd.DataFrame] = []
     failures: list[pd.DataFrame] = []
+    checks: list[pd.DataFrame] = []
     runs = []
     seen: dict[str, int] = {}
     for part in parts:
@@ -249,6 +304,9 @@ def join(parts: Sequence[Results]) -> Results:
             seen[run.scenario] = count = seen.get(run.scenario, 0) + 1
             names[run.scenario] = run.scenario if count == 1 else f"{run.scenario} ({count})"
             runs.append(replace(run, scenario=names[run.scenario]))
-        for frames, frame in ((kpis, part.kpis), (failures, part.failures)):
+        own = (part.kpis, part.failures, part.table("sanity"))
+        for frames, frame in zip((kpis, failures, checks), own, strict=True):
             frames.append(frame.assign(scenario=frame["scenario"].map(names).astype("str")))
-    return Results(pd.concat(kpis, ignore_index=True), pd.concat(failures), tuple(runs))
+    joined = (pd.concat(frames, ignore_index=True) for frames in (kpis, failures, checks))
+    kpi_frame, failure_frame, check_frame = joined
+    return Results(kpi_frame, failure_frame, tuple(runs), _checks=check_frame)

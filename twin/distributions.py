@@ -63,7 +63,7 @@ class Part(BaseModel):
     """One part of a mixture."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    weight: float = Field(gt=0, description="how often, relative to the other parts")
+    weight: float = Field(gt=0, le=1e9, description="how often, relative to the other parts")
     of: AnyDistribution = Field(description="the distribution of this part")
 
 

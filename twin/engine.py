@@ -7,6 +7,7 @@ lost, so that the rest goes on.
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import warnings
@@ -156,7 +157,7 @@ def connect(cluster: str) -> Any:
         # ray.util.joblib (Ray 2.60) refuses return_as="generator_unordered".
         reason = "Ray cannot hand over results as they are ready; take a Dask cluster"
         raise ClusterError(f"{cluster}: {reason}")
-    if not cluster.startswith(("tcp://", "tls://")):
+    if not re.fullmatch(r"(tcp|tls)://\S+:\d+", cluster):
         raise ClusterError(
             f"{cluster}: a cluster is a Dask scheduler's address, as tcp://host:8786"
         )

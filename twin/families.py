@@ -212,6 +212,7 @@ class Gamma(_Spread):
     def _parameters(self) -> tuple[float, float]:
         if self.quantiles is None:
             mean, cv = self._mean_and_cv()
+            self._require(cv >= 1e-6, "the cv of a gamma must be at least 1e-6")
             return 1 / cv**2, mean * cv**2
         (p1, x1), (p2, x2) = self._two_quantiles()
 
@@ -249,6 +250,8 @@ class Weibull(_Spread):
                 log_ratio = special.gammaln(1 + 2 / shape) - 2 * special.gammaln(1 + 1 / shape)
                 return float(log_ratio - math.log1p(cv**2))
 
+            self._require(cv >= 0.003, "the cv of a weibull must be at least 0.003")
+            # From cv 430 to cv .0026.
             shape = float(optimize.brentq(gap, 0.1, 500.0))
             return shape, mean / float(special.gamma(1 + 1 / shape))
         (p1, x1), (p2, x2) = self._two_quantiles()
@@ -287,10 +290,12 @@ class Exponential(Distribution):
 def _sorted_column(file: str, column: str) -> Floats:
     import pandas as pd
 
+    from twin.tabular import read_csv
+
     path = Path(file)
     if not path.is_file():
         raise ValueError(f"file not found: {file}")
-    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    frame = pd.read_parquet(path) if path.suffix == ".parquet" else read_csv(path)
     if column not in frame:
         raise ValueError(f'no column "{column}" in {file}; it has: {", ".join(map(str, frame))}')
     values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)

@@ -60,7 +60,6 @@ def as_data(results: Results) -> dict[str, Any]:
     Tracebacks stay in the table failures.
     """
     figures = results.summary() if len(results.kpis) else results.kpis
-    sanity = results.sanity()
     failures = results.failures[["scenario", "replication", "stage", "type", "message"]]
     return {
         "runs": [
@@ -74,18 +73,19 @@ def as_data(results: Results) -> dict[str, Any]:
             }
             for run in results.runs
         ],
-        "kpis": [
-            {key: _plain(value) for key, value in row.items()} for row in figures.to_dict("records")
-        ],
-        "sanity": [
-            {key: _plain(value) for key, value in row.items()} for row in sanity.to_dict("records")
-        ],
-        "failures": [
-            {key: _plain(value) for key, value in row.items()}
-            for row in failures.to_dict("records")
-        ],
+        "kpis": as_rows(figures),
+        "sanity": as_rows(results.sanity()),
+        "failures": as_rows(failures),
     }
 
 
+def as_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain data; missing is None."""
+    return [
+        {str(key): _plain(value) for key, value in row.items()} for row in frame.to_dict("records")
+    ]
+
+
 def _plain(value: Any) -> Any:
+    value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-# Control characters and halves of characters, which HTML cannot show.
-_UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# Control characters and halves of characters, which HTML cannot show, and marks that would turn
+# the order of what stands around them.
+_UNSHOWN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|d|pts)\b|%)")
 
 

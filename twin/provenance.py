@@ -6,14 +6,17 @@ import hashlib
 import json
 import platform
 import subprocess
+from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import twin
 from twin.assistant.model_judge import rater_name
 from twin.customers import RATER_VERSION as CUSTOMERS_VERSION
 from twin.scenario import Scenario
+from twin.scenario_file import PATH_KEYS
 
 _PACKAGES = (
     "simpy",
@@ -88,19 +91,18 @@ def pairs_by(scenario: Scenario) -> dict[str, str | int | float]:
 
 
 def file_hashes(scenario: Scenario) -> dict[str, str]:
-    """SHA-256 of the content of each file or folder that the scenario reads, by key."""
-    used = {
-        "tickets.corpus": scenario.tickets.corpus,
-        "arrivals.trace": scenario.arrivals.trace,
-        "assistant.knowledge": scenario.assistant.knowledge,
-        "assistant.recording": scenario.assistant.recording,
-    }
-    found = {}
-    for key, name in used.items():
-        path = Path(name) if name else None
-        if path is not None and path.exists():
-            found[key] = digest(path)
-    return found
+    """SHA-256 of the content of each file or folder that the scenario names, by key."""
+    named = _named_files("", scenario.model_dump(mode="json"))
+    return {key: digest(path) for key, path in named if path.exists()}
+
+
+def _named_files(prefix: str, data: Any) -> Iterator[tuple[str, Path]]:
+    items = enumerate(data) if isinstance(data, list) else data.items()
+    for key, value in items:
+        if isinstance(value, dict | list):
+            yield from _named_files(f"{prefix}{key}.", value)
+        elif key in PATH_KEYS and isinstance(value, str):
+            yield f"{prefix}{key}", Path(value)
 
 
 def digest(path: Path) -> str:
@@ -110,7 +112,9 @@ def digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     for file_path in sorted(p for p in path.rglob("*") if p.is_file()):
-        total.update(file_path.relative_to(path).as_posix().encode() + b"\0")
+        name = file_path.relative_to(path).as_posix()
+        # A name need not be text.
+        total.update(name.encode(errors="surrogateescape") + b"\0")
         total.update(hashlib.sha256(file_path.read_bytes()).digest())
     return total.hexdigest()
 

@@ -119,7 +119,7 @@ def build(root: Path = ROOT, workers: int | None = None) -> Path:
     _save(folder / WHAT_IFS, kept(every.kpis), lambda: reference_pages.what_ifs(every), root)
     for study in found:
         _save(folder / study.name, shown(study),
-              lambda study=study: reference_pages.of_study(study), root)  # type: ignore[misc]  # fmt: skip
+              lambda study=study: page(study), root)  # type: ignore[misc]  # fmt: skip
     reference_pages.readme_figure(baseline, first, every, folder / "desk.svg")
     _write(folder / "inputs.json", json.dumps(inputs(root), indent=2) + "\n")
     return folder
@@ -127,6 +127,8 @@ def build(root: Path = ROOT, workers: int | None = None) -> Path:
 
 def _save(folder: Path, frame: pd.DataFrame, text: Callable[[], str], root: Path) -> None:
     folder.mkdir()
+    # The value is the numerator over the denominator: it would be half of the file.
+    frame = frame.drop(columns="value")
     frame.to_parquet(folder / "kpis.parquet", compression="zstd", index=False)
     # Where the checkout lies on this machine is nobody's business.
     _write(folder / "report.html", text().replace(f"{root}/", ""))

@@ -1,33 +1,29 @@
-"""Pages of the reference runs that hold several points: their figures, as tables and drawn."""
+"""The page of all shipped what-ifs, and the figure of the README."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from twin import plots, series
-from twin.comparison import compare
+from twin.comparison import BETTER, WORSE, Comparison, compare, interval
 from twin.display import label
-from twin.markup import Html, html, table, tag
-from twin.plots import pair, style
-from twin.studies.sensitivity import crossings
-from twin.wording import amount, with_interval
+from twin.markup import table, tag
+from twin.plots import pair
+from twin.report import frame
+from twin.report.pictures import drawn
+from twin.wording import with_interval
 
 if TYPE_CHECKING:
     from twin.results import Results
     from twin.scenario import Scenario
-    from twin.studies.results import StudyResults
 
 # Figures that tell desks apart, for the pages that set many beside each other.
 FIGURES = ("service_level", "resolution_within_target", "csat", "categorization_accuracy",
            "containment", "abandonment_rate", "occupancy", "cost_per_resolution")  # fmt: skip
 _DRAWN = ("service_level", "csat", "cost_per_resolution")
-_MOST_DRAWN = 3
 
 
 def what_ifs(results: Results) -> str:
@@ -41,92 +37,57 @@ def what_ifs(results: Results) -> str:
         for run in results.runs
     ]
     head = ["scenario", *map(label, FIGURES)]
-    drawn = []
+    shown = []
     for kpi in _DRAWN:
         part = _by_size(found.table[found.table["kpi"] == kpi])
 
-        def draw(ax: Any, part: pd.DataFrame = part) -> object:
-            return _forest(part, ax)
+        def draw(ax: Any, part: pd.DataFrame = part) -> None:
+            plots.forest(part, ax)
 
         title = f"Difference in {label(kpi)} from {first.scenario}"
+        counts = part["verdict"].value_counts()
+        words = f"A row a scenario: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}."
         height = plots.forest_height(len(part))
-        drawn.append(_picture(title, f"forest-{kpi.replace('_', '-')}", draw, height))
-    said = tag("p", found.method[0].upper() + found.method[1:] + ".", class_="small")
+        shown.append(drawn(f"forest-{kpi.replace('_', '-')}", title, words, draw, height))
+    method = found.method[0].upper() + found.method[1:].replace("%", " %") + "."
     asked = table(["scenario", "question"], questions, "Scenarios and what they ask")
     figures = table(head, rows, "Scenarios and their main figures", numbers=True)
-    return _page(
+    remark = f"{first.asked} replications of each. ± is the 95 % interval over replications."
+    return frame.frame(
         "The shipped what-ifs",
-        f"What do {len(others)} changes do to the desk of {first.scenario}?",
+        [f"What do {len(others)} changes do to the desk of {first.scenario}?"],
         [
-            ("In pictures", [said, tag("div", *drawn, class_="pictures")]),
-            ("Key figures", [figures]),
-            ("What they ask", [asked]),
+            frame.answer(_answer(found), remark),
+            ("pictures", "In pictures", [tag("p", method, class_="small"), frame.figures(shown)]),
+            ("figures", "Key figures", [figures]),
+            ("questions", "What they ask", [asked]),
         ],
-        first.asked,
+        "from a small reference run",
     )
+
+
+def _answer(found: Comparison) -> list[str]:
+    """A sentence a figure: which scenario moves it most to either side."""
+    sentences = []
+    for kpi in _DRAWN:
+        rows = _by_size(found.table[found.table["kpi"] == kpi])
+        sides = []
+        for verdict, word in ((BETTER, "improves"), (WORSE, "worsens")):
+            mine = rows[rows["verdict"] == verdict]
+            if len(mine):
+                most = mine.loc[[mine["difference"].abs().idxmax()]].to_dict("records")[0]
+                row = {str(key): value for key, value in most.items()}
+                sides.append(f"{row['kpi']} {word} it most, by {interval(row)}")
+        said = "; ".join(sides) or f"no change is shown to move it from {found.baseline}"
+        name = label(kpi)
+        sentences.append(f"{name[0].upper()}{name[1:]}: {said}.")
+    return sentences
 
 
 def _by_size(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of one figure with an interval, best first, named by their scenarios."""
     rows = rows[rows["low"].notna()].sort_values("difference", ascending=False)
     return rows.assign(kpi=rows["scenario"], scenario="")
-
-
-def _forest(rows: pd.DataFrame, ax: Any) -> Any:
-    plots.forest(rows, ax)
-    share = (rows["unit"] == "share").all()
-    if share:
-        style.percent_axis(ax, axis="x")
-    ax.set_xlabel("difference in points" if share else f"difference in {rows['unit'].iloc[0]}")
-    return ax
-
-
-def of_study(study: StudyResults) -> str:
-    """A study as a page: its points, where limits are crossed, and its figures along a factor."""
-    summary = study.summary()
-    kpis = [name.partition(":")[0] for name in study.shown]
-    rows = []
-    for point in study.points.to_dict("records"):
-        own = summary[summary["scenario"] == point["scenario"]]
-        rows.append([*(_plain(point[name]) for name in study.factors), *_cells(own, kpis)])
-    parts: list[tuple[str, list[Html]]] = []
-    for one in study.crossings:
-        where = crossings(study, one["kpi"], one["along"], one["limit"])
-        unit = str(study.frame.loc[study.frame["kpi"] == one["kpi"], "unit"].iloc[0])
-        heading = f"Where {label(one['kpi'])} crosses {amount(one['limit'], unit)}"
-        columns = [c for c in where if c not in ("kpi", "along", "limit", "before", "after")]
-        cells = [[_plain(row[c]) for c in columns] for row in where.to_dict("records")]
-        names = [one["along"] if c == "at" else c for c in columns]
-        parts.append((heading, [table(names, cells, heading)]))
-    first = [one["kpi"] for one in study.crossings]
-    drawn = list(dict.fromkeys([*first, *kpis]))[:_MOST_DRAWN]
-    parts.append(("In pictures", [tag("div", *_along(study, summary, drawn), class_="pictures")]))
-    head = [*study.factors, *map(label, kpis)]
-    parts.append(("All points", [table(head, rows, "Points and their figures", numbers=True)]))
-    if study.notes:
-        parts.append(("Notes", [tag("ul", [tag("li", note) for note in study.notes])]))
-    return _page(study.name, study.question, parts, int(study.points["asked"].max()))
-
-
-def _along(study: StudyResults, summary: pd.DataFrame, kpis: list[str]) -> Iterator[Html]:
-    """Figures along the last factor, a line for each level of the first, a picture for the rest."""
-    load, *others = reversed(study.factors)
-    others.reverse()
-    whole = summary[summary["group"] == ""]
-    if not others:
-        whole, others = whole.assign(all="all tickets"), ["all"]
-    by, *rest = others
-    for kpi in kpis:
-        rows = whole[whole["kpi"] == kpi]
-        panels: Any = rows.groupby(rest, sort=False) if rest else [((), rows)]
-        for k, (levels, part) in enumerate(panels):
-            words = ", ".join(f"{name} {level}" for name, level in zip(rest, levels, strict=True))
-            title = f"{label(kpi)} by {load}" + (f" ({words})" if words else "")
-
-            def draw(ax: Any, part: pd.DataFrame = part) -> object:
-                return plots.against_load(part, ax, load=load, by=by)
-
-            yield _picture(title, f"{kpi.replace('_', '-')}-{k}", draw)
 
 
 def readme_figure(results: Results, scenario: Scenario, every: Results, path: Path) -> None:
@@ -136,7 +97,7 @@ def readme_figure(results: Results, scenario: Scenario, every: Results, path: Pa
     changes = _by_size(compare(every, scenario.name, ["service_level"]).table)
     pair.write(
         ("A week at the desk", lambda ax: plots.backlog(levels, ax, **clock)),
-        ("What happens to the service level if ...?", lambda ax: _forest(changes, ax)),
+        ("What happens to the service level if ...?", lambda ax: plots.forest(changes, ax)),
         path,
     )
 
@@ -150,36 +111,3 @@ def _cells(summary: pd.DataFrame, kpis: Any) -> list[str]:
         else "-"
         for kpi in kpis
     ]
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, float):
-        return "-" if math.isnan(value) else f"{value:.3g}"
-    return str(value)
-
-
-def _picture(title: str, name: str, draw: Any, height: float = 3.1) -> Html:
-    svg = plots.svg(draw, name, height)
-    # The numbers behind it are in the tables of the page.
-    named = Html(svg.replace("<svg ", f'<svg role="img" aria-label="{html(title)}" ', 1))
-    return tag("figure", tag("h4", title), named)
-
-
-def _page(title: str, question: str, parts: list[tuple[str, list[Html]]], replications: int) -> str:
-    css = (resources.files("twin.report") / "page.css").read_text(encoding="utf-8")
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("link", rel="icon", href="data:,"),
-        tag("title", f"{title}: support desk"),
-        tag("style", Html(css)),
-    )
-    remark = f"A small reference run: {replications} replications. ± is the 95 % interval."
-    header = tag("header", tag("h1", title), tag("p", question, class_="question"),
-                 tag("p", remark, class_="small"))  # fmt: skip
-    body = [tag("section", tag("h2", heading), *content) for heading, content in parts]
-    whole = tag("html", head, tag("body", header, tag("main", *body)), lang="en")
-    return f"<!doctype html>\n{whole}\n"

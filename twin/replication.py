@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -169,8 +170,11 @@ def _failure(task: Task, stage: str, error: Exception, texts: Sequence[str]) -> 
 
 def _redact(message: str, texts: Sequence[str]) -> str:
     """The message without customers' words and keys that some library may have put into it."""
-    for text in texts:
-        if text in message:
-            message = message.replace(text, "[ticket text]")
+    # The longest first: a text may hold another. Python quotes texts in many messages.
+    for text in sorted(filter(str.strip, texts), key=len, reverse=True):
+        for words in (text, repr(text)[1:-1]):
+            # Whole words only: "hi" must not be cut out of "while".
+            pattern = rf"(?<!\w){re.escape(words)}(?!\w)"
+            message = re.sub(pattern, "[ticket text]", message)
     secret = os.environ.get("GROQ_API_KEY")
     return message.replace(secret, "[key]") if secret else message

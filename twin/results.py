@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twin import sanity, storage
+from twin.faults import nearest
 from twin.records import RUN_TABLES, TABLES
 from twin.stats import batches, intervals
 
@@ -70,7 +71,17 @@ class Results:
     _checks: pd.DataFrame = field(default_factory=lambda: storage.join([], "sanity"), repr=False)
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
-        """Every figure over its replications, with its interval; see `twin.summarize`."""
+        """Every figure over its replications, with its interval; see `twin.summarize`.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> summary = twin.run(desk, replications=3).summary()
+        >>> list(summary)
+        ['scenario', 'kpi', 'group', 'unit', 'value', 'low', 'high', 'half_width', 'replications']
+        """
         return intervals.summarize(self.kpis, level)
 
     def _repr_html_(self) -> str:
@@ -86,6 +97,14 @@ class Results:
         DataFrame
             Columns scenario, check, replications, expected, found, ok; of each check the worst
             replication. See `twin.sanity`.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> bool(twin.run(desk, replications=2).sanity()["ok"].all())
+        True
         """
         tables = [sanity.overall(self._checks)]
         for run in self.runs:
@@ -97,9 +116,27 @@ class Results:
         """Intervals from batch means of the first replication, for a run with just one.
 
         See `twin.stats.batches.long_run`; the tables must have been saved or kept.
+
+        Raises
+        ------
+        ValueError
+            If there is no such scenario, or the tables are not there.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> results = twin.run(desk.vary({"horizon": "28d"}), replications=1, keep_logs=True)
+        >>> row = results.long_run().query("kpi == 'backlog'").iloc[0]
+        >>> bool(row["low"] < row["value"] < row["high"])
+        True
         """
+        runs = {run.scenario: run for run in self.runs}
         name = scenario or self.runs[0].scenario
-        run = next(run for run in self.runs if run.scenario == name)
+        if name not in runs:
+            raise ValueError(f"no scenario {name!r}; {nearest(name, runs)}")
+        run = runs[name]
         warm_up_s = float(run.manifest.get("pairs_by", {}).get("warm_up_s", 0.0))
         tables = (self.table(table) for table in ("tickets", "levels"))
         first = [
@@ -124,6 +161,15 @@ class Results:
         ------
         KeyError
             If it was not kept.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> log = twin.run(desk, replications=2, keep_logs=True).log("scenario", replication=1)
+        >>> log.horizon_s
+        86400.0
         """
         try:
             return self._logs[scenario, replication][0]
@@ -151,6 +197,15 @@ class Results:
             If there is no such table.
         ValueError
             If the run was neither saved nor its logs kept, or a file is damaged.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> tickets = twin.run(desk, replications=2, keep_logs=True).table("tickets")
+        >>> sorted(set(tickets["replication"]))
+        [0, 1]
         """
         if name not in TABLES:
             raise KeyError(f"no table {name!r}; tables: {', '.join(TABLES)}")
@@ -238,7 +293,8 @@ def _run_folder(path: Path) -> Path:
 def _open(folder: Path) -> Run:
     manifest: dict[str, Any] = storage.read_manifest(folder)
     whole, failed = storage.whole(folder), storage.parts(folder, "failures")
-    asked = int(manifest.get("replications", {}).get("asked", len(whole)))
+    asked = manifest.get("replications", {}).get("asked")
+    asked = asked if type(asked) is int else len(whole)
     status = str(manifest["status"])
     notes = [str(note) for note in manifest.get("notes", [])]
     if not whole and not failed:

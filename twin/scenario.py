@@ -89,6 +89,11 @@ __all__ = [
 ]
 
 
+# Calendars and time zones are sound there, and a century of hours fits in memory.
+_FIRST_YEAR, _LAST_YEAR = 1900, 2999
+_MAX_HORIZON_S = 36_525 * 86400.0
+
+
 class Scenario(Model):
     """A support desk and the question asked of it; frozen.
 
@@ -127,6 +132,10 @@ class Scenario(Model):
 
     @model_validator(mode="after")
     def _check(self) -> Scenario:
+        if not _FIRST_YEAR <= self.start.year <= _LAST_YEAR:
+            raise fail(f"start must lie in the years {_FIRST_YEAR} to {_LAST_YEAR}")
+        if self.horizon > _MAX_HORIZON_S:
+            raise fail("horizon must be at most 100 years (36525d)")
         if self.warm_up >= self.horizon:
             raise fail("warm_up must be shorter than horizon")
         if self.assistant.role == "off" and not self.agents:
@@ -139,7 +148,18 @@ class Scenario(Model):
         return ZoneInfo(self.time_zone)
 
     def as_data(self) -> dict[str, Any]:
-        """Plain data that loads to an equal scenario: what was set, defaults left out."""
+        """What was set, defaults left out, as plain data that loads to the same scenario.
+
+        The file that it came from is not in it.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> twin.from_data(desk.as_data()) == desk
+        True
+        """
         return self.model_dump(mode="json", exclude_unset=True)
 
     def _repr_html_(self) -> str:

@@ -140,23 +140,33 @@ def parse_change(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise ScenarioError("--set", [Fault(text, "must look like key.path=value")])
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    return key.strip(), parsed
+        read = tomllib.loads(f"value = {value}")
+    except (ValueError, RecursionError):
+        # No TOML, a number of thousands of digits, or a thousand brackets.
+        read = {}
+    # A line more in it would be a key more, which nobody asked for.
+    return key.strip(), read["value"] if len(read) == 1 else value.strip()
 
 
-def _parse(path: Path) -> dict[str, Any]:
-    """The file as it stands, with paths made absolute and `extends` still in it."""
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file of at most 1 MB holds.
+
+    Raises
+    ------
+    ScenarioError
+        If it is not there, or is no such file.
+    """
     where = str(path)
     try:
+        # A pipe or a device has no size, and may never end.
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ScenarioError(where, [Fault("", "not a regular file")])
         if path.stat().st_size > _MAX_BYTES:
-            raise ScenarioError(where, [Fault("", "larger than 1 MB: not a scenario file")])
+            raise ScenarioError(where, [Fault("", "larger than 1 MB: not a scenario or study")])
         # Some editors on Windows put a byte order mark in front, which TOML does not know.
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         if _too_deep(data):
             raise RecursionError
-        _anchor_paths(data, path.parent)
     except FileNotFoundError:
         raise ScenarioError(where, [Fault("", "no such file", hint=_near_file(path))]) from None
     except UnicodeDecodeError as error:
@@ -169,8 +179,19 @@ def _parse(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         if isinstance(error, ScenarioError):
             raise
-        reason = getattr(error, "strerror", None) or f"not a file name: {error}"
-        raise ScenarioError(where, [Fault("", reason)]) from None
+        reason = getattr(error, "strerror", None) or str(error).partition(";")[0]
+        raise ScenarioError(where, [Fault("", f"cannot be read: {reason}")]) from None
+    return data
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    """The file as it stands, with paths made absolute and `extends` still in it."""
+    data = read_toml(path)
+    try:
+        _anchor_paths(data, path.parent)
+    except (OSError, ValueError) as error:
+        reason = f"a path in it is not a file name: {error}"
+        raise ScenarioError(str(path), [Fault("", reason)]) from None
     return data
 
 
@@ -218,7 +239,11 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise ScenarioError(where, [Fault("extends", "goes round in a circle", base)])
     if len(seen) >= _MAX_EXTENDS:
         raise ScenarioError(where, [Fault("extends", f"more than {_MAX_EXTENDS} files deep", base)])
-    if not base_path.is_file():
+    try:
+        there = base_path.is_file()
+    except OSError:  # a name too long to ask about
+        there = False
+    if not there:
         hint = _near_file(base_path)
         raise ScenarioError(where, [Fault("extends", "no such file", base, hint)])
     merged = _read(base_path, (*seen, path.resolve()))
@@ -233,7 +258,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 
 def _near_file(path: Path) -> str:
     try:
-        names = [p.name for p in path.parent.glob("*.toml")]
+        names = [p.name for p in path.parent.glob("*.toml") if p.exists()]
     except OSError:
         return ""
     near = difflib.get_close_matches(path.name, names, n=1)
@@ -284,7 +309,10 @@ def _assign(data: dict[str, Any], key: str, value: Any, where: str) -> None:
         node[int(last)] = value
     elif isinstance(node, dict):
         if last in PATH_KEYS and isinstance(value, str):
-            value = str(Path(value).resolve())
+            try:
+                value = str(Path(value).resolve())
+            except (OSError, ValueError) as error:
+                raise ScenarioError(where, [Fault(key, f"not a file name: {error}")]) from None
         node[last] = value
     else:
         raise ScenarioError(where, [Fault(key, f'"{last}" leads nowhere', value)])

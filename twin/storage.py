@@ -22,6 +22,13 @@ import pyarrow.parquet as pq
 from twin.records import TABLES, Column
 
 MANIFEST = "manifest.json"
+# What is read of a manifest, by hand or another program's hand changed as it may be.
+_NEEDED = {"scenario", "status", "scenario_as_run"}
+_KINDS: dict[str, type] = {
+    "scenario": str, "status": str, "question": str, "notes": list, "replications": dict,
+    "scenario_as_run": dict, "pairs_by": dict, "erlang_bounds": dict, "base": dict,
+    "versions": dict, "files": dict, "raters": dict,
+}  # fmt: skip
 _TYPES = {
     "category": pa.dictionary(pa.int32(), pa.string()),
     "string": pa.string(),
@@ -63,6 +70,10 @@ def write_text(path: Path, text: str) -> None:
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
+    except OSError as error:
+        # A disk that is full does not say where.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 
@@ -84,10 +95,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{folder} is not a run: it has no {MANIFEST}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{folder / MANIFEST} cannot be read: {error}") from None
-    if not isinstance(manifest, dict) or not {"scenario", "status"} <= set(manifest):
+    if not isinstance(manifest, dict) or not set(manifest) >= _NEEDED:
         raise ValueError(f"{folder / MANIFEST} is not the manifest of a run")
+    for key, kind in _KINDS.items():
+        if not isinstance(manifest.get(key, kind()), kind):
+            raise ValueError(f"{folder / MANIFEST} is not the manifest of a run: see its {key}")
     return manifest
 
 

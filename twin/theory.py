@@ -89,7 +89,7 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     if scenario.assistant.role != "off" or len(pools) != 1 or pools[0].heads is None:
         return {}
     pool, heads = pools[0], pools[0].heads + pools[0].extra_heads
-    changing = arrivals.busyness or arrivals.bursts or arrivals.surges or pool.holidays
+    changing = arrivals.busyness or arrivals.bursts or arrivals.surges
     returning = customers.solved.agent < 1 and customers.reopen_rate > 0 and customers.max_reopens
     memoryless = isinstance(pool.handle_time, Exponential) and not pool.handle_times
     rate = (arrivals.rate or 0.0) * arrivals.scale

@@ -20,6 +20,8 @@ SECONDS = {
     "d": 86400.0,
     "w": 604800.0,
 }
+# Nothing at a desk takes longer; far beyond it, floats and calendars end.
+MAX_DURATION_S = 10_000_000 * 86400.0
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|min|s|h|d|w)")
 _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:ms|min|s|h|d|w)\s*)+")
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?(?:e-?\d+)?)\s*/\s*(\d+(?:\.\d+)?)?\s*(ms|min|s|h|d|w)\s*")
@@ -36,7 +38,7 @@ def parse_duration(text: object) -> float:
     Raises
     ------
     ValueError
-        If `text` is not a string of numbers with units.
+        If `text` is not a string of numbers with units, or more than 10,000,000 days.
 
     Examples
     --------
@@ -44,7 +46,10 @@ def parse_duration(text: object) -> float:
     5400.0
     """
     if isinstance(text, str) and _WHOLE.fullmatch(text.strip()):
-        return sum(float(n) * SECONDS[unit] for n, unit in _PART.findall(text))
+        seconds = sum(float(n) * SECONDS[unit] for n, unit in _PART.findall(text))
+        if seconds > MAX_DURATION_S:
+            raise ValueError("must be at most 10000000d")
+        return seconds
     raise ValueError(f"must be {DURATION_HELP}")
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from twin import engine
 from twin.assistant.backends import build
 from twin.checks import check
+from twin.comparison import figures_of
 from twin.demand import draw
 from twin.desk import simulate
 from twin.kpis import measure
@@ -71,7 +72,7 @@ def split_variance(
     ScenarioError
         If the scenario cannot run.
     ValueError
-        If there are fewer than two of anything.
+        If there are fewer than two of anything, or a figure is unknown or of a group.
 
     Examples
     --------
@@ -84,6 +85,9 @@ def split_variance(
     """
     if min(days, answers, ratings) < 2:
         raise ValueError("two or more days, answers and ratings each are needed")
+    for name, group in figures_of(kpis or ()):
+        if group:
+            raise ValueError(f"{name}:{group}: only figures of all tickets are split; give {name}")
     check(scenario)
     plan = np.ndindex(days, answers, ratings)
     tasks: list[_Task] = [(scenario, day, answer, rating) for day, answer, rating in plan]

@@ -116,7 +116,7 @@ def warm_up(
     Raises
     ------
     ValueError
-        If the run is too short: under 50 intervals or three cycles.
+        If the run is too short (under 50 intervals or three cycles), or nothing is to be played.
 
     Examples
     --------
@@ -126,6 +126,8 @@ def warm_up(
     >>> twin.warm_up(desk, replications=3).replications
     3
     """
+    if replications < 1:
+        raise ValueError("replications must be 1 or more")
     cycle_s, length_s = cycle(scenario), horizon_s or scenario.horizon
     if horizon_s is None and scenario.arrivals.kind != "trace":
         length_s = max(length_s, _CYCLES * cycle_s)

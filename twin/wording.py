@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 # The figures shown first, in groups; all others are in the table kpis.
 MAIN_FIGURES: dict[str, tuple[str, ...]] = {
@@ -86,15 +87,50 @@ def with_interval(value: float, half_width: float, unit: str) -> str:
     return f"{amount(value, unit)} ± {_number(half_width * factor, value * factor)}"
 
 
+def alike(values: Sequence[float], unit: str) -> list[str]:
+    """Numbers with their signs, all in the unit that suits the largest; the first alone names it.
+
+    Examples
+    --------
+    >>> alike((-43.1, -86.4, 0.3), "s")
+    ['-0.72 min', '-1.44', '+0.01']
+    >>> alike((1.9, 1.84, 1.96), "USD/ticket")
+    ['+$1.90', '+1.84', '+1.96']
+    """
+    largest = max(map(abs, values))
+    factor, before, after = _scaled(unit, largest)
+    signs = ("-" if value < 0 else "+" if value > 0 else "" for value in values)
+    numbers = [
+        (sign, _number(abs(value) * factor, largest * factor))
+        for sign, value in zip(signs, values, strict=True)
+    ]
+    (sign, first), *others = numbers
+    return [f"{sign}{before}{first}{after}", *(f"{sign}{number}" for sign, number in others)]
+
+
+def in_words(seconds: float) -> str:
+    """A length of time as it is said in a sentence.
+
+    Examples
+    --------
+    >>> in_words(604800), in_words(3600), in_words(5400)
+    ('7 days', '1 hour', '1.5 hours')
+    """
+    units = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+    size, name = next((size, name) for size, name in units if seconds >= size or size == 1)
+    count = f"{seconds / size:g}"
+    return f"{count} {name}" if count == "1" else f"{count} {name}s"
+
+
 def duration(seconds: float) -> str:
     """A length of time, as a scenario file might say it.
 
     Examples
     --------
-    >>> duration(604800), duration(90)
-    ('7 d', '1.5 min')
+    >>> duration(604800), duration(90), duration(70500)
+    ('7 d', '1.5 min', '19.58 h')
     """
     for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds / size:g} {name}"
+            return f"{round(seconds / size, 2):g} {name}"
     return f"{seconds:g} s"

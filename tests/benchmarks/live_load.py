@@ -1,24 +1,21 @@
-"""Load on the live desk, on loopback and with the embedded backend: requests a second, and waits.
+"""Load on the live desk, on loopback and with the embedded backend: answers a second, and waits.
 
-Run from the project's folder, on an otherwise quiet machine:
+Run from the project's folder, on an otherwise quiet machine, with wrk (https://github.com/wg/wrk):
 
     python -m tests.benchmarks.live_load [SECONDS] [CLIENTS ...]
 
-Clients are processes of this file, so that their own work does not hold up each other; on few cores
-they do take time from the server. Every answer that is not 200 counts as an error.
+A client asks again as soon as it has its answer, over one connection. Every answer that is not 200,
+and every connection that fails, counts as an error. Whatever is acknowledged is on the disk.
 """
 
-import http.client
 import json
+import shutil
+import subprocess
 import sys
 import tempfile
-import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
-from tests.live_server import JSON_TYPE, ROOT, served
+from tests.live_server import ROOT, served
 
 TEXTS = (
     "I cannot log into my account.",
@@ -27,61 +24,61 @@ TEXTS = (
     "I need help resetting my password.",
     "I was charged twice for my subscription.",
 )
+SCRIPT = """
+local bodies = {%s}
+local asked = 0
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+request = function()
+  asked = asked %% #bodies + 1
+  return wrk.format(nil, nil, nil, bodies[asked])
+end
+done = function(summary, latency)
+  local e = summary.errors
+  io.write(string.format("figures %%f %%f %%f %%f %%d\\n",
+    summary.requests / summary.duration * 1e6, latency:percentile(50) / 1e3,
+    latency:percentile(95) / 1e3, latency:percentile(99) / 1e3,
+    e.connect + e.read + e.write + e.timeout + e.status))
+end
+"""
 
 
-def client(port, path, seconds, seed):
-    """Ask without a pause; time of each answer in seconds, and the number of errors."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    waits, errors = [], 0
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        text = TEXTS[(seed + len(waits)) % len(TEXTS)]
-        body = {"description": text, "model": "openai/gpt-oss-20b"}
-        if path == "/submit_feedback":
-            body |= {"rating": 5, "feedback": "fine"}
-        began = time.perf_counter()
-        try:
-            connection.request("POST", path, json.dumps(body), JSON_TYPE)
-            answer = connection.getresponse()
-            answer.read()
-            errors += answer.status != 200
-        except (OSError, http.client.HTTPException):
-            errors += 1
-            connection.close()
-        waits.append(time.perf_counter() - began)
-    connection.close()
-    return waits, errors
+def bodies(path):
+    """Requests to a path, as JSON."""
+    more = {"rating": 5, "feedback": "fine"} if path == "/submit_feedback" else {}
+    model = {"model": "openai/gpt-oss-20b"}
+    return [json.dumps({"description": text} | model | more) for text in TEXTS]
 
 
-def measure(pool, port, path, clients, seconds):
-    """Answers a second, quantiles of waits (ms) and errors of so many clients at once."""
-    parts = [pool.submit(client, port, path, seconds, seed) for seed in range(clients)]
-    found = [part.result() for part in parts]
-    waits = np.concatenate([waits for waits, _ in found])
-    quantiles = np.quantile(waits, [0.5, 0.95, 0.99]) * 1e3
-    return len(waits) / seconds, quantiles, sum(errors for _, errors in found)
+def measure(folder, port, path, clients, seconds):
+    """Answers a second, p50, p95 and p99 of waits (ms), and errors of so many clients at once."""
+    script = folder / "load.lua"
+    script.write_text(SCRIPT % ", ".join(f"[[{body}]]" for body in bodies(path)))
+    command = [
+        "wrk", "--threads", "1", "--connections", f"{clients}", "--duration", f"{seconds}s",
+        "--timeout", "30s", "--script", str(script), f"http://127.0.0.1:{port}{path}",
+    ]  # fmt: skip
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    (line,) = [line for line in said.splitlines() if line.startswith("figures")]
+    rate, *waits, errors = map(float, line.split()[1:])
+    return rate, waits, int(errors)
 
 
 def main():
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is not installed")
+    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     counts = [int(word) for word in sys.argv[2:]] or [1, 8, 32]
     scenario = ROOT / "scenarios" / "live-desk.toml"
-    with tempfile.TemporaryDirectory() as folder:
-        database = str(Path(folder) / "desk.sqlite")
-        with (
-            served(Path(folder), database, scenario=scenario) as server,
-            ProcessPoolExecutor(max(counts)) as pool,
-        ):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with served(folder, str(folder / "desk.sqlite"), scenario=scenario) as server:
             print("path              clients  answers/s   p50 ms   p95 ms   p99 ms  errors")
             for path in ("/process_ticket", "/submit_feedback"):
                 for clients in counts:
-                    rate, (p50, p95, p99), errors = measure(
-                        pool, server.port, path, clients, seconds
-                    )
-                    print(
-                        f"{path:17} {clients:7} {rate:10.0f} {p50:8.1f} {p95:8.1f} {p99:8.1f} "
-                        f"{errors:7}"
-                    )
+                    rate, waits, errors = measure(folder, server.port, path, clients, seconds)
+                    columns = " ".join(f"{wait:8.1f}" for wait in waits)
+                    print(f"{path:17} {clients:7} {rate:10.0f} {columns} {errors:7}")
 
 
 if __name__ == "__main__":

@@ -129,6 +129,9 @@ def load_articles(folder: str | Path) -> list[Article]:
     articles, faults = [], []
     for path in paths:
         try:
+            # A pipe or a device has no size, and may never end.
+            if path.exists() and not path.is_file():
+                raise ValueError("not a file")
             if path.stat().st_size > _MAX_BYTES:
                 raise ValueError(f"larger than {_MAX_BYTES // 1000} kB: not an article")
             # Stripped, so that a file of blank lines has a first line to look at.

@@ -6,7 +6,6 @@ recorded.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from twin.assistant.catalogue import Model
 from twin.assistant.errors import BadAnswer
 from twin.assistant.knowledge import Hit, Knowledge, load_knowledge
 from twin.assistant.protocol import OK, Answers, Guidance, Ints, Questions, Step, Written
-from twin.assistant.replies import Reply, request_key
+from twin.assistant.replies import Reply, json_said, request_key
 from twin.scenario import Scenario
 
 
@@ -211,12 +210,9 @@ class Asking:
         BadAnswer
             If it is not the JSON object that was asked for.
         """
-        text = answer.strip()
-        if text.startswith("```"):
-            text = text.strip("`").removeprefix("json")
         try:
-            said = json.loads(text)
-        except (ValueError, RecursionError):
+            said = json_said(answer)
+        except ValueError:
             raise BadAnswer("it is not JSON") from None
         if not isinstance(said, dict) or set(said) != {"category", "confidence"}:
             raise BadAnswer('it is not an object of "category" and "confidence"')

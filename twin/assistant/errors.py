@@ -67,6 +67,17 @@ class WrongAddress(AssistantError):
         )
 
 
+class WrongEnvironment(AssistantError):
+    """A proxy or certificate file of the environment; not shown, as it may hold a password."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no connection can be made as the environment says: a proxy (HTTP_PROXY, HTTPS_PROXY, "
+            "ALL_PROXY, NO_PROXY) must look like http://127.0.0.1:3128, and the files of "
+            "certificates (SSL_CERT_FILE, SSL_CERT_DIR) must be there"
+        )
+
+
 class ModelRetired(AssistantError):
     """The provider no longer runs the model.
 

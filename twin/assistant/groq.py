@@ -119,12 +119,17 @@ class Caller:
 
             # At its debug level the SDK logs whole requests, customers' words included.
             logging.getLogger("groq._base_client").setLevel(logging.INFO)
-            self._client = AsyncGroq(
-                api_key=self._settings.key,
-                base_url=self._settings.url,
-                timeout=self._timeout_s,
-                max_retries=0,
-            )
+            try:
+                self._client = AsyncGroq(
+                    api_key=self._settings.key,
+                    base_url=self._settings.url,
+                    timeout=self._timeout_s,
+                    max_retries=0,
+                )
+            except Exception:
+                # Key and address were looked at before: it is what httpx finds by itself, and it
+                # has an error of its own for each; its words may hold a password.
+                raise errors.WrongEnvironment from None
         return self._client
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from twin.assistant.errors import RecordingError
 from twin.assistant.judge import Judge
 from twin.assistant.knowledge import Knowledge
 from twin.assistant.protocol import Floats, Ints, Step
-from twin.assistant.replies import Reply, read_lines
+from twin.assistant.replies import Reply, json_said, read_lines
 from twin.corpus import Corpus
 
 STEPS: tuple[Step, ...] = ("categorize", "respond")
@@ -204,12 +204,9 @@ def _calls(replies: Sequence[Reply], known: _Known) -> Calls:
 
 
 def _answer(text: str) -> dict[str, Any]:
-    text = text.strip()
-    if text.startswith("```"):
-        text = text.strip("`").removeprefix("json")
     try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
+        said = json_said(text)
+    except ValueError:
         return {}
     return said if isinstance(said, dict) else {}
 

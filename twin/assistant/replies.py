@@ -15,6 +15,9 @@ from typing import Any
 
 from twin.assistant.errors import RecordingError
 
+# Beyond what any call has: eleven days, and what a column of the table calls can hold.
+_MOST_S, _MOST_TOKENS = 1e6, (1 << 31) - 1
+
 
 def request_key(request: Mapping[str, Any], sample: int, prompt_version: str) -> str:
     """SHA-256 of a request, as 64 hexadecimal digits.
@@ -30,6 +33,23 @@ def request_key(request: Mapping[str, Any], sample: int, prompt_version: str) ->
     whole = {"prompt_version": prompt_version, "request": request, "sample": sample}
     text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def json_said(answer: str) -> Any:
+    """What a model said in JSON, also where it fenced it as code.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON.
+    """
+    text = answer.strip()
+    if text.startswith("```"):
+        text = text.strip("`").removeprefix("json")
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 @dataclass(frozen=True)
@@ -96,7 +116,10 @@ class Reply:
         ValueError
             If it is not one.
         """
-        data = json.loads(line)
+        try:
+            data = json.loads(line)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
         if not isinstance(data, dict):
             raise ValueError("not an object")
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
@@ -108,7 +131,10 @@ class Reply:
             raise ValueError("no key")
         if not (isinstance(reply.answer, str) and isinstance(reply.latency_s, int | float)):
             raise ValueError("no answer or no latency")
-        if not all(type(n) is int for n in (reply.prompt_tokens, reply.completion_tokens)):
+        if not 0 <= reply.latency_s <= _MOST_S:
+            raise ValueError("no latency that a call can have")
+        tokens = (reply.prompt_tokens, reply.completion_tokens)
+        if not all(type(n) is int and 0 <= n <= _MOST_TOKENS for n in tokens):
             raise ValueError("no token counts")
         return reply
 
@@ -131,6 +157,9 @@ def read_lines(path: Path) -> tuple[dict[str, Reply], int, bool]:
     """
     replies: dict[str, Reply] = {}
     end = number = 0
+    # A pipe or a device may never end.
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise RecordingError(f"{path}: not a regular file")
     try:
         with path.open("rb") as file:
             for line in file:

@@ -15,6 +15,7 @@ from twin.assistant.embedded import write_answer, write_generic
 from twin.assistant.judge import Judge
 from twin.assistant.knowledge import Knowledge
 from twin.faults import Fault, ScenarioError
+from twin.tabular import read_csv
 
 Floats = npt.NDArray[np.float64]
 
@@ -64,7 +65,7 @@ def read_questions(path: str | Path) -> Labelled:
         return ScenarioError(str(path), [Fault("", reason, hint=hint)])
 
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+        frame = read_csv(path, dtype=str, keep_default_na=False)
     except FileNotFoundError:
         raise fail("no such file") from None
     except OSError as error:

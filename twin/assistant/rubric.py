@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from twin.assistant.errors import BadAnswer
 from twin.assistant.prompts import Message, as_data
+from twin.assistant.replies import json_said
 
 if TYPE_CHECKING:
     from twin.assistant.articles import Article
@@ -72,12 +72,9 @@ def parse_score(verdict: str) -> int:
     BadAnswer
         If it is not the JSON object that was asked for.
     """
-    text = verdict.strip()
-    if text.startswith("```"):
-        text = text.strip("`").removeprefix("json")
     try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
+        said = json_said(verdict)
+    except ValueError:
         raise BadAnswer("it is not JSON") from None
     if not isinstance(said, dict) or set(said) != {"score", "reason"}:
         raise BadAnswer('it is not an object of "score" and "reason"')

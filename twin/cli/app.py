@@ -6,8 +6,9 @@ commands, so that ``twin --help`` answers at once.
 
 from __future__ import annotations
 
-import json
+import io
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,20 @@ from rich.table import Table
 import twin
 from twin.cli import checks, compare, live, models, rate, record, report, study
 from twin.cli.compare import adds_up, by_batches, half_widths
-from twin.cli.terminal import BAD_INPUT, FAILED, each, err, out, plain_errors
+from twin.cli.terminal import (
+    BAD_INPUT,
+    FAILED,
+    Changes,
+    Cluster,
+    Json,
+    Workers,
+    cores,
+    each,
+    err,
+    out,
+    plain_errors,
+    print_json,
+)
 from twin.cli.terminal import progress as progress_of
 
 if TYPE_CHECKING:
@@ -32,14 +46,14 @@ app = typer.Typer(
     help="A digital twin of a customer-support desk: what happens to our desk if...?",
 )
 Files = Annotated[list[Path], typer.Argument(help="Scenario files (TOML).", show_default=False)]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as arrivals.scale=2."),
-]
 
 
 def main() -> None:
     """Entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without a sign for "±" gets a "?" for it, not a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app(prog_name="twin")
 
 
@@ -65,13 +79,8 @@ def run(
         int | None, typer.Option(min=1, max=100_000, help="Instead of the scenario's own.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's own.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default: one a core.")
-    ] = None,
-    cluster: Annotated[
-        str | None,
-        typer.Option(metavar="tcp://HOST:PORT", help="A Dask scheduler, whose workers play."),
-    ] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
     precision: Annotated[
         list[str] | None,
         typer.Option(
@@ -89,15 +98,16 @@ def run(
         bool, typer.Option("--event-log", help="Also write an event log (CSV and XES).")
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="Show every figure.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
+    as_json: Json = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only where the results lie.")
     ] = False,
 ) -> None:
-    """Play scenarios: a table of figures, and all tables in a new folder of results."""
-    with plain_errors():
-        from joblib import cpu_count
+    """Play scenarios and show their figures.
 
+    All tables go into a new folder of results.
+    """
+    with plain_errors():
         from twin.experiment import run as run_all
         from twin.scenario_file import load
 
@@ -108,7 +118,7 @@ def run(
             results = run_all(
                 desks,
                 replications=replications,
-                workers=workers or cpu_count(),
+                workers=workers or cores(),
                 seed=seed,
                 out=out,
                 progress=progress,
@@ -132,7 +142,7 @@ def _report(
     from twin.figures import as_data, figures
 
     if as_json:
-        print(json.dumps(as_data(results), ensure_ascii=False, indent=2))
+        print_json(as_data(results))
     elif not quiet:
         for one in results.runs:
             out.print(f"{one.scenario}: {one.question}" if one.question else one.scenario)
@@ -158,7 +168,7 @@ def _report(
 
 @app.command()
 def check(scenarios: Files, changes: Changes = None) -> None:
-    """Validate scenarios and say in plain sentences what they are."""
+    """Say what is wrong with scenarios, or what they say."""
     with plain_errors():
         from twin.checks import check as check_all
         from twin.explain import differences, explain
@@ -195,7 +205,7 @@ def schema() -> None:
     with plain_errors():
         from twin.schema_docs import json_schema
 
-        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+        print_json(json_schema())
 
 
 @app.command()

@@ -16,6 +16,7 @@ from twin.cli.terminal import (
     Json,
     Quiet,
     Workers,
+    cores,
     each,
     fail,
     out,
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
     from twin.warmup import WarmUp
 
+_PICTURES = (".svg", ".png", ".pdf")
+# Units of the figures of a warm-up that have one.
+_UNITS = {"first_response_mean": "s"}
 Scenario = Annotated[Path, typer.Argument(help="Scenario file (TOML).", show_default=False)]
 
 
@@ -50,24 +54,32 @@ def warmup(
     ] = None,
     workers: Workers = None,
     changes: Changes = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw Welch's plot into this file (.svg, .png or .pdf).")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Suggest a warm-up (MSER-5) against the scenario's own; nothing is changed."""
-    with plain_errors():
-        from joblib import cpu_count
+    """Suggest a warm-up (MSER-5, Welch's plot).
 
+    It is set against the scenario's own, which is not changed.
+    """
+    with plain_errors():
         from twin.scenario_file import load, parse_change
         from twin.units import parse_duration
         from twin.warmup import warm_up
 
+        if plot is not None and plot.suffix not in _PICTURES:
+            fail(f"--plot {plot}: must end in {', '.join(_PICTURES)}", BAD_INPUT)
         desk = load(scenario, dict(each(changes or [], parse_change)))
         try:
             length_s = None if horizon is None else parse_duration(horizon)
             with progress(replications, shown=not quiet) as told:
-                found = warm_up(desk, replications, length_s, workers or cpu_count(), told)
+                found = warm_up(desk, replications, length_s, workers or cores(), told)
         except ValueError as error:
             fail(str(error), BAD_INPUT)
+        if plot is not None:
+            _draw_warm_up(found, plot)
         if as_json:
             print_json(
                 {
@@ -80,19 +92,37 @@ def warmup(
             )
             return
         _show_warm_up(found)
+        if plot is not None:
+            out.print(f"Welch's plot: {plot}", soft_wrap=True)
+
+
+def _draw_warm_up(found: WarmUp, file: Path) -> None:
+    """Welch's plot of each figure, one below the other."""
+    from matplotlib.figure import Figure
+
+    from twin.plots import warm_up as welch
+
+    count = len(found.figures)
+    figure = Figure(figsize=(8, 2.8 * count), layout="constrained")
+    axes = figure.subplots(count, 1, squeeze=False)[:, 0]
+    for ax, (name, settled) in zip(axes, found.figures.items(), strict=True):
+        unit = _UNITS.get(name)
+        label = f"{name} ({unit})" if unit else name
+        welch(settled.frame, ax, name=label, warm_up_s=found.own_s)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file)
 
 
 def _show_warm_up(found: WarmUp) -> None:
     from twin.wording import amount, duration
 
-    units = {"first_response_mean": "s"}
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in ("figure", "settled after", "mean until then", "usual then"):
         table.add_column(head, justify="left" if head == "figure" else "right")
     for row in found.table().to_dict("records"):
         after = row["suggestion_s"]
         settled = "not yet" if math.isnan(after) else duration(after) if after else "at once"
-        unit = units.get(row["figure"], "")
+        unit = _UNITS.get(row["figure"], "")
         means = (amount(row[name], unit) for name in ("before", "usual"))
         table.add_row(row["figure"], settled, *means)
     hours = "all hours are alike"
@@ -118,21 +148,25 @@ def variance(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Split the spread of figures: the day's, the model's answers', the raters'."""
-    with plain_errors():
-        from joblib import cpu_count
+    """Split the spread of figures by where it comes from.
 
+    That is: the days, the model's answers, the raters.
+    """
+    with plain_errors():
         from twin.scenario_file import load, parse_change
         from twin.variance import split_variance
         from twin.wording import MAIN_FIGURES
 
         desk = load(scenario, dict(each(changes or [], parse_change)))
         main = [name for names in MAIN_FIGURES.values() for name in names]
-        with progress(days * answers * ratings, shown=not quiet) as told:
-            found = split_variance(
-                desk, days, answers, ratings, kpi or main,
-                workers=workers or cpu_count(), progress=told,
-            )  # fmt: skip
+        try:
+            with progress(days * answers * ratings, shown=not quiet) as told:
+                found = split_variance(
+                    desk, days, answers, ratings, kpi or main,
+                    workers=workers or cores(), progress=told,
+                )  # fmt: skip
+        except ValueError as error:
+            fail(str(error), BAD_INPUT)
         if found.empty:
             fail("no such figure has data in every play", FAILED)
         if as_json:
@@ -146,7 +180,7 @@ def _show_components(found: pd.DataFrame) -> None:
     from twin.wording import amount
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("figure")
+    table.add_column("figure", no_wrap=True)
     for head in ("a run varies by", *SOURCES):
         table.add_column(head, justify="right")
     for kpi, rows in found.groupby("kpi", sort=False):
@@ -162,8 +196,9 @@ def _show_components(found: pd.DataFrame) -> None:
         table.add_row(str(kpi), amount(whole["deviation"], unit), *cells)
     out.print(table)
     out.print(
-        "Standard deviation of one run, and of its variance the share of each source with the 95 % "
-        "interval of its own standard deviation; where that begins at 0 it may be luck alone.",
+        "Standard deviation of one run (of shares in points), and of its variance the share of "
+        "each source with the 95 % interval of its own standard deviation; where that begins at 0 "
+        "it may be luck alone.",
         soft_wrap=True,
     )
 
@@ -176,15 +211,13 @@ def validate(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Play desks with known answers from queueing theory and judge the twin by them."""
+    """Judge the twin by desks with answers known from theory."""
     with plain_errors():
-        from joblib import cpu_count
-
         from twin import validate as checks
 
         total = sum(replications or case.data["replications"] for case in checks.cases())
         with progress(total, shown=not quiet) as told:
-            found = checks.validate(workers or cpu_count(), replications, told)
+            found = checks.validate(workers or cores(), replications, told)
         if as_json:
             print_json(records(found))
         else:
@@ -197,8 +230,8 @@ def _show_cases(found: pd.DataFrame, level: float) -> None:
     from twin.wording import amount
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("case", "figure"):
-        table.add_column(head)
+    table.add_column("case")
+    table.add_column("figure", no_wrap=True)
     for head in ("expected", "simulated", "interval"):
         table.add_column(head, justify="right")
     table.add_column("verdict")

@@ -12,9 +12,11 @@ from rich.table import Table
 from twin.cli.terminal import (
     BAD_INPUT,
     Changes,
+    Cluster,
     Json,
     Quiet,
     Workers,
+    cores,
     each,
     err,
     fail,
@@ -23,6 +25,7 @@ from twin.cli.terminal import (
     print_json,
     progress,
     records,
+    size_of,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +45,6 @@ def half_widths(given: list[str] | None) -> dict[str, float] | None:
     from twin.faults import nearest
     from twin.kpis import KPIS
     from twin.stats.sequential import split_name
-    from twin.units import parse_duration
 
     units = {name: unit for name, unit, *_ in KPIS}
     found = {}
@@ -51,19 +53,7 @@ def half_widths(given: list[str] | None) -> dict[str, float] | None:
         kpi, _ = split_name(name)
         if kpi not in units:
             fail(f"--precision {text}: no figure {kpi!r}: {nearest(kpi, units)}", BAD_INPUT)
-        unit = units[kpi]
-        try:
-            if unit == "s" and not amount.replace(".", "").isdigit():
-                value = parse_duration(amount)
-            elif unit == "share" and amount.endswith("%"):
-                value = float(amount[:-1]) / 100
-            else:
-                value = float(amount)
-            if not (value > 0 and math.isfinite(value)):
-                raise ValueError("must be above 0")
-        except ValueError as error:
-            fail(f"--precision {text}: {error}; give it as service_level=0.01", BAD_INPUT)
-        found[name] = value
+        found[name] = size_of(amount, units[kpi], f"--precision {text}")
     return found or None
 
 
@@ -80,6 +70,7 @@ def compare(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the scenarios' own.")] = None,
     workers: Workers = None,
+    cluster: Cluster = None,
     kpi: Annotated[
         list[str] | None,
         typer.Option(metavar="FIGURE", help="Only this figure, as service_level:urgent."),
@@ -95,13 +86,22 @@ def compare(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare what-if scenarios with a baseline: what gets better, what worse, how sure."""
+    """Compare what-if scenarios with a baseline.
+
+    Says what gets better and what worse, how sure that is, and what would settle it.
+    """
     with plain_errors():
         from twin.comparison import compare as compare_all
+        from twin.comparison import figures_of
 
         if len(what) < 2:
             fail("give a baseline and at least one what-if", BAD_INPUT)
-        results = _results(what, replications, seed, workers, changes, folder, quiet=quiet)
+        try:
+            # Before hours of playing.
+            figures_of(kpi or ())
+        except ValueError as error:
+            fail(str(error), BAD_INPUT)
+        results = _results(what, replications, seed, workers, cluster, changes, folder, quiet=quiet)
         baseline = results.runs[0].scenario
         try:
             found = compare_all(results, baseline, kpi, level)
@@ -123,14 +123,13 @@ def _results(
     replications: int | None,
     seed: int | None,
     workers: int | None,
+    cluster: str | None,
     changes: list[str] | None,
     folder: Path,
     *,
     quiet: bool,
 ) -> Results:
     """Results of folders as they are, of scenario files by playing them; in the order given."""
-    from joblib import cpu_count
-
     from twin.comparison import join
     from twin.experiment import run
     from twin.results import open_results
@@ -138,6 +137,9 @@ def _results(
 
     wanted = dict(each(changes or [], parse_change))
     files = [path for path in what if not path.is_dir()]
+    for path in what:
+        if what.count(path) > 1:
+            fail(f"{path} is given twice: it would be compared with itself", BAD_INPUT)
     desks = dict(zip(files, each(files, lambda path: load(path, wanted)), strict=True))
     parts: list[Results] = []
     for path in what:
@@ -151,8 +153,9 @@ def _results(
         total = sum(replications or desk.replications for desk in desks.values())
         with progress(total, shown=not quiet) as told:
             played = run(
-                list(desks.values()), replications, workers or cpu_count(), seed, folder, told
-            )
+                list(desks.values()), replications, workers or cores(), seed, folder, told,
+                cluster=cluster,
+            )  # fmt: skip
         parts.insert(0 if what[0] in desks else 1, played)
     return join(parts)
 
@@ -164,33 +167,41 @@ def _show(found: Comparison, *, every: bool) -> None:
     rows = records(found.table)
     for name in dict.fromkeys(row["scenario"] for row in rows):
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("figure")
-        for head in (found.baseline, name, "difference (interval)"):
-            table.add_column(head, justify="right")
+        # On a narrow terminal words go on in a second line; no name is cut off.
+        table.add_column("figure", no_wrap=True)
+        for head in (found.baseline, name):
+            table.add_column(head, justify="right", no_wrap=True)
+        table.add_column("difference (interval)", justify="right")
         table.add_column("verdict")
-        table.add_column("to settle it", justify="right")
-        hidden = []
+        hidden: dict[str, list[str]] = {EQUAL: [], UNKNOWN: []}
+        why = {EQUAL: "", UNKNOWN: " (too little data)"}
         for row in rows:
             label = f"{row['kpi']}, {row['group']}" if row["group"] else row["kpi"]
             if row["scenario"] != name:
                 continue
-            if row["verdict"] in (EQUAL, UNKNOWN) and not every:
-                hidden.append(label)
+            if row["verdict"] in hidden and not every:
+                hidden[row["verdict"]].append(label)
                 continue
             more = row["more_replications"]
-            settle = "" if row["verdict"] != OPEN else "over a million more"
-            settle = settle if math.isnan(more) else f"{more:,.0f} more"
+            verdict = row["verdict"]
+            if verdict == OPEN:
+                settle = "over a million" if math.isnan(more) else f"{more:,.0f}"
+                verdict = f"{verdict} ({settle} more)"
             was, now = amount(row["baseline"], row["unit"]), amount(row["what_if"], row["unit"])
-            table.add_row(label, was, now, interval(row), row["verdict"], settle)
+            table.add_row(label, was, now, interval(row), verdict)
         out.print(f"{name} against {found.baseline}")
-        out.print(table)
-        if hidden:
-            out.print(f"equal or without data: {', '.join(hidden)}")
+        if table.row_count:
+            out.print(table)
+        for verdict, labels in hidden.items():
+            if labels:
+                out.print(f"{verdict}{why[verdict]}: {', '.join(labels)}")
         out.print()
     out.print(f"{found.method}.")
-    out.print(
-        "To settle it: replications until a difference of the size found shows with 80 % chance."
-    )
+    if (found.table["verdict"] == OPEN).any():
+        out.print(
+            "In brackets, to settle it: so many more replications of each scenario, and a "
+            "difference of the size found shows with 80 % chance."
+        )
 
 
 def by_batches(results: Results) -> Table | None:
@@ -199,7 +210,7 @@ def by_batches(results: Results) -> Table | None:
 
     single = [run.scenario for run in results.runs if run.asked == run.whole == 1]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("one replication: 95 % interval by batch means")
+    table.add_column("one replication: 95 % interval by batch means", overflow="fold")
     for head in ("value", "batches"):
         table.add_column(head, justify="right")
     for name in single:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from twin.live.store import Store
 
 DATABASE = "live/desk.sqlite"
+DATABASE_VARIABLE = "TWIN_DATABASE"
 
 Database = Annotated[
     str,
-    typer.Option(envvar="TWIN_DATABASE", help="A file (SQLite), or postgresql://HOST/NAME."),
+    typer.Option(envvar=DATABASE_VARIABLE, help="A file (SQLite), or postgresql://HOST/NAME."),
 ]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace a file that is there.")]
 File = Annotated[Path, typer.Argument(help="A JSON file.", show_default=False)]
@@ -100,7 +101,7 @@ def serve(
             load(path, dict(parse_change(text) for text in changes or [])), backend
         )
         check(desk)
-        arguments = ["--scenario", str(path), "--database", database, "--backend", backend]
+        arguments = ["--scenario", str(path), "--backend", backend]
         for change in changes or []:
             arguments += ["--set", change]
         if rate is not None:
@@ -113,7 +114,9 @@ def serve(
             err.print('no page: it takes pip install "support-desk-twin[live]"')
         kind = desk.assistant.backend
         if kind == "embedded":
-            err.print("no key is set: the desk answers by backend embedded, with no language model")
+            err.print(
+                "no key is in use: the desk answers by backend embedded, with no language model"
+            )
 
         def ready(parts: Sequence[Part]) -> None:
             for part in parts:
@@ -122,7 +125,8 @@ def serve(
 
         near = running[0].near
         url = f"http://{f'[{near}]' if ':' in near else near}:{port}"
-        parts.serve(running, {"TWIN_BACKEND": url, "TWIN_DATABASE": database}, ready)
+        # The database may hold a password, and anybody can read the arguments of a process.
+        parts.serve(running, {"TWIN_BACKEND": url, DATABASE_VARIABLE: database}, ready)
         err.print("stopped")
 
 

@@ -6,7 +6,6 @@ Thin, as `twin.cli.app`, which registers them; whatever is slow to import is imp
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -17,19 +16,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from twin.cli.terminal import (
+    BAD_INPUT,
+    FAILED,
+    Json,
+    err,
+    fail,
+    out,
+    plain_errors,
+    print_json,
+    records,
+)
+
 if TYPE_CHECKING:
-    import pandas as pd
-
     from twin.assistant.catalogue import Limits, Model
-
-_out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
-_err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-
-BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
-Json = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,34 +42,18 @@ def register(app: typer.Typer) -> None:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Errors that a user can mend, as a line and an exit code; never a traceback."""
-    from twin.assistant.errors import AssistantError
-    from twin.assistant.local_server import LocalModelError
-    from twin.assistant.recorded_calls import MeasuringError
-    from twin.faults import ScenarioError
+    """As `plain_errors`, and those of recordings to measure and of local models."""
+    with plain_errors():
+        from twin.assistant.errors import AssistantError
+        from twin.assistant.local_server import LocalModelError
+        from twin.assistant.recorded_calls import MeasuringError
 
-    try:
-        yield
-    except (ScenarioError, MeasuringError, AssistantError) as error:
-        _fail(str(error), BAD_INPUT)
-    except LocalModelError as error:
-        _fail(str(error), FAILED)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}", FAILED)
-    except KeyboardInterrupt:
-        _fail("interrupted", INTERRUPTED)
-
-
-def _fail(message: str, code: int) -> None:
-    _err.print(message)
-    raise typer.Exit(code)
-
-
-def _print_json(data: Any) -> None:
-    typer.echo(json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False, default=str))
+        try:
+            yield
+        except (MeasuringError, AssistantError) as error:
+            fail(str(error), BAD_INPUT)
+        except LocalModelError as error:
+            fail(str(error), FAILED)
 
 
 def models(
@@ -83,7 +69,7 @@ def models(
         today = date.today()
         found = list(catalogue.models().values())
         if as_json:
-            _print_json([_model_data(model, today) for model in found])
+            print_json([_model_data(model, today) for model in found])
             return
         shown = [model for model in found if every or not model.is_retired(today)]
         table = Table(box=None, pad_edge=False)
@@ -97,17 +83,15 @@ def models(
             speeds = (f"{model.tokens_per_s:g}", f"{model.context:,}")
             row = (*speeds, *prices, *limits, retired, model.successor or "", str(model.as_of))
             table.add_row(model.name, *row)
-        _out.print(table)
-        _out.print("limits: requests a minute / a day, tokens a minute / a day; - is no limit")
+        out.print(table)
+        out.print("limits: requests a minute / a day, tokens a minute / a day; - is no limit")
         if any("!" in _price(m.price_in, m, today) for m in shown):
-            _out.print("! this price was noted more than a year ago")
+            out.print("! this price was noted more than a year ago")
         hidden = len(found) - len(shown)
         if hidden:
-            _out.print(f"{hidden} retired models, only to simulate: twin models --all")
+            out.print(f"{hidden} retired models, only to simulate: twin models --all")
         for model in shown if every else ():
-            _out.print(
-                f"{model.name}: {model.source} ({model.as_of}); times: {model.timing_source}"
-            )
+            out.print(f"{model.name}: {model.source} ({model.as_of}); times: {model.timing_source}")
 
 
 def _price(price: float | None, model: Model, today: date) -> str:
@@ -158,9 +142,9 @@ def rag(
         folder = knowledge or _knowledge_near(file)
         found = evaluate(labelled, load_knowledge(folder), ks=k or (1, 3, 5), floor=floor)
         if as_json:
-            _print_json(_records(found))
+            print_json(records(found))
             return
-        _out.print(f"{len(labelled)} questions of {file}, articles of {folder}, floor {floor:g}")
+        out.print(f"{len(labelled)} questions of {file}, articles of {folder}, floor {floor:g}")
         figures = list(dict.fromkeys(found["figure"]))
         table = Table("retrieval", "questions", "n", *figures, box=None, pad_edge=False)
         for (method, group), rows in found.groupby(["retrieval", "questions"], sort=False):
@@ -168,10 +152,8 @@ def rag(
                 f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in rows.itertuples()
             ]
             table.add_row(str(method), str(group), str(rows["n"].iloc[0]), *cells)
-        _out.print(table)
-        _out.print(
-            "[95 % intervals]; answer quality: the judge's mark of the first article's steps"
-        )
+        out.print(table)
+        out.print("[95 % intervals]; answer quality: the judge's mark of the first article's steps")
 
 
 def _knowledge_near(file: Path) -> Path:
@@ -183,11 +165,6 @@ def _knowledge_near(file: Path) -> Path:
             return folder
     reason = f"no articles found at {tried[0]} or {tried[1]}; name the folder with --knowledge"
     raise ScenarioError(str(file), [Fault("", reason)])
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    # Through JSON, so that numpy's numbers are Python's and missing ones null.
-    return list(json.loads(frame.to_json(orient="records")))
 
 
 def profile(
@@ -205,8 +182,8 @@ def profile(
     error_rate: Annotated[
         float | None, typer.Option(min=0, max=1, help="To state: recordings hold no failed calls.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="New scenario file (TOML) with the profile.")
+    to: Annotated[
+        Path | None, typer.Option("--out", help="New scenario file (TOML) with the profile.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -218,8 +195,8 @@ def profile(
         from twin.corpus import load_corpus
         from twin.scenario_file import load
 
-        if out is not None and out.exists():
-            _fail(f"{out}: is there already; name a new file", BAD_INPUT)
+        if to is not None and to.exists():
+            fail(f"{to}: is there already; name a new file", BAD_INPUT)
         desk = load(scenario) if scenario is not None else None
         texts = str(corpus) if corpus else desk and desk.tickets.corpus
         folder = str(knowledge) if knowledge else desk and desk.assistant.knowledge
@@ -234,32 +211,32 @@ def profile(
         if error_rate is not None:
             made = {"error_rate": error_rate, **made}
         fit = reproduce(sample, made)
-        if out is not None:
-            base = os.path.relpath(scenario, out.parent) if scenario is not None else None
+        if to is not None:
+            base = os.path.relpath(scenario, to.parent) if scenario is not None else None
             base = Path(base).as_posix() if base is not None else None
             text = to_toml(made, sample.model, base, recording.name)
-            with out.open("x", encoding="utf-8") as file:
+            with to.open("x", encoding="utf-8") as file:
                 file.write(text)
         if as_json:
-            _print_json({"profile": made, "reproduction": _records(fit)})
+            print_json({"profile": made, "reproduction": records(fit)})
             return
         calls = ", ".join(f"{len(c)} calls of {step}" for step, c in sample.steps.items())
         version = sample.prompt_version
-        _out.print(f"{sample.model}, prompts of version {version}, last on {sample.day}: {calls}")
+        out.print(f"{sample.model}, prompts of version {version}, last on {sample.day}: {calls}")
         table = Table(box=None, pad_edge=False)
         for name in ("step", "figure", "n", "recorded", "profile", "difference"):
             table.add_column(name, justify="left" if name in ("step", "figure") else "right")
         for row in fit.itertuples():
             table.add_row(str(row.step), str(row.figure), str(row.n), *_pair(row))
-        _out.print(table)
+        out.print(table)
         for note in _gaps(made):
-            _err.print(f"note: {note}")
-        if out is not None:
-            _out.print(f"profile: {out}", soft_wrap=True)
+            err.print(f"note: {note}")
+        if to is not None:
+            out.print(f"profile: {to}", soft_wrap=True)
             if scenario is not None:
-                _out.print(f"  twin run {out}", soft_wrap=True)
+                out.print(f"  twin run {to}", soft_wrap=True)
             else:
-                _out.print('  it lacks a desk: put extends = "SCENARIO.toml" on top')
+                out.print('  it lacks a desk: put extends = "SCENARIO.toml" on top')
 
 
 def _pair(row: Any) -> tuple[str, str, str]:
@@ -302,18 +279,18 @@ def llm(
     with _plain_errors():
         from twin.assistant.local_server import DEFAULT_MODEL, serve
 
-        _err.print("loading ...")
+        err.print("loading ...")
         served = serve(gguf, port=port, threads=threads, context=context)
         # Ctrl-C is how it ends, as soon as there is something to end.
         with served as url, contextlib.suppress(KeyboardInterrupt):
-            _out.print("ready; in another terminal:", soft_wrap=True)
-            _out.print(f"export GROQ_BASE_URL={url}", soft_wrap=True)
-            _out.print("export GROQ_API_KEY=local", soft_wrap=True)
+            out.print("ready; in another terminal:", soft_wrap=True)
+            out.print(f"export GROQ_BASE_URL={url}", soft_wrap=True)
+            out.print("export GROQ_API_KEY=local", soft_wrap=True)
             name = DEFAULT_MODEL if gguf is None else "MODEL"
             # More at once would wait for each other, and be measured as slow.
             keys = f"--set assistant.backend=groq --set assistant.model={name}"
-            _out.print(f"twin run SCENARIO {keys} --set provider.concurrency=1", soft_wrap=True)
+            out.print(f"twin run SCENARIO {keys} --set provider.concurrency=1", soft_wrap=True)
             sys.stdout.flush()
             while True:
                 time.sleep(3600)
-        _err.print("stopped")
+        err.print("stopped")

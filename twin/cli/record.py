@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import math
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+from twin.cli.terminal import FAILED, INTERRUPTED, Changes, err, fail, plain_errors, progress
 
 if TYPE_CHECKING:
     from twin.assistant.terms import Tally
     from twin.record import Plan, Recorded
-
-BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
-
-_err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-# Seconds between two lines of progress where there is no terminal.
-_EVERY_S = 5.0
 
 
 def register(app: typer.Typer) -> None:
@@ -47,10 +39,7 @@ def record(
     concurrency: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Calls under way at once.")
     ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as assistant.model=NAME."),
-    ] = None,
+    changes: Changes = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the calls.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the recording.")] = False,
 ) -> None:
@@ -58,29 +47,15 @@ def record(
 
     Nothing that the recording holds is asked again: run it again to go on.
     """
-    from twin.assistant.errors import AssistantError
-    from twin.faults import ScenarioError
-
-    try:
-        _record(
-            scenario, changes or [], limit, max_cost, replications, recording, concurrency,
-            confirm=not yes and sys.stdin.isatty(), quiet=quiet,
-        )  # fmt: skip
-    except ScenarioError as error:
-        _end(str(error), BAD_INPUT)
-    except AssistantError as error:
-        _end(str(error), FAILED)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _end(f"{where}{error.strerror or error}", FAILED)
-    except KeyboardInterrupt:
-        _end("interrupted; run the same command to go on: nothing recorded is asked twice",
-             INTERRUPTED)  # fmt: skip
-
-
-def _end(message: str, code: int) -> None:
-    _err.print(message)
-    raise typer.Exit(code)
+    with plain_errors():
+        try:
+            _record(
+                scenario, changes or [], limit, max_cost, replications, recording, concurrency,
+                confirm=not yes and sys.stdin.isatty(), quiet=quiet,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            told = "run the same command to go on: nothing recorded is asked twice"
+            fail(f"interrupted; {told}", INTERRUPTED)
 
 
 def _record(
@@ -104,10 +79,17 @@ def _record(
     named = recording or desk.assistant.recording or Path("recordings", f"{desk.name}.jsonl")
     planned = plan(desk, named, replications, limit, concurrency)
     if not quiet:
-        _err.print("\n".join(_before(planned)))
+        err.print("\n".join(_before(planned)))
     if confirm and planned.calls and not typer.confirm("Make these calls?", err=True):
         raise typer.Exit(FAILED)
-    with _progress(planned.calls, shown=not quiet) as watch:
+    # Categories decide which answers are asked for, so the total is an estimate.
+    shown = bool(planned.calls) and not quiet
+    with progress(planned.calls, shown, "calls, by estimate") as told:
+
+        def watch(tally: Tally) -> None:
+            if told is not None:
+                told(_done(tally), max(planned.calls, _done(tally)))
+
         session = Session(planned, max_cost, concurrency, watch)
         try:
             session.run()
@@ -115,7 +97,7 @@ def _record(
             # Also after an error or Ctrl-C, before its own message.
             done = session.close()
             if not quiet:
-                _err.print("\n".join(_after(done)))
+                err.print("\n".join(_after(done)))
     typer.echo(str(done.path))
     if done.tally.failed:
         raise typer.Exit(FAILED)
@@ -191,33 +173,6 @@ def _after(done: Recorded) -> list[str]:
         )
         lines.append(f"{seconds:.1f} s: {', '.join(rates)}")
     return lines
-
-
-@contextmanager
-def _progress(total: int, shown: bool) -> Iterator[Callable[[Tally], None] | None]:
-    """A bar on a terminal, a line now and then elsewhere; both on stderr."""
-    if not shown or not total:
-        yield None
-    elif _err.is_terminal:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-        columns = ("calls", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=_err, transient=True) as bar:
-            task = bar.add_task("", total=total)
-            yield lambda tally: bar.update(
-                task, completed=_done(tally), total=max(total, _done(tally))
-            )
-    else:
-        last = time.monotonic()
-
-        def say(tally: Tally) -> None:
-            nonlocal last
-            if time.monotonic() - last > _EVERY_S:
-                last = time.monotonic()
-                # Categories decide which answers are asked for, so the total is an estimate.
-                _err.print(f"{_done(tally):,} of about {total:,} calls")
-
-        yield say
 
 
 def _done(tally: Tally) -> int:

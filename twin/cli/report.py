@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from twin.cli.terminal import BAD_INPUT, err, out, plain_errors
+
+if TYPE_CHECKING:
+    from twin.results import Results
+    from twin.studies.results import StudyResults
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +23,8 @@ def report(
     results: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders of runs, or of scenarios (their newest run). The first is the baseline.",
+            help="Folders of runs, or of scenarios (their newest run); the first is the baseline. "
+            "Or the folder of one study.",
             show_default=False,
         ),
     ],
@@ -33,16 +38,27 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write one page of HTML about one or several runs, with everything in it."""
+    """Write one page of HTML about one or several runs or a study, with everything in it."""
     with plain_errors():
         from twin.report import write
-        from twin.results import open_results
 
         try:
-            opened = open_results(*results)
-            name = "report.html" if len(opened.runs) == 1 else "comparison.html"
-            path = write(opened, to or opened.paths[0] / name)
+            opened, path = _opened(results)
+            path = write(opened, to or path)
         except ValueError as error:
             err.print(str(error))
             raise typer.Exit(BAD_INPUT) from None
         out.print(str(path), soft_wrap=True)
+
+
+def _opened(folders: list[Path]) -> tuple[Results | StudyResults, Path]:
+    """What lies in the folders, and where its page goes."""
+    from twin.results import open_results
+    from twin.studies.results import holds_study, open_study
+
+    if len(folders) == 1 and holds_study(folders[0]):
+        study = open_study(folders[0])
+        assert study.path is not None
+        return study, study.path / "report.html"
+    runs = open_results(*folders)
+    return runs, runs.paths[0] / ("report.html" if len(runs.runs) == 1 else "comparison.html")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -11,7 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twin.cli.terminal import FAILED, err, fail, out, plain_errors
+from twin.cli.terminal import (
+    BAD_INPUT,
+    FAILED,
+    Cluster,
+    Json,
+    Quiet,
+    Workers,
+    cores,
+    err,
+    fail,
+    out,
+    plain_errors,
+    print_json,
+    records,
+    size_of,
+)
 from twin.cli.terminal import progress as progress_of
 
 if TYPE_CHECKING:
@@ -21,14 +35,7 @@ File = Annotated[Path, typer.Argument(help="Study file (TOML).", show_default=Fa
 Replications = Annotated[
     int | None, typer.Option(min=1, max=100_000, help="Of each point; default: the study's own.")
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
-Cluster = Annotated[
-    str | None,
-    typer.Option(metavar="tcp://HOST:PORT", help="A Dask scheduler, whose workers play instead."),
-]
 Out = Annotated[Path, typer.Option("--out", help="Folder of results.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 
 
 class Procedure(StrEnum):
@@ -56,10 +63,10 @@ def study(
     effects: Annotated[
         bool, typer.Option("--effects", help="Also show which factor moves which figure.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Play a scenario at every point of a design, and compare the points.
+    """Play a scenario at every point of a design.
 
     What is played stays: a study that was cut short, or has another level, goes on from there.
     """
@@ -71,7 +78,7 @@ def study(
             found = run_study(
                 file,
                 replications=replications,
-                workers=workers or _cores(),
+                workers=workers or cores(),
                 out=folder,
                 cluster=cluster,
                 resume=resume,
@@ -79,7 +86,7 @@ def study(
             )
         _draw(found)
         if as_json:
-            typer.echo(json.dumps(as_data(found), ensure_ascii=False, indent=2))
+            print_json(as_data(found))
         else:
             _show_study(found, with_effects=effects)
         for note in found.notes:
@@ -92,7 +99,8 @@ def select(
     file: File,
     kpi: Annotated[str, typer.Option(help="The figure, as service_level or service_level:urgent.")],
     within: Annotated[
-        float, typer.Option(help="Smallest difference that matters, in the figure's unit.")
+        str,
+        typer.Option(metavar="SIZE", help="Smallest difference that matters, as 0.01, 1% or 30s."),
     ],
     procedure: Annotated[
         Procedure, typer.Option(help="kn promises; ocba spends a budget well.")
@@ -103,34 +111,41 @@ def select(
     workers: Workers = None,
     cluster: Cluster = None,
     folder: Out = Path("results"),
-    as_json: AsJson = False,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Select the best point of a study, with a stated probability of being right."""
-    with _plain_errors():
-        from twin.studies.choice import select as run_select
-        from twin.studies.tables import as_rows, plain_table
+    """Select the best point of a study.
 
+    States the probability of being right.
+    """
+    with _plain_errors():
+        from twin.studies.choice import UNITS
+        from twin.studies.choice import select as run_select
+        from twin.studies.file import figure_of
+        from twin.studies.tables import plain_table
+
+        unit = UNITS[figure_of(kpi)[0]]
+        size = size_of(within, unit, f"--within {within}")
         with progress_of(0, shown=not (quiet or as_json)) as progress:
             found = run_select(
                 file,
                 kpi,
-                within,
+                size,
                 method=procedure.value,
                 confidence=confidence,
                 first=first,
                 budget=budget,
-                workers=workers or _cores(),
+                workers=workers or cores(),
                 out=folder,
                 cluster=cluster,
                 progress=progress,
             )
         if as_json:
-            data = {"best": found.best, "statement": found.statement, "table": as_rows(found.table)}
-            typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+            data = {"best": found.best, "statement": found.statement, "table": records(found.table)}
+            print_json(data)
             return
         out.print(found.statement, soft_wrap=True)
-        out.print(plain_table(found.table.drop(columns="point")))
+        out.print(plain_table(found.table.drop(columns="point"), {"mean": unit}))
 
 
 def search(
@@ -142,13 +157,13 @@ def search(
     workers: Workers = None,
     cluster: Cluster = None,
     folder: Out = Path("results"),
-    as_json: AsJson = False,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find the cheapest setting of a study's factors that meets its targets."""
+    """Find the cheapest setting that meets a study's targets."""
     with _plain_errors():
         from twin.studies.search import search as run_search
-        from twin.studies.tables import as_rows, plain_table
+        from twin.studies.tables import plain_table, units_of
 
         with progress_of(0, shown=not (quiet or as_json), what="settings") as progress:
             found = run_search(
@@ -157,7 +172,7 @@ def search(
                 checks=checks,
                 points=points,
                 confidence=confidence,
-                workers=workers or _cores(),
+                workers=workers or cores(),
                 out=folder,
                 cluster=cluster,
                 progress=progress,
@@ -165,22 +180,16 @@ def search(
         if as_json:
             data = {
                 "statement": found.statement,
-                "finalists": as_rows(found.finalists),
-                "settings": as_rows(found.table),
+                "finalists": records(found.finalists),
+                "settings": records(found.table),
             }
-            typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+            print_json(data)
         else:
             out.print(found.statement, soft_wrap=True)
             if len(found.finalists):
-                out.print(plain_table(found.finalists))
+                out.print(plain_table(found.finalists, units_of(found.finalists)))
         if found.scenario is None:
             raise typer.Exit(FAILED)
-
-
-def _cores() -> int:
-    from joblib import cpu_count
-
-    return int(cpu_count())
 
 
 @contextmanager
@@ -193,13 +202,17 @@ def _plain_errors() -> Iterator[None]:
             yield
         except (ScenarioError, typer.Exit):
             raise
-        except (ValueError, RuntimeError) as error:
+        except KeyboardInterrupt as error:
+            stays = "interrupted; what was played stays, and the same command goes on from there"
+            raise KeyboardInterrupt(str(error) or stays) from None
+        except ValueError as error:
+            fail(str(error), BAD_INPUT)
+        except RuntimeError as error:
             fail(str(error), FAILED)
 
 
 def _show_study(found: StudyResults, *, with_effects: bool) -> None:
-    from twin.studies.sensitivity import effects
-    from twin.studies.tables import crossing_tables, plain_table, points_table
+    from twin.studies.tables import crossing_tables, effects_table, points_table
 
     out.print(f"{found.name}: {found.question}" if found.question else found.name)
     if len(found.frame):
@@ -208,9 +221,16 @@ def _show_study(found: StudyResults, *, with_effects: bool) -> None:
             out.print(f"\n{sentence}")
             out.print(table)
     if with_effects:
-        shown = effects(found).drop(columns=["standardised_low", "standardised_high", "share"])
+        table = effects_table(found)
         out.print("\nMain effects (of a whole range, or of a level from the mean of all):")
-        out.print(plain_table(shown) if len(shown) else "none: no factor varies")
+        out.print(table if table.row_count else "none: no factor varies")
+        if table.row_count:
+            out.print(
+                "In deviations: for one standard deviation of a factor, or for the level, in "
+                "standard deviations of the figure over the points. Fit: of the spread between "
+                "points what all factors explain by straight lines.",
+                soft_wrap=True,
+            )
     there = int(found.points["whole"].sum()) - found.played
     if there > 0:
         out.print(f"played {found.played} replications, {there} were there from before")

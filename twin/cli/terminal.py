@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,12 +23,30 @@ Changes = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as arrivals.scale=2."),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(metavar="tcp://HOST:PORT", help="A Dask scheduler, whose workers play instead."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 
+
+class _Plain(Console):
+    """A console on which texts cannot act: what is no character to look at becomes "?".
+
+    Questions, names and paths come from files of others; an escape sequence or a right-to-left
+    mark in them would recolour, retitle or reorder the terminal.
+    """
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """All texts pass here, those in the cells of tables too."""
+        seen = (c if c.isprintable() or c in "\n\t" else "?" for c in text)
+        return super().render_str("".join(seen), **how)
+
+
 # Plain text: numbers and paths are not to be coloured or read as markup; no wrapping into a pipe.
-out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
-err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+out = _Plain(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
+err = _Plain(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 # Seconds between two lines of progress where there is no terminal.
@@ -62,6 +82,17 @@ def plain_errors() -> Iterator[None]:
             fail(f"{where}{error.strerror or error}", FAILED)
     except KeyboardInterrupt as error:
         fail(str(error) or "interrupted", INTERRUPTED)
+
+
+def cores() -> int:
+    """Processes to play in where nobody says how many."""
+    from joblib import cpu_count
+
+    try:
+        return int(cpu_count())
+    except ValueError:  # joblib says no more than that it is no number
+        fail("LOKY_MAX_CPU_COUNT in the environment must be a whole number above 0", BAD_INPUT)
+        raise
 
 
 def each(items: list[Any], read: Any) -> list[Any]:
@@ -105,6 +136,25 @@ def progress(
         yield say
 
 
+def size_of(text: str, unit: str, option: str) -> float:
+    """A size in a figure's unit: a number, of times also a duration, of shares also a per cent."""
+    from twin.units import parse_duration
+
+    kinds = {"s": ' or a duration, as "30s"', "share": ' or a per cent, as "1%"'}
+    try:
+        if unit == "share" and text.endswith("%"):
+            value = float(text[:-1]) / 100
+        elif unit == "s" and text[-1:].isalpha():
+            value = parse_duration(text)
+        else:
+            value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (value > 0 and math.isfinite(value)):
+        fail(f"{option}: must be a number above 0{kinds.get(unit, '')}", BAD_INPUT)
+    return value
+
+
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table."""
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
@@ -112,15 +162,18 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def print_json(data: Any) -> None:
     """Print data as JSON; missing numbers are null."""
-    typer.echo(json.dumps(_plain(data), ensure_ascii=False, indent=2, allow_nan=False))
+    whole = (sys.stdout.encoding or "").lower().startswith("utf")
+    typer.echo(json.dumps(_plain(data), ensure_ascii=not whole, indent=2, allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
-    """The same with missing numbers as None, as JSON has no other."""
+    """The same with missing numbers as None, as JSON has no other, and days as text."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if hasattr(value, "item"):
         value = value.item()
+    if isinstance(value, date):
+        return value.isoformat()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -90,6 +90,8 @@ class HelpDesk:
                 if answered is not None:
                     if number:
                         self._other[ticket, step] = number
+                    else:
+                        self._other.pop((ticket, step), None)
                     if step == "respond":
                         self._signed[ticket] = (lines.model, lines.version)
                     return lines

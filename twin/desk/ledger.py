@@ -107,21 +107,21 @@ class Ledger:
         self.reopens = _full("h", n, 0)
         self._timeline = Rows("idb", "ticket", "when", "status")
         self._visits = Rows(
-            "ibbdddb", "ticket", "pool", "activity", "queued", "started", "ended", "end"
+            "ihbdddb", "ticket", "pool", "activity", "queued", "started", "ended", "end"
         )
         # Written by the provider, row by row in this order.
         self.calls = Rows(
-            "ibbbddddhhiib", "ticket", "step", "model", "version", "asked", "started", "ended",
+            "ibbhddddhhiib", "ticket", "step", "model", "version", "asked", "started", "ended",
             "quota", "attempts", "limited", "tokens_in", "tokens_out", "outcome",
         )  # fmt: skip
-        self._ratings = Rows("idbbbi", "ticket", "when", "rating", "model", "version", "feedback")
+        self._ratings = Rows("idbbhi", "ticket", "when", "rating", "model", "version", "feedback")
         # Arrivals are known: their rows are written all at once.
         received = np.zeros(n, self._timeline.dtype)
         received["ticket"] = np.arange(n)
         received["when"] = demand.arrived_s
         received["status"] = OPEN
         self._timeline.add(received.tobytes())
-        self._learning = Rows("dhbbd", "when", "category", "version", "event", "evidence")
+        self._learning = Rows("dhhbd", "when", "category", "version", "event", "evidence")
         add, pack = self._add_status, self._pack_status = self._timeline.add, self._timeline.pack
 
         # A closure, because it runs four times a ticket and looks up nothing on `self`.

@@ -37,7 +37,7 @@ from twin.records import (
 from twin.scenario import Scenario
 
 # In place of a category: there is nobody to answer any more.
-LEFT = -1
+GONE = -1
 
 Waits = Generator[Any, Any, Any]
 
@@ -83,7 +83,7 @@ class Lifecycle:
         if self._assistant is not None:
             category = yield from self.categorize(ticket)
         worker = None
-        if category != LEFT:
+        if category != GONE:
             worker = yield from self.respond(ticket, category)
         while worker is not None and self.update_status(ticket, worker):
             worker = yield from self.reopen(ticket)
@@ -91,7 +91,7 @@ class Lifecycle:
     def categorize(self, ticket: int) -> Waits:
         """The assistant names a category; where it is unsure, an agent does.
 
-        Returns the category, None where there is no answer, or LEFT where the customer has gone.
+        Returns the category, None where there is no answer, or GONE where the customer has left.
         """
         ledger, assistant = self._ledger, self._assistant
         assert assistant is not None
@@ -104,7 +104,7 @@ class Lifecycle:
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
             if (yield from self._agent(ticket, category, TRIAGE)) is None:
-                return LEFT
+                return GONE
             self._categorized(ticket, self._truth[ticket], BY_AGENT)
             category = self._truth[ticket]
         else:

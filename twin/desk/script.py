@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 # Who found the category that an answer is asked for: the model of that number, or a human.
 BY_HUMAN = -1
+# More than the tries that a model gets (provider.retries), less than what lies between visits.
+_REPEATS_A_MODEL = 50
 Ints = npt.NDArray[np.int64]
 
 _STREAMS = {
@@ -271,7 +273,9 @@ class Script:
         guidance = None
         if version.lessons and category is not None:
             guidance = self._guidance(version, demand.text[tickets], category)
-        luck = Luck(*(demand.uniform(stream, repeat)[tickets] for stream in _STREAMS[step]))
+        # A second model has luck of its own: it must not fail just where the first one does.
+        place = repeat + self._number * _REPEATS_A_MODEL
+        luck = Luck(*(demand.uniform(stream, place)[tickets] for stream in _STREAMS[step]))
         sample = (demand.uniform(Stream.SAMPLE)[tickets] * self._samples).astype(np.int64)
         questions = Questions(
             step=step,

@@ -2,17 +2,28 @@
 
 Nothing is computed here: what is drawn is what the frame says.
 
->>> import pandas as pd
->>> from twin import plots
->>> frame = pd.DataFrame({"rating": [4, 5], "share": [0.25, 0.75], "low": [0.2, 0.7],
-...                       "high": [0.3, 0.8]})
->>> ax = plots.ratings(frame)
+The examples of this package share a small desk, the results of two runs, and the log of one:
+
+>>> import twin
+>>> from twin import plots, series
+>>> desk = twin.from_data({
+...     "name": "small", "horizon": "1d", "warm_up": "4h", "arrivals": {"rate": "12/h"},
+...     "assistant": {"role": "full", "backend": "profile"},
+...     "agents": {"all": {"heads": 1, "handle_time": "8min", "cost": 20}},
+...     "targets": {"first_response": {"urgent": "15min", "normal": "4h"}},
+... })
+>>> busy = desk.vary({"arrivals.scale": 2}, name="busy")
+>>> results = twin.run([desk, busy], replications=3, keep_logs=True)
+>>> log = results.log("small")
+>>> ax = plots.throughput(series.throughput(log.tickets, desk.horizon))
 >>> ax.get_title("left")
-'How customers rate the answer'
+'Arrivals and throughput'
 """
 
 from twin.plots.calls import call_latency, quota_wait, rate_limited
+from twin.plots.front import pareto
 from twin.plots.over_time import backlog, ratings_over_time, statuses, throughput
+from twin.plots.picture import svg
 from twin.plots.quality import (
     confusion,
     ratings,
@@ -20,8 +31,8 @@ from twin.plots.quality import (
     response_times,
     service_by_hour,
 )
-from twin.plots.studies import against_load, forest, forest_height, pareto, warm_up
-from twin.plots.style import rows_of, svg
+from twin.plots.studies import against_load, forest, forest_height, warm_up
+from twin.plots.style import rows_of
 from twin.plots.timelines import ticket_lives
 
 __all__ = [

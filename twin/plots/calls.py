@@ -18,6 +18,12 @@ def call_latency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     frame : DataFrame
         From `twin.series.call_sample`.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> ax = plots.call_latency(series.call_sample(log.calls))
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('tokens written', 'seconds')
     """
     ax = style.axes(ax)
     style.dress(ax, "Latency of model calls", "tokens written", "seconds", grid="both")
@@ -68,6 +74,12 @@ def quota_wait(
         First day of the run; without it the axis counts days.
     warm_up_s : float
         Length of the warm-up in seconds, to be shaded.
+
+    Examples
+    --------
+    >>> ax = plots.quota_wait(series.calls_over_time(log.calls, desk.horizon))
+    >>> ax.get_ylabel()
+    'seconds a call (mean)'
     """
     ax = style.axes(ax, height=2.3)
     style.dress(ax, "Wait for quota", y="seconds a call (mean)")
@@ -92,6 +104,12 @@ def rate_limited(
         From `twin.series.calls_over_time`.
     ax, start, warm_up_s
         As in `quota_wait`.
+
+    Examples
+    --------
+    >>> ax = plots.rate_limited(series.calls_over_time(log.calls, desk.horizon))
+    >>> ax.get_title("left")
+    'Calls refused for quota (429)'
     """
     ax = style.axes(ax, height=2.3)
     style.dress(ax, "Calls refused for quota (429)", y="answers 429 an interval")

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from twin.plots import style
 
 _BAND = "shaded: middle 80 % of replications"
+# More versions of prompts than these cannot be named beside each other.
+_MOST_NAMED = 4
 
 
 def _lines(ax: Axes, frame: pd.DataFrame, by: str, looks: dict[str, tuple[str, str]]) -> bool:
@@ -50,6 +52,12 @@ def throughput(
         First day of the run; without it the axis counts days.
     warm_up_s : float
         Length of the warm-up in seconds, to be shaded.
+
+    Examples
+    --------
+    >>> ax = plots.throughput(series.throughput(log.tickets, desk.horizon), start=desk.start)
+    >>> ax.get_ylabel()
+    'tickets an hour'
     """
     ax = style.axes(ax)
     style.dress(ax, "Arrivals and throughput", y="tickets an hour")
@@ -77,6 +85,12 @@ def backlog(
         From `twin.series.levels_over_time`.
     ax, start, warm_up_s
         As in `throughput`.
+
+    Examples
+    --------
+    >>> ax = plots.backlog(series.levels_over_time(results.table("levels")))
+    >>> ax.get_xlabel()
+    'hours since the start'
     """
     ax = style.axes(ax)
     style.dress(ax, "Backlog and staffing", y="tickets or agents")
@@ -129,6 +143,13 @@ def statuses(
         dwarf the others (as Closed would): ``frame[frame["status"].isin(series.OPEN_STATUSES)]``.
     ax, start, warm_up_s
         As in `throughput`.
+
+    Examples
+    --------
+    >>> frame = series.statuses(log.timeline, desk.horizon)
+    >>> ax = plots.statuses(frame[frame["status"].isin(series.OPEN_STATUSES)])
+    >>> ax.get_title("left")
+    'Tickets by status'
     """
     ax = style.axes(ax)
     style.dress(ax, "Tickets by status", y="tickets")
@@ -171,6 +192,12 @@ def ratings_over_time(
         From `twin.series.ratings_over_time`.
     ax, start, warm_up_s
         As in `throughput`.
+
+    Examples
+    --------
+    >>> ax = plots.ratings_over_time(series.ratings_over_time(log.ratings, desk.horizon))
+    >>> ax.get_ylabel()
+    'mean rating (1 to 5)'
     """
     ax = style.axes(ax)
     style.dress(ax, "Rating over time", y="mean rating (1 to 5)")
@@ -189,8 +216,23 @@ def ratings_over_time(
     versions = frame.dropna(subset="version")
     changed = versions[versions["version"] != versions["version"].shift()]
     if len(changed) > 1:
-        for k, row in enumerate(style.rows_of(changed)):
-            ax.axvline(row.start_s, color=style.RED, linewidth=1, linestyle="--", gid="version")
-            ax.text(row.start_s, 1.08 + 0.28 * (k % 4), f" prompts {style.short(row.version, 14)}",
-                    fontsize=style.SMALL, color=style.INK)  # fmt: skip
+        _mark_versions(ax, changed)
     return ax
+
+
+def _mark_versions(ax: Axes, changed: pd.DataFrame) -> None:
+    """A line where prompts change, and their version; of many, only that of the first and last."""
+    last = len(changed) - 1
+    many = len(changed) > _MOST_NAMED
+    for k, row in enumerate(style.rows_of(changed)):
+        ax.axvline(row.start_s, color=style.RED, linewidth=0.6 if many else 1, linestyle="--",
+                   gid="version")  # fmt: skip
+        if many and 0 < k < last:
+            continue
+        late = row.start_s > 0.6 * ax.get_xlim()[1]
+        ax.text(row.start_s, 1.08 + 0.28 * (0 if many else k % _MOST_NAMED),
+                f" prompts {style.short(row.version, 14)} ", fontsize=style.SMALL,
+                color=style.INK, ha="right" if late else "left",
+                bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.5})  # fmt: skip
+    if many:
+        style.note(ax, f"dashed: other prompts, {last} times", x=1.0, ha="right")

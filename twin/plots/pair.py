@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from twin.plots import style
+from twin.plots.picture import compact
 
 Titled = tuple[str, Callable[[Axes], object]]
 
@@ -32,4 +34,6 @@ def write(left: Titled, right: Titled, path: Path) -> None:
             draw(ax)
             # Above the note or the key, which stand right above the axes.
             ax.set_title(title, loc="left", pad=20, fontsize=style.SIZE + 2, fontweight="bold")
-        figure.savefig(path, format="svg", metadata={"Date": None})
+        file = StringIO()
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    path.write_text(compact(file.getvalue(), "pair"), encoding="utf-8", newline="\n")

@@ -23,6 +23,12 @@ def response_times(
     ax : Axes, optional
     of : str
         What the times are of: "first response" or "resolution".
+
+    Examples
+    --------
+    >>> ax = plots.response_times(series.response_times(log.tickets, desk))
+    >>> ax.get_title("left")
+    'Time to first response'
     """
     ax = style.axes(ax)
     title = "Time to first response" if of == "first response" else "Time to resolution"
@@ -59,6 +65,12 @@ def service_by_hour(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     frame : DataFrame
         From `twin.series.service_by_hour`; hours without tickets stay empty.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> ax = plots.service_by_hour(series.service_by_hour(log.tickets, desk))
+    >>> ax.get_xlabel()
+    'hour of the day'
     """
     ax = style.axes(ax, height=2.6)
     title = "First response within target, by hour of arrival"
@@ -92,6 +104,12 @@ def ratings(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     frame : DataFrame
         From `twin.series.rating_shares`.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> ax = plots.ratings(series.rating_shares(results.summary().query("scenario == 'small'")))
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('stars', 'share of ratings')
     """
     ax = style.axes(ax, height=2.7)
     style.dress(ax, "How customers rate the answer", "stars", "share of ratings")
@@ -102,7 +120,7 @@ def ratings(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     top = frame["share"].where(frame["high"].isna(), frame["high"])
     if frame["high"].notna().any():
         ax.vlines(frame["rating"], frame["low"], frame["high"], color=style.INK, linewidth=1.4)
-        style.note(ax, "bars: 95 % interval")
+        style.note(ax, "thin lines: 95 % interval")
     for rating, share, high in zip(frame["rating"], frame["share"], top, strict=True):
         ax.text(rating, high + 0.015, style.plain(f"{share:.1%}".replace("%", " %")), ha="center",
                 fontsize=style.SIZE, color=style.INK)  # fmt: skip
@@ -120,6 +138,12 @@ def ratings_by_category(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     frame : DataFrame
         From `twin.series.ratings_by_category`.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> ax = plots.ratings_by_category(series.ratings_by_category(log.ratings, log.tickets))
+    >>> ax.get_xlabel()
+    'mean rating (1 to 5)'
     """
     ax = style.axes(ax, height=rows_height(len(frame)))
     style.dress(ax, "Rating by category", "mean rating (1 to 5)", grid="x")
@@ -153,6 +177,12 @@ def confusion(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     frame : DataFrame
         From `twin.series.confusion`; shares add up to 1 in a row.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> ax = plots.confusion(series.confusion(log.tickets, desk))
+    >>> ax.get_title("left")
+    'Categories: true and given'
     """
     names = list(dict.fromkeys(frame["true"]))
     ax = style.axes(ax, height=confusion_height(len(names)))

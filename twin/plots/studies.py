@@ -1,4 +1,4 @@
-"""Figures of several scenarios: differences, load, cost against satisfaction; and the warm-up."""
+"""Figures of several scenarios: differences, and figures under load; and the warm-up."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.transforms import offset_copy
 
 from twin.comparison import signed
 from twin.display import label
@@ -25,6 +27,8 @@ _VERDICTS = {
 _OTHER = (style.GREY, "s")
 # Per cent of the baseline.
 _FAR = 150.0
+# So many lines of a chart have their intervals as bands; and all stand so many points apart.
+_MOST_BANDS, _ASIDE = 3, 2.5
 
 
 def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None = None) -> Axes:
@@ -39,6 +43,12 @@ def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None
     relative : bool, optional
         Whether to divide by the baseline; by default if there is one, and the units differ. Rows
         whose baseline is 0 or missing are left out then.
+
+    Examples
+    --------
+    >>> ax = plots.forest(twin.compare(results, "small", ["backlog", "csat"]).table)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['backlog', 'CSAT']
     """
     units = frame["unit"].nunique() if "unit" in frame else 2
     if relative is None:
@@ -48,7 +58,9 @@ def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None
         rows = rows[rows["baseline"].notna() & (rows["baseline"] != 0)]
     ax = style.axes(ax, height=forest_height(len(rows)), width=5.0)
     one_unit = str(frame["unit"].iloc[0]) if "unit" in frame and units == 1 and len(frame) else ""
-    x_label = "change, % of the baseline" if relative else f"difference {one_unit}".strip()
+    named = {"share": "points", "s": "seconds"}.get(one_unit, one_unit)
+    plainly = f"difference ({named})" if named else "difference"
+    x_label = "change, % of the baseline" if relative else plainly
     style.dress(ax, "Differences from the baseline", x_label, grid="x")
     if not len(rows):
         return style.nothing(ax, "no differences to show")
@@ -63,6 +75,8 @@ def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None
         ax.plot([low[k], high[k]], [y, y], color=colour, linewidth=2, label=verdict)
         ax.plot([middle[k]], [y], mark, color=colour, markersize=6.5, gid="difference")
     _keep_near(ax, middle, relative)
+    if one_unit == "share" and not relative:
+        style.percent_axis(ax, axis="x", mark="")
     several = "scenario" in rows and rows["scenario"].nunique() > 1
     names = [_name(row, several) for row in rows.to_dict("records")]
     ax.set_yticks(np.arange(len(rows)), [style.short(name) for name in names])
@@ -103,7 +117,13 @@ def _name(row: Mapping[Any, Any], several: bool) -> str:
 
 
 def forest_height(rows: int) -> float:
-    """Height in inches at which so many rows are legible."""
+    """Height in inches at which so many rows are legible.
+
+    Examples
+    --------
+    >>> forest_height(20) > forest_height(10)
+    True
+    """
     return 1.0 + 0.27 * max(2, rows)
 
 
@@ -114,6 +134,8 @@ def against_load(
     load: str = "arrivals.scale",
     by: str = "assistant.model",
     unit: str | None = None,
+    limit: float | None = None,
+    span: tuple[float, float] | None = None,
 ) -> Axes:
     """A key figure against load, a line a model, with intervals.
 
@@ -127,6 +149,18 @@ def against_load(
         The factors along the axis and by line.
     unit : str, optional
         Unit of the figure; by default the column unit.
+    limit : float, optional
+        A value of the figure to be marked, such as the one that it must not cross.
+    span : (float, float), optional
+        Lowest and highest value to make room for, so that charts beside each other compare.
+
+    Examples
+    --------
+    >>> plan = {"scenario": desk, "factors": {"agents.all.heads": [1, 2], "arrivals.scale": [1, 2]}}
+    >>> found = twin.study(plan, replications=2).summary().query("kpi == 'backlog'")
+    >>> ax = plots.against_load(found, by="agents.all.heads")
+    >>> ax.get_ylabel()
+    'backlog (tickets)'
     """
     ax = style.axes(ax)
     kpis = list(dict.fromkeys(frame["kpi"]))
@@ -139,63 +173,55 @@ def against_load(
     style.dress(ax, f"{name} by {load}", load, f"{name} ({shown})" if shown else name)
     if not len(frame):
         return style.nothing(ax, "no runs")
+    lines = possible(frame).groupby(by, sort=False)
+    # Bands of many lines are a mush.
+    bands = lines.ngroups <= _MOST_BANDS
     ends = []
-    for k, (line, rows) in enumerate(frame.groupby(by, sort=False)):
+    for k, (line, rows) in enumerate(lines):
         rows = rows.sort_values(load)
         colour, mark = style.COLOURS[k % len(style.COLOURS)], style.MARKERS[k % len(style.MARKERS)]
-        ax.fill_between(rows[load], rows["low"], rows["high"], color=colour, alpha=0.2,
-                        linewidth=0)  # fmt: skip
-        ax.plot(rows[load], rows["value"], color=colour, marker=mark, markersize=5, linewidth=1.6,
-                label=str(line))  # fmt: skip
+        drawn: list[Artist] = []
+        if bands:
+            drawn.append(ax.fill_between(rows[load], rows["low"], rows["high"], color=colour,
+                                         alpha=0.2, linewidth=0))  # fmt: skip
+        else:
+            drawn.append(ax.vlines(rows[load], rows["low"], rows["high"], color=colour,
+                                   linewidth=1.2))  # fmt: skip
+        drawn += ax.plot(rows[load], rows["value"], color=colour, marker=mark, markersize=5,
+                         linewidth=1.6, label=str(line))  # fmt: skip
+        # Beside each other, so that lines that are the same can be told to be.
+        aside = _ASIDE * (k - (lines.ngroups - 1) / 2)
+        where = offset_copy(ax.transData, ax.get_figure(root=True), aside, units="points")
+        for one in drawn:  # after drawing, so that the limits hold all
+            one.set_transform(where)
         ends.append((float(rows["value"].iloc[-1]), style.short(str(line), 22), colour))
-    ax.margins(x=0.02)
+    ax.margins(x=0.02 if bands else 0.04)
+    style.levels_axis(ax, frame[load])
+    if span is not None:
+        ax.update_datalim([(ax.dataLim.x0, value) for value in span])
+        ax.autoscale_view()
+    elif not frame["value"].any():
+        ax.set_ylim(0, 0.01 if unit == "share" else 1)
+    if limit is not None:
+        ax.axhline(limit, color=style.MUTED, linewidth=1.2, linestyle="--", gid="limit")
     if unit == "share":
         style.percent_axis(ax)
-    style.label_ends(ax, ends)
+    elif unit == "s":
+        ax.set_ylim(bottom=0)
+        ax.set_ylabel(f"{name} ({style.time_axis(ax)})")
+    if len(ends) > 1:  # one line needs no name beside the title
+        style.label_ends(ax, ends)
+    said = ["dashed: limit"] if limit is not None else []
     if frame["low"].notna().any():
-        style.note(ax, "shaded: 95 % interval")
+        said.append(f"{'shaded' if bands else 'upright lines'}: 95 % interval")
+    style.note(ax, " · ".join(said))
     return ax
 
 
-def pareto(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Cost against satisfaction: what no other scenario beats in both lies on the line.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        From `twin.series.pareto`.
-    ax : Axes, optional
-    """
-    ax = style.axes(ax)
-    style.dress(ax, "Cost against satisfaction", "cost per resolution (USD)",
-                "CSAT (ratings of 4 or 5)", grid="both")  # fmt: skip
-    if not len(frame):
-        return style.nothing(ax, "no scenario has both")
-    front = frame[frame["front"]]
-    ax.step(front["cost"], front["good"], where="post", color=style.BLUE, linewidth=1.4,
-            label="front")  # fmt: skip
-    for is_front, colour, mark in ((True, style.BLUE, "o"), (False, style.GREY, "s")):
-        rows = frame[frame["front"] == is_front]
-        ax.hlines(rows["good"], rows["cost_low"], rows["cost_high"], color=colour, linewidth=1.2)
-        ax.vlines(rows["cost"], rows["good_low"], rows["good_high"], color=colour, linewidth=1.2)
-        ax.plot(rows["cost"], rows["good"], mark, color=colour, markersize=6,
-                label="on the front" if is_front else "beaten")  # fmt: skip
-    ax.margins(0.16)
-    middle = float(np.mean(ax.get_xlim()))
-    for row in style.rows_of(frame):
-        left = row.cost < middle
-        ax.annotate(
-            style.short(str(row.scenario)),
-            (row.cost, row.good),
-            textcoords="offset points",
-            xytext=(7 if left else -7, 5 if row.front else -13),
-            ha="left" if left else "right",
-            fontsize=style.SIZE,
-            color=style.INK,
-        )
-    style.percent_axis(ax)
-    style.note(ax, "stepped line: the front · crosses: 95 % intervals")
-    return ax
+def possible(rows: pd.DataFrame, least: float = 0.0) -> pd.DataFrame:
+    """Intervals of figures cut off where no value can be: none is negative, no share above 1."""
+    most = 1.0 if "unit" in rows and rows["unit"].eq("share").all() else None
+    return rows.assign(low=rows["low"].clip(least, most), high=rows["high"].clip(least, most))
 
 
 def warm_up(
@@ -213,6 +239,13 @@ def warm_up(
         What is averaged, with its unit.
     warm_up_s : float
         The scenario's own warm-up in seconds.
+
+    Examples
+    --------
+    >>> settled = twin.warm_up(desk, replications=2).figures["backlog"]
+    >>> ax = plots.warm_up(settled.frame, name="open tickets")
+    >>> ax.get_ylabel()
+    'open tickets'
     """
     ax = style.axes(ax)
     style.dress(ax, "Warm-up (Welch)", y=name or "mean over replications")
@@ -229,13 +262,6 @@ def warm_up(
     suggestion_s = float(frame["suggestion"].iloc[0])
     if np.isfinite(suggestion_s):
         ax.axvline(suggestion_s, color=style.RED, linewidth=1.4, linestyle="--", gid="suggestion")
-        ax.text(
-            suggestion_s,
-            0.02,
-            f" suggested: {amount(suggestion_s, 's')}",
-            fontsize=style.SIZE,
-            color=style.INK,
-            transform=ax.get_xaxis_transform(),
-        )
+        style.note(ax, f"dashed: suggested, {amount(suggestion_s, 's')}")
     style.label_ends(ax, ends)
     return ax

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from twin.plots import style
-from twin.plots.studies import against_load
+from twin.plots.studies import against_load, possible
 from twin.studies.sensitivity import numbers_of
 
 if TYPE_CHECKING:
@@ -16,6 +15,37 @@ if TYPE_CHECKING:
 
 # More lines in a chart, or charts beside each other, than this cannot be read.
 _MOST_LINES, _MOST_COLUMNS = 6, 4
+
+
+def _varying(found: StudyResults) -> list[str]:
+    return [name for name in found.factors if found.points[name].nunique() > 1]
+
+
+def roles(found: StudyResults) -> tuple[str | None, str | None, str | None]:
+    """Which factor of a study goes along an axis, which has a line a level, which a chart a level.
+
+    Parameters
+    ----------
+    found : StudyResults
+
+    Returns
+    -------
+    along, lines, split : str or None
+        The first is the factor of the study's crossings, or else the one with numbers that has most
+        levels; None if there is none. The others are None where no factor is left that has few
+        enough levels.
+    """
+    varying = _varying(found)
+    numeric = [name for name in varying if numbers_of(found.points[name]) is not None]
+    if not numeric:
+        return None, None, None
+    levels = {name: found.points[name].nunique() for name in varying}
+    along = next((c["along"] for c in found.crossings if c["along"] in numeric), None)
+    along = along or max(numeric, key=lambda name: levels[name])
+    others = sorted((name for name in varying if name != along), key=lambda name: -levels[name])
+    lines = next((name for name in others if levels[name] <= _MOST_LINES), None)
+    left = (name for name in others if name != lines and levels[name] <= _MOST_COLUMNS)
+    return along, lines, next(left, None)
 
 
 def study_grid(found: StudyResults) -> Figure | None:
@@ -34,26 +64,21 @@ def study_grid(found: StudyResults) -> Figure | None:
         None where the study's factors do not lend themselves to it: none has numbers, there are
         more than three, or too many levels.
     """
-    varying = [name for name in found.factors if found.points[name].nunique() > 1]
-    numeric = [name for name in varying if numbers_of(found.points[name]) is not None]
-    if not numeric or len(varying) > 3 or not len(found.frame):
+    varying = _varying(found)
+    along, lines, split = roles(found)
+    shown_all = len([name for name in (along, lines, split) if name]) == len(varying)
+    if along is None or not shown_all or not len(found.frame):
         return None
-    along = next((c["along"] for c in found.crossings if c["along"] in numeric), None)
-    levels = {name: len(set(found.points[name])) for name in varying}
-    along = along or max(numeric, key=lambda name: levels[name])
-    others = sorted((name for name in varying if name != along), key=lambda name: -levels[name])
-    lines = others[0] if others else None
-    split = others[1] if len(others) > 1 else None
     columns = [None] if split is None else list(dict.fromkeys(found.points[split]))
-    if len(columns) > _MOST_COLUMNS or (lines and levels[lines] > _MOST_LINES):
-        return None
     summary = found.summary()
     summary[along] = numbers_of(summary[along])
     shown = [name.partition(":")[::2] for name in found.shown]
+    limits = {c["kpi"]: c["limit"] for c in found.crossings if c["along"] == along}
     figure = Figure(figsize=(6.4 * len(columns), 3.3 * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), len(columns), squeeze=False, sharey="row", sharex=True)
     for row, (kpi, group) in enumerate(shown):
         figures = summary[(summary["kpi"] == kpi) & (summary["group"] == group)]
+        limit = limits.get(f"{kpi}:{group}" if group else kpi)
         for column, level in enumerate(columns):
             ax = grid[row, column]
             part = figures if split is None else figures[figures[split] == level]
@@ -61,27 +86,14 @@ def study_grid(found: StudyResults) -> Figure | None:
             part = part if lines else part.assign(scenario=found.name)
             positive = figures["value"][figures["value"] > 0]
             least, unit = 0.0, None
+            # Of the whole row: a chart of zeros alone must not set the axis that all share.
+            span = (figures["value"].min(), figures["value"].max()) if len(positive) else None
             if len(positive) and figures["unit"].eq("s").all():
-                least, unit = float(positive.min()) / 1.5, ""
+                least, unit, span = float(positive.min()) / 1.5, "", None
                 style.duration_axis(ax, least, float(positive.max()) * 1.5, axis="y")
-            against_load(_possible(part, least), ax, load=along, by=by, unit=unit)
+            against_load(possible(part, least), ax, load=along, by=by, unit=unit, limit=limit,
+                         span=span)  # fmt: skip
             if split is not None:
                 style.dress(ax, f"{ax.get_title(loc='left')}, {level}", along, ax.get_ylabel())
                 style.below_title(ax, 1)
-            if _by_ratio(figures[along]):
-                ax.set_xscale("log")
-                ticks = sorted(set(figures[along]))
-                ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
-                ax.minorticks_off()
     return figure
-
-
-def _possible(rows: pd.DataFrame, least: float) -> pd.DataFrame:
-    """Intervals cut off where no value can be (none is negative, no share above 1) or is drawn."""
-    most = 1.0 if rows["unit"].eq("share").all() else None
-    return rows.assign(low=rows["low"].clip(least, most), high=rows["high"].clip(least, most))
-
-
-def _by_ratio(levels: pd.Series[float]) -> bool:
-    """Whether levels grow by ratio: then so does the axis."""
-    return bool(levels.min() > 0 and levels.max() / levels.min() >= 8)

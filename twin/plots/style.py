@@ -1,4 +1,4 @@
-"""How figures look: colours, axes in people's units, direct labels, and pictures as SVG.
+"""How figures look: colours, axes in people's units, direct labels.
 
 Colours are those of Okabe and Ito (2008, Color Universal Design), told apart by colour-blind eyes.
 All is set on the Axes itself, so that a figure looks the same in a notebook, a report, or a figure
@@ -7,18 +7,21 @@ of one's own.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from io import StringIO
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, Formatter, FuncFormatter, Locator, NullLocator
+from matplotlib.ticker import (
+    FixedLocator,
+    Formatter,
+    FuncFormatter,
+    Locator,
+    MaxNLocator,
+    NullLocator,
+)
 
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 PURPLE, SKY, YELLOW, GREY = "#cc79a7", "#56b4e9", "#f0e442", "#8a9097"
@@ -29,11 +32,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK, MUTED, GRID, PAPER = "#23272b", "#5b6268", "#dadde0", "#fefefe"
 PRIORITY_COLOURS = {"urgent": RED, "high": ORANGE, "normal": BLUE, "low": GREEN}
 
-# What a page with a dark ground shows in other colours.
-_VARIABLES = {
-    INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper",
-    BLUE: "blue", SKY: "sky", BROWN: "brown",
-}  # fmt: skip
+# More levels than these are not named one by one.
+_MOST_TICKS = 9
 
 # Small on purpose: on a phone a figure fills the screen, and its letters stay letters.
 WIDTH, HEIGHT = 5.0, 3.1
@@ -43,13 +43,7 @@ _DURATIONS = (
     (0.1, "0.1 s"), (1.0, "1 s"), (10.0, "10 s"), (60.0, "1 min"), (600.0, "10 min"),
     (3600.0, "1 h"), (14400.0, "4 h"), (86400.0, "1 d"), (604800.0, "1 w"),
 )  # fmt: skip
-_NAME = re.compile(r' id="([^"]*)"')
-_POINTER = re.compile(r'(?:url\(|href=")#([^")]*)')
-_METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
-_FAMILY = re.compile(r"font-family: [^;\"]*;? ?")
-# Places in a picture, whose further decimals nobody sees.
-_PLACES = re.compile(r' (?:d|x|y|points)="[^"]*"')
-_LONG = re.compile(r"-?\d+\.\d{2,}")
+_TIME_UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 _STEPS_S = (3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2419200, 7257600)
 
 
@@ -78,7 +72,13 @@ def dress(ax: Axes, title: str, x: str = "", y: str = "", *, grid: str = "y") ->
 
 
 def rows_of(frame: pd.DataFrame) -> Iterable[Any]:
-    """Rows as named tuples, whose fields hold what the columns do."""
+    """Rows as named tuples, whose fields hold what the columns do.
+
+    Examples
+    --------
+    >>> [row.stars for row in rows_of(pd.DataFrame({"stars": [4, 5]}))]
+    [4, 5]
+    """
     return frame.itertuples()
 
 
@@ -234,62 +234,29 @@ def stretched_axis(ax: Axes, high_s: float) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda s, _: names.get(s, f"{s:g} s")))
 
 
-def percent_axis(ax: Axes, *, axis: str = "y") -> None:
-    """An axis of shares, read as per cent."""
+def percent_axis(ax: Axes, *, axis: str = "y", mark: str = " %") -> None:
+    """An axis of shares, read as per cent; without the mark, as points."""
     of = ax.xaxis if axis == "x" else ax.yaxis
-    of.set_major_formatter(FuncFormatter(lambda v, _: f"{v * 100:g} %"))
+    of.set_major_formatter(FuncFormatter(lambda v, _: f"{round(v * 100, 6):g}{mark}"))
 
 
-def svg(
-    draw: Callable[[Axes], object], name: str, height: float = HEIGHT, width: float = WIDTH
-) -> str:
-    """A figure as SVG to stand within a page: no title, text as text, the page's own colours.
-
-    Parameters
-    ----------
-    draw : callable
-        Draws into the Axes it is given.
-    name : str
-        Letters, digits and hyphens; what is named inside the picture begins with it, so that
-        several pictures stand in one page.
-    height, width : float
-        Inches; 72 units of the picture each.
-
-    Returns
-    -------
-    str
-        An ``<svg>`` element. Ink, paper and the darker colours are CSS variables: ``--ink``,
-        ``--muted``, ``--grid``, ``--paper``, ``--blue``, ``--sky``, ``--brown``.
-    """
-    # With a salt, names within a picture are the same each time.
-    settings = {"svg.fonttype": "none", "svg.hashsalt": name, "path.simplify_threshold": 0.2}
-    with mpl.rc_context(settings):  # type: ignore[arg-type]
-        figure = Figure(figsize=(width, height), layout="constrained")
-        ax = figure.subplots()
-        draw(ax)
-        ax.set_title("", loc="left")
-        file = StringIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    text = file.getvalue()
-    text = _named(text[text.index("<svg") :], name)
-    for colour, variable in _VARIABLES.items():
-        text = text.replace(colour, f"var(--{variable})")
-    return text
+def levels_axis(ax: Axes, levels: pd.Series[float]) -> None:
+    """An x axis of a factor's levels: by ratio where they grow by ratio, each level with a tick."""
+    ticks = sorted(set(levels))
+    if not pd.api.types.is_numeric_dtype(levels) or len(ticks) > _MOST_TICKS:
+        return
+    if ticks[0] > 0 and ticks[-1] / ticks[0] >= 8:
+        ax.set_xscale("log")
+        ax.minorticks_off()
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
-def _shorter(place: re.Match[str]) -> str:
-    text = _LONG.sub(lambda n: f"{float(n[0]):.1f}".removesuffix(".0"), place[0])
-    # Points after a first one are joined by lines anyway, unless there are curves among them.
-    return text if "C" in text or "Q" in text else text.replace(" L ", " ")
-
-
-def _named(text: str, name: str) -> str:
-    """The picture with short numbers and inner names of its own; names without use are left out."""
-    # The page has its own letters; and what no one sees makes a third of the picture.
-    text = _FAMILY.sub("", _METADATA.sub("", text))
-    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
-    text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
-    text = _PLACES.sub(_shorter, text)
-    used = set(_POINTER.findall(text))
-    text = _NAME.sub(lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
-    return _POINTER.sub(lambda m: m[0].replace("#", f"#{name}-"), text)
+def time_axis(ax: Axes) -> str:
+    """A y axis of seconds, read in the unit that suits its upper end, which is given back."""
+    high_s = ax.get_ylim()[1]
+    size, name = next((s, n) for s, n in _TIME_UNITS if high_s >= 2 * s or s == 1)
+    low, high = (limit / size for limit in ax.get_ylim())
+    ticks = MaxNLocator(nbins=7, steps=[1, 2, 3, 5, 6, 10]).tick_values(low, high)
+    ax.set_yticks([tick * size for tick in ticks if low <= tick <= high])
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{s / size:g}"))
+    return name

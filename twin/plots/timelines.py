@@ -20,6 +20,13 @@ def ticket_lives(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     frame : DataFrame
         From `twin.series.ticket_lives`.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> told = series.stories(log.tickets)
+    >>> ax = plots.ticket_lives(series.ticket_lives(log.timeline, told, desk.horizon))
+    >>> len(ax.texts) == len(told)
+    True
     """
     tickets = list(dict.fromkeys(frame["ticket_id"]))
     ax = style.axes(ax, height=lives_height(len(tickets)))

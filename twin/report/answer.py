@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from twin.comparison import BETTER, OPEN, WORSE, interval
 from twin.display import label
 from twin.scenario import PRIORITIES
-from twin.wording import duration
+from twin.wording import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from twin.report.source import Source
 
 # What a decision goes by, in this order, where several figures differ.
-_WEIGHT = ("service_level", "csat", "cost_per_resolution", "abandonment_rate", "resolution_mean",
+WEIGHT = ("service_level", "csat", "cost_per_resolution", "abandonment_rate", "resolution_mean",
            "first_response_mean", "agent_wait_mean", "backlog", "containment")  # fmt: skip
 _MOST = 2
+# What is sure, but less than this share of the baseline, is left to the table.
+_MATTERS = 0.01
 
 
 def answer(sources: Sequence[Source], comparison: Comparison | None) -> list[str]:
@@ -47,10 +49,12 @@ def _side(
         mine = [
             row
             for row in rows
-            if (row["scenario"], row["verdict"]) == (name, verdict) and row["kpi"] in _WEIGHT
+            if (row["scenario"], row["verdict"]) == (name, verdict)
+            and row["kpi"] in WEIGHT
+            and abs(row["difference"]) >= _MATTERS * abs(row["baseline"])
         ]
-        mine.sort(key=lambda row: _WEIGHT.index(row["kpi"]))
-        said = [f"{label(row['kpi'], row['group'])} {interval(row)}" for row in mine[:_MOST]]
+        mine.sort(key=lambda row: WEIGHT.index(row["kpi"]))
+        said = [f"{label(row['kpi'], row['group'])} by {interval(row)}" for row in mine[:_MOST]]
         if said:
             parts.append(f"{name} is {word} in {' and '.join(said)}")
     if not parts:
@@ -61,7 +65,7 @@ def _side(
 def _service(source: Source) -> str:
     count, level = source.said("arrivals"), source.said("service_level")
     scenario = source.scenario
-    start = f"In {duration(scenario.horizon - scenario.warm_up)}, {count} tickets arrive"
+    start = f"In {in_words(scenario.horizon - scenario.warm_up)}, {count} tickets arrive"
     if source.row("first_response_median") is None:
         return f"{start}, and none gets a response."
     times = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twin.display import changes_table, label
 from twin.explain import explain, set_values
@@ -14,8 +14,11 @@ from twin.report.toml import dump
 from twin.wording import MAIN_FIGURES, with_interval
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from twin.report.source import Source
     from twin.results import Results
+    from twin.scenario import Scenario
 
 # An interval wider than this share of its value (either way) deserves a word.
 _WIDE = 0.1
@@ -27,7 +30,7 @@ def scenarios(sources: Sequence[Source]) -> list[Html]:
     for k, source in enumerate(sources):
         if len(sources) > 1:
             parts.append(tag("h3", source.name))
-        parts.append(tag("ul", [tag("li", sentence) for sentence in _explained(source)]))
+        parts.append(explained(source.scenario))
         base = source.manifest.get("base") or {}
         if base.get("changes"):
             parts.append(changes_table(base["changes"], str(base["file"])))
@@ -35,17 +38,25 @@ def scenarios(sources: Sequence[Source]) -> list[Html]:
             parts.append(tag("p", f"As in {base['file']}."))
         if k:
             parts += _against(source, sources[0])
-        whole = tag("pre", tag("code", dump(source.manifest["scenario_as_run"])), tabindex="0",
-                    role="region", aria_label=f"{source.name} as run")  # fmt: skip
-        parts.append(tag("details", tag("summary", f"{source.name} as run (TOML)"), whole))
+        parts.append(as_run(source.name, source.manifest["scenario_as_run"]))
     return parts
 
 
-def _explained(source: Source) -> list[str]:
+def explained(scenario: Scenario) -> Html:
+    """A scenario in sentences."""
     try:
-        return explain(source.scenario)
+        sentences = explain(scenario)
     except (ScenarioError, OSError):
-        return ["The files it was run with have gone or changed, so it cannot be put into words."]
+        gone = "The files it was run with have gone or changed, so it cannot be put into words."
+        sentences = [gone]
+    return tag("ul", [tag("li", sentence) for sentence in sentences])
+
+
+def as_run(name: str, data: dict[str, Any]) -> Html:
+    """A file that gives the same again, folded."""
+    whole = tag("pre", tag("code", dump(data)), tabindex="0", role="region",
+                aria_label=f"{name} as run")  # fmt: skip
+    return tag("details", tag("summary", f"{name} as run (TOML)"), whole)
 
 
 def _against(source: Source, first: Source) -> list[Html]:
@@ -59,15 +70,19 @@ def _against(source: Source, first: Source) -> list[Html]:
 
 def assumed(sources: Sequence[Source]) -> list[Html]:
     """The assumptions of the first run, with the keys that change them."""
+    text = "The others assume the same but for the differences above."
+    more = [tag("p", text, class_="small")] if len(sources) > 1 else []
+    return [assumption_table(sources[0].scenario), *more]
+
+
+def assumption_table(scenario: Scenario) -> Html:
+    """What a scenario takes for granted, with the keys that change it."""
     head = ["about", "assumption", "key", "from"]
     rows = [
         [about, text, tag("code", key), "scenario" if origin == "set" else "default"]
-        for about, text, key, origin in assumptions(sources[0].scenario)
+        for about, text, key, origin in assumptions(scenario)
     ]
-    caption = f"Assumptions of {sources[0].name}"
-    text = "The others assume the same but for the differences above."
-    more = [tag("p", text, class_="small")] if len(sources) > 1 else []
-    return [table(head, rows, caption), *more]
+    return table(head, rows, f"Assumptions of {scenario.name}")
 
 
 def quality(results: Results, sources: Sequence[Source]) -> list[Html]:
@@ -92,7 +107,7 @@ def quality(results: Results, sources: Sequence[Source]) -> list[Html]:
         )
         parts += [tag("h3", "Does it add up?"), tag("p", text),
                   table(head, rows, "Checks of the runs", numbers=True)]  # fmt: skip
-    parts += _failures(results)
+    parts += failures(results.failures)
     return parts
 
 
@@ -124,16 +139,16 @@ def _amounts(source: Source) -> list[str]:
     return found
 
 
-def _failures(results: Results) -> list[Html]:
-    failures = results.failures
-    if not len(failures):
+def failures(table_of: pd.DataFrame) -> list[Html]:
+    """The replications that failed, with their reasons; empty without any."""
+    if not len(table_of):
         return []
     rows = [
         [f"{row['scenario']}, replication {row['replication']}", row["stage"], row["type"],
          row["message"]]
-        for row in failures.head(50).to_dict("records")
+        for row in table_of.head(50).to_dict("records")
     ]  # fmt: skip
-    more = len(failures) - len(rows)
+    more = len(table_of) - len(rows)
     parts = [tag("h3", "Failures"),
              table(["replication", "stage", "type", "message"], rows, "Failures")]  # fmt: skip
     return [*parts, tag("p", f"and {more} more")] if more else parts

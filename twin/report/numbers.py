@@ -96,7 +96,7 @@ def _kept(share: dict[str, Any]) -> Html:
 def differences(comparison: Comparison) -> list[Html]:
     """Every difference with its interval and verdict, and what does not pair."""
     scenarios = list(dict.fromkeys(comparison.table["scenario"]))
-    method = comparison.method
+    method = comparison.method.replace("%", " %")
     parts = [tag("p", f"{method[0].upper()}{method[1:]}.")]
     parts += [tag("p", note, class_="warning") for note in comparison.notes]
     for name in scenarios:

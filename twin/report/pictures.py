@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _TICKETS = ("ticket_id", "arrived_s", "category_true", "priority", "category", "categorized_by",
             "responded_s", "resolved_s", "resolved_by", "transfers", "reopens",
             "status")  # fmt: skip
+_MOST_INTERVALS = 120
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -43,9 +44,10 @@ class Picture:
     svg: str
 
 
-def _draw(
+def drawn(
     name: str, title: str, alt: str, draw: Callable[[Any], object], height: float = 3.1
 ) -> Picture:
+    """A figure drawn for the page."""
     return Picture(name, title, alt, plots.svg(draw, name, height))
 
 
@@ -68,7 +70,7 @@ def of_run(source: Source, prefix: str, brief: bool = False) -> Iterator[Picture
         frame = series.confusion(tickets, scenario)
         height = quality.confusion_height(frame["true"].nunique())
         alt = _confusion_alt(frame, source)
-        yield _draw(f"{prefix}-confusion", "Categories: true and given", alt,
+        yield drawn(f"{prefix}-confusion", "Categories: true and given", alt,
                     lambda ax: plots.confusion(frame, ax), height)  # fmt: skip
     del tickets
     yield from _calls(source, prefix)
@@ -76,6 +78,11 @@ def of_run(source: Source, prefix: str, brief: bool = False) -> Iterator[Picture
 
 def _clock(source: Source) -> dict[str, Any]:
     return {"start": source.scenario.start, "warm_up_s": source.scenario.warm_up}
+
+
+def _every(source: Source) -> float:
+    """Length of the intervals of figures over time: no finer than a page shows."""
+    return series.interval_length(source.scenario.horizon, most=_MOST_INTERVALS)
 
 
 def _when(source: Source, start_s: float, end_s: float) -> str:
@@ -94,34 +101,34 @@ def _peak(frame: pd.DataFrame, source: Source) -> tuple[float, str]:
 
 def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
     scenario, clock = source.scenario, _clock(source)
-    flows = series.throughput(tickets, scenario.horizon)
+    flows = series.throughput(tickets, scenario.horizon, _every(source))
     peaks = [_peak(flows[flows["flow"] == flow], source) for flow in ("arrivals", "resolved")]
     alt = (
         f"Lines over the run. Arrivals peak at {peaks[0][0]:.0f} an hour ({peaks[0][1]}), "
         f"resolved tickets at {peaks[1][0]:.0f} an hour ({peaks[1][1]})."
     )
-    yield _draw(f"{prefix}-throughput", "Arrivals and throughput", alt,
+    yield drawn(f"{prefix}-throughput", "Arrivals and throughput", alt,
                 lambda ax: plots.throughput(flows, ax, **clock))  # fmt: skip
     levels = series.levels_over_time(
-        source.table("levels", ["start_s", "end_s", "level", "pool", "mean"])
+        source.table("levels", ["start_s", "end_s", "level", "pool", "mean"]), _every(source)
     )
     top, when = _peak(levels[levels["level"] == "backlog"], source)
     alt = f"Lines over the run. Open tickets peak at {top:.0f} ({when}), on average of replications"
     staffed = levels[levels["level"] == "staffed"]
     alt += f"; up to {staffed['mean'].max():.0f} agents are on shift." if len(staffed) else "."
-    yield _draw(f"{prefix}-backlog", "Backlog and staffing", alt,
+    yield drawn(f"{prefix}-backlog", "Backlog and staffing", alt,
                 lambda ax: plots.backlog(levels, ax, **clock))  # fmt: skip
 
 
 def _statuses(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
     timeline = source.table("timeline", ["ticket_id", "time_s", "status"])
-    statuses = series.statuses(timeline, source.scenario.horizon)
+    statuses = series.statuses(timeline, source.scenario.horizon, _every(source))
     statuses = statuses[statuses["status"].isin(series.OPEN_STATUSES)]
     share = statuses.groupby("status")["mean"].sum()
     share = share[share > 0].sort_values(ascending=False) / max(share.sum(), 1e-9)
     names = ", ".join(f"{name} {part:.0%}".replace("%", " %") for name, part in share.items())
     alt = f"Stacked areas over the run. Of the time tickets are open they are: {names or 'none'}."
-    yield _draw(f"{prefix}-statuses", "Open tickets by status", alt,
+    yield drawn(f"{prefix}-statuses", "Open tickets by status", alt,
                 lambda ax: plots.statuses(statuses, ax, **_clock(source)))  # fmt: skip
     yield from _lives(source, tickets, timeline, prefix)
 
@@ -148,7 +155,7 @@ def _lives(
         f"#{number} {rows['story'].iloc[0]}, {amount(float(rows['end_s'].max()), 's')} in all"
         for number, rows in frame.groupby("ticket_id", sort=False)
     ]
-    yield _draw(
+    yield drawn(
         f"{prefix}-lives",
         "The life of single tickets",
         f"Bars of statuses, a ticket each: {'; '.join(parts)}.",
@@ -175,7 +182,7 @@ def _times(source: Source, tickets: pd.DataFrame, prefix: str, brief: bool) -> I
             if target_s == target_s and kept != "-":
                 parts.append(f"{priority}: {kept} within {duration(target_s)}")
         alt = f"Curves by priority. {'; '.join(parts) or 'No time is promised'}."
-        yield _draw(f"{prefix}-{name}", title, alt,
+        yield drawn(f"{prefix}-{name}", title, alt,
                     lambda ax, f=frame, o=of: plots.response_times(f, ax, of=o))  # type: ignore[misc]  # fmt: skip
     if not scenario.targets.first_response:
         return
@@ -188,7 +195,7 @@ def _times(source: Source, tickets: pd.DataFrame, prefix: str, brief: bool) -> I
             f"{_DAYS[int(worst['day'])]} in the hour from {int(worst['hour']):02d}:00, highest "
             f"{known['share'].max():.0%}."
         ).replace("%", " %")
-        yield _draw(f"{prefix}-service", "First response within target, by hour of arrival", alt,
+        yield drawn(f"{prefix}-service", "First response within target, by hour of arrival", alt,
                     lambda ax: plots.service_by_hour(week, ax), 2.5)  # fmt: skip
 
 
@@ -200,7 +207,7 @@ def _stars(source: Source, prefix: str) -> Iterator[Picture]:
         f"{row.rating} star{'s' if row.rating > 1 else ''} {row.share:.0%}".replace("%", " %")
         for row in plots.rows_of(shares.dropna(subset="share"))
     )
-    yield _draw(f"{prefix}-ratings", "How customers rate the answer", f"Bars. {said}.",
+    yield drawn(f"{prefix}-ratings", "How customers rate the answer", f"Bars. {said}.",
                 lambda ax: plots.ratings(shares, ax), 2.7)  # fmt: skip
 
 
@@ -216,7 +223,7 @@ def _ratings(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pic
             f"Points with intervals. Best is {best['category']} ({best['mean']:.2f}), "
             f"worst {worst['category']} ({worst['mean']:.2f})."
         )
-        yield _draw(f"{prefix}-rating-categories", "Rating by category", alt,
+        yield drawn(f"{prefix}-rating-categories", "Rating by category", alt,
                     lambda ax: plots.ratings_by_category(by, ax),
                     quality.rows_height(len(by)))  # fmt: skip
     over = series.ratings_over_time(given, source.scenario.horizon)
@@ -225,7 +232,7 @@ def _ratings(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pic
         f"A line over the run, from {over['mean'].min():.2f} to {over['mean'].max():.2f} stars. "
         f"Prompts: {', '.join(versions) or 'none'}."
     )
-    yield _draw(f"{prefix}-rating-time", "Rating over time", alt,
+    yield drawn(f"{prefix}-rating-time", "Rating over time", alt,
                 lambda ax: plots.ratings_over_time(over, ax, **_clock(source)))  # fmt: skip
 
 
@@ -247,22 +254,22 @@ def _calls(source: Source, prefix: str) -> Iterator[Picture]:
     calls = source.table("calls", columns)
     if not len(calls):
         return
-    sample = series.call_sample(calls)
+    sample = series.call_sample(calls, 80)
     medians = sample.groupby("step")["latency_s"].median()
     said = ", ".join(f"{step} {amount(float(s), 's')}" for step, s in medians.items())
-    yield _draw(f"{prefix}-latency", "Latency of model calls",
+    yield drawn(f"{prefix}-latency", "Latency of model calls",
                 f"Points, a call each, by tokens written. Median latency: {said or 'none'}.",
                 lambda ax: plots.call_latency(sample, ax))  # fmt: skip
-    over = series.calls_over_time(calls, source.scenario.horizon)
+    over = series.calls_over_time(calls, source.scenario.horizon, _every(source))
     del calls
     # A flat line at zero takes the place of a figure that says something; the words stay.
     if not over["rate_limited"].gt(0).any():
         return
     wait, refused = over["quota_wait_s"].max(), over["rate_limited"].max()
-    yield _draw(f"{prefix}-quota", "Wait for quota",
+    yield drawn(f"{prefix}-quota", "Wait for quota",
                 f"Steps over the run, at most {amount(float(wait), 's')} a call.",
                 lambda ax: plots.quota_wait(over, ax, **_clock(source)), 2.5)  # fmt: skip
-    yield _draw(f"{prefix}-429", "Calls refused for quota (429)",
+    yield drawn(f"{prefix}-429", "Calls refused for quota (429)",
                 f"Steps over the run, at most {refused:.0f} in an interval.",
                 lambda ax: plots.rate_limited(over, ax, **_clock(source)), 2.5)  # fmt: skip
 
@@ -277,12 +284,12 @@ def of_comparison(comparison: Comparison, summary: pd.DataFrame) -> Iterator[Pic
         said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
         alt = f"Differences of {name} from {comparison.baseline} with intervals: {said}."
         shown = rows[rows["baseline"].notna() & (rows["baseline"] != 0)]
-        yield _draw(f"forest-{k}", f"{name} against {comparison.baseline}", alt,
+        yield drawn(f"forest-{k}", f"{name} against {comparison.baseline}", alt,
                     lambda ax, f=rows: plots.forest(f, ax, relative=True),  # type: ignore[misc]
                     plots.forest_height(len(shown)))  # fmt: skip
     front = series.pareto(summary)
     if len(front) > 2:
         best = ", ".join(str(name) for name in front.loc[front["front"], "scenario"])
-        yield _draw("pareto", "Cost against satisfaction",
+        yield drawn("pareto", "Cost against satisfaction",
                     f"Points. No other scenario is both cheaper and rated better than: {best}.",
                     lambda ax: plots.pareto(front, ax))  # fmt: skip

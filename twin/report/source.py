@@ -88,7 +88,8 @@ class Source:
         else:
             try:
                 entries = json.loads((path / "tickets.json").read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+                return {int(entry["ticket_id"]): entry for entry in entries}
+            except (OSError, ValueError, TypeError, KeyError):
                 entries = []
         return {int(entry["ticket_id"]): entry for entry in entries}
 

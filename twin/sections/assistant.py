@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from twin.distributions import NumberDistribution, TimeDistribution
-from twin.sections.base import Count, Day, LongDuration, Model, Quantiles, Share, fail
+from twin.sections.base import (
+    Count,
+    Day,
+    LongDuration,
+    Model,
+    Quantiles,
+    Share,
+    Weight,
+    fail,
+)
 from twin.units import Duration
 
 
@@ -55,7 +64,7 @@ class Profile(Model):
     """A statistical assistant (backend `profile`): measured or assumed distributions."""
 
     accuracy: Share = Field(0.8, description="share of tickets categorized rightly")
-    confusion: dict[str, dict[str, Annotated[float, Field(ge=0)]]] | None = Field(
+    confusion: dict[str, dict[str, Weight]] | None = Field(
         None, description="weights of answers by true category, instead of accuracy"
     )
     quality: NumberDistribution | None = Field(

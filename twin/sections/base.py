@@ -18,6 +18,8 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+# Relative sizes; bounded, so that their sum is a number.
+Weight = Annotated[float, Field(ge=0, le=1e9)]
 Positive = Annotated[float, Field(gt=0)]
 Quantiles = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1, max_length=1001)]
 # Not strict: a scenario that was written out holds its days as text.
@@ -43,7 +45,7 @@ def _zones() -> set[str]:
 
 def _known_zone(name: str) -> str:
     if name not in _zones():
-        raise fail(f'unknown time zone "{name}"; names look like "Europe/London" or "UTC"')
+        raise fail(f'unknown time zone "{name[:40]}"; names look like "Europe/London" or "UTC"')
     return name
 
 

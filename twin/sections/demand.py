@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from twin.sections.base import LongDuration, Model, Priority, fail
+from twin.sections.base import LongDuration, Model, Priority, Weight, fail
 from twin.units import Duration, Rate
 
 
 class Busyness(Model):
     """A factor a day, gamma distributed with mean 1: some days are simply busier."""
 
-    cv: Annotated[float, Field(gt=0, le=3)] = Field(description="cv of the day factor")
+    cv: Annotated[float, Field(ge=1e-6, le=3)] = Field(description="cv of the day factor")
 
 
 class Bursts(Model):
@@ -37,10 +37,10 @@ class Surge(Model):
 class Week(Model):
     """The shape of a week; `rate` is its mean, so only relative sizes matter."""
 
-    hours: list[Annotated[float, Field(ge=0)]] = Field(
+    hours: list[Weight] = Field(
         default=[1.0] * 24, description="24 weights, midnight first, or 168 from Monday midnight"
     )
-    days: list[Annotated[float, Field(ge=0)]] = Field(
+    days: list[Weight] = Field(
         default=[1.0] * 7, min_length=7, max_length=7, description="7 weights, Monday first"
     )
 
@@ -108,10 +108,10 @@ class Tickets(Model):
         "one that solves it) and split (train: the assistant may learn from it; desk: customers "
         "send it)",
     )
-    category_mix: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
+    category_mix: dict[str, Weight] | None = Field(
         None, description="weight by category; default: as frequent as in the corpus"
     )
-    priority_mix: dict[Priority, Annotated[float, Field(ge=0)]] | None = Field(
+    priority_mix: dict[Priority, Weight] | None = Field(
         None, description="weight by priority; default: each ticket's own, or all normal"
     )
 

@@ -76,6 +76,8 @@ class Pool(Model):
     def _check(self) -> Pool:
         if (self.heads is None) == (self.shifts is None):
             raise fail("give heads (around the clock) or shifts, one of them")
+        if self.holidays and self.shifts is None:
+            raise fail("holidays are days on which no shift starts: give shifts, not heads")
         return self
 
 

@@ -7,6 +7,20 @@ and gives a tidy frame. Where a figure leaves the warm-up out, its series does, 
 A *band* (columns low and high) is the middle 80 % of the replications, interval by interval: how
 much one week differs from another. It is missing with fewer than three. An *interval* is the 95 %
 confidence interval of `twin.stats.intervals`.
+
+The examples of this package share a small desk, the results of two runs, and the log of one:
+
+>>> import twin
+>>> from twin import series
+>>> desk = twin.from_data({
+...     "name": "small", "horizon": "1d", "warm_up": "4h", "arrivals": {"rate": "12/h"},
+...     "assistant": {"role": "full", "backend": "profile"},
+...     "agents": {"all": {"heads": 1, "handle_time": "8min", "cost": 20}},
+...     "targets": {"first_response": {"urgent": "15min", "normal": "4h"}},
+... })
+>>> busy = desk.vary({"arrivals.scale": 2}, name="busy")
+>>> results = twin.run([desk, busy], replications=3, keep_logs=True)
+>>> log = results.log("small")
 """
 
 from twin.series.grid import BAND, interval_length
@@ -28,10 +42,12 @@ from twin.series.over_time import (
     throughput,
 )
 from twin.series.single import call_sample, calls_over_time, stories, ticket_lives
+from twin.series.studies import along
 
 __all__ = [
     "BAND",
     "OPEN_STATUSES",
+    "along",
     "call_sample",
     "calls_over_time",
     "confusion",

@@ -21,7 +21,13 @@ Promise = Literal["first response", "resolution"]
 
 
 def measured(table: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
-    """The rows of the table tickets that key figures count: arrived at or after the warm-up."""
+    """The rows of the table tickets that key figures count: arrived at or after the warm-up.
+
+    Examples
+    --------
+    >>> len(series.measured(log.tickets, desk)) < len(log.tickets)  # the first hours are warm-up
+    True
+    """
     counted = table["arrived_s"].to_numpy() >= scenario.warm_up
     return table if counted.all() else table[counted]
 
@@ -65,6 +71,12 @@ def response_times(
     DataFrame
         Columns priority, seconds, share (of tickets with that time, or abandoned without: a curve
         ends below 1 where customers left; open ones are left out), target_s (missing without one).
+
+    Examples
+    --------
+    >>> frame = series.response_times(log.tickets, desk)
+    >>> frame.groupby("priority")["share"].is_monotonic_increasing.all().item()
+    True
     """
     tickets = measured(tickets, scenario)
     moments_s = _moments(tickets, of)
@@ -121,6 +133,12 @@ def service_by_hour(
     DataFrame
         168 rows: day (0 is Monday), hour, tickets (how many were judged, in all replications),
         share (missing without any).
+
+    Examples
+    --------
+    >>> frame = series.service_by_hour(log.tickets, desk)
+    >>> len(frame), bool(frame["share"].dropna().between(0, 1).all())
+    (168, True)
     """
     tickets = measured(tickets, scenario)
     limit_s = tickets["priority"].astype(object).map(_promised(scenario, of)).to_numpy(float)
@@ -140,7 +158,14 @@ def service_by_hour(
 
 
 def hour_of_week(moments_s: Floats, scenario: Scenario) -> npt.NDArray[np.intp]:
-    """Local hour of the week of moments, 0 is Monday midnight; shape as given."""
+    """Local hour of the week of moments, 0 is Monday midnight; shape as given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> series.hour_of_week(np.array([0.0, 5400.0, 86400.0]), desk).tolist()  # starts on a Monday
+    [0, 1, 24]
+    """
     day = scenario.start
     origin = datetime(day.year, day.month, day.day, tzinfo=scenario.zone).astimezone(UTC)
     # By the hour, so that a clock is read once an hour and not once a ticket.
@@ -164,6 +189,12 @@ def rating_shares(summary: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns rating (1 to 5), share, low, high.
+
+    Examples
+    --------
+    >>> frame = series.rating_shares(results.summary().query("scenario == 'small'"))
+    >>> frame["rating"].tolist(), round(frame["share"].sum(), 6).item()
+    ([1, 2, 3, 4, 5], 1.0)
     """
     rows = summary[summary["kpi"] == "rating_share"]
     frame = rows[["group", "value", "low", "high"]].rename(columns={"value": "share"})
@@ -184,6 +215,12 @@ def ratings_by_category(ratings: pd.DataFrame, tickets: pd.DataFrame) -> pd.Data
     DataFrame
         Columns category, ratings (how many), mean, low, high (interval over replications; with one
         replication of the ratings as independent).
+
+    Examples
+    --------
+    >>> frame = series.ratings_by_category(log.ratings, log.tickets)
+    >>> int(frame["ratings"].sum()) == len(log.ratings)
+    True
     """
     keys = [key for key in ("replication", "ticket_id") if key in ratings and key in tickets]
     about = tickets[[*keys, "category_true"]]
@@ -221,6 +258,12 @@ def confusion(tickets: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
     DataFrame
         Columns true, given, tickets (in all replications), share (of the true category); a row for
         each pair of categories that occur.
+
+    Examples
+    --------
+    >>> frame = series.confusion(log.tickets, desk)
+    >>> bool(frame.groupby("true")["share"].sum().round(6).eq(1).all())
+    True
     """
     tickets = measured(tickets, scenario)
     tickets = tickets[(tickets["categorized_by"] == "assistant").to_numpy()]
@@ -264,6 +307,12 @@ def pareto(
         Columns scenario, cost, cost_low, cost_high, good, good_low, good_high, front (bool),
         cheapest first; scenarios without either figure are left out. The front goes by the values,
         not by their intervals.
+
+    Examples
+    --------
+    >>> frame = series.pareto(results.summary())
+    >>> sorted(frame["scenario"]), bool(frame["front"].any())
+    (['busy', 'small'], True)
     """
     whole = summary[summary["group"] == ""]
     parts = []

@@ -41,6 +41,12 @@ def throughput(
     DataFrame
         Columns start_s, end_s, flow (arrivals or resolved, by the last resolution), mean (tickets
         an hour), low, high (band).
+
+    Examples
+    --------
+    >>> frame = series.throughput(log.tickets, desk.horizon)
+    >>> round(frame.query("flow == 'arrivals'")["mean"].sum()) == len(log.tickets)  # by the hour
+    True
     """
     at = edges(horizon_s, every_s or interval_length(horizon_s))
     done_s = np.where(is_resolved(tickets), tickets["resolved_s"].to_numpy(), np.nan)
@@ -66,6 +72,12 @@ def levels_over_time(levels: pd.DataFrame, every_s: float | None = None) -> pd.D
     -------
     DataFrame
         Columns start_s, end_s, level, mean (average over time), low, high (band).
+
+    Examples
+    --------
+    >>> frame = series.levels_over_time(results.table("levels"))
+    >>> frame["level"].unique().tolist()
+    ['backlog', 'queue', 'busy', 'staffed']
     """
     start_s, end_s = levels["start_s"].to_numpy(), levels["end_s"].to_numpy()
     horizon_s = float(end_s.max()) if len(levels) else 0.0
@@ -101,6 +113,12 @@ def statuses(
     DataFrame
         Columns start_s, end_s, status, mean (tickets, averaged over the interval and over
         replications); statuses that never occur are left out.
+
+    Examples
+    --------
+    >>> frame = series.statuses(log.timeline, desk.horizon)
+    >>> "In Progress" in set(frame["status"])
+    True
     """
     at = edges(horizon_s, every_s or interval_length(horizon_s))
     _, replications = replications_of(timeline)
@@ -148,6 +166,12 @@ def ratings_over_time(
         Columns start_s, end_s, ratings (how many), mean, low, high (interval; missing with one
         replication), version (most frequent among the assistant's rated answers; missing without).
         Intervals without ratings are left out.
+
+    Examples
+    --------
+    >>> frame = series.ratings_over_time(results.table("ratings"), desk.horizon)
+    >>> bool(frame["mean"].between(1, 5).all())
+    True
     """
     at = edges(horizon_s, every_s or interval_length(horizon_s, 21600.0, 60))
     moments_s = ratings["rated_s"].to_numpy()

@@ -25,6 +25,11 @@ def stories(tickets: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns ticket_id, story; what never happened is left out.
+
+    Examples
+    --------
+    >>> "answered by the assistant" in set(series.stories(log.tickets)["story"])
+    True
     """
     length_s = tickets["resolved_s"] - tickets["arrived_s"]
     resolved = is_resolved(tickets)
@@ -67,6 +72,12 @@ def ticket_lives(
     DataFrame
         Columns ticket_id, story, status, start_s, end_s (both since arrival). Statuses that took no
         time are left out; Closed and Abandoned have an end that is their start.
+
+    Examples
+    --------
+    >>> frame = series.ticket_lives(log.timeline, [1], desk.horizon)
+    >>> frame["status"].iloc[0], float(frame["start_s"].iloc[0])
+    ('Open', 0.0)
     """
     if isinstance(tickets, pd.DataFrame):
         story = dict(zip(tickets["ticket_id"], tickets["story"], strict=True))
@@ -112,6 +123,12 @@ def calls_over_time(
         Columns start_s, end_s, calls (asked for in the interval, a replication), quota_wait_s (mean
         pause after answers 429, over them; missing without calls), rate_limited (answers 429, a
         replication), failed (calls that failed for good, a replication).
+
+    Examples
+    --------
+    >>> frame = series.calls_over_time(log.calls, desk.horizon)
+    >>> int(frame["calls"].sum()) == len(log.calls)
+    True
     """
     at = edges(horizon_s, every_s or interval_length(horizon_s))
     asked_s = calls["asked_s"].to_numpy()
@@ -148,6 +165,11 @@ def call_sample(calls: pd.DataFrame, most: int = 150) -> pd.DataFrame:
     -------
     DataFrame
         Columns step, model, tokens (out: they take the time), latency_s (of the last attempt).
+
+    Examples
+    --------
+    >>> series.call_sample(log.calls, most=5)["step"].value_counts().to_dict()
+    {'categorize': 5, 'respond': 5}
     """
     parts = []
     for step in ("categorize", "respond"):

@@ -78,10 +78,15 @@ def wanted_replications(
         now = _half_width(rows, level)
         if math.isfinite(at_first):
             # A ratio of half-widths of nearly equal size must not ask for one more by rounding.
-            wanted = max(wanted, math.ceil(first * (at_first / target) ** 2 * (1 - 1e-12)))
+            wanted = max(wanted, math.ceil(_times(first, at_first / target) * (1 - 1e-12)))
         if math.isfinite(now) and now > target:
-            wanted = max(wanted, played + 1, math.ceil(played * (now / target) ** 2))
+            wanted = max(wanted, played + 1, math.ceil(_times(played, now / target)))
     return min(wanted, most)
+
+
+def _times(replications: int, ratio: float) -> float:
+    """Replications for half-widths so many times as narrow; past all limits they all are alike."""
+    return replications * min(ratio, 1e9) ** 2
 
 
 def reached(
@@ -115,15 +120,21 @@ def sentences(table: pd.DataFrame) -> list[str]:
     """What `reached` says, a sentence a figure."""
     found = []
     for row in table.to_dict("records"):
-        unit = "" if row["unit"] == "share" else f" {row['unit']}"
+        unit = "" if row["unit"] in ("", "share") else f" {row['unit']}"
         wanted = f"{row['wanted']:g}{unit}"
         if math.isnan(row["half_width"]):
-            found.append(f"{row['name']}: no data to reach a half-width of {wanted} with")
+            found.append(f"{row['name']}: no data to reach a half-width of {wanted}")
             continue
-        found.append(
-            f"{row['name']}: half-width {row['half_width']:.3g}{unit} after {row['replications']} "
-            f"replications, {wanted} wanted: {'reached' if row['reached'] else 'not reached'}"
+        said = (
+            f"{row['name']}: half-width {row['half_width']:.3g}{unit} (95 % interval) after "
+            f"{row['replications']} replications, {wanted} wanted: "
         )
+        if row["reached"]:
+            found.append(f"{said}reached")
+            continue
+        # Half-widths fall as one over the root of the number of replications.
+        needed = math.ceil(_times(row["replications"], row["half_width"] / row["wanted"]))
+        found.append(f"{said}not reached, it takes about {needed:,} replications")
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from twin.comparison import signed
 from twin.faults import Fault, ScenarioError
 from twin.kpis import KPIS
 from twin.stats.selection import Selection, kn, ocba
@@ -18,6 +19,8 @@ from twin.studies.store import Progress
 from twin.studies.study import store_for
 
 Method = Literal["kn", "ocba"]
+# Replications of each point in a round; not the number of workers, on which nothing may depend.
+_ROUND_KN, _ROUND_OCBA = 4, 10
 BETTER = {row[0]: row[2] for row in KPIS}
 UNITS = {row[0]: row[1] for row in KPIS}
 
@@ -129,11 +132,9 @@ def select(
         larger = better == "higher"
         common: dict[str, Any] = {"larger": larger, "first": first, "budget": budget}
         if method == "kn":
-            step = workers
-            found = kn(sample, len(points), indifference, confidence, step=step, **common)
+            found = kn(sample, len(points), indifference, confidence, step=_ROUND_KN, **common)
         else:
-            step = max(10, workers)
-            found = ocba(sample, len(points), indifference, confidence, step=step, **common)
+            found = ocba(sample, len(points), indifference, confidence, step=_ROUND_OCBA, **common)
         played = store.played
     rows = []
     for k, point in enumerate(points):
@@ -153,8 +154,8 @@ def select(
 
 
 def _statement(found: Selection, best: str, kpi: str, indifference: float, method: Method) -> str:
-    unit = UNITS[figure_of(kpi)[0]]
-    within = f"best in {kpi} or within {indifference:g} {unit} of the best"
+    size = signed(indifference, UNITS[figure_of(kpi)[0]]).removeprefix("+")
+    within = f"best in {kpi} or within {size} of the best"
     if not found.decided:
         return (
             f"{best} leads in {kpi}, but the budget ended before that was clear: "

@@ -6,6 +6,7 @@ Every point keeps the seed of its base, so that all of them meet the same custom
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -68,9 +69,7 @@ def design(plan: Plan) -> list[Point]:
     several = len(plan.bases) > 1
     faults: dict[str, Fault] = {}
     combined = _combined(plan)
-    if len(combined) * len(plan.bases) > MAX_POINTS:
-        count = len(combined) * len(plan.bases)
-        raise ScenarioError(file.name, [Fault("factors", f"{count} points; at most {MAX_POINTS}")])
+    _require_few(plan, len(combined) * len(plan.bases))
     for base in plan.bases:
         for levels in combined:
             own = {"base": base.name} if several else {}
@@ -91,6 +90,13 @@ def design(plan: Plan) -> list[Point]:
     if faults:
         raise ScenarioError(file.name, list(faults.values()))
     return _of_one_kind(points)
+
+
+def _require_few(plan: Plan, count: float) -> None:
+    """Refuse too many points, before memory does."""
+    if count > MAX_POINTS:
+        reason = f"{count:.15g} points; at most {MAX_POINTS}"
+        raise ScenarioError(plan.file.name, [Fault("factors", reason)])
 
 
 def _of_one_kind(points: list[Point]) -> list[Point]:
@@ -123,8 +129,9 @@ def levels_of(plan: Plan, name: str) -> list[Level]:
         reason = 'a range needs whole = true here, or design = "latin hypercube"'
         raise ScenarioError(plan.file.name, [Fault(f"factors.{name}", reason)])
     low, high = factor.bounds
+    _require_few(plan, high - low + 1)
     unit = unit_of(factor.low)
-    values = [_with_unit(float(k), unit, whole=True) for k in range(int(low), int(high) + 1)]
+    values = [_with_unit(k, unit) for k in range(int(low), int(high) + 1)]
     return [(value, {name: value}) for value in values]
 
 
@@ -136,6 +143,7 @@ def _combined(plan: Plan) -> list[dict[str, Level | None]]:
     listed = {name: levels_of(plan, name) for name in file.factors}
     if file.design == "one at a time":
         return _one_at_a_time(plan, listed)
+    _require_few(plan, math.prod(len(levels) for levels in listed.values()))
     return [dict(zip(listed, levels, strict=True)) for levels in product(*listed.values())]
 
 
@@ -175,15 +183,17 @@ def at_share(factor: Range, u: float) -> Any:
         value = min(np.floor(low + u * (high - low + 1)), high)
         if factor.log:
             value = np.round(low * (high / low) ** u)
-    else:
-        value = low * (high / low) ** u if factor.log else low + u * (high - low)
-    return _with_unit(float(f"{value:.4g}"), unit_of(factor.low), whole=factor.whole)
+        return _with_unit(int(value), unit_of(factor.low))
+    value = low * (high / low) ** u if factor.log else low + u * (high - low)
+    # Four figures are enough for people to read; rounding must not leave the range.
+    value = min(max(float(f"{value:.4g}"), low), high)
+    return _with_unit(value, unit_of(factor.low))
 
 
-def _with_unit(value: float, unit: str, whole: bool) -> Any:
-    if unit:
-        return f"{value:g}{unit}"
-    return int(value) if whole else value
+def _with_unit(value: float, unit: str) -> Any:
+    if not unit:
+        return value
+    return f"{value}{unit}" if isinstance(value, int) else f"{value:g}{unit}"
 
 
 def _shown(value: Any) -> Any:

@@ -16,7 +16,6 @@ A factor is a list of levels, a range, or levels with names, each with the keys 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,14 +27,16 @@ from pydantic_core import PydanticCustomError
 from twin.faults import Fault, ScenarioError, fault_of, nearest
 from twin.kpis import KPIS
 from twin.scenario import Count, Model, Scenario
-from twin.scenario_file import PATH_KEYS, load
+from twin.scenario_file import PATH_KEYS, clean_name, load, read_toml
 
 Kind = Literal["full factorial", "one at a time", "latin hypercube"]
 Bound = float | str
 _NO_FACTOR = "must be a list of levels, a range { low, high }, or levels with names, each a table"
 _QUOTED = 'key paths stand in quotes, as "arrivals.scale" = [1, 2]'
 # Other columns of a study's frame.
-_COLUMNS = {"point", "scenario", "base", "replication", "kpi", "group", "unit", "value"}
+_COLUMNS = {
+    "point", "scenario", "base", "replication", "replications", "kpi", "group", "unit", "value",
+}  # fmt: skip
 
 
 class Range(Model):
@@ -120,6 +121,8 @@ class StudyFile(Model):
         if (self.scenario is None) == (self.scenarios is None):
             raise _fault('give scenario = "FILE" or scenarios = [...], one of them')
         shown = [*self.kpis, self.minimise, *self.targets, *(c.kpi for c in self.crossings)]
+        if self.scenarios == []:
+            raise _fault("scenarios must name at least one file")
         for name in shown:
             figure_of(name)
         for crossing in self.crossings:
@@ -216,8 +219,8 @@ def read_study(source: str | Path | Mapping[str, Any]) -> Plan:
         data, where, folder = dict(source), "study", Path()
     else:
         path = Path(source)
-        data, where, folder = _toml(path), str(path), path.parent
-        data.setdefault("name", path.stem)
+        data, where, folder = read_toml(path), str(path), path.parent
+        data.setdefault("name", clean_name(path.stem))
     try:
         file = StudyFile.model_validate(data)
     except ValidationError as error:
@@ -226,20 +229,13 @@ def read_study(source: str | Path | Mapping[str, Any]) -> Plan:
     changes = {key: plan.anchored(key, value) for key, value in file.set.items()}
     changes |= {k: v for k in ("replications", "seed") if (v := getattr(file, k)) is not None}
     given = file.scenarios if file.scenarios is not None else [file.scenario]
-    bases = []
+    bases: list[Scenario] = []
     for one in given:
         base = one if isinstance(one, Scenario) else load(folder / str(one))
+        if any(other.name == base.name for other in bases):
+            raise ScenarioError(where, [Fault("scenarios", "two have this name", base.name)])
         bases.append(base.vary(changes, name=base.name) if changes else base)
     return replace(plan, bases=tuple(bases))
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise ScenarioError(str(path), [Fault("", "no such file")]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(str(path), [Fault("", f"not valid TOML: {error}")]) from None
 
 
 def _faults(errors: Sequence[Any]) -> list[Fault]:

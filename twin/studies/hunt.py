@@ -161,9 +161,27 @@ class Hunt:
         return chosen
 
     def best(self) -> list[Setting]:
-        """The cheapest settings that met the targets in the search."""
+        """The settings that met the targets in the search, cheapest first."""
         good = [setting for setting in self.seen if self.met(setting)]
-        return sorted(good, key=self.rank)[:FINALISTS]
+        return sorted(good, key=self.rank)
+
+    def finals(self, checks: int, confidence: float) -> tuple[list[Setting], list[dict[str, Any]]]:
+        """The cheapest few and their verdicts; of the next few too, as long as all missed.
+
+        Nine tenths of the error that is allowed go to the first round, nine tenths of the rest to
+        the second, and so on, so that the confidence holds however many there are.
+        """
+        good = self.best()
+        finalists: list[Setting] = []
+        verdicts: list[dict[str, Any]] = []
+        left = 1 - confidence
+        while len(finalists) < len(good) and all(row["verdict"] == "missed" for row in verdicts):
+            error = 0.9 * left
+            left -= error
+            few = good[len(finalists) : len(finalists) + FINALISTS]
+            finalists += few
+            verdicts += self.check(few, checks, 1 - error)
+        return finalists, verdicts
 
     def check(
         self, finalists: Sequence[Setting], checks: int, confidence: float

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,8 @@ class StudyResults:
         Replications that this call played; the others were there from before.
     path : Path or None
         Folder it was saved in.
+    manifest : mapping
+        The study and its scenarios as run, versions and more, as in its study.json.
     """
 
     name: str
@@ -61,6 +64,7 @@ class StudyResults:
     notes: tuple[str, ...]
     played: int = 0
     path: Path | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
         """Every figure of every point over its replications, with its interval.
@@ -69,13 +73,42 @@ class StudyResults:
         -------
         DataFrame
             Columns point, scenario, the factors, and those of `twin.stats.intervals.summarize`.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> plan = {"scenario": desk, "factors": {"arrivals.scale": [1, 2]}}
+        >>> found = twin.study(plan, replications=2)
+        >>> backlog = found.summary().query("kpi == 'backlog'")
+        >>> backlog["arrivals.scale"].tolist()
+        [1, 2]
         """
         summary = intervals.summarize(self.frame, level)
         columns = ["point", "scenario", *self.factors]
         return self.points[columns].merge(summary, on="scenario", how="right")
 
+    def _repr_html_(self) -> str:
+        from twin.display import study_html
+
+        return study_html(self)
+
     def results(self) -> Results:
-        """The points as runs, as `twin.compare` takes them."""
+        """The points as runs, as `twin.compare` takes them.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> plan = {"scenario": desk, "factors": {"arrivals.scale": [1, 2]}}
+        >>> found = twin.study(plan, replications=3)
+        >>> names = found.points["scenario"].tolist()
+        >>> table = twin.compare(found.results(), names[0], ["occupancy"]).table
+        >>> table["verdict"].astype(str).tolist()
+        ['higher']
+        """
         runs = []
         for row in self.points.to_dict("records"):
             asked, whole = int(row["asked"]), int(row["whole"])
@@ -93,7 +126,20 @@ def home(out: Path, name: str) -> Path:
     return out / "studies" / name
 
 
-def save_study(results: StudyResults, plan: Plan, out: Path) -> StudyResults:
+def as_run(plan: Plan) -> dict[str, Any]:
+    """What a manifest says of how a study came about: plain data."""
+    return {
+        "code": provenance.code_digest(),
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+        "base_as_run": [base.as_data() for base in plan.bases],
+        "study_as_run": plan.file.model_dump(
+            mode="json", exclude_unset=True, exclude={"scenario", "scenarios"}
+        ),
+    }
+
+
+def save_study(results: StudyResults, out: Path) -> StudyResults:
     """Write the frames and a manifest into a new folder beside the replications."""
     parent = home(out, results.name)
     folder = storage.new_run_folder(parent, "", provenance.code_digest())
@@ -113,18 +159,17 @@ def save_study(results: StudyResults, plan: Plan, out: Path) -> StudyResults:
         "notes": list(results.notes),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "played": results.played,
-        "code": provenance.code_digest(),
-        "versions": provenance.versions(),
-        "commit": provenance.commit(),
-        "base_as_run": [base.as_data() for base in plan.bases],
-        "study_as_run": plan.file.model_dump(
-            mode="json", exclude_unset=True, exclude={"scenario", "scenarios"}
-        ),
+        **results.manifest,
     }
     # Last, so that a folder with a manifest is whole.
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     storage.write_text(folder / MANIFEST, text)
     return saved
+
+
+def holds_study(path: Path) -> bool:
+    """Whether `open_study` finds a study there."""
+    return (path / MANIFEST).is_file() or any(path.glob(f"*/{MANIFEST}"))
 
 
 def open_study(path: str | Path) -> StudyResults:
@@ -174,4 +219,5 @@ def open_study(path: str | Path) -> StudyResults:
         crossings=tuple(manifest["crossings"]),
         notes=tuple(manifest["notes"]),
         path=path,
+        manifest=manifest,
     )

@@ -3,7 +3,7 @@
 Small spaces are played in full; larger ones are searched by differential evolution (scipy; Storn
 and Price 1997), with every setting played on the same replications (common random numbers). The
 cheapest few that met the targets are then played on replications that the search has not seen: who
-is picked for having looked good looks better than it is.
+is picked for having looked good looks better than it is. If all of these miss, the next few are.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import pandas as pd
 
 from twin.faults import Fault, ScenarioError
 from twin.scenario import Scenario
-from twin.studies.file import read_study
+from twin.studies.choice import UNITS
+from twin.studies.file import figure_of, read_study
 from twin.studies.hunt import Hunt, Setting
 from twin.studies.store import Progress
 from twin.studies.study import store_for
+from twin.wording import amount
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def search(
     points : int
         Most settings played in the search.
     confidence : float
-        Of all the finalists' bounds together: one-sided intervals, Bonferroni over finalists and
-        targets.
+        Of all the finalists' bounds together: one-sided intervals, Bonferroni over rounds,
+        finalists and targets.
     workers, out, cluster, progress
         As for `twin.study`; `progress` is told the settings played and the most there can be.
 
@@ -92,6 +94,8 @@ def search(
     ------
     ScenarioError
         If there are no targets, several scenarios, or a setting is no valid scenario.
+    ValueError
+        If there are to be no replications or points, or fewer than two checks.
     RuntimeError
         If a replication fails.
 
@@ -106,6 +110,8 @@ def search(
     >>> found.scenario.agents["all"].heads
     2
     """
+    if (replications is not None and replications < 1) or points < 1 or checks < 2:
+        raise ValueError("replications and points must be 1 or more, checks 2 or more")
     plan = read_study(source)
     file = plan.file
     if not file.targets:
@@ -117,8 +123,7 @@ def search(
     with store_for(plan, out, workers, cluster) as store:
         hunt = Hunt(plan, store, replications or plan.bases[0].replications, points, progress)
         method = hunt.go()
-        finalists = hunt.best()
-        verdicts = hunt.check(finalists, checks, confidence)
+        finalists, verdicts = hunt.finals(checks, confidence)
         return _results(hunt, finalists, verdicts, method, checks, confidence)
 
 
@@ -147,9 +152,9 @@ def _results(
         sure = f"shown by {checks} fresh replications at {confidence:.0%}"
         if words[pick] == "likely":
             sure = f"likely, but {checks} fresh replications do not show it at {confidence:.0%}"
+        price = amount(verdicts[pick][cost], UNITS[figure_of(cost)[0]])
         statement = (
-            f"cheapest by {cost} ({verdicts[pick][cost]:.4g}) that meets the targets ({sure}): "
-            f"{setting}; {method}"
+            f"cheapest by {cost} ({price}) that meets the targets ({sure}): {setting}; {method}"
         )
     return SearchResults(
         scenario=None if pick is None else hunt.scenario(finalists[pick]),

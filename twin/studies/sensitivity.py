@@ -45,7 +45,8 @@ def effects(
         of all levels) in the figure's unit with low and high; the same standardised (in standard
         deviations of the figure over the points, for one of the factor); share (how much of the
         variance between points goes if the factor is left out); fit (how much of it all factors
-        explain); replications. Figures that are missing somewhere use the points that have them.
+        explain); replications (those that all points have). Figures that are missing somewhere use
+        the points that have them.
 
     Raises
     ------
@@ -72,13 +73,17 @@ def effects(
     if not 0 < level < 1:
         raise ValueError("level must be above 0 and below 1")
     varying = [name for name in study.factors if study.points[name].nunique() > 1]
+    # Points may have been played more or less often: paired are the replications that all have.
+    played = study.frame.drop_duplicates(["point", "replication"])["replication"].value_counts()
+    common = sorted(played.index[played == study.frame["point"].nunique()])
     rows: list[dict[str, Any]] = []
     for name in study.shown if kpis is None else kpis:
         kpi, group = figure_of(name)
         frame = study.frame[(study.frame["kpi"] == kpi) & (study.frame["group"] == group)]
         if not len(frame) or not varying:
             continue
-        values = frame.pivot(index="point", columns="replication", values="value").dropna()
+        values = frame.pivot(index="point", columns="replication", values="value")
+        values = values.reindex(columns=common).dropna()
         labels = {"kpi": kpi, "group": group, "unit": frame["unit"].iloc[0]}
         points = study.points.set_index("point").loc[values.index]
         rows += [labels | row for row in _regression(points, varying, values.to_numpy(), level)]
@@ -189,9 +194,9 @@ def crossings(study: StudyResults, kpi: str, along: str, limit: float) -> pd.Dat
     Returns
     -------
     DataFrame
-        The other factors, then kpi, along, limit, status (crossed, below throughout, above
-        throughout, or unknown), at (straight line between the levels around it), before, after
-        (those levels).
+        A row a setting of the other factors at which this one varies: these, then kpi, along,
+        limit, status (crossed, below throughout, above throughout, or unknown), at (straight line
+        between the levels around it), before, after (those levels).
 
     Raises
     ------
@@ -218,9 +223,11 @@ def crossings(study: StudyResults, kpi: str, along: str, limit: float) -> pd.Dat
     value = summarize(frame).set_index("scenario")["value"]
     table = study.points.assign(_x=numbers, _y=study.points["scenario"].map(value))
     others = [factor for factor in study.factors if factor != along]
-    groups = table.groupby(others, sort=False) if others else [((), table)]
+    groups = list(table.groupby(others, sort=False)) if others else [((), table)]
+    # One factor at a time: beside the other factors' levels this one does not vary.
+    varied = [one for one in groups if one[1]["_x"].nunique() > 1]
     rows = []
-    for key, part in groups:
+    for key, part in varied or groups:
         part = part.sort_values("_x")
         found = _crossing(part["_x"].to_numpy(), part["_y"].to_numpy(dtype=float), limit)
         labels = dict(zip(others, key, strict=True))

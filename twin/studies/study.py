@@ -14,8 +14,11 @@ import pyarrow as pa
 from twin import storage
 from twin.studies.design import Point, design
 from twin.studies.file import Plan, read_study
-from twin.studies.results import StudyResults, home, save_study
+from twin.studies.results import StudyResults, as_run, home, save_study
 from twin.studies.store import Progress, StudyStore
+
+# Reasons of failures told in notes; the frame of failures has all.
+_MOST_REASONS = 3
 
 
 class StudyInterrupted(KeyboardInterrupt):
@@ -60,6 +63,8 @@ def study(
     ------
     ScenarioError
         If a point is no valid scenario; nothing is played then.
+    ValueError
+        If there are to be no replications or workers.
     StudyInterrupted
         On Ctrl-C; what was whole by then stays.
     ClusterError
@@ -75,6 +80,8 @@ def study(
     >>> found.points["arrivals.scale"].tolist()
     [1.0, 1.5]
     """
+    if replications is not None and replications < 1:
+        raise ValueError("replications must be 1 or more")
     plan = read_study(source)
     points = design(plan)
     with store_for(plan, out, workers, cluster) as store:
@@ -88,7 +95,7 @@ def study(
         except KeyboardInterrupt:
             raise StudyInterrupted(_what_is_left(store, wanted, out)) from None
         results = _collect(plan, points, store, replications)
-        return results if out is None else save_study(results, plan, Path(out))
+        return results if out is None else save_study(results, Path(out))
 
 
 @contextmanager
@@ -109,8 +116,9 @@ def store_for(
 def _what_is_left(
     store: StudyStore, wanted: Sequence[tuple[Any, int]], out: str | Path | None
 ) -> str:
-    whole = {(store.home(s), k) for s, _ in wanted for k in store.whole(s)}
-    done = len(whole & {(store.home(s), k) for s, k in wanted})
+    parts = {(store.home(scenario), k) for scenario, k in wanted}
+    whole = {home: set(storage.whole(home)) for home, _ in parts}
+    done = sum(k in whole[home] for home, k in parts)
     there = f"in {store.folder}; the same command goes on from there"
     where = "nothing was kept" if out is None else there
     return f"interrupted: {done} of {len(wanted)} replications are whole, {where}"
@@ -133,8 +141,7 @@ def _collect(
         labels = {"point": point.number, "scenario": point.scenario.name}
         rows.append(labels | point.factors | {"asked": asked, "whole": len(whole)})
         notes |= dict.fromkeys(store.notes(point.scenario))
-    if failures:
-        notes[f"{len(failures)} replications failed: each is a row of the failures"] = None
+    notes |= dict.fromkeys(_said_of(failures))
     factors = tuple(points[0].factors)
     file = plan.file
     return StudyResults(
@@ -148,7 +155,24 @@ def _collect(
         crossings=tuple(crossing.model_dump() for crossing in file.crossings),
         notes=tuple(notes),
         played=store.played,
+        manifest=as_run(plan),
     )
+
+
+def _said_of(failures: Sequence[pd.DataFrame]) -> list[str]:
+    """What failed and why, a sentence a reason; of many reasons the first few."""
+    if not failures:
+        return []
+    table = pd.concat(failures)
+    found = []
+    for reason, rows in table.groupby(["stage", "type", "message"], sort=False):
+        count = f"{len(rows)} replication{'s' if len(rows) > 1 else ''} failed"
+        where = f"first at {rows['scenario'].iloc[0]}"
+        found.append(f"{count}, {where} ({': '.join(map(str, reason))})")
+    more = len(found) - _MOST_REASONS
+    if more > 0:
+        found[_MOST_REASONS:] = [f"replications failed for {more} more reasons: see the failures"]
+    return found
 
 
 def _labelled(table: pa.Table, point: Point) -> pd.DataFrame:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from twin.studies.sensitivity import crossings
+from twin.comparison import change_of
+from twin.figures import as_rows
+from twin.kpis import KPIS
+from twin.studies.sensitivity import crossings, effects
 from twin.wording import amount, with_interval
 
 if TYPE_CHECKING:
@@ -27,7 +31,10 @@ def points_table(found: StudyResults) -> Table:
     shown = [name.partition(":")[::2] for name in found.shown]
     factors = [*found.factors] or ["scenario"]
     labels = [f"{kpi}, {group}" if group else kpi for kpi, group in shown]
-    table = Table(*factors, *labels, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in (*factors, *labels):
+        # A long name goes on in the next line; it is not cut off.
+        table.add_column(head, overflow="fold")
     for row in found.points.to_dict("records"):
         figures = [cells.get((row["scenario"], *figure), "-") for figure in shown]
         table.add_row(*(_cell(row[name]) for name in factors), *figures)
@@ -46,12 +53,42 @@ def crossing_tables(found: StudyResults) -> list[tuple[str, Table]]:
     return tables
 
 
-def plain_table(frame: pd.DataFrame) -> Table:
-    """A frame as it is."""
-    table = Table(*map(str, frame.columns), box=None, pad_edge=False, header_style="bold")
-    for row in frame.to_dict("records"):
-        table.add_row(*(_cell(value) for value in row.values()))
+def effects_table(found: StudyResults) -> Table:
+    """Which factor moves which figure: a row a factor, of factors with texts a row a level."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("figure", no_wrap=True)
+    for head in ("factor", "level"):
+        table.add_column(head, overflow="fold")
+    for head in ("effect (interval)", "in deviations", "fit"):
+        table.add_column(head, justify="right")
+    for row in effects(found).to_dict("records"):
+        label = f"{row['kpi']}, {row['group']}" if row["group"] else row["kpi"]
+        change = change_of(row["effect"], row["low"], row["high"], row["unit"])
+        standardised = _cell(round(row["standardised"], 2))
+        fit = amount(row["fit"], "share")
+        table.add_row(label, row["factor"], row["level"], change, standardised, fit)
     return table
+
+
+def plain_table(frame: pd.DataFrame, units: Mapping[str, str] | None = None) -> Table:
+    """A frame as it is; columns of figures, whose units are given, as figures are read."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in frame.columns:
+        table.add_column(str(name), overflow="fold")
+    for row in frame.to_dict("records"):
+        cells = (
+            amount(value, units[str(name)]) if units and name in units else _cell(value)
+            for name, value in row.items()
+        )
+        table.add_row(*cells)
+    return table
+
+
+def units_of(frame: pd.DataFrame) -> dict[str, str]:
+    """Units of the columns that are figures ("csat") or figures and groups ("csat:urgent")."""
+    units = {row[0]: row[1] for row in KPIS}
+    names = (str(name) for name in frame.columns)
+    return {name: units[kpi] for name in names if (kpi := name.partition(":")[0]) in units}
 
 
 def as_data(found: StudyResults) -> dict[str, Any]:
@@ -68,18 +105,6 @@ def as_data(found: StudyResults) -> dict[str, Any]:
         "crossings": [row for table in where for row in as_rows(table)],
         "failures": as_rows(found.failures.drop(columns="traceback")),
     }
-
-
-def as_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain data; missing is None."""
-    return [
-        {str(key): _plain(value) for key, value in row.items()} for row in frame.to_dict("records")
-    ]
-
-
-def _plain(value: Any) -> Any:
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _cell(value: Any) -> str:

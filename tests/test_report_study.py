@@ -1,0 +1,194 @@
+"""The page of a study: its sentences and tables say what its points say."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_report import Reader
+from typer.testing import CliRunner
+
+import twin
+from twin.cli.app import app
+from twin.report import page
+from twin.report.study_answer import answer
+from twin.report.study_pictures import pictures
+from twin.wording import amount
+
+DESK = {
+    "name": "small",
+    "horizon": "1d",
+    "arrivals": {"rate": "12/h"},
+    "assistant": {"role": "full", "backend": "profile"},
+    "agents": {"all": {"heads": 1, "handle_time": "9min", "cost": 20.0}},
+    "targets": {"first_response": {"normal": "1h"}},
+}
+PLAN = {
+    "name": "load <b>",
+    "question": "How much <i>load</i>?",
+    "factors": {
+        "arrivals.scale": [0.2, 4, 8],
+        "model": {
+            "good": {"assistant.profile.quality": 0.9},
+            "middling": {"assistant.profile.quality": 0.6},
+            "bad": {"assistant.profile.quality": 0.2},
+        },
+    },
+    "kpis": ["containment", "csat", "occupancy:all"],
+    "crossings": [{"kpi": "occupancy:all", "along": "arrivals.scale", "limit": 0.5}],
+}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    plan = PLAN | {"name": "load", "scenario": twin.from_data(DESK)}
+    return twin.study(plan, replications=3, out=folder)
+
+
+@pytest.fixture(scope="module")
+def raw(found):
+    return page(found)
+
+
+@pytest.fixture(scope="module")
+def reader(raw):
+    return Reader(raw)
+
+
+def test_the_page_is_sound(reader, raw):
+    names = [a["id"] for _, a in reader.elements if "id" in a]
+    assert len(names) == len(set(names))
+    levels = [int(tag[1]) for tag, _ in reader.elements if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert max(np.diff(levels)) <= 1
+    figures = reader.all("svg")
+    assert len(figures) == len(reader.all("figcaption")) == 4
+    assert all(a["aria-labelledby"] in names for a in figures)
+    assert len(reader.all("caption")) == len(reader.all("table"))
+    # What the study says is text.
+    assert "How much <i>load</i>?" in reader.text
+    assert "<i>" not in raw
+    for heading in ("The answer", "In pictures", "Where limits are crossed", "All points",
+                    "What is assumed", "Data quality and checks", "Run it again"):  # fmt: skip
+        assert heading in reader.text
+
+
+def test_the_answer_is_three_sentences_of_the_points(found):
+    crossing, best, moved = answer(found)
+    where = twin.crossings(found, "occupancy:all", "arrivals.scale", 0.5)
+    assert set(where["status"]) == {"crossed"}
+    assert crossing.startswith("Along arrivals.scale, occupancy, all crosses 50.0 % for 3 of 3")
+    assert any(f"{at:.3g}" in crossing for at in where["at"])
+    summary = found.summary().query("kpi == 'csat' and group == ''").set_index("point")["value"]
+    named = dict(zip(found.points["point"], found.points["model"], strict=True))
+    assert (
+        f"best with arrivals.scale {found.points.at[summary.idxmax(), 'arrivals.scale']:g}" in best
+    )
+    assert f"model {named[summary.idxmin()]} (" in best.partition(" and worst with ")[2]
+    assert amount(summary.max(), "share") in best
+    assert "What moves occupancy, all most is arrivals.scale" in moved
+
+
+def test_targets_are_judged_by_values_and_by_intervals():
+    plan = {
+        "scenario": twin.from_data(DESK),
+        "factors": {"agents.all.heads": [2, 6, 12]},
+        "set": {"arrivals.scale": 8},
+        "minimise": "human_cost",
+        "targets": {"occupancy:all": {"at_most": 0.6}},
+    }
+    found = twin.study(plan, replications=4)
+    rows = found.summary().query("kpi == 'occupancy' and group == 'all'").set_index("point")
+    met, sure = (rows["value"] <= 0.6).sum(), (rows["high"] <= 0.6).sum()
+    assert 0 < met < 3
+    how_many, cheapest, _ = answer(found)
+    assert how_many.startswith(f"{met} of 3 points meet the target (occupancy, all at most 60.0 %)")
+    assert ("all of them" if sure == met else f"for {sure} of them") in how_many
+    cost = found.summary().query("kpi == 'human_cost' and group == ''").set_index("point")
+    best = cost.loc[rows.index[rows["value"] <= 0.6], "value"].idxmin()
+    assert f"lowest with all.heads {found.points.at[best, 'agents.all.heads']}: $" in cheapest
+    hard = twin.study(plan | {"targets": {"occupancy:all": {"at_most": 0.0001}}}, replications=2)
+    none, nothing, *_ = answer(hard)
+    assert none.startswith("0 of 3 points")
+    assert nothing == "So none can be called the best by human cost."
+
+
+def test_figures_that_no_luck_explains_are_told_first():
+    plan = {"scenario": twin.from_data(DESK), "factors": {"arrivals.scale": [1, 8]},
+            "kpis": ["categorization_accuracy", "occupancy:all"]}  # fmt: skip
+    first, second = answer(twin.study(plan, replications=3))
+    assert first.startswith("Occupancy, all is highest with arrivals.scale 8")
+    assert "overlap" not in first
+    assert second == "Categorization accuracy is 100 % ± 0 at every point."
+
+
+def test_pictures_draw_the_figures_under_load(found):
+    drawn = list(pictures(found))
+    assert drawn[0].title == "Occupancy, all by arrivals.scale"
+    assert "Cost per resolution against CSAT, arrivals.scale 8" in {p.title for p in drawn}
+    assert all(p.svg.startswith("<svg ") and p.alt for p in drawn)
+    assert "Lines by model" in drawn[0].alt
+    rows = found.summary().query("kpi == 'occupancy' and group == 'all'")
+    assert f"highest {amount(rows['value'].max(), 'share')}" in drawn[0].alt
+
+
+def test_other_factors_are_pooled_and_said_so():
+    factors = {"agents.all.heads": [1, 2], "arrivals.scale": [1, 2, 4]}
+    factors |= {"customers.survey_rate": [round(0.1 * k, 1) for k in range(1, 8)]}
+    factors["customers.reopen_rate"] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    plan = {"scenario": twin.from_data(DESK | {"horizon": "6h"}), "factors": factors,
+            "design": "latin hypercube", "points": 8, "kpis": ["csat"]}  # fmt: skip
+    found = twin.study(plan, replications=2)
+    words = next(pictures(found)).alt
+    assert "over all levels of" in words
+
+
+def test_what_is_shown_runs_again(found, raw, tmp_path):
+    text = raw.replace("&quot;", '"').replace("&gt;", ">").replace("&lt;", "<")
+    files = re.findall(r"<summary>(\w+) as run \(TOML\)</summary><pre[^>]*><code>(.*?)</code>",
+                       text, flags=re.DOTALL)  # fmt: skip
+    assert [name for name, _ in files] == ["small", "load"]
+    for name, content in files:
+        (tmp_path / f"{name}.toml").write_text(content)
+    again = twin.study(tmp_path / "load.toml")
+    pd.testing.assert_frame_equal(again.frame, found.frame, check_dtype=False)
+    assert "twin study load.toml" in text
+
+
+def test_the_command_writes_the_page_of_a_study(found, tmp_path):
+    runner = CliRunner()
+    done = runner.invoke(app, ["report", str(found.path)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == str(found.path / "report.html")
+    assert (found.path / "report.html").read_text().startswith("<!doctype html>")
+    to = tmp_path / "page.html"
+    done = runner.invoke(app, ["report", str(found.path.parent), "--out", str(to)])
+    assert done.exit_code == 0, done.output
+    assert "How much" in to.read_text()
+
+
+def test_failures_are_told_and_nothing_makes_no_page(found):
+    from dataclasses import replace
+
+    failed = found.points[["point", "scenario", *found.factors]].head(1)
+    failed = failed.assign(replication=7, stage="run", type="ValueError", message="no <b>luck</b>",
+                           traceback="")  # fmt: skip
+    text = page(replace(found, failures=failed, notes=("a note",)))
+    assert "no &lt;b&gt;luck&lt;/b&gt;" in text
+    assert "a note" in text
+    with pytest.raises(ValueError, match="no replication is whole"):
+        page(replace(found, frame=found.frame[:0]))
+
+
+def test_notebooks_show_a_study_and_a_comparison(found):
+    text = Reader(found._repr_html_()).text
+    assert "27 of 27 replications of 9 points" in text
+    assert "arrivals.scale model containment CSAT occupancy, all" in text
+    names = found.points["scenario"].tolist()
+    compared = twin.compare(found.results(), names[0], ["occupancy:all"])
+    shown = Reader(compared._repr_html_())
+    assert len(shown.all("table")) == len(names) - 1
+    for row in compared.table.to_dict("records"):
+        assert amount(row["what_if"], row["unit"]) in shown.text
+    assert "Bonferroni" in shown.text

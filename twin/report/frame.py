@@ -1,0 +1,81 @@
+"""What all pages have in common: one file with its own colours, a heading, links, parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import twin
+from twin.markup import Html, glue, tag
+
+if TYPE_CHECKING:
+    from twin.report.pictures import Picture
+
+# Name, heading and content.
+Part = tuple[str, str, list[Html]]
+
+
+def frame(title: str, questions: Sequence[str], parts: Sequence[Part], source: str) -> str:
+    """A page of HTML that fetches nothing and runs nothing, whatever the texts in it say.
+
+    Parameters
+    ----------
+    title : str
+    questions : sequence of str
+        What the page answers; empty ones are left out.
+    parts : sequence of (str, str, list of Html)
+        Name (letters, digits and hyphens, once in a page), heading and content of each.
+    source : str
+        What it was made from, for the foot of the page.
+    """
+    style = (resources.files("twin.report") / "page.css").read_text(encoding="utf-8")
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("link", rel="icon", href="data:,"),
+        tag("title", f"{title}: support desk report"),
+        tag("style", Html(style)),
+    )
+    links = [tag("li", tag("a", heading, href=f"#{name}")) for name, heading, _ in parts]
+    header = tag(
+        "header",
+        tag("h1", title),
+        *[tag("p", question, class_="question") for question in questions if question],
+        tag("nav", tag("ul", *links), aria_label="Parts of the report"),
+    )
+    body = [
+        tag("section", tag("h2", heading, id=f"{name}-heading"), *content, id=name,
+            aria_labelledby=f"{name}-heading")
+        for name, heading, content in parts
+    ]  # fmt: skip
+    footer = tag("footer", tag("p", f"Made by support-desk-twin {twin.__version__}, {source}."))
+    name, heading, _ = parts[0]
+    skip = tag("a", f"To {heading[0].lower()}{heading[1:]}", href=f"#{name}", class_="skip")
+    whole = tag("html", head, tag("body", skip, header, tag("main", *body), footer), lang="en")
+    return f"<!doctype html>\n{whole}\n"
+
+
+def answer(sentences: Sequence[str], remark: str) -> Part:
+    """The first part of a page: what was found, and how it is to be read."""
+    said = [tag("p", glue(sentence)) for sentence in sentences]
+    small = tag("p", remark, class_="small")
+    return "answer", "The answer", [tag("div", *said, class_="answer"), small]
+
+
+def figures(pictures: Sequence[Picture]) -> Html:
+    """Pictures beside each other, as many as there is room for."""
+    return tag("div", *map(_figure, pictures), class_="pictures")
+
+
+def _figure(picture: Picture) -> Html:
+    # The words are below the picture, where all can read them; the picture points to them.
+    svg = Html(
+        picture.svg.replace("<svg ", f'<svg role="img" aria-labelledby="{picture.name}-words" ', 1)
+    )
+    words = tag("figcaption", glue(picture.alt), id=f"{picture.name}-words")
+    # A section's own heading is of level 2: a picture's comes next.
+    return tag("figure", tag("h3", picture.title), svg, words)

@@ -1,0 +1,204 @@
+"""The page of a study: its answer, its figures, all its points, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from twin.comparison import interval
+from twin.display import label, short_names
+from twin.markup import Html, html, table, tag
+from twin.report import background, frame
+from twin.report.study_answer import answer, level
+from twin.report.study_pictures import pictures
+from twin.scenario import Scenario
+from twin.studies.file import figure_of
+from twin.studies.sensitivity import crossings, effects
+from twin.wording import amount, with_interval
+
+if TYPE_CHECKING:
+    from twin.studies.results import StudyResults
+
+# A table of more points is folded.
+_MOST_OPEN = 24
+
+
+def page(found: StudyResults) -> str:
+    """A study as HTML; see `twin.report.page`.
+
+    Raises
+    ------
+    ValueError
+        If no replication is whole.
+    """
+    if not len(found.frame):
+        raise ValueError("nothing to report: no replication is whole")
+    replications = int(found.points["asked"].max())
+    many = f"{replications} replication{'s' if replications > 1 else ''} of each point"
+    ended = str(found.manifest.get("ended", ""))[:10]
+    source = f"from a study of {ended}" if ended else "from a study in memory"
+    return frame.frame(found.name, [found.question], list(_parts(found, many)), source)
+
+
+def _parts(found: StudyResults, many: str) -> Iterator[frame.Part]:
+    said = f"{len(found.points)} points, {many}. ± is the 95 % interval over replications."
+    yield frame.answer(answer(found), said)
+    shown = list(pictures(found))
+    if shown:
+        yield "pictures", "In pictures", [frame.figures(shown)]
+    if found.crossings:
+        yield "limits", "Where limits are crossed", list(_limits(found))
+    yield "points", "All points", [_points(found)]
+    moved = _effects(found)
+    if moved:
+        yield "effects", "What moves what", moved
+    bases = [Scenario.model_validate(data) for data in found.manifest.get("base_as_run", [])]
+    if bases:
+        yield "scenario", "The scenario", list(_scenarios(found, bases))
+        yield "assumptions", "What is assumed", list(_assumed(found, bases))
+    yield "quality", "Data quality and checks", list(_quality(found))
+    if bases:
+        yield "again", "Run it again", list(_again(found, bases))
+
+
+def _names(found: StudyResults) -> list[str]:
+    short = short_names(list(found.factors))
+    return [short[name] for name in found.factors]
+
+
+def _points(found: StudyResults) -> Html:
+    rows = {
+        (row["scenario"], row["kpi"], row["group"]): row
+        for row in found.summary().to_dict("records")
+    }
+    shown = [figure_of(name) for name in found.shown]
+    cells = []
+    for point in found.points.to_dict("records"):
+        figures = [rows.get((point["scenario"], *figure)) for figure in shown]
+        cells.append(
+            [*(level(point[name]) for name in found.factors),
+             *("-" if r is None else with_interval(r["value"], r["half_width"], r["unit"])
+               for r in figures)]
+        )  # fmt: skip
+    head = [*_names(found), *(label(*figure) for figure in shown)]
+    whole = table(head, cells, "Points and their figures", numbers=True)
+    if len(cells) <= _MOST_OPEN:
+        return whole
+    return tag("details", tag("summary", f"all {len(cells)} points as a table"), whole)
+
+
+def _limits(found: StudyResults) -> Iterator[Html]:
+    units = dict(zip(found.frame["kpi"], found.frame["unit"], strict=True))
+    short = short_names(list(found.factors))
+    text = "By straight lines between points; where a figure crosses several times, the first."
+    yield tag("p", text, class_="small")
+    for one in found.crossings:
+        kpi, along = one["kpi"], one["along"]
+        where = crossings(found, kpi, along, one["limit"])
+        others = [name for name in found.factors if name != along]
+        limit = amount(one["limit"], units.get(figure_of(kpi)[0], ""))
+        caption = f"Where {label(*figure_of(kpi))} crosses {limit} along {short[along]}"
+        rows = [
+            [*(level(row[name]) for name in others), row["status"], level(row["at"])]
+            for row in where.to_dict("records")
+        ]
+        head = [*(short[name] for name in others), "status", "at"]
+        yield table(head, rows, caption, numbers=True)
+
+
+def _effects(found: StudyResults) -> list[Html]:
+    moved = effects(found)
+    if not len(moved):
+        return []
+    short = short_names(list(found.factors))
+    rows = [
+        [label(row["kpi"], row["group"]), f"{short[row['factor']]} {row['level']}".strip(),
+         interval(row | {"difference": row["effect"]}), _share(row["share"])]
+        for row in ({str(k): v for k, v in one.items()} for one in moved.to_dict("records"))
+    ]  # fmt: skip
+    text = (
+        "Main effects by linear regression: of a factor with numbers from its smallest to its "
+        "largest level, of others from the mean of all levels, with 95 % intervals. The share is "
+        "how much of the spread between points would go without the factor."
+    )
+    head = ["figure", "factor", "effect (interval)", "share of spread"]
+    whole = table(head, rows, "Main effects", numbers=True)
+    return [tag("p", text, class_="small"),
+            tag("details", tag("summary", "main effects as a table"), whole)]  # fmt: skip
+
+
+def _share(share: float) -> str:
+    return amount(share, "share")
+
+
+def _scenarios(found: StudyResults, bases: list[Scenario]) -> Iterator[Html]:
+    for base in bases:
+        if len(bases) > 1:
+            yield tag("h3", base.name)
+        yield background.explained(base)
+        yield background.as_run(base.name, base.as_data())
+    yield background.as_run(found.name, _study_file(found, bases))
+
+
+def _study_file(found: StudyResults, bases: list[Scenario]) -> dict[str, Any]:
+    """The study as run, beside its scenarios as run."""
+    data = dict(found.manifest["study_as_run"])
+    # What it sets is in the scenarios as run already.
+    data.pop("set", None)
+    files = [_file(base.name) for base in bases]
+    named = {"scenario": files[0]} if len(files) == 1 else {"scenarios": files}
+    return {**named, **data, "replications": int(found.points["asked"].max())}
+
+
+def _file(name: str) -> str:
+    return f"{name}.toml"
+
+
+def _assumed(found: StudyResults, bases: list[Scenario]) -> Iterator[Html]:
+    yield background.assumption_table(bases[0])
+    varied = ", ".join(_names(found))
+    text = f"All points assume the same but for what varies: {varied or 'the scenario'}."
+    yield tag("p", text, class_="small")
+
+
+def _quality(found: StudyResults) -> Iterator[Html]:
+    asked, whole = (int(found.points[name].sum()) for name in ("asked", "whole"))
+    items = [f"{whole} of {asked} replications are whole, {len(found.failures)} failed."]
+    if found.points["asked"].max() < 5:
+        items.append("So few replications make wide intervals: five or more are better.")
+    missing = _missing(found)
+    if missing:
+        items.append(f"Nothing to count, somewhere, for: {', '.join(missing)}.")
+    yield tag("ul", [tag("li", text) for text in items])
+    yield from (tag("p", note, class_="warning") for note in found.notes)
+    yield html(background.failures(found.failures))
+
+
+def _missing(found: StudyResults) -> list[str]:
+    shown = pd.MultiIndex.from_tuples([figure_of(name) for name in found.shown])
+    empty = found.frame[found.frame["value"].isna()]
+    rows = empty[pd.MultiIndex.from_frame(empty[["kpi", "group"]]).isin(shown)]
+    return [label(kpi, group) for kpi, group in rows[["kpi", "group"]].drop_duplicates().to_numpy()]
+
+
+def _again(found: StudyResults, bases: list[Scenario]) -> Iterator[Html]:
+    install = f"pip install support-desk-twin=={found.manifest.get('versions', {}).get('twin', '')}"
+    files = [_file(name) for name in (*(base.name for base in bases), found.name)]
+    steps = [
+        html(["Install the same version: ", tag("code", install), "."]),
+        html(["Save what is above, as run, as ", tag("code", " ".join(files)), "."]),
+        html("Run it; results do not depend on the number of workers."),
+    ]
+    yield tag("ol", [tag("li", step) for step in steps])
+    name = f'"{files[-1]}"' if " " in files[-1] else files[-1]
+    yield tag("pre", tag("code", f"twin study {name}"), tabindex="0", role="region",
+              aria_label="Command")  # fmt: skip
+    versions = found.manifest.get("versions", {})
+    rows = [
+        ["seed", str(bases[0].seed)],
+        ["commit", str(found.manifest.get("commit") or "not from a checkout")],
+        ["versions", ", ".join(f"{key} {value}" for key, value in versions.items())],
+    ]
+    yield table(["what", "value"], rows, "What the study rests on")

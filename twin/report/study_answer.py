@@ -1,0 +1,199 @@
+"""The answer of a study in three sentences, drawn from its points and their intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from twin.comparison import interval
+from twin.display import label, short_names
+from twin.kpis import kpi_table
+from twin.report.answer import WEIGHT
+from twin.studies.file import figure_of
+from twin.studies.sensitivity import crossings, effects
+from twin.wording import amount, with_interval
+
+if TYPE_CHECKING:
+    from twin.studies.results import StudyResults
+
+_SENTENCES = 3
+# More settings than these are not named in a sentence.
+_NAMED = 4
+
+
+def answer(found: StudyResults) -> list[str]:
+    """Three sentences: whether targets or limits are met and where, the ends, what moves them."""
+    summary = found.summary()
+    last = _moved(found)
+    told = [*_targets(found, summary), *_limits(found), *_ends(found, summary)]
+    return [capital(text) for text in (*told[: _SENTENCES - len(last)], *last)]
+
+
+def capital(text: str) -> str:
+    """Text that begins a sentence."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def at(factors: Mapping[str, Any]) -> str:
+    """Levels of factors in words, as "model small, scale 1.5"."""
+    short = short_names(list(factors))
+    return ", ".join(f"{short[name]} {level(value)}" for name, value in factors.items())
+
+
+def level(value: Any) -> str:
+    """A level of a factor."""
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.4g}"
+    return str(value)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _rows(summary: pd.DataFrame, name: str) -> pd.DataFrame:
+    kpi, group = figure_of(name)
+    rows = summary[(summary["kpi"] == kpi) & (summary["group"] == group)]
+    return rows[rows["value"].notna()].set_index("point")
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    return with_interval(row["value"], row["half_width"], row["unit"])
+
+
+def _targets(found: StudyResults, summary: pd.DataFrame) -> Iterator[str]:
+    plan = found.manifest.get("study_as_run", {})
+    targets = plan.get("targets", {})
+    if not targets:
+        return
+    points = pd.Index(found.points["point"])
+    met, sure = (pd.Series(True, index=points) for _ in range(2))
+    words = []
+    for name, target in targets.items():
+        rows = _rows(summary, name).reindex(points)
+        unit = str(rows["unit"].dropna().iloc[0]) if rows["unit"].notna().any() else ""
+        if (least := target.get("at_least")) is not None:
+            met, sure = met & (rows["value"] >= least), sure & (rows["low"] >= least)
+            words.append(f"{_name(name)} at least {amount(least, unit)}")
+        else:
+            most = target["at_most"]
+            met, sure = met & (rows["value"] <= most), sure & (rows["high"] <= most)
+            words.append(f"{_name(name)} at most {amount(most, unit)}")
+    wanted = "every target" if len(words) > 1 else "the target"
+    start = f"{int(met.sum())} of {len(points)} points meet {wanted} ({', '.join(words)})"
+    doubtless = "all" if sure.sum() == met.sum() else str(int(sure.sum()))
+    yield f"{start}; for {doubtless} of them the intervals leave no doubt."
+    cost = _rows(summary, plan.get("minimise", "cost_per_resolution"))
+    name = _name(plan.get("minimise", "cost_per_resolution"))
+    good = cost[cost.index.isin(points[met])]
+    if not len(good):
+        yield f"So none can be called the best by {name}."
+        return
+    best = _records(good.loc[[good["value"].idxmin()]])[0]
+    where = at({factor: best[factor] for factor in found.factors})
+    yield f"Of those that do, {name} is lowest with {where}: {_said(best)}."
+
+
+def _name(name: str) -> str:
+    return label(*figure_of(name))
+
+
+def _limits(found: StudyResults) -> Iterator[str]:
+    units = dict(zip(found.frame["kpi"], found.frame["unit"], strict=True))
+    for one in found.crossings:
+        where = crossings(found, one["kpi"], one["along"], one["limit"])
+        limit = amount(one["limit"], units.get(figure_of(one["kpi"])[0], ""))
+        yield _crossed(where, found, one, f"{_name(one['kpi'])}", limit)
+
+
+def _crossed(
+    where: pd.DataFrame, found: StudyResults, one: Mapping[str, Any], name: str, limit: str
+) -> str:
+    short = short_names(list(found.factors))[one["along"]]
+    others = [factor for factor in found.factors if factor != one["along"]]
+    crossed = _records(where[where["status"] == "crossed"].sort_values("at"))
+
+    def place(row: Mapping[str, Any]) -> str:
+        with_what = f" with {at({f: row[f] for f in others})}" if others else ""
+        return f"at {row['at']:.3g}{with_what}"
+
+    if not crossed:
+        stays = " and ".join(f"{s} {limit}" for s in dict.fromkeys(where["status"]))
+        return f"along {short}, {name} does not cross {limit}: it is {stays}."
+    if len(where) == 1:
+        return f"along {short}, {name} crosses {limit} {place(crossed[0])}."
+    of = " and ".join(short_names(list(found.factors))[factor] for factor in others)
+    text = f"along {short}, {name} crosses {limit} for {len(crossed)} of {len(where)} settings of "
+    ends = [f"{crossed[k]['at']:.3g}" for k in (0, -1)]
+    if len(crossed) > 1 and ends[0] == ends[1]:
+        text += f"{of}, at about {ends[0]} in each"
+        if len(crossed) <= _NAMED:
+            text += f" ({'; '.join(at({f: row[f] for f in others}) for row in crossed)})"
+    else:
+        text += f"{of}: first {place(crossed[0])}"
+        text += f", last {place(crossed[-1])}" if len(crossed) > 1 else ""
+    rest = where.loc[where["status"] != "crossed", "status"].value_counts()
+    stays = ", ".join(f"{status} for {count}" for status, count in rest.items())
+    return f"{text}; it is {stays}." if stays else f"{text}."
+
+
+def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
+    """For each figure where it is best and worst, first what tells most for a decision."""
+    better = kpi_table().set_index("kpi")["better"]
+    limited = {one["kpi"] for one in found.crossings}
+    told: list[tuple[bool, int, str, str]] = []
+    for name in found.shown:
+        rows = _rows(summary, name)
+        if name in limited or len(rows) < 2:
+            continue
+        way = str(better[figure_of(name)[0]])
+        lowest, highest = (
+            _records(rows.loc[[k]])[0] for k in (rows["value"].idxmin(), rows["value"].idxmax())
+        )
+        if lowest["value"] == highest["value"]:
+            text = f"{_name(name)} is {_said(lowest)} at every point."
+            told.append((True, weight(name), text, ""))
+            continue
+        first, second = (lowest, highest) if way == "lower" else (highest, lowest)
+        words = ("highest", "lowest") if not way else ("best", "worst")
+        places = [at({f: row[f] for f in found.factors}) for row in (first, second)]
+        apart = bool(lowest["high"] < highest["low"])
+        text = (
+            f"{_name(name)} is {words[0]} with {places[0]} ({_said(first)}) and {words[1]} with "
+            f"{places[1]} ({_said(second)}){'' if apart else ', but their intervals overlap'}."
+        )
+        told.append((not apart, weight(name), text, places[0]))
+    # What luck does not explain comes first, then what decisions go by.
+    told.sort()
+    # A second figure that is best elsewhere shows the price of the first.
+    told[1:] = sorted(told[1:], key=lambda one: (one[0], one[3] == told[0][3], one[1]))
+    return [text for _, _, text, _ in told]
+
+
+def weight(name: str) -> int:
+    """Place of a figure among those that decisions go by; the same for all others."""
+    kpi, _ = figure_of(name)
+    return WEIGHT.index(kpi) if kpi in WEIGHT else len(WEIGHT)
+
+
+def _moved(found: StudyResults) -> list[str]:
+    """Which of several factors moves a figure most, by the linear regression of `twin.effects`."""
+    limited = [one["kpi"] for one in found.crossings]
+    limited += found.manifest.get("study_as_run", {}).get("targets", {})
+    name = limited[0] if limited else min(found.shown, key=weight)
+    table = effects(found, [name])
+    # Only what luck does not explain.
+    table = table[(table["low"] > 0) | (table["high"] < 0)]
+    if not len(table) or sum(found.points[f].nunique() > 1 for f in found.factors) < 2:
+        return []
+    row = _records(table.loc[[table["standardised"].abs().idxmax()]])[0]
+    short = short_names(list(found.factors))[row["factor"]]
+    change = interval(row | {"difference": row["effect"]})
+    if row["level"]:
+        text = f"with {row['level']} it differs from the mean of all levels by {change}"
+    else:
+        text = f"from its smallest to its largest level by {change}"
+    return [f"What moves {_name(name)} most is {short}: {text}."]
