@@ -280,10 +280,10 @@ def test_a_second_model_stands_in(open_desk):
 
 
 def test_a_slow_provider_is_given_up_and_others_are_served(open_desk):
-    desk = open_desk(timeout_s=0.5)
+    desk = open_desk(timeout_s=2.0)
     desk.assistant.hold.clear()
     box, thread = in_thread(desk.file)
-    within(2, lambda: desk.assistant.asked)
+    within(20, lambda: desk.assistant.asked)
     # Meanwhile everything else works.
     assert desk.client.get("/health").status_code == 200
     (waiting,) = desk.client.get("/tickets").get_json()["tickets"]
@@ -299,7 +299,7 @@ def test_places_at_the_assistant_are_bounded(open_desk):
     desk = open_desk(timeout_s=0.4, changes={"provider": {"concurrency": 1}})
     desk.assistant.hold.clear()
     box, thread = in_thread(desk.file)
-    within(2, lambda: desk.assistant.asked)
+    within(20, lambda: desk.assistant.asked)
     # It has no place for the second, which is told so in time.
     assert desk.file().status_code == 504
     thread.join()
@@ -308,14 +308,14 @@ def test_places_at_the_assistant_are_bounded(open_desk):
     rows = desk.store.calls()
     assert sum(row["started_at"] is None for row in rows) == 1
     desk.assistant.hold.set()
-    within(2, lambda: desk.file().status_code == 200)
+    within(20, lambda: desk.file().status_code == 200)
 
 
 def test_too_many_tickets_at_once_are_turned_away(open_desk):
     desk = open_desk(settings=Settings(rate=0, places=1))
     desk.assistant.hold.clear()
     _, thread = in_thread(desk.file)
-    within(2, lambda: desk.assistant.asked)
+    within(20, lambda: desk.assistant.asked)
     answer = desk.file()
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
@@ -344,7 +344,7 @@ def test_the_same_key_while_it_is_being_answered(small):
     key = {"Idempotency-Key": "k1"}
     small.assistant.hold.clear()
     box, thread = in_thread(lambda: small.file(headers=key))
-    within(2, lambda: small.assistant.asked)
+    within(20, lambda: small.assistant.asked)
     answer = small.file(headers=key)
     assert answer.status_code == 409
     assert "Retry-After" in answer.headers
@@ -364,6 +364,45 @@ def test_a_ticket_that_a_dead_desk_left_is_answered_on_retry(small):
     assert small.file("payment", headers=key).status_code == 409
     small.store.release_all()
     assert small.file("payment", headers=key).get_json()["category"] == "Payment"
+
+
+def test_a_clock_that_is_set_back_neither_holds_tickets_nor_makes_times_negative(
+    small, monkeypatch
+):
+    asked = small.assistant
+    real, back = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: real() - back[0])
+    key = {"Idempotency-Key": "k1"}
+    values = {
+        "key": "client:k1", "received_at": real(), "description": "payment",
+        "priority": "normal", "model": MODEL, "use_rag": True, "held_until": real() + 60,
+    }  # fmt: skip
+    small.store.receive(values)
+    back[0] = 3600.0
+    # The desk that held it died, and the clock says that this is an hour ahead.
+    said = small.file("payment", headers=key).get_json()
+    assert (said["status"], said["latency_s"]) == ("Resolved", 0)
+
+    # Set back in the midst of an answer.
+    back[0] = 0.0
+    asked.hold.clear()
+    box, thread = in_thread(lambda: small.file("login"))
+    within(20, lambda: len(asked.asked) == 3)
+    time.sleep(0.05)
+    back[0] = 3600.0
+    asked.hold.set()
+    thread.join()
+    assert 0.05 <= box[0].get_json()["latency_s"] < 60
+    # Newest first: the two calls of the second ticket, then those of the first.
+    for row in small.store.calls():
+        assert row["asked_at"] <= row["started_at"] <= row["ended_at"]
+        assert 0 <= row["latency_s"] < 60
+    back[0] = 0.0
+    small.file("unsure")
+    back[0] = 3600.0
+    assert small.change(3, status="In Progress").status_code == 200
+    assert small.change(3, status="Resolved", response="Yes.").status_code == 200
+    assert small.ticket(3)["responded_at"] == small.ticket(3)["received_at"]
 
 
 def test_the_same_key_counts_feedback_once(small):
@@ -430,7 +469,7 @@ def test_health_says_who_answers(small):
     said = small.client.get("/health").get_json()
     assert said["status"] == "ok"
     assert said["backend"] == "embedded"
-    assert "No key is set" in said["note"]
+    assert "No key is in use" in said["note"]
 
 
 def test_health_says_when_the_store_is_gone(small, monkeypatch):

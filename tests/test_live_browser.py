@@ -160,7 +160,7 @@ def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
         visitor = Visitor(browser)
         visitor.go(url)
         visitor.sees("How can we help?")
-        visitor.sees("No key is set")
+        visitor.sees("No key is in use")
 
         # With articles, and rated.
         visitor.type("textarea", "login issue")

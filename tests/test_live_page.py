@@ -142,8 +142,8 @@ def test_model_and_retrieval_are_the_customers_choice(desk):
 
 
 def test_the_page_says_who_answers(desk):
-    desk.note = "No key is set."
-    assert texts(draw("page_desk").info) == [r"No key is set\."]
+    desk.note = "No key is in use."
+    assert texts(draw("page_desk").info) == [r"No key is in use\."]
 
 
 def test_an_empty_description_is_not_sent(desk):
@@ -287,6 +287,24 @@ def test_the_queue_shows_what_is_most_pressing_first(desk):
     assert "received 2 h ago" in " ".join(texts(app.caption))
 
 
+def test_the_status_that_is_looked_at_is_in_the_address(desk):
+    desk.add()
+    for _ in range(2):
+        desk.add(status="Resolved", response="Done.")
+    app = draw("page_queue")
+    assert app.query_params["status"] == "Escalated"
+    app.pills[0].set_value("Resolved")
+    whole(app.run())
+    assert app.query_params["status"] == "Resolved"
+    # More of them, as after a reload or while somebody works.
+    desk.add(status="Resolved", response="Done.")
+    app = draw("page_queue", status="Resolved")
+    assert app.pills[0].value == "Resolved"
+    assert len(app.expander) == 3
+    for gone in ("Closed", "<b>", ""):
+        assert draw("page_queue", status=gone).pills[0].value == "Escalated"
+
+
 def test_an_agent_approves_a_draft_as_it_is_or_mended(desk):
     desk.add(draft="Do this.", status="Pending Review")
     app = draw("page_queue")
@@ -372,7 +390,7 @@ def test_a_what_if_is_played_and_compared_and_saved(folders):
     assert [s.label for s in app.slider] == ["Load", "Agents more or less: all"]
     slider(app, "Load").set_value(2.0)
     slider(app, "Agents more or less: all").set_value(1)
-    app.number_input[0].set_value(3)
+    app.number_input[0].set_value(8)
     app = press(app, "Run")
     assert [h.value for h in app.subheader] == [r"baseline what\-if against baseline"]
     table = html_of(app)
@@ -452,7 +470,9 @@ def test_results_are_found_compared_and_reported(folders):
     press(app, "Run")
     broken = folders[1] / "odd" / "20990101T000000Z-0"
     broken.mkdir(parents=True)
-    (broken / "manifest.json").write_text(json.dumps({"scenario": NASTY, "status": "running"}))
+    (broken / "manifest.json").write_text(
+        json.dumps({"scenario": NASTY, "status": "running", "scenario_as_run": {}})
+    )
     (folders[1] / "odd" / "none").mkdir()
     (folders[1] / "odd" / "none" / "manifest.json").write_text("{")
     app = draw("page_results")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.test_live_kill import check
 from twin.live.database import StoreError
 from twin.live.history import read_history
 from twin.live.store import KeyReused, Store
+from twin.live.tables import VERSION
 
 pytest.importorskip("psycopg")
 
@@ -136,6 +138,25 @@ def test_a_desk_runs_on_it(database, tmp_path):
     small.desk.tidy()
     assert len(read_history(small.store).tickets) == 2
     small.store.close()
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_many_who_open_it_at_once_make_it_or_bring_it_up_once(database, old):
+    if old:
+        first = Store(database)
+        with first.database.writing() as connection:
+            for column in ("category", "confidence"):
+                connection.exec_driver_sql(f"ALTER TABLE calls DROP COLUMN {column}")
+            connection.exec_driver_sql("UPDATE schema_version SET version = 1")
+        first.close()
+    with ThreadPoolExecutor(8) as pool:
+        stores = list(pool.map(Store, [database] * 8))
+    for store in stores:
+        assert store.calls() == []
+        with store.database.reading() as connection:
+            found = connection.exec_driver_sql("SELECT version FROM schema_version").all()
+        assert found == [(VERSION,)]
+        store.close()
 
 
 def test_a_database_that_goes_away_and_comes_back(cluster, database, tmp_path):

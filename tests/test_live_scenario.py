@@ -1,14 +1,17 @@
 """From the live desk's history to a scenario: what went in is what the twin plays."""
 
+import heapq
 import json
 import os
 import random
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from sqlalchemy import insert
 from typer.testing import CliRunner
 
 import twin
@@ -16,6 +19,7 @@ from tests.live_desk import MODEL, Small
 from tests.live_server import ROOT, environment, scenario_file, served
 from twin.cli.app import app
 from twin.faults import ScenarioError
+from twin.live import tables
 from twin.live.history import read_history, sample_of
 from twin.live.scenario import hourly_rates, write_scenario
 from twin.live.store import Store
@@ -129,16 +133,33 @@ def test_a_fortnight_becomes_a_scenario(small, tmp_path):
     lessons = json.loads((tmp_path / "measured-feedback.json").read_text(encoding="utf-8"))
     assert len(lessons) == 160
     assert str(tmp_path) not in out.read_text(encoding="utf-8")
-    # What was learned live is what a desk that learns starts from.
-    learning = {"assistant.backend": "embedded", "assistant.learning.mode": "examples"}
-    assert twin.load(out, learning).assistant.learning.feedback == str(
-        tmp_path / "measured-feedback.json"
-    )
-
     results = twin.run(desk, replications=2, out=tmp_path / "results")
     kpis = results.summary().set_index(["kpi", "group"])["value"]
     assert results.failures.empty
     assert kpis["escalation_rate", ""] > 0.15
+
+
+def test_the_simulation_starts_from_what_was_learned_live(small, tmp_path):
+    for _ in range(40):
+        good = small.file("I cannot log into my account.").get_json()["ticket_id"]
+        bad = small.file("Login: the page says nothing at all").get_json()["ticket_id"]
+        for number, rating in ((good, 5), (bad, 1)):
+            body = {"description": small.ticket(number)["description"], "model": MODEL}
+            body |= {"rating": rating, "ticket_id": number}
+            assert small.client.post("/submit_feedback", json=body).status_code == 200
+    out = tmp_path / "measured.toml"
+    write_scenario(read_history(small.store), out)
+    changes = {
+        "assistant.backend": "embedded", "assistant.learning.mode": "examples",
+        "assistant.learning.every": "1h", "arrivals.scale": 0.01, "horizon": "3h",
+        # Nobody rates in the simulation: whatever is learned there comes from here.
+        "customers.survey_rate": 0.0,
+    }  # fmt: skip
+    desk = twin.load(out, changes)
+    learned = twin.run(desk, 1, out=tmp_path / "results").table("learning")
+    assert len(learned) > 0
+    without = desk.vary({"assistant.learning.feedback": None})
+    assert twin.run(without, 1, out=tmp_path / "results").table("learning").empty
 
 
 def test_response_times_are_as_measured(small, tmp_path):
@@ -165,11 +186,97 @@ def test_ratings_are_as_measured(small, tmp_path):
     out = tmp_path / "measured.toml"
     notes = write_scenario(read_history(small.store), out)
     assert any("600 ratings" in note for note in notes)
-    # Live ratings are of the first answer; the twin's are of the last, so here nobody comes back.
-    changes = {"assistant.confidence_threshold": 0, "customers.reopen_rate": 0}
+    # Live ratings are of the first answer; the twin's are of the last. Here nobody comes back.
+    changes = {"assistant.confidence_threshold": 0}
+    assert twin.load(out).customers.reopen_rate == 0
     results = twin.run(twin.load(out, changes), replications=2, out=tmp_path / "results")
     kpis = results.summary().set_index(["kpi", "group"])["value"]
     assert kpis["rating_mean", ""] == pytest.approx(np.mean(ratings), abs=0.2)
+
+
+def test_as_many_come_back_as_did(small, tmp_path):
+    reopened = 0
+    for k in range(400):
+        number = answered(small.store, MONDAY + 900 * k)
+        if k % 5 == 0:
+            row = small.store.ticket(number)
+            at = row["resolved_at"] + 3600
+            row = small.store.move(row, [("Reopened", at, "customer")], {"reopens": 1})
+            row = small.store.move(row, [("In Progress", at + 60, "agent")], {})
+            small.store.move(row, [("Resolved", at + 90, "agent")], {"resolved_by": "agent"})
+            reopened += 1
+    out = tmp_path / "measured.toml"
+    notes = write_scenario(read_history(small.store), out)
+    assert any(note.startswith(f"{reopened} of 400 answered") for note in notes)
+    changes = {"assistant.confidence_threshold": 0, "customers.max_reopens": 1}
+    results = twin.run(twin.load(out, changes), replications=2, out=tmp_path / "results")
+    tickets = results.table("tickets")
+    ended = tickets[tickets["resolved_s"].notna()]
+    assert (ended["reopens"] > 0).mean() == pytest.approx(0.2, abs=0.03)
+
+
+def test_minutes_do_not_say_who_comes_back_later(small, tmp_path):
+    for k in range(60):
+        answered(small.store, MONDAY + 10 * k)
+    out = tmp_path / "measured.toml"
+    notes = write_scenario(read_history(small.store), out)
+    assert any("too short to see how many customers come back" in note for note in notes)
+    assert twin.load(out).customers.reopen_rate == 0
+
+
+def queue(store, rho, number):
+    """A model with one place, as it would be seen live: calls first come first served.
+
+    Lengths of calls are drawn apart, as the twin does; tickets come at random.
+    """
+    rng = np.random.default_rng(5)
+    length = [rng.lognormal(np.log(median), 0.3, number) for median in (0.9, 1.1)]
+    rate = rho / sum(column.mean() for column in length)
+    arrival = MONDAY + np.cumsum(rng.exponential(1 / rate, number))
+    waiting = [(at, k, 0) for k, at in enumerate(arrival)]
+    heapq.heapify(waiting)
+    free, spans = 0.0, [[], []]
+    while waiting:
+        asked, k, step = heapq.heappop(waiting)
+        began = max(asked, free)
+        free = began + length[step][k]
+        spans[step].append((k, asked, began, free))
+        if step == 0:
+            heapq.heappush(waiting, (free, k, 1))
+    done = {k: end for k, _, _, end in spans[1]}
+    common = {"digest": "", "origin": "live", "priority": "normal", "model": MODEL}
+    common |= {"use_rag": False, "status": "Resolved", "category": "Login", "articles": "[]"}
+    common |= {"resolved_by": "assistant", "reopens": 0, "prompt_version": "1"}
+    rows = [
+        {"id": k + 1, "received_at": at, "description": f"{k}", "responded_at": done[k],
+         "resolved_at": done[k], **common}
+        for k, at in enumerate(arrival)
+    ]  # fmt: skip
+    calls = [
+        call(name, asked, end - began, ticket_id=k + 1, started_at=began, ended_at=end,
+             backend="groq", confidence=0.9)
+        for name, column in zip(("categorize", "respond"), spans, strict=True)
+        for k, asked, began, end in column
+    ]  # fmt: skip
+    with store.database.writing() as connection:
+        connection.execute(insert(tables.tickets), rows)
+        connection.execute(insert(tables.calls), calls)
+
+
+@pytest.mark.parametrize("rho", [0.1, 0.4])
+def test_waits_for_a_place_are_as_they_were(tmp_path, rho):
+    small = Small(
+        tmp_path, retrieval=False, confidence_threshold=0.0, review_categories=[],
+        changes={"provider": {"plan": "unlimited", "concurrency": 1}, "agents": {}},
+    )  # fmt: skip
+    queue(small.store, rho, 6000)
+    history = read_history(small.store)
+    small.store.close()
+    write_scenario(history, tmp_path / "measured.toml")
+    results = twin.run(twin.load(tmp_path / "measured.toml"), 2, out=tmp_path / "results")
+    kpis = results.summary().set_index(["kpi", "group"])["value"]
+    found = [kpis["first_response_median", ""], kpis["first_response_p90", ""]]
+    assert found == pytest.approx(list(np.quantile(history.response_s, [0.5, 0.9])), rel=0.06)
 
 
 def test_the_trace_plays_the_tickets_that_came(small, tmp_path):
@@ -273,47 +380,66 @@ def test_on_the_command_line(small, tmp_path, monkeypatch):
 
 # The proof: minutes that it had not seen
 
-MINUTES = float(os.environ.get("TWIN_LIVE_MINUTES", "8"))
+# In all. One in three is seen, so that a machine that is slower for a while is so in both parts;
+# the unseen minutes are more, as theirs is most of the chance in it.
+MINUTES = int(os.environ.get("TWIN_LIVE_MINUTES", "24"))
+SEEN_IN = 3
+# Share of the time that the model is busy: more makes quantiles of few hundred tickets chancy.
+BUSY = 0.2
 
 
-def drive(server, rate, seconds, texts, seed):
-    """Tickets at random moments, whatever becomes of the ones before."""
+def drive(server, number, seconds, texts, seed):
+    """So many tickets at random moments, whatever becomes of the ones before."""
     rng = random.Random(seed)
-    threads = []
-    until = time.monotonic() + seconds
-    at = time.monotonic()
-    while (at := at + rng.expovariate(rate)) < until:
-        time.sleep(max(at - time.monotonic(), 0))
+    began, threads = time.monotonic(), []
+    for at in sorted(rng.uniform(0, seconds) for _ in range(number)):
+        time.sleep(max(began + at - time.monotonic(), 0))
         body = {"description": rng.choice(texts)}
         thread = threading.Thread(
             target=server.ask, args=("POST", "/process_ticket", body), kwargs={"timeout": 120}
         )
         thread.start()
         threads.append(thread)
-    time.sleep(max(until - time.monotonic(), 0))
+    time.sleep(max(began + seconds - time.monotonic(), 0))
     for thread in threads:
         thread.join()
 
 
-def predict(folder, database, server, rate, seconds, texts):
-    """First response times that the twin predicts, and those of minutes it had not seen."""
-    drive(server, rate, seconds, texts, seed=1)
-    middle = time.time()
-    drive(server, rate, seconds, texts, seed=2)
-    store = Store(database)
-    seen = read_history(store, middle - seconds, middle)
-    unseen = read_history(store, middle, middle + seconds).response_s
+def alone(server, texts):
+    """Median time of a ticket that meets no other; seconds."""
+    times = []
+    for text in texts:
+        began = time.monotonic()
+        server.ask("POST", "/process_ticket", {"description": text}, timeout=120)
+        times.append(time.monotonic() - began)
+    return float(np.median(times))
+
+
+def split(history):
+    """The minutes of a history that are seen, and the others."""
+    parts = []
+    for seen in (True, False):
+        minutes = {k for k in range(MINUTES) if (k % SEEN_IN == 0) == seen}
+        tickets = [
+            t for t in history.tickets if int((t["received_at"] - history.began) // 60) in minutes
+        ]
+        here = {t["id"] for t in tickets}
+        calls = [c for c in history.calls if c["ticket_id"] in here]
+        ended = history.began + 60 * len(minutes)
+        parts.append(replace(history, tickets=tickets, calls=calls, ended=ended))
+    return parts
+
+
+def quantiles(response_s):
+    return [float(level) for level in np.quantile(response_s, [0.5, 0.9])]
+
+
+def predicted(folder, seen):
+    """Median and p90 of first response times of the twin of a history."""
     write_scenario(seen, folder / "measured.toml")
-    store.close()
     results = twin.run(twin.load(folder / "measured.toml"), replications=3, out=folder / "results")
     kpis = results.summary().set_index(["kpi", "group"])["value"]
-    predicted = kpis["first_response_median", ""], kpis["first_response_p90", ""]
-    return (
-        predicted,
-        np.quantile(unseen, [0.5, 0.9]),
-        len(unseen),
-        np.quantile(seen.response_s, [0.5, 0.9]),
-    )
+    return [float(kpis[f"first_response_{name}", ""]) for name in ("median", "p90")]
 
 
 @pytest.mark.slow
@@ -330,7 +456,7 @@ def test_the_twin_of_a_local_model_predicts_minutes_it_had_not_seen(tmp_path, ca
         pytest.skip(str(error))
     from twin.corpus import load_corpus
 
-    # Short prompts and answers: enough tickets for quantiles in a few minutes.
+    # Short answers, and prompts whose beginning is kept: enough tickets for quantiles in minutes.
     limits = {"categorize": 40, "respond": 20}
     scenario = scenario_file(
         tmp_path, model=DEFAULT_MODEL, retrieval=False, confidence_threshold=0.0,
@@ -338,19 +464,24 @@ def test_the_twin_of_a_local_model_predicts_minutes_it_had_not_seen(tmp_path, ca
     )  # fmt: skip
     texts = load_corpus(str(ROOT / "scenarios" / "corpus" / "tickets.csv")).texts
     database = str(tmp_path / "desk.sqlite")
-    with serve_model() as url:
+    seconds = MINUTES * 60
+    with serve_model(prompt_cache=True) as url:
         env = environment() | {"GROQ_BASE_URL": url, "GROQ_API_KEY": "local"}
         more = ("provider.concurrency=1", "provider.retries=0", "agents={}")
         options = ["--backend", "groq", "--timeout", "100"]
         options += [word for change in more for word in ("--set", change)]
         with served(tmp_path, database, *options, scenario=scenario, env=env) as server:
-            began = time.monotonic()
-            for text in texts[:10]:
-                server.ask("POST", "/process_ticket", {"description": text}, timeout=120)
-            alone_s = (time.monotonic() - began) / 10
-            found = predict(tmp_path, database, server, 0.3 / alone_s, MINUTES * 60, texts)
-    predicted, measured, number, seen = found
+            alone_s = alone(server, texts[:15])
+            began = time.time()
+            drive(server, round(BUSY * seconds / alone_s), seconds, texts, seed=1)
+    store = Store(database)
+    seen, unseen = split(read_history(store, began, began + seconds))
+    store.close()
+    twins, measured = predicted(tmp_path, seen), quantiles(unseen.response_s)
     with capsys.disabled():
-        print(f"\na ticket alone {alone_s:.3f} s; {number} tickets unseen; p50 and p90: twin "
-              f"{predicted}, unseen {measured}, seen {seen}")  # fmt: skip
-    assert predicted == pytest.approx(measured, rel=0.15)
+        print(
+            f"\na ticket alone {alone_s:.2f} s; p50 and p90 of first response: seen "
+            f"{quantiles(seen.response_s)} ({len(seen.tickets)} tickets), twin {twins}, unseen "
+            f"{measured} ({len(unseen.tickets)} tickets)"
+        )
+    assert twins == pytest.approx(measured, rel=0.15)

@@ -15,9 +15,11 @@ from tests.live_server import environment, free_port, scenario_file
 from twin.assistant.errors import NoKey
 from twin.cli.app import app
 from twin.faults import ScenarioError
-from twin.live import serve
+from twin.live import serve, server
+from twin.live.database import StoreError
 from twin.live.serve import Part, ServeError, check_port
 from twin.live.server import choose_backend, find_token, is_loopback
+from twin.live.store import Store
 from twin.scenario_file import load
 
 TOKEN = "a-token-of-enough-characters"
@@ -88,11 +90,12 @@ class Command:
 def test_it_says_where_it_is_and_stops_cleanly(tmp_path):
     command = Command(tmp_path, "--no-page")
     assert command.lines(1) == [f"backend: http://127.0.0.1:{command.port}"]
+    assert (tmp_path / "desk.sqlite").exists()
     status, said = command.get("/health")
     assert (status, said["backend"]) == (200, "embedded")
     code, _, err = command.end(signal.SIGINT)
     assert code == 0
-    assert "no key is set" in err
+    assert "no key is in use" in err
     assert err.strip().endswith("stopped")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", command.port), timeout=5)
@@ -126,6 +129,15 @@ def test_a_port_in_use_is_named_with_the_option_that_helps(tmp_path):
     assert f"port {port} of 127.0.0.1" in result.stderr
     assert "--port" in result.stderr
     assert not (tmp_path / "desk.sqlite").exists()
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_two_parts_do_not_share_a_port():
+    port = free_port()
+    parts = [part("backend", SMALL_PAGE, port), part("page", SMALL_PAGE, port)]
+    with pytest.raises(ServeError, match=f"port {port} is asked for twice.* the page with --port"):
+        serve.serve(parts, {}, print)
 
 
 @pytest.mark.network
@@ -241,6 +253,23 @@ def test_the_backend_is_groq_where_there_is_a_key(monkeypatch, tmp_path):
     monkeypatch.setenv("GROQ_API_KEY", "a-key")
     assert choose_backend(desk).assistant.backend == "groq"
     assert choose_backend(desk, "embedded").assistant.backend == "embedded"
+
+
+def test_a_store_that_cannot_be_written_to_is_said_without_a_traceback(
+    tmp_path, monkeypatch, capsys
+):
+    def refuse(*_):
+        raise StoreError("attempt to write a readonly database")
+
+    monkeypatch.setattr(Store, "release_all", refuse)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    words = ["server", "--scenario", str(scenario_file(tmp_path)), "--backend", "embedded"]
+    monkeypatch.setattr(sys, "argv", [*words, "--database", str(tmp_path / "desk.sqlite")])
+    with pytest.raises(SystemExit) as ended:
+        server.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said == "the store cannot be written to: attempt to write a readonly database\n"
 
 
 def test_feedback_on_the_command_line(tmp_path, monkeypatch):

@@ -1,10 +1,13 @@
 """The live desk's store: what is acknowledged is there, once, whatever else happens."""
 
+import errno
 import json
 import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
+from sqlalchemy import inspect
 
 from twin.faults import ScenarioError
 from twin.live import exchange, tables
@@ -12,6 +15,8 @@ from twin.live.database import StoreError, StoreFull, StoreUnusable
 from twin.live.statuses import NotAllowed
 from twin.live.store import KeyReused, Store
 
+# As the first program of this kind made it, with a ticket, its call and its rating.
+OLD = Path(__file__).parent / "data" / "store-1.sql"
 ENTRY = {"description": "I cannot log in", "model": "m", "rating": 5, "feedback": "Good"}
 TICKET = {
     "ticket_id": 1, "description": "I cannot log in", "category": "Login", "response": "Press it.",
@@ -162,6 +167,28 @@ def test_a_full_disk_is_told_apart_and_leaves_nothing(store):
     assert len(store.feedback()) == kept
 
 
+def test_a_file_is_imported_whole_or_not_at_all(store, tmp_path):
+    with store.database.reading() as connection:
+        used = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    with store.database.writing() as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count={used + 3}")
+    entries = [ENTRY | {"feedback": f"{k}" + "x" * 2000} for k in range(30)]
+    path = write(tmp_path / "feedback.json", entries)
+    tickets = write(tmp_path / "tickets.json", [TICKET | {"response": "x" * 4000}] * 30)
+    before = path.read_bytes()
+    with pytest.raises(StoreFull):
+        exchange.import_feedback(store, path)
+    with pytest.raises(StoreFull):
+        exchange.import_tickets(store, tickets)
+    assert store.feedback() == store.tickets() == []
+    assert path.read_bytes() == before
+    # With room again it is all there.
+    with store.database.writing() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=100000")
+    assert exchange.import_feedback(store, path) == (30, 0)
+    assert exchange.import_tickets(store, tickets) == (30, 0)
+
+
 def test_a_locked_store_is_told(store, tmp_path, monkeypatch):
     from twin.live import database
 
@@ -202,22 +229,62 @@ def test_a_file_that_is_no_database_is_left_as_it_was(tmp_path):
     assert path.read_bytes() == b"not a database at all" * 100
 
 
-def test_an_old_store_is_brought_up_by_its_steps_and_a_newer_one_refused(tmp_path, monkeypatch):
+def make(path, sql):
+    """A SQLite file from SQL, with nothing of ours involved."""
+    connection = sqlite3.connect(path)
+    connection.executescript(sql)
+    connection.close()
+    return path
+
+
+def test_a_store_of_version_1_is_brought_up_with_all_that_is_in_it(tmp_path):
+    path = make(tmp_path / "desk.sqlite", OLD.read_text(encoding="utf-8"))
+    for _ in range(2):
+        store = Store(str(path))
+        (call,) = store.calls()
+        assert (call["latency_s"], call["category"], call["confidence"]) == (0.5, None, None)
+        assert store.ticket(1)["response"] == "Press it."
+        assert [c["status"] for c in store.history(1)][-1] == "Resolved"
+        assert store.feedback()[0]["rating"] == 5
+        with store.database.reading() as connection:
+            found = connection.exec_driver_sql("SELECT version FROM schema_version").scalar_one()
+        assert found == tables.VERSION
+        store.close()
+
+
+def test_an_old_store_and_a_new_one_have_the_same_columns(tmp_path):
+    old = make(tmp_path / "old.sqlite", OLD.read_text(encoding="utf-8"))
+    columns = []
+    for path in (old, tmp_path / "new.sqlite"):
+        store = Store(str(path))
+        with store.database.reading() as connection:
+            columns.append(
+                {
+                    name: {column["name"] for column in inspect(connection).get_columns(name)}
+                    for name in tables.metadata.tables
+                }
+            )
+        store.close()
+    assert columns[0] == columns[1]
+
+
+def test_a_new_step_is_taken_once_and_a_newer_store_refused(tmp_path, monkeypatch):
     path = str(tmp_path / "desk.sqlite")
     Store(path).close()
+    newer = tables.VERSION + 1
 
     def add(connection):
         connection.exec_driver_sql("ALTER TABLE desks ADD COLUMN note TEXT")
 
-    monkeypatch.setattr(tables, "STEPS", (add,))
-    monkeypatch.setattr(tables, "VERSION", 2)
+    monkeypatch.setattr(tables, "STEPS", (*tables.STEPS, add))
+    monkeypatch.setattr(tables, "VERSION", newer)
     for _ in range(2):
         new = Store(path)
         with new.database.reading() as connection:
             assert connection.exec_driver_sql("SELECT note FROM desks").all() == []
         new.close()
     monkeypatch.undo()
-    with pytest.raises(StoreUnusable, match="version 2"):
+    with pytest.raises(StoreUnusable, match=f"version {newer}"):
         Store(path)
 
 
@@ -229,8 +296,8 @@ def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):
         connection.exec_driver_sql("ALTER TABLE desks ADD COLUMN note TEXT")
         connection.exec_driver_sql("ALTER TABLE nothing ADD COLUMN note TEXT")
 
-    monkeypatch.setattr(tables, "STEPS", (half,))
-    monkeypatch.setattr(tables, "VERSION", 2)
+    monkeypatch.setattr(tables, "STEPS", (*tables.STEPS, half))
+    monkeypatch.setattr(tables, "VERSION", tables.VERSION + 1)
     with pytest.raises(StoreUnusable):
         Store(path)
     monkeypatch.undo()
@@ -239,6 +306,34 @@ def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):
         columns = connection.exec_driver_sql("PRAGMA table_info(desks)").all()
     assert "note" not in {column[1] for column in columns}
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("CREATE TABLE tickets (id INTEGER, subject TEXT)", 'table "tickets" has no'),
+        ("CREATE TABLE schema_version (number INTEGER)", 'table "schema_version" has no version'),
+        ("CREATE TABLE schema_version (version INTEGER)", "version None"),
+        (
+            "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (0)",
+            "version 0",
+        ),
+        (
+            "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (1)",
+            "no such table: calls",
+        ),
+        (
+            "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (2)",
+            'table "desks" has no at, id, scenario: another program',
+        ),
+    ],
+)
+def test_a_database_of_another_program_is_refused_and_left_as_it_was(tmp_path, sql, words):
+    path = make(tmp_path / "desk.sqlite", sql)
+    before = path.read_bytes()
+    with pytest.raises(StoreUnusable, match=words):
+        Store(str(path))
+    assert path.read_bytes() == before
 
 
 def test_release_take_and_tidy(store):
@@ -305,6 +400,23 @@ def test_a_file_that_is_there_is_not_written_over(store, tmp_path):
     assert path.read_bytes() == before
     exchange.export_feedback(store, path, replace=True)
     assert json.loads(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("export", [exchange.export_feedback, exchange.export_tickets])
+def test_an_export_to_a_full_disk_names_its_file_and_leaves_it_as_it_was(
+    store, tmp_path, monkeypatch, export
+):
+    path = write(tmp_path / "out.json", [ENTRY])
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        export(store, path, replace=True)
+    assert error.value.filename == str(path)
+    assert json.loads(path.read_text(encoding="utf-8")) == [ENTRY]
+    assert not list(tmp_path.glob(".out*"))
 
 
 @pytest.mark.parametrize(

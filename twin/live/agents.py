@@ -8,6 +8,7 @@ from contextlib import suppress
 from twin.live.asking import Failed
 from twin.live.bodies import ChangeIn
 from twin.live.desk import Conflict, Desk
+from twin.live.moments import Watch
 from twin.live.statuses import check_path
 from twin.live.store import Row
 from twin.records import (
@@ -47,8 +48,10 @@ class Agents:
         NoSuchTicket, NotAllowed, Conflict, Unprocessable, StoreError
         """
         ticket = self._desk.ticket(ticket_id)
-        now = time.time()
-        if ticket["held_until"] is not None and ticket["held_until"] > now:
+        # Whatever was done to the clock, nothing is answered before it was asked.
+        now = max(time.time(), ticket["received_at"])
+        # What is held for longer than ever was held before a clock was set back.
+        if now < (ticket["held_until"] or 0.0) <= now + self._desk.lease_s:
             raise Conflict("the assistant is at work on this ticket")
         if body.category is not None and body.category not in self._desk.categories:
             raise Unprocessable(f"unknown category; there are: {', '.join(self._desk.categories)}")
@@ -98,7 +101,7 @@ class Agents:
         """An agent named the category: the assistant answers in it, as in the twin."""
         # Where that fails it is with the agents again, which its status says.
         with suppress(Failed):
-            self._desk.answer(ticket, from_scratch=False)
+            self._desk.answer(ticket, Watch(), from_scratch=False)
         return self._desk.ticket(ticket["id"])
 
 

@@ -287,8 +287,8 @@ def _about(app: Flask, desk: Desk, protected: bool) -> None:
         desk.store.ping()
         real = asker.backend == "groq"
         note = "" if real else (
-            "No key is set, so no language model answers: sentence embeddings find the category, "
-            "and the answer is made of the articles' own words (backend embedded)."
+            "No key is in use, so no language model answers: the desk looks for the help article "
+            "that fits best and answers in its words (backend embedded)."
         )  # fmt: skip
         return jsonify(
             {

@@ -30,6 +30,7 @@ from twin.assistant.protocol import (
     Written,
 )
 from twin.corpus import Corpus
+from twin.live.moments import Watch
 from twin.scenario import Scenario
 from twin.scenario_file import ScenarioError
 
@@ -179,12 +180,13 @@ class Asker:
         Failed
         """
         model = model or ticket["model"]
+        watch = Watch()
         row: dict[str, Any] = {
             "step": step,
             "backend": self.backend,
             "model": model,
             "prompt_version": "",
-            "asked_at": time.time(),
+            "asked_at": watch.now(),
             "started_at": None,
             "latency_s": None,
             "prompt_tokens": 0,
@@ -198,9 +200,9 @@ class Asker:
         }
         calls.append(row)
         try:
-            return self._within(step, ticket, category, model, deadline, row)
+            return self._within(step, ticket, category, model, deadline, row, watch)
         finally:
-            row["ended_at"] = time.time()
+            row["ended_at"] = watch.now()
             if row["outcome"] == OUTCOMES[OK] and self.backend != "groq":
                 # What `embedded` says is a catalogue model's; here it is this machine's own.
                 row["latency_s"] = row["ended_at"] - row["started_at"]
@@ -213,10 +215,11 @@ class Asker:
         model: str,
         deadline: float,
         row: dict[str, Any],
+        watch: Watch,
     ) -> Said:
         if not self._free.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
             raise Failed(504, "all places at the assistant stayed taken")
-        row["started_at"] = time.time()
+        row["started_at"] = watch.now()
         box: list[Answers | BaseException] = []
         done = threading.Event()
 

@@ -71,8 +71,11 @@ class Database:
         self._turn = threading.Lock() if self.is_file else nullcontext()
         try:
             self._engine = self._open(url)
-            with self.writing() as connection:
-                migrate(connection)
+            try:
+                self._make_ready()
+            except BaseException:
+                self.close()
+                raise
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise StoreUnusable(f'{error}: pip install "support-desk-twin[live]"') from None
         except WrongVersion as error:
@@ -106,6 +109,17 @@ class Database:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
+
+    def _make_ready(self) -> None:
+        with self.writing() as connection:
+            migrate(connection)
+        if self.is_file:
+            # Not before it is known to be ours: this, too, is written into the file.
+            raw = self._engine.raw_connection()
+            try:
+                raw.cursor().execute("PRAGMA journal_mode=WAL").close()
+            finally:
+                raw.close()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -141,7 +155,7 @@ class Database:
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     # Transactions begin where we say so, not where the driver thinks so.
     connection.isolation_level = None
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for setting in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {setting}")
 
 

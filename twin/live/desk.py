@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from twin.assistant.backends import build as build_backend
@@ -18,6 +19,7 @@ from twin.corpus import load_corpus
 from twin.demand import category_names
 from twin.live.asking import Asker, Build, Failed, Said
 from twin.live.bodies import FeedbackIn, TicketIn
+from twin.live.moments import Watch
 from twin.live.shapes import answered
 from twin.live.store import Change, Row, Store
 from twin.records import (
@@ -52,6 +54,22 @@ class NoSuchTicket(LookupError):
 
 class Conflict(RuntimeError):
     """Somebody else is at work on the ticket; try again."""
+
+
+@dataclass
+class _Work:
+    """What the assistant has done on a ticket so far; `deadline` is on `time.monotonic`."""
+
+    ticket: Row
+    watch: Watch
+    deadline: float
+    changes: list[Change] = field(default_factory=list)
+    values: Row = field(default_factory=lambda: {"held_until": None})
+    calls: list[Row] = field(default_factory=list)
+
+    def note(self, code: int) -> None:
+        """Note that the ticket has come to a status."""
+        self.changes.append((STATUSES[code], self.watch.now(), "assistant"))
 
 
 class Desk:
@@ -109,7 +127,8 @@ class Desk:
         model = body.model or self.scenario.assistant.model
         self.asker.check(model)
         use_rag = body.use_rag if body.use_rag is not None else self.scenario.assistant.retrieval
-        now = time.time()
+        watch = Watch()
+        now = watch.now()
         asks = self.scenario.assistant.role != "off"
         ticket, fresh = self.store.receive(
             {
@@ -127,7 +146,7 @@ class Desk:
                 raise Conflict("this ticket is being answered")
             fresh = True
         if asks and fresh:
-            return self.answer(ticket, from_scratch=True)
+            return self.answer(ticket, watch, from_scratch=True)
         return self.shown(ticket)
 
     def shown(self, ticket: Row) -> dict[str, Any]:
@@ -135,12 +154,14 @@ class Desk:
         waits = ticket["status"] == STATUSES[PENDING_REVIEW]
         return answered(ticket, FOR_REVIEW if waits else FOR_AGENTS, self.store.calls(ticket["id"]))
 
-    def answer(self, ticket: Row, from_scratch: bool) -> dict[str, Any]:
+    def answer(self, ticket: Row, watch: Watch, from_scratch: bool) -> dict[str, Any]:
         """Let the assistant work on a ticket that is held for it.
 
         Parameters
         ----------
         ticket : dict
+        watch : Watch
+            Of what the customer, or the agent, waits for.
         from_scratch : bool
             Whether its category is still to be found.
 
@@ -148,24 +169,20 @@ class Desk:
         ------
         Failed, StoreError
         """
-        changes: list[Change] = []
-        values: Row = {"held_until": None}
-        calls: list[Row] = []
+        work = _Work(ticket, watch, time.monotonic() + self._timeout_s)
         failure: Failed | None = None
-        deadline = time.monotonic() + self._timeout_s
         try:
-            going = not from_scratch or self._categorize(ticket, changes, values, calls, deadline)
-            if going:
-                self._respond(ticket, changes, values, calls, deadline)
+            if not from_scratch or self._categorize(work):
+                self._respond(work)
         except Failed as error:
             failure = error
-            changes.append((STATUSES[ESCALATED], time.time(), "assistant"))
-        if changes and changes[-1][0] == STATUSES[RESOLVED]:
+            work.note(ESCALATED)
+        if work.changes and work.changes[-1][0] == STATUSES[RESOLVED]:
             # What counts is when the customer has it: as late as can be known.
-            at = time.time()
-            changes[-1] = (changes[-1][0], at, "assistant")
-            values |= {"responded_at": ticket["responded_at"] or at, "resolved_at": at}
-        moved = self.store.move(ticket, changes, values, calls)
+            at = max(watch.now(), ticket["received_at"])
+            work.changes[-1] = (STATUSES[RESOLVED], at, "assistant")
+            work.values |= {"responded_at": ticket["responded_at"] or at, "resolved_at": at}
+        moved = self.store.move(ticket, work.changes, work.values, work.calls)
         if moved is None:
             # An agent was quicker; theirs stays.
             moved = self.store.ticket(ticket["id"])
@@ -174,49 +191,43 @@ class Desk:
             failure.ticket = moved
             raise failure
         note = FOR_REVIEW if moved["status"] == STATUSES[PENDING_REVIEW] else FOR_AGENTS
-        return answered(moved, note, calls)
+        return answered(moved, note, work.calls)
 
-    def _ask(
-        self, step: Step, ticket: Row, category: int | None, calls: list[Row], deadline: float
-    ) -> Said:
+    def _ask(self, step: Step, work: _Work, category: int | None) -> Said:
         settings = self.scenario.assistant
+        asked = step, work.ticket, category, work.calls, work.deadline
         try:
-            return self.asker.ask(step, ticket, category, calls, deadline)
+            return self.asker.ask(*asked)
         except Failed:
             if settings.on_failure != "fallback":
                 raise
-            return self.asker.ask(step, ticket, category, calls, deadline, settings.fallback_model)
+            return self.asker.ask(*asked, settings.fallback_model)
 
-    def _categorize(
-        self, ticket: Row, changes: list[Change], values: Row, calls: list[Row], deadline: float
-    ) -> bool:
+    def _categorize(self, work: _Work) -> bool:
         """Name the category; whether the assistant goes on from there."""
-        said = self._ask("categorize", ticket, None, calls, deadline)
+        said = self._ask("categorize", work, None)
         name = self.categories[said.category]
         # A guess that is not sure enough is kept, too: the agent may find it useful.
-        values |= {"category": name, "confidence": said.confidence}
-        now = time.time()
+        work.values |= {"category": name, "confidence": said.confidence}
         if said.confidence < self.scenario.assistant.confidence_threshold:
-            changes.append((STATUSES[ESCALATED], now, "assistant"))
+            work.note(ESCALATED)
             return False
-        values["categorized_by"] = WORKERS[BY_ASSISTANT]
-        changes.append((STATUSES[CATEGORIZED], now, "assistant"))
+        work.values["categorized_by"] = WORKERS[BY_ASSISTANT]
+        work.note(CATEGORIZED)
         if self.scenario.assistant.role == "full" and name not in self._for_agents:
             return True
-        changes.append((STATUSES[ESCALATED], now, "assistant"))
+        work.note(ESCALATED)
         return False
 
-    def _respond(
-        self, ticket: Row, changes: list[Change], values: Row, calls: list[Row], deadline: float
-    ) -> None:
-        name = values.get("category") or ticket["category"]
-        changes.append((STATUSES[IN_PROGRESS], time.time(), "assistant"))
-        said = self._ask("respond", ticket, self.categories.index(name), calls, deadline)
+    def _respond(self, work: _Work) -> None:
+        name = work.values.get("category") or work.ticket["category"]
+        work.note(IN_PROGRESS)
+        said = self._ask("respond", work, self.categories.index(name))
         written = said.written
         assert written is not None
-        values |= {
+        work.values |= {
             "draft": written.text,
-            "prompt_version": calls[-1]["prompt_version"],
+            "prompt_version": work.calls[-1]["prompt_version"],
             "articles": json.dumps(
                 [
                     {"slug": slug, "title": self._titles.get(slug, slug), "score": score}
@@ -226,10 +237,10 @@ class Desk:
             ),
         }
         if name in self._for_review:
-            changes.append((STATUSES[PENDING_REVIEW], time.time(), "assistant"))
+            work.note(PENDING_REVIEW)
             return
-        values |= {"response": written.text, "resolved_by": WORKERS[BY_ASSISTANT]}
-        changes.append((STATUSES[RESOLVED], time.time(), "assistant"))
+        work.values |= {"response": written.text, "resolved_by": WORKERS[BY_ASSISTANT]}
+        work.note(RESOLVED)
 
     def ticket(self, ticket_id: int) -> Row:
         """A ticket.

@@ -11,7 +11,8 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,15 @@ def _refuse(path: Path, reason: str, place: str = "") -> ScenarioError:
 def _check_new(path: Path, replace: bool) -> None:
     if path.exists() and not replace:
         raise _refuse(path, "is there already; name a new file, or replace it with --replace")
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors of a full disk name no file: here they name the one that was to be written."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _keys(items: Sequence[str]) -> list[str]:
@@ -57,7 +67,8 @@ def export_feedback(store: Store, path: Path, replace: bool = False) -> int:
     _check_new(path, replace)
     rows = store.feedback()[::-1]
     names = list(Entry.__dataclass_fields__)
-    save_feedback(path, [Entry(**{name: row[name] for name in names}) for row in rows])
+    with _named(path):
+        save_feedback(path, [Entry(**{name: row[name] for name in names}) for row in rows])
     return len(rows)
 
 
@@ -75,10 +86,12 @@ def import_feedback(store: Store, path: Path) -> tuple[int, int]:
             _check_text(path, f"entry {number}", name, value)
     keys = _keys([json.dumps(asdict(entry), sort_keys=True) for entry in entries])
     now = time.time()
-    new = 0
-    for key, entry in zip(keys, entries, strict=True):
-        values = {"key": key, "origin": "import", "at": now, **asdict(entry)}
-        new += store.add_feedback(values)[1]
+    new = store.add_all_feedback(
+        [
+            {"key": key, "origin": "import", "at": now, **asdict(entry)}
+            for key, entry in zip(keys, entries, strict=True)
+        ]
+    )
     return new, len(entries) - new
 
 
@@ -112,7 +125,8 @@ def export_tickets(store: Store, path: Path, replace: bool = False) -> int:
         }
         for row in rows
     ]
-    _write(path, to_json(shown))
+    with _named(path):
+        _write(path, to_json(shown))
     return len(rows)
 
 
@@ -139,26 +153,29 @@ def import_tickets(store: Store, path: Path) -> tuple[int, int]:
     items = _read_tickets(path)
     keys = _keys([json.dumps(item, sort_keys=True) for item in items])
     now = time.time()
-    new = 0
-    for key, item in zip(keys, items, strict=True):
-        answered = now if item["response"] else None
-        values = {
-            "key": key,
-            "origin": "import",
-            "received_at": now,
-            "description": item["description"],
-            "priority": "normal",
-            "model": "",
-            "use_rag": False,
-            "status": item["status"],
-            "category": item["category"] or None,
-            "response": item["response"] or None,
-            "responded_at": answered,
-            "resolved_at": answered,
-            "resolved_by": WORKERS[BY_ASSISTANT] if answered else None,
-        }
-        new += store.receive(values)[1]
+    new = store.receive_all(
+        [_as_row(key, item, now) for key, item in zip(keys, items, strict=True)]
+    )
     return new, len(items) - new
+
+
+def _as_row(key: str, item: dict[str, Any], now: float) -> dict[str, Any]:
+    answered = now if item["response"] else None
+    return {
+        "key": key,
+        "origin": "import",
+        "received_at": now,
+        "description": item["description"],
+        "priority": "normal",
+        "model": "",
+        "use_rag": False,
+        "status": item["status"],
+        "category": item["category"] or None,
+        "response": item["response"] or None,
+        "responded_at": answered,
+        "resolved_at": answered,
+        "resolved_by": WORKERS[BY_ASSISTANT] if answered else None,
+    }
 
 
 def _read_tickets(path: Path) -> list[dict[str, Any]]:

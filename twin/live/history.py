@@ -135,7 +135,7 @@ def _spells(changes: list[Row]) -> dict[str, list[float]]:
             continue
         if change["status"] == _TAKEN:
             taken[change["ticket_id"]] = change["at"]
-        elif began is not None and change["status"] in found:
+        elif began is not None and change["status"] in found and change["at"] >= began:
             found[change["status"]].append(change["at"] - began)
     return found
 

@@ -40,7 +40,7 @@ _STYLE = """<style>
   .wide th, .wide td { padding-right: .5rem; }
   /* Four columns are too many for a telephone: the last one goes below the others. */
   .wide .numbers tr:has(> :nth-child(4)) { display: grid; column-gap: .4rem; padding: .3rem 0;
-    grid-template-columns: minmax(0, 1.2fr) minmax(0, 1fr) minmax(0, 1fr);
+    grid-template-columns: repeat(3, minmax(0, 1fr));
     border-bottom: 1px solid rgba(128, 128, 128, .3); }
   .wide .numbers tr > :nth-child(4) { grid-column: 1 / -1; }
   .wide .numbers tr:has(> :nth-child(4)) > * { border: none; padding: .1rem 0;

@@ -53,12 +53,15 @@ def show() -> None:
         st.write("No ticket was filed yet.")
         st.button("Refresh", icon=":material/refresh:")
         return
+    # By hand, as Streamlit would keep the label in the address, whose number changes.
+    asked = st.query_params.get("status")
     status = st.pills(
-        "Status", busy, default=busy[0], required=True, key="status", bind="query-params",
+        "Status", busy, default=asked if asked in busy else busy[0], required=True, key="status",
         format_func=lambda name: f"{name} ({counts.get(name, 0)})",
-    )  # fmt: skip
+    ) or busy[0]  # fmt: skip
+    st.query_params["status"] = status
     st.button("Refresh", icon=":material/refresh:")
-    _list(client, status or busy[0], counts)
+    _list(client, status, counts)
 
 
 def _list(client: Client, status: str, counts: dict[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""From live ratings to a simulated customer of the same satisfaction."""
+"""From live ratings and returns to a simulated customer of the same satisfaction."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from twin.scenario import Scenario
 
 # Fewer ratings say too little to replace an assumption.
 FEWEST_RATINGS = 30
+# So many tickets must have had their time to come back before one says how many do.
+FEWEST_RETURNED = 10
+# What `twin.assistant.profile` assumes where nothing is said.
+_QUALITY = 0.8
 
 
 def customers_of(
@@ -39,6 +43,7 @@ def customers_of(
     rated = {rating["ticket_id"] for rating in history.ratings}
     customers["survey_rate"] = round(len(rated & {t["id"] for t in ended}) / max(len(ended), 1), 4)
     by_assistant = {t["id"] for t in ended if t["resolved_by"] == WORKERS[BY_ASSISTANT]}
+    share = len(by_assistant) / max(len(ended), 1)
     ratings = [r["rating"] for r in history.ratings if r["ticket_id"] in by_assistant]
     if all(t["status"] != STATUSES[ABANDONED] for t in history.tickets):
         notes.append("Nobody was seen to give up; patience is the desk's assumed one.")
@@ -47,6 +52,7 @@ def customers_of(
             f"How satisfied customers are is assumed: {len(ratings)} rated the assistant, "
             f"{FEWEST_RATINGS} are needed."
         )
+        customers["reopen_rate"] = _reopen_rate(history, base, _unsolved(base, share), notes)
         return customers
     mean = float(np.mean(ratings))
     profile = desk["assistant"]["profile"]
@@ -59,7 +65,55 @@ def customers_of(
         f"{len(ratings)} ratings of the assistant, mean {mean:.2f}: so it is taken to find the "
         f"category of {accuracy:.0%} and, in the right one, to solve {solved:.0%}."
     )
+    unsolved = _unsolved(base, share, accuracy, solved)
+    customers["reopen_rate"] = _reopen_rate(history, base, unsolved, notes)
     return customers
+
+
+def _unsolved(
+    base: Scenario, by_assistant: float, accuracy: float | None = None, solved: float | None = None
+) -> float:
+    """Share of answered tickets that the twin leaves unsolved.
+
+    Parameters
+    ----------
+    base : Scenario
+    by_assistant : float
+        Share that the assistant answers.
+    accuracy, solved : float, optional
+        Its share of right categories, and of solved tickets among these; else as assumed.
+    """
+    chances, profile = base.customers.solved, base.assistant.profile
+    right = profile.accuracy if accuracy is None else accuracy
+    quality = profile.quality.mean_value() if profile.quality else _QUALITY
+    good = chances.assistant * quality if solved is None else solved
+    assistant = right * good + (1 - right) * chances.wrong_category
+    return 1 - by_assistant * assistant - (1 - by_assistant) * chances.agent
+
+
+def _reopen_rate(history: History, base: Scenario, unsolved: float, notes: list[str]) -> float:
+    """Share of unsolved tickets that come back, such that as many of all do as did here.
+
+    A ticket counts by the chance that it would have come back by the end of the history, if it ever
+    does. Where that is too little to go by, nobody comes back: whoever did is not in the history's
+    load, so the twin would be busier than the desk was.
+    """
+    delays = base.customers.reopen_delay.quantile(np.linspace(0.0005, 0.9995, 1000))
+    ended = [t for t in history.tickets if t["resolved_at"] is not None]
+    back = sum(t["reopens"] > 0 for t in ended)
+    watched = sum(
+        1.0 if t["reopens"] else float(np.mean(delays <= history.ended - t["resolved_at"]))
+        for t in ended
+    )
+    if watched < FEWEST_RETURNED:
+        notes.append(
+            "The history is too short to see how many customers come back: nobody does here "
+            "(customers.reopen_rate)."
+        )
+        return 0.0
+    share: float = back / watched
+    notes.append(f"{back} of {len(ended)} answered tickets came back, {share:.0%} in all.")
+    return round(min(share / max(unsolved, 1e-9), 1.0), 4)
 
 
 def _mean_rating(fall: float) -> float:

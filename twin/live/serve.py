@@ -148,8 +148,13 @@ class Running:
         self._stop = threading.Event()
 
     def __enter__(self) -> Running:
-        for part in self._parts:
+        for number, part in enumerate(self._parts):
             check_port(part)
+            if part.port in {other.port for other in self._parts[:number]}:
+                raise ServeError(
+                    f"port {part.port} is asked for twice; choose another for the {part.name} with "
+                    f"{part.option}"
+                )
         self._before = {
             name: signal.signal(name, self._ask_to_stop) for name in (signal.SIGINT, signal.SIGTERM)
         }

@@ -8,8 +8,10 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
+import time
 from typing import Any
 
 from waitress import create_server
@@ -27,7 +29,7 @@ from twin.scenario_file import Fault, ScenarioError, load, parse_change
 
 _log = logging.getLogger("twin.live")
 
-TOKEN = "TWIN_TOKEN"
+TOKEN, DATABASE = "TWIN_TOKEN", "TWIN_DATABASE"
 SHORTEST_TOKEN = 16
 # Requests a second of one client, on this machine and from elsewhere.
 RATE, RATE_ELSEWHERE = 1000.0, 20.0
@@ -35,7 +37,11 @@ PLACES = 40
 # Requests beyond those that wait for a model: lists, feedback, health.
 _OTHERS = 8
 # Bodies up to this are read before they are refused, so that clients hear why.
-_READ_BYTES = 16 * 1024 * 1024
+_READ_BYTES = 8 * 1024 * 1024
+# Beyond this many connections the most useless is closed for each new one.
+CONNECTIONS = 200
+# A connection is closed that is idle for so long, or that takes so long over a request.
+IDLE_S, REQUEST_S = 30, 60
 _TIDY_S = 60.0
 BAD_INPUT = 2
 
@@ -62,10 +68,10 @@ def find_token(host: str) -> str:
             f"to listen on {host} takes an API token of at least {SHORTEST_TOKEN} characters in "
             f"the environment variable {TOKEN}"
         )
-        raise ScenarioError("twin serve", [Fault("", reason)])
+        raise ScenarioError("twin serve", [Fault("--host", reason)])
     if not all("!" <= c <= "~" for c in token):
         reason = f"{TOKEN} may hold printable ASCII characters only"
-        raise ScenarioError("twin serve", [Fault("", reason)])
+        raise ScenarioError("twin serve", [Fault("--host", reason)])
     return token
 
 
@@ -108,7 +114,38 @@ class _JsonErrorTask(ErrorTask):
 
 
 class _Channel(HTTPChannel):
+    """A connection that cannot keep others out by sending its request a byte at a time.
+
+    The one whose last whole request is longest ago goes first where there are too many.
+    """
+
     error_task_class = _JsonErrorTask
+
+    def __init__(self, server: Any, *more: Any, **options: Any) -> None:
+        self.useful_at = time.monotonic()
+        super().__init__(server, *more, **options)
+        others = [c for c in server.active_channels.values() if not c.will_close]
+        if len(others) > CONNECTIONS:
+            waiting = [c for c in others if not c.requests]
+            min(waiting, key=lambda c: c.useful_at).will_close = True
+
+    def readable(self) -> bool:
+        """Whether to read on; asked at least once a second."""
+        late = time.monotonic() - self.useful_at > REQUEST_S
+        if late and self.request is not None and not self.requests:
+            self.will_close = True
+        return bool(super().readable())
+
+    def service(self) -> None:
+        """Answer a request that has come whole."""
+        super().service()
+        self.useful_at = time.monotonic()
+
+
+def _address(host: str) -> str:
+    """One address of a host: a server for each would be another kind of server."""
+    found = socket.getaddrinfo(host or "0.0.0.0", None, type=socket.SOCK_STREAM)
+    return str(found[0][4][0])
 
 
 def make_server(app: Any, host: str, port: int, places: int = PLACES) -> Any:
@@ -121,15 +158,17 @@ def make_server(app: Any, host: str, port: int, places: int = PLACES) -> Any:
     """
     server = create_server(
         app,
-        host=host,
+        host=_address(host),
         port=port,
         threads=places + _OTHERS,
         ident=None,
         max_request_body_size=_READ_BYTES,
         max_request_header_size=64 * 1024,
-        connection_limit=1000,
-        channel_timeout=30,
-        cleanup_interval=10,
+        # Never reached, as those beyond CONNECTIONS go.
+        connection_limit=2 * CONNECTIONS,
+        channel_timeout=IDLE_S,
+        cleanup_interval=IDLE_S // 3,
+        log_socket_errors=False,
         asyncore_use_poll=True,
     )
     server.channel_class = _Channel
@@ -175,7 +214,9 @@ def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="twin.live.server", description=__doc__)
     parser.add_argument("--scenario", required=True)
     parser.add_argument("--set", dest="changes", action="append", default=[])
-    parser.add_argument("--database", required=True)
+    # What it holds of passwords is safer in the environment.
+    known = os.environ.get(DATABASE)
+    parser.add_argument("--database", default=known, required=known is None)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument("--backend", choices=("auto", "groq", "embedded"), default="auto")
@@ -198,6 +239,9 @@ def main() -> None:
         run(options)
     except (ScenarioError, AssistantError, StoreUnusable) as error:
         sys.exit(_say(str(error)))
+    except StoreError as error:
+        # It could be opened, so it is the first thing written that fails.
+        sys.exit(_say(f"the store cannot be written to: {error}"))
     except OSError as error:
         place = f"port {options.port} of {options.host}"
         sys.exit(_say(f"{place}: {error.strerror or error}"))

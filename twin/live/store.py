@@ -8,10 +8,10 @@ cannot both win.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from twin.live import tables
@@ -32,6 +32,8 @@ Row = dict[str, Any]
 Change = tuple[str, float, str]
 # Statuses in which the assistant may be at work.
 WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
+# So much the clocks of two machines that share a store may differ.
+_SKEW_S = 60.0
 
 
 class KeyReused(ValueError):
@@ -41,6 +43,48 @@ class KeyReused(ValueError):
 def digest(text: str) -> str:
     """Hash by which a description is found."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _insert_once(
+    connection: Connection, table: Table, values: Row, same: Sequence[str]
+) -> tuple[Row, bool]:
+    """Insert a row unless its key is there already; the row, and whether it is new."""
+    key = values.get("key")
+    if key is not None:
+        known = connection.execute(select(table).where(table.c.key == key)).first()
+        if known is not None:
+            found = dict(known._mapping)
+            if any(found[name] != values[name] for name in same):
+                raise KeyReused
+            return found, False
+    added = connection.execute(insert(table).values(**values).returning(table))
+    return dict(added.one()._mapping), True
+
+
+def _file_ticket(connection: Connection, values: Mapping[str, Any]) -> tuple[Row, bool]:
+    full = {
+        "origin": "live",
+        "digest": digest(values["description"]),
+        "status": STATUSES[OPEN],
+        "articles": "[]",
+        "reopens": 0,
+        "prompt_version": "",
+        **values,
+    }
+    same = ("description", "model", "use_rag", "priority")
+    row, fresh = _insert_once(connection, tables.tickets, full, same)
+    if fresh:
+        by = "customer" if row["origin"] == "live" else "desk"
+        change = {"ticket_id": row["id"], "at": row["received_at"], "status": row["status"]}
+        connection.execute(insert(tables.changes).values(by=by, **change))
+    return row, fresh
+
+
+def _keep_feedback(connection: Connection, values: Mapping[str, Any]) -> tuple[Row, bool]:
+    full = {"origin": "live", "ticket_id": None, **values}
+    full |= {name: full.get(name) or "" for name in ("category", "answer", "prompt_version")}
+    same = ("description", "model", "rating", "feedback")
+    return _insert_once(connection, tables.feedback, full, same)
 
 
 class Store:
@@ -99,51 +143,33 @@ class Store:
         KeyReused
             If the key came with another ticket.
         """
-        full = {
-            "origin": "live",
-            "digest": digest(values["description"]),
-            "status": STATUSES[OPEN],
-            "articles": "[]",
-            "reopens": 0,
-            "prompt_version": "",
-            **values,
-        }
-        same = ("description", "model", "use_rag", "priority")
-        row, fresh = self._once(tables.tickets, full, same, changed=full["status"])
-        return row, fresh
+        return self._once(_file_ticket, [values])[0]
+
+    def receive_all(self, tickets: Sequence[Mapping[str, Any]]) -> int:
+        """File many tickets, all or none; how many of them were new. See `receive`."""
+        return sum(fresh for _, fresh in self._once(_file_ticket, tickets))
 
     def _once(
-        self, table: Table, values: Row, same: Sequence[str], changed: str | None = None
-    ) -> tuple[Row, bool]:
-        """Insert a row unless its key is there already; the row, and whether it is new."""
-        key = values.get("key")
+        self,
+        keep: Callable[[Connection, Mapping[str, Any]], tuple[Row, bool]],
+        items: Sequence[Mapping[str, Any]],
+    ) -> list[tuple[Row, bool]]:
+        """Keep items in one transaction; the row of each, and whether it is new."""
         for _ in range(2):
             try:
                 with self.database.writing() as connection:
-                    if key is not None:
-                        known = connection.execute(select(table).where(table.c.key == key)).first()
-                        if known is not None:
-                            found = dict(known._mapping)
-                            if any(found[name] != values[name] for name in same):
-                                raise KeyReused
-                            return found, False
-                    added = connection.execute(insert(table).values(**values).returning(table))
-                    row = dict(added.one()._mapping)
-                    if changed is not None:
-                        by = "customer" if values["origin"] == "live" else "desk"
-                        change = {"ticket_id": row["id"], "at": row["received_at"]}
-                        change |= {"status": changed, "by": by}
-                        connection.execute(insert(tables.changes).values(**change))
-                    return row, True
+                    return [keep(connection, values) for values in items]
             except IntegrityError:
-                # Another process was first with the key; now it is there to be found.
+                # Another process was first with a key; now it is there to be found.
                 continue
         raise StoreError("the same key is being written by somebody else")
 
     def take(self, ticket_id: int, now: float, until: float) -> bool:
         """Hold a ticket that waits for the assistant and that nobody holds; whether that worked."""
         t = tables.tickets
-        free = or_(t.c.held_until.is_(None), t.c.held_until < now)
+        held = t.c.held_until
+        # Nobody holds one for longer than this: the clock was set back since.
+        free = or_(held.is_(None), held < now, held > until + _SKEW_S)
         here = (t.c.id == ticket_id) & (t.c.status == STATUSES[OPEN]) & free
         with self.database.writing() as connection:
             taken = connection.execute(update(t).where(here).values(held_until=until))
@@ -249,9 +275,11 @@ class Store:
 
     def add_feedback(self, values: Mapping[str, Any]) -> tuple[Row, bool]:
         """Keep a piece of feedback, once for each idempotency key; see `receive`."""
-        full = {"origin": "live", "ticket_id": None, **values}
-        full |= {name: full.get(name) or "" for name in ("category", "answer", "prompt_version")}
-        return self._once(tables.feedback, full, ("description", "model", "rating", "feedback"))
+        return self._once(_keep_feedback, [values])[0]
+
+    def add_all_feedback(self, entries: Sequence[Mapping[str, Any]]) -> int:
+        """Keep many pieces of feedback, all or none; how many of them were new."""
+        return sum(fresh for _, fresh in self._once(_keep_feedback, entries))
 
     def ticket_of(self, description: str, model: str) -> Row | None:
         """The newest ticket of a description that a model answered."""

@@ -5,7 +5,7 @@ Moments are seconds since 1970 (UTC) as floats, columns ``..._s`` of calls are l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sqlalchemy import (
     Boolean,
@@ -24,6 +24,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import NoSuchTableError
 
 metadata = MetaData()
 
@@ -126,14 +127,32 @@ feedback = Table(
     Column("prompt_version", String(40), nullable=False),
 )
 
+
+def _note_what_models_said(connection: Connection) -> None:
+    # Some stores of version 1 have them already: they came before this step did.
+    known = _columns(connection, "calls")
+    for name, kind in (("category", "VARCHAR(200)"), ("confidence", "DOUBLE PRECISION")):
+        if name not in known:
+            connection.exec_driver_sql(f"ALTER TABLE calls ADD COLUMN {name} {kind}")
+
+
 # Step k leads from version k to k + 1, by SQL of that day: never by the tables above, which change.
 # Version 1 is what `metadata.create_all` made first.
-STEPS: tuple[Callable[[Connection], None], ...] = ()
+STEPS: tuple[Callable[[Connection], None], ...] = (_note_what_models_said,)
 VERSION = 1 + len(STEPS)
+# Any number: who holds it on PostgreSQL makes or changes the tables, the others wait.
+_LOCK = 7_283_415
 
 
 class WrongVersion(RuntimeError):
-    """The store was made by a later version of this program."""
+    """The store was made by a later version of this program, or by another program."""
+
+
+def _columns(connection: Connection, table: str) -> set[str]:
+    try:
+        return {column["name"] for column in inspect(connection).get_columns(table)}
+    except NoSuchTableError:
+        return set()
 
 
 def migrate(connection: Connection) -> None:
@@ -142,18 +161,33 @@ def migrate(connection: Connection) -> None:
     Raises
     ------
     WrongVersion
-        If the store is of a later version than this program knows.
+        If the store is of a later version than this program knows, or its tables are not ours.
     """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
     if not inspect(connection).has_table(schema.name):
         metadata.create_all(connection)
         connection.execute(insert(schema).values(version=VERSION))
-        return
-    found = connection.execute(select(schema.c.version)).scalar_one()
-    if found > VERSION:
+    _check_columns(connection, (schema,))
+    found = connection.execute(select(schema.c.version)).scalar()
+    if found is None or not 1 <= found <= VERSION:
         raise WrongVersion(
-            f"the store is of version {found}, this program knows up to {VERSION}: update it"
+            f"the store is of version {found}, this program knows 1 to {VERSION}: update it, or "
+            "name another store"
         )
     for step in STEPS[found - 1 :]:
         step(connection)
     if found < VERSION:
         connection.execute(update(schema).values(version=VERSION))
+    _check_columns(connection, metadata.sorted_tables)
+
+
+def _check_columns(connection: Connection, tables: Iterable[Table]) -> None:
+    """See at once, and not in the midst of a ticket, that the tables are what they must be."""
+    for table in tables:
+        missing = set(table.columns.keys()) - _columns(connection, table.name)
+        if missing:
+            raise WrongVersion(
+                f'its table "{table.name}" has no {", ".join(sorted(missing))}: another program '
+                "made it, so name another store"
+            )
