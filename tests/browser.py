@@ -32,6 +32,14 @@ def found():
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
+# What the browser says of a script whose page went away under it.
+GONE = ("navigated or closed", "context was destroyed", "Cannot find context")
+
+
+class Navigated(RuntimeError):
+    """Another page came before the script was done."""
+
+
 class Browser:
     """One page in a browser with a profile of its own.
 
@@ -87,7 +95,9 @@ class Browser:
         self._until(lambda: self._number in self._answers)
         answer = self._answers.pop(self._number)
         if "error" in answer:
-            raise RuntimeError(f"{method}: {answer['error']}")
+            told = answer["error"].get("message", "")
+            kind = Navigated if any(word in told for word in GONE) else RuntimeError
+            raise kind(f"{method}: {answer['error']}")
         return answer["result"]
 
     def _until(self, done):

@@ -1,5 +1,6 @@
 """The live desk in a real browser: `twin serve`, a ticket, its rating, the queue, a what-if."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ import pytest
 
 pytest.importorskip("streamlit", reason="the page takes the extra [live]")
 
-from browser import Browser, found
+from browser import Browser, Navigated, found
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 90.0
@@ -61,12 +62,17 @@ class Visitor:
         end = time.monotonic() + PATIENCE_S
         # While a page loads, little of it is there.
         script = f"(() => {{ try {{ return {script} }} catch {{ return null }} }})()"
-        while not (value := self.browser.run(script)):
+        while not (value := self.found(script)):
             if time.monotonic() > end:
                 text = self.browser.run("document.body.innerText")
                 raise AssertionError(f"never came: {what}; the page says: {text}")
             time.sleep(0.1)
         return value
+
+    def found(self, script):
+        """The value of a script; nothing while one page gives way to another."""
+        with contextlib.suppress(Navigated):
+            return self.browser.run(script)
 
     def sees(self, text):
         self.until(f"document.body.innerText.includes({json.dumps(text)})", text)
