@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from twin.explain import EMBEDDED
 from twin.faults import nearest
 from twin.kpis import KPIS, kpi_table
 from twin.results import Results
@@ -74,8 +75,8 @@ class Comparison:
         if count == 1:
             return f"{how}; {self.level:.0%} interval"
         return (
-            f"{how}; over all {count} rows together, intervals hold with {self.level:.0%} "
-            f"(Bonferroni), and verdicts err with at most {1 - self.level:.0%} (Holm)"
+            f"{how}; over all {count} rows together, intervals hold with {self.level:.0%} and "
+            f"verdicts err with at most {1 - self.level:.0%} (Bonferroni)"
         )
 
     def sentences(self) -> list[str]:
@@ -220,6 +221,7 @@ def compare(
                 f"{name} and {baseline} do not pair ({', '.join(reasons)}): "
                 "intervals are those of unrelated runs, which are wider"
             )
+    notes += _same_words(runs[baseline], [runs[name] for name in paired])
     table = differences(results.kpis, baseline, rows, paired, level)
     verdicts = [_verdict(row, better[row["kpi"]], level) for row in _records(table)]
     table.insert(list(table).index("p_adjusted") + 1, "verdict", verdicts)
@@ -264,6 +266,19 @@ def _verdict(row: Mapping[str, Any], better: str, level: float) -> str:
     if not better:
         return direction
     return BETTER if direction == better else WORSE
+
+
+def _same_words(base: Run, others: Sequence[Run]) -> list[str]:
+    """A note where models are compared that say the same, as they do on backend embedded."""
+
+    def says(run: Run) -> tuple[Any, Any]:
+        assistant = run.manifest.get("scenario_as_run", {}).get("assistant", {})
+        return assistant.get("backend", "embedded"), assistant.get("model")
+
+    same = [run for run in others if says(run)[0] == says(base)[0] == "embedded"]
+    if any(says(run) != says(base) for run in same):
+        return [f"{EMBEDDED[0].lower()}{EMBEDDED[1:]}"]
+    return []
 
 
 def unpaired_reasons(first: Run, second: Run) -> list[str]:

@@ -16,6 +16,11 @@ from twin.scenario_file import base_of, load
 from twin.wording import duration
 
 WEEK_S = 604_800.0
+# Who compares models must know it.
+EMBEDDED = (
+    "Backend embedded says the same under every model: only latency, tokens and price are the "
+    "model's; its quality takes a recording (twin record) or a profile"
+)
 _LIMITS = {"rpm": "requests a minute", "rpd": "requests a day"} | {
     "tpm": "tokens a minute",
     "tpd": "tokens a day",
@@ -75,16 +80,21 @@ def _load(scenario: Scenario, demand: Demand) -> str:
     ]
     if extras:
         text += "; " + "; ".join(extras)
-    count = len(demand.categories)
+    mix = scenario.tickets.category_mix
+    none = [name for name in demand.categories if mix is not None and not mix.get(name)]
+    count = len(demand.categories) - len(none)
     about = f"{count} categories" if count > 1 else "one category"
+    if none:
+        about += f" (category_mix has none of {', '.join(none)})"
     texts = f", {len(demand.texts)} texts in the corpus" if demand.texts else ", without texts"
     return f"{text}. They are of {about}{texts}."
 
 
 def _mean_staffed(pool: Pool, scenario: Scenario) -> float:
-    return float(staffing(pool, scenario).integral(np.array([scenario.horizon]))[0]) / (
-        scenario.horizon
-    )
+    """Agents on shift, on average over whole weeks: a second Sunday must not count twice."""
+    weeks_s = max(1, scenario.horizon // WEEK_S) * WEEK_S
+    whole = scenario.model_copy(update={"horizon": weeks_s})
+    return float(staffing(pool, whole).integral(np.array([weeks_s]))[0]) / weeks_s
 
 
 def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
@@ -144,6 +154,8 @@ def _assistant(scenario: Scenario) -> Iterator[str]:
         whose = ", ".join("all" if name == "*" else name for name in assistant.review_categories)
         text += f"; drafts that an agent approves: {whose}"
     yield text + "."
+    if assistant.backend == "embedded":
+        yield f"{EMBEDDED}."
     for name in (assistant.model, assistant.fallback_model):
         model = catalogue.model(name) if name else None
         if model is not None and model.is_retired(scenario.start):

@@ -53,7 +53,7 @@ def _form(client: Client, models: list[str]) -> None:
     with st.form("ticket", border=False):
         text = st.text_area(
             "Describe your problem", height=140, max_chars=_MOST_CHARACTERS, key="description",
-            placeholder="For example: I cannot log into my account.",
+            placeholder="For example: I forgot my password and cannot log in.",
         )  # fmt: skip
         model = st.selectbox("Language model", models, format_func=line)
         use_rag = st.toggle(

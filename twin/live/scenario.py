@@ -24,9 +24,12 @@ from twin.live.shapes import moment
 from twin.report.toml import dump
 from twin.scenario import PRIORITIES, Scenario
 from twin.scenario_file import PATH_KEYS, load
+from twin.wording import duration
 
 # Fewer of an agent's handled tickets say too little to replace an assumption.
 FEWEST_HANDLED = 10
+# The error of a Poisson rate is one over the root of the count: a tenth.
+FEWEST_ARRIVALS = 100
 HOUR_S, DAY_S, WEEK_HOURS = 3600.0, 86400.0, 168
 _CONFIDENCES = 101
 
@@ -65,6 +68,8 @@ def write_scenario(history: History, path: Path, trace: bool = False) -> list[st
     try:
         desk["arrivals"], times = _arrivals(history, base, names["arrivals.csv"], trace)
         desk |= times
+        if not trace and len(history.tickets) < FEWEST_ARRIVALS:
+            notes.append(_few_arrivals(history))
         if trace:
             written.append(names["arrivals.csv"])
         desk["tickets"] = _tickets(history, base, trace)
@@ -98,6 +103,11 @@ def _summary(history: History) -> str:
         f"Measured by twin live-scenario: {len(history.tickets)} tickets from "
         f"{moment(history.began)} to {moment(history.ended)}, median first response {quick}."
     )
+
+
+def _few_arrivals(history: History) -> str:
+    count, length = len(history.tickets), duration(round(history.ended - history.began))
+    return f"The arrival rate rests on {count} tickets in {length}: set arrivals.rate yourself."
 
 
 def _relative(value: Any, folder: Path) -> Any:

@@ -37,7 +37,11 @@ def answer(sources: Sequence[Source], comparison: Comparison | None) -> list[str
         _side(rows, names, verdict, word, base.name)
         for verdict, word in ((BETTER, "better"), (WORSE, "worse"))
     ]
-    end = f"{sides[1]}; in {len(shown)} of {len(rows)} comparisons no difference is shown"
+    end = f"{sides[1]}; "
+    if shown:
+        end += f"in {len(shown)} of {len(rows)} comparisons no difference is shown"
+    else:
+        end += f"each of the {len(rows)} comparisons is settled"
     return [f"{base.name}: {_service(base)}", f"{sides[0]}.", f"{end}."]
 
 
