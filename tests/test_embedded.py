@@ -1,5 +1,6 @@
 import importlib
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from twin.assistant import backends, catalogue, prompts
 from twin.assistant.embedded import Classifier, write_answer, write_generic
 from twin.assistant.knowledge import load_knowledge
 from twin.assistant.protocol import OK, REFUSED, Luck, Questions
-from twin.corpus import Corpus
+from twin.corpus import Corpus, load_corpus
 from twin.scenario import Scenario
 
+SCENARIOS = Path(__file__).parents[1] / "scenarios"
 CATEGORIES = ("Login", "Payment", "Shipping")
 TRAIN = {
     "Login": ["I forgot my password", "cannot log in to my account", "sign-in says wrong password"],
@@ -260,3 +262,16 @@ def test_a_backend_that_is_not_there_is_named(backend, monkeypatch):
 def test_an_unknown_model_is_named():
     with pytest.raises(ValueError, match="unknown model"):
         backends.build(scenario(), CATEGORIES, corpus(), model="gpt-oss-21b")
+
+
+def test_a_text_of_two_words_is_matched_by_the_name_of_its_category():
+    corpus = load_corpus(SCENARIOS / "corpus" / "tickets.csv")
+    texts = [text for text, train in zip(corpus.texts, corpus.train, strict=True) if train]
+    knowledge = load_knowledge(SCENARIOS / "knowledge")
+    known = Classifier(corpus.categories, texts, corpus.category[corpus.train], knowledge)
+    found = known.classify(["login issue", "payment issue", "delivery problem"])[0]
+    assert [corpus.categories[k] for k in found] == [
+        "Authentication/Login Issues",
+        "Payment Issues",
+        "Shipping and Delivery",
+    ]

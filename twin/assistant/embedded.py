@@ -15,7 +15,7 @@ from scipy import special
 
 from twin.assistant import catalogue, prompts
 from twin.assistant.articles import Article
-from twin.assistant.embedding import DIMENSIONS, embed
+from twin.assistant.embedding import DIMENSIONS, embed, similarity
 from twin.assistant.knowledge import Hit, Knowledge
 from twin.assistant.protocol import (
     OK,
@@ -43,10 +43,11 @@ class Classifier:
 
     The chances are the softmax of two weighted scores a category: ridge regression of one-hot
     categories on embeddings of the train texts and, where there are articles, the best score of the
-    category's articles. A category's own name is one more example of it, so that a category without
-    train texts is matched by its name. Penalty and weights are those of the least log loss in
-    leave-one-out cross-validation, which ridge regression has in closed form; as log loss punishes
-    false certainty, they make the confidence the chance of being right, too.
+    category's articles. A category's own name is one more example of it, and counts as an article,
+    so that a category without train texts, or a text of two words, is matched by the name. Penalty
+    and weights are those of the least log loss in leave-one-out cross-validation, which ridge
+    regression has in closed form; as log loss punishes false certainty, they make the confidence
+    the chance of being right, too.
 
     Parameters
     ----------
@@ -72,6 +73,7 @@ class Classifier:
     ) -> None:
         self._knowledge = knowledge
         self._owner = _owners(categories, knowledge)
+        self._names = embed(categories)
         size, n = len(categories), len(texts)
         targets = np.eye(size)[np.concatenate([category, np.arange(size)]).astype(int)]
         features = self._features([*texts, *categories])
@@ -99,14 +101,18 @@ class Classifier:
         return np.hstack([embed(texts).astype(float), constant])
 
     def _evidence(self, texts: Sequence[str]) -> Floats:
-        """Best article score by category; categories without articles get the middle of others."""
+        """Best score by category: of its articles, or of its name where that is more like the text.
+
+        Categories without articles get the middle of others.
+        """
         if self._knowledge is None or not self._owner.any() or not len(texts):
             return np.zeros((len(texts), len(self._owner)))
         scores = self._knowledge.scores(texts)
         best = np.stack([scores[:, own].max(axis=1, initial=-1) for own in self._owner], axis=1)
         has = self._owner.any(axis=1)
         best[:, ~has] = np.median(best[:, has], axis=1, keepdims=True)
-        return best
+        either: Floats = np.maximum(best, similarity(embed(texts), self._names))
+        return either
 
     def classify(self, texts: Sequence[str]) -> tuple[Ints, Floats]:
         """Category index and confidence (0 to 1) of each text; a row depends on its text only."""
