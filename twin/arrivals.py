@@ -110,8 +110,9 @@ def _layer(rate: Steps, load: Steps, seed: int, replication: int, layer: int) ->
 def _in_order(layers: Iterable[tuple[Floats, Any]]) -> Arrived:
     parts = list(layers) or [(np.zeros(0), np.zeros(0, dtype=np.int64))]
     time_s = np.concatenate([moments for moments, _ in parts])
+    # Half the room of numpy's own integers; neither ever needs more.
     layer = np.repeat(np.arange(len(parts), dtype=np.int32), [len(row) for _, row in parts])
-    row = np.concatenate([row for _, row in parts])
+    row = np.concatenate([row for _, row in parts]).astype(np.int32)
     order = np.argsort(time_s, kind="stable")
     return Arrived(time_s[order], Places(layer[order], row[order]))
 

@@ -102,30 +102,32 @@ class Places:
     """
 
     layer: npt.NDArray[np.integer]
-    row: Ints
+    row: npt.NDArray[np.integer]
 
     def __len__(self) -> int:
         return len(self.row)
 
     def uniform(self, seed: int, replication: int, stream: Stream, repeat: int = 0) -> Floats:
         """A uniform in [0, 1) for each ticket, shape (n,)."""
+        if self._whole:
+            return uniforms(seed, replication, stream, len(self), repeat)
         luck = np.empty(len(self))
-        for layer, here, rows, count in self._layers:
-            luck[here] = uniforms(seed, replication, stream, count, repeat, layer)[rows]
+        for layer, here in self._layers:
+            rows = self.row[here]
+            several = uniforms(seed, replication, stream, int(rows.max()) + 1, repeat, layer)
+            luck[here] = several[rows]
         return luck
 
     @cached_property
-    def _layers(self) -> list[tuple[int, Any, Any, int]]:
-        """Of each layer: which tickets, which rows, and how many rows up to the last of them."""
-        found: list[tuple[int, Any, Any, int]] = []
-        for layer in np.unique(self.layer).tolist():
-            here = np.flatnonzero(self.layer == layer)
-            rows = self.row[here]
-            found.append((layer, here, rows, int(rows.max()) + 1))
-        everybody = slice(None)
-        if len(found) == 1 and found[0][3] == len(self) and (np.diff(self.row) > 0).all():
-            found = [(found[0][0], everybody, everybody, len(self))]
-        return found
+    def _whole(self) -> bool:
+        """Whether this is layer 0 with all its rows in order, as at a load of 1."""
+        return not self.layer.any() and bool((self.row == np.arange(len(self))).all())
+
+    @cached_property
+    def _layers(self) -> list[tuple[int, Ints]]:
+        """Each layer with its tickets."""
+        layers = np.unique(self.layer).tolist()
+        return [(layer, np.flatnonzero(self.layer == layer)) for layer in layers]
 
 
 def view(values: npt.NDArray[Any]) -> memoryview:
