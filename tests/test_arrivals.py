@@ -137,6 +137,13 @@ def test_an_absurd_load_is_a_fault_of_the_scenario():
         draw(desk({"rate": "10/h", "surges": surges}, horizon="1w"))
 
 
+def test_an_absurd_load_of_a_trace_is_a_fault_too(monkeypatch):
+    monkeypatch.setattr("twin.arrivals.MAX_TICKETS", 100)
+    assert len(draw(traced(scale=1.5))) > 60
+    with pytest.raises(ScenarioError, match=r"arrivals.scale: about 120 tickets"):
+        draw(traced(scale=2.0))
+
+
 # Recorded traces
 
 TRACE = pd.read_csv(DATA / "trace.csv")

@@ -85,9 +85,7 @@ def arrive(scenario: Scenario, seed: int, replication: int) -> Arrived:
     rate, load = rate_steps(scenario, seed, replication), load_steps(scenario)
     loaded = rate.times(load)
     expected, layers = _mass(loaded)[-1], math.ceil(load.values.max())
-    if expected > MAX_TICKETS:
-        reason = f"about {expected:.3g} tickets in a replication; at most {MAX_TICKETS:,}"
-        raise ScenarioError(scenario.name, [Fault("arrivals.rate", reason)])
+    _check_number(expected, "arrivals.rate", scenario)
     if scenario.arrivals.kind == "constant":
         time_s = _moments(loaded, np.arange(1.0, np.floor(expected) + 2))
         return _in_order([(time_s, np.arange(len(time_s)))])
@@ -96,6 +94,12 @@ def arrive(scenario: Scenario, seed: int, replication: int) -> Arrived:
         reason = f"{layers:,} times the load takes {drawn:.3g} draws; at most {10 * MAX_TICKETS:,}"
         raise ScenarioError(scenario.name, [Fault("arrivals.surges", reason)])
     return _in_order(_layer(rate, load, seed, replication, layer) for layer in range(layers))
+
+
+def _check_number(expected: float, key: str, scenario: Scenario) -> None:
+    if expected > MAX_TICKETS:
+        reason = f"about {expected:.3g} tickets in a replication; at most {MAX_TICKETS:,}"
+        raise ScenarioError(scenario.name, [Fault(key, reason)])
 
 
 def _layer(rate: Steps, load: Steps, seed: int, replication: int, layer: int) -> tuple[Floats, Any]:
@@ -260,8 +264,14 @@ def arrive_traced(trace: pd.DataFrame, scenario: Scenario, seed: int, replicatio
 
     Layer 0 comes when it was recorded; a copy comes at a random moment before the next recorded
     arrival.
+
+    Raises
+    ------
+    ScenarioError
+        If the number of tickets is absurdly large.
     """
     scale, n = scenario.arrivals.scale, len(trace)
+    _check_number(scale * n, "arrivals.scale", scenario)
     recorded = trace["time_s"].to_numpy(dtype=float)
     gap = np.diff(recorded, append=scenario.horizon)
     parts = []

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twin.explain import EMBEDDED
 from twin.faults import nearest
 from twin.kpis import KPIS, kpi_table
 from twin.results import Results
 from twin.stats.differences import differences
 from twin.stats.sequential import split_name
-from twin.wording import alike, amount, duration
+from twin.wording import EMBEDDED, alike, amount, duration
 
 if TYPE_CHECKING:
     from twin.results import Run

@@ -13,14 +13,9 @@ from twin.calendars import staffing
 from twin.demand import Demand, draw
 from twin.scenario import Pool, Priority, Scenario
 from twin.scenario_file import base_of, load
-from twin.wording import duration
+from twin.wording import EMBEDDED, duration
 
 WEEK_S = 604_800.0
-# Who compares models must know it.
-EMBEDDED = (
-    "Backend embedded says the same under every model: only latency, tokens and price are the "
-    "model's; its quality takes a recording (twin record) or a profile"
-)
 _LIMITS = {"rpm": "requests a minute", "rpd": "requests a day"} | {
     "tpm": "tokens a minute",
     "tpd": "tokens a day",

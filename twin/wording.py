@@ -5,6 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+# Whoever compares models must know it.
+EMBEDDED = (
+    "Backend embedded says the same under every model: only latency, tokens and price are the "
+    "model's; its quality takes a recording (twin record) or a profile"
+)
+
 # The figures shown first, in groups; all others are in the table kpis.
 MAIN_FIGURES: dict[str, tuple[str, ...]] = {
     "Demand": ("arrivals", "throughput", "backlog"),
