@@ -3,9 +3,9 @@
 import hypothesis
 import pytest
 
-from twin.demand import draw
-from twin.desk import simulate
-from twin.scenario_file import from_data
+from twin.demand.tickets import draw
+from twin.desk.simulation import simulate
+from twin.scenario.model import from_data
 
 # The suite tries the same examples every time, so that red means changed. To seek new ones:
 # pytest --hypothesis-profile=seek

@@ -2,9 +2,9 @@
 
 from itertools import pairwise
 
-from twin.kpis import measure
-from twin.records import STATUSES, TRANSITIONS
-from twin.scenario_file import from_data
+from twin.measures.figures import measure
+from twin.records.tables import STATUSES, TRANSITIONS
+from twin.scenario.model import from_data
 
 MIN, HOUR, DAY = 60.0, 3600.0, 86400.0
 ALWAYS = {"agent": 1.0, "reviewed": 1.0, "assistant": 1.0}

@@ -1,11 +1,11 @@
-"""Digests of all tables of the shipped scenarios, to see that a change of the code changes no figure.
+"""Digests of all tables of the shipped scenarios: to see that a change of code changes no figure.
 
     python -m tests.digests            # play all, and name what differs from the stored table
     python -m tests.digests --rewrite  # store what is played now
 
-Digests are to the last bit, so they hold on one kind of processor and with one set of packages only:
-for a change that must change nothing, rewrite them before it and compare after it. The suite plays
-some of the same runs with tolerances (`test_reference`, `test_backtest`).
+Digests are to the last bit, so they hold on one kind of processor and with one set of packages
+only: for a change that must change nothing, rewrite them before it and compare after it. The suite
+plays some of the same runs with tolerances (`test_reference`, `test_backtest`).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from twin.records import (
+from twin.records.tables import (
     ACTIVITIES,
     STATUSES,
     STEPS,
@@ -13,7 +13,7 @@ from twin.records import (
     RunLog,
     frame,
 )
-from twin.scenario import PRIORITIES
+from twin.scenario.model import PRIORITIES
 
 CATEGORIES = ["Login", "Payment"]
 POOLS = ["front", "back"]

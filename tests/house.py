@@ -71,8 +71,8 @@ def imports(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             assert node.module is not None
-            found.add(node.module)
-            # `from twin import levels` imports a module too.
+            # `from twin import levels` imports a module, `from twin.desk import simulate` a name
+            # of one: `arrows` knows which is which.
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
@@ -82,7 +82,8 @@ def arrows(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
     found = {}
     for name, tree in trees.items():
         used = {full.removeprefix("twin.") for full in imports(tree) if full.startswith("twin.")}
-        found[name] = {other for other in used if other in trees and other != name}
+        there = {full if full in trees else full.rpartition(".")[0] for full in used}
+        found[name] = {other for other in there if other in trees and other != name}
     return found
 
 

@@ -8,7 +8,7 @@ from twin.assistant.protocol import OK, Answers, Written
 from twin.live.api import Settings, create_app
 from twin.live.desk import Desk
 from twin.live.store import Store
-from twin.scenario_file import from_data
+from twin.scenario.model import from_data
 
 MODEL = "openai/gpt-oss-20b"
 CATEGORIES = ("Login", "Other", "Payment")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.live_desk import desk_data
-from twin.report.toml import dump
+from twin.common.toml import dump
 
 ROOT = Path(__file__).parent.parent
 JSON_TYPE = {"Content-Type": "application/json"}

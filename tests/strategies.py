@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from twin.scenario_file import from_data
+from twin.scenario.model import from_data
 
 DATA = Path(__file__).parent / "data"
 CATEGORIES = ("Login", "Other", "Payment")

@@ -6,10 +6,10 @@ import pytest
 from scipy import stats
 from strategies import CATEGORIES, DATA
 
-from twin.arrivals import load_steps, rate_steps
-from twin.demand import category_names, draw
-from twin.scenario import PRIORITIES
-from twin.scenario_file import ScenarioError, from_data
+from twin.common.errors import ScenarioError
+from twin.demand.arrivals import load_steps, rate_steps
+from twin.demand.tickets import category_names, draw
+from twin.scenario.model import PRIORITIES, from_data
 
 DAY = 86400.0
 PEOPLE = {"all": {"heads": 1, "handle_time": "5min"}}
@@ -138,7 +138,7 @@ def test_an_absurd_load_is_a_fault_of_the_scenario():
 
 
 def test_an_absurd_load_of_a_trace_is_a_fault_too(monkeypatch):
-    monkeypatch.setattr("twin.arrivals.MAX_TICKETS", 100)
+    monkeypatch.setattr("twin.demand.arrivals.MAX_TICKETS", 100)
     assert len(draw(traced(scale=1.5))) > 60
     with pytest.raises(ScenarioError, match=r"arrivals.scale: about 120 tickets"):
         draw(traced(scale=2.0))

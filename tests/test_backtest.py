@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
-from twin.records import RUN_TABLES
-from twin.replication import play
-from twin.scenario_file import load
+from twin.experiments.replication import play
+from twin.records.tables import RUN_TABLES
+from twin.scenario.file import load
 
 DATA = Path(__file__).parent / "data"
 STORED = DATA / "backtest"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import SETTINGS, shifts
 
-from twin.calendars import staffing, staircase
-from twin.scenario import Scenario
+from twin.scenario.calendars import staffing, staircase
+from twin.scenario.model import Scenario
 
 H = 3600.0
 

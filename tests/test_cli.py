@@ -16,11 +16,13 @@ import pytest
 from typer.testing import CliRunner
 
 import twin
-from twin import replication, schema_docs
-from twin.cli.app import app, starter
-from twin.explain import differences
-from twin.kpis import kpi_table
-from twin.wording import MAIN_FIGURES, amount, duration, with_interval
+from tests.builders import docs as schema_docs
+from twin.cli.app import app
+from twin.cli.terminal import starter
+from twin.common.text import MAIN_FIGURES, amount, duration, with_interval
+from twin.experiments import replication
+from twin.measures.figures import kpi_table
+from twin.scenario.diff import differences
 
 ROOT = Path(__file__).parent.parent
 GOOD = """
@@ -385,7 +387,7 @@ def test_the_reference_pages_are_up_to_date() -> None:
         ("results/README.md", schema_docs.results_reference()),
     ):
         assert (ROOT / name).read_text(encoding="utf-8") == text, (
-            f"{name} is out of date: run python -m twin.schema_docs"
+            f"{name} is out of date: run python -m tests.builders.docs"
         )
 
 

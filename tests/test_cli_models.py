@@ -8,9 +8,9 @@ import typer
 from typer.testing import CliRunner
 
 from twin.assistant import catalogue
-from twin.assistant.replies import Reply
-from twin.cli.app import starter
+from twin.assistant.recorded.replies import Reply
 from twin.cli.models import register
+from twin.cli.terminal import starter
 
 CORPUS = starter() / "corpus" / "tickets.csv"
 QUESTIONS = starter() / "corpus" / "questions.csv"
@@ -132,7 +132,7 @@ def test_profile_prints_both_and_writes_a_scenario(twin, recording, tmp_path):
     for words in ("latency p50", "latency p99", "prompt tokens", "accuracy", "difference"):
         assert words in shown.stdout
     assert "recordings hold no failed calls" not in shown.stderr
-    from twin.scenario_file import load
+    from twin.scenario.file import load
 
     desk = load(out)
     assert desk.assistant.profile.accuracy == 1

@@ -16,10 +16,10 @@ from scipy import stats
 from typer.testing import CliRunner
 
 import twin
-from twin import storage
 from twin.cli.app import app
-from twin.comparison import Comparison, compare, join
-from twin.results import Results, Run
+from twin.experiments.comparison import Comparison, compare, join
+from twin.experiments.results import Results, Run
+from twin.records import storage
 from twin.stats.differences import POWER, differences
 
 PAIRS = {"seed": 1, "start": "2026-01-05", "time_zone": "UTC", "horizon_s": 86400.0,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from strategies import DATA
 
-from twin.corpus import load_corpus
-from twin.scenario import PRIORITIES
-from twin.scenario_file import ScenarioError
+from twin.common.errors import ScenarioError
+from twin.demand.corpus import load_corpus
+from twin.scenario.model import PRIORITIES
 
 
 def test_columns_of_a_corpus():

@@ -15,15 +15,15 @@ import pytest
 from scipy import stats as scipy_stats
 
 import twin
-from twin.comparison import BETTER, HIGHER, LOWER, WORSE, compare
-from twin.demand import draw
-from twin.desk import simulate
-from twin.kpis import measure
-from twin.luck import Stream
-from twin.results import Results, Run
+from twin.demand.luck import Stream
+from twin.demand.tickets import draw
+from twin.desk.simulation import simulate
+from twin.experiments.comparison import BETTER, HIGHER, LOWER, WORSE, compare
+from twin.experiments.results import Results, Run
+from twin.measures.figures import measure
+from twin.records.storage import join
 from twin.stats.intervals import ratio_interval, summarize
 from twin.stats.sequential import wanted_replications
-from twin.storage import join
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import twin
-from twin.demand import draw
-from twin.luck import Stream
+from twin.demand.luck import Stream
+from twin.demand.tickets import draw
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 from common_random_numbers import gains

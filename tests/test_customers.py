@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.customers import ALL_COMMENTS, BAND_MINUTES, COMMENTS, Customers, fall_with_wait
-from twin.demand import Demand, draw
-from twin.desk import simulate
-from twin.luck import Places, Stream
-from twin.records import BY_AGENT, BY_ASSISTANT, BY_REVIEW
-from twin.scenario_file import from_data
+from twin.demand.luck import Places, Stream
+from twin.demand.tickets import Demand, draw
+from twin.desk.customers import ALL_COMMENTS, BAND_MINUTES, COMMENTS, Customers, fall_with_wait
+from twin.desk.simulation import simulate
+from twin.records.tables import BY_AGENT, BY_ASSISTANT, BY_REVIEW
+from twin.scenario.model import from_data
 
 # Published: share of each rating from 5 to 1, and mean rating by minutes to the first response.
 SHARES = {5: 0.694, 4: 0.131, 3: 0.030, 2: 0.015, 1: 0.131}
@@ -22,7 +22,7 @@ BANDS = {
     (121, 240): 3.92,
     (481, 960): 3.87,
 }
-# Not published: how many were answered in each band (see twin.customers).
+# Not published: how many were answered in each band (see twin.desk.customers).
 MIX = (0.46, 0.16, 0.10, 0.10, 0.09, 0.09)
 PEOPLE = {"agents": {"all": {"heads": 1, "handle_time": "5min"}}, "arrivals": {"rate": "1/h"}}
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from strategies import CATEGORIES, DATA, SETTINGS, scenarios
 
-from twin.demand import draw
-from twin.luck import Stream, uniforms
-from twin.scenario import PRIORITIES
-from twin.scenario_file import ScenarioError, from_data
+from twin.common.errors import ScenarioError
+from twin.demand.luck import Stream, uniforms
+from twin.demand.tickets import draw
+from twin.scenario.model import PRIORITIES, from_data
 
 PEOPLE = {"all": {"heads": 1, "handle_time": "5min"}}
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import twin
-from twin.faults import ScenarioError
-from twin.scenario import Scenario
-from twin.studies.design import at_share, design
-from twin.studies.file import Range, StudyFile, read_study
+from twin.common.errors import ScenarioError
+from twin.experiments.studies.design import at_share, design
+from twin.experiments.studies.file import Range, StudyFile, read_study
+from twin.scenario.model import Scenario
 
 STUDIES = Path(__file__).parent.parent / "scenarios" / "studies"
 DESK: dict[str, Any] = {

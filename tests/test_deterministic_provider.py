@@ -3,9 +3,9 @@
 import pytest
 from days import DAY, MIN, assistant, calls, desk, life, provider, value
 
-from twin.demand import draw
-from twin.luck import Stream
-from twin.scenario_file import from_data
+from twin.demand.luck import Stream
+from twin.demand.tickets import draw
+from twin.scenario.model import from_data
 
 
 def pauses(data, ticket, *unjittered):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from days import DAY, HOUR, MIN, desk, life, spans, value, visits
 
-from twin.demand import draw
-from twin.scenario_file import from_data
+from twin.demand.tickets import draw
+from twin.scenario.model import from_data
 
 
 def shift(start="09:00", end="17:00", heads=1, **more):

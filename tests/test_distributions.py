@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
-from twin.distributions import NumberDistribution, TimeDistribution
-from twin.luck import Stream, uniforms
+from twin.demand.luck import Stream, uniforms
+from twin.scenario.distributions import NumberDistribution, TimeDistribution
 
 FAMILIES = ("lognormal", "gamma", "weibull")
 # Midpoints of a fine grid: the mean of a quantile function over them is the mean, up to its tail.

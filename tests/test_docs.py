@@ -28,9 +28,9 @@ from typer.testing import CliRunner
 
 import twin
 from twin.assistant.backends import build
-from twin.assistant.knowledge import load_knowledge
+from twin.assistant.knowledge.knowledge import load_knowledge
+from twin.assistant.knowledge.retrieval_eval import evaluate, read_questions
 from twin.assistant.protocol import Luck, Questions
-from twin.assistant.retrieval_eval import evaluate, read_questions
 from twin.cli.app import app
 
 ROOT = Path(__file__).parents[1]

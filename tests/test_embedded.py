@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from twin.assistant import backends, catalogue, prompts
 from twin.assistant.embedded import Classifier, write_answer, write_generic
-from twin.assistant.knowledge import load_knowledge
+from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.protocol import OK, REFUSED, Luck, Questions
-from twin.corpus import Corpus, load_corpus
-from twin.scenario import Scenario
+from twin.demand.corpus import Corpus, load_corpus
+from twin.scenario.model import Scenario
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 CATEGORIES = ("Login", "Payment", "Shipping")
@@ -193,7 +193,7 @@ def test_answers_end_at_a_step_and_keep_to_their_length(max_tokens):
 
 
 def _article(title, steps, closing):
-    from twin.assistant.articles import Article
+    from twin.assistant.knowledge.articles import Article
 
     return Article("slug", title, "Login", "body", "", tuple(steps), closing)
 

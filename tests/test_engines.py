@@ -15,8 +15,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import twin
-from twin import engine
-from twin.scenario import Scenario
+from twin.experiments import engine
+from twin.scenario.model import Scenario
 
 ROOT = Path(__file__).parent.parent
 DESK: dict[str, Any] = {

@@ -6,10 +6,11 @@ import pytest
 
 import twin
 
-ROOMS = (twin, twin.plots, twin.report, twin.series)
+ROOMS = {"twin": twin, "twin.plots": twin.plots, "twin.report": twin.report,
+         "twin.series": twin.series}  # fmt: skip
 FUNCTIONS = {
-    f"{room.__name__}.{name}": getattr(room, name)
-    for room in ROOMS
+    f"{where}.{name}": getattr(room, name)
+    for where, room in ROOMS.items()
     for name in room.__all__
     if inspect.isfunction(getattr(room, name))
 }

@@ -19,10 +19,12 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import twin
-from twin import experiment, replication, storage
 from twin.desk.simulation import _rare_collections
-from twin.records import RUN_TABLES, TABLES
-from twin.scenario import Scenario
+from twin.experiments import replication
+from twin.experiments import run as experiment
+from twin.records import storage
+from twin.records.tables import RUN_TABLES, TABLES
+from twin.scenario.model import Scenario
 
 AGENTS: dict[str, Any] = {
     "name": "agents",

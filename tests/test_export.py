@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import twin
-from twin import export
-from twin.records import STATUSES, RunLog
-from twin.scenario import Scenario
+from twin.records import export
+from twin.records.tables import STATUSES, RunLog
+from twin.scenario.model import Scenario
 
 XES = "{http://www.xes-standard.org/}"
 ODD = 'Pay <now> & "then"\u0007'

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from days import assistant, desk, provider, value, visits
 
-from twin.demand import draw
-from twin.desk import simulate
+from twin.demand.tickets import draw
+from twin.desk.answers import Names
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
-from twin.desk.script import Names
-from twin.kpis import measure
-from twin.scenario_file import from_data
+from twin.desk.simulation import simulate
+from twin.measures.figures import measure
+from twin.scenario.model import from_data
 
 EVERY_HOUR = {"kind": "constant", "rate": "1/h"}
 

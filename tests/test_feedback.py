@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.assistant.feedback import Entry, load_feedback, save_feedback
-from twin.faults import ScenarioError
+from twin.assistant.learning.feedback import Entry, load_feedback, save_feedback
+from twin.common.errors import ScenarioError
 
 words = st.text(st.characters(codec="utf-8"), max_size=20)
 entries = st.builds(

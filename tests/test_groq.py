@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from fault_server import FaultServer
 
-from twin.assistant import catalogue, errors, groq, wire
+from twin.assistant import catalogue, errors
 from twin.assistant.backends import build
+from twin.assistant.live import groq, wire
 from twin.assistant.protocol import OK, OUTCOMES, Guidance, Luck, Questions
-from twin.scenario_file import from_data
+from twin.scenario.model import from_data
 
 network = [pytest.mark.network, pytest.mark.allow_hosts(["127.0.0.1", "localhost"])]
 KEY = "gsk_SENTINEL_0123456789"

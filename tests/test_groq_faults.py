@@ -12,9 +12,10 @@ import pytest
 from llmock.scenarios import Fail, Reply
 from test_groq import KEY, ask, corpus, make, server  # noqa: F401
 
-from twin.assistant import catalogue, errors, wire
+from twin.assistant import catalogue, errors
 from twin.assistant.errors import AssistantError
-from twin.assistant.pacing import parse_length
+from twin.assistant.live import wire
+from twin.assistant.live.pacing import parse_length
 from twin.assistant.protocol import (
     BAD_ANSWER,
     OK,

@@ -17,23 +17,23 @@ import pytest
 from typer.testing import CliRunner
 
 import twin
-import twin.provenance
-from twin import storage
-from twin.assistant.articles import load_articles
+import twin.experiments.manifest
 from twin.assistant.catalogue import model
 from twin.assistant.errors import RecordingError, WrongEnvironment
-from twin.assistant.groq import Caller, Settings
-from twin.assistant.replies import read_lines
+from twin.assistant.knowledge.articles import load_articles
+from twin.assistant.live.groq import Caller, Settings
+from twin.assistant.recorded.replies import read_lines
 from twin.cli.app import app
-from twin.corpus import load_corpus
-from twin.engine import ClusterError, connect
-from twin.faults import ScenarioError
-from twin.results import open_results
-from twin.scenario_file import parse_change
+from twin.common.errors import ScenarioError
+from twin.common.files import read_csv
+from twin.demand.corpus import load_corpus
+from twin.experiments.engine import ClusterError, connect
+from twin.experiments.results import open_results
+from twin.experiments.studies.design import design
+from twin.experiments.studies.file import read_study
+from twin.records import storage
+from twin.scenario.changes import parse_change
 from twin.stats.sequential import reached, sentences, wanted_replications
-from twin.studies.design import design
-from twin.studies.file import read_study
-from twin.tabular import read_csv
 
 DESK = {
     "horizon": "1d",
@@ -159,9 +159,9 @@ def test_a_long_name_of_a_zone_is_not_repeated_whole():
 
 def test_a_file_beside_articles_may_have_a_name_that_is_no_text(tmp_path):
     (tmp_path / os.fsdecode(b"\xff.md")).write_text("x")
-    digest = twin.provenance.digest(tmp_path)
+    digest = twin.experiments.manifest.digest(tmp_path)
     (tmp_path / os.fsdecode(b"\xff.md")).write_text("y")
-    assert twin.provenance.digest(tmp_path) != digest
+    assert twin.experiments.manifest.digest(tmp_path) != digest
 
 
 # Tables.

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from strategies import MAX_TICKETS, SETTINGS, scenarios
 
-from twin import kpis
 from twin.assistant import catalogue
-from twin.calendars import staffing
-from twin.demand import Demand, draw
-from twin.desk import agents, provider, simulate
-from twin.luck import Stream
-from twin.records import STATUSES, TRANSITIONS, RunLog
-from twin.scenario import Scenario
+from twin.demand.luck import Stream
+from twin.demand.tickets import Demand, draw
+from twin.desk import agents, provider
+from twin.desk.simulation import simulate
+from twin.measures import figures as kpis
+from twin.records.tables import STATUSES, TRANSITIONS, RunLog
+from twin.scenario.calendars import staffing
+from twin.scenario.model import Scenario
 
 
 @dataclass

@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.assistant import knowledge
-from twin.assistant.articles import Article
 from twin.assistant.embedded import write_answer, write_generic
-from twin.assistant.judge import NO_ARTICLE, Judge
-from twin.assistant.knowledge import Knowledge
+from twin.assistant.judging.judge import NO_ARTICLE, Judge
+from twin.assistant.knowledge import knowledge
+from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.protocol import OK, SERVER_ERROR, Answers, Luck, Questions, Written
 
 RESET = Article(

@@ -7,20 +7,23 @@ import pytest
 from fault_server import FaultServer
 
 import twin
-from twin import record
-from twin.assistant import catalogue, errors, rubric
-from twin.assistant.articles import Article
-from twin.assistant.groq import GroqAssistant
-from twin.assistant.judge import Judge
-from twin.assistant.knowledge import load_knowledge
-from twin.assistant.model_judge import ModelJudge, build_judge, rater_name, recorded
+from twin.assistant import catalogue, errors
+from twin.assistant.judging import rubric
+from twin.assistant.judging.judge import Judge
+from twin.assistant.judging.model_judge import ModelJudge, build_judge, rater_name, recorded
+from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.knowledge import load_knowledge
+from twin.assistant.live.groq import GroqAssistant
 from twin.assistant.prompts import VERSIONS, respond_messages
 from twin.assistant.protocol import OK, SERVER_ERROR, Answers, Luck, Questions, Written
-from twin.assistant.recorded_calls import read_sample
-from twin.assistant.recording import Recording, open_recording
-from twin.corpus import load_corpus
-from twin.provenance import raters
-from twin.scenario_file import ScenarioError, check, from_data
+from twin.assistant.recorded.recorded_calls import read_sample
+from twin.assistant.recorded.recording import Recording, open_recording
+from twin.common.errors import ScenarioError
+from twin.demand.corpus import load_corpus
+from twin.experiments import record
+from twin.experiments.checks import check
+from twin.experiments.manifest import raters
+from twin.scenario.model import from_data
 
 network = [pytest.mark.network, pytest.mark.allow_hosts(["127.0.0.1", "localhost"])]
 KEY = "gsk_SENTINEL_0123456789"
@@ -239,7 +242,7 @@ class TestAsking:
 
 
 def reply(ask, score):
-    from twin.assistant.replies import Reply
+    from twin.assistant.recorded.replies import Reply
 
     return Reply(
         key=ask.key,

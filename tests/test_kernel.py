@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import DATA, SETTINGS
 
-from twin.customers import Customers
-from twin.demand import draw
-from twin.desk import simulate, simulation
+from twin.demand.luck import Stream
+from twin.demand.tickets import draw
+from twin.desk import simulation
 from twin.desk.agents import work_times
+from twin.desk.customers import Customers
 from twin.desk.kernel import Clock, Process
-from twin.luck import Stream
-from twin.records import BY_AGENT, HANDLE
-from twin.scenario_file import from_data
+from twin.desk.simulation import simulate
+from twin.records.tables import BY_AGENT, HANDLE
+from twin.scenario.model import from_data
 
 
 class PlainDesk:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.assistant import embedding, knowledge
-from twin.assistant.articles import load_articles
-from twin.assistant.embedding import embed
-from twin.assistant.knowledge import Knowledge, load_knowledge, words
+from twin.assistant.knowledge import embedding, knowledge
+from twin.assistant.knowledge.articles import load_articles
+from twin.assistant.knowledge.embedding import embed
+from twin.assistant.knowledge.knowledge import Knowledge, load_knowledge, words
 
 RESET = """---
 title: Reset your password
@@ -155,7 +155,7 @@ _made: list[Knowledge] = []
 
 def _shared():
     if not _made:
-        from twin.assistant.articles import _parse
+        from twin.assistant.knowledge.articles import _parse
 
         texts = {"reset": RESET, "card": CARD, "parcel": PARCEL}
         _made.append(Knowledge([_parse(slug, text) for slug, text in texts.items()]))
@@ -222,7 +222,7 @@ def test_embedding_cache_is_bounded(monkeypatch):
 
 def test_loading_the_model_leaves_logging_to_the_application():
     code = (
-        "import logging, twin.assistant.embedding as e; e.embed(['x']);"
+        "import logging, twin.assistant.knowledge.embedding as e; e.embed(['x']);"
         "root = logging.getLogger(); print(root.handlers, root.level == logging.WARNING)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -20,14 +20,14 @@ import pytest
 import theory
 from scipy import stats
 
-from twin.demand import draw
-from twin.desk import simulate
+from twin.demand.luck import Stream
+from twin.demand.tickets import draw
 from twin.desk.agents import work_times
-from twin.kpis import measure
-from twin.luck import Stream
-from twin.records import HANDLE
-from twin.scenario import PRIORITIES
-from twin.scenario_file import load
+from twin.desk.simulation import simulate
+from twin.measures.figures import measure
+from twin.records.tables import HANDLE
+from twin.scenario.file import load
+from twin.scenario.model import PRIORITIES
 
 BIAS = 0.03
 DESK_REPLICATIONS = 3

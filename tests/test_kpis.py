@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from handmade import run_log, timeline, visit
 
-from twin import kpis
-from twin.demand import draw
-from twin.desk import simulate
-from twin.kpis import kpi_table, measure
-from twin.records import TABLES
-from twin.scenario import Scenario
-from twin.scenario_file import from_data
+from twin.demand.tickets import draw
+from twin.desk.simulation import simulate
+from twin.measures import figures as kpis
+from twin.measures.figures import kpi_table, measure
+from twin.records.tables import TABLES
+from twin.scenario.model import Scenario, from_data
 
 NAN = np.nan
 DESK = {

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from twin.assistant import examples, learning
-from twin.assistant.bandit import Bandit
-from twin.assistant.examples import Examples
-from twin.assistant.learning import (
+from twin.assistant.learning import examples, learning
+from twin.assistant.learning.bandit import Bandit
+from twin.assistant.learning.examples import Examples
+from twin.assistant.learning.learning import (
     HELD_BACK,
     LIVE,
     PROMOTED,
@@ -22,9 +22,9 @@ from twin.assistant.learning import (
     spend,
     worse,
 )
-from twin.scenario import Learning
+from twin.scenario.model import Learning
 
-# Published shares of one to five stars (twin.customers), and a desk where nearly all are happy.
+# Published shares of one to five stars (`desk.customers`), and a desk where nearly all are happy.
 PUBLISHED = (0.131, 0.015, 0.030, 0.131, 0.693)
 HAPPY = (0.03, 0.0, 0.0, 0.0, 0.97)
 

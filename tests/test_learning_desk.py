@@ -8,15 +8,16 @@ import pytest
 from scipy import stats as scipy_stats
 
 import twin
-from twin.assistant.articles import Article
 from twin.assistant.backends import build
-from twin.assistant.feedback import Entry, save_feedback
-from twin.assistant.heldout import HeldOut
-from twin.assistant.judge import Judge
-from twin.assistant.knowledge import load_knowledge
-from twin.assistant.learning import Lesson, Version
-from twin.corpus import load_corpus
-from twin.scenario_file import ScenarioError, from_data
+from twin.assistant.judging.judge import Judge
+from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.knowledge import load_knowledge
+from twin.assistant.learning.feedback import Entry, save_feedback
+from twin.assistant.learning.heldout import HeldOut
+from twin.assistant.learning.learning import Lesson, Version
+from twin.common.errors import ScenarioError
+from twin.demand.corpus import load_corpus
+from twin.scenario.model import from_data
 from twin.stats.intervals import ratio_interval
 
 STARTER = Path(__file__).parents[1] / "scenarios"

@@ -8,9 +8,9 @@ from handmade import run_log, timeline, visit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin import levels
-from twin.records import TABLES
-from twin.scenario import Scenario
+from twin.measures import levels
+from twin.records.tables import TABLES
+from twin.scenario.model import Scenario
 
 NAN = np.nan
 DESK = Scenario.model_validate(

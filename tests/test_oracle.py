@@ -10,12 +10,12 @@ from heapq import heapify, heappop, heappush, heapreplace
 import numpy as np
 import pytest
 
-from twin.demand import draw
-from twin.desk import simulate
+from twin.demand.luck import Stream
+from twin.demand.tickets import draw
 from twin.desk.agents import work_times
-from twin.luck import Stream
-from twin.records import HANDLE, REVIEW
-from twin.scenario_file import from_data
+from twin.desk.simulation import simulate
+from twin.records.tables import HANDLE, REVIEW
+from twin.scenario.model import from_data
 
 NAN = float("nan")
 SKEWED = {"distribution": "lognormal", "mean": "9min", "cv": 1.2}

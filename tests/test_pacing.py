@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.assistant.pacing import DAY_S, MINUTE_S, Left, Pacer, Window
+from twin.assistant.live.pacing import DAY_S, MINUTE_S, Left, Pacer, Window
 
 
 def bursts(moments, period_s):

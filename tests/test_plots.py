@@ -18,9 +18,9 @@ from matplotlib import pyplot
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from twin import plots
-from twin.plots import over_time, picture, style
-from twin.plots.front import MOST_NAMED
+from twin.report import plots
+from twin.report.plots import over_time, picture, style
+from twin.report.plots.front import MOST_NAMED
 
 EVERY = {
     "throughput": (plots.throughput, frames.flows),

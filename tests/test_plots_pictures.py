@@ -13,7 +13,7 @@ from matplotlib import image
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from twin import plots
+from twin.report import plots
 
 FOLDER = Path(__file__).parent / "data" / "pictures"
 # Blocks of this many points to a side: letters are drawn a little differently from version to

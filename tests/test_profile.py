@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from twin.assistant import catalogue
 from twin.assistant.profile import ProfileAssistant
 from twin.assistant.protocol import OK, SERVER_ERROR, Luck, Questions
-from twin.scenario import Scenario
+from twin.scenario.model import Scenario
 
 CATEGORIES = ["A", "B", "C", "D"]
 MODEL = catalogue.model("openai/gpt-oss-20b")

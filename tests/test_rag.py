@@ -1,10 +1,15 @@
 import numpy as np
 import pytest
 
-from twin.assistant.articles import Article, load_articles
-from twin.assistant.knowledge import Knowledge, load_knowledge
-from twin.assistant.retrieval_eval import METHODS, _ranks, evaluate, read_questions
-from twin.cli.app import starter
+from twin.assistant.knowledge.articles import Article, load_articles
+from twin.assistant.knowledge.knowledge import Knowledge, load_knowledge
+from twin.assistant.knowledge.retrieval_eval import (
+    METHODS,
+    _ranks,
+    evaluate,
+    read_questions,
+)
+from twin.cli.terminal import starter
 
 ARTICLE = "---\ntitle: {0}\ncategory: {1}\n---\nFor {0}.\n\n## Steps\n1. {2}\n2. Confirm.\n{3}"
 SAID = """

@@ -12,11 +12,11 @@ import typer
 from fault_server import FaultServer, Limit
 from typer.testing import CliRunner
 
-from twin import record as recording_of
-from twin.assistant import pacing
-from twin.assistant.recording import Recording
+from twin.assistant.live import pacing
+from twin.assistant.recorded.recording import Recording
 from twin.cli.record import register
-from twin.scenario_file import load
+from twin.experiments import record as recording_of
+from twin.scenario.file import load
 
 pytestmark = [pytest.mark.network, pytest.mark.allow_hosts(["127.0.0.1", "localhost"])]
 KEY = "gsk_SENTINEL_0123456789"

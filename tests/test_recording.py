@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.assistant.errors import RecordingError
-from twin.assistant.recording import Recording, merge, open_recording
-from twin.assistant.replies import Reply, read_lines, request_key
+from twin.assistant.recorded.recording import Recording, merge, open_recording
+from twin.assistant.recorded.replies import Reply, read_lines, request_key
 
 REQUEST = {
     "model": "openai/gpt-oss-20b",
@@ -210,7 +210,7 @@ class TestFile:
         program = """
             import sys
             from pathlib import Path
-            from twin.assistant.recording import Recording
+            from twin.assistant.recorded.recording import Recording
             held = Recording(Path(sys.argv[1]))
             held.open()
             print("held", flush=True)

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twin import reference
-from twin.replication import play
+from tests.builders import reference
+from twin.experiments.replication import play
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / reference.FOLDER
-REBUILD = "stale: run python -m twin.reference"
+REBUILD = "stale: run python -m tests.builders.reference"
 SAMPLES = list(reference.samples(ROOT))
 
 

@@ -16,12 +16,13 @@ from twin.assistant.asking import Asking
 from twin.assistant.backends import build
 from twin.assistant.errors import RecordingMiss
 from twin.assistant.protocol import OK
-from twin.assistant.recording import Recording, open_recording
-from twin.assistant.replies import Reply
-from twin.demand import draw
-from twin.desk import simulate
-from twin.faults import ScenarioError
-from twin.scenario_file import from_data, load
+from twin.assistant.recorded.recording import Recording, open_recording
+from twin.assistant.recorded.replies import Reply
+from twin.common.errors import ScenarioError
+from twin.demand.tickets import draw
+from twin.desk.simulation import simulate
+from twin.scenario.file import load
+from twin.scenario.model import from_data
 
 TEXTS = ["I cannot log in.", "My card was declined.", "Hello?"]
 
@@ -187,7 +188,7 @@ def test_needs_neither_the_sdk_nor_a_key(tmp_path):
     scenario = desk(tmp_path)
     keep(scenario, ask("categorize", TEXTS), [said(name) for name in CATEGORIES])
     program = (
-        "import sys, twin.assistant.replay; "
+        "import sys, twin.assistant.recorded.replay; "
         "sys.exit(any(name in sys.modules for name in ('groq', 'httpx', 'simpy')))"
     )
     environment = {"PYTHONPATH": ":".join(sys.path), "PATH": ""}

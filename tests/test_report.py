@@ -10,13 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 import twin
-from twin import markup
 from twin.cli.app import app
-from twin.display import figure_rows
-from twin.report import background, page, toml
+from twin.common import html as markup
+from twin.common import toml
+from twin.common.text import with_interval
+from twin.experiments.display import figure_rows
+from twin.report import background, page
 from twin.report.source import Source
-from twin.scenario_file import from_data
-from twin.wording import with_interval
+from twin.scenario.model import from_data
 
 EVIL = '<script>alert("x")</script> & **bold** [link](http://evil.example) $a$ `code`'
 IMAGE = "<img src=x onerror=alert(1)> 'quoted'"
@@ -314,9 +315,9 @@ def test_notebooks_show_results_and_scenarios(results, tmp_path):
     path = tmp_path / "a.toml"
     path.write_text(toml.dump(desk(tmp_path) | {"name": None}))
     scenario = twin.load(path)
-    assert "as in a.toml" in Reader(scenario._repr_html_()).text
     varied = scenario.vary({"arrivals.scale": 2})
-    assert "arrivals.scale 1.0 2.0" in Reader(varied._repr_html_()).text
+    assert "arrivals.scale 2.0" in Reader(varied._repr_html_()).text
+    assert "arrivals.scale" not in Reader(scenario._repr_html_()).text
     assert "What <if>?" in Reader(varied._repr_html_()).text
     path.unlink()
     assert "arrivals.rate" in Reader(varied._repr_html_()).text

@@ -8,7 +8,7 @@ from test_report import EVIL, desk
 
 import twin
 from twin.report import write
-from twin.scenario_file import from_data
+from twin.scenario.model import from_data
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium is installed")
 

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 import twin
 from twin.cli.app import app
+from twin.common.text import amount
 from twin.report import page
 from twin.report.study_answer import answer
 from twin.report.study_pictures import pictures
-from twin.wording import amount
 
 DESK = {
     "name": "small",

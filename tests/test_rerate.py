@@ -10,15 +10,15 @@ from test_learning_desk import BAD, CORPUS, KNOWLEDGE, OTHER
 from typer.testing import CliRunner
 
 import twin
-from twin import rerate
-from twin.assistant import judge, rubric
 from twin.assistant.errors import NoKey, UnknownPrice
-from twin.assistant.judge import Judge
-from twin.assistant.recording import Recording
-from twin.assistant.replies import Reply
+from twin.assistant.judging import judge, rubric
+from twin.assistant.judging.judge import Judge
+from twin.assistant.recorded.recording import Recording
+from twin.assistant.recorded.replies import Reply
 from twin.cli.app import app
-from twin.faults import ScenarioError
-from twin.scenario_file import from_data
+from twin.common.errors import ScenarioError
+from twin.experiments import rerate
+from twin.scenario.model import from_data
 
 JUDGE = "openai/gpt-oss-120b"
 

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import SETTINGS, pools, scenarios
 
-from twin import kpis
-from twin.demand import draw
-from twin.desk import simulate
-from twin.luck import Stream
-from twin.records import RunLog
-from twin.scenario_file import from_data
+from twin.demand.luck import Stream
+from twin.demand.tickets import draw
+from twin.desk.simulation import simulate
+from twin.measures import figures as kpis
+from twin.records.tables import RunLog
+from twin.scenario.model import from_data
 
 TABLES = [field.name for field in fields(RunLog)][1:7]
 
@@ -49,9 +49,9 @@ FRESH = """
 import hashlib, json, sys
 sys.path.insert(0, sys.argv[1])
 from test_same_luck import arrow_bytes
-from twin.demand import draw
-from twin.desk import simulate
-from twin.scenario_file import from_data
+from twin.demand.tickets import draw
+from twin.desk.simulation import simulate
+from twin.scenario.model import from_data
 for data in json.load(sys.stdin):
     scenario = from_data(data)
     log = simulate(scenario, draw(scenario))

@@ -8,14 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.scenario_file import (
-    ScenarioError,
-    base_of,
-    check,
-    from_data,
-    load,
-    parse_change,
-)
+from twin.common.errors import ScenarioError
+from twin.experiments.checks import check
+from twin.scenario.changes import parse_change
+from twin.scenario.file import base_of, load
+from twin.scenario.model import from_data
 
 GOOD = """
 question = "?"

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import twin
-from twin.studies.design import design
-from twin.studies.file import read_study
+from twin.experiments.studies.design import design
+from twin.experiments.studies.file import read_study
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 FILES = sorted(FOLDER.glob("*.toml"))

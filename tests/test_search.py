@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import twin
-from twin.faults import ScenarioError
-from twin.scenario import Scenario
-from twin.studies import hunt
+from twin.common.errors import ScenarioError
+from twin.experiments.studies import hunt
+from twin.scenario.model import Scenario
 
 DESK: dict[str, Any] = {
     "name": "desk",

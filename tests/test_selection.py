@@ -16,7 +16,7 @@ import pytest
 from scipy import stats
 
 import twin
-from twin.faults import ScenarioError
+from twin.common.errors import ScenarioError
 from twin.stats.selection import Selection, kn, ocba
 
 TRIALS = 200

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from handmade import run_log, timeline
 
-from twin import series
-from twin.kpis import measure
-from twin.levels import area, backlog, levels
-from twin.replication import play as play_desk
-from twin.scenario_file import from_data
+from twin.experiments.replication import play as play_desk
+from twin.measures import series
+from twin.measures.figures import measure
+from twin.measures.levels import area, backlog, levels
+from twin.scenario.model import from_data
 from twin.stats.intervals import summarize
 
 DAY = 86400.0

@@ -16,16 +16,16 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import twin
-from twin import replication
 from twin.cli.app import app
-from twin.comparison import change_of
-from twin.plots.study_grid import study_grid
-from twin.records import TABLES
-from twin.scenario import Scenario
-from twin.studies.results import StudyResults
-from twin.studies.sensitivity import crossings, effects
-from twin.studies.study import StudyInterrupted
-from twin.studies.tables import effects_table, points_table
+from twin.cli.study_tables import effects_table, points_table
+from twin.common.text import change_of
+from twin.experiments import replication
+from twin.experiments.studies.results import StudyResults
+from twin.experiments.studies.sensitivity import crossings, effects
+from twin.experiments.studies.study import StudyInterrupted
+from twin.records.tables import TABLES
+from twin.report.plots.study_grid import study_grid
+from twin.scenario.model import Scenario
 
 DESK: dict[str, Any] = {
     "name": "desk",
@@ -410,7 +410,7 @@ def test_who_interrupts_a_command_is_told_that_it_goes_on(
         raise KeyboardInterrupt
 
     module = {"select": "choice"}.get(command, command)
-    monkeypatch.setattr(f"twin.studies.{module}.{command}", interrupted)
+    monkeypatch.setattr(f"twin.experiments.studies.{module}.{command}", interrupted)
     words = ("--kpi", "service_level", "--within", "0.05") if command == "select" else ()
     done = twin_command(files, command, *words)
     assert done.exit_code == 130

@@ -7,8 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from twin import units
-from twin.units import ClockTime, Duration, Rate, format_duration, parse_duration, parse_rate
+from twin.scenario import units
+from twin.scenario.units import (
+    ClockTime,
+    Duration,
+    Rate,
+    format_duration,
+    parse_duration,
+    parse_rate,
+)
 
 seconds = st.floats(0, 1e9, allow_subnormal=False) | st.integers(0, 10**9).map(float)
 

@@ -10,9 +10,10 @@ from handmade import run_log, timeline, visit
 from typer.testing import CliRunner
 
 import twin
-from twin import sanity, validate
 from twin.cli.app import app
-from twin.theory import erlang_a, erlang_bounds, erlang_c, erlang_c_wait
+from twin.experiments import validate
+from twin.measures import sanity
+from twin.measures.theory import erlang_a, erlang_bounds, erlang_c, erlang_c_wait
 
 DESK = {
     "name": "desk",
@@ -134,7 +135,7 @@ def test_a_run_that_does_not_add_up_says_so(monkeypatch):
     def broken(log, scenario):
         return sanity.sanity(log, scenario).assign(ok=np.int8(0))
 
-    monkeypatch.setattr("twin.replication.sanity", broken)
+    monkeypatch.setattr("twin.experiments.replication.sanity", broken)
     results = twin.run(twin.from_data(DESK), replications=1)
     assert any("replication 0: conservation does not hold" in note for note in results.notes)
     assert not results.sanity()["ok"].iloc[0]

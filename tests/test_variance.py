@@ -9,12 +9,12 @@ from typer.testing import CliRunner
 
 import twin
 from twin.cli.app import app
-from twin.demand import draw
-from twin.desk import simulate
-from twin.luck import Stream
-from twin.replication import _play
+from twin.demand.luck import Stream
+from twin.demand.tickets import draw
+from twin.desk.simulation import simulate
+from twin.experiments.replication import _play
+from twin.experiments.variance import MODEL, RATERS, split_variance
 from twin.stats.components import SOURCES, components
-from twin.variance import MODEL, RATERS, split_variance
 
 DESK = {
     "horizon": "12h",

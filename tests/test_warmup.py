@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 import twin
 from twin.cli.app import app
+from twin.experiments.warmup import cycle, warm_up
 from twin.stats.mser import mser5, settling, smooth
-from twin.warmup import cycle, warm_up
 
 DESK = {
     "horizon": "4d",

@@ -1,4 +1,4 @@
-"""Recursions that play simple desks without a clock; closed forms are those of `twin.theory`."""
+"""Recursions that play simple desks without clocks; closed forms are in `measures.theory`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from twin.theory import (
+from twin.measures.theory import (
     erlang_a,
     erlang_c,
     erlang_c_level,

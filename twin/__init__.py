@@ -13,30 +13,35 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from twin.common.errors import ScenarioError, TwinError
+from twin.common.version import VERSION
+
 if TYPE_CHECKING:
-    from twin import plots, report, series
-    from twin.checks import check
-    from twin.comparison import Comparison, compare
-    from twin.demand import draw
-    from twin.desk import simulate
-    from twin.experiment import run
-    from twin.faults import ScenarioError
-    from twin.kpis import kpi_table, measure
-    from twin.replication import play
-    from twin.results import Results, open_results
-    from twin.scenario import Scenario
-    from twin.scenario_file import from_data, load
+    from twin import report
+    from twin.demand.tickets import draw
+    from twin.desk.simulation import simulate
+    from twin.experiments.checks import check
+    from twin.experiments.comparison import Comparison, compare
+    from twin.experiments.replication import play
+    from twin.experiments.results import Results, open_results
+    from twin.experiments.run import run
+    from twin.experiments.studies.choice import select
+    from twin.experiments.studies.results import StudyResults, open_study
+    from twin.experiments.studies.search import search
+    from twin.experiments.studies.sensitivity import crossings, effects
+    from twin.experiments.studies.study import study
+    from twin.experiments.validate import validate
+    from twin.experiments.variance import split_variance
+    from twin.experiments.warmup import warm_up
+    from twin.measures import series, theory
+    from twin.measures.figures import kpi_table, measure
+    from twin.report import plots
+    from twin.report.explain import explain
+    from twin.scenario.file import load
+    from twin.scenario.model import Scenario, from_data
     from twin.stats.batches import batch_means
     from twin.stats.intervals import summarize
-    from twin.studies.choice import select
-    from twin.studies.results import StudyResults, open_study
-    from twin.studies.search import search
-    from twin.studies.sensitivity import crossings, effects
-    from twin.studies.study import study
-    from twin.variance import split_variance
-    from twin.warmup import warm_up
-
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Comparison",
@@ -44,12 +49,15 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "StudyResults",
+    "TwinError",
+    "__version__",
     "batch_means",
     "check",
     "compare",
     "crossings",
     "draw",
     "effects",
+    "explain",
     "from_data",
     "kpi_table",
     "load",
@@ -67,47 +75,51 @@ __all__ = [
     "split_variance",
     "study",
     "summarize",
+    "theory",
+    "validate",
     "warm_up",
 ]
 
 # Loaded when first used: `import twin` and `twin --help` wait for no numpy.
 _HOMES = {
     "batch_means": "stats.batches",
-    "check": "checks",
-    "compare": "comparison",
-    "crossings": "studies.sensitivity",
-    "draw": "demand",
-    "effects": "studies.sensitivity",
-    "from_data": "scenario_file",
-    "kpi_table": "kpis",
-    "load": "scenario_file",
-    "measure": "kpis",
-    "open_results": "results",
-    "open_study": "studies.results",
-    "play": "replication",
-    "run": "experiment",
-    "search": "studies.search",
-    "select": "studies.choice",
-    "simulate": "desk",
-    "study": "studies.study",
-    "split_variance": "variance",
+    "check": "experiments.checks",
+    "compare": "experiments.comparison",
+    "crossings": "experiments.studies.sensitivity",
+    "draw": "demand.tickets",
+    "effects": "experiments.studies.sensitivity",
+    "explain": "report.explain",
+    "from_data": "scenario.model",
+    "kpi_table": "measures.figures",
+    "load": "scenario.file",
+    "measure": "measures.figures",
+    "open_results": "experiments.results",
+    "open_study": "experiments.studies.results",
+    "play": "experiments.replication",
+    "run": "experiments.run",
+    "search": "experiments.studies.search",
+    "select": "experiments.studies.choice",
+    "simulate": "desk.simulation",
+    "study": "experiments.studies.study",
+    "split_variance": "experiments.variance",
     "summarize": "stats.intervals",
-    "warm_up": "warmup",
-    "Comparison": "comparison",
-    "Results": "results",
-    "Scenario": "scenario",
-    "ScenarioError": "faults",
-    "StudyResults": "studies.results",
+    "validate": "experiments.validate",
+    "warm_up": "experiments.warmup",
+    "Comparison": "experiments.comparison",
+    "Results": "experiments.results",
+    "Scenario": "scenario.model",
+    "StudyResults": "experiments.studies.results",
 }
 
 
-# Modules that are reached as twin.plots and the like.
-_MODULES = ("plots", "report", "series")
+# Rooms within rooms that have a name of their own here.
+_MODULES = {"plots": "report.plots", "report": "report", "series": "measures.series",
+            "theory": "measures.theory"}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return import_module(f"twin.{name}")
+        return import_module(f"twin.{_MODULES[name]}")
     if name not in _HOMES:
         raise AttributeError(f"module 'twin' has no attribute '{name}'")
     return getattr(import_module(f"twin.{_HOMES[name]}"), name)

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import twin
-from twin.scenario_file import from_data
+from twin.scenario.model import from_data
 
 DAYS = 7
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 import twin
-from twin.scenario_file import parse_change
+from twin.scenario.changes import parse_change
 
 FIGURES = ("service_level", "agent_wait_mean", "first_response_mean", "resolution_mean", "csat")
 

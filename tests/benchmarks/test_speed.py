@@ -23,15 +23,16 @@ import pytest
 from tutorial import Desk
 
 from twin.assistant.backends import build
-from twin.assistant.judge import Judge
-from twin.assistant.knowledge import load_knowledge
+from twin.assistant.judging.judge import Judge
+from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.protocol import Luck, Questions
-from twin.calendars import staffing
-from twin.demand import draw
-from twin.desk import simulate, simulation
+from twin.demand.tickets import draw
+from twin.desk import simulation
 from twin.desk.ledger import Ledger
-from twin.records import HANDLE
-from twin.scenario_file import load
+from twin.desk.simulation import simulate
+from twin.records.tables import HANDLE
+from twin.scenario.calendars import staffing
+from twin.scenario.file import load
 
 ROOT = Path(__file__).parents[2]
 BASELINE = ROOT / "scenarios" / "baseline.toml"
@@ -149,7 +150,7 @@ MEMORY = """
     from twin.assistant.backends import build
     from twin.demand import draw
     from twin.desk import simulate
-    from twin.scenario_file import load
+    from twin.scenario.file import load
 
     def peak():
         # Not getrusage: its peak is inherited from the process that starts this one.

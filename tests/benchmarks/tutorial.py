@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import simpy
 
-from twin.calendars import staffing
-from twin.customers import ALL_COMMENTS, THRESHOLDS, fall_with_wait
+from twin.desk.customers import ALL_COMMENTS, THRESHOLDS, fall_with_wait
+from twin.scenario.calendars import staffing
 
 OPEN, CATEGORIZED, IN_PROGRESS, PENDING, ESCALATED, RESOLVED, REOPENED, CLOSED, ABANDONED = range(9)
 HANDLE, TRIAGE, REVIEW = range(3)

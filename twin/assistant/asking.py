@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from twin.assistant import prompts, rubric
+from twin.assistant import prompts
 from twin.assistant.catalogue import Model
 from twin.assistant.errors import BadAnswer
-from twin.assistant.knowledge import Hit, Knowledge, load_knowledge
+from twin.assistant.judging import rubric
+from twin.assistant.knowledge.knowledge import Hit, Knowledge, load_knowledge
 from twin.assistant.protocol import OK, Answers, Guidance, Ints, Questions, Step, Written
-from twin.assistant.replies import Reply, json_said, request_key
-from twin.scenario import Scenario
+from twin.assistant.recorded.replies import Reply, json_said, request_key
+from twin.scenario.model import Scenario
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,17 @@ from typing import cast
 
 from twin.assistant import catalogue
 from twin.assistant.embedded import EmbeddedAssistant
-from twin.assistant.knowledge import load_knowledge
+from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.profile import ProfileAssistant
 from twin.assistant.protocol import Assistant
-from twin.corpus import Corpus
-from twin.scenario import Scenario
-from twin.scenario_file import Fault, ScenarioError
+from twin.common.errors import Fault, ScenarioError
+from twin.demand.corpus import Corpus
+from twin.scenario.model import Scenario
 
 # Imported when asked for only: a run without them needs neither the SDK nor a recording.
 _LAZY = {
-    "groq": ("twin.assistant.groq", "GroqAssistant"),
-    "replay": ("twin.assistant.replay", "ReplayAssistant"),
+    "groq": ("twin.assistant.live.groq", "GroqAssistant"),
+    "replay": ("twin.assistant.recorded.replay", "ReplayAssistant"),
 }
 
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import special
 
-from twin.scenario_file import Fault, ScenarioError
+from twin.common.errors import Fault, ScenarioError
 
 Floats = npt.NDArray[np.float64]
 Positive = Annotated[float, Field(gt=0)]

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from scipy import special
 
 from twin.assistant import catalogue, prompts
-from twin.assistant.articles import Article
-from twin.assistant.embedding import DIMENSIONS, embed, similarity
-from twin.assistant.knowledge import Hit, Knowledge
+from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.embedding import DIMENSIONS, embed, similarity
+from twin.assistant.knowledge.knowledge import Hit, Knowledge
 from twin.assistant.protocol import (
     OK,
     REFUSED,
@@ -27,8 +27,8 @@ from twin.assistant.protocol import (
     Questions,
     Written,
 )
-from twin.corpus import Corpus
-from twin.scenario import Scenario
+from twin.demand.corpus import Corpus
+from twin.scenario.model import Scenario
 
 # Candidates of the cross-validation: ridge penalty, and the weights of ridge and articles.
 _PENALTIES = (1.0, 2.0, 4.0, 8.0)

@@ -4,7 +4,7 @@ It reads no text. Everything comes from the luck of the question, so that two pr
 customers with the same luck: who is accurate at .8 is right wherever one accurate at .7 is.
 
 What the scenario's profile says goes first, then what was measured (`assistant.profile.measured`,
-see `twin.assistant.measured`), then the defaults that the schema tells.
+see `twin.assistant.recorded.measured`), then the defaults that the schema tells.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy.typing as npt
 from twin.assistant import catalogue
 from twin.assistant.prompts import PROMPT_VERSION
 from twin.assistant.protocol import OK, SERVER_ERROR, Answers, Floats, Ints, Questions, Step
-from twin.distributions import AnyDistribution, Constant, Triangular
-from twin.scenario import Measured, MeasuredStep, Profile, Scenario
-from twin.scenario_file import Fault, ScenarioError
+from twin.common.errors import Fault, ScenarioError
+from twin.scenario.distributions import AnyDistribution, Constant, Triangular
+from twin.scenario.model import Measured, MeasuredStep, Profile, Scenario
 
 # A profile older than this, or of fewer calls of a step, is used with a note.
 OLD_DAYS = 180

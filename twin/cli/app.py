@@ -31,12 +31,13 @@ from twin.cli.terminal import (
     out,
     plain_errors,
     print_json,
+    starter,
 )
 from twin.cli.terminal import progress as progress_of
 
 if TYPE_CHECKING:
-    from twin.results import Results
-    from twin.scenario import Scenario
+    from twin.experiments.results import Results
+    from twin.scenario.model import Scenario
 
 app = typer.Typer(
     add_completion=False,
@@ -108,8 +109,8 @@ def run(
     All tables go into a new folder of results.
     """
     with plain_errors():
-        from twin.experiment import run as run_all
-        from twin.scenario_file import load
+        from twin.experiments.run import run as run_all
+        from twin.scenario.file import load
 
         wanted, precise = _parse(changes), half_widths(precision)
         desks = each(scenarios, lambda path: load(path, wanted))
@@ -131,7 +132,7 @@ def run(
 
 
 def _parse(changes: list[str] | None) -> dict[str, Any]:
-    from twin.scenario_file import parse_change
+    from twin.scenario.changes import parse_change
 
     return dict(each(changes or [], parse_change))
 
@@ -139,7 +140,7 @@ def _parse(changes: list[str] | None) -> dict[str, Any]:
 def _report(
     results: Results, changes: dict[str, Any], *, every: bool, as_json: bool, quiet: bool
 ) -> None:
-    from twin.figures import as_data, figures
+    from twin.cli.figure_tables import as_data, figures
 
     if as_json:
         print_json(as_data(results))
@@ -170,9 +171,10 @@ def _report(
 def check(scenarios: Files, changes: Changes = None) -> None:
     """Say what is wrong with scenarios, or what they say."""
     with plain_errors():
-        from twin.checks import check as check_all
-        from twin.explain import differences, explain
-        from twin.scenario_file import load
+        from twin.experiments.checks import check as check_all
+        from twin.report.explain import explain
+        from twin.scenario.diff import differences
+        from twin.scenario.file import load
 
         wanted = _parse(changes)
 
@@ -203,7 +205,7 @@ def check(scenarios: Files, changes: Changes = None) -> None:
 def schema() -> None:
     """Print the JSON Schema of scenario files, from which editors complete."""
     with plain_errors():
-        from twin.schema_docs import json_schema
+        from twin.scenario.schema import json_schema
 
         print_json(json_schema())
 
@@ -231,18 +233,11 @@ def init(
             out.print(f"  twin run {folder / name}")
 
 
-def starter() -> Path:
-    """Folder of the starter scenarios: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "starter"
-    return inside if inside.is_dir() else package.parent / "scenarios"
-
-
 @app.command()
 def kpis() -> None:
     """List the key figures with their units and meanings."""
     with plain_errors():
-        from twin.kpis import kpi_table
+        from twin.measures.figures import kpi_table
 
         table = Table("figure", "unit", "better", "meaning", box=None, pad_edge=False)
         for row in kpi_table().itertuples():

@@ -29,7 +29,7 @@ from twin.cli.terminal import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from twin.warmup import WarmUp
+    from twin.experiments.warmup import WarmUp
 
 _PICTURES = (".svg", ".png", ".pdf")
 # Units of the figures of a warm-up that have one.
@@ -65,9 +65,10 @@ def warmup(
     It is set against the scenario's own, which is not changed.
     """
     with plain_errors():
-        from twin.scenario_file import load, parse_change
-        from twin.units import parse_duration
-        from twin.warmup import warm_up
+        from twin.experiments.warmup import warm_up
+        from twin.scenario.changes import parse_change
+        from twin.scenario.file import load
+        from twin.scenario.units import parse_duration
 
         if plot is not None and plot.suffix not in _PICTURES:
             fail(f"--plot {plot}: must end in {', '.join(_PICTURES)}", BAD_INPUT)
@@ -100,7 +101,7 @@ def _draw_warm_up(found: WarmUp, file: Path) -> None:
     """Welch's plot of each figure, one below the other."""
     from matplotlib.figure import Figure
 
-    from twin.plots import warm_up as welch
+    from twin.report.plots import warm_up as welch
 
     count = len(found.figures)
     figure = Figure(figsize=(8, 2.8 * count), layout="constrained")
@@ -114,7 +115,7 @@ def _draw_warm_up(found: WarmUp, file: Path) -> None:
 
 
 def _show_warm_up(found: WarmUp) -> None:
-    from twin.wording import amount, duration
+    from twin.common.text import amount, duration
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in ("figure", "settled after", "mean until then", "usual then"):
@@ -153,9 +154,10 @@ def variance(
     That is: the days, the model's answers, the raters.
     """
     with plain_errors():
-        from twin.scenario_file import load, parse_change
-        from twin.variance import split_variance
-        from twin.wording import MAIN_FIGURES
+        from twin.common.text import MAIN_FIGURES
+        from twin.experiments.variance import split_variance
+        from twin.scenario.changes import parse_change
+        from twin.scenario.file import load
 
         desk = load(scenario, dict(each(changes or [], parse_change)))
         main = [name for names in MAIN_FIGURES.values() for name in names]
@@ -176,8 +178,8 @@ def variance(
 
 
 def _show_components(found: pd.DataFrame) -> None:
+    from twin.common.text import amount
     from twin.stats.components import SOURCES
-    from twin.wording import amount
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("figure", no_wrap=True)
@@ -213,7 +215,7 @@ def validate(
 ) -> None:
     """Judge the twin by desks with answers known from theory."""
     with plain_errors():
-        from twin import validate as checks
+        from twin.experiments import validate as checks
 
         total = sum(replications or case.data["replications"] for case in checks.cases())
         with progress(total, shown=not quiet) as told:
@@ -227,7 +229,7 @@ def validate(
 
 
 def _show_cases(found: pd.DataFrame, level: float) -> None:
-    from twin.wording import amount
+    from twin.common.text import amount
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("case")

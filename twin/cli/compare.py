@@ -31,8 +31,8 @@ from twin.cli.terminal import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from twin.comparison import Comparison
-    from twin.results import Results
+    from twin.experiments.comparison import Comparison
+    from twin.experiments.results import Results
 
 
 def register(app: typer.Typer) -> None:
@@ -42,8 +42,8 @@ def register(app: typer.Typer) -> None:
 
 def half_widths(given: list[str] | None) -> dict[str, float] | None:
     """Half-widths by figure from ``FIGURE=HALF-WIDTH``: a number, a duration, or a per cent."""
-    from twin.faults import nearest
-    from twin.kpis import KPIS
+    from twin.common.errors import nearest
+    from twin.measures.figures import KPIS
     from twin.stats.sequential import split_name
 
     units = {name: unit for name, unit, *_ in KPIS}
@@ -91,8 +91,8 @@ def compare(
     Says what gets better and what worse, how sure that is, and what would settle it.
     """
     with plain_errors():
-        from twin.comparison import compare as compare_all
-        from twin.comparison import figures_of
+        from twin.experiments.comparison import compare as compare_all
+        from twin.experiments.comparison import figures_of
 
         if len(what) < 2:
             fail("give a baseline and at least one what-if", BAD_INPUT)
@@ -130,10 +130,11 @@ def _results(
     quiet: bool,
 ) -> Results:
     """Results of folders as they are, of scenario files by playing them; in the order given."""
-    from twin.comparison import join
-    from twin.experiment import run
-    from twin.results import open_results
-    from twin.scenario_file import load, parse_change
+    from twin.experiments.comparison import join
+    from twin.experiments.results import open_results
+    from twin.experiments.run import run
+    from twin.scenario.changes import parse_change
+    from twin.scenario.file import load
 
     wanted = dict(each(changes or [], parse_change))
     files = [path for path in what if not path.is_dir()]
@@ -161,8 +162,7 @@ def _results(
 
 
 def _show(found: Comparison, *, every: bool) -> None:
-    from twin.comparison import EQUAL, OPEN, UNKNOWN, interval
-    from twin.wording import amount
+    from twin.common.text import EQUAL, OPEN, UNKNOWN, amount, interval
 
     rows = records(found.table)
     for name in dict.fromkeys(row["scenario"] for row in rows):
@@ -206,7 +206,7 @@ def _show(found: Comparison, *, every: bool) -> None:
 
 def by_batches(results: Results) -> Table | None:
     """Intervals from batch means, where there is one replication only and it is long enough."""
-    from twin.wording import with_interval
+    from twin.common.text import with_interval
 
     single = [run.scenario for run in results.runs if run.asked == run.whole == 1]
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -60,7 +60,7 @@ def _errors() -> Iterator[None]:
 
 
 def _scenario(path: Path | None) -> Path:
-    from twin.cli.app import starter
+    from twin.cli.terminal import starter
 
     return path or starter() / "live-desk.toml"
 
@@ -89,10 +89,11 @@ def serve(
 ) -> None:
     """Run the live desk: an API and a page, until Ctrl-C."""
     with _errors():
-        from twin.checks import check
+        from twin.experiments.checks import check
         from twin.live import serve as parts
         from twin.live.server import choose_backend, find_token
-        from twin.scenario_file import load, parse_change
+        from twin.scenario.changes import parse_change
+        from twin.scenario.file import load
 
         # Here, too, so that what is wrong is said at once and once.
         find_token(host)
@@ -203,8 +204,8 @@ def live_scenario(
     with _errors(), _store(database) as store:
         from datetime import UTC
 
+        from twin.history.calibrate import write_scenario
         from twin.live.history import read_history
-        from twin.live.scenario import write_scenario
 
         def seconds(moment: datetime | None) -> float | None:
             if moment is None:

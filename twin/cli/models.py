@@ -45,8 +45,8 @@ def _plain_errors() -> Iterator[None]:
     """As `plain_errors`, and those of recordings to measure and of local models."""
     with plain_errors():
         from twin.assistant.errors import AssistantError
-        from twin.assistant.local_server import LocalModelError
-        from twin.assistant.recorded_calls import MeasuringError
+        from twin.assistant.live.local_server import LocalModelError
+        from twin.assistant.recorded.recorded_calls import MeasuringError
 
         try:
             yield
@@ -135,8 +135,8 @@ def rag(
 ) -> None:
     """Measure retrieval (RAG) on labelled questions: recall at k, MRR, answer quality."""
     with _plain_errors():
-        from twin.assistant.knowledge import load_knowledge
-        from twin.assistant.retrieval_eval import evaluate, read_questions
+        from twin.assistant.knowledge.knowledge import load_knowledge
+        from twin.assistant.knowledge.retrieval_eval import evaluate, read_questions
 
         labelled = read_questions(file)
         folder = knowledge or _knowledge_near(file)
@@ -157,7 +157,7 @@ def rag(
 
 
 def _knowledge_near(file: Path) -> Path:
-    from twin.faults import Fault, ScenarioError
+    from twin.common.errors import Fault, ScenarioError
 
     tried = [file.resolve().parent / "knowledge", file.resolve().parent.parent / "knowledge"]
     for folder in tried:
@@ -189,11 +189,11 @@ def profile(
 ) -> None:
     """Turn recorded calls into a profile, and show how well it reproduces them."""
     with _plain_errors():
-        from twin.assistant.knowledge import load_knowledge
-        from twin.assistant.measured import measure, reproduce, to_toml
-        from twin.assistant.recorded_calls import read_sample
-        from twin.corpus import load_corpus
-        from twin.scenario_file import load
+        from twin.assistant.knowledge.knowledge import load_knowledge
+        from twin.assistant.recorded.measured import measure, reproduce, to_toml
+        from twin.assistant.recorded.recorded_calls import read_sample
+        from twin.demand.corpus import load_corpus
+        from twin.scenario.file import load
 
         if to is not None and to.exists():
             fail(f"{to}: is there already; name a new file", BAD_INPUT)
@@ -277,7 +277,7 @@ def llm(
 ) -> None:
     """Serve a local model on this machine for the groq backend, until Ctrl-C."""
     with _plain_errors():
-        from twin.assistant.local_server import DEFAULT_MODEL, serve
+        from twin.assistant.live.local_server import DEFAULT_MODEL, serve
 
         err.print("loading ...")
         served = serve(gguf, port=port, threads=threads, context=context)

@@ -11,7 +11,7 @@ from twin.cli import terminal
 from twin.cli.terminal import BAD_INPUT, FAILED, Json, err, fail, out, plain_errors
 
 if TYPE_CHECKING:
-    from twin.rerate import Rerated
+    from twin.experiments.rerate import Rerated
 
 
 def register(app: typer.Typer) -> None:
@@ -47,8 +47,8 @@ def rate(
         fail("--rater model and --model NAME go together", BAD_INPUT)
     with plain_errors():
         from twin.assistant.errors import AssistantError
-        from twin.rerate import rate as rate_again
-        from twin.results import open_results
+        from twin.experiments.rerate import rate as rate_again
+        from twin.experiments.results import open_results
 
         try:
             folder = open_results(results).paths[0]

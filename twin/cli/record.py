@@ -12,8 +12,8 @@ import typer
 from twin.cli.terminal import FAILED, INTERRUPTED, Changes, err, fail, plain_errors, progress
 
 if TYPE_CHECKING:
-    from twin.assistant.terms import Tally
-    from twin.record import Plan, Recorded
+    from twin.assistant.live.terms import Tally
+    from twin.experiments.record import Plan, Recorded
 
 
 def register(app: typer.Typer) -> None:
@@ -70,9 +70,10 @@ def _record(
     confirm: bool,
     quiet: bool,
 ) -> None:
-    from twin.checks import check
-    from twin.record import Session, plan
-    from twin.scenario_file import load, parse_change
+    from twin.experiments.checks import check
+    from twin.experiments.record import Session, plan
+    from twin.scenario.changes import parse_change
+    from twin.scenario.file import load
 
     desk = load(path, dict(parse_change(change) for change in changes))
     check(desk)

@@ -10,8 +10,8 @@ import typer
 from twin.cli.terminal import BAD_INPUT, err, out, plain_errors
 
 if TYPE_CHECKING:
-    from twin.results import Results
-    from twin.studies.results import StudyResults
+    from twin.experiments.results import Results
+    from twin.experiments.studies.results import StudyResults
 
 
 def register(app: typer.Typer) -> None:
@@ -53,8 +53,8 @@ def report(
 
 def _opened(folders: list[Path]) -> tuple[Results | StudyResults, Path]:
     """What lies in the folders, and where its page goes."""
-    from twin.results import open_results
-    from twin.studies.results import holds_study, open_study
+    from twin.experiments.results import open_results
+    from twin.experiments.studies.results import holds_study, open_study
 
     if len(folders) == 1 and holds_study(folders[0]):
         study = open_study(folders[0])

@@ -29,7 +29,7 @@ from twin.cli.terminal import (
 from twin.cli.terminal import progress as progress_of
 
 if TYPE_CHECKING:
-    from twin.studies.results import StudyResults
+    from twin.experiments.studies.results import StudyResults
 
 File = Annotated[Path, typer.Argument(help="Study file (TOML).", show_default=False)]
 Replications = Annotated[
@@ -71,8 +71,8 @@ def study(
     What is played stays: a study that was cut short, or has another level, goes on from there.
     """
     with _plain_errors():
-        from twin.studies.study import study as run_study
-        from twin.studies.tables import as_data
+        from twin.cli.study_tables import as_data
+        from twin.experiments.studies.study import study as run_study
 
         with progress_of(0, shown=not (quiet or as_json)) as progress:
             found = run_study(
@@ -119,10 +119,10 @@ def select(
     States the probability of being right.
     """
     with _plain_errors():
-        from twin.studies.choice import UNITS
-        from twin.studies.choice import select as run_select
-        from twin.studies.file import figure_of
-        from twin.studies.tables import plain_table
+        from twin.cli.study_tables import plain_table
+        from twin.experiments.studies.choice import UNITS
+        from twin.experiments.studies.choice import select as run_select
+        from twin.experiments.studies.file import figure_of
 
         unit = UNITS[figure_of(kpi)[0]]
         size = size_of(within, unit, f"--within {within}")
@@ -162,8 +162,8 @@ def search(
 ) -> None:
     """Find the cheapest setting that meets a study's targets."""
     with _plain_errors():
-        from twin.studies.search import search as run_search
-        from twin.studies.tables import plain_table, units_of
+        from twin.cli.study_tables import plain_table, units_of
+        from twin.experiments.studies.search import search as run_search
 
         with progress_of(0, shown=not (quiet or as_json), what="settings") as progress:
             found = run_search(
@@ -196,7 +196,7 @@ def search(
 def _plain_errors() -> Iterator[None]:
     """Also what a study itself objects to: a damaged file, a failed replication, a parameter."""
     with plain_errors():
-        from twin.faults import ScenarioError
+        from twin.common.errors import ScenarioError
 
         try:
             yield
@@ -212,7 +212,7 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _show_study(found: StudyResults, *, with_effects: bool) -> None:
-    from twin.studies.tables import crossing_tables, effects_table, points_table
+    from twin.cli.study_tables import crossing_tables, effects_table, points_table
 
     out.print(f"{found.name}: {found.question}" if found.question else found.name)
     if len(found.frame):
@@ -240,7 +240,7 @@ def _show_study(found: StudyResults, *, with_effects: bool) -> None:
 
 def _draw(found: StudyResults) -> None:
     """Write the picture of a study into its folder, where its factors lend themselves to one."""
-    from twin.plots.study_grid import study_grid
+    from twin.report.plots.study_grid import study_grid
 
     figure = study_grid(found)
     if figure is not None and found.path is not None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -63,7 +64,7 @@ def fail(message: str, code: int) -> None:
 def plain_errors() -> Iterator[None]:
     """Errors that a user can mend, as a line each and an exit code; never a traceback."""
     try:
-        from twin.faults import ScenarioError
+        from twin.common.errors import ScenarioError
 
         try:
             yield
@@ -97,7 +98,7 @@ def cores() -> int:
 
 def each(items: list[Any], read: Any) -> list[Any]:
     """What `read` makes of each item; the faults of all of them are met together."""
-    from twin.faults import ScenarioError
+    from twin.common.errors import ScenarioError
 
     found, errors = [], []
     for item in items:
@@ -138,7 +139,7 @@ def progress(
 
 def size_of(text: str, unit: str, option: str) -> float:
     """A size in a figure's unit: a number, of times also a duration, of shares also a per cent."""
-    from twin.units import parse_duration
+    from twin.scenario.units import parse_duration
 
     kinds = {"s": ' or a duration, as "30s"', "share": ' or a per cent, as "1%"'}
     try:
@@ -177,3 +178,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def starter() -> Path:
+    """Folder of the starter scenarios: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "starter"
+    return inside if inside.is_dir() else package.parent / "scenarios"

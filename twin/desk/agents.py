@@ -15,14 +15,14 @@ from math import inf, nan
 
 from simpy.events import URGENT
 
-from twin.calendars import Staircase, staffing
-from twin.demand import Demand
+from twin.demand.luck import Stream, view
+from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
-from twin.distributions import Floats
-from twin.luck import Stream, view
-from twin.records import HANDLE, REVIEW, TRIAGE
-from twin.scenario import Pool, Scenario
+from twin.records.tables import HANDLE, REVIEW, TRIAGE
+from twin.scenario.calendars import Staircase, staffing
+from twin.scenario.distributions import Floats
+from twin.scenario.model import Pool, Scenario
 
 _STREAM = {HANDLE: Stream.HANDLE, TRIAGE: Stream.TRIAGE, REVIEW: Stream.REVIEW}
 # Share of the handle time that the other activities take by default; said in `scenario.Pool`.

@@ -16,12 +16,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.assistant import catalogue
-from twin.assistant.learning import EVENTS
+from twin.assistant.learning.learning import EVENTS
 from twin.assistant.protocol import OUTCOMES
-from twin.demand import Demand
+from twin.demand.tickets import Demand
+from twin.desk.answers import Names
 from twin.desk.kernel import Clock
-from twin.desk.script import Names
-from twin.records import (
+from twin.records.tables import (
     ACTIVITIES,
     DONE,
     HANDED_OVER,
@@ -39,7 +39,7 @@ from twin.records import (
     codes,
     frame,
 )
-from twin.scenario import PRIORITIES
+from twin.scenario.model import PRIORITIES
 
 NAN = float("nan")
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from twin.customers import Customers
-from twin.demand import Demand
+from twin.demand.luck import view
+from twin.demand.tickets import Demand
 from twin.desk.agents import AgentPools
-from twin.desk.helpdesk import HelpDesk
+from twin.desk.assistant import HelpDesk
+from twin.desk.customers import Customers
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
 from twin.desk.rules import Rules
-from twin.luck import view
-from twin.records import (
+from twin.records.tables import (
     ABANDONED,
     BY_AGENT,
     BY_ASSISTANT,
@@ -34,7 +34,7 @@ from twin.records import (
     REVIEW,
     TRIAGE,
 )
-from twin.scenario import Scenario
+from twin.scenario.model import Scenario
 
 # In place of a category: there is nobody to answer any more.
 GONE = -1

@@ -27,12 +27,12 @@ from twin.assistant.protocol import (
     REFUSED,
     TIMEOUT,
 )
+from twin.demand.luck import Stream, generator
+from twin.desk.answers import Lines
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
-from twin.desk.script import Lines
-from twin.luck import Stream, generator
-from twin.scenario import Provider as Settings
-from twin.scenario import RandomOutages, Scenario
+from twin.scenario.model import Provider as Settings
+from twin.scenario.model import RandomOutages, Scenario
 
 # Asking again would bring the same.
 _FINAL = {OK, REFUSED, BAD_ANSWER}

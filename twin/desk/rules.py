@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twin.scenario import Scenario
+from twin.scenario.model import Scenario
 
 
 @dataclass(frozen=True)

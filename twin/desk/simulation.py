@@ -9,23 +9,23 @@ from threading import Lock
 
 from twin.assistant import catalogue
 from twin.assistant.backends import build
-from twin.assistant.heldout import HeldOut
-from twin.assistant.knowledge import load_knowledge
-from twin.assistant.model_judge import build_judge
+from twin.assistant.judging.model_judge import build_judge
+from twin.assistant.knowledge.knowledge import load_knowledge
+from twin.assistant.learning.heldout import HeldOut
 from twin.assistant.protocol import Assistant
-from twin.customers import ALL_COMMENTS, Customers
-from twin.demand import Demand
+from twin.demand.luck import Stream, view
+from twin.demand.tickets import Demand
 from twin.desk.agents import AgentPools
-from twin.desk.coach import Coach
-from twin.desk.helpdesk import HelpDesk, Line
+from twin.desk.answers import Names, Script
+from twin.desk.assistant import HelpDesk, Line
+from twin.desk.customers import ALL_COMMENTS, Customers
 from twin.desk.kernel import Clock, Process
+from twin.desk.learning import Coach
 from twin.desk.ledger import Ledger
 from twin.desk.lifecycle import Lifecycle, Waits
 from twin.desk.provider import Provider, outages
-from twin.desk.script import Names, Script
-from twin.luck import Stream, view
-from twin.records import RunLog
-from twin.scenario import Scenario
+from twin.records.tables import RunLog
+from twin.scenario.model import Scenario
 
 
 def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = None) -> RunLog:
@@ -46,8 +46,8 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
 
     Examples
     --------
-    >>> from twin.demand import draw
-    >>> from twin.scenario_file import from_data
+    >>> from twin.demand.tickets import draw
+    >>> from twin.scenario.file import from_data
     >>> pool = {"heads": 1, "handle_time": "5min"}
     >>> desk = from_data({"horizon": "1h", "agents": {"all": pool},
     ...                   "arrivals": {"kind": "constant", "rate": "6/h"}})

@@ -11,7 +11,7 @@ from twin.live.desk import Conflict, Desk
 from twin.live.moments import Watch
 from twin.live.statuses import check_path
 from twin.live.store import Row
-from twin.records import (
+from twin.records.tables import (
     ABANDONED,
     BY_AGENT,
     BY_REVIEW,

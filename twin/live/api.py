@@ -24,7 +24,7 @@ from twin.live.openapi import describe
 from twin.live.shapes import MAX_ID, shown_change, shown_feedback, shown_ticket
 from twin.live.statuses import NotAllowed
 from twin.live.store import KeyReused
-from twin.records import STATUSES, TRANSITIONS
+from twin.records.tables import STATUSES, TRANSITIONS
 
 _log = logging.getLogger(__name__)
 

@@ -29,10 +29,10 @@ from twin.assistant.protocol import (
     Step,
     Written,
 )
-from twin.corpus import Corpus
+from twin.common.errors import ScenarioError
+from twin.demand.corpus import Corpus
 from twin.live.moments import Watch
-from twin.scenario import Scenario
-from twin.scenario_file import ScenarioError
+from twin.scenario.model import Scenario
 
 _log = logging.getLogger(__name__)
 

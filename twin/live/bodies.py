@@ -18,8 +18,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from twin.live.shapes import MAX_ID
-from twin.records import STATUSES
-from twin.scenario import PRIORITIES, Priority
+from twin.records.tables import STATUSES
+from twin.scenario.model import PRIORITIES, Priority
 
 MAX_DESCRIPTION, MAX_TEXT, MAX_NAME = 8_000, 8_000, 200
 NO_DESCRIPTION = "Please provide a ticket description."

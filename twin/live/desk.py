@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twin.assistant.backends import build as build_backend
-from twin.assistant.knowledge import load_knowledge
+from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.protocol import Step
-from twin.corpus import load_corpus
-from twin.demand import category_names
+from twin.demand.corpus import load_corpus
+from twin.demand.tickets import category_names
 from twin.live.asking import Asker, Build, Failed, Said
 from twin.live.bodies import FeedbackIn, TicketIn
 from twin.live.moments import Watch
 from twin.live.shapes import answered
 from twin.live.store import Change, Row, Store
-from twin.records import (
+from twin.records.tables import (
     BY_ASSISTANT,
     CATEGORIZED,
     ESCALATED,
@@ -33,7 +33,7 @@ from twin.records import (
     STATUSES,
     WORKERS,
 )
-from twin.scenario import Scenario
+from twin.scenario.model import Scenario
 
 # Longest time for all calls of a ticket together, in seconds.
 TIMEOUT_S = 60.0

@@ -17,11 +17,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from twin.assistant.feedback import Entry, load_feedback, save_feedback
-from twin.faults import Fault, ScenarioError
+from twin.assistant.learning.feedback import Entry, load_feedback, save_feedback
+from twin.common.errors import Fault, ScenarioError
 from twin.live.bodies import MAX_DESCRIPTION, MAX_TEXT
 from twin.live.store import Store
-from twin.records import BY_ASSISTANT, STATUSES, WORKERS, to_json
+from twin.records.tables import BY_ASSISTANT, STATUSES, WORKERS, to_json
 
 _MAX_BYTES = 200_000_000
 _TICKET = {"ticket_id": int, "description": str, "category": str, "response": str, "status": str}

@@ -1,71 +1,25 @@
-"""What happened on the live desk, as columns: arrivals, calls, agents' work, ratings."""
+"""The live desk's store as a history."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
-from twin.assistant.protocol import OK, OUTCOMES, Floats, Step
-from twin.assistant.recorded_calls import Calls, Sample
-from twin.faults import Fault, ScenarioError
+from twin.assistant.protocol import OK, OUTCOMES
+from twin.common.errors import Fault, ScenarioError
+from twin.history.log import History
+from twin.live.asking import PLACES
 from twin.live.store import Row, Store
-from twin.records import BY_ASSISTANT, CATEGORIZED, IN_PROGRESS, RESOLVED, STATUSES, WORKERS
+from twin.records.tables import (
+    CATEGORIZED,
+    IN_PROGRESS,
+    RESOLVED,
+    STATUSES,
+)
 
 _TAKEN, _TRIAGED, _ANSWERED = (STATUSES[k] for k in (IN_PROGRESS, CATEGORIZED, RESOLVED))
-
-
-@dataclass(frozen=True)
-class History:
-    """A stretch of the live desk's history.
-
-    Attributes
-    ----------
-    desk : dict
-        The scenario that it was run by, as plain data.
-    began, ended : float
-        The stretch, seconds since 1970.
-    edges_known : bool
-        Whether both ends were given; else they are the first and the last ticket.
-    tickets : list of dict
-        In order of arrival; rows of the store.
-    calls : list of dict
-        Model calls of these tickets.
-    handle_s, triage_s : array of float
-        Agents' work on single tickets: until answered, until categorized; seconds.
-    ratings : list of dict
-        Feedback on these tickets.
-    model : str
-        The model whose calls are measured: the one asked most, or the one that was wanted.
-    """
-
-    desk: dict[str, Any]
-    began: float
-    ended: float
-    edges_known: bool
-    tickets: list[Row]
-    calls: list[Row]
-    handle_s: Floats
-    triage_s: Floats
-    ratings: list[Row]
-    model: str
-
-    @property
-    def rate(self) -> float:
-        """Tickets a second."""
-        # Between the first and the last ticket lies one interval less than there are tickets.
-        number = len(self.tickets) - (0 if self.edges_known else 1)
-        return number / (self.ended - self.began)
-
-    @property
-    def response_s(self) -> Floats:
-        """First response times of the tickets that have one; seconds."""
-        times = [t["responded_at"] - t["received_at"] for t in self.tickets if t["responded_at"]]
-        return np.array(times, dtype=np.float64)
 
 
 def read_history(
@@ -118,6 +72,7 @@ def read_history(
         triage_s=np.array(spells[_TRIAGED]),
         ratings=[f for f in store.feedback() if f["origin"] == "live" and f["ticket_id"] in here],
         model=model or asked.most_common(1)[0][0],
+        calls_at_once=PLACES,
     )
 
 
@@ -138,62 +93,3 @@ def _spells(changes: list[Row]) -> dict[str, list[float]]:
         elif began is not None and change["status"] in found and change["at"] >= began:
             found[change["status"]].append(change["at"] - began)
     return found
-
-
-def sample_of(history: History) -> Sample:
-    """The calls of the history's model, as recorded calls from which a profile is measured.
-
-    What a customer waited beyond the calls (reading the request, writing the store) is added to the
-    call that categorizes. True categories are not known, so nothing is said of accuracy.
-    """
-    rest = _overheads(history)
-    usual = float(np.median(list(rest.values()))) if rest else 0.0
-    rows: dict[Step, list[Row]] = {"categorize": [], "respond": []}
-    for call in history.calls:
-        if call["model"] == history.model and call["outcome"] == OUTCOMES[OK]:
-            rows[call["step"]].append(call)
-    steps: dict[Step, Calls] = {}
-    for step, found in rows.items():
-        if not found:
-            continue
-        extra = np.zeros(len(found))
-        if step == "categorize":
-            extra += [rest.get(c["ticket_id"], usual) for c in found]
-        steps[step] = _calls(found, extra)
-    versions = Counter(c["prompt_version"] for found in rows.values() for c in found)
-    day = datetime.fromtimestamp(history.tickets[-1]["received_at"], UTC).date()
-    return Sample(history.model, versions.most_common(1)[0][0], day, (), steps)
-
-
-def _overheads(history: History) -> dict[int, float]:
-    """By ticket that the assistant answered: its wait beyond its calls; seconds."""
-    inside: Counter[int] = Counter()
-    for call in history.calls:
-        inside[call["ticket_id"]] += call["ended_at"] - call["asked_at"]
-    return {
-        t["id"]: max(t["responded_at"] - t["received_at"] - inside[t["id"]], 0.0)
-        for t in history.tickets
-        if t["resolved_by"] == WORKERS[BY_ASSISTANT] and t["responded_at"]
-    }
-
-
-def _calls(rows: list[Row], extra_s: Floats) -> Calls:
-    def column(name: str) -> Floats:
-        return np.array([np.nan if r[name] is None else r[name] for r in rows], dtype=np.float64)
-
-    unknown = np.full(len(rows), np.nan)
-    nobody_knows = np.full(len(rows), -1, dtype=np.int64)
-    return Calls(
-        tokens_in=column("prompt_tokens"),
-        tokens_out=column("completion_tokens"),
-        latency_s=column("latency_s") + extra_s,
-        queue_s=unknown,
-        reading_s=unknown,
-        writing_s=unknown,
-        truth=nobody_knows,
-        said=nobody_knows,
-        confidence=column("confidence"),
-        quality=unknown,
-        articles=column("articles").astype(np.int64),
-        max_tokens=column("max_tokens").astype(np.int64),
-    )

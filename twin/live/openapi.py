@@ -7,7 +7,7 @@ from typing import Any
 import twin
 from twin.live.bodies import ChangeIn, FeedbackIn, TicketIn
 from twin.live.shapes import MAX_ID
-from twin.records import STATUSES
+from twin.records.tables import STATUSES
 
 _TEXT = {"type": "string"}
 _MAYBE_TEXT = {"type": ["string", "null"]}

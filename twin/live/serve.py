@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-PAGE = Path(__file__).with_name("page.py")
+PAGE = Path(__file__).with_name("page") / "app.py"
 LOCAL = "127.0.0.1"
 START_S, END_S = 120.0, 12.0
 _LOOK_S = 0.1

@@ -19,13 +19,15 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
 from twin.assistant.errors import AssistantError, NoKey
-from twin.assistant.groq import Settings as Provider
+from twin.assistant.live.groq import Settings as Provider
+from twin.common.errors import Fault, ScenarioError
 from twin.live.api import Settings, create_app
 from twin.live.database import StoreError, StoreUnusable
 from twin.live.desk import TIMEOUT_S, Desk
 from twin.live.store import Store
-from twin.scenario import Scenario
-from twin.scenario_file import Fault, ScenarioError, load, parse_change
+from twin.scenario.changes import parse_change
+from twin.scenario.file import load
+from twin.scenario.model import Scenario
 
 _log = logging.getLogger("twin.live")
 

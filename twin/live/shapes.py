@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from twin.records import feedback_dictionary
+from twin.common.text import moment
+from twin.records.tables import feedback_dictionary
 
 # Largest number that a column of whole numbers holds in every database.
 MAX_ID = 2**31 - 1
 
 Row = Mapping[str, Any]
-
-
-def moment(at: float | None) -> str | None:
-    """A moment as ISO 8601 in UTC."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def shown_ticket(row: Row, due: Row | None = None) -> dict[str, Any]:

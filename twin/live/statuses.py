@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from twin.records import STATUSES, TRANSITIONS
+from twin.records.tables import STATUSES, TRANSITIONS
 
 
 class NotAllowed(ValueError):

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from twin.live import tables
 from twin.live.database import Database, StoreError
 from twin.live.statuses import check_path
-from twin.records import (
+from twin.records.tables import (
     CATEGORIZED,
     CLOSED,
     ESCALATED,

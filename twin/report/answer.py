@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twin.comparison import BETTER, OPEN, WORSE, interval
-from twin.display import label
-from twin.scenario import PRIORITIES
-from twin.wording import in_words
+from twin.common.text import BETTER, OPEN, WORSE, in_words, interval, label
+from twin.scenario.model import PRIORITIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twin.comparison import Comparison
+    from twin.experiments.comparison import Comparison
     from twin.report.source import Source
 
 # What a decision goes by, in this order, where several figures differ.

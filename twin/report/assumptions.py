@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twin.explain import set_values
-from twin.wording import duration
+from twin.common.text import duration
+from twin.scenario.diff import set_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.scenario import Scenario
+    from twin.scenario.model import Scenario
 
 _BACKENDS = {
     "embedded": "a small sentence-embedding model categorizes and retrieves; latency and tokens "

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from twin.display import changes_table, label
-from twin.explain import explain, set_values
-from twin.faults import ScenarioError
-from twin.markup import Html, html, table, tag
+from twin.common.errors import ScenarioError
+from twin.common.html import Html, html, table, tag
+from twin.common.text import MAIN_FIGURES, label, with_interval
+from twin.common.toml import dump
 from twin.report.assumptions import assumptions
-from twin.report.toml import dump
-from twin.wording import MAIN_FIGURES, with_interval
+from twin.report.explain import explain
+from twin.scenario.diff import set_values
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from twin.experiments.results import Results
     from twin.report.source import Source
-    from twin.results import Results
-    from twin.scenario import Scenario
+    from twin.scenario.model import Scenario
 
 # An interval wider than this share of its value (either way) deserves a word.
 _WIDE = 0.1
@@ -186,3 +186,10 @@ def again(sources: Sequence[Source]) -> list[Html]:
     rows.append(["versions", ", ".join(f"{name} {number}" for name, number in versions.items())])
     parts.append(table(["what", "value"], rows, "What the runs rest on"))
     return parts
+
+
+def changes_table(changes: Sequence[Sequence[str]], base: str) -> Html:
+    """What a scenario changes in its base."""
+    head = ["key", base, "here"]
+    rows = [[tag("code", key), old, new] for key, old, new in changes]
+    return table(head, rows, f"Differences from {base}")

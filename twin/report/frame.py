@@ -7,7 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 import twin
-from twin.markup import Html, glue, tag
+from twin.common.html import Html, glue, tag
 
 if TYPE_CHECKING:
     from twin.report.pictures import Picture

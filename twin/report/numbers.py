@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from twin.comparison import BETTER, WORSE, signed
-from twin.display import figure_rows, label
-from twin.kpis import kpi_table
-from twin.markup import Html, table, tag
-from twin.scenario import PRIORITIES
-from twin.wording import MAIN_FIGURES, amount, duration
+from twin.common.html import Html, table, tag
+from twin.common.text import BETTER, MAIN_FIGURES, WORSE, amount, duration, label, signed
+from twin.experiments.display import figure_rows
+from twin.measures.figures import kpi_table
+from twin.scenario.model import PRIORITIES
 
 if TYPE_CHECKING:
-    from twin.comparison import Comparison
+    from twin.experiments.comparison import Comparison
     from twin.report.source import Source
 
 _BETTER = kpi_table().set_index("kpi")["better"]

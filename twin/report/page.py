@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twin.comparison import Comparison, compare
-from twin.markup import tag
+from twin.common.html import tag
+from twin.experiments.comparison import Comparison, compare
+from twin.experiments.studies.results import StudyResults
+from twin.records.storage import write_text
 from twin.report import background, frame, numbers, pictures, study, tickets
 from twin.report.answer import answer
 from twin.report.source import Source
-from twin.storage import write_text
-from twin.studies.results import StudyResults
 
 if TYPE_CHECKING:
-    from twin.results import Results
+    from twin.experiments.results import Results
 
 # Of more runs than these the figures would bury the comparison.
 MOST_DETAILED = 4

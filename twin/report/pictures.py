@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twin import plots, series
-from twin.plots import quality, timelines
-from twin.wording import amount, duration
+from twin.common.text import amount, duration
+from twin.measures import series
+from twin.report import plots
+from twin.report.plots import quality, timelines
 
 if TYPE_CHECKING:
-    from twin.comparison import Comparison
+    from twin.experiments.comparison import Comparison
     from twin.report.source import Source
 
 _TICKETS = ("ticket_id", "arrived_s", "category_true", "priority", "category", "categorized_by",

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twin import export, storage
-from twin.scenario import Scenario
-from twin.wording import amount, with_interval
+from twin.common.text import amount, with_interval
+from twin.records import export, storage
+from twin.scenario.model import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twin.results import Results, Run
+    from twin.experiments.results import Results, Run
 
 
 @dataclass(frozen=True)

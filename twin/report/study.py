@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twin.comparison import interval
-from twin.display import label, short_names
-from twin.markup import Html, html, table, tag
+from twin.common.html import Html, html, table, tag
+from twin.common.text import amount, interval, label, short_names, with_interval
+from twin.experiments.studies.file import figure_of
+from twin.experiments.studies.sensitivity import crossings, effects
 from twin.report import background, frame
 from twin.report.study_answer import answer, level
 from twin.report.study_pictures import pictures
-from twin.scenario import Scenario
-from twin.studies.file import figure_of
-from twin.studies.sensitivity import crossings, effects
-from twin.wording import amount, with_interval
+from twin.scenario.model import Scenario
 
 if TYPE_CHECKING:
-    from twin.studies.results import StudyResults
+    from twin.experiments.studies.results import StudyResults
 
 # A table of more points is folded.
 _MOST_OPEN = 24

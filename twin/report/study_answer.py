@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twin.comparison import interval
-from twin.display import label, short_names
-from twin.kpis import kpi_table
+from twin.common.text import amount, interval, label, short_names, with_interval
+from twin.experiments.studies.file import figure_of
+from twin.experiments.studies.sensitivity import crossings, effects
+from twin.measures.figures import kpi_table
 from twin.report.answer import WEIGHT
-from twin.studies.file import figure_of
-from twin.studies.sensitivity import crossings, effects
-from twin.wording import amount, with_interval
 
 if TYPE_CHECKING:
-    from twin.studies.results import StudyResults
+    from twin.experiments.studies.results import StudyResults
 
 _SENTENCES = 3
 # More settings than these are not named in a sentence.

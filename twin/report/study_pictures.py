@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from twin import plots, series
-from twin.display import label, short_names
-from twin.plots.front import MOST_NAMED
-from twin.plots.studies import possible
-from twin.plots.study_grid import roles
+from twin.common.text import amount, label, short_names
+from twin.experiments.studies.file import figure_of
+from twin.experiments.studies.sensitivity import numbers_of
+from twin.measures import series
+from twin.report import plots
 from twin.report.pictures import Picture, drawn
+from twin.report.plots.front import MOST_NAMED
+from twin.report.plots.studies import possible
+from twin.report.plots.study_grid import roles
 from twin.report.study_answer import at, capital, level, weight
-from twin.studies.file import figure_of
-from twin.studies.sensitivity import numbers_of
-from twin.wording import amount
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from twin.studies.results import StudyResults
+    from twin.experiments.studies.results import StudyResults
 
 _MOST_CHARTS = 4
 

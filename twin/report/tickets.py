@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twin.markup import Html, tag
+from twin.common.html import Html, tag
 from twin.report.pictures import stories
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Articles, and finding the one that fits."""

@@ -1,0 +1,279 @@
+"""Retrieval: index the articles of a folder, find those that fit a ticket.
+
+An article's score joins a similarity of meaning, m, and one of words, w, as m + w - m w: high where
+either is, and at most 1. Meaning is the mean of four similarities of the ticket's embedding: with
+the whole article, with its best single part (one vector blurs an article, single parts alone lose
+what they are about), with its best phrase and with the mean of its phrases. Phrases are the problem
+in customers' words, where an article brings them: most tickets share few words with the articles.
+Words are BM25 as a share of what the ticket's words could reach at most; it finds the names that
+embeddings blur. `twin rag` measures it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.assistant.knowledge.articles import Article, load_articles
+from twin.assistant.knowledge.embedding import (
+    DIMENSIONS,
+    EMBEDDING_VERSION,
+    Vectors,
+    embed,
+    similarity,
+)
+
+Floats = npt.NDArray[np.float64]
+
+# Part of the key of stored indexes: change it with the way articles are cut into parts.
+INDEX_VERSION = "2"
+# Added to the score of articles of the preferred category, for their order only. Chosen on the
+# train tickets of the shipped corpus; more gains little and follows a wrong category further.
+PREFERENCE = 0.2
+_BLOCK = 512
+_K1, _B = 1.2, 0.75
+
+_indexes: dict[str, Knowledge] = {}
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An article found for a text; `score` is at most 1."""
+
+    slug: str
+    title: str
+    score: float
+
+
+def words(text: str) -> list[str]:
+    """Words of a text in lower case, without the commonest English endings."""
+    found = re.findall(r"[^\W_]+", text.lower())
+    return [re.sub(r"(?:ing|ed|es|s|ly)$", "", w) if len(w) > 4 else w for w in found]
+
+
+def _whole(article: Article) -> str:
+    return " ".join([article.title, article.summary, *article.steps, article.closing])
+
+
+def _parts(article: Article) -> list[str]:
+    steps = [f"{article.title}: {step}" for step in article.steps]
+    return [article.title, article.summary, *steps]
+
+
+class _Groups:
+    """Vectors of the texts of each article, at least one each."""
+
+    def __init__(self, groups: Sequence[Vectors]) -> None:
+        self._vectors = np.concatenate(groups)
+        self._starts = np.cumsum([0, *map(len, groups[:-1])])
+
+    def best(self, vectors: Vectors) -> Vectors:
+        """Similarity of each vector with the most similar text of each article."""
+        found: Vectors = np.maximum.reduceat(
+            similarity(vectors, self._vectors), self._starts, axis=1
+        )
+        return found
+
+
+def _mean(vectors: Vectors) -> Vectors:
+    """Direction of the mean of unit vectors; 0 where there is none."""
+    mean: Vectors = vectors.mean(axis=0)
+    length = float(np.linalg.norm(mean))
+    return mean / length if length > 0 else mean
+
+
+class Knowledge:
+    """An index of articles.
+
+    Parameters
+    ----------
+    articles : sequence of Article
+
+    Attributes
+    ----------
+    articles : dict of str to Article
+        By slug.
+    key : str
+        Hash of all that the index depends on.
+    """
+
+    def __init__(self, articles: Sequence[Article]) -> None:
+        self.articles = {article.slug: article for article in articles}
+        self.key = _key(articles)
+        wholes = [_whole(article) for article in articles]
+        parts = [_parts(article) for article in articles]
+        # An article without phrases is its own phrases: its score is that of the first two alone.
+        phrases = [list(article.phrases) for article in articles]
+        texts = [*wholes, *(text for group in (*parts, *phrases) for text in group)]
+        vectors = _stored_vectors(self.key, texts)
+        n = len(articles)
+        ends = np.cumsum([n, *map(len, parts), *map(len, phrases)])
+        groups = np.split(vectors, ends[:-1])
+        self._whole = groups[0]
+        self._parts = _Groups(groups[1 : n + 1])
+        said = [
+            own if len(own) else part
+            for part, own in zip(groups[1 : n + 1], groups[n + 1 :], strict=True)
+        ]
+        self._phrases = _Groups(said)
+        self._said = np.stack(
+            [
+                _mean(own) if len(own) else whole
+                for own, whole in zip(groups[n + 1 :], groups[0], strict=True)
+            ]
+        )
+        self._titles = [article.title for article in articles]
+        self._slugs = list(self.articles)
+        self.categories = np.array([article.category for article in articles])
+        # The title counts twice: what it names is what the article is about.
+        self._count_words(
+            [
+                words(" ".join([article.title, whole, *article.phrases]))
+                for article, whole in zip(articles, wholes, strict=True)
+            ]
+        )
+
+    def _count_words(self, texts: list[list[str]]) -> None:
+        """Postings of BM25: by word its rarity, the articles that hold it and its weight there."""
+        n = len(texts)
+        mean = max(sum(map(len, texts)) / n, 1.0)
+        found: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        for k, text in enumerate(texts):
+            longer = _K1 * (1 - _B + _B * len(text) / mean)
+            for word, count in Counter(text).items():
+                found[word].append((k, count / (count + longer)))
+        self._postings: dict[str, tuple[float, npt.NDArray[np.int64], Floats]] = {}
+        for word, pairs in found.items():
+            rarity = math.log(1 + (n - len(pairs) + 0.5) / (len(pairs) + 0.5))
+            at, weight = zip(*pairs, strict=True)
+            self._postings[word] = (rarity, np.array(at), rarity * np.array(weight))
+        self._unknown = math.log(1 + (n + 0.5) / 0.5)
+
+    def _word_scores(self, text: str) -> Floats:
+        score, most = np.zeros(len(self._slugs)), 0.0
+        for word in dict.fromkeys(words(text)):
+            if word in self._postings:
+                rarity, at, weight = self._postings[word]
+                score[at] += weight
+                most += rarity
+            else:
+                most += self._unknown
+        return score / most if most else score
+
+    def parts(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
+        """Similarity of meaning and of words, each of shape (len(texts), len(articles))."""
+        meaning = np.empty((len(texts), len(self._slugs)))
+        lexical = np.empty_like(meaning)
+        for start in range(0, len(texts), _BLOCK):
+            block = texts[start : start + _BLOCK]
+            vectors = embed(block)
+            meaning[start : start + _BLOCK] = (
+                similarity(vectors, self._whole)
+                + self._parts.best(vectors)
+                + self._phrases.best(vectors)
+                + similarity(vectors, self._said)
+            ) / 4
+            lexical[start : start + _BLOCK] = [self._word_scores(text) for text in block]
+        return meaning, lexical
+
+    def scores(self, texts: Sequence[str]) -> Floats:
+        """Score of every article for every text, shape (len(texts), len(articles)).
+
+        Columns are in the order of `articles`. A row depends on its own text only.
+        """
+        meaning, lexical = self.parts(texts)
+        return meaning + lexical - meaning * lexical
+
+    def retrieve(
+        self, texts: Sequence[str], k: int, floor: float, prefer: Sequence[str] | None = None
+    ) -> list[list[Hit]]:
+        """The articles that fit each text, best first.
+
+        Parameters
+        ----------
+        texts : sequence of str
+        k : int
+            At most so many articles a text.
+        floor : float
+            Articles with a lower score are left out.
+        prefer : sequence of str, optional
+            Category of each text: its articles come first where scores are close.
+        """
+        scores = self.scores(texts)
+        rank = np.where(scores >= floor, scores, -np.inf)
+        if prefer is not None:
+            rank += PREFERENCE * (np.array(prefer)[:, None] == self.categories)
+        best = np.argsort(-rank, axis=1, kind="stable")[:, :k]
+        return [
+            [
+                Hit(self._slugs[a], self._titles[a], round(float(scores[row, a]), 6))
+                for a in best[row]
+                if scores[row, a] >= floor
+            ]
+            for row in range(len(texts))
+        ]
+
+
+def load_knowledge(folder: str | Path) -> Knowledge:
+    """The index of a folder of articles, built once for the same content.
+
+    Raises
+    ------
+    ScenarioError
+        Naming every file that cannot be used, and why.
+    """
+    articles = load_articles(folder)
+    key = _key(articles)
+    if key not in _indexes:
+        while len(_indexes) >= 8:
+            _indexes.pop(next(iter(_indexes)))
+        _indexes[key] = Knowledge(articles)
+    return _indexes[key]
+
+
+def _key(articles: Sequence[Article]) -> str:
+    digest = hashlib.sha256(repr((INDEX_VERSION, EMBEDDING_VERSION)).encode())
+    for article in articles:
+        digest.update(repr(article).encode("utf-8", "replace"))
+    return digest.hexdigest()
+
+
+def _stored_vectors(key: str, texts: list[str]) -> Vectors:
+    """Vectors of the parts, from the user's cache folder where it has them."""
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # Nobody's home.
+        return embed(texts)
+    path = base / "support-desk-twin" / f"index-{key[:32]}.npy"
+    try:
+        stored = np.load(path, allow_pickle=False)
+        fits = stored.shape == (len(texts), DIMENSIONS) and stored.dtype == np.float32
+        if fits and np.isfinite(stored).all():
+            return np.asarray(stored)
+    except (OSError, ValueError, EOFError):
+        pass  # Not there, or broken: built anew.
+    vectors = embed(texts)
+    # A cache that cannot be written costs time only.
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Written beside and renamed, so that another process never reads half a file.
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.save(file, vectors)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    return vectors

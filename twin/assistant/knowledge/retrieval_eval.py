@@ -1,0 +1,188 @@
+"""How well retrieval finds the right article: recall at k and MRR on labelled questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from twin.assistant.embedded import write_answer, write_generic
+from twin.assistant.judging.judge import Judge
+from twin.assistant.knowledge.knowledge import Knowledge
+from twin.common.errors import Fault, ScenarioError
+from twin.common.files import read_csv
+
+Floats = npt.NDArray[np.float64]
+
+# What is compared: the default, each half of it alone, and no retrieval at all.
+METHODS = ("default", "meaning only", "words only", "off")
+LEVEL = 0.95
+_RESAMPLES = 2_000
+_MAX_TOKENS = 200
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Questions with the article that answers each; all of length n.
+
+    Attributes
+    ----------
+    questions, articles : tuple of str
+        Text, and slug of the right article.
+    overlap : tuple of str
+        A group to report by, such as "high" and "low" by words shared with the article; empty
+        texts where the file has no such column.
+    """
+
+    questions: tuple[str, ...]
+    articles: tuple[str, ...]
+    overlap: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+
+def read_questions(path: str | Path) -> Labelled:
+    """Read labelled questions.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV with columns question, article and, where known, overlap.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the fault and its line.
+    """
+
+    def fail(reason: str, hint: str = "") -> ScenarioError:
+        return ScenarioError(str(path), [Fault("", reason, hint=hint)])
+
+    try:
+        frame = read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise fail("no such file") from None
+    except OSError as error:
+        raise fail(error.strerror or "cannot be read") from None
+    except ValueError as error:  # Not UTF-8, not CSV, or empty: all of them are ValueErrors.
+        raise fail(f"not a readable CSV file: {error}") from None
+    missing = [name for name in ("question", "article") if name not in frame]
+    if missing:
+        raise fail(f"no column {' or '.join(missing)}", f"it has: {', '.join(map(str, frame))}")
+    if frame.empty:
+        raise fail("holds no questions")
+    for name in ("question", "article"):
+        blank = np.flatnonzero(frame[name].str.strip() == "")
+        if len(blank):
+            raise fail(f"line {blank[0] + 2} has no {name}")
+    overlap = frame["overlap"] if "overlap" in frame else [""] * len(frame)
+    return Labelled(tuple(frame["question"]), tuple(frame["article"]), tuple(overlap))
+
+
+def evaluate(
+    labelled: Labelled,
+    knowledge: Knowledge,
+    ks: Sequence[int] = (1, 3, 5),
+    floor: float = 0.2,
+    methods: Sequence[str] = METHODS,
+) -> pd.DataFrame:
+    """Measure retrieval on labelled questions.
+
+    Parameters
+    ----------
+    labelled : Labelled
+    knowledge : Knowledge
+    ks : sequence of int
+        Recall at k is the share of questions with the right article among the first k.
+    floor : float
+        Score below which `default` returns nothing, so that the question counts as missed; the
+        halves alone have another scale and no floor.
+    methods : sequence of str
+        Of `METHODS`.
+
+    Returns
+    -------
+    DataFrame
+        Columns retrieval, questions (a group by overlap, or "all"), figure, n, value, low, high.
+        Figures are recall@k; MRR, the mean of 1 / rank with 0 for a miss; and answer quality, the
+        judge's mark (0 to 1) of the first article's own steps or, with none, of a general answer.
+        Intervals are at 95 %: Wilson's for shares, percentile bootstrap over questions for means.
+
+    Raises
+    ------
+    ScenarioError
+        If a label names no article of the folder.
+    """
+    slugs = list(knowledge.articles)
+    unknown = [slug for slug in labelled.articles if slug not in knowledge.articles]
+    if unknown:
+        line = labelled.articles.index(unknown[0]) + 2
+        fault = Fault("article", f"line {line}: no such article in the folder", unknown[0])
+        raise ScenarioError("questions", [fault])
+    right = np.array([slugs.index(slug) for slug in labelled.articles])
+    meaning, lexical = knowledge.parts(labelled.questions)
+    joint = knowledge.scores(labelled.questions)
+    scores = {
+        "default": np.where(joint >= floor, joint, -np.inf),
+        "meaning only": meaning,
+        "words only": np.where(lexical > 0, lexical, -np.inf),
+        "off": np.full(joint.shape, -np.inf),
+    }
+    groups = {"all": np.ones(len(labelled), dtype=bool)}
+    for name in sorted(set(labelled.overlap) - {""}):
+        groups[name] = np.array([overlap == name for overlap in labelled.overlap])
+    judge = Judge(knowledge)
+    rows = []
+    for method in methods:
+        score = scores[method]
+        ranks = _ranks(score, right)
+        quality = _quality(labelled, knowledge, judge, score)
+        for group, here in groups.items():
+            rows += [
+                (method, group, f"recall@{k}", *_share(ranks[here] <= k)) for k in sorted(set(ks))
+            ]
+            rows.append((method, group, "MRR", *_mean(1 / ranks[here])))
+            rows.append((method, group, "answer quality", *_mean(quality[here])))
+    names = ["retrieval", "questions", "figure", "n", "value", "low", "high"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _ranks(score: Floats, right: npt.NDArray[np.int64]) -> Floats:
+    """Rank of the right article, 1 first; infinite where it was not found."""
+    own = score[np.arange(len(right)), right]
+    # Ties go in the order of the articles, as when retrieving.
+    earlier = np.arange(score.shape[1]) < right[:, None]
+    ahead = (score > own[:, None]) | ((score == own[:, None]) & earlier)
+    return np.where(np.isfinite(own), ahead.sum(axis=1) + 1.0, np.inf)
+
+
+def _quality(labelled: Labelled, knowledge: Knowledge, judge: Judge, score: Floats) -> Floats:
+    articles = list(knowledge.articles.values())
+    best, found = score.argmax(axis=1), np.isfinite(score.max(axis=1))
+    out = np.empty(len(labelled))
+    for k, slug in enumerate(labelled.articles):
+        if found[k]:
+            answer = write_answer(articles[best[k]], _MAX_TOKENS)
+        else:
+            answer = write_generic(knowledge.articles[slug].category, _MAX_TOKENS)
+        out[k] = judge.judge(slug, answer)
+    return out
+
+
+def _share(hits: npt.NDArray[np.bool_]) -> tuple[int, float, float, float]:
+    interval = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci(LEVEL, method="wilson")
+    return len(hits), float(hits.mean()), float(interval.low), float(interval.high)
+
+
+def _mean(values: Floats) -> tuple[int, float, float, float]:
+    # A generator of its own with a fixed seed: the same questions give the same interval.
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(values), (_RESAMPLES, len(values)))
+    low, high = np.quantile(values[drawn].mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return len(values), float(values.mean()), float(low), float(high)

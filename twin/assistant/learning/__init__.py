@@ -1,0 +1,1 @@
+"""The feedback loop: examples and prompt versions that improve answers."""

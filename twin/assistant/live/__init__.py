@@ -1,0 +1,1 @@
+"""Live models, through the official SDK."""

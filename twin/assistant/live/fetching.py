@@ -1,0 +1,294 @@
+"""Fetch many answers: concurrently, at the pace that the limits allow, each recorded as it comes.
+
+It knows no SDK: `send` makes one HTTP request and raises the errors of `twin.assistant.errors`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from twin.assistant.asking import Ask, Asking
+from twin.assistant.errors import (
+    AssistantError,
+    BadAnswer,
+    BudgetReached,
+    RateLimited,
+    Stopped,
+    TimedOut,
+)
+from twin.assistant.live import pacing
+from twin.assistant.live.pacing import CAUTION, Pacer, Slot
+from twin.assistant.live.terms import Sent, Tally, Terms, cost_usd
+from twin.assistant.recorded.recording import Recording
+from twin.assistant.recorded.replies import Reply
+
+# Wall time beyond the scenario's timeout after which a call is over whatever it does.
+MARGIN_S = 1.0
+# A longer pause than this (in minutes' limits) is a limit of a day's: not worth waiting for.
+PATIENCE = 1.25
+# Times that a call is sent again after a 429; other failures follow provider.retries.
+LIMITED_TRIES = 8
+
+
+Send = Callable[[dict[str, Any]], Awaitable[Sent]]
+
+
+class Fetcher:
+    """Fetches answers.
+
+    Parameters
+    ----------
+    send : callable
+        Makes one request.
+    asking : Asking
+    pacer : Pacer
+    recording : Recording
+    terms : Terms
+    watch : callable, optional
+        Called with the tally whenever a call has ended; an error that it raises ends the batch.
+    sdk : str
+        Noted in the recording.
+    tally : Tally, optional
+        To go on counting in; a limit in USD then holds for all that count in it.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        asking: Asking,
+        pacer: Pacer,
+        recording: Recording,
+        terms: Terms,
+        watch: Callable[[Tally], None] | None = None,
+        sdk: str = "",
+        tally: Tally | None = None,
+    ) -> None:
+        self.tally = Tally() if tally is None else tally
+        self._send = send
+        self._asking = asking
+        self._pacer = pacer
+        self._recording = recording
+        self._terms = terms
+        self._watch = watch
+        self._sdk = sdk
+        self._reserved_usd = 0.0
+        self._jitter = random.Random()
+        self._turn = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._stop = asyncio.Event()
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The limits that apply, as known now."""
+        return self._pacer.limits
+
+    def stop(self) -> None:
+        """Send no more; what is under way may end. To be called on the loop."""
+        self._stop.set()
+        self._changed.set()
+
+    async def fetch(self, asks: Sequence[Ask]) -> dict[str, Reply | AssistantError]:
+        """Fetch and record asks of different keys: by key the reply, or how the call failed.
+
+        Raises
+        ------
+        AssistantError
+            Of a kind that no other call can mend, or `Stopped`. What came before it is recorded.
+        """
+        self._stop.clear()
+        queue = iter(asks)
+        done: dict[str, Reply | AssistantError] = {}
+        fatal: list[BaseException] = []
+
+        async def work() -> None:
+            for ask in queue:
+                try:
+                    done[ask.key] = await self._one(ask)
+                    self._note(done[ask.key])
+                except Stopped:
+                    return
+                except Exception as error:
+                    fatal.append(error)
+                    self.stop()
+                    return
+
+        await asyncio.gather(*(work() for _ in range(min(self._terms.concurrency, len(asks)))))
+        if fatal:
+            raise fatal[0]
+        if len(done) < len(asks):
+            raise Stopped
+        return done
+
+    def _note(self, end: Reply | AssistantError) -> None:
+        if isinstance(end, Reply):
+            self.tally.answered += 1
+        else:
+            self.tally.failed[type(end).__name__] += 1
+            self.tally.words[type(end).__name__] = str(end)
+        if self._watch is not None:
+            self._watch(self.tally)
+
+    async def _one(self, ask: Ask) -> Reply | AssistantError:
+        """One answer, or how the call failed for good; fatal errors are raised."""
+        request = ask.request
+        heard: list[Sent] = []
+        repaired = False
+        failures = limited = 0
+        while True:
+            try:
+                heard.append(await self._paced(request, ask))
+                self._asking.check(ask.step, heard[-1].answer, heard[-1].finish)
+                reply = self._reply(ask, heard, repaired)
+                self._recording.add(reply)
+                return reply
+            except BadAnswer as error:
+                if repaired:
+                    return error
+                repaired = True
+                request = self._asking.repair(ask, heard[-1].answer if heard else "", error)
+                continue
+            except AssistantError as error:
+                if error.outcome is None:  # Stopped among them.
+                    raise
+                limited += isinstance(error, RateLimited)
+                failures += not isinstance(error, RateLimited)
+                enough = failures > self._terms.retries or limited > LIMITED_TRIES
+                if not error.again or enough or self._too_long(error):
+                    return error
+                pause = self._pause(max(failures, limited), error)
+            await self._sleep(pause)
+
+    def _too_long(self, error: AssistantError) -> bool:
+        return (error.retry_after_s or 0.0) > PATIENCE * pacing.MINUTE_S
+
+    def _pause(self, tries: int, error: AssistantError) -> float:
+        if isinstance(error, RateLimited) and error.retry_after_s is not None:
+            return 0.0  # The pacer holds everything back.
+        terms = self._terms
+        pause = min(terms.max_backoff_s, terms.backoff_s * 2.0 ** (tries - 1))
+        return max(pause * (1 - 0.25 * self._jitter.random()), error.retry_after_s or 0.0)
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        if self._stop.is_set():
+            raise Stopped
+
+    async def _paced(self, request: dict[str, Any], ask: Ask) -> Sent:
+        """One request, when its turn has come."""
+        prompt = sum(len(m["content"]) for m in request["messages"]) // 4 + 1
+        room = ask.room
+        dearest = self._dearest(prompt, room)
+        slot = await self._slot(prompt, room, dearest)
+        tally = self.tally
+        tally.sent += 1
+        if math.isnan(tally.started_s):
+            tally.started_s = time.monotonic()
+        sent: Sent | None = None
+        failed: AssistantError | None = None
+        try:
+            sent = await self._within(request)
+            return sent
+        except AssistantError as error:
+            failed = error
+            raise
+        finally:
+            # Also when it was cancelled: what it reserved must not stay reserved.
+            self._end(slot, sent, failed, dearest)
+
+    async def _within(self, request: dict[str, Any]) -> Sent:
+        try:
+            async with asyncio.timeout(self._terms.timeout_s + MARGIN_S):
+                return await self._send(request)
+        except TimeoutError:
+            pass
+        raise TimedOut
+
+    async def _slot(self, prompt: int, room: int, dearest: float) -> Slot:
+        # One at a time, first come, first served: a large prompt is not overtaken for ever.
+        async with self._turn:
+            while not self._stop.is_set():
+                now = time.monotonic()
+                wait = self._pacer.wait_s(prompt, room, now)
+                if wait <= 0:
+                    self._afford(dearest)
+                    return self._pacer.send(prompt, room, now)
+                if math.isfinite(wait) and wait > PATIENCE * pacing.MINUTE_S:
+                    raise RateLimited(wait)
+                self._changed.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(
+                        self._changed.wait(), wait if math.isfinite(wait) else None
+                    )
+            raise Stopped
+
+    def _dearest(self, prompt: int, room: int) -> float:
+        tokens = math.ceil(prompt * max(CAUTION, 1.2 * self._pacer.ratio)) + 100
+        return cost_usd(self._asking.model, tokens, room)
+
+    def _afford(self, dearest: float) -> None:
+        limit = self._terms.max_cost_usd
+        if self.tally.spent_usd + self._reserved_usd + dearest > limit:
+            raise BudgetReached(limit, self.tally.spent_usd)
+        self._reserved_usd += dearest
+
+    def _end(
+        self, slot: Slot, sent: Sent | None, failed: AssistantError | None, dearest: float
+    ) -> None:
+        now, tally = time.monotonic(), self.tally
+        tally.ended_s = now
+        self._reserved_usd -= dearest
+        if sent is not None:
+            self._pacer.read(slot, sent.limits, now)
+            # Cached tokens count towards no limit.
+            counted = sent.prompt_tokens - sent.usage.get("cached_tokens", 0)
+            self._pacer.end(slot, now, counted, sent.completion_tokens)
+            tally.prompt_tokens += sent.prompt_tokens
+            tally.completion_tokens += sent.completion_tokens
+            tally.spent_usd += cost_usd(
+                self._asking.model, sent.prompt_tokens, sent.completion_tokens
+            )
+        else:
+            refused = isinstance(failed, RateLimited)
+            if isinstance(failed, RateLimited):
+                tally.limited += 1
+                self._pacer.limited(failed.retry_after_s, failed.limit, now)
+            self._pacer.read(slot, {} if failed is None else failed.limits, now)
+            self._pacer.end(slot, now, refused=refused)
+            if failed is None or failed.billed:
+                # Whether it was charged nobody says: a budget must assume it.
+                tally.spent_usd += dearest
+        self._changed.set()
+
+    def _reply(self, ask: Ask, heard: list[Sent], repaired: bool) -> Reply:
+        sent = heard[-1]
+        prompt = sum(one.prompt_tokens for one in heard)
+        completion = sum(one.completion_tokens for one in heard)
+        cost = cost_usd(self._asking.model, prompt, completion)
+        return Reply(
+            key=ask.key,
+            step=ask.step,
+            model=self._asking.model.name,
+            prompt_version=ask.version,
+            sample=ask.sample,
+            request=ask.request,
+            answer=sent.answer,
+            finish=sent.finish,
+            repaired=repaired,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            latency_s=round(sum(one.latency_s for one in heard), 6),
+            cost_usd=None if math.isnan(cost) else round(cost, 9),
+            usage=sent.usage,
+            timings=sent.timings,
+            limits=dict(sent.limits),
+            recorded=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            sdk=self._sdk,
+        )

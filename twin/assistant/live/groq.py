@@ -1,0 +1,337 @@
+"""Backend `groq`: live answers over the official SDK, each kept in the recording.
+
+The only module that imports the SDK. The SDK neither sleeps nor retries here: pace, retries and
+deadlines are `fetching`'s. Every fault ends as an error of `twin.assistant.errors`,
+raised outside of the handler of the SDK's own, whose request holds the key in its headers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from twin.assistant import errors, prompts
+from twin.assistant.asking import Ask, Asking
+from twin.assistant.catalogue import Model
+from twin.assistant.errors import AssistantError
+from twin.assistant.live import wire
+from twin.assistant.live.background import Background
+from twin.assistant.live.fetching import Fetcher
+from twin.assistant.live.pacing import DAY_S, Pacer
+from twin.assistant.live.terms import Sent, Tally, Terms, cost_usd
+from twin.assistant.protocol import Answers, Questions
+from twin.assistant.recorded.recording import Recording, open_recording
+from twin.assistant.recorded.replies import Reply
+from twin.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    import groq
+
+DEFAULT_URL = "https://api.groq.com"
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where to ask, and with which key.
+
+    Attributes
+    ----------
+    key : str
+        Never shown.
+    url : str
+        Without the path that the SDK appends itself.
+    """
+
+    key: str = field(repr=False)
+    url: str
+
+    @classmethod
+    def find(cls) -> Settings:
+        """From the environment, else from a file ``.env`` in the working folder.
+
+        Raises
+        ------
+        NoKey
+            If there is none, and the server is not on this machine.
+        WrongAddress
+            If GROQ_BASE_URL is none.
+        """
+        from dotenv import dotenv_values
+
+        try:
+            found = dotenv_values(".env", interpolate=False)
+        except (OSError, UnicodeDecodeError):
+            found = {}
+
+        def known(name: str) -> str:
+            return (os.environ.get(name) or found.get(name) or "").strip()
+
+        key = known("GROQ_API_KEY")
+        url = (known("GROQ_BASE_URL") or DEFAULT_URL).rstrip("/")
+        url = url.removesuffix("/openai/v1")
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+            usable = parts.scheme in ("http", "https") and host and parts.username is None
+        except ValueError:
+            usable = False
+        if not usable:
+            raise errors.WrongAddress
+        if not key:
+            if host not in _LOOPBACK:
+                raise errors.NoKey
+            key = "none"
+        if not key.isascii() or not key.isprintable():
+            # It could not be a header; httpx would show it in its complaint.
+            raise errors.WrongKey(401)
+        return cls(key, url)
+
+
+class Caller:
+    """Makes single requests.
+
+    Parameters
+    ----------
+    settings : Settings
+    timeout_s : float
+    model : Model
+        For messages.
+    """
+
+    def __init__(self, settings: Settings, timeout_s: float, model: Model) -> None:
+        self._settings = settings
+        self._timeout_s = timeout_s
+        self._model = model
+        self._client: groq.AsyncGroq | None = None
+
+    def _ready(self) -> groq.AsyncGroq:
+        if self._client is None:
+            from groq import AsyncGroq
+
+            # At its debug level the SDK logs whole requests, customers' words included.
+            logging.getLogger("groq._base_client").setLevel(logging.INFO)
+            try:
+                self._client = AsyncGroq(
+                    api_key=self._settings.key,
+                    base_url=self._settings.url,
+                    timeout=self._timeout_s,
+                    max_retries=0,
+                )
+            except Exception:
+                # Key and address were looked at before: it is what httpx finds by itself, and it
+                # has an error of its own for each; its words may hold a password.
+                raise errors.WrongEnvironment from None
+        return self._client
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def send(self, request: dict[str, Any]) -> Sent:
+        """Make one request.
+
+        Raises
+        ------
+        AssistantError
+            Of the kind that fits the fault.
+        """
+        import groq
+
+        completions = self._ready().chat.completions.with_raw_response
+        failure: AssistantError | None = None
+        begun = time.perf_counter()
+        try:
+            response = await completions.create(**request)
+            body = await response.text()
+        except groq.APITimeoutError:
+            failure = errors.TimedOut()
+        except groq.APIStatusError as error:
+            failure = wire.failure(
+                error.status_code, error.body, error.response.headers, self._model
+            )
+        except (groq.GroqError, OSError, ValueError, TypeError) as error:
+            # ValueError and TypeError: bytes that are not what their headers say.
+            gone = isinstance(error, groq.APIConnectionError | OSError)
+            failure = errors.Unreachable() if gone else errors.BrokenResponse("unreadable")
+        latency_s = time.perf_counter() - begun
+        if failure is not None:
+            raise failure
+        return wire.read_completion(body, latency_s, wire.rate_limits(response.headers))
+
+
+class GroqAssistant:
+    """Assistant of backend `groq`.
+
+    What the recording holds is not asked again. Without `assistant.recording` answers are kept in
+    memory.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    categories : sequence of str
+    model : Model
+    concurrency : int, optional
+        Calls under way at once, instead of the scenario's.
+    max_cost_usd : float, optional
+        A batch ends before calls could cost more.
+    watch : callable, optional
+        Called with the tally whenever a call has ended (on another thread); an error that it
+        raises ends the batch.
+    tally : Tally, optional
+        To go on counting in.
+
+    Attributes
+    ----------
+    tally : Tally
+        What was asked so far.
+
+    Raises
+    ------
+    ModelRetired
+        If the catalogue says so; nothing is sent then.
+    NoKey, WrongAddress
+        If the environment lacks what it takes.
+    RecordingError
+        If the recording cannot be read.
+    """
+
+    columnar = False
+    prompt_version = prompts.PROMPT_VERSION
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        categories: Sequence[str],
+        model: Model,
+        *,
+        concurrency: int | None = None,
+        max_cost_usd: float | None = None,
+        watch: Callable[[Tally], None] | None = None,
+        tally: Tally | None = None,
+    ) -> None:
+        self.model = model.name
+        self._scenario = scenario
+        self._terms: dict[str, Any] = {
+            "concurrency": concurrency,
+            "max_cost_usd": max_cost_usd,
+            "watch": watch,
+        }
+        if model.is_retired(wire.today()):
+            successor = model.live_successor(wire.today())
+            name = successor.name if successor else None
+            raise errors.ModelRetired(model.name, name, f"{model.retired}")
+        settings = Settings.find()
+        self.asking = Asking(scenario, categories, model)
+        self.recording = open_recording(scenario.assistant.recording)
+        terms = Terms.of(scenario.provider, concurrency, max_cost_usd)
+        caller = Caller(settings, terms.timeout_s, model)
+        self._fetcher = Fetcher(
+            caller.send,
+            self.asking,
+            paced(scenario, model, self.recording),
+            self.recording,
+            terms,
+            watch,
+            _sdk(),
+            tally,
+        )
+        self.tally = self._fetcher.tally
+        self._background = Background(caller.close)
+        self._finalizer = weakref.finalize(self, _end, self._background, self.recording)
+
+    def answer(self, questions: Questions) -> Answers:
+        """Answer a batch: from the recording, else live. A call that fails is an outcome.
+
+        Raises
+        ------
+        AssistantError
+            If it is of a kind that no other call can mend, such as a wrong key.
+        """
+        asks, row = self.asking.asks(questions)
+        replies: dict[str, Reply | int] = {}
+        for key, end in self.fetch(asks).items():
+            if isinstance(end, Reply):
+                replies[key] = end
+            else:
+                assert end.outcome is not None
+                replies[key] = end.outcome
+        return self.asking.answers(questions, asks, row, replies)
+
+    async def answer_async(self, questions: Questions) -> Answers:
+        """Answer a batch, awaited: `answer` for programs that have a loop of their own."""
+        return await asyncio.to_thread(self.answer, questions)
+
+    def fetch(self, asks: Sequence[Ask]) -> dict[str, Reply | AssistantError]:
+        """Replies by key, from the recording or live; an error where a call failed."""
+        known = {ask.key: reply for ask in asks if (reply := self.recording.get(ask.key))}
+        if len(known) == len(asks):
+            return dict(known)
+        self.recording.open()
+        # What another process added in the meantime is known only now.
+        missing = {ask.key: ask for ask in asks if ask.key not in self.recording}
+        work = self._fetcher.fetch(list(missing.values()))
+        fetched = self._background.run(work, self._fetcher.stop)
+        return {ask.key: self.recording.get(ask.key) or fetched[ask.key] for ask in asks}
+
+    def beside(self, model: Model) -> GroqAssistant:
+        """An assistant of another model on the same terms, which counts in the same tally.
+
+        Raises
+        ------
+        UnknownPrice
+            If a limit in USD is to hold and the model's price is not known.
+        """
+        if model.name == self.model:
+            return self
+        if self._terms["max_cost_usd"] is not None and math.isnan(cost_usd(model, 1, 1)):
+            raise errors.UnknownPrice(model.name)
+        return GroqAssistant(self._scenario, (), model, **self._terms, tally=self.tally)
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The provider's limits, as known now: of the plan, and as its headers tell."""
+        return self._fetcher.limits
+
+    def close(self) -> None:
+        """Close connections and recording. Closed twice is closed once."""
+        self._finalizer()
+
+
+def _end(background: Background, recording: Recording) -> None:
+    background.close()
+    recording.close()
+
+
+def paced(scenario: Scenario, model: Model, recording: Recording) -> Pacer:
+    """The pacer of a scenario's plan, which knows the calls of the last day in the recording."""
+    limits = model.limits(scenario.provider.plan).model_dump(exclude={"known"}, exclude_none=True)
+    names = ("rpm", "rpd", "tpm", "tpd")
+    caps = {name: getattr(scenario.provider, name) for name in names}
+    pacer = Pacer(limits, {name: cap for name, cap in caps.items() if cap is not None})
+    now, wall = time.monotonic(), datetime.now(UTC)
+    for reply in recording.replies():
+        try:
+            age_s = (wall - datetime.fromisoformat(reply.recorded)).total_seconds()
+        except (TypeError, ValueError):
+            continue
+        if reply.model == model.name and 0 <= age_s < DAY_S:
+            pacer.earlier(reply.prompt_tokens + reply.completion_tokens, now - age_s)
+    return pacer
+
+
+def _sdk() -> str:
+    from importlib.metadata import version
+
+    return f"groq {version('groq')}"

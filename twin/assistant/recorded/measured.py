@@ -1,0 +1,205 @@
+"""From recorded calls to a profile: what they took, how right they were, how good; and back again.
+
+Latency is the time in the provider's queue, where it reports it, and the rest, a line in the tokens
+with a spread. The reported prompt and completion times give the slopes; without them a
+non-negative fit of least relative squares does. A profile knows each of the recording's questions
+once, whereas on the desk some come more often than others.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+
+from twin.assistant import catalogue
+from twin.assistant.profile import ProfileAssistant
+from twin.assistant.protocol import Floats, Luck, Questions
+from twin.assistant.recorded.recorded_calls import Calls, Sample
+from twin.scenario.model import Profile, Scenario
+
+# Quantiles kept of each measured distribution: every hundredth, the smallest and largest included.
+_QUANTILES = 101
+
+
+def _quantiles(values: Floats, digits: int) -> list[float]:
+    if not len(values):
+        return []
+    found = np.quantile(values, np.linspace(0, 1, min(_QUANTILES, len(values))))
+    rounded = [round(float(value), digits) for value in found]
+    return rounded[:1] if rounded[0] == rounded[-1] else rounded
+
+
+def _fit(calls: Calls) -> dict[str, Any]:
+    """Latency as queue, overhead, times a token in and out (seconds), and a spread."""
+    reported = np.isfinite(calls.queue_s)
+    queue = np.where(reported, calls.queue_s, 0.0) if reported.all() else np.zeros(len(calls))
+    work = np.maximum(calls.latency_s - queue, 1e-6)
+    if np.isfinite(calls.reading_s).all() and np.isfinite(calls.writing_s).all():
+        reading = calls.reading_s.sum() / max(calls.tokens_in.sum(), 1.0)
+        writing = calls.writing_s.sum() / max(calls.tokens_out.sum(), 1.0)
+        rest = work - reading * calls.tokens_in - writing * calls.tokens_out
+        overhead = max(float(np.median(rest)), 0.0)
+    else:
+        terms = np.column_stack([np.ones(len(calls)), calls.tokens_in, calls.tokens_out])
+        overhead, reading, writing = optimize.nnls(terms / work[:, None], np.ones(len(calls)))[0]
+    line = overhead + reading * calls.tokens_in + writing * calls.tokens_out
+    spread = work / np.maximum(line, 1e-6)
+    return {
+        "queue": [f"{value:.6f}s" for value in _quantiles(queue, 6)] if reported.all() else [],
+        "overhead": f"{overhead:.6f}s",
+        "prompt_token": f"{reading:.9f}s",
+        "completion_token": f"{writing:.9f}s",
+        "spread": _quantiles(spread, 4),
+    }
+
+
+def _step(calls: Calls) -> dict[str, Any]:
+    fitted = _fit(calls)
+    return {
+        "calls": len(calls),
+        "max_tokens": int(calls.max_tokens.max()),
+        "prompt_tokens": _quantiles(calls.tokens_in, 1),
+        "completion_tokens": _quantiles(calls.tokens_out, 1),
+        **{key: value for key, value in fitted.items() if value != []},
+    }
+
+
+def measure(sample: Sample) -> dict[str, Any]:
+    """The profile of recorded calls: plain data for `assistant.profile` of a scenario.
+
+    Without a corpus it holds no accuracy, confusion, confidence and quality: the profile's defaults
+    stand in. A recording holds no failed calls, so `error_rate` is yours to state.
+    """
+    measured: dict[str, Any] = {
+        "model": sample.model,
+        "date": sample.day,
+        "prompt_version": sample.prompt_version,
+    }
+    profile: dict[str, Any] = {}
+    if (calls := sample.steps.get("categorize")) is not None:
+        here = (calls.truth >= 0) & (calls.said >= 0)
+        right = here & (calls.truth == calls.said)
+        if here.any():
+            profile["accuracy"] = round(float(right.sum() / here.sum()), 4)
+            profile["confusion"] = _confusion(calls, here, sample.categories)
+        for name, rows in (("right", right), ("wrong", here & ~right)):
+            found = calls.confidence[rows & np.isfinite(calls.confidence)]
+            if len(found):
+                measured[f"confidence_{name}"] = _quantiles(found, 4)
+    if (calls := sample.steps.get("respond")) is not None:
+        measured["articles"] = int(calls.articles.max())
+        found = calls.quality[(calls.truth == calls.said) & np.isfinite(calls.quality)]
+        if len(found):
+            measured["quality"] = _quantiles(found, 4)
+    measured |= {step: _step(calls) for step, calls in sample.steps.items()}
+    return profile | {"measured": measured}
+
+
+def _confusion(calls: Calls, here: Any, categories: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    counts = np.zeros((len(categories), len(categories)), dtype=np.int64)
+    np.add.at(counts, (calls.truth[here], calls.said[here]), 1)
+    return {
+        name: {categories[k]: int(row[k]) for k in np.flatnonzero(row)}
+        for name, row in zip(categories, counts, strict=True)
+        if row.any()
+    }
+
+
+def reproduce(sample: Sample, profile: dict[str, Any], seed: int = 1) -> pd.DataFrame:
+    """Draw as many calls from a profile as it was made of, beside what was recorded.
+
+    Returns
+    -------
+    DataFrame
+        Columns step, figure, n, recorded, profile; latencies in seconds, answer quality, accuracy
+        and confidence from 0 to 1, over the `n` calls for which they are known.
+    """
+    longest = {step: int(calls.max_tokens.max()) for step, calls in sample.steps.items()}
+    settings: dict[str, Any] = {"backend": "profile", "model": sample.model, "max_tokens": longest}
+    settings["profile"] = Profile.model_validate(profile)
+    desk = Scenario.model_validate({"arrivals": {"rate": "1/h"}, "assistant": settings})
+    categories = sample.categories or ("General",)
+    assistant = ProfileAssistant(desk, categories, catalogue.model(sample.model))
+    frames = []
+    for number, (step, calls) in enumerate(sample.steps.items()):
+        n = len(calls)
+        rng = np.random.default_rng([seed, number])
+        luck = Luck(*(rng.random(n) for _ in range(7)))
+        truth = np.maximum(calls.truth, 0)
+        category = truth if step == "respond" else None
+        nothing = np.full(n, -1)
+        drawn = assistant.answer(
+            Questions(step, categories, (), nothing, category, truth, np.arange(n), luck)
+        )
+        here = (calls.truth >= 0) & (calls.said >= 0)
+        if step == "categorize":
+            marks = {
+                "accuracy": (here, calls.truth == calls.said, calls.truth == drawn.category),
+                "confidence": (here, calls.confidence, drawn.confidence),
+            }
+        else:
+            judged = (calls.truth == calls.said) & np.isfinite(calls.quality)
+            marks = {"answer quality": (judged, calls.quality, drawn.quality)}
+        latency = calls.latency_s, drawn.latency_s
+        rows = [
+            (f"latency p{q}", n, *(np.quantile(x, q / 100) for x in latency)) for q in (50, 90, 99)
+        ]
+        rows.append(("prompt tokens", n, calls.tokens_in.mean(), drawn.prompt_tokens.mean()))
+        rows.append(("answer tokens", n, calls.tokens_out.mean(), drawn.completion_tokens.mean()))
+        for name, (rows_here, recorded, simulated) in marks.items():
+            if rows_here.any():
+                pair = (np.asarray(x)[rows_here].mean() for x in (recorded, simulated))
+                rows.append((name, int(rows_here.sum()), *pair))
+        frame = pd.DataFrame(rows, columns=["figure", "n", "recorded", "profile"])
+        frame.insert(0, "step", str(step))
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def to_toml(profile: dict[str, Any], model: str, extends: str | None, source: str) -> str:
+    """A scenario fragment with the profile in it.
+
+    Parameters
+    ----------
+    profile : dict
+        From `measure`.
+    model : str
+    extends : str or None
+        The scenario file that it changes, as seen from the new file; None leaves that to you.
+    source : str
+        Name of the recording, for the first line.
+    """
+    lines = [f"# Measured from {source} by `twin profile`; lists hold quantiles."]
+    if extends is not None:
+        lines.append(f"extends = {_text(extends)}")
+    lines += ["", "[assistant]", 'backend = "profile"', f"model = {_text(model)}"]
+    return "\n".join([*lines, *_table("assistant.profile", profile)]) + "\n"
+
+
+def _table(name: str, data: dict[str, Any]) -> list[str]:
+    plain = {key: value for key, value in data.items() if not isinstance(value, dict)}
+    inner = {key: value for key, value in data.items() if isinstance(value, dict)}
+    lines = ["", f"[{name}]"] if plain or not inner else []
+    lines += [f"{_key(key)} = {_value(value)}" for key, value in plain.items()]
+    for key, value in inner.items():
+        lines += _table(f"{name}.{_key(key)}", value)
+    return lines
+
+
+def _key(name: str) -> str:
+    return name if name.isascii() and name.replace("_", "").isalnum() else _text(name)
+
+
+def _text(text: str) -> str:
+    # JSON writes text as TOML does, but for one control character.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    return _text(value) if isinstance(value, str) else str(value)

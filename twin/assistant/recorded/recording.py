@@ -1,0 +1,248 @@
+"""Recordings: files of replies, which only grow.
+
+Each line is written at once, so that whatever ends a process, no answer that came is lost.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from twin.assistant.errors import RecordingError
+from twin.assistant.recorded.replies import Reply, read_lines
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+# Seconds between two times that the disk, too, is made to have everything.
+_SYNC_S = 1.0
+_FAR = 1 << 62
+
+
+class Recording:
+    """A recording that grows; get it by `open_recording`, so that a process has each once.
+
+    Parameters
+    ----------
+    path : Path or None
+        None keeps everything in memory only.
+
+    Attributes
+    ----------
+    note : str
+        What the reader should know of the file as it was found; mostly empty.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.note = ""
+        self._replies: dict[str, Reply] = {}
+        self._file: FileIO | None = None
+        self._lock = threading.RLock()
+        self._synced_s = 0.0
+        self._size = -1
+        self.refresh()
+
+    def __len__(self) -> int:
+        return len(self._replies)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._replies
+
+    def get(self, key: str) -> Reply | None:
+        """The reply of a key; None if there is none."""
+        return self._replies.get(key)
+
+    def replies(self) -> list[Reply]:
+        """All replies, oldest first."""
+        return list(self._replies.values())
+
+    def refresh(self) -> None:
+        """Read the file where it is longer or shorter than it was; not while it is held.
+
+        Raises
+        ------
+        RecordingError
+            If it cannot be read.
+        """
+        with self._lock:
+            if self.path is None or self._file is not None:
+                return
+            size = self.path.stat().st_size if self.path.exists() else -1
+            if size == self._size:
+                return
+            self._size, self._replies = size, {}
+            if size >= 0:
+                self._replies, _, torn = read_lines(self.path)
+                if torn:
+                    self.note = f"{self.path}: the last line was cut short and does not count"
+
+    def open(self) -> None:
+        """Make ready to write: only this process may, until `close`. Opened twice is opened once.
+
+        What another process added since is read, a torn last line is cut off.
+
+        Raises
+        ------
+        RecordingError
+            If another process holds it, or it cannot be written.
+        """
+        with self._lock:
+            if self.path is None or self._file is not None:
+                return
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                file = FileIO(self.path, "a")
+            except OSError as error:
+                reason = error.strerror or "cannot be written"
+                raise RecordingError(f"{self.path}: {reason}; name another recording") from None
+            try:
+                self._hold(file)
+                self._replies, end, torn = read_lines(self.path)
+                if torn:
+                    file.truncate(end)
+                    self.note = f"{self.path}: the last line was cut short and was removed"
+            except BaseException:
+                file.close()
+                raise
+            self._file = file
+
+    def _hold(self, file: FileIO) -> None:
+        # A lock of the system's, which ends with the process however that ends.
+        try:
+            if sys.platform == "win32":
+                file.seek(_FAR)
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RecordingError(
+                f"{self.path}: another process is writing to it; wait for that, name another "
+                "recording, or record first (`twin record`): a run that finds all its answers "
+                "recorded writes nothing"
+            ) from None
+
+    def add(self, reply: Reply) -> None:
+        """Add a reply; of one key the first stays.
+
+        Raises
+        ------
+        RecordingError
+            If it cannot be written.
+        """
+        with self._lock:
+            if reply.key in self._replies:
+                return
+            if self.path is not None:
+                self.open()
+                self._write(reply.to_line())
+            self._replies[reply.key] = reply
+
+    def _write(self, line: bytes) -> None:
+        file = self._file
+        assert file is not None
+        before = os.fstat(file.fileno()).st_size
+        try:
+            if file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if time.monotonic() - self._synced_s > _SYNC_S:
+                os.fsync(file.fileno())
+                self._synced_s = time.monotonic()
+        except OSError as error:
+            with suppress(OSError):
+                file.truncate(before)
+            reason = error.strerror or "cannot be written"
+            raise RecordingError(
+                f"{self.path}: {reason}; what was recorded before is kept: make room and run the "
+                "same command again"
+            ) from None
+
+    def close(self) -> None:
+        """Let other processes write. Closed twice is closed once."""
+        with self._lock:
+            if self._file is not None:
+                file, self._file = self._file, None
+                with suppress(OSError):
+                    os.fsync(file.fileno())
+                self._size = os.fstat(file.fileno()).st_size
+                file.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+_open: WeakValueDictionary[Path, Recording] = WeakValueDictionary()
+
+
+def open_recording(path: str | Path | None) -> Recording:
+    """The recording of a file, one and the same while somebody in the process uses it.
+
+    Parameters
+    ----------
+    path : str, Path or None
+        None is a new one in memory.
+
+    Raises
+    ------
+    RecordingError
+        If the file is there and cannot be read.
+    """
+    if path is None:
+        return Recording(None)
+    path = Path(path).resolve()
+    found = _open.get(path)
+    if found is None:
+        found = _open[path] = Recording(path)
+    else:
+        found.refresh()
+    return found
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What `merge` did: replies written, and keys for which the files hold different answers."""
+
+    replies: int
+    conflicts: tuple[str, ...]
+
+
+def merge(paths: Iterable[str | Path], out: str | Path) -> Merged:
+    """Join recordings by key into a new file; of different answers to one key the first stays.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        In order of preference.
+    out : path
+        Must not exist.
+
+    Raises
+    ------
+    RecordingError
+        If a file cannot be read or written, or `out` exists.
+    """
+    merged: dict[str, Reply] = {}
+    conflicts: dict[str, None] = {}
+    for path in map(Path, paths):
+        for key, reply in read_lines(path)[0].items():
+            if merged.setdefault(key, reply).answer != reply.answer:
+                conflicts[key] = None
+    try:
+        with Path(out).open("xb") as file:
+            file.writelines(reply.to_line() for reply in merged.values())
+    except FileExistsError:
+        raise RecordingError(f"{out}: is there already; name a new file") from None
+    except OSError as error:
+        raise RecordingError(f"{out}: {error.strerror or 'cannot be written'}") from None
+    return Merged(len(merged), tuple(conflicts))

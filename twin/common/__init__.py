@@ -1,0 +1,1 @@
+"""Errors, files, texts and markup that all other rooms use."""

@@ -1,0 +1,222 @@
+"""Figures as people read them: 3.4 min, 81 %, $0.12."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+# Whoever compares models must know it.
+EMBEDDED = (
+    "Backend embedded says the same under every model: only latency, tokens and price are the "
+    "model's; its quality takes a recording (twin record) or a profile"
+)
+
+# Verdicts of comparisons; figures without a better direction are higher or lower.
+BETTER, WORSE, HIGHER, LOWER = "better", "worse", "higher", "lower"
+OPEN, EQUAL, UNKNOWN = "no difference shown", "equal", "not known"
+
+# The figures shown first, in groups; all others are in the table kpis.
+MAIN_FIGURES: dict[str, tuple[str, ...]] = {
+    "Demand": ("arrivals", "throughput", "backlog"),
+    "Speed": (
+        "first_response_mean",
+        "first_response_p90",
+        "resolution_mean",
+        "resolution_p90",
+        "service_level",
+        "agent_wait_mean",
+    ),
+    "Outcome": (
+        "containment",
+        "escalation_rate",
+        "reopen_rate",
+        "abandonment_rate",
+        "categorization_accuracy",
+        "csat",
+        "rating_mean",
+    ),
+    "People": ("occupancy",),
+    "Model": ("model_latency_mean", "quota_wait_mean", "rate_limited_share", "call_failure_share"),
+    "Cost": ("model_cost", "human_cost", "cost_per_resolution"),
+}
+_MISSING = "-"
+
+
+def _scaled(unit: str, size: float) -> tuple[float, str, str]:
+    """Factor, text before and text after a number of this unit and size."""
+    size = abs(size)
+    if unit == "s":
+        for limit, seconds, name in ((60, 1, "s"), (3600, 60, "min"), (172_800, 3600, "h")):
+            if size < limit:
+                return 1 / seconds, "", f" {name}"
+        return 1 / 86400, "", " d"
+    if unit == "share":
+        return 100.0, "", " %"
+    if unit.startswith("USD"):
+        return 1.0, "$", ""
+    return 1.0, "", "/h" if unit.endswith("/h") else ""
+
+
+def _number(value: float, size: float) -> str:
+    size = abs(size)
+    if size >= 100 or (value == 0 and size == 0):
+        return f"{value:,.0f}"
+    # Three figures of the larger of value and interval.
+    decimals = min(8, max(1, 2 - math.floor(math.log10(size)))) if size > 0 else 1
+    return f"{value:,.{decimals}f}"
+
+
+def amount(value: float, unit: str) -> str:
+    """A figure with its unit.
+
+    Examples
+    --------
+    >>> amount(205.3, "s"), amount(0.8126, "share"), amount(0.000093, "USD/ticket")
+    ('3.42 min', '81.3 %', '$0.0000930')
+    >>> amount(float("nan"), "s")
+    '-'
+    """
+    if math.isnan(value):
+        return _MISSING
+    factor, before, after = _scaled(unit, value)
+    sign = "-" if value < 0 else ""
+    return f"{sign}{before}{_number(abs(value) * factor, value * factor)}{after}"
+
+
+def with_interval(value: float, half_width: float, unit: str) -> str:
+    """A figure with the half width of its interval.
+
+    Examples
+    --------
+    >>> with_interval(205.3, 12.0, "s")
+    '3.42 min ± 0.20'
+    """
+    if math.isnan(value) or math.isnan(half_width):
+        return amount(value, unit)
+    factor, _, _ = _scaled(unit, value)
+    return f"{amount(value, unit)} ± {_number(half_width * factor, value * factor)}"
+
+
+def alike(values: Sequence[float], unit: str) -> list[str]:
+    """Numbers with their signs, all in the unit that suits the largest; the first alone names it.
+
+    Examples
+    --------
+    >>> alike((-43.1, -86.4, 0.3), "s")
+    ['-0.72 min', '-1.44', '+0.01']
+    >>> alike((1.9, 1.84, 1.96), "USD/ticket")
+    ['+$1.90', '+1.84', '+1.96']
+    """
+    largest = max(map(abs, values))
+    factor, before, after = _scaled(unit, largest)
+    signs = ("-" if value < 0 else "+" if value > 0 else "" for value in values)
+    numbers = [
+        (sign, _number(abs(value) * factor, largest * factor))
+        for sign, value in zip(signs, values, strict=True)
+    ]
+    (sign, first), *others = numbers
+    return [f"{sign}{before}{first}{after}", *(f"{sign}{number}" for sign, number in others)]
+
+
+def in_words(seconds: float) -> str:
+    """A length of time as it is said in a sentence.
+
+    Examples
+    --------
+    >>> in_words(604800), in_words(3600), in_words(5400)
+    ('7 days', '1 hour', '1.5 hours')
+    """
+    units = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+    size, name = next((size, name) for size, name in units if seconds >= size or size == 1)
+    count = f"{seconds / size:g}"
+    return f"{count} {name}" if count == "1" else f"{count} {name}s"
+
+
+def duration(seconds: float) -> str:
+    """A length of time, as a scenario file might say it.
+
+    Examples
+    --------
+    >>> duration(604800), duration(90), duration(70500)
+    ('7 d', '1.5 min', '19.58 h')
+    """
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{round(seconds / size, 2):g} {name}"
+    return f"{seconds:g} s"
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """A difference with its interval in the same unit, as "-5.24 min (-6.61 to -3.87)"."""
+    return change_of(row["difference"], row["low"], row["high"], row["unit"])
+
+
+def change_of(difference: float, low: float, high: float, unit: str) -> str:
+    """A difference with the bounds of its interval in the same unit; of shares in points.
+
+    Examples
+    --------
+    >>> change_of(-43.1, -86.4, 0.3, "s"), change_of(0.0213, 0.01, 0.0326, "share")
+    ('-0.72 min (-1.44 to +0.01)', '+2.13 points (+1.00 to +3.26)')
+    >>> change_of(-43.1, float("nan"), float("nan"), "s")
+    '-43.1 s'
+    """
+    if math.isnan(low) or math.isnan(high):
+        return signed(difference, unit)
+    whole, *bounds = alike((difference, low, high), unit)
+    return f"{whole} ({' to '.join(bounds)})".replace(" %", " points")
+
+
+def signed(value: float, unit: str) -> str:
+    """A difference with its sign and unit; of shares in points.
+
+    Examples
+    --------
+    >>> signed(0.021, "share"), signed(-90.0, "s")
+    ('+2.10 points', '-1.50 min')
+    """
+    text = f"+{amount(value, unit)}" if value > 0 else amount(value, unit)
+    return text.replace(" %", " points")
+
+
+def label(kpi: str, group: str = "") -> str:
+    """The name of a figure as words.
+
+    Examples
+    --------
+    >>> label("service_level", "urgent"), label("csat")
+    ('service level, urgent', 'CSAT')
+    """
+    words = {"csat": "CSAT"}.get(kpi, kpi.replace("_", " "))
+    return f"{words}, {group}" if group else words
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """Keys by their last parts, as few as tell them apart.
+
+    Examples
+    --------
+    >>> list(short_names(["model", "arrivals.scale", "agents.a.shifts.0.heads"]).values())
+    ['model', 'arrivals.scale', 'shifts.0.heads']
+    """
+    found = {}
+    for key in keys:
+        parts = key.split(".")
+        # A last part alone, such as scale or heads, would leave open of what.
+        for k in range(max(len(parts) - 2, 0), -1, -1):
+            short = ".".join(parts[k:])
+            alone = sum(f".{other}".endswith(f".{short}") for other in keys) == 1
+            # A number alone is the place in a list, and says nothing without the list.
+            if alone and not parts[k].isdigit():
+                break
+        found[key] = short
+    return found
+
+
+def moment(at: float | None) -> str | None:
+    """A moment as ISO 8601 in UTC."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

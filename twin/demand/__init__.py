@@ -1,0 +1,1 @@
+"""Every ticket and all its luck, drawn before the clock starts."""

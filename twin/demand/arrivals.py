@@ -1,0 +1,283 @@
+"""Arrival times, in layers, so that a ticket stays the same ticket whatever the load.
+
+The rate at a load of 1 (hour of week, busy days, bursts) varies in steps, so its integral is
+piecewise linear: unit-rate points mapped through its inverse arrive at that rate (Cinlar 1975,
+Introduction to Stochastic Processes, section 4.7). The load is `scale` times the surges. Layer 0
+holds the tickets of a load of 1; each layer above, with luck of its own, those of one load more.
+A load in between keeps a ticket of its last layer with the chance that is missing: independent
+Poisson processes add up, and a thinned one is Poisson (Lewis and Shedler 1979, Naval Research
+Logistics Quarterly 26). So twice the load is the same tickets at the same moments, and as many
+more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from twin.common.errors import Fault, ScenarioError
+from twin.common.files import read_csv
+from twin.demand.luck import Floats, Places, Stream, generator, uniforms
+from twin.scenario.model import Arrivals, Bursts, Scenario
+
+# More tickets than this in one replication is a slip of the pen, not a desk.
+MAX_TICKETS = 50_000_000
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """The tickets that come, in order.
+
+    Attributes
+    ----------
+    time_s : array of float, shape (n,)
+        Moment of arrival in [0, horizon), rising.
+    places : Places
+        Where each ticket's luck lies. For a trace the row is that of the trace.
+    """
+
+    time_s: Floats
+    places: Places
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A function of time that is constant between edges.
+
+    Attributes
+    ----------
+    edges : array of float, shape (k + 1,)
+        Rising, in seconds.
+    values : array of float, shape (k,)
+    """
+
+    edges: Floats
+    values: Floats
+
+    def at(self, time_s: Floats) -> Floats:
+        """Values at moments before the last edge."""
+        found: Floats = self.values[np.searchsorted(self.edges, time_s, side="right") - 1]
+        return found
+
+    def times(self, other: Steps) -> Steps:
+        """The product, up to the last edge of this."""
+        inner = other.edges[(other.edges > self.edges[0]) & (other.edges < self.edges[-1])]
+        edges = np.union1d(self.edges, inner)
+        return Steps(edges, self.at(edges[:-1]) * other.at(edges[:-1]))
+
+
+def arrive(scenario: Scenario, seed: int, replication: int) -> Arrived:
+    """Draw the moments at which tickets arrive.
+
+    Raises
+    ------
+    ScenarioError
+        If the number of tickets is absurdly large.
+    """
+    rate, load = rate_steps(scenario, seed, replication), load_steps(scenario)
+    loaded = rate.times(load)
+    expected, layers = _mass(loaded)[-1], math.ceil(load.values.max())
+    _check_number(expected, "arrivals.rate", scenario)
+    if scenario.arrivals.kind == "constant":
+        time_s = _moments(loaded, np.arange(1.0, np.floor(expected) + 2))
+        return _in_order([(time_s, np.arange(len(time_s)))])
+    # A layer is drawn whole, though a surge may need but an hour of it.
+    if (drawn := _mass(rate)[-1] * layers) > 10 * MAX_TICKETS:
+        reason = f"{layers:,} times the load takes {drawn:.3g} draws; at most {10 * MAX_TICKETS:,}"
+        raise ScenarioError(scenario.name, [Fault("arrivals.surges", reason)])
+    return _in_order(_layer(rate, load, seed, replication, layer) for layer in range(layers))
+
+
+def _check_number(expected: float, key: str, scenario: Scenario) -> None:
+    if expected > MAX_TICKETS:
+        reason = f"about {expected:.3g} tickets in a replication; at most {MAX_TICKETS:,}"
+        raise ScenarioError(scenario.name, [Fault(key, reason)])
+
+
+def _layer(rate: Steps, load: Steps, seed: int, replication: int, layer: int) -> tuple[Floats, Any]:
+    """Moments and rows of the tickets of a layer: those that the load leaves of them."""
+    points = _unit_points(_mass(rate)[-1], seed, replication, layer)
+    time_s = _moments(rate, points)
+    chance = uniforms(seed, replication, Stream.COPY, len(time_s), layer=layer)
+    row = np.flatnonzero(chance < load.at(time_s) - layer)
+    return time_s[row], row
+
+
+def _in_order(layers: Iterable[tuple[Floats, Any]]) -> Arrived:
+    parts = list(layers) or [(np.zeros(0), np.zeros(0, dtype=np.int64))]
+    time_s = np.concatenate([moments for moments, _ in parts])
+    # Half the room of numpy's own integers; neither ever needs more.
+    layer = np.repeat(np.arange(len(parts), dtype=np.int32), [len(row) for _, row in parts])
+    row = np.concatenate([row for _, row in parts]).astype(np.int32)
+    order = np.argsort(time_s, kind="stable")
+    return Arrived(time_s[order], Places(layer[order], row[order]))
+
+
+def _mass(rate: Steps) -> Floats:
+    """Expected tickets up to each edge."""
+    mass: Floats = np.concatenate([[0.0], np.cumsum(np.diff(rate.edges) * rate.values)])
+    return mass
+
+
+def _moments(rate: Steps, points: Floats) -> Floats:
+    """Unit-rate points as moments before the last edge."""
+    mass = _mass(rate)
+    points = points[points < mass[-1]]
+    step = np.searchsorted(mass, points, side="left") - 1
+    time_s = rate.edges[step] + (points - mass[step]) / rate.values[step]
+    inside: Floats = time_s[time_s < rate.edges[-1]]
+    return inside
+
+
+def _unit_points(total: float, seed: int, replication: int, layer: int) -> Floats:
+    """Points of a unit-rate Poisson process, beyond `total`."""
+    rng = generator(seed, replication, Stream.ARRIVAL, layer=layer)
+    points: Floats = np.cumsum(-np.log1p(-rng.random(int(total + 6 * np.sqrt(total) + 20))))
+    while points[-1] < total:
+        more = -np.log1p(-rng.random(1024))
+        points = np.concatenate([points, points[-1] + np.cumsum(more)])
+    return points
+
+
+def rate_steps(scenario: Scenario, seed: int, replication: int) -> Steps:
+    """The arrival rate at a load of 1, in tickets a second."""
+    arrivals, horizon = scenario.arrivals, scenario.horizon
+    rate = Steps(np.array([0.0, horizon]), np.array([arrivals.rate or 0.0]))
+    if arrivals.week is not None or arrivals.busyness is not None:
+        rate = rate.times(_hours(scenario, seed, replication))
+    if arrivals.bursts is not None:
+        rate = rate.times(_bursts(arrivals.bursts, horizon, seed, replication))
+    return rate
+
+
+def load_steps(scenario: Scenario) -> Steps:
+    """The load: `arrivals.scale` times the factors of surges."""
+    load = Steps(np.array([0.0, scenario.horizon]), np.array([scenario.arrivals.scale]))
+    for surge in scenario.arrivals.surges:
+        edges = np.array([0.0, surge.start, surge.start + surge.length, np.inf])
+        load = load.times(Steps(edges, np.array([1.0, surge.factor, 1.0])))
+    return load
+
+
+def _hours(scenario: Scenario, seed: int, replication: int) -> Steps:
+    """Factor of each hour: its place in the week, and how busy its day is."""
+    arrivals: Arrivals = scenario.arrivals
+    count = int(np.ceil(scenario.horizon / 3600))
+    origin = datetime(*scenario.start.timetuple()[:3], tzinfo=scenario.zone).astimezone(UTC)
+    local = [(origin + timedelta(hours=k)).astimezone(scenario.zone) for k in range(count)]
+    factor: Floats = np.ones(count)
+    if arrivals.week is not None:
+        weights = np.array(arrivals.week.weights)
+        factor *= (weights / weights.mean())[[t.weekday() * 24 + t.hour for t in local]]
+    if arrivals.busyness is not None:
+        day = np.array([(t.date() - scenario.start).days for t in local])
+        u = uniforms(seed, replication, Stream.DAY, int(day[-1]) + 1)
+        shape = 1 / arrivals.busyness.cv**2
+        factor *= (special.gammaincinv(shape, u) / shape)[day]
+    return Steps(np.arange(count + 1, dtype=np.float64) * 3600.0, factor)
+
+
+def _bursts(bursts: Bursts, horizon: float, seed: int, replication: int) -> Steps:
+    """Factor of alternating quiet and burst periods; its long-run mean is 1."""
+    rng = generator(seed, replication, Stream.BURST)
+    quiet, burst = bursts.mean_quiet, bursts.mean_burst
+    in_burst = rng.random() < burst / (quiet + burst)
+    base = (quiet + burst) / (quiet + burst * bursts.factor)
+    edges: list[float] = [0.0]
+    values: list[float] = []
+    while edges[-1] < horizon:
+        values.append(base * bursts.factor if in_burst else base)
+        length = -np.log1p(-rng.random()) * (burst if in_burst else quiet)
+        edges.append(edges[-1] + length)
+        in_burst = not in_burst
+    return Steps(np.array(edges), np.array(values))
+
+
+def read_trace(scenario: Scenario) -> pd.DataFrame:
+    """The recorded arrivals within the horizon, in order: time_s and the file's other columns.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the file and what is wrong with it.
+    """
+    path = Path(scenario.arrivals.trace or "")
+
+    def fail(reason: str) -> ScenarioError:
+        return ScenarioError(str(path), [Fault("", reason)])
+
+    try:
+        parquet = path.suffix == ".parquet"
+        frame = pd.read_parquet(path) if parquet else read_csv(path, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise fail(f"not a readable CSV or Parquet file: {error}") from None
+    if "timestamp" not in frame:
+        raise fail(f"no column timestamp; it has: {', '.join(map(str, frame.columns))}")
+    # Names and texts, whatever a file of numbers makes of them; Parquet's nulls as CSV's blanks.
+    for name in {"text", "category", "priority"} & set(frame):
+        frame[name] = frame[name].astype(object).fillna("").astype(str)
+    stamp = frame["timestamp"]
+    if pd.api.types.is_numeric_dtype(stamp):
+        time_s = stamp.astype(float)
+    else:
+        try:
+            moments = _instants(stamp, scenario.time_zone)
+        except (ValueError, TypeError):
+            raise fail("timestamps must be numbers of seconds or ISO times") from None
+        origin = pd.Timestamp(scenario.start, tz=scenario.time_zone)
+        time_s = (moments - origin).dt.total_seconds()
+    if time_s.isna().any():
+        raise fail(f"row {int(np.argmax(time_s.isna())) + 1} has no timestamp")
+    frame = frame.assign(time_s=time_s).sort_values("time_s", kind="stable")
+    inside = (frame["time_s"] >= 0) & (frame["time_s"] < scenario.horizon)
+    if not inside.any():
+        raise fail(f"no timestamp lies in the run, {scenario.start} and the horizon after it")
+    return frame[inside].reset_index(drop=True)
+
+
+def _instants(stamp: pd.Series[Any], time_zone: str) -> pd.Series[Any]:
+    """ISO times as instants; local where they name no offset."""
+    try:
+        moments = pd.to_datetime(stamp, format="ISO8601")
+    except ValueError:
+        # Offsets may change with the clocks; a time without one among them is still a fault.
+        if not stamp.astype(str).str.contains(r"(?:Z|[+-]\d\d:?\d\d)$").all():
+            raise
+        moments = pd.to_datetime(stamp, format="ISO8601", utc=True)
+    if moments.dt.tz is None:
+        # No ticket is lost when the clocks change: an hour that comes twice is the first one.
+        first = np.ones(len(moments), dtype=np.bool_)
+        moments = moments.dt.tz_localize(time_zone, ambiguous=first, nonexistent="shift_forward")
+    return moments
+
+
+def arrive_traced(trace: pd.DataFrame, scenario: Scenario, seed: int, replication: int) -> Arrived:
+    """The tickets of a trace, as its rows, with `arrivals.scale` applied in layers.
+
+    Layer 0 comes when it was recorded; a copy comes at a random moment before the next recorded
+    arrival.
+
+    Raises
+    ------
+    ScenarioError
+        If the number of tickets is absurdly large.
+    """
+    scale, n = scenario.arrivals.scale, len(trace)
+    _check_number(scale * n, "arrivals.scale", scenario)
+    recorded = trace["time_s"].to_numpy(dtype=float)
+    gap = np.diff(recorded, append=scenario.horizon)
+    parts = []
+    for layer in range(math.ceil(scale)):
+        chance = uniforms(seed, replication, Stream.COPY, n, layer=layer)
+        row = np.flatnonzero(chance < scale - layer)
+        later = uniforms(seed, replication, Stream.COPY, n, repeat=1, layer=layer)
+        parts.append((recorded[row] + (later * gap)[row] * (layer > 0), row))
+    return _in_order(parts)

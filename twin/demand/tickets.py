@@ -1,0 +1,266 @@
+"""Demand: every ticket of a replication, and all its luck, before the clock starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from twin.common.errors import Fault, ScenarioError, nearest
+from twin.demand.arrivals import arrive, arrive_traced, read_trace
+from twin.demand.corpus import Corpus, load_corpus
+from twin.demand.luck import Floats, Ints, Places, Stream
+from twin.scenario.model import PRIORITIES, Scenario
+
+NORMAL = PRIORITIES.index("normal")
+
+
+@dataclass(frozen=True)
+class Demand:
+    """The tickets of one replication as columns of shape (n,).
+
+    Attributes
+    ----------
+    seed, replication : int
+        With a stream's name they give all luck: see `uniform`.
+    arrived_s : array of float
+        Moment of arrival, rising.
+    category, priority : array of int
+        True category (index into `categories`) and priority (index into `PRIORITIES`).
+    text : array of int
+        Index into `texts`; -1 on a desk without texts.
+    categories : tuple of str
+    texts : tuple of str
+    articles : tuple of str
+        For each text the slug of the article that solves it; empty where unknown.
+    corpus : Corpus or None
+    places : Places
+        Where each ticket's luck lies.
+    """
+
+    seed: int
+    replication: int
+    arrived_s: Floats
+    category: Ints
+    priority: Ints
+    text: Ints
+    categories: tuple[str, ...]
+    texts: tuple[str, ...]
+    articles: tuple[str, ...]
+    corpus: Corpus | None
+    places: Places = field(repr=False)
+    _swaps: Mapping[Stream, int] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.arrived_s)
+
+    def uniform(self, stream: Stream, repeat: int = 0) -> Floats:
+        """A uniform in [0, 1) for each ticket, shape (n,); the same whenever it is asked for."""
+        number = self._swaps.get(stream, self.replication)
+        return self.places.uniform(self.seed, number, stream, repeat)
+
+    def swapped(self, streams: Iterable[Stream], replication: int) -> Demand:
+        """The same tickets, but some of their luck is that of another replication.
+
+        Only what is drawn after arrival can be swapped: moments, categories, texts and priorities
+        are there already. See `twin.experiments.variance`.
+        """
+        return replace(self, _swaps={**self._swaps, **dict.fromkeys(streams, replication)})
+
+
+def draw(scenario: Scenario, replication: int = 0) -> Demand:
+    """Draw every ticket of a replication.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    replication : int
+        Number of the replication, 0 first; with the scenario's seed it fixes everything.
+
+    Raises
+    ------
+    ScenarioError
+        If a file is unusable, or a category is named that no ticket has.
+
+    Examples
+    --------
+    >>> from twin.scenario.file import from_data
+    >>> pool = {"heads": 1, "handle_time": "5min"}
+    >>> desk = from_data({"horizon": "1h", "agents": {"all": pool},
+    ...                   "arrivals": {"kind": "constant", "rate": "6/h"}})
+    >>> draw(desk).arrived_s
+    array([ 600., 1200., 1800., 2400., 3000.])
+    """
+    seed = scenario.seed
+    corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
+    recorded: pd.DataFrame | None = None
+    trace: pd.DataFrame | None = None
+    if scenario.arrivals.kind == "trace":
+        recorded = read_trace(scenario)
+        arrived = arrive_traced(recorded, scenario, seed, replication)
+        trace = recorded.iloc[arrived.places.row]
+    else:
+        arrived = arrive(scenario, seed, replication)
+    n, places = len(arrived.time_s), arrived.places
+
+    def luck(stream: Stream) -> Floats:
+        return places.uniform(seed, replication, stream)
+
+    # By the whole trace: which rows a replication keeps must not change what there is.
+    categories = _categories(scenario, corpus, recorded)
+    check_categories(scenario, categories)
+    if trace is not None and "category" in trace:
+        category = np.array([categories.index(name) for name in trace["category"]], dtype=np.int64)
+    elif trace is not None and "text" in trace and corpus is not None:
+        category = _known_categories(scenario, trace["text"], corpus)
+    else:
+        category = _pick(_category_weights(scenario, corpus, categories), luck(Stream.CATEGORY))
+    texts: tuple[str, ...] = corpus.texts if corpus else ()
+    articles: tuple[str, ...] = corpus.article if corpus else ()
+    priority: Ints
+    if trace is not None and "text" in trace:
+        text, texts, articles = _traced_texts(trace["text"], corpus)
+        priority = np.full(n, NORMAL)
+    elif corpus is not None:
+        text = _texts(scenario, corpus, categories, category, luck(Stream.TEXT))
+        priority = corpus.priority[text]
+    else:
+        text, priority = np.full(n, -1), np.full(n, NORMAL)
+    if scenario.tickets.priority_mix is not None:
+        mix = scenario.tickets.priority_mix
+        weights = np.array([mix.get(name, 0.0) for name in PRIORITIES])  # type: ignore[call-overload]
+        priority = _pick(weights, luck(Stream.PRIORITY))
+    elif trace is not None and "priority" in trace:
+        priority = _traced_priorities(trace["priority"], scenario)
+    return Demand(
+        seed,
+        replication,
+        arrived.time_s,
+        category,
+        priority,
+        text,
+        categories,
+        texts,
+        articles,
+        corpus,
+        places,
+    )
+
+
+def category_names(scenario: Scenario) -> tuple[str, ...]:
+    """The categories of a scenario's tickets, without drawing any."""
+    corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
+    trace = read_trace(scenario) if scenario.arrivals.kind == "trace" else None
+    return _categories(scenario, corpus, trace)
+
+
+def _categories(
+    scenario: Scenario, corpus: Corpus | None, trace: pd.DataFrame | None
+) -> tuple[str, ...]:
+    if trace is not None and "category" in trace:
+        traced = set(trace["category"].astype(str))
+        return tuple(sorted(traced | set(corpus.categories if corpus else ())))
+    if corpus is not None:
+        return corpus.categories
+    return tuple(scenario.tickets.category_mix or ("General",))
+
+
+def _category_weights(
+    scenario: Scenario, corpus: Corpus | None, categories: tuple[str, ...]
+) -> Floats:
+    mix = scenario.tickets.category_mix
+    if mix is not None:
+        return np.array([mix.get(name, 0.0) for name in categories])
+    if corpus is None:
+        return np.ones(len(categories))
+    counts = np.bincount(corpus.category[~corpus.train], minlength=len(corpus.categories))
+    # A trace may know more categories than the corpus.
+    by_name = dict(zip(corpus.categories, counts, strict=True))
+    return np.array([float(by_name.get(name, 0)) for name in categories])
+
+
+def _pick(weights: Floats, u: Floats) -> Ints:
+    """Index by weight for each uniform."""
+    edges = np.cumsum(weights / weights.sum())
+    edges[np.flatnonzero(weights)[-1] :] = 1.0
+    return np.searchsorted(edges, u, side="right").astype(np.int64)
+
+
+def _texts(
+    scenario: Scenario, corpus: Corpus, categories: tuple[str, ...], category: Ints, u: Floats
+) -> Ints:
+    """A text that customers send, of each ticket's category."""
+    text = np.empty(len(category), dtype=np.int64)
+    for k in np.unique(category):
+        name = categories[k]
+        known = corpus.categories.index(name) if name in corpus.categories else -1
+        rows = np.flatnonzero((corpus.category == known) & ~corpus.train)
+        if not len(rows):
+            reason = f'the corpus has no ticket for customers to send in category "{name}"'
+            raise ScenarioError(scenario.name, [Fault("tickets.category_mix", reason)])
+        here = category == k
+        text[here] = rows[(u[here] * len(rows)).astype(np.int64)]
+    return text
+
+
+def _known_categories(scenario: Scenario, column: pd.Series[str], corpus: Corpus) -> Ints:
+    """Categories of a trace's texts that stand in the corpus too."""
+    known = dict(zip(corpus.texts, corpus.category.tolist(), strict=True))
+    strange = int((~column.isin(known.keys())).sum())
+    if strange:
+        reason = f"{strange} texts of the trace are not in the corpus, so their category is unknown"
+        hint = "add a column category to the trace"
+        raise ScenarioError(scenario.name, [Fault("arrivals.trace", reason, hint=hint)])
+    return np.array([known[text] for text in column], dtype=np.int64)
+
+
+def _traced_texts(
+    column: pd.Series[str], corpus: Corpus | None
+) -> tuple[Ints, tuple[str, ...], tuple[str, ...]]:
+    text, distinct = pd.factorize(column.astype(str))
+    known = dict(zip(corpus.texts, corpus.article, strict=True)) if corpus else {}
+    texts = tuple(map(str, distinct))
+    return text.astype(np.int64), texts, tuple(known.get(t, "") for t in texts)
+
+
+def _traced_priorities(column: pd.Series[str], scenario: Scenario) -> Ints:
+    odd = sorted(set(column) - set(PRIORITIES))
+    if odd:
+        reason = f"unknown priority in the trace; allowed: {', '.join(PRIORITIES)}"
+        raise ScenarioError(scenario.name, [Fault("arrivals.trace", reason, odd[0])])
+    return np.array([PRIORITIES.index(name) for name in column], dtype=np.int64)
+
+
+def check_categories(scenario: Scenario, categories: Sequence[str]) -> None:
+    """Every category that the scenario names must be one that tickets can have.
+
+    Raises
+    ------
+    ScenarioError
+        With one fault for each unknown name.
+    """
+    named: list[tuple[str, Iterable[str]]] = [
+        ("tickets.category_mix", scenario.tickets.category_mix or ()),
+    ]
+    assistant = scenario.assistant
+    if assistant.role != "off":
+        confusion = assistant.profile.confusion or {}
+        named += [
+            ("assistant.human_categories", assistant.human_categories),
+            ("assistant.review_categories", [c for c in assistant.review_categories if c != "*"]),
+            ("assistant.profile.confusion", confusion),
+            *((f"assistant.profile.confusion.{true}", given) for true, given in confusion.items()),
+        ]
+    for name, pool in scenario.agents.items():
+        named.append((f"agents.{name}.skills", pool.skills))
+        named.append((f"agents.{name}.handle_times", pool.handle_times))
+    faults = [
+        Fault(key, "no ticket has this category", name, nearest(name, categories))
+        for key, names in named
+        for name in names
+        if name not in categories
+    ]
+    if faults:
+        raise ScenarioError(str(scenario._path or scenario.name), faults)

@@ -1,0 +1,320 @@
+"""What the assistant says, asked ahead: answers of all tickets as columns.
+
+Tickets exist before the clock starts, so their first prompts are known. A columnar backend
+answers all of them at once, also where a human's category or a second try makes another prompt; a
+backend that pays for each answer is asked ahead for what will surely be needed, and for the rest
+one by one. The desk's clock never waits for it: latency is data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.assistant.learning.learning import Version
+from twin.assistant.protocol import OK, Answers, Assistant, Guidance, Luck, Questions, Step, Written
+from twin.demand.luck import Lazy, Stream, view
+from twin.demand.tickets import Demand
+from twin.desk.rules import Rules
+from twin.records.tables import STEPS
+from twin.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    from twin.assistant.judging.judge import Rater
+
+T = TypeVar("T")
+
+# Who found the category that an answer is asked for: the model of that number, or a human.
+BY_HUMAN = -1
+# More than the tries that a model gets (provider.retries), less than what lies between visits.
+_REPEATS_A_MODEL = 50
+Ints = npt.NDArray[np.int64]
+
+_STREAMS = {
+    "categorize": (
+        Stream.CATEGORIZE_ANSWER,
+        Stream.CATEGORIZE_CONFIDENCE,
+        Stream.CATEGORIZE_CONFIDENCE,
+        Stream.CATEGORIZE_LATENCY,
+        Stream.CATEGORIZE_TOKENS_IN,
+        Stream.CATEGORIZE_TOKENS_OUT,
+        Stream.CATEGORIZE_ERROR,
+    ),
+    "respond": (
+        Stream.RESPOND_ANSWER,
+        Stream.RESPOND_QUALITY,
+        Stream.RESPOND_QUALITY,
+        Stream.RESPOND_LATENCY,
+        Stream.RESPOND_TOKENS_IN,
+        Stream.RESPOND_TOKENS_OUT,
+        Stream.RESPOND_ERROR,
+    ),
+}
+
+
+_NOTHING = memoryview(b"")
+
+
+@dataclass
+class Lines:
+    """Answers to one step for all tickets; each column is indexed by ticket.
+
+    Attributes
+    ----------
+    category, confidence : memoryview
+        For categorize.
+    quality : memoryview
+        For respond: 0 to 1.
+    latency_s, prompt_tokens, completion_tokens, outcome : memoryview
+        See `twin.assistant.protocol.Answers`.
+    answer : memoryview
+        For respond: number of the text written; -1 where there is none.
+    asked : memoryview of bool
+        Which tickets have their answer; for a columnar backend all.
+    step, model, version : int
+        What they answer (index into `records.STEPS`), and the numbers of the model and of its
+        prompt version in the run.
+    """
+
+    step: int
+    model: int
+    version: int
+    latency_s: memoryview
+    prompt_tokens: memoryview
+    completion_tokens: memoryview
+    outcome: memoryview
+    asked: memoryview
+    again: Callable[[], Lines]
+    need: Callable[[int], None]
+    category: memoryview = _NOTHING
+    confidence: memoryview = _NOTHING
+    quality: memoryview = _NOTHING
+    answer: memoryview = _NOTHING
+
+
+# Columns of Lines with their types in memory, by step.
+_BOTH: dict[str, type[np.generic]] = {
+    "latency_s": np.float64,
+    "prompt_tokens": np.int32,
+    "completion_tokens": np.int32,
+    "outcome": np.int8,
+}
+_COLUMNS: dict[Step, dict[str, type[np.generic]]] = {
+    "categorize": _BOTH | {"category": np.int16, "confidence": np.float64},
+    "respond": _BOTH | {"quality": np.float64, "answer": np.int32},
+}
+
+
+class Numbered(Generic[T]):
+    """Distinct things by number, in order of appearance."""
+
+    def __init__(self) -> None:
+        self._number: dict[T, int] = {}
+        self.items: list[T] = []
+
+    def number(self, item: T) -> int:
+        """The number of a thing, a new one if it was not seen before."""
+        if item not in self._number:
+            self._number[item] = len(self.items)
+            self.items.append(item)
+        return self._number[item]
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the codes in a run's tables stand for: answers, models, prompt versions."""
+
+    texts: Numbered[Written] = field(default_factory=Numbered)
+    models: Numbered[str] = field(default_factory=Numbered)
+    versions: Numbered[str] = field(default_factory=Numbered)
+
+
+class Script:
+    """All that one assistant says in a run.
+
+    Parameters
+    ----------
+    assistant : Assistant
+    scenario : Scenario
+        Its rules tell which tickets will need which prompt.
+    demand : Demand
+    judge : Rater
+        Gives the quality of answers that backends only wrote.
+    names : Names
+        Of the run; its models share them.
+    scripts : list of Script
+        The scripts of the run by the number of their model; this one appends itself. Only the
+        first is asked ahead, since few tickets need the second.
+    """
+
+    def __init__(
+        self,
+        assistant: Assistant,
+        scenario: Scenario,
+        demand: Demand,
+        judge: Rater,
+        names: Names,
+        scripts: list[Script],
+    ) -> None:
+        self.assistant = assistant
+        self._rules = Rules.of(scenario, demand.categories)
+        self._samples = scenario.assistant.samples
+        self._demand = demand
+        self.judge = judge
+        self._number = len(scripts)
+        self._scripts = scripts
+        scripts.append(self)
+        self.lines: Lazy[tuple[Step, int, int, int], Lines] = Lazy(self._first)
+        self._names = names
+        self._examples = scenario.assistant.learning.examples
+        # By number; the feedback loop puts its own list here, which grows.
+        learning = scenario.assistant.learning
+        first = assistant.prompt_version
+        if "versions" in learning.model_fields_set:
+            first = learning.versions[0]
+        self.versions = [Version(first, first)]
+        self.model = names.models.number(assistant.model)
+
+    def ask_ahead(self) -> None:
+        """Ask all first prompts: this is what a recording must hold."""
+        self.get("categorize")
+        if self._rules.responds:
+            self.get("respond", self._number)
+            self.get("respond", BY_HUMAN)
+
+    @property
+    def texts(self) -> Numbered[Written]:
+        """All that was written in the run."""
+        return self._names.texts
+
+    def version_number(self, version: int) -> int:
+        """The run's number of one of this script's versions."""
+        return self._names.versions.number(self.versions[version].name)
+
+    def get(self, step: Step, given: int = 0, repeat: int = 0, version: int = 0) -> Lines:
+        """Answers of all tickets that will surely need them; `Lines.need` asks for the others.
+
+        Parameters
+        ----------
+        step : {"categorize", "respond"}
+        given : int
+            For respond: who found the category to answer in, a model's number or BY_HUMAN.
+        repeat : int
+            How-manieth attempt: other luck where the backend simulates, the same answer where it
+            does not.
+        version : int
+            Of the prompts, as in `versions`.
+        """
+        if not self.assistant.columnar:
+            repeat = 0
+        return self.lines[step, given, repeat, version]
+
+    def forget(self) -> None:
+        """Let go of all columns; the run is over."""
+        self.lines.clear()
+
+    def _first(self, key: tuple[Step, int, int, int]) -> Lines:
+        step, given, repeat, version = key
+        n = len(self._demand)
+        columns = {
+            name: view(np.full(n, -1, dtype=dtype)) for name, dtype in _COLUMNS[step].items()
+        }
+
+        def need(ticket: int) -> None:
+            if not lines.asked[ticket]:
+                self._ask(lines, key, np.array([ticket]))
+
+        lines = Lines(
+            step=STEPS.index(step),
+            model=self.model,
+            version=self.version_number(version),
+            **columns,
+            asked=view(np.zeros(n, dtype=bool)),
+            again=lambda: self.get(step, given, repeat + 1, version),
+            need=need,
+        )
+        if self.assistant.columnar:
+            tickets = np.arange(n)
+        elif self._number == 0 and len(self.versions) == 1:
+            tickets = np.flatnonzero(self._needs(step, given))
+        else:
+            tickets = np.empty(0, dtype=np.int64)
+        if len(tickets):
+            self._ask(lines, key, tickets)
+        return lines
+
+    def _needs(self, step: Step, given: int) -> npt.NDArray[np.bool_]:
+        """Which tickets' first prompts these are, as far as the rules tell before the run."""
+        if step == "categorize":
+            return np.ones(len(self._demand), dtype=bool)
+        categorized = self.get("categorize")
+        known = np.asarray(categorized.outcome) == OK
+        unsure = np.asarray(categorized.confidence) < self._rules.threshold
+        human = given == BY_HUMAN
+        category = self._demand.category if human else np.asarray(categorized.category)
+        for_humans = np.isin(category, list(self._rules.for_humans))
+        needed: npt.NDArray[np.bool_] = known & (unsure == human) & ~for_humans
+        return needed
+
+    def _ask(self, lines: Lines, key: tuple[Step, int, int, int], tickets: Ints) -> None:
+        step, given, repeat, number = key
+        demand = self._demand
+        category: Ints | None = None
+        if step == "respond":
+            category = demand.category[tickets]
+            if given != BY_HUMAN:
+                known = self._scripts[given].get("categorize")
+                category = np.asarray(known.category, dtype=np.int64)[tickets]
+        version = self.versions[number]
+        guidance = None
+        if version.lessons and category is not None:
+            guidance = self._guidance(version, demand.text[tickets], category)
+        # A second model has luck of its own: it must not fail just where the first one does.
+        place = repeat + self._number * _REPEATS_A_MODEL
+        luck = Luck(*(demand.uniform(stream, place)[tickets] for stream in _STREAMS[step]))
+        sample = (demand.uniform(Stream.SAMPLE)[tickets] * self._samples).astype(np.int64)
+        questions = Questions(
+            step=step,
+            categories=demand.categories,
+            texts=demand.texts,
+            text=demand.text[tickets],
+            category=category,
+            truth=demand.category[tickets],
+            ticket=tickets,
+            luck=luck,
+            sample=sample,
+            version=version.template,
+            guidance=guidance,
+        )
+        answers = self.assistant.answer(questions)
+        quality = answers.quality
+        if quality is None and step == "respond":
+            quality = self.judge.quality(questions, answers, demand.articles)
+        found = {
+            **{name: getattr(answers, name, None) for name in _COLUMNS[step]},
+        }
+        if step == "respond":
+            found |= {"quality": quality, "answer": self._numbered(answers)}
+        for name, values in found.items():
+            if values is not None:
+                np.asarray(getattr(lines, name))[tickets] = values
+        np.asarray(lines.asked)[tickets] = True
+
+    def _guidance(self, version: Version, text: Ints, category: Ints) -> list[Guidance]:
+        """What was learned for each ticket, worked out once a distinct text and category."""
+        size = len(self._demand.categories)
+        pairs, row = np.unique(text * size + category, return_inverse=True)
+        texts = [self._demand.texts[k] for k in pairs // size]
+        found = version.guidance(texts, (pairs % size).tolist(), self._examples)
+        return [found[k] for k in row]
+
+    def _numbered(self, answers: Answers) -> Ints | None:
+        """Each answer's number among all that were written in the run."""
+        if answers.written is None or not answers.texts:
+            return None
+        local = np.array([self._names.texts.number(text) for text in answers.texts])
+        return np.where(answers.written >= 0, local[answers.written], -1)

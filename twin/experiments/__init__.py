@@ -1,0 +1,1 @@
+"""Replications, runs, comparisons and studies."""

@@ -1,0 +1,300 @@
+"""What-if against baseline: which figures differ, by how much, how sure, in plain words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from twin.common.errors import nearest
+from twin.common.text import (
+    BETTER,
+    EMBEDDED,
+    EQUAL,
+    HIGHER,
+    LOWER,
+    OPEN,
+    UNKNOWN,
+    WORSE,
+    amount,
+    duration,
+    interval,
+)
+from twin.experiments.display import comparison_html
+from twin.experiments.results import Results
+from twin.measures.figures import KPIS, kpi_table
+from twin.stats.differences import differences
+from twin.stats.sequential import split_name
+
+if TYPE_CHECKING:
+    from twin.experiments.results import Run
+
+_CONDITIONS = {
+    "seed": "another seed",
+    "start": "another start",
+    "time_zone": "another time zone",
+    "horizon_s": "another horizon",
+    "warm_up_s": "another warm-up",
+    "code": "another version of the twin's code or of its packages",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Differences of what-if scenarios from a baseline.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row a scenario and figure: scenario, kpi, group, unit, baseline, what_if, difference,
+        low, high, p, p_adjusted, verdict, replications, more_replications, paired. See
+        `twin.stats.differences` for the numbers. Verdicts: better, worse (higher, lower for
+        figures without a better direction), no difference shown, equal (in every replication), not
+        known (no data, or too few replications).
+    baseline : str
+    level : float
+        Joint level of all rows.
+    notes : tuple of str
+        What is not paired, and why.
+    """
+
+    table: pd.DataFrame
+    baseline: str
+    level: float
+    notes: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        return comparison_html(self.table, self.baseline, self.method, self.notes)
+
+    @property
+    def method(self) -> str:
+        """How the verdicts and intervals were come to."""
+        paired = self.table["paired"]
+        if paired.all():
+            how = "paired differences under common random numbers"
+        else:
+            how = "differences" if paired.any() else "differences of runs that do not pair (Welch)"
+        count = int(self.table["p"].notna().sum())
+        if count == 1:
+            return f"{how}; {self.level:.0%} interval"
+        return (
+            f"{how}; over all {count} rows together, intervals hold with {self.level:.0%} and "
+            f"verdicts err with at most {1 - self.level:.0%} (Bonferroni)"
+        )
+
+    def sentences(self) -> list[str]:
+        """A sentence for each figure that differs or is open, scenario by scenario.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> busier = desk.vary({"arrivals.scale": 1.5}, name="busier")
+        >>> found = twin.compare(twin.run([desk, busier], replications=5), kpis=["occupancy"])
+        >>> found.sentences()[0].partition(":")[0]
+        'busier'
+        """
+        return [_sentence(row) for row in _records(self.table) if row["verdict"] != EQUAL]
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    name = f"{row['kpi']} ({row['group']})" if row["group"] else row["kpi"]
+    start = f"{row['scenario']}: {name}"
+    if row["verdict"] == UNKNOWN:
+        return f"{start}: not known, too little data"
+    unit = row["unit"]
+    was, now = amount(row["baseline"], unit), amount(row["what_if"], unit)
+    change = f"by {interval(row)}"
+    if row["verdict"] != OPEN:
+        return f"{start} is {row['verdict']}: {now} against {was}, {change}"
+    more = row["more_replications"]
+    settle = "not even a million replications"
+    if not math.isnan(more):
+        settle = f"about {more:,.0f} more replications"
+    return f"{start}: no difference shown ({now} against {was}, {change}); {settle} would settle it"
+
+
+def compare(
+    results: Results,
+    baseline: str | None = None,
+    kpis: Sequence[str] | None = None,
+    level: float = 0.95,
+) -> Comparison:
+    """Compare what-if scenarios with a baseline.
+
+    Replications pair where both runs had the same seed, window of time and code; elsewhere the
+    notes say why not, and the intervals are those of unrelated runs, which are wider.
+
+    Parameters
+    ----------
+    results : Results
+        Of two or more scenarios; of several runs: `twin.experiments.comparison.join`.
+    baseline : str, optional
+        Name of the scenario to compare with; by default "baseline" if there is one, else the first.
+    kpis : sequence of str, optional
+        Figures ("service_level") or figures and groups ("service_level:urgent"); by default all
+        that have a better direction, of all tickets. Fewer make narrower intervals.
+    level : float
+        Joint confidence level of all rows.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to compare, or a name is unknown, also that of a group.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> busier = desk.vary({"arrivals.scale": 1.5}, name="busier")
+    >>> found = twin.compare(twin.run([desk, busier], replications=5), kpis=["occupancy"])
+    >>> str(found.table.at[0, "verdict"])
+    'higher'
+    """
+    runs = {run.scenario: run for run in results.runs}
+    there = list(dict.fromkeys(results.kpis["scenario"]))
+    if baseline is None:
+        baseline = "baseline" if "baseline" in runs else results.runs[0].scenario
+    if baseline not in runs:
+        raise ValueError(f"no scenario {baseline!r}; {nearest(baseline, runs)}")
+    if baseline not in there or len(there) < 2:
+        raise ValueError("a comparison needs two scenarios with a whole replication each")
+    better = {str(row["kpi"]): str(row["better"]) for row in _records(kpi_table())}
+    rows = [(name, "") for name, way in better.items() if way]
+    if kpis is not None:
+        rows = _rows(kpis, results.kpis)
+    paired, notes = {}, []
+    for name in there:
+        if name == baseline:
+            continue
+        reasons = unpaired_reasons(runs[baseline], runs[name])
+        left_out, common = _unshared(results.kpis, baseline, name)
+        if common < 2:
+            reasons.append("fewer than two replications in common")
+        elif left_out and not reasons:
+            notes.append(
+                f"{name}: {left_out} replications without a partner in the other are left out"
+            )
+        paired[name] = not reasons
+        if reasons:
+            notes.append(
+                f"{name} and {baseline} do not pair ({', '.join(reasons)}): "
+                "intervals are those of unrelated runs, which are wider"
+            )
+    notes += _same_words(runs[baseline], [runs[name] for name in paired])
+    table = differences(results.kpis, baseline, rows, paired, level)
+    verdicts = [_verdict(row, better[row["kpi"]], level) for row in _records(table)]
+    table.insert(list(table).index("p_adjusted") + 1, "verdict", verdicts)
+    return Comparison(table, baseline, level, tuple(notes))
+
+
+def figures_of(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Figures and groups by their names, each once.
+
+    Raises
+    ------
+    ValueError
+        If there is no such figure.
+    """
+    known = [row[0] for row in KPIS]
+    rows = list(dict.fromkeys(split_name(name) for name in names))
+    for kpi, _ in rows:
+        if kpi not in known:
+            raise ValueError(f"no figure {kpi!r}: {nearest(kpi, known)}")
+    return rows
+
+
+def _rows(names: Iterable[str], kpis: pd.DataFrame) -> list[tuple[str, str]]:
+    """The same, of groups that are there."""
+    rows = figures_of(names)
+    for kpi, group in rows:
+        groups = set(kpis.loc[(kpis["kpi"] == kpi).to_numpy(), "group"])
+        if group not in groups:
+            hint = nearest(group, groups - {""}) or "it has no groups"
+            raise ValueError(f"no group {group!r} of {kpi} in these results: {hint}")
+    return rows
+
+
+def _verdict(row: Mapping[str, Any], better: str, level: float) -> str:
+    if math.isnan(row["p"]):
+        return UNKNOWN
+    if row["difference"] == 0 and row["low"] == row["high"]:
+        return EQUAL
+    if row["p_adjusted"] > 1 - level:
+        return OPEN
+    direction = HIGHER if row["difference"] > 0 else LOWER
+    if not better:
+        return direction
+    return BETTER if direction == better else WORSE
+
+
+def _same_words(base: Run, others: Sequence[Run]) -> list[str]:
+    """A note where models are compared that say the same, as they do on backend embedded."""
+
+    def says(run: Run) -> tuple[Any, Any]:
+        assistant = run.manifest.get("scenario_as_run", {}).get("assistant", {})
+        return assistant.get("backend", "embedded"), assistant.get("model")
+
+    same = [run for run in others if says(run)[0] == says(base)[0] == "embedded"]
+    if any(says(run) != says(base) for run in same):
+        return [f"{EMBEDDED[0].lower()}{EMBEDDED[1:]}"]
+    return []
+
+
+def unpaired_reasons(first: Run, second: Run) -> list[str]:
+    """Why the replications of two runs are not the same customers on the same days; none: they are.
+
+    Runs from before manifests knew are taken not to be.
+    """
+    known = [run.manifest.get("pairs_by") for run in (first, second)]
+    if not known[0] or not known[1]:
+        return ["an old run that does not say what it was played with"]
+    return [
+        f"{reason} ({_plainly(key, known[0].get(key))} and {_plainly(key, known[1].get(key))})"
+        for key, reason in _CONDITIONS.items()
+        if known[0].get(key) != known[1].get(key)
+    ]
+
+
+def _plainly(key: str, value: Any) -> str:
+    return duration(value) if key.endswith("_s") and value is not None else str(value)
+
+
+def _unshared(kpis: pd.DataFrame, first: str, second: str) -> tuple[int, int]:
+    """How many replications only one of two scenarios has, and how many both."""
+    numbers = [set(kpis.loc[kpis["scenario"] == name, "replication"]) for name in (first, second)]
+    return len(numbers[0] ^ numbers[1]), len(numbers[0] & numbers[1])
+
+
+def join(parts: Sequence[Results]) -> Results:
+    """Results of several calls as one; a scenario that comes again is called "name (2)"."""
+    kpis: list[pd.DataFrame] = []
+    failures: list[pd.DataFrame] = []
+    checks: list[pd.DataFrame] = []
+    runs = []
+    seen: dict[str, int] = {}
+    for part in parts:
+        names = {}
+        for run in part.runs:
+            seen[run.scenario] = count = seen.get(run.scenario, 0) + 1
+            names[run.scenario] = run.scenario if count == 1 else f"{run.scenario} ({count})"
+            runs.append(replace(run, scenario=names[run.scenario]))
+        own = (part.kpis, part.failures, part.table("sanity"))
+        for frames, frame in zip((kpis, failures, checks), own, strict=True):
+            frames.append(frame.assign(scenario=frame["scenario"].map(names).astype("str")))
+    joined = (pd.concat(frames, ignore_index=True) for frames in (kpis, failures, checks))
+    kpi_frame, failure_frame, check_frame = joined
+    return Results(kpi_frame, failure_frame, tuple(runs), _checks=check_frame)

@@ -1,0 +1,146 @@
+"""Results, comparisons and studies as HTML, for notebooks: frames and words in, markup out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from twin.common.html import Html, html, table, tag
+from twin.common.text import (
+    BETTER,
+    MAIN_FIGURES,
+    WORSE,
+    amount,
+    label,
+    short_names,
+    with_interval,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A study has hundreds of points; a notebook shows the first of them.
+_MOST_ROWS = 40
+
+
+def figure_rows(
+    summary: pd.DataFrame, kpis: Sequence[str], scenarios: Sequence[str]
+) -> list[list[str]]:
+    """Figures of all tickets with their intervals: a row a figure, a column a scenario."""
+    rows = summary[(summary["group"] == "") & summary["kpi"].isin(list(kpis))]
+    cells = {
+        (row["kpi"], row["scenario"]): with_interval(row["value"], row["half_width"], row["unit"])
+        for row in rows.to_dict("records")
+    }
+    found = [[label(kpi), *(cells.get((kpi, name), "-") for name in scenarios)] for kpi in kpis]
+    # What no scenario has, such as calls on a desk of agents only, says nothing.
+    return [row for row in found if set(row[1:]) != {"-"}]
+
+
+def results_html(
+    summary: pd.DataFrame, whole: int, asked: int, failed: int, notes: Sequence[str]
+) -> Html:
+    """Main figures with their intervals, a column a scenario.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `Results.summary`; empty without a whole replication.
+    whole, asked, failed : int
+        Numbers of replications.
+    notes : sequence of str
+    """
+    parts: list[object] = []
+    if len(summary):
+        scenarios = list(dict.fromkeys(summary["scenario"]))
+        kpis = [kpi for kpis in MAIN_FIGURES.values() for kpi in kpis]
+        rows = figure_rows(summary, kpis, scenarios)
+        parts.append(table(["figure", *scenarios], rows, "Key figures", numbers=True))
+    said = f"{whole} of {asked} replications" + (f", {failed} failed" if failed else "")
+    parts.append(tag("p", f"{said}; ± is the 95 % interval"))
+    parts += [tag("p", f"note: {text}") for text in notes]
+    return tag("div", *parts)
+
+
+def comparison_html(
+    differences: pd.DataFrame, baseline: str, method: str, notes: Sequence[str]
+) -> Html:
+    """Each figure with its difference, interval and verdict; how they were come to.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        `Comparison.table`.
+    baseline, method : str
+    notes : sequence of str
+    """
+    from twin.common.text import signed
+
+    parts: list[object] = []
+    for name, rows in differences.groupby("scenario", sort=False):
+        cells: list[list[object]] = []
+        for row in rows.to_dict("records"):
+            unit = row["unit"]
+            bounds = "-"
+            if row["low"] == row["low"]:
+                bounds = f"{signed(row['low'], unit)} to {signed(row['high'], unit)}"
+            verdict: object = row["verdict"]
+            # In words and in bold: colours alone would say it to some only.
+            verdict = tag("strong", verdict) if verdict in (BETTER, WORSE) else verdict
+            cells.append([label(row["kpi"], row["group"]), amount(row["baseline"], unit),
+                          amount(row["what_if"], unit), signed(row["difference"], unit), bounds,
+                          verdict])  # fmt: skip
+        head = ["figure", baseline, name, "difference", "interval", "verdict"]
+        parts.append(table(head, cells, f"{name} against {baseline}", numbers=True))
+    parts.append(tag("p", method.replace("%", " %")))
+    parts += [tag("p", f"note: {text}") for text in notes]
+    return tag("div", *parts)
+
+
+def study_html(
+    title: Sequence[str],
+    points: pd.DataFrame,
+    factors: Sequence[str],
+    shown: Sequence[str],
+    summary: pd.DataFrame,
+    notes: Sequence[str],
+) -> Html:
+    """The points of a study with the figures that it shows.
+
+    Parameters
+    ----------
+    title : (str, str)
+        Name and question.
+    points : DataFrame
+        `StudyResults.points`.
+    factors, shown : sequence of str
+        Keys that are varied; figures, as "service_level" or "service_level:urgent".
+    summary : DataFrame
+        From `StudyResults.summary`; empty without a whole replication.
+    notes : sequence of str
+    """
+    cells = {
+        (row["scenario"], row["kpi"], row["group"]): with_interval(
+            row["value"], row["half_width"], row["unit"]
+        )
+        for row in summary.to_dict("records")
+    }
+    figures = [name.partition(":")[::2] for name in shown]
+    short = short_names(factors)
+    rows: list[list[object]] = [
+        [*(tag("span", point[name], style="white-space: nowrap") for name in factors),
+         *(cells.get((point["scenario"], kpi, group), "-") for kpi, group in figures)]
+        for point in points.head(_MOST_ROWS).to_dict("records")
+    ]  # fmt: skip
+    head = [*(short[name] for name in factors), *(label(*figure) for figure in figures)]
+    parts: list[object] = [tag("strong", title[0])]
+    if title[1]:
+        parts.append(html(f": {title[1]}"))
+    if factors:
+        parts.append(table(head, rows, "Points and their figures", numbers=True))
+    more = len(points) - _MOST_ROWS
+    whole, asked = (int(points[name].sum()) for name in ("whole", "asked"))
+    said = f"{whole} of {asked} replications of {len(points)} points; ± is the 95 % interval"
+    parts.append(tag("p", said + (f"; {more} more points are in .points" if more > 0 else "")))
+    parts += [tag("p", f"note: {text}") for text in notes]
+    return tag("div", *parts)

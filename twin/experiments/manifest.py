@@ -1,0 +1,149 @@
+"""Where results come from: versions, commit and content of the files that a run reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import twin
+from twin.assistant.judging.model_judge import rater_name
+from twin.desk.customers import RATER_VERSION as CUSTOMERS_VERSION
+from twin.scenario.changes import PATH_KEYS
+from twin.scenario.model import Scenario
+
+_PACKAGES = (
+    "simpy",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "pydantic",
+    "joblib",
+    "wordllama",
+    "groq",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, the twin and what it computes with."""
+    found = {"python": platform.python_version(), "twin": twin.__version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str | None:
+    """Git commit of the package if it runs from a checkout; "-dirty" if files are changed."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    # Every commit, no tags; and no lock that would get in the way of the user's own git.
+    words = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            ["git", "--no-optional-locks", "-C", str(root), *words],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+# Starter scenarios are no code; the others show what was computed, and change no figure of a run.
+_SHOWING = (
+    "starter/", "report/", "history/", "live/", "cli/", "measures/series/",
+    "experiments/display.py", "common/html.py",
+)  # fmt: skip
+
+
+@cache
+def code_digest() -> str:
+    """Short hash of the code that makes figures, and of the versions of what it computes with."""
+    package = Path(__file__).resolve().parents[1]
+    total = hashlib.sha256(json.dumps(versions()).encode())
+    for path in sorted(p for p in package.rglob("*") if p.suffix in (".py", ".toml")):
+        name = path.relative_to(package).as_posix()
+        if not name.startswith(_SHOWING):
+            total.update(name.encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()[:12]
+
+
+def pairs_by(scenario: Scenario) -> dict[str, str | int | float]:
+    """What must agree for replications of two runs to be the same customers on the same days."""
+    return {
+        "seed": scenario.seed,
+        "start": scenario.start.isoformat(),
+        "time_zone": scenario.time_zone,
+        "horizon_s": scenario.horizon,
+        "warm_up_s": scenario.warm_up,
+        "code": code_digest(),
+    }
+
+
+def file_hashes(scenario: Scenario) -> dict[str, str]:
+    """SHA-256 of the content of each file or folder that the scenario names, by key."""
+    named = _named_files("", scenario.model_dump(mode="json"))
+    return {key: digest(path) for key, path in named if path.exists()}
+
+
+def _named_files(prefix: str, data: Any) -> Iterator[tuple[str, Path]]:
+    items = enumerate(data) if isinstance(data, list) else data.items()
+    for key, value in items:
+        if isinstance(value, dict | list):
+            yield from _named_files(f"{prefix}{key}.", value)
+        elif key in PATH_KEYS and isinstance(value, str):
+            yield f"{prefix}{key}", Path(value)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of the content of a file, or of all files in a folder with their names."""
+    total = hashlib.sha256()
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    for file_path in sorted(p for p in path.rglob("*") if p.is_file()):
+        name = file_path.relative_to(path).as_posix()
+        # A name need not be text.
+        total.update(name.encode(errors="surrogateescape") + b"\0")
+        total.update(hashlib.sha256(file_path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def raters(scenario: Scenario) -> dict[str, str]:
+    """Who rates, with versions: the judge of answers and the simulated customers."""
+    settings = scenario.assistant
+    answers = rater_name(settings.judge, settings.judge_model)
+    return {"answers": answers, "customers": CUSTOMERS_VERSION}
+
+
+def scenario_digest(scenario: Scenario) -> str:
+    """Short hash of a scenario's data, its seed included."""
+    text = json.dumps(scenario.as_data(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def base(scenario: Scenario) -> dict[str, object]:
+    """The file that a scenario rests on, and what it changes in it; empty if it is from no file."""
+    # Not above: it draws in what explains scenarios, which the rest of this module can do without.
+    from twin.common.errors import ScenarioError
+    from twin.scenario.diff import changes
+
+    try:
+        name, changed = changes(scenario)
+    except ScenarioError:
+        # The file was there when the scenario was read; that it has gone is no reason not to run.
+        return {}
+    return {"file": name, "changes": changed} if name else {}

@@ -1,0 +1,180 @@
+"""One replication, from demand to figures; what it raises is data."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from twin.assistant.backends import build
+from twin.demand.tickets import Demand, draw
+from twin.desk.simulation import simulate
+from twin.measures.figures import measure
+from twin.measures.levels import levels
+from twin.measures.sanity import faults, sanity
+from twin.records import export, storage
+from twin.records.tables import RUN_TABLES, TABLES, RunLog
+from twin.scenario.model import Scenario
+
+
+@dataclass(frozen=True)
+class Played:
+    """One replication: its log, its levels, its figures, and whether it adds up."""
+
+    log: RunLog
+    levels: pd.DataFrame
+    kpis: pd.DataFrame
+    sanity: pd.DataFrame
+
+
+def play(
+    scenario: Scenario, replication: int = 0, at: Callable[[str], None] | None = None
+) -> Played:
+    """Play one replication; a pure function of the scenario and the number.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    replication : int
+        0 is the first.
+    at : callable, optional
+        Told the stage that begins: draw, answer, simulate or measure.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> played = twin.play(desk, replication=3)
+    >>> len(played.log.tickets) > 0, bool(played.sanity["ok"].all())
+    (True, True)
+    """
+    at = at or (lambda stage: None)
+    at("draw")
+    demand = draw(scenario, replication)
+    return _play(scenario, demand, at)
+
+
+def _play(scenario: Scenario, demand: Demand, at: Callable[[str], None]) -> Played:
+    at("answer")
+    assistant = None
+    if scenario.assistant.role != "off":
+        assistant = build(scenario, demand.categories, demand.corpus)
+    at("simulate")
+    log = simulate(scenario, demand, assistant)
+    at("measure")
+    return Played(log, levels(log, scenario), measure(log, scenario), sanity(log, scenario))
+
+
+@dataclass(frozen=True)
+class Task:
+    """One replication to do, as it goes to a worker."""
+
+    number: int
+    scenario: Scenario
+    replication: int
+    folder: Path | None
+    keep: bool
+    event_log: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What comes back: figures or a failure, never both."""
+
+    number: int
+    replication: int
+    kpis: pd.DataFrame | None = None
+    sanity: pd.DataFrame | None = None
+    failure: pd.DataFrame | None = None
+    log: tuple[RunLog, pd.DataFrame] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def replicate(task: Task) -> Outcome:
+    """Do a task; what it raises becomes a row of the table failures, warnings become notes."""
+    stages = [""]
+    demand: list[Demand] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            stages.append("draw")
+            demand.append(draw(task.scenario, task.replication))
+            played = _play(task.scenario, demand[0], stages.append)
+            notes = [*played.log.notes, *faults(played.sanity, task.replication)]
+            if task.folder is not None:
+                stages.append("save")
+                notes += _save(task, played)
+        notes += [str(warning.message) for warning in caught]
+    except Exception as error:
+        failure = _failure(task, stages[-1], error, demand[0].texts if demand else ())
+        return Outcome(task.number, task.replication, failure=failure)
+    log = (played.log, played.levels) if task.keep else None
+    return Outcome(
+        task.number,
+        task.replication,
+        kpis=played.kpis,
+        sanity=played.sanity,
+        log=log,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def lost(task: Task) -> Outcome:
+    """The outcome of a task under which every worker process died."""
+    reason = "every worker process that took it on was killed (out of memory?)"
+    failure = _failure(task, "", ChildProcessError(reason), ())
+    return Outcome(task.number, task.replication, failure=failure)
+
+
+def _save(task: Task, played: Played) -> list[str]:
+    """Write all tables, kpis last; with the first replication what people and other tools read."""
+    assert task.folder is not None
+    notes = []
+    if task.replication == 0:
+        storage.write_text(task.folder / "tickets.json", export.tickets_json(played.log))
+        storage.write_text(task.folder / "feedback.json", export.feedback_json(played.log))
+        if len(played.log.tickets) > export.MAX_JSON_TICKETS:
+            count = f"{export.MAX_JSON_TICKETS:,}"
+            notes.append(f"tickets.json and feedback.json hold the first {count} tickets only")
+        if task.event_log:
+            export.write_event_log(played.log, task.scenario, task.folder)
+    for table in RUN_TABLES:
+        owner = played if table in ("levels", "sanity", "kpis") else played.log
+        storage.write_part(task.folder, table, task.replication, getattr(owner, table))
+    return notes
+
+
+def _failure(task: Task, stage: str, error: Exception, texts: Sequence[str]) -> pd.DataFrame:
+    trace = "".join(traceback.format_exception(error))
+    row = {
+        "scenario": task.scenario.name,
+        "stage": stage,
+        "type": type(error).__name__,
+        "message": _redact(str(error), texts),
+        "traceback": _redact(trace, texts),
+    }
+    failure = pd.DataFrame({c.name: [row[c.name]] for c in TABLES["failures"]})
+    if task.folder is not None:
+        # A disk that failed the replication fails its record too; memory still has it.
+        with contextlib.suppress(OSError):
+            storage.write_part(task.folder, "failures", task.replication, failure)
+    return failure
+
+
+def _redact(message: str, texts: Sequence[str]) -> str:
+    """The message without customers' words and keys that some library may have put into it."""
+    # The longest first: a text may hold another. Python quotes texts in many messages.
+    for text in sorted(filter(str.strip, texts), key=len, reverse=True):
+        for words in (text, repr(text)[1:-1]):
+            # Whole words only: "hi" must not be cut out of "while".
+            pattern = rf"(?<!\w){re.escape(words)}(?!\w)"
+            message = re.sub(pattern, "[ticket text]", message)
+    secret = os.environ.get("GROQ_API_KEY")
+    return message.replace(secret, "[key]") if secret else message

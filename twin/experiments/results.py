@@ -1,0 +1,328 @@
+"""What runs leave behind: figures, failures and tables, in memory or opened from their folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from twin.common.errors import nearest
+from twin.experiments.display import results_html
+from twin.measures import sanity
+from twin.records import storage
+from twin.records.tables import RUN_TABLES, TABLES
+from twin.stats import batches, intervals
+
+if TYPE_CHECKING:
+    from twin.records.tables import RunLog
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is known of one scenario's run.
+
+    Attributes
+    ----------
+    scenario, question : str
+        Name of the scenario, and what it answers.
+    status : str
+        complete, interrupted, failed, or running (also if it was killed).
+    asked, whole, failed : int
+        Replications: wanted, finished with all their tables, ended by an exception.
+    path : Path or None
+        Its folder; None if it was not saved.
+    notes : tuple of str
+        What the reader of the results must know.
+    manifest : mapping
+        The scenario as run, seed, versions, code and more, as in its manifest.json.
+    """
+
+    scenario: str
+    question: str
+    status: str
+    asked: int
+    whole: int
+    failed: int
+    path: Path | None = None
+    notes: tuple[str, ...] = ()
+    manifest: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Results of one or several runs.
+
+    Attributes
+    ----------
+    kpis : DataFrame
+        Columns scenario, replication and those of the table kpis.
+    failures : DataFrame
+        A row a replication that raised: columns replication and those of the table failures.
+    runs : tuple of Run
+    """
+
+    kpis: pd.DataFrame
+    failures: pd.DataFrame
+    runs: tuple[Run, ...]
+    _logs: Mapping[tuple[str, int], tuple[RunLog, pd.DataFrame]] = field(
+        default_factory=dict, repr=False
+    )
+    _checks: pd.DataFrame = field(default_factory=lambda: storage.join([], "sanity"), repr=False)
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """Every figure over its replications, with its interval; see `twin.summarize`.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> summary = twin.run(desk, replications=3).summary()
+        >>> list(summary)
+        ['scenario', 'kpi', 'group', 'unit', 'value', 'low', 'high', 'half_width', 'replications']
+        """
+        return intervals.summarize(self.kpis, level)
+
+    def _repr_html_(self) -> str:
+        summary = self.summary() if len(self.kpis) else self.kpis
+        whole, asked, failed = (
+            sum(getattr(run, name) for run in self.runs) for name in ("whole", "asked", "failed")
+        )
+        return results_html(summary, whole, asked, failed, self.notes)
+
+    def sanity(self) -> pd.DataFrame:
+        """Whether the runs add up: conservation, Little's law, Erlang's bound where one applies.
+
+        Returns
+        -------
+        DataFrame
+            Columns scenario, check, replications, expected, found, ok; of each check the worst
+            replication. See `twin.measures.sanity`.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> bool(twin.run(desk, replications=2).sanity()["ok"].all())
+        True
+        """
+        tables = [sanity.overall(self._checks)]
+        for run in self.runs:
+            kpis = self.kpis[self.kpis["scenario"] == run.scenario]
+            tables.append(sanity.erlang(kpis, run.scenario, run.manifest.get("erlang_bounds", {})))
+        return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+
+    def long_run(self, scenario: str | None = None) -> pd.DataFrame:
+        """Intervals from batch means of the first replication, for a run with just one.
+
+        See `twin.stats.batches.long_run`; the tables must have been saved or kept.
+
+        Raises
+        ------
+        ValueError
+            If there is no such scenario, or the tables are not there.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> results = twin.run(desk.vary({"horizon": "28d"}), replications=1, keep_logs=True)
+        >>> row = results.long_run().query("kpi == 'backlog'").iloc[0]
+        >>> bool(row["low"] < row["value"] < row["high"])
+        True
+        """
+        runs = {run.scenario: run for run in self.runs}
+        name = scenario or self.runs[0].scenario
+        if name not in runs:
+            raise ValueError(f"no scenario {name!r}; {nearest(name, runs)}")
+        run = runs[name]
+        warm_up_s = float(run.manifest.get("pairs_by", {}).get("warm_up_s", 0.0))
+        tables = (self.table(table) for table in ("tickets", "levels"))
+        first = [
+            table[(table["scenario"] == name) & (table["replication"] == 0)] for table in tables
+        ]
+        return batches.long_run(first[0], first[1], warm_up_s)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Folders of the runs that were saved."""
+        return tuple(run.path for run in self.runs if run.path is not None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader must know, each once."""
+        return tuple(dict.fromkeys(note for run in self.runs for note in run.notes))
+
+    def log(self, scenario: str, replication: int = 0) -> RunLog:
+        """The log of a replication, if ``twin.run(..., keep_logs=True)`` kept it.
+
+        Raises
+        ------
+        KeyError
+            If it was not kept.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> log = twin.run(desk, replications=2, keep_logs=True).log("scenario", replication=1)
+        >>> log.horizon_s
+        86400.0
+        """
+        try:
+            return self._logs[scenario, replication][0]
+        except KeyError:
+            raise KeyError(
+                f"no log of replication {replication} of {scenario!r}: run with keep_logs=True"
+            ) from None
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of all runs and replications.
+
+        Parameters
+        ----------
+        name : str
+            A key of `twin.records.tables.TABLES`, such as "tickets".
+
+        Returns
+        -------
+        DataFrame
+            Columns scenario and replication in front of the table's own.
+
+        Raises
+        ------
+        KeyError
+            If there is no such table.
+        ValueError
+            If the run was neither saved nor its logs kept, or a file is damaged.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> tickets = twin.run(desk, replications=2, keep_logs=True).table("tickets")
+        >>> sorted(set(tickets["replication"]))
+        [0, 1]
+        """
+        if name not in TABLES:
+            raise KeyError(f"no table {name!r}; tables: {', '.join(TABLES)}")
+        if name == "kpis":
+            return self.kpis
+        if name == "failures":
+            return self.failures
+        if name == "sanity":
+            return self._checks
+        if self.paths:
+            return storage.read_table(_named(self.runs), name)
+        if not self._logs:
+            raise ValueError("tables were not kept: run with out=FOLDER or keep_logs=True")
+        tables = [
+            (
+                scenario,
+                storage.as_arrow(name, k, levels if name == "levels" else getattr(log, name)),
+            )
+            for (scenario, k), (log, levels) in self._logs.items()
+        ]
+        return storage.join(tables, name)
+
+
+def _named(runs: Iterable[Run]) -> list[tuple[str, Path]]:
+    return [(run.scenario, run.path) for run in runs if run.path is not None]
+
+
+def open_results(*paths: str | Path) -> Results:
+    """Open saved runs.
+
+    Parameters
+    ----------
+    *paths : str or Path
+        Folders of runs, or of scenarios (the newest run in it is taken).
+
+    Raises
+    ------
+    ValueError
+        If a folder is neither, holds nothing whole, or two runs are of the same scenario.
+
+    Examples
+    --------
+    >>> import tempfile, twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = twin.run(desk, replications=2, out=folder)
+    ...     again = twin.open_results(*saved.paths)
+    >>> again.kpis.equals(saved.kpis)
+    True
+    """
+    if not paths:
+        raise ValueError("give the folder of a run")
+    runs = tuple(_open(_run_folder(Path(path))) for path in paths)
+    names = [run.scenario for run in runs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two of these runs are of the scenario {name!r}: open them apart")
+    named = _named(runs)
+    # Runs from before there was such a table have none.
+    checked = [pair for pair in named if storage.parts(pair[1], "sanity")]
+    return Results(
+        storage.read_table(named, "kpis"),
+        storage.read_table(named, "failures"),
+        runs,
+        _checks=storage.read_table(checked, "sanity"),
+    )
+
+
+def _run_folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise ValueError(f"no such folder: {path}")
+    if (path / storage.MANIFEST).is_file():
+        return path
+    inside = sorted(p.parent for p in path.glob(f"*/{storage.MANIFEST}"))
+    if inside:
+        # Names begin with the time in UTC; runs of one second are told apart by when they began.
+        return max(inside, key=lambda p: (p.name[:16], p.stat().st_mtime_ns))
+    below = sorted({p.parent.parent.name for p in path.glob(f"*/*/{storage.MANIFEST}")})
+    if below:
+        raise ValueError(f"{path} holds several scenarios, open one of them: {', '.join(below)}")
+    raise ValueError(f"{path} holds no run: no {storage.MANIFEST} in it or in its folders")
+
+
+def _open(folder: Path) -> Run:
+    manifest: dict[str, Any] = storage.read_manifest(folder)
+    whole, failed = storage.whole(folder), storage.parts(folder, "failures")
+    asked = manifest.get("replications", {}).get("asked")
+    asked = asked if type(asked) is int else len(whole)
+    status = str(manifest["status"])
+    notes = [str(note) for note in manifest.get("notes", [])]
+    if not whole and not failed:
+        raise ValueError(f"{folder}: no replication is whole (status: {status})")
+    if len(whole) < asked:
+        why = {
+            "running": "it is still under way or was killed",
+            "interrupted": "it was interrupted",
+        }.get(status, f"{len(failed)} failed")
+        notes.append(
+            f"{manifest['scenario']}: {len(whole)} of {asked} replications are whole; {why}"
+        )
+    begun = {n for table in RUN_TABLES for n in storage.parts(folder, table)}
+    torn = len(begun - set(whole) - set(failed))
+    if torn:
+        notes.append(f"{manifest['scenario']}: {torn} unfinished replications are left out")
+    return Run(
+        scenario=str(manifest["scenario"]),
+        question=str(manifest.get("question", "")),
+        status=status,
+        asked=asked,
+        whole=len(whole),
+        failed=len(failed),
+        path=folder,
+        notes=tuple(notes),
+        manifest=manifest,
+    )

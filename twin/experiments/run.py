@@ -1,0 +1,349 @@
+"""Replications of scenarios: played in this process or in workers, saved as they finish.
+
+A replication is a pure function of its scenario (with the seed in it) and its number, so results
+are the same whatever the number of workers. One that raises becomes a row in the failures.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from twin.common.errors import Fault, ScenarioError, nearest
+from twin.experiments import engine
+from twin.experiments import manifest as provenance
+from twin.experiments.checks import check
+from twin.experiments.replication import Outcome, Played, Task, lost, play, replicate
+from twin.experiments.results import Results, Run
+from twin.measures.figures import KPIS
+from twin.measures.theory import erlang_bounds
+from twin.records import storage
+from twin.records.tables import RunLog
+from twin.scenario.model import Scenario
+from twin.stats import sequential
+
+__all__ = ["Interrupted", "Played", "play", "run"]
+
+Progress = Callable[[int, int], None]
+
+
+class Interrupted(KeyboardInterrupt):
+    """A study that was cut short; its text says what is whole and where."""
+
+
+@dataclass
+class _Study:
+    """One scenario on its way: its folder, its manifest, and what has come back."""
+
+    scenario: Scenario
+    # On a cluster its workers count, which nobody asked of here.
+    workers: int | None
+    folder: Path | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
+    begun: float = field(default_factory=time.monotonic)
+    manifest: dict[str, Any] = field(default_factory=dict)
+    status: str = "running"
+    asked: int = 0
+    aim: _Aim | None = None
+
+    def begin(self, out: Path | None) -> None:
+        scenario = self.scenario
+        self.manifest = {
+            "scenario": scenario.name,
+            "question": scenario.question,
+            "status": "running",
+            "seed": scenario.seed,
+            "replications": {"asked": self.asked, "whole": 0, "failed": 0},
+            "engine": "local processes" if self.workers else "Dask cluster",
+            "workers": self.workers,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "wall_time_s": None,
+            "versions": provenance.versions(),
+            "commit": provenance.commit(),
+            "pairs_by": provenance.pairs_by(scenario),
+            "files": provenance.file_hashes(scenario),
+            "raters": provenance.raters(scenario),
+            "notes": [],
+            "scenario_as_run": scenario.as_data(),
+            "base": provenance.base(scenario),
+            "erlang_bounds": erlang_bounds(scenario),
+        }
+        if out is not None:
+            digest = provenance.scenario_digest(scenario)
+            self.folder = storage.new_run_folder(out, scenario.name, digest)
+            storage.write_manifest(self.folder, self.manifest)
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in a replication; with the last one asked for, ask for more or end."""
+        self.outcomes.append(outcome)
+        if len(self.outcomes) < self.asked:
+            return
+        if self.aim is not None and self.whole:
+            self.asked = self.aim.wanted(self.outcomes)
+            if len(self.outcomes) < self.asked:
+                return
+            self.manifest["precision"] = self.aim.reached(self.outcomes)
+        self.end("complete" if self.whole else "failed")
+
+    @property
+    def whole(self) -> int:
+        return sum(outcome.failure is None for outcome in self.outcomes)
+
+    @property
+    def failed(self) -> int:
+        return len(self.outcomes) - self.whole
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        ordered = sorted(self.outcomes, key=lambda outcome: outcome.replication)
+        notes = dict.fromkeys(note for outcome in ordered for note in outcome.notes)
+        found = self.manifest.get("precision", {}).get("found", ())
+        return (*notes, *found)
+
+    def end(self, status: str) -> None:
+        """Settle the status and write it down; of a run cut short keep what is whole."""
+        self.status = status
+        if self.folder is None:
+            return
+        if status == "interrupted":
+            storage.sweep(self.folder)
+            if not self.folder.exists():
+                self.folder = None
+                return
+        whole = len(storage.whole(self.folder))
+        self.manifest |= {
+            "status": status,
+            "replications": {
+                "asked": self.asked,
+                "whole": whole,
+                "failed": self.failed,
+            },
+            "wall_time_s": round(time.monotonic() - self.begun, 3),
+            "notes": list(self.notes),
+        }
+        storage.write_manifest(self.folder, self.manifest)
+
+    def run(self) -> Run:
+        return Run(
+            scenario=self.scenario.name,
+            question=self.scenario.question,
+            status=self.status,
+            asked=self.asked,
+            whole=self.whole,
+            failed=self.failed,
+            path=self.folder,
+            notes=self.notes,
+            manifest=self.manifest,
+        )
+
+
+@dataclass(frozen=True)
+class _Aim:
+    """How precise some figures are to be; the rule is `twin.stats.sequential`'s."""
+
+    precision: Mapping[str, float]
+    first: int
+    most: int
+
+    def _kpis(self, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+        names = {sequential.split_name(name)[0] for name in self.precision}
+        frames = [
+            outcome.kpis[outcome.kpis["kpi"].isin(names)].assign(replication=outcome.replication)
+            for outcome in sorted(outcomes, key=lambda outcome: outcome.replication)
+            if outcome.kpis is not None
+        ]
+        return pd.concat(frames)
+
+    def wanted(self, outcomes: Sequence[Outcome]) -> int:
+        kpis, played = self._kpis(outcomes), len(outcomes)
+        rule = sequential.wanted_replications
+        return rule(kpis, self.precision, played, self.first, self.most)
+
+    def reached(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+        table = sequential.reached(self._kpis(outcomes), self.precision)
+        return {
+            "wanted": dict(self.precision),
+            "first_stage": self.first,
+            "max_replications": self.most,
+            "found": sequential.sentences(table),
+        }
+
+
+def run(
+    scenarios: Scenario | Sequence[Scenario],
+    replications: int | None = None,
+    workers: int = 1,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    *,
+    precision: Mapping[str, float] | None = None,
+    max_replications: int = sequential.MAX_REPLICATIONS,
+    keep_logs: bool = False,
+    event_log: bool = False,
+    cluster: str | None = None,
+) -> Results:
+    """Play scenarios, each as often as it says, and measure.
+
+    Parameters
+    ----------
+    scenarios : Scenario or sequence of Scenario
+        With different names.
+    replications, seed : int, optional
+        Instead of the scenarios' own. The same seed in all means common random numbers.
+    workers : int
+        Processes; 1 plays everything in this one. Results do not depend on it.
+    out : path, optional
+        Folder of results; each scenario's run gets a new folder in it. By default nothing is saved.
+    progress : callable, optional
+        Called with the replications done and all of them (so far), after each.
+    precision : mapping of str to float, optional
+        Half-width of the 95 % interval wanted by figure ("service_level") or figure and group
+        ("service_level:urgent"), in the figure's unit. Replications are added until it is reached;
+        the scenario's own number, 10 or more, is the first stage. See `twin.stats.sequential` for
+        what is promised. The notes say what was reached.
+    max_replications : int
+        With `precision`: never more than these for a scenario.
+    keep_logs : bool
+        Keep the tables in memory, for `Results.table` and `Results.log` without a folder.
+    event_log : bool
+        Also write the event log of each scenario's first replication (with `out`).
+    cluster : str, optional
+        Address of a Dask scheduler: its workers play instead, and reach `out` by the same path.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    ScenarioError
+        If a scenario cannot run; nothing is played then.
+    ValueError
+        If a precision names no figure or is not above 0.
+    Interrupted
+        On Ctrl-C; what was whole by then stays in its folder.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> results = twin.run(desk, replications=3)
+    >>> [(run.scenario, run.status, run.whole) for run in results.runs]
+    [('scenario', 'complete', 3)]
+    """
+    if workers < 1:
+        raise ValueError("workers must be 1 or more")
+    _check_precision(precision or {}, max_replications)
+    desks = _prepare(scenarios, replications, seed)
+    studies = [_study(desk, precision, max_replications) for desk in desks]
+    workers = min(workers, sum(study.asked for study in studies))
+    done = 0
+    try:
+        for study in studies:
+            study.workers = workers if cluster is None else None
+            study.begin(None if out is None else Path(out))
+        while any(study.status == "running" for study in studies):
+            tasks = [
+                Task(number, study.scenario, k, study.folder, keep_logs, event_log)
+                for number, study in enumerate(studies)
+                for k in range(len(study.outcomes), study.asked)
+            ]
+            # Closed before anything is swept up: no worker writes after that.
+            with closing(engine.each(replicate, tasks, workers, lost, cluster)) as outcomes:
+                for outcome in outcomes:
+                    studies[outcome.number].add(outcome)
+                    done += 1
+                    if progress is not None:
+                        progress(done, sum(study.asked for study in studies))
+    except KeyboardInterrupt:
+        _end_all(studies, "interrupted")
+        raise Interrupted(_what_is_left(studies)) from None
+    except BaseException:
+        _end_all(studies, "failed")
+        raise
+    return _results(studies)
+
+
+def _study(desk: Scenario, precision: Mapping[str, float] | None, most: int) -> _Study:
+    if not precision:
+        return _Study(desk, workers=1, asked=desk.replications)
+    first = min(max(desk.replications, sequential.FIRST_STAGE), most)
+    return _Study(desk, workers=1, asked=first, aim=_Aim(dict(precision), first, most))
+
+
+def _check_precision(precision: Mapping[str, float], most: int) -> None:
+    known = [name for name, *_ in KPIS]
+    for name, half_width in precision.items():
+        kpi, _ = sequential.split_name(name)
+        if kpi not in known:
+            raise ValueError(f"no figure {kpi!r}: {nearest(kpi, known)}")
+        if not (half_width > 0 and math.isfinite(half_width)):
+            raise ValueError(f"precision of {name}: the half-width must be above 0")
+    if precision and most < sequential.FIRST_STAGE:
+        raise ValueError(f"a precision needs at least {sequential.FIRST_STAGE} replications")
+
+
+def _prepare(
+    scenarios: Scenario | Sequence[Scenario], replications: int | None, seed: int | None
+) -> list[Scenario]:
+    given = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
+    changes = {"replications": replications, "seed": seed}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    desks = [desk.vary(changes, name=desk.name) if changes else desk for desk in given]
+    names = [desk.name for desk in desks]
+    for desk in desks:
+        if names.count(desk.name) > 1:
+            raise ScenarioError(desk.name, [Fault("name", "two scenarios have this name")])
+        check(desk)
+    return desks
+
+
+def _end_all(studies: list[_Study], status: str) -> None:
+    for study in studies:
+        if study.status == "running":
+            study.end(status)
+
+
+def _what_is_left(studies: list[_Study]) -> str:
+    lines = []
+    for study in studies:
+        asked = study.asked
+        where = f"in {study.folder}" if study.folder else "nothing was kept"
+        whole = len(storage.whole(study.folder)) if study.folder else 0
+        name = study.scenario.name
+        lines.append(f"{name}: {study.status}, {whole} of {asked} replications are whole, {where}")
+    return "\n".join(lines)
+
+
+def _results(studies: list[_Study]) -> Results:
+    kpis, checks, failures = [], [], []
+    logs: dict[tuple[str, int], tuple[RunLog, pd.DataFrame]] = {}
+    for study in studies:
+        name = study.scenario.name
+        for outcome in sorted(study.outcomes, key=lambda outcome: outcome.replication):
+            k = outcome.replication
+            if outcome.kpis is not None:
+                kpis.append((name, storage.as_arrow("kpis", k, outcome.kpis)))
+            if outcome.sanity is not None:
+                checks.append((name, storage.as_arrow("sanity", k, outcome.sanity)))
+            if outcome.failure is not None:
+                failures.append((name, storage.as_arrow("failures", k, outcome.failure)))
+            if outcome.log is not None:
+                logs[name, k] = outcome.log
+    return Results(
+        storage.join(kpis, "kpis"),
+        storage.join(failures, "failures"),
+        tuple(study.run() for study in studies),
+        logs,
+        storage.join(checks, "sanity"),
+    )

@@ -1,0 +1,176 @@
+"""Which point of a study is best: replications played where they tell most, until it is clear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from twin.common.errors import Fault, ScenarioError
+from twin.common.text import signed
+from twin.experiments.studies.design import design
+from twin.experiments.studies.file import figure_of, read_study
+from twin.experiments.studies.store import Progress
+from twin.experiments.studies.study import store_for
+from twin.measures.figures import KPIS
+from twin.stats.selection import Selection, kn, ocba
+
+Method = Literal["kn", "ocba"]
+# Replications of each point in a round; not the number of workers, on which nothing may depend.
+_ROUND_KN, _ROUND_OCBA = 4, 10
+BETTER = {row[0]: row[2] for row in KPIS}
+UNITS = {row[0]: row[1] for row in KPIS}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best point of a study.
+
+    Attributes
+    ----------
+    kpi : str
+        The figure it is best in, as "kpi" or "kpi:group".
+    best : str
+        Name of the selected point.
+    table : DataFrame
+        A row a point: point, scenario, the factors, mean, replications, verdict (selected, ruled
+        out, or not ruled out).
+    selection : Selection
+        The procedure's own account.
+    statement : str
+        What is claimed, in a sentence.
+    played : int
+        Replications that this call played; the others were there from before.
+    """
+
+    kpi: str
+    best: str
+    table: pd.DataFrame
+    selection: Selection
+    statement: str
+    played: int
+
+
+def select(
+    source: str | Path | Mapping[str, Any],
+    kpi: str,
+    indifference: float,
+    *,
+    method: Method = "kn",
+    confidence: float = 0.95,
+    first: int = 10,
+    budget: int = 10_000,
+    workers: int = 1,
+    out: str | Path | None = None,
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> Choice:
+    """Select the best point of a study.
+
+    Parameters
+    ----------
+    source : path or mapping
+        A study, see `twin.study`; its own number of replications does not apply.
+    kpi : str
+        A figure, with its group as in "service_level:urgent". Compared is its value a replication,
+        averaged over replications.
+    indifference : float
+        The smallest difference that matters, in the figure's unit.
+    method : {"kn", "ocba"}
+        See `twin.stats.selection`.
+    confidence : float
+        Probability that the selected point is best, or within `indifference` of the best.
+    first : int
+        Replications of every point before any is ruled out.
+    budget : int
+        Most replications in all.
+    workers, out, cluster, progress
+        As for `twin.study`; `progress` is told what was played and the budget.
+
+    Returns
+    -------
+    Choice
+
+    Raises
+    ------
+    ScenarioError
+        If a point is no valid scenario, or the figure has no better direction.
+    RuntimeError
+        If a replication fails: then nothing can be promised.
+    ValueError
+        If a parameter is out of range or the figure is missing in a replication.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> plan = {"scenario": desk, "factors": {"agents.all.heads": [1, 3]}}
+    >>> twin.select(plan, "first_response_mean", 60, first=5).best
+    'p1 heads=3'
+    """
+    figure = figure_of(kpi)
+    better = BETTER[figure[0]]
+    plan = read_study(source)
+    if not better:
+        reason = "neither more nor less of it is better, so none is best in it"
+        raise ScenarioError(plan.file.name, [Fault("kpi", reason, kpi)])
+    points = design(plan)
+    with store_for(plan, out, workers, cluster) as store:
+
+        def sample(settings: Sequence[int], begin: int, end: int) -> list[list[float]]:
+            scenarios = [points[k].scenario for k in settings]
+            store.play((one, r) for one in scenarios for r in range(begin, end))
+            if progress is not None:
+                progress(store.played, budget)
+            found = [store.values(one, figure, range(begin, end)) for one in scenarios]
+            return [[n / d if d else float("nan") for n, d in row] for row in found]
+
+        larger = better == "higher"
+        common: dict[str, Any] = {"larger": larger, "first": first, "budget": budget}
+        if method == "kn":
+            found = kn(sample, len(points), indifference, confidence, step=_ROUND_KN, **common)
+        else:
+            found = ocba(sample, len(points), indifference, confidence, step=_ROUND_OCBA, **common)
+        played = store.played
+    rows = []
+    for k, point in enumerate(points):
+        verdict = "not ruled out" if k in found.left_in else "ruled out"
+        rows.append(
+            {"point": point.number, "scenario": point.scenario.name}
+            | point.factors
+            | {
+                "mean": found.means[k],
+                "replications": int(found.replications[k]),
+                "verdict": "selected" if k == found.best else verdict,
+            }
+        )
+    best = points[found.best].scenario.name
+    statement = _statement(found, best, kpi, indifference, method)
+    return Choice(kpi, best, pd.DataFrame(rows), found, statement, played)
+
+
+def _statement(found: Selection, best: str, kpi: str, indifference: float, method: Method) -> str:
+    size = signed(indifference, UNITS[figure_of(kpi)[0]]).removeprefix("+")
+    within = f"best in {kpi} or within {size} of the best"
+    if not found.decided:
+        return (
+            f"{best} leads in {kpi}, but the budget ended before that was clear: "
+            f"{len(found.left_in)} points are not ruled out after {found.total} replications"
+        )
+    if method == "kn":
+        return (
+            f"{best} is {within}, with probability at least {found.probability:g} "
+            f"({found.total} replications; promised for normally distributed figures)"
+        )
+    return (
+        f"{best} is {within}, with an estimated probability of {_probability(found)} "
+        f"({found.total} replications)"
+    )
+
+
+def _probability(found: Selection) -> str:
+    return "above 0.999" if found.probability > 0.999 else f"{found.probability:.3f}"

@@ -1,0 +1,225 @@
+"""What a study found, in memory and on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from twin.experiments import manifest as provenance
+from twin.experiments.display import study_html
+from twin.experiments.results import Results, Run
+from twin.experiments.studies.file import Plan
+from twin.records import storage
+from twin.stats import intervals
+
+MANIFEST = "study.json"
+_FRAMES = ("frame", "failures", "points")
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """What a study found.
+
+    Attributes
+    ----------
+    name, question : str
+    factors : tuple of str
+        Names of the factor columns.
+    frame : DataFrame
+        A row a point, replication and figure: point, scenario, the factors, replication, kpi,
+        group, unit, numerator, denominator, value.
+    failures : DataFrame
+        A row a replication that failed, with its reason: point, scenario, the factors, replication,
+        stage, type, message, traceback.
+    points : DataFrame
+        A row a point: point, scenario, the factors, replications asked and whole.
+    shown : tuple of str
+        Figures that answer the question, as "kpi" or "kpi:group".
+    crossings : tuple of dict
+        Where along a factor a figure's limit matters: keys kpi, along, limit.
+    notes : tuple of str
+        What the reader must know.
+    played : int
+        Replications that this call played; the others were there from before.
+    path : Path or None
+        Folder it was saved in.
+    manifest : mapping
+        The study and its scenarios as run, versions and more, as in its study.json.
+    """
+
+    name: str
+    question: str
+    factors: tuple[str, ...]
+    frame: pd.DataFrame
+    failures: pd.DataFrame
+    points: pd.DataFrame
+    shown: tuple[str, ...]
+    crossings: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+    played: int = 0
+    path: Path | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """Every figure of every point over its replications, with its interval.
+
+        Returns
+        -------
+        DataFrame
+            Columns point, scenario, the factors, and those of `twin.stats.intervals.summarize`.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> plan = {"scenario": desk, "factors": {"arrivals.scale": [1, 2]}}
+        >>> found = twin.study(plan, replications=2)
+        >>> backlog = found.summary().query("kpi == 'backlog'")
+        >>> backlog["arrivals.scale"].tolist()
+        [1, 2]
+        """
+        summary = intervals.summarize(self.frame, level)
+        columns = ["point", "scenario", *self.factors]
+        return self.points[columns].merge(summary, on="scenario", how="right")
+
+    def _repr_html_(self) -> str:
+        summary = self.summary() if len(self.frame) else self.frame
+        title = (self.name, self.question)
+        return study_html(title, self.points, self.factors, self.shown, summary, self.notes)
+
+    def results(self) -> Results:
+        """The points as runs, as `twin.compare` takes them.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> plan = {"scenario": desk, "factors": {"arrivals.scale": [1, 2]}}
+        >>> found = twin.study(plan, replications=3)
+        >>> names = found.points["scenario"].tolist()
+        >>> table = twin.compare(found.results(), names[0], ["occupancy"]).table
+        >>> table["verdict"].astype(str).tolist()
+        ['higher']
+        """
+        runs = []
+        for row in self.points.to_dict("records"):
+            asked, whole = int(row["asked"]), int(row["whole"])
+            status = "complete" if whole else "failed"
+            name = str(row["scenario"])
+            runs.append(Run(name, self.question, status, asked, whole, asked - whole))
+        columns = ["scenario", "replication", "kpi", "group", "unit"]
+        columns += ["numerator", "denominator", "value"]
+        failures = self.failures.drop(columns=["point", *self.factors], errors="ignore")
+        return Results(self.frame[columns], failures, tuple(runs))
+
+
+def home(out: Path, name: str) -> Path:
+    """Folder of a study in a folder of results."""
+    return out / "studies" / name
+
+
+def as_run(plan: Plan) -> dict[str, Any]:
+    """What a manifest says of how a study came about: plain data."""
+    return {
+        "code": provenance.code_digest(),
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+        "base_as_run": [base.as_data() for base in plan.bases],
+        "study_as_run": plan.file.model_dump(
+            mode="json", exclude_unset=True, exclude={"scenario", "scenarios"}
+        ),
+    }
+
+
+def save_study(results: StudyResults, out: Path) -> StudyResults:
+    """Write the frames and a manifest into a new folder beside the replications."""
+    parent = home(out, results.name)
+    folder = storage.new_run_folder(parent, "", provenance.code_digest())
+    saved = replace(results, path=folder)
+    for name in _FRAMES:
+        pq.write_table(
+            pa.Table.from_pandas(getattr(results, name), preserve_index=False),
+            folder / f"{name}.parquet",
+            compression="zstd",
+        )
+    manifest = {
+        "study": results.name,
+        "question": results.question,
+        "factors": list(results.factors),
+        "shown": list(results.shown),
+        "crossings": list(results.crossings),
+        "notes": list(results.notes),
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "played": results.played,
+        **results.manifest,
+    }
+    # Last, so that a folder with a manifest is whole.
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    storage.write_text(folder / MANIFEST, text)
+    return saved
+
+
+def holds_study(path: Path) -> bool:
+    """Whether `open_study` finds a study there."""
+    return (path / MANIFEST).is_file() or any(path.glob(f"*/{MANIFEST}"))
+
+
+def open_study(path: str | Path) -> StudyResults:
+    """Open a saved study.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its folder, or the folder of all that one study found (the newest is taken).
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or a file is damaged.
+
+    Examples
+    --------
+    >>> import tempfile, twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> plan = {"name": "load", "scenario": desk, "factors": {"arrivals.scale": [1, 2]}}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = twin.study(plan, replications=2, out=folder)
+    ...     again = twin.open_study(saved.path)
+    >>> again.name, len(again.points)
+    ('load', 2)
+    """
+    path = Path(path)
+    if not (path / MANIFEST).is_file():
+        inside = [p.parent for p in path.glob(f"*/{MANIFEST}")]
+        if not inside:
+            raise ValueError(f"{path} holds no study: no {MANIFEST} in it or in its folders")
+        path = max(inside, key=lambda p: (p.name[:16], p.stat().st_mtime_ns))
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        frames = {name: pd.read_parquet(path / f"{name}.parquet") for name in _FRAMES}
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    return StudyResults(
+        name=manifest["study"],
+        question=manifest["question"],
+        factors=tuple(manifest["factors"]),
+        frame=frames["frame"],
+        failures=frames["failures"],
+        points=frames["points"],
+        shown=tuple(manifest["shown"]),
+        crossings=tuple(manifest["crossings"]),
+        notes=tuple(manifest["notes"]),
+        path=path,
+        manifest=manifest,
+    )

@@ -1,0 +1,188 @@
+"""Studies: every point of a design played, in one tidy frame; what is done is not done again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from twin.experiments.studies.design import Point, design
+from twin.experiments.studies.file import Plan, read_study
+from twin.experiments.studies.results import StudyResults, as_run, home, save_study
+from twin.experiments.studies.store import Progress, StudyStore
+from twin.records import storage
+
+# Reasons of failures told in notes; the frame of failures has all.
+_MOST_REASONS = 3
+
+
+class StudyInterrupted(KeyboardInterrupt):
+    """A study that was cut short; its text says what is whole and where."""
+
+
+def study(
+    source: str | Path | Mapping[str, Any],
+    replications: int | None = None,
+    workers: int = 1,
+    out: str | Path | None = None,
+    *,
+    cluster: str | None = None,
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> StudyResults:
+    """Play every point of a study, with the same customers in each (common random numbers).
+
+    Parameters
+    ----------
+    source : path or mapping
+        A study file (TOML), or the same as data; see `twin.experiments.studies.file.StudyFile`.
+    replications : int, optional
+        Of each point, instead of the study's own.
+    workers : int
+        Processes; results do not depend on it.
+    out : path, optional
+        Folder of results. Figures go there as they come; what is there is not played again, and
+        what failed is tried again. By default nothing is saved.
+    cluster : str, optional
+        Address of a Dask scheduler: its workers play instead.
+    resume : bool
+        False plays everything, whatever is there.
+    progress : callable, optional
+        Called with the replications done and all of them.
+
+    Returns
+    -------
+    StudyResults
+
+    Raises
+    ------
+    ScenarioError
+        If a point is no valid scenario; nothing is played then.
+    ValueError
+        If there are to be no replications or workers.
+    StudyInterrupted
+        On Ctrl-C; what was whole by then stays.
+    ClusterError
+        If the cluster cannot be used.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> plan = {"scenario": desk, "factors": {"arrivals.scale": [1, 1.5]}}
+    >>> found = twin.study(plan, replications=2)
+    >>> found.points["arrivals.scale"].tolist()
+    [1.0, 1.5]
+    """
+    if replications is not None and replications < 1:
+        raise ValueError("replications must be 1 or more")
+    plan = read_study(source)
+    points = design(plan)
+    with store_for(plan, out, workers, cluster) as store:
+        wanted = [
+            (point.scenario, k)
+            for point in points
+            for k in range(replications or point.scenario.replications)
+        ]
+        try:
+            store.play(wanted, progress, again=not resume)
+        except KeyboardInterrupt:
+            raise StudyInterrupted(_what_is_left(store, wanted, out)) from None
+        results = _collect(plan, points, store, replications)
+        return results if out is None else save_study(results, Path(out))
+
+
+@contextmanager
+def store_for(
+    plan: Plan, out: str | Path | None, workers: int, cluster: str | None
+) -> Iterator[StudyStore]:
+    """Where a study's replications go: below `out`, or into a folder that is gone afterwards."""
+    if workers < 1:
+        raise ValueError("workers must be 1 or more")
+    if out is not None:
+        folder = home(Path(out), plan.file.name) / "replications"
+        yield StudyStore(folder.resolve(), workers, cluster)
+        return
+    with TemporaryDirectory(prefix="twin-study-") as folder_name:
+        yield StudyStore(Path(folder_name).resolve(), workers, cluster)
+
+
+def _what_is_left(
+    store: StudyStore, wanted: Sequence[tuple[Any, int]], out: str | Path | None
+) -> str:
+    parts = {(store.home(scenario), k) for scenario, k in wanted}
+    whole = {home: set(storage.whole(home)) for home, _ in parts}
+    done = sum(k in whole[home] for home, k in parts)
+    there = f"in {store.folder}; the same command goes on from there"
+    where = "nothing was kept" if out is None else there
+    return f"interrupted: {done} of {len(wanted)} replications are whole, {where}"
+
+
+def _collect(
+    plan: Plan, points: Sequence[Point], store: StudyStore, replications: int | None
+) -> StudyResults:
+    kpis, failures, rows = [], [], []
+    notes: dict[str, None] = {}
+    for point in points:
+        asked = replications or point.scenario.replications
+        tables = [store.figures(point.scenario, k) for k in range(asked)]
+        whole = [table for table in tables if table is not None]
+        kpis += [_labelled(table, point) for table in whole]
+        for k in range(asked):
+            failed = store.failure(point.scenario, k) if tables[k] is None else None
+            if failed is not None:
+                failures.append(_labelled(failed, point))
+        labels = {"point": point.number, "scenario": point.scenario.name}
+        rows.append(labels | point.factors | {"asked": asked, "whole": len(whole)})
+        notes |= dict.fromkeys(store.notes(point.scenario))
+    notes |= dict.fromkeys(_said_of(failures))
+    factors = tuple(points[0].factors)
+    file = plan.file
+    return StudyResults(
+        name=file.name,
+        question=file.question or (plan.bases[0].question if len(plan.bases) == 1 else ""),
+        factors=factors,
+        frame=_joined(kpis, "kpis", factors),
+        failures=_joined(failures, "failures", factors),
+        points=pd.DataFrame(rows),
+        shown=tuple(file.kpis),
+        crossings=tuple(crossing.model_dump() for crossing in file.crossings),
+        notes=tuple(notes),
+        played=store.played,
+        manifest=as_run(plan),
+    )
+
+
+def _said_of(failures: Sequence[pd.DataFrame]) -> list[str]:
+    """What failed and why, a sentence a reason; of many reasons the first few."""
+    if not failures:
+        return []
+    table = pd.concat(failures)
+    found = []
+    for reason, rows in table.groupby(["stage", "type", "message"], sort=False):
+        count = f"{len(rows)} replication{'s' if len(rows) > 1 else ''} failed"
+        where = f"first at {rows['scenario'].iloc[0]}"
+        found.append(f"{count}, {where} ({': '.join(map(str, reason))})")
+    more = len(found) - _MOST_REASONS
+    if more > 0:
+        found[_MOST_REASONS:] = [f"replications failed for {more} more reasons: see the failures"]
+    return found
+
+
+def _labelled(table: pa.Table, point: Point) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas().drop(columns=["scenario"], errors="ignore")
+    labels = {"point": point.number, "scenario": point.scenario.name} | point.factors
+    return pd.concat([pd.DataFrame(labels, index=frame.index), frame], axis=1)
+
+
+def _joined(frames: Sequence[pd.DataFrame], table: str, factors: Iterable[str]) -> pd.DataFrame:
+    if frames:
+        return pd.concat(frames, ignore_index=True)
+    own = storage.empty(table).drop(columns=["scenario"], errors="ignore")
+    return pd.DataFrame(columns=["point", "scenario", *factors, "replication", *own])

@@ -1,0 +1,239 @@
+"""The twin against queueing theory: desks with known answers, played and judged.
+
+Each case is a scenario like any other; nothing is told the answer. A figure passes where its
+interval over replications holds the known answer. Intervals are simultaneous over all figures
+(Bonferroni), and a fixed seed makes the outcome the same every time: a failure is a change of the
+twin, not luck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from twin.experiments.run import run
+from twin.measures import theory
+from twin.stats import intervals
+
+if TYPE_CHECKING:
+    from twin.scenario.model import Scenario
+
+# All intervals together hold their true values with this probability.
+LEVEL = 0.99
+
+
+@dataclass(frozen=True)
+class Case:
+    """A desk with known answers.
+
+    Attributes
+    ----------
+    name : str
+    source : str
+        Whose formula it is.
+    data : dict
+        The scenario.
+    answers : dict
+        Known values by (kpi, group).
+    """
+
+    name: str
+    source: str
+    data: dict[str, Any]
+    answers: dict[tuple[str, str], float]
+
+    def scenario(self, seed: int) -> Scenario:
+        """The scenario of the case, with a seed of its own: all cases must not share their luck."""
+        from twin.scenario.model import from_data
+
+        return from_data({**self.data, "seed": seed})
+
+
+def _exponential(mean: str) -> dict[str, str]:
+    return {"distribution": "exponential", "mean": mean}
+
+
+def _desk(name: str, heads: int, handle: Any, **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "agents": {"all": {"heads": heads, "handle_time": handle}},
+        # Once resolved for good: whoever came back would be a second arrival.
+        "customers": {"survey_rate": 0.0, "solved": {"agent": 1.0}, **more.pop("customers", {})},
+        **more,
+    }
+
+
+def cases() -> list[Case]:
+    """The cases, in the order in which they are shown."""
+    urgent, normal = theory.priority_sojourns([0.2, 0.6], 1)
+    share, abandoned, occupancy, wait = theory.erlang_a(14, 100 / 30, service=3, patience=5)
+    wait_share, wait_mean = ("agent_wait_share", ""), ("agent_wait_mean", "")
+    used, queue = ("occupancy", "all"), ("queue", "")
+    calls = {
+        "arrivals": {"rate": "100/30min"},
+        "horizon": "3d",
+        "warm_up": "2h",
+        "replications": 12,
+        "targets": {"first_response": {"normal": "20s"}},
+    }
+    talk = _exponential("3min")
+    triage = {
+        "role": "triage",
+        "backend": "profile",
+        "profile": {"categorize_latency": _exponential("10min")},
+    }
+    return [
+        Case(
+            "M/M/3",
+            "Erlang 1917",
+            _desk(
+                "M-M-3",
+                3,
+                _exponential("10min"),
+                arrivals={"rate": "0.2/min"},
+                horizon="40d",
+                warm_up="1d",
+                replications=20,
+            ),
+            {
+                wait_mean: 60 * theory.erlang_c_wait(3, 2, 10),
+                wait_share: theory.erlang_c(3, 2),
+                used: 2 / 3,
+                ("backlog", ""): 2 + 0.2 * theory.erlang_c_wait(3, 2, 10),
+            },
+        ),
+        Case(
+            "Erlang C: 14 agents, 10 erlang",
+            "Erlang 1917",
+            _desk("Erlang-C", 14, talk, **calls),
+            {
+                wait_share: theory.erlang_c(14, 10),
+                ("service_level", ""): theory.erlang_c_level(14, 10, 180, 20),
+                used: 10 / 14,
+            },
+        ),
+        Case(
+            "Erlang A: the same, customers give up",
+            "Palm 1957",
+            _desk("Erlang-A", 14, talk, customers={"patience": _exponential("5min")}, **calls),
+            {
+                wait_share: share,
+                ("abandonment_rate", ""): abandoned,
+                used: occupancy,
+                wait_mean: 60 * wait,
+            },
+        ),
+        Case(
+            "M/G/1, lognormal, cv 2, load 0.7",
+            "Pollaczek 1930, Khinchine 1932",
+            _desk(
+                "M-G-1",
+                1,
+                {"distribution": "lognormal", "mean": "1min", "cv": 2.0},
+                arrivals={"rate": "0.7/min"},
+                horizon="10d",
+                warm_up="12h",
+                replications=20,
+            ),
+            {queue: theory.pollaczek_khinchine(0.7, 2), used: 0.7},
+        ),
+        Case(
+            "priorities on M/M/1",
+            "Cobham 1954",
+            _desk(
+                "priorities",
+                1,
+                _exponential("1min"),
+                arrivals={"rate": "0.8/min"},
+                tickets={"priority_mix": {"urgent": 0.2, "normal": 0.6}},
+                horizon="10d",
+                warm_up="12h",
+                replications=20,
+            ),
+            {
+                ("resolution_mean", "urgent"): 60 * urgent,
+                ("resolution_mean", "normal"): 60 * normal,
+            },
+        ),
+        Case(
+            "tandem: one assistant call at a time, one agent",
+            "Burke 1956",
+            _desk(
+                "tandem",
+                1,
+                _exponential("8.571428571428571min"),
+                arrivals={"rate": "4/h"},
+                assistant=triage,
+                provider={"concurrency": 1, "plan": "unlimited", "timeout": "30d"},
+                horizon="200d",
+                warm_up="5d",
+                replications=20,
+            ),
+            {
+                ("backlog", ""): theory.mm1_number(4 / 6) + theory.mm1_number(4 / 7),
+                queue: theory.mm1_number(4 / 7) - 4 / 7,
+                used: 4 / 7,
+            },
+        ),
+    ]
+
+
+def validate(
+    workers: int = 1,
+    replications: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Play all cases and judge them.
+
+    Parameters
+    ----------
+    workers : int
+    replications : int, optional
+        Of each case, instead of its own.
+    progress : callable, optional
+        Called with the replications done and all of them.
+
+    Returns
+    -------
+    DataFrame
+        Columns case, source, kpi, group, unit, expected, simulated, low, high, precision (half
+        width over expected), ok.
+
+    Raises
+    ------
+    RuntimeError
+        If a replication fails.
+
+    Examples
+    --------
+    >>> import twin
+    >>> cases = twin.validate(replications=2)
+    >>> sorted(cases["case"].unique())[1]
+    'Erlang C: 14 agents, 10 erlang'
+    """
+    given = cases()
+    results = run(
+        [case.scenario(seed) for seed, case in enumerate(given, start=1)],
+        replications=replications,
+        workers=workers,
+        progress=progress,
+    )
+    if len(results.failures):
+        first = results.failures.iloc[0]
+        raise RuntimeError(f"{first['scenario']}: {first['type']}: {first['message']}")
+    count = sum(len(case.answers) for case in given)
+    table = intervals.summarize(results.kpis, 1 - (1 - LEVEL) / count)
+    found = {(row["scenario"], row["kpi"], row["group"]): row for row in table.to_dict("records")}
+    rows = []
+    for case in given:
+        for (kpi, group), expected in case.answers.items():
+            row = found[case.data["name"], kpi, group]
+            value, low, high = float(row["value"]), float(row["low"]), float(row["high"])
+            precision, ok = (high - low) / 2 / expected, low <= expected <= high
+            labels = (case.name, case.source, kpi, group, row["unit"])
+            rows.append((*labels, expected, value, low, high, precision, ok))
+    columns = ["case", "source", "kpi", "group", "unit", "expected", "simulated", "low", "high"]
+    return pd.DataFrame(rows, columns=[*columns, "precision", "ok"])

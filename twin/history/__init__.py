@@ -1,0 +1,1 @@
+"""From a desk's history to a scenario."""

@@ -1,0 +1,175 @@
+"""The page Queue: tickets by status with age, promise and priority; agents take and answer them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from twin.live.page.client import Client, DeskError, Ticket
+from twin.live.page.parts import ago, escaped, show_facts, span
+from twin.records.tables import (
+    CATEGORIZED,
+    ESCALATED,
+    IN_PROGRESS,
+    OPEN,
+    PENDING_REVIEW,
+    REOPENED,
+    STATUSES,
+    TRANSITIONS,
+)
+from twin.scenario.model import PRIORITIES
+
+# In the order in which agents look; those at the end want nothing from them.
+_ORDER = [
+    *(STATUSES[k] for k in (ESCALATED, PENDING_REVIEW, REOPENED, IN_PROGRESS, OPEN, CATEGORIZED)),
+]
+_ORDER += [name for name in STATUSES if name not in _ORDER]
+_OPEN = frozenset(_ORDER[:6])
+_COLOURS: dict[str, Any] = {"urgent": "red", "high": "orange", "normal": "blue", "low": "gray"}
+_SOON_S = 900.0
+_MOST = 25
+_MOST_CHARACTERS = 8_000
+
+
+def show() -> None:
+    """Draw the page."""
+    client = Client()
+    st.title("Queue")
+    # What was done just before the page was drawn anew.
+    said = st.session_state.pop("queue said", None)
+    if said is not None:
+        st.toast(escaped(said), icon=":material/check:")
+    try:
+        counts = client.counts()
+    except DeskError as error:
+        st.error(escaped(str(error)))
+        st.button("Try again")
+        return
+    busy = [name for name in _ORDER if counts.get(name)]
+    if not busy:
+        st.write("No ticket was filed yet.")
+        st.button("Refresh", icon=":material/refresh:")
+        return
+    # By hand, as Streamlit would keep the label in the address, whose number changes.
+    asked = st.query_params.get("status")
+    status = st.pills(
+        "Status", busy, default=asked if asked in busy else busy[0], required=True, key="status",
+        format_func=lambda name: f"{name} ({counts.get(name, 0)})",
+    ) or busy[0]  # fmt: skip
+    st.query_params["status"] = status
+    st.button("Refresh", icon=":material/refresh:")
+    _list(client, status, counts)
+
+
+def _list(client: Client, status: str, counts: dict[str, int]) -> None:
+    try:
+        tickets = client.tickets(status, _MOST)
+    except DeskError as error:
+        st.error(escaped(str(error)))
+        return
+    now = time.time()
+    if status in _OPEN:
+        tickets.sort(key=lambda t: (_due(t)[1] or float("inf"), _rank(t), t.number))
+    for place, ticket in enumerate(tickets):
+        _card(client, ticket, now, first=place == 0)
+    if counts.get(status, 0) > len(tickets):
+        st.caption(f"Shown are the newest {len(tickets)} of {counts[status]}.")
+
+
+def _rank(ticket: Ticket) -> int:
+    known = ticket.priority in PRIORITIES
+    return PRIORITIES.index(ticket.priority) if known else len(PRIORITIES)
+
+
+def _due(ticket: Ticket) -> tuple[str, float | None]:
+    """What is promised next, and until when."""
+    if ticket.status not in _OPEN:
+        return "", None
+    if ticket.responded is None and ticket.first_response_due is not None:
+        return "first response", ticket.first_response_due
+    return "resolution", ticket.resolution_due
+
+
+def clock(ticket: Ticket, now: float) -> tuple[str, str]:
+    """The promise in words, and the colour of how pressing it is; empty where nothing is promised.
+
+    Examples
+    --------
+    >>> late = Ticket(1, "", "", "", "Escalated", first_response_due=100.0)
+    >>> clock(late, 220.0)
+    ('first response overdue by 2 min', 'red')
+    """
+    what, due = _due(ticket)
+    if due is None:
+        return "", ""
+    if due < now:
+        return f"{what} overdue by {span(now - due)}", "red"
+    return f"{what} due in {span(due - now)}", "orange" if due - now < _SOON_S else "green"
+
+
+def _card(client: Client, ticket: Ticket, now: float, first: bool) -> None:
+    words, colour = clock(ticket, now)
+    late = ":red[overdue] " if colour == "red" else ""
+    label = f"{ticket.number}: {late}{escaped(ticket.description, 70)}"
+    with st.expander(label, expanded=first):
+        with st.container(horizontal=True):
+            st.badge(escaped(ticket.priority), color=_COLOURS.get(ticket.priority, "gray"))
+            if words:
+                shade: Any = colour
+                st.badge(words, color=shade, icon=":material/timer:")
+            show_facts(ticket)
+        st.text(ticket.description)
+        model = f", {ticket.model}" if ticket.model else ""
+        sure = "" if ticket.confidence is None else f", confidence {ticket.confidence:.2f}"
+        st.caption(escaped(f"received {ago(ticket.received, now)}{model}{sure}"))
+        if ticket.status not in _OPEN and ticket.response:
+            with st.chat_message("assistant"):
+                st.text(ticket.response)
+        _actions(client, ticket)
+
+
+def _actions(client: Client, ticket: Ticket) -> None:
+    status = ticket.status
+    may = {STATUSES[k] for k in TRANSITIONS[STATUSES.index(status)]}
+    at = f"{ticket.number} {status}"
+    text = ""
+    answers = "Resolved" in may or (status in _OPEN and "In Progress" in may)
+    if answers:
+        before = ticket.draft if status == "Pending Review" else ticket.response
+        text = st.text_area(
+            "Draft, to approve or to mend" if status == "Pending Review" else "Answer",
+            before or ticket.draft, height=150, max_chars=_MOST_CHARACTERS, key=f"text {at}",
+        )  # fmt: skip
+    with st.container(horizontal=True):
+        if answers:
+            name = "Approve and send" if status == "Pending Review" else "Send answer"
+            if st.button(name, key=f"send {at}", type="primary"):
+                if text.strip():
+                    _do(lambda: _answer(client, ticket, text), f"Ticket {ticket.number} answered")
+                else:
+                    st.error("Please write an answer first.")
+        for new, name in (("In Progress", "Take"), ("Escalated", "Hand on"),
+                          ("Reopened", "Reopen"), ("Closed", "Close")):  # fmt: skip
+            if new in may and st.button(name, key=f"{new} {at}"):
+                said = f"Ticket {ticket.number} is {new} now"
+                _do(lambda new=new: client.change(ticket.number, new), said)  # type: ignore[misc]
+
+
+def _answer(client: Client, ticket: Ticket, text: str) -> None:
+    if ticket.status not in ("In Progress", "Pending Review"):
+        # Whoever answers has picked it up first.
+        client.change(ticket.number, "In Progress")
+    client.change(ticket.number, "Resolved", text)
+
+
+def _do(action: Callable[[], object], said: str) -> None:
+    try:
+        action()
+    except DeskError as error:
+        st.error(escaped(str(error)))
+        return
+    st.session_state["queue said"] = said
+    st.rerun()

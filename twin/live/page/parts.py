@@ -1,0 +1,153 @@
+"""What the pages share: text that stays text, tables, figures, and folders."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from twin.common.html import html, table
+
+if TYPE_CHECKING:
+    from twin.live.page.client import Ticket
+    from twin.report.pictures import Picture
+
+_SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")
+# Where Markdown makes links of bare addresses, an invisible mark after these keeps it from that.
+_LINK = re.compile(r"[:@]|www(?=\.)", re.IGNORECASE)
+_COLOUR = re.compile(r"--(\w+): (#\w+)")
+_VARIABLE = re.compile(r"var\(--(\w+)\)")
+_STYLE = """<style>
+.wide { overflow-x: auto; }
+.wide table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+.wide caption { text-align: left; opacity: .75; padding: .2rem 0; font-size: .85rem; }
+.wide th, .wide td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0;
+  border-bottom: 1px solid rgba(128, 128, 128, .3); font-weight: 400; }
+.wide thead th { opacity: .75; }
+.wide th:last-child, .wide td:last-child { padding-right: 0; }
+.wide .numbers td, .wide .numbers thead th:not(:first-child) { text-align: right;
+  font-variant-numeric: tabular-nums; }
+@media (max-width: 40rem) {
+  .wide table { font-size: .78rem; line-height: 1.3; }
+  .wide th, .wide td { padding-right: .5rem; }
+  /* Four columns are too many for a telephone: the last one goes below the others. */
+  .wide .numbers tr:has(> :nth-child(4)) { display: grid; column-gap: .4rem; padding: .3rem 0;
+    grid-template-columns: repeat(3, minmax(0, 1fr));
+    border-bottom: 1px solid rgba(128, 128, 128, .3); }
+  .wide .numbers tr > :nth-child(4) { grid-column: 1 / -1; }
+  .wide .numbers tr:has(> :nth-child(4)) > * { border: none; padding: .1rem 0;
+    overflow-wrap: anywhere; }
+}
+</style>"""
+
+
+def escaped(text: str, most: int = 0) -> str:
+    r"""Text for labels, which Streamlit reads as Markdown: on one line, and shown as it is.
+
+    Parameters
+    ----------
+    text : str
+    most : int
+        Cut to this many characters; 0: not cut.
+
+    Examples
+    --------
+    >>> escaped("**free**  money", 20)
+    '\\*\\*free\\*\\* money'
+    """
+    return _SPECIAL.sub(r"\\\1", _LINK.sub("\\g<0>\u200b", line(text, most)))
+
+
+def line(text: str, most: int = 0) -> str:
+    """Text on one line, for where Streamlit shows text as it is, such as in select boxes."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if not most or len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def show_table(
+    head: Sequence[object], rows: Iterable[Sequence[object]], caption: str, numbers: bool = False
+) -> None:
+    """A table of plain text that scrolls by itself on a narrow screen."""
+    st.html(_STYLE + html(table(head, rows, caption, numbers=numbers)))
+
+
+def show_picture(picture: Picture) -> None:
+    """A figure in the colours of the page, with its words for those who do not see it."""
+    colours = _colours("dark" if st.context.theme.type == "dark" else "light")
+    svg = _VARIABLE.sub(lambda found: colours.get(found[1], colours["ink"]), picture.svg)
+    # It stands alone here, outside of the page's markup and its fonts.
+    svg = svg.replace("<svg ", '<svg font-family="DejaVu Sans, Verdana, sans-serif" ', 1)
+    st.markdown(f"**{escaped(picture.title)}**")
+    st.image(svg, width="stretch", alt=picture.alt)
+
+
+@cache
+def _colours(theme: str) -> dict[str, str]:
+    """The colours of the report's page, by name: those of figures are among them."""
+    css = (resources.files("twin.report") / "page.css").read_text(encoding="utf-8")
+    light, dark = css.split("@media (prefers-color-scheme: dark)", 1)
+    root = (light if theme == "light" else dark).split("}", 1)[0]
+    return dict(_COLOUR.findall(root))
+
+
+def show_facts(ticket: Ticket) -> None:
+    """A ticket's category and status."""
+    with st.container(horizontal=True):
+        if ticket.category:
+            st.badge(escaped(ticket.category, 60), icon=":material/label:")
+        colour: Any = "green" if ticket.status in ("Resolved", "Closed") else "orange"
+        st.badge(escaped(ticket.status), color=colour)
+
+
+def ago(moment: float, now: float | None = None) -> str:
+    """How long ago a moment (seconds since 1970) was.
+
+    Examples
+    --------
+    >>> ago(0.0, 30.0), ago(0.0, 7500.0)
+    ('just now', '2 h ago')
+    """
+    seconds = (time.time() if now is None else now) - moment
+    return "just now" if seconds < 60 else f"{span(seconds)} ago"
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest whole unit.
+
+    Examples
+    --------
+    >>> span(59.0), span(3599.0), span(90000.0)
+    ('59 s', '59 min', '25 h')
+    """
+    for size, name in ((172_800, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{math.floor(seconds / (86_400 if name == 'd' else size))} {name}"
+    return f"{max(0, math.floor(seconds))} s"
+
+
+def results_folder() -> Path:
+    """Where runs go: ``TWIN_RESULTS``, else ``results`` where the page was started."""
+    return Path(os.environ.get("TWIN_RESULTS") or "results")
+
+
+def scenarios_folder() -> Path:
+    """Where the own scenario files lie and new ones go: ``TWIN_SCENARIOS``, else ``scenarios``."""
+    return Path(os.environ.get("TWIN_SCENARIOS") or "scenarios")
+
+
+def scenario_files() -> list[Path]:
+    """Scenario files to choose from: the user's own, else those that came with the package."""
+    own = sorted(scenarios_folder().glob("*.toml"))
+    if own:
+        return own
+    package = Path(__file__).resolve().parents[2]
+    inside = package / "starter"
+    return sorted((inside if inside.is_dir() else package.parent / "scenarios").glob("*.toml"))

@@ -1,0 +1,247 @@
+"""The page What-if: turn the knobs of a scenario, play it beside a baseline, see what differs."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from twin.live.page import knobs as page_knobs
+from twin.live.page.parts import (
+    escaped,
+    line,
+    results_folder,
+    scenario_files,
+    show_picture,
+    show_table,
+)
+
+if TYPE_CHECKING:
+    from twin.experiments.comparison import Comparison
+    from twin.experiments.results import Results
+    from twin.report.pictures import Picture
+    from twin.scenario.model import Scenario
+
+_OTHER = "another file ..."
+_PICTURES = ("backlog", "response", "throughput", "ratings")
+_REPLICATIONS = 4
+# One study at a time: two would only slow each other down, and the desk's page with them.
+_PLAYING = threading.Lock()
+
+
+@dataclass
+class _Played:
+    """What was played, for as long as the page shows it."""
+
+    names: list[str]
+    results: Results
+    comparison: Comparison | None = None
+    pictures: dict[str, list[Picture]] = field(default_factory=dict)
+
+
+def show() -> None:
+    """Draw the page."""
+    st.title("What if?")
+    st.write("Change the desk, play it in the simulation, and see what would differ.")
+    files = scenario_files()
+    base = _pick(files)
+    if base is None:
+        return
+    changes = page_knobs.knobs(base)
+    against = _against(files, base, changes)
+    count = st.number_input(
+        "Replications", 2, 100, _REPLICATIONS,
+        help="How often each desk is played, each time with other luck. More take longer and make "
+        "narrower intervals.",
+    )  # fmt: skip
+    what_if = _varied(base, changes)
+    if what_if is None or against is None:
+        return
+    desks = [what_if] if what_if is base and against is base else [against, what_if]
+    if st.button("Run", type="primary", icon=":material/play_arrow:"):
+        _play(desks, int(count))
+    page_knobs.save(base, changes)
+    played = st.session_state.get("whatif")
+    if played is not None:
+        _show(played)
+
+
+def _pick(files: list[Path]) -> Scenario | None:
+    names = [path.stem for path in files]
+    start = names.index("baseline") if "baseline" in names else 0
+    name = st.selectbox("Scenario", [*names, _OTHER], index=start, format_func=line)
+    if name != _OTHER:
+        scenario = _load(files[names.index(name)])
+    else:
+        text = st.text_input("Scenario file", placeholder="scenarios/mine.toml")
+        scenario = _load(Path(text.strip())) if text.strip() else None
+    if scenario is not None and scenario.question:
+        st.caption(escaped(scenario.question))
+    return scenario
+
+
+def _load(path: Path) -> Scenario | None:
+    from twin.common.errors import Fault, ScenarioError
+    from twin.scenario.file import load
+
+    try:
+        if path.suffix != ".toml":
+            raise ScenarioError(str(path), [Fault("", "not a scenario file: those end in .toml")])
+        return load(path)
+    except ScenarioError as error:
+        _say(error)
+        return None
+
+
+def _say(error: Exception) -> None:
+    st.error("This scenario cannot be played:")
+    st.text(str(error))
+
+
+def _against(files: list[Path], base: Scenario, changes: dict[str, Any]) -> Scenario | None:
+    """The scenario to compare with: by default the one that was picked, as it is in its file."""
+    names = [path.stem for path in files if path != base._path]
+    itself = f"{base.name}, as it is in its file"
+    name = st.selectbox("Compare with", [itself, *names], format_func=line)
+    if name == itself:
+        return base
+    return _load(next(path for path in files if path.stem == name))
+
+
+def _varied(base: Scenario, changes: dict[str, Any]) -> Scenario | None:
+    from twin.common.errors import ScenarioError
+
+    if not changes:
+        return base
+    try:
+        return base.vary(changes, name=f"{base.name} what-if"[:120])
+    except ScenarioError as error:
+        _say(error)
+        return None
+
+
+def _play(desks: list[Scenario], replications: int) -> None:
+    from twin.common.errors import ScenarioError
+    from twin.experiments.comparison import compare
+    from twin.experiments.run import Interrupted, run
+
+    left: list[BaseException] = []
+    bar = st.progress(0.0, "Getting ready: the assistant reads all tickets ...")
+
+    def progress(done: int, of: int) -> None:
+        try:
+            bar.progress(done / of, f"{done} of {of} replications played")
+        except BaseException as stop:
+            # Streamlit's way to say that nobody waits for it any more: end as Ctrl-C would.
+            left.append(stop)
+            raise KeyboardInterrupt from None
+
+    if _PLAYING.locked():
+        bar.progress(0.0, "Somebody else's desk is being played; yours is next ...")
+    try:
+        with _PLAYING:
+            # In this process: workers would start from the page's own script.
+            results = run(desks, replications, out=results_folder(), progress=progress)
+        names = [desk.name for desk in desks]
+        played = _Played(names, results)
+        if len(desks) > 1 and set(names) <= set(results.kpis["scenario"]):
+            played.comparison = compare(results, baseline=names[0], kpis=_judged())
+        st.session_state["whatif"] = played
+    except Interrupted:
+        raise left[0] from None
+    except (ScenarioError, ValueError) as error:
+        _say(error)
+    except OSError as error:
+        st.error(f"The results could not be saved: {escaped(error.strerror or 'no reason given')}.")
+    finally:
+        bar.empty()
+
+
+def _judged() -> list[str]:
+    """The main figures of which more is better, or worse: fewer rows, narrower intervals."""
+    from twin.common.text import MAIN_FIGURES
+    from twin.measures.figures import kpi_table
+
+    better = kpi_table().set_index("kpi")["better"].to_dict()
+    return [kpi for group in MAIN_FIGURES.values() for kpi in group if better[kpi]]
+
+
+def _show(played: _Played) -> None:
+    st.subheader(" against ".join(escaped(name) for name in reversed(played.names)))
+    results = played.results
+    for run in results.runs:
+        if run.failed:
+            st.warning(f"{run.failed} of {run.asked} replications of {escaped(run.scenario)} "
+                       "failed; the others are shown.")  # fmt: skip
+    for note in results.notes:
+        st.caption(f"Note: {escaped(note)}")
+    if not len(results.kpis):
+        st.error("No replication ended well, so there is nothing to show.")
+        return
+    _figures(played)
+    joint = "; intervals of differences hold together with 95 %" if played.comparison else ""
+    st.caption(f"± is the 95 % interval over replications{joint}.")
+    if results.paths:
+        st.caption(f"Saved in {escaped(str(results_folder()))}; the page Results has the reports.")
+    _pictures(played)
+
+
+def _figures(played: _Played) -> None:
+    from twin.common.text import EQUAL, MAIN_FIGURES, OPEN, UNKNOWN, interval, label
+    from twin.experiments.display import figure_rows
+
+    kpis = [kpi for group in MAIN_FIGURES.values() for kpi in group]
+    rows = figure_rows(played.results.summary(), kpis, played.names)
+    head = ["figure", *played.names]
+    if played.comparison is not None:
+        head.append("difference")
+        compared: list[dict[str, Any]] = played.comparison.table.to_dict("records")  # type: ignore[assignment]
+        of = {label(row["kpi"]): row for row in compared if not row["group"]}
+        for row in rows:
+            found = of.get(row[0])
+            verdict = UNKNOWN if found is None else found["verdict"]
+            if found is None or verdict == UNKNOWN:
+                row.append("")
+            elif verdict in (EQUAL, OPEN):
+                row.append(verdict)
+            else:
+                row.append(f"{verdict}: {interval(found)}")
+    show_table(head, rows, "Key figures", numbers=True)
+
+
+def _pictures(played: _Played) -> None:
+    from twin.report.pictures import of_comparison
+
+    if played.comparison is not None:
+        if "forest" not in played.pictures:
+            summary = played.results.summary()
+            played.pictures["forest"] = list(of_comparison(played.comparison, summary))
+        for picture in played.pictures["forest"]:
+            show_picture(picture)
+    shown = list(reversed(played.names))
+    for name, tab in zip(shown, st.tabs([escaped(name) for name in shown]), strict=True):
+        with tab:
+            if name not in played.pictures:
+                with st.spinner("Drawing ..."):
+                    played.pictures[name] = _draw(played.results, name)
+            for picture in played.pictures[name]:
+                show_picture(picture)
+
+
+def _draw(results: Results, name: str) -> list[Picture]:
+    from twin.report.pictures import of_run
+    from twin.report.source import Source
+
+    run = next(run for run in results.runs if run.scenario == name)
+    summary = results.summary()
+    source = Source(results, run, summary[summary["scenario"] == name])
+    found = {}
+    # They are drawn one by one: no more than what is shown here.
+    for picture in of_run(source, "run"):
+        found[picture.name.removeprefix("run-")] = picture
+        if picture.name.endswith("-ratings"):
+            break
+    return [found[wanted] for wanted in _PICTURES if wanted in found]

@@ -1,0 +1,279 @@
+"""Everything weighted by time: backlog, queue, busy and staffed agents as exact step functions.
+
+Levels are derived afterwards from the moments in the tables; the desk keeps no counters. Averages
+are areas under the steps, never samples.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from twin.records import tables as records
+from twin.scenario.calendars import Staircase, staffing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twin.records.tables import RunLog
+    from twin.scenario.model import Scenario
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+LEVELS = ("backlog", "queue", "busy", "staffed")
+
+# What a new status does to the number of open tickets; Closed follows Resolved, so it changes none.
+_CHANGES = {"Open": 1, "Resolved": -1, "Reopened": 1, "Abandoned": -1}
+
+
+def steps(moments: Floats, changes: Ints) -> Staircase:
+    """A level that starts at 0 and changes at moments, in any order.
+
+    Parameters
+    ----------
+    moments : array of float, shape (n,)
+        Seconds, none before 0.
+    changes : array of int, shape (n,)
+    """
+    order = np.argsort(moments, kind="stable")
+    return Staircase(
+        np.concatenate([[0.0], moments[order]]), np.concatenate([[0], np.cumsum(changes[order])])
+    )
+
+
+def count_between(start_s: Floats, end_s: Floats) -> Staircase:
+    """How many spans are under way at each moment.
+
+    Parameters
+    ----------
+    start_s, end_s : array of float, shape (n,)
+        Seconds. A missing start is a span that never was; a missing end one that goes on.
+    """
+    there = ~np.isnan(start_s)
+    start_s, end_s = start_s[there], end_s[there]
+    end_s = end_s[~np.isnan(end_s)]
+    changes = np.ones(len(start_s) + len(end_s), dtype=np.int64)
+    changes[len(start_s) :] = -1
+    return steps(np.concatenate([start_s, end_s]), changes)
+
+
+def combine(
+    first: Staircase, second: Staircase, how: Callable[[Ints, Ints], npt.NDArray[np.int64]]
+) -> Staircase:
+    """Two levels as one, exactly: the change points of both, such as with ``np.minimum``."""
+    times = np.concatenate([first.times, second.times])
+    times.sort(kind="stable")
+    return Staircase(times, how(_at(first, times), _at(second, times)))
+
+
+def _at(level: Staircase, times: Floats) -> Ints:
+    return level.values[np.searchsorted(level.times, times, side="right") - 1]
+
+
+def area(level: Staircase, start_s: float, end_s: float) -> float:
+    """Area under a level between two moments (its unit times seconds)."""
+    low, high = level.integral(np.array([start_s, end_s]))
+    return float(high - low)
+
+
+def backlog(log: RunLog) -> Staircase:
+    """Open work: tickets that are neither Resolved, Closed nor Abandoned; Reopened ones again."""
+    status = pd.Categorical(log.timeline["status"])
+    change = np.array([_CHANGES.get(str(name), 0) for name in status.categories], dtype=np.int64)
+    by_row = change[status.codes] if len(change) else np.zeros(0, dtype=np.int64)
+    counts = by_row != 0
+    return steps(log.timeline["time_s"].to_numpy()[counts], by_row[counts])
+
+
+def queue(log: RunLog) -> Staircase:
+    """Visits that wait for an agent."""
+    return count_between(log.visits["queued_s"].to_numpy(), wait_ends(log.visits))
+
+
+def wait_ends(visits: pd.DataFrame) -> Floats:
+    """Moment each visit left the queue: it was taken, or the customer left; missing: neither."""
+    return visits["started_s"].fillna(visits["ended_s"]).to_numpy(dtype=np.float64)
+
+
+def busy(log: RunLog, pool: str) -> Staircase:
+    """Agents of a pool who are in a visit, those who work past the end of their shift included."""
+    visits = log.visits
+    here = (visits["pool"] == pool).to_numpy()
+    return count_between(visits["started_s"].to_numpy()[here], visits["ended_s"].to_numpy()[here])
+
+
+def desk_hours(scenario: Scenario) -> Staircase:
+    """1 while at least one agent is on shift, else 0; a desk without agents is always open."""
+    total: Staircase | None = None
+    for pool in scenario.agents.values():
+        heads = staffing(pool, scenario)
+        total = heads if total is None else combine(total, heads, np.add)
+    if total is None:
+        return Staircase(np.zeros(1), np.ones(1, dtype=np.int64))
+    return Staircase(total.times, (total.values > 0).astype(np.int64))
+
+
+def edges(horizon_s: float, every_s: float) -> Floats:
+    """Edges of intervals of a length that cover the run; the last may be shorter.
+
+    Raises
+    ------
+    ValueError
+        If the length is not above 0.
+    """
+    if not every_s > 0:
+        raise ValueError("intervals must be longer than 0 s")
+    starts = np.arange(int(np.ceil(horizon_s / every_s)), dtype=np.float64) * every_s
+    return np.append(starts[starts < horizon_s], horizon_s)
+
+
+def levels(log: RunLog, scenario: Scenario, every_s: float = 900.0) -> pd.DataFrame:
+    """Time averages of backlog, queue, busy and staffed agents, interval by interval.
+
+    The average over an interval is the area under the steps over its length: exact, whatever the
+    length of the interval.
+
+    Parameters
+    ----------
+    log : RunLog
+    scenario : Scenario
+        As run; it says which pools there are and when they are staffed.
+    every_s : float
+        Length of an interval in seconds.
+
+    Returns
+    -------
+    DataFrame
+        Columns of the table levels, see `twin.records.tables`; the whole run, warm-up included.
+
+    Raises
+    ------
+    ValueError
+        If `every_s` is not above 0.
+    """
+    at = edges(log.horizon_s, every_s)
+    pools = list(scenario.agents)
+    rows: list[tuple[str, int, Staircase]] = [
+        ("backlog", -1, backlog(log)),
+        ("queue", -1, queue(log)),
+    ]
+    rows += [("busy", k, busy(log, name)) for k, name in enumerate(pools)]
+    rows += [("staffed", k, staffing(scenario.agents[p], scenario)) for k, p in enumerate(pools)]
+    count = len(at) - 1
+    return records.frame(
+        "levels",
+        {
+            "start_s": np.tile(at[:-1], len(rows)),
+            "end_s": np.tile(at[1:], len(rows)),
+            "level": records.codes(np.repeat([LEVELS.index(r[0]) for r in rows], count), LEVELS),
+            "pool": records.codes(np.repeat([r[1] for r in rows], count), pools),
+            "mean": np.concatenate([np.diff(r[2].integral(at)) / np.diff(at) for r in rows]),
+        },
+    )
+
+
+def is_resolved(tickets: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which tickets are Resolved or Closed at the horizon."""
+    return tickets["status"].isin(["Resolved", "Closed"]).to_numpy()
+
+
+def throughput(log: RunLog, every_s: float = 3600.0) -> pd.DataFrame:
+    """Tickets that arrived and that were resolved, interval by interval; warm-up included.
+
+    Parameters
+    ----------
+    log : RunLog
+    every_s : float
+        Length of an interval in seconds; the last one may be shorter.
+
+    Returns
+    -------
+    DataFrame
+        Columns start_s, arrivals, resolved (resolved tickets, by their last resolution).
+
+    Raises
+    ------
+    ValueError
+        If `every_s` is not above 0.
+    """
+    at = edges(log.horizon_s, every_s)
+    done = log.tickets["resolved_s"].to_numpy()[is_resolved(log.tickets)]
+    return pd.DataFrame(
+        {
+            "start_s": at[:-1],
+            "arrivals": np.histogram(log.tickets["arrived_s"].to_numpy(), at)[0],
+            "resolved": np.histogram(done, at)[0],
+        }
+    )
+
+
+def conservation(log: RunLog) -> dict[str, int]:
+    """Where the tickets went: arrivals are the sum of resolved, abandoned and open.
+
+    Arrivals and outcomes are counted in the table tickets, open ones in the timeline: a ticket
+    lost or counted twice between the two shows.
+    """
+    return {
+        "arrivals": len(log.tickets),
+        "resolved": int(is_resolved(log.tickets).sum()),
+        "abandoned": int((log.tickets["status"] == "Abandoned").sum()),
+        "open": int(backlog(log).values[-1]),
+    }
+
+
+def little(log: RunLog, scenario: Scenario) -> pd.DataFrame:
+    """Little's law L = lambda W over the whole run, both sides found independently.
+
+    Stays are cut at the horizon, so the law holds exactly, in a run of any length (Little 1961;
+    Stidham 1974): a difference beyond rounding is a fault in the tables.
+
+    Parameters
+    ----------
+    log : RunLog
+    scenario : Scenario
+        As run; its pools are checked one by one.
+
+    Returns
+    -------
+    DataFrame
+        Rows "open tickets", "queue" and each pool's busy agents; columns of, level (L: average over
+        time of the step function), per_s (lambda: how many came, a second), stay_s (W: mean stay,
+        added up ticket by ticket or visit by visit; missing where nobody came), product (lambda W).
+    """
+    visits = log.visits
+    start_s, end_s = visits["started_s"].to_numpy(), visits["ended_s"].to_numpy()
+    rows = [
+        ("open tickets", backlog(log), len(log.tickets), _open_s(log)),
+        ("queue", queue(log), len(visits), _span_s(visits["queued_s"], wait_ends(visits), log)),
+    ]
+    for name in scenario.agents:
+        taken = (visits["pool"] == name).to_numpy() & ~np.isnan(start_s)
+        total_s = _span_s(start_s[taken], end_s[taken], log)
+        rows.append((f"busy {name}", busy(log, name), int(taken.sum()), total_s))
+    horizon_s = log.horizon_s
+    table = [
+        (of, area(level, 0.0, horizon_s) / horizon_s, n / horizon_s, total_s / n if n else np.nan)
+        for of, level, n, total_s in rows
+    ]
+    frame = pd.DataFrame(table, columns=["of", "level", "per_s", "stay_s"])
+    return frame.assign(product=[total_s / horizon_s for *_, total_s in rows])
+
+
+def _span_s(start_s: Floats | pd.Series[float], end_s: Floats, log: RunLog) -> float:
+    return float((np.where(np.isnan(end_s), log.horizon_s, end_s) - start_s).sum())
+
+
+def _open_s(log: RunLog) -> float:
+    """Time tickets were open, added up status by status within each ticket."""
+    times = log.timeline["time_s"].to_numpy()
+    tickets = log.timeline["ticket_id"].to_numpy()
+    order = np.lexsort((times, tickets))
+    times, tickets = times[order], tickets[order]
+    until = np.append(times[1:], log.horizon_s)
+    until[np.append(tickets[1:] != tickets[:-1], True)] = log.horizon_s
+    closed = log.timeline["status"].isin(["Resolved", "Closed", "Abandoned"]).to_numpy()[order]
+    return float((until - times)[~closed].sum())

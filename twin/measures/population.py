@@ -1,0 +1,206 @@
+"""What the key figures of a run count: the tickets after warm-up, and all that belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from twin.measures import levels
+from twin.scenario.calendars import Staircase, staffing
+from twin.scenario.model import PRIORITIES
+
+if TYPE_CHECKING:
+    from twin.records.tables import RunLog
+    from twin.scenario.model import Scenario
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+# Group ("" is all), numerator, denominator.
+Rows = list[tuple[str, float, float]]
+
+# Moments are sums of floats: what is late by less than this is rounding, not lateness.
+ROUNDING_S = 1e-6
+
+
+@dataclass(frozen=True)
+class PoolTime:
+    """Agent-seconds of a pool between warm-up and horizon.
+
+    Attributes
+    ----------
+    staffed, used, paid : float
+        On shift; busy while on shift; on shift or still busy after its end.
+    """
+
+    pool: str
+    staffed: float
+    used: float
+    paid: float
+
+
+@dataclass(frozen=True)
+class Population:
+    """A run as the key figures see it.
+
+    Tickets that arrived at or after warm-up, with all their visits, calls and ratings; levels from
+    the end of warm-up to the horizon. The table tickets must be in the order of ``ticket_id``.
+    """
+
+    log: RunLog
+    scenario: Scenario
+
+    @property
+    def start_s(self) -> float:
+        """End of warm-up."""
+        return self.scenario.warm_up
+
+    @property
+    def length_s(self) -> float:
+        """Time from the end of warm-up to the horizon."""
+        return self.log.horizon_s - self.start_s
+
+    @cached_property
+    def _counted(self) -> Mask:
+        return self.log.tickets["arrived_s"].to_numpy() >= self.start_s
+
+    def _rows_of(self, table: pd.DataFrame) -> npt.NDArray[np.intp]:
+        ids = self.log.tickets["ticket_id"].to_numpy()
+        return np.searchsorted(ids, table["ticket_id"].to_numpy())
+
+    def _theirs(self, table: pd.DataFrame) -> pd.DataFrame:
+        return table if self._counted.all() else table[self._counted[self._rows_of(table)]]
+
+    def ever(self, table: pd.DataFrame) -> Mask:
+        """Which of the tickets occur in a table at all."""
+        found = np.zeros(len(self.log.tickets), dtype=np.bool_)
+        found[self._rows_of(table)] = True
+        return found[self._counted]
+
+    @cached_property
+    def tickets(self) -> pd.DataFrame:
+        """Tickets that arrived at or after warm-up."""
+        return self.log.tickets if self._counted.all() else self.log.tickets[self._counted]
+
+    @cached_property
+    def visits(self) -> pd.DataFrame:
+        """Their visits to the agents."""
+        return self._theirs(self.log.visits)
+
+    @cached_property
+    def calls(self) -> pd.DataFrame:
+        """Their model calls."""
+        return self._theirs(self.log.calls)
+
+    @cached_property
+    def ended_calls(self) -> pd.DataFrame:
+        """Their model calls that were not still under way at the horizon."""
+        return self.calls[self.calls["outcome"].notna()]
+
+    @cached_property
+    def ratings(self) -> pd.DataFrame:
+        """Their ratings."""
+        return self._theirs(self.log.ratings)
+
+    @cached_property
+    def arrived_s(self) -> Floats:
+        """Moments of arrival."""
+        return self.tickets["arrived_s"].to_numpy()
+
+    @cached_property
+    def resolved(self) -> Mask:
+        """Which tickets are Resolved or Closed at the horizon."""
+        return levels.is_resolved(self.tickets)
+
+    @cached_property
+    def abandoned(self) -> Mask:
+        """Which tickets are Abandoned."""
+        return (self.tickets["status"] == "Abandoned").to_numpy()
+
+    @cached_property
+    def resolved_s(self) -> Floats:
+        """Last resolution of resolved tickets; missing for all others."""
+        return np.where(self.resolved, self.tickets["resolved_s"].to_numpy(), np.nan)
+
+    @cached_property
+    def ever_resolved(self) -> Mask:
+        """Which tickets were resolved at least once, whatever became of them."""
+        return self.tickets["resolved_s"].notna().to_numpy()
+
+    @cached_property
+    def resolved_in_window(self) -> float:
+        """Number of tickets with their last resolution after warm-up, whenever they came."""
+        done = self.log.tickets["resolved_s"].to_numpy()[levels.is_resolved(self.log.tickets)]
+        return float(np.count_nonzero(done >= self.start_s))
+
+    @cached_property
+    def by_priority(self) -> dict[str, Mask]:
+        """The priorities that occur, each with its tickets."""
+        masks = {name: (self.tickets["priority"] == name).to_numpy() for name in PRIORITIES}
+        return {name: mask for name, mask in masks.items() if mask.any()}
+
+    def split(self, values: Floats, how: Callable[[Floats], tuple[float, float]]) -> Rows:
+        """A figure over the values that are not missing, of all tickets and by priority."""
+        there = ~np.isnan(values)
+        rows = [("", *how(values[there]))]
+        return rows + [(name, *how(values[there & of])) for name, of in self.by_priority.items()]
+
+    def within(self, done_s: Floats, targets: Mapping[Any, float]) -> Rows:
+        """Share of tickets that reached a moment within the target of their priority, by priority.
+
+        Parameters
+        ----------
+        done_s : array of float, shape (tickets,)
+            Missing where it was not reached: missed if abandoned or past the target, else left out.
+        targets : mapping of priority to seconds
+            Priorities without one are left out.
+        """
+        limit_s = np.full(len(self.tickets), np.nan)
+        for name, seconds in targets.items():
+            limit_s[self.by_priority.get(name, slice(0))] = seconds
+        done = ~np.isnan(done_s)
+        late = self._spent(np.where(done, done_s, self.log.horizon_s)) > limit_s + ROUNDING_S
+        judged = ~np.isnan(limit_s) & (done | self.abandoned | late)
+        rows = self.split(np.where(judged, done & ~late, np.nan), mean)
+        return [row for row in rows if row[0] in ("", *targets)]
+
+    def _spent(self, until_s: Floats) -> Floats:
+        """Time since arrival by the clock of the targets."""
+        if self.scenario.targets.clock == "desk hours":
+            hours = levels.desk_hours(self.scenario)
+            return hours.integral(until_s) - hours.integral(self.arrived_s)
+        return until_s - self.arrived_s
+
+    def area(self, level: Staircase) -> float:
+        """Area under a level between warm-up and horizon."""
+        return levels.area(level, self.start_s, self.log.horizon_s)
+
+    @cached_property
+    def pools(self) -> list[PoolTime]:
+        """Agent-seconds by pool."""
+        found = []
+        for name, pool in self.scenario.agents.items():
+            staffed, busy = staffing(pool, self.scenario), levels.busy(self.log, name)
+            used = levels.combine(busy, staffed, np.minimum)
+            paid = levels.combine(busy, staffed, np.maximum)
+            found.append(PoolTime(name, *(self.area(level) for level in (staffed, used, paid))))
+        return found
+
+
+def mean(values: Floats) -> tuple[float, float]:
+    """Numerator and denominator of a mean."""
+    return float(values.sum()), float(len(values))
+
+
+def quantile(q: float) -> Callable[[Floats], tuple[float, float]]:
+    """Numerator and denominator of the quantile at `q` as a function of values."""
+
+    def of(values: Floats) -> tuple[float, float]:
+        return (float(np.quantile(values, q)), 1.0) if len(values) else (0.0, 0.0)
+
+    return of

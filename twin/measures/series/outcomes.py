@@ -1,0 +1,325 @@
+"""Frames of speed, quality and cost; warm-up is left out, by the rules of `measures.figures`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from twin.measures.levels import desk_hours, is_resolved
+from twin.measures.population import ROUNDING_S
+from twin.measures.series.grid import Floats, intervals, replications_of
+from twin.scenario.model import PRIORITIES
+
+if TYPE_CHECKING:
+    from twin.scenario.model import Scenario
+
+Promise = Literal["first response", "resolution"]
+
+
+def measured(table: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
+    """The rows of the table tickets that key figures count: arrived at or after the warm-up.
+
+    Examples
+    --------
+    >>> len(series.measured(log.tickets, desk)) < len(log.tickets)  # the first hours are warm-up
+    True
+    """
+    counted = table["arrived_s"].to_numpy() >= scenario.warm_up
+    return table if counted.all() else table[counted]
+
+
+def _moments(tickets: pd.DataFrame, of: Promise) -> Floats:
+    """When it was answered or resolved; missing where it was not."""
+    if of == "first response":
+        moments: Floats = tickets["responded_s"].to_numpy()
+        return moments
+    return np.where(is_resolved(tickets), tickets["resolved_s"].to_numpy(), np.nan)
+
+
+def _spent(tickets: pd.DataFrame, until_s: Floats, scenario: Scenario) -> Floats:
+    """Time since arrival by the clock of the targets."""
+    arrived_s = tickets["arrived_s"].to_numpy()
+    if scenario.targets.clock == "desk hours":
+        hours = desk_hours(scenario)
+        return hours.integral(until_s) - hours.integral(arrived_s)
+    spent: Floats = until_s - arrived_s
+    return spent
+
+
+def response_times(
+    tickets: pd.DataFrame, scenario: Scenario, of: Promise = "first response", points: int = 200
+) -> pd.DataFrame:
+    """Share of tickets answered (or resolved) within a time, by priority.
+
+    Parameters
+    ----------
+    tickets : DataFrame
+        The table tickets, of one or many replications.
+    scenario : Scenario
+        As run: warm-up, targets and their clock.
+    of : {"first response", "resolution"}
+        Which of the two times; resolution is the last one.
+    points : int
+        Steps of the curve of a priority at most.
+
+    Returns
+    -------
+    DataFrame
+        Columns priority, seconds, share (of tickets with that time, or abandoned without: a curve
+        ends below 1 where customers left; open ones are left out), target_s (missing without one).
+
+    Examples
+    --------
+    >>> frame = series.response_times(log.tickets, desk)
+    >>> frame.groupby("priority")["share"].is_monotonic_increasing.all().item()
+    True
+    """
+    tickets = measured(tickets, scenario)
+    moments_s = _moments(tickets, of)
+    spent = _spent(tickets, np.where(np.isnan(moments_s), 0.0, moments_s), scenario)
+    spent = np.where(np.isnan(moments_s), np.nan, spent)
+    counted = ~np.isnan(spent) | (tickets["status"] == "Abandoned").to_numpy()
+    promises: dict[str, float] = {**_promised(scenario, of)}
+    parts = []
+    for name in PRIORITIES:
+        mine = spent[counted & (tickets["priority"] == name).to_numpy()]
+        done = np.sort(mine[~np.isnan(mine)])
+        if not len(done):
+            continue
+        # Of many tickets the curve keeps `points` steps, each still exact.
+        k = np.unique(np.linspace(0, len(done) - 1, min(points, len(done))).astype(np.intp))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "priority": name,
+                    "seconds": done[k],
+                    "share": (k + 1) / len(mine),
+                    "target_s": promises.get(name, np.nan),
+                }
+            )
+        )
+    empty = pd.DataFrame({"priority": [], "seconds": [], "share": [], "target_s": []})
+    return pd.concat(parts, ignore_index=True) if parts else empty
+
+
+def _promised(scenario: Scenario, of: Promise) -> dict[str, float]:
+    targets = scenario.targets
+    promised = targets.first_response if of == "first response" else targets.resolution
+    return {str(name): seconds for name, seconds in promised.items()}
+
+
+def service_by_hour(
+    tickets: pd.DataFrame, scenario: Scenario, of: Promise = "first response"
+) -> pd.DataFrame:
+    """Share answered within the target of the priority, by local hour of the week of arrival.
+
+    What counts is as in the key figure service_level (or resolution_within_target): abandoned
+    without, or open and past the target: missed; open and not yet past it: left out.
+
+    Parameters
+    ----------
+    tickets : DataFrame
+        The table tickets, of one or many replications.
+    scenario : Scenario
+        As run: warm-up, targets and their clock, start and time zone.
+    of : {"first response", "resolution"}
+
+    Returns
+    -------
+    DataFrame
+        168 rows: day (0 is Monday), hour, tickets (how many were judged, in all replications),
+        share (missing without any).
+
+    Examples
+    --------
+    >>> frame = series.service_by_hour(log.tickets, desk)
+    >>> len(frame), bool(frame["share"].dropna().between(0, 1).all())
+    (168, True)
+    """
+    tickets = measured(tickets, scenario)
+    limit_s = tickets["priority"].astype(object).map(_promised(scenario, of)).to_numpy(float)
+    moments_s = _moments(tickets, of)
+    done = ~np.isnan(moments_s)
+    late = _spent(tickets, np.where(done, moments_s, scenario.horizon), scenario) > (
+        limit_s + ROUNDING_S
+    )
+    abandoned = (tickets["status"] == "Abandoned").to_numpy()
+    judged = ~np.isnan(limit_s) & (done | abandoned | late)
+    hour = hour_of_week(tickets["arrived_s"].to_numpy()[judged], scenario)
+    count = np.bincount(hour, minlength=168)
+    kept = np.bincount(hour, weights=(done & ~late)[judged], minlength=168)
+    share = np.divide(kept, count, out=np.full(168, np.nan), where=count > 0)
+    week = np.arange(168)
+    return pd.DataFrame({"day": week // 24, "hour": week % 24, "tickets": count, "share": share})
+
+
+def hour_of_week(moments_s: Floats, scenario: Scenario) -> npt.NDArray[np.intp]:
+    """Local hour of the week of moments, 0 is Monday midnight; shape as given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> series.hour_of_week(np.array([0.0, 5400.0, 86400.0]), desk).tolist()  # starts on a Monday
+    [0, 1, 24]
+    """
+    day = scenario.start
+    origin = datetime(day.year, day.month, day.day, tzinfo=scenario.zone).astimezone(UTC)
+    # By the hour, so that a clock is read once an hour and not once a ticket.
+    hour, place = np.unique(np.floor(moments_s / 3600), return_inverse=True)
+    stamps = pd.to_datetime(origin) + pd.to_timedelta(hour, unit="h")
+    local = pd.DatetimeIndex(stamps).tz_convert(scenario.zone)
+    of_week = np.asarray(local.day_of_week) * 24 + np.asarray(local.hour)
+    found: npt.NDArray[np.intp] = of_week[place].astype(np.intp)
+    return found
+
+
+def rating_shares(summary: pd.DataFrame) -> pd.DataFrame:
+    """Share of ratings with each number of stars, with its interval.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        `Results.summary` of one scenario.
+
+    Returns
+    -------
+    DataFrame
+        Columns rating (1 to 5), share, low, high.
+
+    Examples
+    --------
+    >>> frame = series.rating_shares(results.summary().query("scenario == 'small'"))
+    >>> frame["rating"].tolist(), round(frame["share"].sum(), 6).item()
+    ([1, 2, 3, 4, 5], 1.0)
+    """
+    rows = summary[summary["kpi"] == "rating_share"]
+    frame = rows[["group", "value", "low", "high"]].rename(columns={"value": "share"})
+    frame.insert(0, "rating", rows["group"].astype(int))
+    return frame.drop(columns="group").sort_values("rating", ignore_index=True)
+
+
+def ratings_by_category(ratings: pd.DataFrame, tickets: pd.DataFrame) -> pd.DataFrame:
+    """Mean rating by true category, best first.
+
+    Parameters
+    ----------
+    ratings, tickets : DataFrame
+        Tables, of the same replications; ratings of other tickets are left out.
+
+    Returns
+    -------
+    DataFrame
+        Columns category, ratings (how many), mean, low, high (interval over replications; with one
+        replication of the ratings as independent).
+
+    Examples
+    --------
+    >>> frame = series.ratings_by_category(log.ratings, log.tickets)
+    >>> int(frame["ratings"].sum()) == len(log.ratings)
+    True
+    """
+    keys = [key for key in ("replication", "ticket_id") if key in ratings and key in tickets]
+    about = tickets[[*keys, "category_true"]]
+    joined = ratings[[*keys, "rating"]].merge(about, on=keys)
+    which, replications = replications_of(joined)
+    stars = joined["rating"].to_numpy(dtype=np.float64)
+    category, names = pd.factorize(joined["category_true"].astype(str), sort=True)
+    cell = category * replications + which
+    shape = (len(names), replications)
+    count = np.bincount(cell, minlength=len(names) * replications).astype(float).reshape(shape)
+    total = np.bincount(cell, stars, minlength=len(names) * replications).reshape(shape)
+    found = intervals(total, count)
+    n = count.sum(axis=1)
+    if replications == 1:
+        squares = np.bincount(category, stars**2, minlength=len(names))
+        variance = np.maximum(squares / n - found["mean"] ** 2, 0) * n / np.maximum(n - 1, 1)
+        half = np.where(n > 1, 1.96 * np.sqrt(variance / n), np.nan)
+        found |= {"low": found["mean"] - half, "high": found["mean"] + half}
+    frame = pd.DataFrame({"category": names, "ratings": n.astype(int), **found})
+    return frame.sort_values("mean", ascending=False, kind="stable", ignore_index=True)
+
+
+def confusion(tickets: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
+    """Which category the assistant gave to tickets of which true one.
+
+    Parameters
+    ----------
+    tickets : DataFrame
+        The table tickets; those that go by an agent's category are left out.
+    scenario : Scenario
+        As run: warm-up.
+
+    Returns
+    -------
+    DataFrame
+        Columns true, given, tickets (in all replications), share (of the true category); a row for
+        each pair of categories that occur.
+
+    Examples
+    --------
+    >>> frame = series.confusion(log.tickets, desk)
+    >>> bool(frame.groupby("true")["share"].sum().round(6).eq(1).all())
+    True
+    """
+    tickets = measured(tickets, scenario)
+    tickets = tickets[(tickets["categorized_by"] == "assistant").to_numpy()]
+    true, given = pd.Categorical(tickets["category_true"]), pd.Categorical(tickets["category"])
+    names = sorted({str(name) for of in (true, given) for name in of.unique()})
+    n = len(names)
+    # Each column's own codes, as places among the names of both; names that do not occur have none.
+    place = {name: k for k, name in enumerate(names)}
+    row, column = (
+        np.array([place.get(str(name), 0) for name in of.categories], dtype=np.intp)[of.codes]
+        for of in (true, given)
+    )
+    count = np.bincount(row * n + column, minlength=n * n).reshape(n, n)
+    total = count.sum(axis=1, keepdims=True)
+    share = np.divide(count, total, out=np.full((n, n), np.nan), where=total > 0)
+    return pd.DataFrame(
+        {
+            "true": np.repeat(names, n),
+            "given": np.tile(names, n),
+            "tickets": count.ravel(),
+            "share": share.ravel(),
+        }
+    )
+
+
+def pareto(
+    summary: pd.DataFrame, cost: str = "cost_per_resolution", good: str = "csat"
+) -> pd.DataFrame:
+    """Scenarios by what they cost and what they give, and which of them no other beats in both.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        `Results.summary` of several scenarios.
+    cost, good : str
+        The figure to be low and the one to be high.
+
+    Returns
+    -------
+    DataFrame
+        Columns scenario, cost, cost_low, cost_high, good, good_low, good_high, front (bool),
+        cheapest first; scenarios without either figure are left out. The front goes by the values,
+        not by their intervals.
+
+    Examples
+    --------
+    >>> frame = series.pareto(results.summary())
+    >>> sorted(frame["scenario"]), bool(frame["front"].any())
+    (['busy', 'small'], True)
+    """
+    whole = summary[summary["group"] == ""]
+    parts = []
+    for name, kpi in (("cost", cost), ("good", good)):
+        rows = whole[whole["kpi"] == kpi].set_index("scenario")[["value", "low", "high"]]
+        parts.append(rows.set_axis([name, f"{name}_low", f"{name}_high"], axis=1))
+    frame = parts[0].join(parts[1], how="inner").dropna(subset=["cost", "good"]).reset_index()
+    frame = frame.sort_values(["cost", "good"], ascending=[True, False], ignore_index=True)
+    best = np.concatenate([[-np.inf], np.maximum.accumulate(frame["good"].to_numpy())[:-1]])
+    return frame.assign(front=frame["good"].to_numpy() > best[: len(frame)])

@@ -1,0 +1,191 @@
+"""What happens over the run: flows, levels, statuses, ratings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from twin.measures.levels import edges, is_resolved
+from twin.measures.series.grid import (
+    Floats,
+    banded,
+    counts,
+    interval_length,
+    intervals,
+    over,
+    replications_of,
+    spans_of,
+)
+from twin.records.tables import STATUSES
+
+# What of a ticket's life is work that someone still has to do.
+OPEN_STATUSES = tuple(s for s in STATUSES if s not in ("Resolved", "Closed", "Abandoned"))
+
+
+def throughput(
+    tickets: pd.DataFrame, horizon_s: float, every_s: float | None = None
+) -> pd.DataFrame:
+    """Tickets that arrive and that are resolved, an hour, over the run; warm-up included.
+
+    Parameters
+    ----------
+    tickets : DataFrame
+        Columns arrived_s, resolved_s, status and, with several, replication.
+    horizon_s : float
+        Length of the run.
+    every_s : float, optional
+        Length of an interval; by default an hour, longer in long runs.
+
+    Returns
+    -------
+    DataFrame
+        Columns start_s, end_s, flow (arrivals or resolved, by the last resolution), mean (tickets
+        an hour), low, high (band).
+
+    Examples
+    --------
+    >>> frame = series.throughput(log.tickets, desk.horizon)
+    >>> round(frame.query("flow == 'arrivals'")["mean"].sum()) == len(log.tickets)  # by the hour
+    True
+    """
+    at = edges(horizon_s, every_s or interval_length(horizon_s))
+    done_s = np.where(is_resolved(tickets), tickets["resolved_s"].to_numpy(), np.nan)
+    parts = []
+    for flow, moments_s in (("arrivals", tickets["arrived_s"].to_numpy()), ("resolved", done_s)):
+        per_hour = counts(tickets, moments_s, at) / np.diff(at) * 3600
+        parts.append(over(at, banded(per_hour), flow=flow))
+    return pd.concat(parts, ignore_index=True)
+
+
+def levels_over_time(levels: pd.DataFrame, every_s: float | None = None) -> pd.DataFrame:
+    """Backlog, queue, busy and staffed agents over the run, pools added up; warm-up included.
+
+    Parameters
+    ----------
+    levels : DataFrame
+        The table levels, of one or many replications.
+    every_s : float, optional
+        Length of an interval, no shorter than the table's; by default so that there are at most
+        240.
+
+    Returns
+    -------
+    DataFrame
+        Columns start_s, end_s, level, mean (average over time), low, high (band).
+
+    Examples
+    --------
+    >>> frame = series.levels_over_time(results.table("levels"))
+    >>> frame["level"].unique().tolist()
+    ['backlog', 'queue', 'busy', 'staffed']
+    """
+    start_s, end_s = levels["start_s"].to_numpy(), levels["end_s"].to_numpy()
+    horizon_s = float(end_s.max()) if len(levels) else 0.0
+    own_s = float((end_s - start_s).max()) if len(levels) else 0.0
+    at = edges(horizon_s, max(own_s, every_s or interval_length(horizon_s, own_s)))
+    area = levels["mean"].to_numpy() * (end_s - start_s)
+    parts = []
+    for level in ("backlog", "queue", "busy", "staffed"):
+        of = (levels["level"] == level).to_numpy()
+        if of.any():
+            mean = counts(levels[of], start_s[of], at, area[of]) / np.diff(at)
+            parts.append(over(at, banded(mean), level=level))
+    empty = over(at, banded(np.zeros((1, len(at) - 1))), level="")[:0]
+    return pd.concat(parts, ignore_index=True) if parts else empty
+
+
+def statuses(
+    timeline: pd.DataFrame, horizon_s: float, every_s: float | None = None
+) -> pd.DataFrame:
+    """How many tickets are in each status over the run; warm-up included.
+
+    Parameters
+    ----------
+    timeline : DataFrame
+        The table timeline, of one or many replications.
+    horizon_s : float
+        Length of the run.
+    every_s : float, optional
+        Length of an interval; by default an hour, longer in long runs.
+
+    Returns
+    -------
+    DataFrame
+        Columns start_s, end_s, status, mean (tickets, averaged over the interval and over
+        replications); statuses that never occur are left out.
+
+    Examples
+    --------
+    >>> frame = series.statuses(log.timeline, desk.horizon)
+    >>> "In Progress" in set(frame["status"])
+    True
+    """
+    at = edges(horizon_s, every_s or interval_length(horizon_s))
+    _, replications = replications_of(timeline)
+    ordered, until = spans_of(timeline, horizon_s)
+    since = ordered["time_s"].to_numpy()
+    status = ordered["status"].to_numpy()
+    parts = []
+    for name in STATUSES:
+        of = np.asarray(status == name)
+        if of.any():
+            area = _ramp(since[of], at) - _ramp(until[of], at)
+            mean = np.diff(area) / np.diff(at) / replications
+            # Sums of many floats: what is nothing must read as nothing.
+            parts.append(over(at, {"mean": np.clip(mean, 0, None)}, status=name))
+    empty = over(at, {"mean": np.zeros(len(at) - 1)}, status="")[:0]
+    return pd.concat(parts, ignore_index=True) if parts else empty
+
+
+def _ramp(moments_s: Floats, at: Floats) -> Floats:
+    """Sum over moments of the time that has passed since each, at each of `at`."""
+    moments_s = np.sort(moments_s)
+    total = np.concatenate([[0.0], np.cumsum(moments_s)])
+    k = np.searchsorted(moments_s, at)
+    passed: Floats = k * at - total[k]
+    return passed
+
+
+def ratings_over_time(
+    ratings: pd.DataFrame, horizon_s: float, every_s: float | None = None
+) -> pd.DataFrame:
+    """Mean rating over the run, with the version of the prompts in use; warm-up included.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        The table ratings, of one or many replications.
+    horizon_s : float
+        Length of the run.
+    every_s : float, optional
+        Length of an interval; by default at least 6 hours, and at most 60 of them.
+
+    Returns
+    -------
+    DataFrame
+        Columns start_s, end_s, ratings (how many), mean, low, high (interval; missing with one
+        replication), version (most frequent among the assistant's rated answers; missing without).
+        Intervals without ratings are left out.
+
+    Examples
+    --------
+    >>> frame = series.ratings_over_time(results.table("ratings"), desk.horizon)
+    >>> bool(frame["mean"].between(1, 5).all())
+    True
+    """
+    at = edges(horizon_s, every_s or interval_length(horizon_s, 21600.0, 60))
+    moments_s = ratings["rated_s"].to_numpy()
+    count = counts(ratings, moments_s, at)
+    total = counts(ratings, moments_s, at, ratings["rating"])
+    version = pd.Categorical(ratings["prompt_version"])
+    used = np.zeros((len(version.categories) + 1, len(at) - 1))
+    for k in range(len(version.categories)):
+        of = version.codes == k
+        used[k] = counts(ratings[of], moments_s[of], at).sum(axis=0)
+    names = np.array([*map(str, version.categories), ""], dtype=object)
+    frame = over(at, intervals(np.transpose(total), np.transpose(count)))
+    frame.insert(2, "ratings", count.sum(axis=0))
+    most_used = names[used.argmax(axis=0)]
+    most_used[~used.any(axis=0)] = None
+    frame.insert(len(frame.columns), "version", most_used)
+    return frame[frame["ratings"] > 0].reset_index(drop=True)

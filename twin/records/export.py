@@ -1,0 +1,248 @@
+"""A run for other tools: tickets and feedback as JSON, event logs for process mining."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+import pandas as pd
+
+from twin.records.tables import (
+    BY_ASSISTANT,
+    WORKERS,
+    feedback_dictionary,
+    ticket_dictionary,
+    to_json,
+)
+
+if TYPE_CHECKING:
+    from twin.records.tables import RunLog
+    from twin.scenario.model import Scenario
+
+# JSON for people and small tools: what does not fit is in the tables.
+MAX_JSON_TICKETS = 10_000
+_EVENT_COLUMNS = ("case", "activity", "resource", "start", "end")
+_EXTENSIONS = ("Concept", "Time", "Organizational", "Lifecycle")
+
+
+def ticket_entries(log: RunLog, limit: int = MAX_JSON_TICKETS) -> list[dict[str, Any]]:
+    """The first tickets of a run in the shape of `records.ticket_dictionary`."""
+    answers = log.answers["text"].tolist()
+    rows: Any = log.tickets.head(limit).itertuples()
+    return [
+        ticket_dictionary(
+            row,
+            log.texts[row.text_id] if row.text_id >= 0 else "",
+            answers[row.answer_id] if row.answer_id >= 0 else "",
+        )
+        for row in rows
+    ]
+
+
+def feedback_entries(log: RunLog, limit: int = MAX_JSON_TICKETS) -> list[dict[str, Any]]:
+    """The feedback on the first tickets of a run in the shape of `records.feedback_dictionary`.
+
+    The model is empty where an agent answered. What the assistant answered on its own also has
+    category, answer and prompt_version, so that another run can start to learn from the file
+    (`assistant.learning.feedback`).
+    """
+    answers = log.answers["text"].tolist()
+    tickets: list[Any] = list(log.tickets.head(limit).itertuples())
+    rows: Any = log.ratings[log.ratings["ticket_id"] <= len(tickets)].itertuples()
+    entries = []
+    for row in rows:
+        ticket = tickets[row.ticket_id - 1]
+        entry = feedback_dictionary(
+            log.texts[ticket.text_id] if ticket.text_id >= 0 else "",
+            row.model if isinstance(row.model, str) else "",
+            row.rating,
+            row.feedback if isinstance(row.feedback, str) else "",
+        )
+        if ticket.resolved_by == WORKERS[BY_ASSISTANT] and ticket.answer_id >= 0:
+            entry["category"] = str(ticket.category)
+            entry["answer"] = answers[ticket.answer_id]
+            entry["prompt_version"] = str(row.prompt_version)
+        entries.append(entry)
+    return entries
+
+
+def tickets_json(log: RunLog) -> str:
+    """The first `MAX_JSON_TICKETS` tickets as JSON."""
+    return to_json(ticket_entries(log))
+
+
+def feedback_json(log: RunLog) -> str:
+    """The feedback on the first `MAX_JSON_TICKETS` tickets as JSON."""
+    return to_json(feedback_entries(log))
+
+
+def events(log: RunLog) -> pd.DataFrame:
+    """What happened, as process-mining tools want it, by case and time.
+
+    Parameters
+    ----------
+    log : RunLog
+
+    Returns
+    -------
+    DataFrame
+        Columns case (ticket_id), activity, resource, start_s, end_s. Status changes are instants
+        named by the new status, without a resource; the assistant's calls have the model, agents'
+        visits the pool as resource. What was under way at the horizon has no end; a visit that
+        never started and a call that was never sent are left out.
+    """
+    timeline, visits, calls = log.timeline, log.visits, log.calls
+    kinds = [
+        pd.DataFrame(
+            {
+                "case": timeline["ticket_id"],
+                "activity": timeline["status"].astype(object),
+                "resource": None,
+                "start_s": timeline["time_s"],
+                "end_s": timeline["time_s"],
+                "kind": 0,
+            }
+        )
+    ]
+    for table, activity, resource in ((calls, "step", "model"), (visits, "activity", "pool")):
+        begun = table[table["started_s"].notna()]
+        kinds.append(
+            pd.DataFrame(
+                {
+                    "case": begun["ticket_id"],
+                    "activity": begun[activity].astype(object),
+                    "resource": begun[resource].astype(object),
+                    "start_s": begun["started_s"],
+                    "end_s": begun["ended_s"].where(begun["ended_s"] <= log.horizon_s),
+                    "kind": 1,
+                }
+            )
+        )
+    joined = pd.concat([part for part in kinds if len(part)] or kinds[:1], ignore_index=True)
+    # A status change comes before the work that begins at the same moment.
+    joined = joined.sort_values(["case", "start_s", "kind"], kind="stable", ignore_index=True)
+    return joined.drop(columns="kind")
+
+
+def _iso(seconds: pd.Series[float], scenario: Scenario) -> list[str]:
+    """ISO times in the scenario's time zone, to the millisecond; empty where missing."""
+    day = scenario.start
+    origin = datetime(day.year, day.month, day.day, tzinfo=scenario.zone).timestamp()
+    milliseconds = np.round((seconds.to_numpy() + origin) * 1000)
+    missing = np.isnan(milliseconds)
+    stamps = np.where(missing, 0.0, milliseconds).astype(np.int64).astype("datetime64[ms]")
+    local = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(scenario.zone)
+    return [
+        "" if gone else moment.isoformat(timespec="milliseconds")
+        for moment, gone in zip(local, missing, strict=True)
+    ]
+
+
+def _rows(log: RunLog, scenario: Scenario) -> Iterator[tuple[int, str, str, str, str]]:
+    frame = events(log)
+    # In slices, so that a million tickets do not stand in memory as text.
+    for first in range(0, len(frame), 100_000):
+        part = frame.iloc[first : first + 100_000]
+        resource = part["resource"].where(part["resource"].notna(), "")
+        start, end = _iso(part["start_s"], scenario), _iso(part["end_s"], scenario)
+        yield from zip(
+            part["case"].tolist(),
+            part["activity"].tolist(),
+            resource.tolist(),
+            start,
+            end,
+            strict=True,
+        )
+
+
+def write_csv(log: RunLog, scenario: Scenario, file: TextIO) -> None:
+    """Write the event log as CSV: case, activity, resource, start, end (ISO times).
+
+    Parameters
+    ----------
+    log : RunLog
+    scenario : Scenario
+        Gives the first day and the time zone.
+    file : text file
+        Opened with ``newline=""``.
+    """
+    writer = csv.writer(file)
+    writer.writerow(_EVENT_COLUMNS)
+    writer.writerows(_rows(log, scenario))
+
+
+def write_xes(log: RunLog, scenario: Scenario, file: TextIO) -> None:
+    """Write the event log as XES (IEEE 1849-2016), a trace a ticket.
+
+    Work is a start and a complete event of one instance; a status change is complete at once.
+
+    Parameters
+    ----------
+    log : RunLog
+    scenario : Scenario
+        Gives the first day and the time zone.
+    file : text file
+    """
+    file.write('<?xml version="1.0" encoding="UTF-8"?>\n')
+    file.write(
+        '<log xes.version="1849-2016" xes.features="" xmlns="http://www.xes-standard.org/">\n'
+    )
+    for name in _EXTENSIONS:
+        prefix = {"Organizational": "org"}.get(name, name.lower())
+        uri = f"http://www.xes-standard.org/{prefix}.xesext"
+        file.write(f'  <extension name="{name}" prefix="{prefix}" uri="{uri}"/>\n')
+    file.write('  <classifier name="Activity" keys="concept:name"/>\n')
+    file.write(f"  {_attribute('concept:name', scenario.name)}\n")
+    case: int | None = None
+    for instance, (ticket, activity, resource, start, end) in enumerate(_rows(log, scenario)):
+        if ticket != case:
+            if case is not None:
+                file.write("  </trace>\n")
+            file.write(f"  <trace>\n    {_attribute('concept:name', str(ticket))}\n")
+            case = ticket
+        moments = [("complete", start)] if start == end and not resource else _both(start, end)
+        for transition, moment in moments:
+            file.write("    <event>\n")
+            file.write(f"      {_attribute('concept:name', activity)}\n")
+            file.write(f"      {_attribute('concept:instance', str(instance))}\n")
+            file.write(f"      {_attribute('lifecycle:transition', transition)}\n")
+            if resource:
+                file.write(f"      {_attribute('org:resource', resource)}\n")
+            file.write(f'      <date key="time:timestamp" value="{moment}"/>\n')
+            file.write("    </event>\n")
+    if case is not None:
+        file.write("  </trace>\n")
+    file.write("</log>\n")
+
+
+def _both(start: str, end: str) -> list[tuple[str, str]]:
+    return [("start", start), ("complete", end)] if end else [("start", start)]
+
+
+def _attribute(key: str, value: str) -> str:
+    # XML knows no control characters, escaped or not.
+    clean = "".join(c if c.isprintable() else " " for c in value)
+    return f'<string key="{key}" value={quoteattr(clean)}/>'
+
+
+def write_event_log(log: RunLog, scenario: Scenario, folder: Path) -> None:
+    """Write ``event_log.csv`` and ``event_log.xes`` into a folder.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written.
+    """
+    for name, write in (("event_log.csv", write_csv), ("event_log.xes", write_xes)):
+        part = folder / f".{name}.part"
+        try:
+            with part.open("w", encoding="utf-8", newline="") as file:
+                write(log, scenario, file)
+            part.replace(folder / name)
+        finally:
+            part.unlink(missing_ok=True)

@@ -1,0 +1,236 @@
+"""The folder of a run: Parquet parts by table and replication, and a manifest.
+
+A part is written under another name and renamed, and the part of the table kpis comes last: with
+it the replication is whole. So whatever ends a run, what lies there under its name is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from twin.records.tables import TABLES, Column
+
+MANIFEST = "manifest.json"
+# What is read of a manifest, by hand or another program's hand changed as it may be.
+_NEEDED = {"scenario", "status", "scenario_as_run"}
+_KINDS: dict[str, type] = {
+    "scenario": str, "status": str, "question": str, "notes": list, "replications": dict,
+    "scenario_as_run": dict, "pairs_by": dict, "erlang_bounds": dict, "base": dict,
+    "versions": dict, "files": dict, "raters": dict,
+}  # fmt: skip
+_TYPES = {
+    "category": pa.dictionary(pa.int32(), pa.string()),
+    "string": pa.string(),
+    "float64": pa.float64(),
+    "int32": pa.int32(),
+    "int16": pa.int16(),
+    "int8": pa.int8(),
+}
+
+
+def new_run_folder(out: Path, scenario: str, digest: str) -> Path:
+    """Make a folder for a run: UTC time and digest; never one that exists.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of all results.
+    scenario : str
+        Name of the scenario.
+    digest : str
+        Short hash of what is run.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    parent = out / scenario
+    parent.mkdir(parents=True, exist_ok=True)
+    for suffix in ["", *(f"-{k}" for k in range(2, 10_000))]:
+        folder = parent / f"{stamp}-{digest}{suffix}"
+        try:
+            folder.mkdir(exist_ok=False)
+        except FileExistsError:
+            continue
+        return folder
+    raise FileExistsError(f"too many runs in {parent}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that it is either whole or not there."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        # A disk that is full does not say where.
+        error.filename = error.filename or str(path)
+        raise
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest of a run, in one piece."""
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it cannot be read.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{folder} is not a run: it has no {MANIFEST}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{folder / MANIFEST} cannot be read: {error}") from None
+    if not isinstance(manifest, dict) or not set(manifest) >= _NEEDED:
+        raise ValueError(f"{folder / MANIFEST} is not the manifest of a run")
+    for key, kind in _KINDS.items():
+        if not isinstance(manifest.get(key, kind()), kind):
+            raise ValueError(f"{folder / MANIFEST} is not the manifest of a run: see its {key}")
+    return manifest
+
+
+def _array(column: Column, values: pd.Series[Any]) -> pa.Array:
+    if column.dtype != "category":
+        return pa.array(values, type=_TYPES[column.dtype], from_pandas=True)
+    values = values.astype("category")
+    codes = values.cat.codes.to_numpy().astype(np.int32)
+    names = pa.array([str(name) for name in values.cat.categories], type=pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), names)
+
+
+def as_arrow(table: str, replication: int, frame: pd.DataFrame) -> pa.Table:
+    """A table of one replication with the types of `records.TABLES`, `replication` in front."""
+    columns = {"replication": pa.array(np.full(len(frame), replication, dtype=np.int32))}
+    columns |= {c.name: _array(c, frame[c.name]) for c in TABLES[table]}
+    return pa.table(columns)
+
+
+def write_part(folder: Path, table: str, replication: int, frame: pd.DataFrame) -> None:
+    """Write a table of one replication as Parquet.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; then nothing is left of it.
+    """
+    parent = folder / table
+    parent.mkdir(exist_ok=True)
+    path = parent / f"r{replication:04d}.parquet"
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        pq.write_table(as_arrow(table, replication, frame), part, compression="zstd")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def parts(folder: Path, table: str) -> dict[int, Path]:
+    """The parts of a table by replication, in order."""
+    paths = (folder / table).glob("r*.parquet")
+    found = {int(p.stem[1:]): p for p in paths if p.stem[1:].isdigit()}
+    return dict(sorted(found.items()))
+
+
+def whole(folder: Path) -> list[int]:
+    """The replications of which everything was written."""
+    return list(parts(folder, "kpis"))
+
+
+def sweep(folder: Path) -> None:
+    """Remove what replications that are not whole have left; the whole folder, if none is."""
+    kept = set(whole(folder))
+    failed = set(parts(folder, "failures"))
+    if not kept and not failed:
+        shutil.rmtree(folder)
+        return
+    for table in TABLES:
+        for number, path in parts(folder, table).items():
+            if number not in kept and table != "failures":
+                path.unlink()
+    for path in folder.glob("**/.*.part"):
+        path.unlink()
+
+
+def empty(table: str) -> pd.DataFrame:
+    """A table without rows."""
+    columns = {c.name: pd.Series([], dtype=c.dtype) for c in TABLES[table]}
+    return pd.DataFrame(columns)
+
+
+def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
+    """Tables of `as_arrow` as one frame, with a column `scenario` in front.
+
+    Parameters
+    ----------
+    tables : iterable of (str, Table)
+        Name of the scenario, and the table of one of its replications.
+    table : str
+        Which table they are of.
+    """
+    named = []
+    for scenario, part in [*tables] or [("", as_arrow(table, 0, empty(table)))]:
+        if "scenario" in part.column_names:
+            part = part.drop_columns(["scenario"])
+        codes = pa.array(np.zeros(len(part), dtype=np.int32))
+        names = pa.DictionaryArray.from_arrays(codes, pa.array([scenario]))
+        named.append(part.add_column(0, "scenario", names))
+    frame: pd.DataFrame = pa.concat_tables(named).unify_dictionaries().to_pandas()
+    # Small tables, in which people look a scenario up by its name.
+    return frame.astype({"scenario": "str"}) if table in ("kpis", "sanity", "failures") else frame
+
+
+def read_table(
+    runs: Iterable[tuple[str, Path]],
+    table: str,
+    columns: Sequence[str] | None = None,
+    replication: int | None = None,
+) -> pd.DataFrame:
+    """A table of several runs, with the columns `scenario` and `replication` in front.
+
+    Only replications that are whole are read (for failures: all).
+
+    Parameters
+    ----------
+    runs : iterable of (str, Path)
+        Name of the scenario and folder of the run.
+    table : str
+        A key of `records.TABLES`.
+    columns : sequence of str, optional
+        Only these of its columns (and `replication`), for large tables.
+    replication : int, optional
+        Only this one.
+
+    Raises
+    ------
+    ValueError
+        If a part is damaged or missing.
+    """
+    wanted = None if columns is None else ["replication", *columns]
+    tables = []
+    for scenario, folder in runs:
+        there = parts(folder, table)
+        numbers = list(there) if table == "failures" else whole(folder)
+        for number in numbers if replication is None else [replication]:
+            if number not in there:
+                raise ValueError(f"{folder}: replication {number} of the table {table} is missing")
+            try:
+                tables.append((scenario, pq.ParquetFile(there[number]).read(wanted)))
+            except (pa.ArrowException, OSError) as error:
+                raise ValueError(f"{there[number]} is damaged: {error}") from None
+    return join(tables, table)

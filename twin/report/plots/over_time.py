@@ -1,0 +1,238 @@
+"""Figures over the time of a run: flows, backlog and staffing, statuses, ratings."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from twin.report.plots import style
+
+_BAND = "shaded: middle 80 % of replications"
+# More versions of prompts than these cannot be named beside each other.
+_MOST_NAMED = 4
+
+
+def _lines(ax: Axes, frame: pd.DataFrame, by: str, looks: dict[str, tuple[str, str]]) -> bool:
+    """A line and its band for each value of a column; whether there is any band."""
+    ends = []
+    banded = False
+    for name, (colour, label) in looks.items():
+        rows = frame[frame[by] == name]
+        if not len(rows):
+            continue
+        middle_s = (rows["start_s"] + rows["end_s"]) / 2
+        ax.plot(middle_s, rows["mean"], color=colour, linewidth=1.6, label=label)
+        if rows["low"].notna().any():
+            banded = True
+            ax.fill_between(middle_s, rows["low"], rows["high"], color=colour, alpha=0.22,
+                            linewidth=0, label=f"{label} band")  # fmt: skip
+        ends.append((rows["mean"].iloc[-1], label, colour))
+    ax.set_ylim(bottom=0)
+    style.label_ends(ax, ends)
+    return banded
+
+
+def throughput(
+    frame: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    start: date | None = None,
+    warm_up_s: float = 0.0,
+) -> Axes:
+    """Tickets that arrive and that are resolved, an hour, over the run.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From `twin.series.throughput`.
+    ax : Axes, optional
+    start : date, optional
+        First day of the run; without it the axis counts days.
+    warm_up_s : float
+        Length of the warm-up in seconds, to be shaded.
+
+    Examples
+    --------
+    >>> ax = plots.throughput(series.throughput(log.tickets, desk.horizon), start=desk.start)
+    >>> ax.get_ylabel()
+    'tickets an hour'
+    """
+    ax = style.axes(ax)
+    style.dress(ax, "Arrivals and throughput", y="tickets an hour")
+    if not len(frame):
+        return style.nothing(ax, "no tickets")
+    style.clock_axis(ax, float(frame["end_s"].max()), start, warm_up_s)
+    looks = {"arrivals": (style.ORANGE, "arrivals"), "resolved": (style.BLUE, "resolved")}
+    if _lines(ax, frame, "flow", looks):
+        style.note(ax, _BAND)
+    return ax
+
+
+def backlog(
+    frame: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    start: date | None = None,
+    warm_up_s: float = 0.0,
+) -> Axes:
+    """Open tickets, and agents on shift and busy, over the run.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From `twin.series.levels_over_time`.
+    ax, start, warm_up_s
+        As in `throughput`.
+
+    Examples
+    --------
+    >>> ax = plots.backlog(series.levels_over_time(results.table("levels")))
+    >>> ax.get_xlabel()
+    'hours since the start'
+    """
+    ax = style.axes(ax)
+    style.dress(ax, "Backlog and staffing", y="tickets or agents")
+    if not len(frame):
+        return style.nothing(ax, "nothing recorded")
+    style.clock_axis(ax, float(frame["end_s"].max()), start, warm_up_s)
+    there = frame[frame["level"].isin(frame.loc[frame["mean"] > 0, "level"]) |
+                  (frame["level"] == "backlog")]  # fmt: skip
+    staffed = there[there["level"] == "staffed"]
+    if len(staffed):
+        middle_s = (staffed["start_s"] + staffed["end_s"]) / 2
+        ax.fill_between(middle_s, 0, staffed["mean"], color=style.GREY, alpha=0.3, linewidth=0,
+                        step="mid", label="staffed area")  # fmt: skip
+    looks = {
+        "backlog": (style.BLUE, "open tickets"),
+        "busy": (style.RED, "agents busy"),
+        "staffed": (style.GREY, "agents on shift"),
+    }
+    if _lines(ax, there, "level", looks):
+        style.note(ax, _BAND)
+    return ax
+
+
+STATUS_COLOURS = {
+    "Open": style.SKY,
+    "Categorized": style.YELLOW,
+    "In Progress": style.BLUE,
+    "Pending Review": style.PURPLE,
+    "Escalated": style.RED,
+    "Reopened": style.ORANGE,
+    "Resolved": style.GREEN,
+    "Closed": style.GREY,
+    "Abandoned": style.BROWN,
+}
+
+
+def statuses(
+    frame: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    start: date | None = None,
+    warm_up_s: float = 0.0,
+) -> Axes:
+    """Tickets by status over the run, as a stacked area.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From `twin.series.statuses`; all its statuses are drawn, so leave out those that would
+        dwarf the others (as Closed would): ``frame[frame["status"].isin(series.OPEN_STATUSES)]``.
+    ax, start, warm_up_s
+        As in `throughput`.
+
+    Examples
+    --------
+    >>> frame = series.statuses(log.timeline, desk.horizon)
+    >>> ax = plots.statuses(frame[frame["status"].isin(series.OPEN_STATUSES)])
+    >>> ax.get_title("left")
+    'Tickets by status'
+    """
+    ax = style.axes(ax)
+    style.dress(ax, "Tickets by status", y="tickets")
+    if not len(frame):
+        return style.nothing(ax, "no open tickets")
+    end_s = float(frame["end_s"].max())
+    style.clock_axis(ax, end_s, start, warm_up_s)
+    table = frame.pivot(index="start_s", columns="status", values="mean").fillna(0.0)
+    # Those with the most tickets below, so that the small ones ride on a calm edge.
+    table = table[table.sum().sort_values(ascending=False).index]
+    middle_s = frame.drop_duplicates("start_s").set_index("start_s")["end_s"]
+    x = (table.index.to_numpy() + middle_s.reindex(table.index).to_numpy()) / 2
+    names = [str(name) for name in table]
+    colours = [STATUS_COLOURS.get(name, style.GREY) for name in names]
+    ax.stackplot(x, table.to_numpy().T, colors=colours, labels=names, linewidth=0)
+    ax.set_ylim(bottom=0)
+    # A key of patches in the order of the stack; ends of areas of no height cannot be labelled.
+    top = float(table.sum(axis=1).max())
+    shown = [k for k, name in enumerate(names) if table[name].max() > 0.002 * top]
+    if shown:
+        step = 1 / max(8, len(shown))
+        ends = [(ax.get_ylim()[1] * (0.2 + step * place), names[k], colours[k])
+                for place, k in enumerate(shown)]  # fmt: skip
+        style.label_ends(ax, ends)
+    return ax
+
+
+def ratings_over_time(
+    frame: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    start: date | None = None,
+    warm_up_s: float = 0.0,
+) -> Axes:
+    """Mean rating over the run with its interval; where the prompts change, a line says to what.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From `twin.series.ratings_over_time`.
+    ax, start, warm_up_s
+        As in `throughput`.
+
+    Examples
+    --------
+    >>> ax = plots.ratings_over_time(series.ratings_over_time(log.ratings, desk.horizon))
+    >>> ax.get_ylabel()
+    'mean rating (1 to 5)'
+    """
+    ax = style.axes(ax)
+    style.dress(ax, "Rating over time", y="mean rating (1 to 5)")
+    if not len(frame):
+        return style.nothing(ax, "no ratings")
+    style.clock_axis(ax, float(frame["end_s"].max()), start, warm_up_s)
+    middle_s = (frame["start_s"] + frame["end_s"]) / 2
+    ax.plot(middle_s, frame["mean"], color=style.BLUE, marker="o", markersize=3, linewidth=1.4,
+            label="mean rating")  # fmt: skip
+    if frame["low"].notna().any():
+        ax.fill_between(middle_s, frame["low"].clip(1, 5), frame["high"].clip(1, 5),
+                        color=style.BLUE, alpha=0.22, linewidth=0, label="interval")  # fmt: skip
+        style.note(ax, "shaded: 95 % interval")
+    ax.set_ylim(1, 5.05)
+    ax.set_yticks([1, 2, 3, 4, 5])
+    versions = frame.dropna(subset="version")
+    changed = versions[versions["version"] != versions["version"].shift()]
+    if len(changed) > 1:
+        _mark_versions(ax, changed)
+    return ax
+
+
+def _mark_versions(ax: Axes, changed: pd.DataFrame) -> None:
+    """A line where prompts change, and their version; of many, only that of the first and last."""
+    last = len(changed) - 1
+    many = len(changed) > _MOST_NAMED
+    for k, row in enumerate(style.rows_of(changed)):
+        ax.axvline(row.start_s, color=style.RED, linewidth=0.6 if many else 1, linestyle="--",
+                   gid="version")  # fmt: skip
+        if many and 0 < k < last:
+            continue
+        late = row.start_s > 0.6 * ax.get_xlim()[1]
+        ax.text(row.start_s, 1.08 + 0.28 * (0 if many else k % _MOST_NAMED),
+                f" prompts {style.short(row.version, 14)} ", fontsize=style.SMALL,
+                color=style.INK, ha="right" if late else "left",
+                bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.5})  # fmt: skip
+    if many:
+        style.note(ax, f"dashed: other prompts, {last} times", x=1.0, ha="right")

@@ -1,0 +1,265 @@
+"""Figures of several scenarios: differences, and figures under load; and the warm-up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.transforms import offset_copy
+
+from twin.common.text import amount, label, signed
+from twin.report.plots import style
+
+# Colour and mark by verdict; all others are grey.
+_VERDICTS = {
+    "better": (style.BLUE, "o"),
+    "worse": (style.RED, "X"),
+    "higher": (style.PURPLE, "^"),
+    "lower": (style.PURPLE, "v"),
+}
+_OTHER = (style.GREY, "s")
+# Per cent of the baseline.
+_FAR = 150.0
+# So many lines of a chart have their intervals as bands; and all stand so many points apart.
+_MOST_BANDS, _ASIDE = 3, 2.5
+
+
+def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None = None) -> Axes:
+    """What-if differences with their intervals, a row each; the line at zero is no difference.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns kpi, group, difference, low, high, verdict and, where differences are shown in per
+        cent of it, baseline (the value there); unit, where known, gives the numbers at the right.
+    ax : Axes, optional
+    relative : bool, optional
+        Whether to divide by the baseline; by default if there is one, and the units differ. Rows
+        whose baseline is 0 or missing are left out then.
+
+    Examples
+    --------
+    >>> ax = plots.forest(twin.compare(results, "small", ["backlog", "csat"]).table)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['backlog', 'CSAT']
+    """
+    units = frame["unit"].nunique() if "unit" in frame else 2
+    if relative is None:
+        relative = "baseline" in frame and units > 1
+    rows = frame.dropna(subset="difference")
+    if relative:
+        rows = rows[rows["baseline"].notna() & (rows["baseline"] != 0)]
+    ax = style.axes(ax, height=forest_height(len(rows)), width=5.0)
+    one_unit = str(frame["unit"].iloc[0]) if "unit" in frame and units == 1 and len(frame) else ""
+    named = {"share": "points", "s": "seconds"}.get(one_unit, one_unit)
+    plainly = f"difference ({named})" if named else "difference"
+    x_label = "change, % of the baseline" if relative else plainly
+    style.dress(ax, "Differences from the baseline", x_label, grid="x")
+    if not len(rows):
+        return style.nothing(ax, "no differences to show")
+    scale = 100 / rows["baseline"].abs() if relative else pd.Series(1.0, index=rows.index)
+    middle, low, high = (rows[name] * scale for name in ("difference", "low", "high"))
+    ax.axvline(0, color=style.MUTED, linewidth=1.1)
+    marks: dict[str, tuple[str, str]] = {}
+    for y, k in enumerate(rows.index):
+        verdict = str(rows.at[k, "verdict"])
+        colour, mark = _VERDICTS.get(verdict, _OTHER)
+        marks.setdefault(verdict, (colour, mark))
+        ax.plot([low[k], high[k]], [y, y], color=colour, linewidth=2, label=verdict)
+        ax.plot([middle[k]], [y], mark, color=colour, markersize=6.5, gid="difference")
+    _keep_near(ax, middle, relative)
+    if one_unit == "share" and not relative:
+        style.percent_axis(ax, axis="x", mark="")
+    several = "scenario" in rows and rows["scenario"].nunique() > 1
+    names = [_name(row, several) for row in rows.to_dict("records")]
+    ax.set_yticks(np.arange(len(rows)), [style.short(name) for name in names])
+    ax.tick_params(axis="y", length=0, labelcolor=style.INK)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.spines["left"].set_visible(False)
+    if "unit" in rows:
+        for y, row in enumerate(style.rows_of(rows)):
+            words = signed(float(row.difference), str(row.unit)).replace(" points", " pts")
+            ax.text(1.05, y, style.plain(words), va="center", fontsize=style.SIZE,
+                    color=style.INK, transform=ax.get_yaxis_transform())  # fmt: skip
+    handles = [
+        Line2D([], [], color=colour, marker=mark, markersize=6.5, linewidth=2, label=verdict)
+        for verdict, (colour, mark) in marks.items()
+    ]
+    style.below_title(ax, 1)
+    ax.legend(handles=handles, fontsize=style.SMALL, frameon=False, labelcolor=style.INK,
+              ncols=4, loc="lower right", bbox_to_anchor=(1.2, 1.0), borderaxespad=0.1,
+              columnspacing=1.0, handlelength=1.6)  # fmt: skip
+    return ax
+
+
+def _keep_near(ax: Axes, middle: pd.Series[float], relative: bool) -> None:
+    """Where few changes dwarf the others, cut the axis; arrows at its end stand for the rest."""
+    if not relative or middle.abs().max() <= _FAR:
+        return
+    low, high = ax.get_xlim()
+    ax.set_xlim(max(low, -_FAR), min(high, _FAR))
+    for y, value in enumerate(middle):
+        if abs(value) > _FAR:
+            ax.plot([min(max(value, -_FAR), _FAR)], [y], ">" if value > 0 else "<", markersize=7,
+                    color=style.INK, clip_on=False, gid="beyond")  # fmt: skip
+
+
+def _name(row: Mapping[Any, Any], several: bool) -> str:
+    name = label(str(row["kpi"]), str(row["group"]))
+    return f"{row['scenario']}: {name}" if several else name
+
+
+def forest_height(rows: int) -> float:
+    """Height in inches at which so many rows are legible.
+
+    Examples
+    --------
+    >>> forest_height(20) > forest_height(10)
+    True
+    """
+    return 1.0 + 0.27 * max(2, rows)
+
+
+def against_load(
+    frame: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    load: str = "arrivals.scale",
+    by: str = "assistant.model",
+    unit: str | None = None,
+    limit: float | None = None,
+    span: tuple[float, float] | None = None,
+) -> Axes:
+    """A key figure against load, a line a model, with intervals.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of one key figure of a study: columns `load`, `by`, kpi, value, low, high and, where
+        known, unit.
+    ax : Axes, optional
+    load, by : str
+        The factors along the axis and by line.
+    unit : str, optional
+        Unit of the figure; by default the column unit.
+    limit : float, optional
+        A value of the figure to be marked, such as the one that it must not cross.
+    span : (float, float), optional
+        Lowest and highest value to make room for, so that charts beside each other compare.
+
+    Examples
+    --------
+    >>> plan = {"scenario": desk, "factors": {"agents.all.heads": [1, 2], "arrivals.scale": [1, 2]}}
+    >>> found = twin.study(plan, replications=2).summary().query("kpi == 'backlog'")
+    >>> ax = plots.against_load(found, by="agents.all.heads")
+    >>> ax.get_ylabel()
+    'backlog (tickets)'
+    """
+    ax = style.axes(ax)
+    kpis = list(dict.fromkeys(frame["kpi"]))
+    if len(kpis) > 1:
+        raise ValueError(f"one key figure a chart, not {len(kpis)}: {', '.join(kpis)}")
+    if unit is None:
+        unit = str(frame["unit"].iloc[0]) if "unit" in frame and len(frame) else ""
+    name = label((kpis or ["figure"])[0])
+    shown = {"share": "", "s": "seconds"}.get(unit, unit)
+    style.dress(ax, f"{name} by {load}", load, f"{name} ({shown})" if shown else name)
+    if not len(frame):
+        return style.nothing(ax, "no runs")
+    lines = possible(frame).groupby(by, sort=False)
+    # Bands of many lines are a mush.
+    bands = lines.ngroups <= _MOST_BANDS
+    ends = []
+    for k, (line, rows) in enumerate(lines):
+        rows = rows.sort_values(load)
+        colour, mark = style.COLOURS[k % len(style.COLOURS)], style.MARKERS[k % len(style.MARKERS)]
+        drawn: list[Artist] = []
+        if bands:
+            drawn.append(ax.fill_between(rows[load], rows["low"], rows["high"], color=colour,
+                                         alpha=0.2, linewidth=0))  # fmt: skip
+        else:
+            drawn.append(ax.vlines(rows[load], rows["low"], rows["high"], color=colour,
+                                   linewidth=1.2))  # fmt: skip
+        drawn += ax.plot(rows[load], rows["value"], color=colour, marker=mark, markersize=5,
+                         linewidth=1.6, label=str(line))  # fmt: skip
+        # Beside each other, so that lines that are the same can be told to be.
+        aside = _ASIDE * (k - (lines.ngroups - 1) / 2)
+        where = offset_copy(ax.transData, ax.get_figure(root=True), aside, units="points")
+        for one in drawn:  # after drawing, so that the limits hold all
+            one.set_transform(where)
+        ends.append((float(rows["value"].iloc[-1]), style.short(str(line), 22), colour))
+    ax.margins(x=0.02 if bands else 0.04)
+    style.levels_axis(ax, frame[load])
+    if span is not None:
+        ax.update_datalim([(ax.dataLim.x0, value) for value in span])
+        ax.autoscale_view()
+    elif not frame["value"].any():
+        ax.set_ylim(0, 0.01 if unit == "share" else 1)
+    if limit is not None:
+        ax.axhline(limit, color=style.MUTED, linewidth=1.2, linestyle="--", gid="limit")
+    if unit == "share":
+        style.percent_axis(ax)
+    elif unit == "s":
+        ax.set_ylim(bottom=0)
+        ax.set_ylabel(f"{name} ({style.time_axis(ax)})")
+    if len(ends) > 1:  # one line needs no name beside the title
+        style.label_ends(ax, ends)
+    said = ["dashed: limit"] if limit is not None else []
+    if frame["low"].notna().any():
+        said.append(f"{'shaded' if bands else 'upright lines'}: 95 % interval")
+    style.note(ax, " · ".join(said))
+    return ax
+
+
+def possible(rows: pd.DataFrame, least: float = 0.0) -> pd.DataFrame:
+    """Intervals of figures cut off where no value can be: none is negative, no share above 1."""
+    most = 1.0 if "unit" in rows and rows["unit"].eq("share").all() else None
+    return rows.assign(low=rows["low"].clip(least, most), high=rows["high"].clip(least, most))
+
+
+def warm_up(
+    frame: pd.DataFrame, ax: Axes | None = None, *, name: str = "", warm_up_s: float = 0.0
+) -> Axes:
+    """Welch's plot: the mean over replications, smoothed, and where it seems to have settled.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns time_s, mean (over replications), smoothed (moving average; missing at the ends),
+        suggestion (seconds; the same in every row, missing without one).
+    ax : Axes, optional
+    name : str
+        What is averaged, with its unit.
+    warm_up_s : float
+        The scenario's own warm-up in seconds.
+
+    Examples
+    --------
+    >>> settled = twin.warm_up(desk, replications=2).figures["backlog"]
+    >>> ax = plots.warm_up(settled.frame, name="open tickets")
+    >>> ax.get_ylabel()
+    'open tickets'
+    """
+    ax = style.axes(ax)
+    style.dress(ax, "Warm-up (Welch)", y=name or "mean over replications")
+    if not len(frame):
+        return style.nothing(ax, "no data")
+    style.clock_axis(ax, float(frame["time_s"].max()), None, warm_up_s)
+    ax.plot(frame["time_s"], frame["mean"], color=style.SKY, linewidth=0.8, label="mean")
+    ax.plot(frame["time_s"], frame["smoothed"], color=style.BLUE, linewidth=2, label="smoothed")
+    ax.set_ylim(bottom=min(0.0, float(frame["mean"].min())))
+    last = frame["smoothed"].dropna()
+    ends = [(float(frame["mean"].iloc[-1]), "mean", style.SKY)]
+    if len(last):
+        ends.append((float(last.iloc[-1]), "smoothed", style.BLUE))
+    suggestion_s = float(frame["suggestion"].iloc[0])
+    if np.isfinite(suggestion_s):
+        ax.axvline(suggestion_s, color=style.RED, linewidth=1.4, linestyle="--", gid="suggestion")
+        style.note(ax, f"dashed: suggested, {amount(suggestion_s, 's')}")
+    style.label_ends(ax, ends)
+    return ax

@@ -1,0 +1,100 @@
+"""Weekly shifts, breaks and holidays of a pool as a staircase of heads over simulated time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.scenario.model import Pool, Scenario, Shift, parse_days
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """A level that is ``values[k]`` from ``times[k]`` until ``times[k + 1]`` (the last: forever).
+
+    Attributes
+    ----------
+    times : array of float, shape (k,)
+        Seconds; rising, the first is 0.
+    values : array of int, shape (k,)
+    """
+
+    times: Floats
+    values: npt.NDArray[np.int64]
+
+    def integral(self, t: Floats) -> Floats:
+        """Area under the level from 0 to each moment of `t` (seconds)."""
+        area = np.concatenate([[0.0], np.cumsum(np.diff(self.times) * self.values[:-1])])
+        k = np.clip(np.searchsorted(self.times, t, side="right") - 1, 0, None)
+        return area[k] + (np.asarray(t) - self.times[k]) * self.values[k]
+
+
+def staircase(changes: list[tuple[float, int]]) -> Staircase:
+    """Sum of changes (moment, difference) as a level; what changed before 0 holds from 0."""
+    total: dict[float, int] = {0.0: 0}
+    for moment, difference in changes:
+        moment = max(moment, 0.0)
+        total[moment] = total.get(moment, 0) + difference
+    times = np.array(sorted(total))
+    values = np.cumsum([total[t] for t in times])
+    keep = np.concatenate([[True], np.diff(values) != 0])
+    return Staircase(times[keep], values[keep])
+
+
+def staffing(pool: Pool, scenario: Scenario) -> Staircase:
+    """Heads of a pool that are on shift and not on a break, over the run.
+
+    Local clock times are turned into simulated time day by day, so a shift stays at its local
+    hours when the clocks change.
+    """
+    if pool.shifts is None:
+        heads = max(0, (pool.heads or 0) + pool.extra_heads)
+        return staircase([(0.0, heads)])
+    zone = ZoneInfo(pool.time_zone) if pool.time_zone else scenario.zone
+    origin = datetime(scenario.start.year, scenario.start.month, scenario.start.day)
+    origin = origin.replace(tzinfo=scenario.zone)
+
+    def moment(day: date, clock_s: float) -> float:
+        # Wall-clock addition, then both sides as instants: right across a change of clocks.
+        local = datetime(day.year, day.month, day.day) + timedelta(seconds=clock_s)
+        return local.replace(tzinfo=zone).timestamp() - origin.timestamp()
+
+    shifts = [
+        (parse_days(shift.days), _shift_changes(shift, max(0, shift.heads + pool.extra_heads)))
+        for shift in pool.shifts
+    ]
+    changes: list[tuple[float, int]] = []
+    # A day to either side: shifts over midnight, and pools in other time zones.
+    for k in range(-2, int(scenario.horizon // 86400) + 3):
+        day = scenario.start + timedelta(days=k)
+        if day in pool.holidays:
+            continue
+        for weekdays, steps in shifts:
+            if day.weekday() in weekdays:
+                moments = np.array([moment(day, clock_s) for clock_s, _ in steps])
+                # A clock time that is left out when the clocks go forward would lie after later
+                # ones: it comes when the next one does.
+                moments = np.minimum.accumulate(moments[::-1])[::-1]
+                differences = (difference for _, difference in steps)
+                changes += zip(moments.tolist(), differences, strict=True)
+    return staircase(changes)
+
+
+def _shift_changes(shift: Shift, heads: int) -> list[tuple[float, int]]:
+    """Changes of heads over one shift, as (seconds after midnight, difference)."""
+    end_s = shift.end if shift.end > shift.start else shift.end + 86400
+    changes = [(shift.start, heads), (end_s, -heads)]
+    for pause in shift.breaks:
+        begin_s = pause.start if pause.start >= shift.start else pause.start + 86400
+        over_s = begin_s + (pause.end - pause.start) % 86400
+        changes += [(begin_s, -pause.heads), (over_s, pause.heads)]
+    level = staircase(changes)
+    # However many are on a break at once, there are never fewer than none.
+    heads_then = np.maximum(level.values, 0)
+    return list(zip(level.times.tolist(), np.diff(heads_then, prepend=0).tolist(), strict=True))

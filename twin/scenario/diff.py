@@ -1,0 +1,62 @@
+"""How a scenario differs from the file it extends, and what was set in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twin.scenario.changes import flat
+from twin.scenario.file import base_of, load
+from twin.scenario.model import Scenario
+
+
+def differences(path: str | Path) -> list[tuple[str, str, str]]:
+    """What a file changes in the scenario that it extends.
+
+    Returns
+    -------
+    list of (str, str, str)
+        Key path, value in the base, value here; empty without a base.
+
+    Raises
+    ------
+    ScenarioError
+        If either cannot be read.
+    """
+    base = base_of(path)
+    return [] if base is None else _changed(load(base), load(path))
+
+
+def changes(scenario: Scenario) -> tuple[str, list[tuple[str, str, str]]]:
+    """What a scenario changes in its base, by its file, by ``--set`` and by ``vary`` alike.
+
+    Returns
+    -------
+    base : str
+        Name of the file that its file extends, else of its file; empty if it is from no file.
+    list of (str, str, str)
+        Key path, value in the base, value here.
+
+    Raises
+    ------
+    ScenarioError
+        If the base cannot be read.
+    """
+    if scenario._path is None:
+        return "", []
+    base = base_of(scenario._path) or scenario._path
+    return base.name, _changed(load(base), scenario)
+
+
+def _changed(base: Scenario, scenario: Scenario) -> list[tuple[str, str, str]]:
+    old, new = (flat(s.model_dump(mode="json")) for s in (base, scenario))
+    keys = dict.fromkeys([*old, *new])
+    return [
+        (key, old.get(key, "-"), new.get(key, "-"))
+        for key in keys
+        if old.get(key) != new.get(key) and key not in ("name", "question")
+    ]
+
+
+def set_values(scenario: Scenario) -> list[tuple[str, str]]:
+    """Key path and value of all that was set, defaults left out."""
+    return list(flat(scenario.as_data()).items())

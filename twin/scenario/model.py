@@ -1,0 +1,284 @@
+"""The scenario: all that a scenario file may say, frozen. Its sections live in `sections/`.
+
+Files and `extends` are read in `file`, changes by dotted key in `changes`, and errors worded in
+`faults`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
+
+from twin.common.errors import Fault, ScenarioError
+from twin.common.html import table, tag
+from twin.scenario.changes import assign, clean_name, flat
+from twin.scenario.faults import fault_of
+from twin.scenario.sections.assistant import (
+    Assistant,
+    Learning,
+    MaxTokens,
+    Measured,
+    MeasuredStep,
+    Outage,
+    Profile,
+    Provider,
+    RandomOutages,
+)
+from twin.scenario.sections.base import (
+    DAYS,
+    PRIORITIES,
+    Count,
+    Day,
+    Days,
+    LongDuration,
+    Model,
+    Positive,
+    Priority,
+    PriorityTimes,
+    Quantiles,
+    Share,
+    TimeZone,
+    fail,
+    parse_days,
+)
+from twin.scenario.sections.demand import Arrivals, Bursts, Busyness, Surge, Tickets, Week
+from twin.scenario.sections.people import (
+    Break,
+    Customers,
+    Pool,
+    Satisfaction,
+    Shift,
+    Solved,
+    Targets,
+)
+from twin.scenario.units import Duration
+
+__all__ = [
+    "DAYS",
+    "PRIORITIES",
+    "Arrivals",
+    "Assistant",
+    "Break",
+    "Bursts",
+    "Busyness",
+    "Count",
+    "Customers",
+    "Day",
+    "Days",
+    "Learning",
+    "LongDuration",
+    "MaxTokens",
+    "Measured",
+    "MeasuredStep",
+    "Model",
+    "Outage",
+    "Pool",
+    "Positive",
+    "Priority",
+    "PriorityTimes",
+    "Profile",
+    "Provider",
+    "Quantiles",
+    "RandomOutages",
+    "Satisfaction",
+    "Scenario",
+    "Share",
+    "Shift",
+    "Solved",
+    "Surge",
+    "Targets",
+    "Tickets",
+    "TimeZone",
+    "Week",
+    "parse_days",
+]
+
+
+# Calendars and time zones are sound there, and a century of hours fits in memory.
+_FIRST_YEAR, _LAST_YEAR = 1900, 2999
+_MAX_HORIZON_S = 36_525 * 86400.0
+
+
+class Scenario(Model):
+    """A support desk and the question asked of it; frozen.
+
+    Examples
+    --------
+    >>> desk = Scenario.model_validate({"horizon": "1d", "arrivals": {"rate": "6/h"}, "agents":
+    ...                                {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> desk.horizon
+    86400.0
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+=,@-]{0,120}$")] = Field(
+        "scenario", description="default: the file's name"
+    )
+    question: str = Field("", description="what the scenario answers, in a sentence")
+    horizon: LongDuration = Field(604800.0, description="length of the run")
+    warm_up: Duration = Field(0.0, description="left out when measuring")
+    seed: Count = Field(1, description="of all luck; the same seed, the same customers")
+    replications: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        10, description="times it is played, each with other luck"
+    )
+    start: Day = Field(date(2026, 1, 5), description="day on which the run starts, at midnight")
+    time_zone: TimeZone = Field("UTC", description="of start, shifts and the hours of the week")
+    arrivals: Arrivals
+    tickets: Tickets = Tickets()
+    assistant: Assistant = Assistant(role="off")
+    provider: Provider = Provider()
+    agents: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], Pool] = Field(
+        {}, description="pools by name, as [agents.frontline]; none: no humans"
+    )
+    targets: Targets = Targets()
+    customers: Customers = Customers()
+
+    # The file it came from, for messages only; set by `twin.load`.
+    _path: Path | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _check(self) -> Scenario:
+        if not _FIRST_YEAR <= self.start.year <= _LAST_YEAR:
+            raise fail(f"start must lie in the years {_FIRST_YEAR} to {_LAST_YEAR}")
+        if self.horizon > _MAX_HORIZON_S:
+            raise fail("horizon must be at most 100 years (36525d)")
+        if self.warm_up >= self.horizon:
+            raise fail("warm_up must be shorter than horizon")
+        if self.assistant.role == "off" and not self.agents:
+            raise fail("nobody works here: give [agents.NAME] or assistant.role")
+        return self
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """Time zone of the desk."""
+        return ZoneInfo(self.time_zone)
+
+    def as_data(self) -> dict[str, Any]:
+        """What was set, defaults left out, as plain data that loads to the same scenario.
+
+        The file that it came from is not in it.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> twin.from_data(desk.as_data()) == desk
+        True
+        """
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    def _repr_html_(self) -> str:
+        # What was set, and no file: how it differs from its base is told by `twin.scenario.diff`.
+        name = [tag("strong", self.name), f": {self.question}" if self.question else ""]
+        rows = [[tag("code", key), value] for key, value in flat(self.as_data()).items()]
+        inner = table(["key", "value"], rows, "What was set")
+        return tag("div", *name, tag("details", tag("summary", "what was set"), inner))
+
+    def vary(self, changes: Mapping[str, Any], name: str | None = None) -> Scenario:
+        """A new scenario with some keys changed.
+
+        Parameters
+        ----------
+        changes : mapping of str to value
+            Dotted key paths, as ``{"arrivals.scale": 2, "agents.frontline.heads": 4}``.
+        name : str, optional
+            Name of the new scenario; by default the old one followed by the changes.
+
+        Raises
+        ------
+        ScenarioError
+            If a key is unknown or a value not allowed.
+
+        Examples
+        --------
+        >>> desk = Scenario.model_validate({"arrivals": {"rate": "6/h"}, "agents":
+        ...                                {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> desk.vary({"arrivals.scale": 2}).arrivals.scale
+        2.0
+        """
+        data = self.as_data()
+        for key, value in changes.items():
+            assign(data, key, value, self.name)
+        if name is not None:
+            data["name"] = name
+        elif "name" not in changes and changes:
+            label = " ".join(f"{key}={value}" for key, value in changes.items())
+            data["name"] = clean_name(f"{self.name} {label}")
+        varied = from_data(data, self.name)
+        varied._path = self._path
+        return varied
+
+
+def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
+    """Faults between sections, and files that are not there."""
+    tickets, assistant = scenario.tickets, scenario.assistant
+    used = assistant.role != "off"
+    files = {
+        "tickets.corpus": tickets.corpus,
+        "arrivals.trace": scenario.arrivals.trace,
+        "assistant.knowledge": assistant.knowledge if used else None,
+        "assistant.learning.feedback": assistant.learning.feedback if used else None,
+    }
+    for key, name in files.items():
+        folder = key == "assistant.knowledge"
+        if name is not None and not _is_there(Path(name), folder):
+            yield Fault(key, "no such folder" if folder else "no such file", name)
+    if used and assistant.backend != "profile" and tickets.corpus is None:
+        reason = f'backend "{assistant.backend}" reads text, so tickets.corpus must be given'
+        yield Fault("assistant.backend", reason, hint='or use backend = "profile"')
+    answers = assistant.role == "full" and assistant.backend == "embedded"
+    if answers and assistant.knowledge is None:
+        reason = 'backend "embedded" answers from articles, so it needs a folder of them'
+        yield Fault("assistant.knowledge", reason)
+    learning = assistant.learning
+    if used and learning.mode != "off" and assistant.backend == "profile":
+        if learning.mode == "examples":
+            reason = 'backend "profile" has no texts to take examples from'
+            yield Fault("assistant.learning.mode", reason, hint='use "bandit", and say its effect')
+        elif not learning.effect:
+            reason = 'backend "profile" must be told what a prompt version is worth'
+            yield Fault("assistant.learning.effect", reason, hint="as { brief = -0.2 }")
+    if used and assistant.judge == "model" and assistant.backend not in ("groq", "replay"):
+        reason = 'a model judges with backend "groq" (live) or "replay" (recorded) only'
+        yield Fault("assistant.judge", reason, hint='use judge = "evidence"')
+    if assistant.role == "triage" and not scenario.agents:
+        yield Fault("assistant.role", "triage only needs agents who answer: give [agents.NAME]")
+
+
+def _is_there(path: Path, folder: bool) -> bool:
+    try:
+        return path.is_dir() if folder else path.is_file()
+    except OSError:  # a name too long to ask about, or a folder that nobody may look into
+        return False
+
+
+def from_data(data: Mapping[str, Any], where: str = "scenario") -> Scenario:
+    """A scenario from plain data.
+
+    Raises
+    ------
+    ScenarioError
+        With one fault for everything that is wrong in it.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"arrivals": {"rate": "6/h"}, "agents":
+    ...                        {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> desk.arrivals.rate * 3600
+    6.0
+    """
+    try:
+        scenario = Scenario.model_validate(data)
+    except ValidationError as error:
+        raise ScenarioError(where, [fault_of(item, Scenario) for item in error.errors()]) from None
+    faults = list(consistency_faults(scenario))
+    if faults:
+        raise ScenarioError(where, faults)
+    return scenario

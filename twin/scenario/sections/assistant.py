@@ -1,0 +1,224 @@
+"""The language-model step, how it learns, and the provider that runs it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from twin.scenario.distributions import NumberDistribution, TimeDistribution
+from twin.scenario.sections.base import (
+    Count,
+    Day,
+    LongDuration,
+    Model,
+    Quantiles,
+    Share,
+    Weight,
+    fail,
+)
+from twin.scenario.units import Duration
+
+
+class MeasuredStep(Model):
+    """Recorded calls of one step; lists hold quantiles from the smallest to the largest."""
+
+    calls: Annotated[int, Field(ge=1)] = Field(description="how many were recorded")
+    max_tokens: Annotated[int, Field(ge=1)] = Field(description="token limit they were asked with")
+    prompt_tokens: Quantiles = Field(description="tokens in")
+    completion_tokens: Quantiles = Field(description="tokens out")
+    queue: list[Duration] = Field(
+        [], description="time in the provider's queue; none: not reported, so part of the rest"
+    )
+    overhead: Duration = Field(
+        0.0, description="time that depends on no token, such as the network"
+    )
+    prompt_token: Duration = Field(0.0, description="time a token in")
+    completion_token: Duration = Field(0.0, description="time a token out")
+    spread: Quantiles = Field([1.0], description="factors on the time after the queue")
+
+    @model_validator(mode="after")
+    def _check(self) -> MeasuredStep:
+        for name in ("prompt_tokens", "completion_tokens", "queue", "spread"):
+            values = getattr(self, name)
+            if values != sorted(values):
+                raise fail(f"{name} must hold quantiles, from the smallest to the largest")
+        return self
+
+
+class Measured(Model):
+    """What recorded calls were like: `twin profile` writes it. Keys of the profile go before it."""
+
+    model: str = Field(description="model that was recorded")
+    date: Day = Field(description="day of the last call")
+    prompt_version: str = Field(description="version of the prompts")
+    articles: Count | None = Field(None, description="most articles in a prompt")
+    categorize: MeasuredStep | None = None
+    respond: MeasuredStep | None = None
+    confidence_right: Quantiles | None = Field(None, description="confidence when right")
+    confidence_wrong: Quantiles | None = Field(None, description="confidence when wrong")
+    quality: Quantiles | None = Field(None, description="judged quality in the right category")
+
+
+class Profile(Model):
+    """A statistical assistant (backend `profile`): measured or assumed distributions."""
+
+    accuracy: Share = Field(0.8, description="share of tickets categorized rightly")
+    confusion: dict[str, dict[str, Weight]] | None = Field(
+        None, description="weights of answers by true category, instead of accuracy"
+    )
+    quality: NumberDistribution | None = Field(
+        None, description="quality of an answer in the right category, 0 to 1; default 0.8"
+    )
+    confidence_right: NumberDistribution | None = Field(
+        None, description="confidence when right; default triangular .4 .95 1"
+    )
+    confidence_wrong: NumberDistribution | None = Field(
+        None, description="confidence when wrong; default triangular .1 .4 .95"
+    )
+    categorize_latency: TimeDistribution | None = Field(
+        None, description="latency of a call; default: from the catalogue's speeds"
+    )
+    respond_latency: TimeDistribution | None = Field(None, description="likewise, for an answer")
+    prompt_tokens: NumberDistribution | None = Field(None, description="tokens in; default 350")
+    categorize_tokens: NumberDistribution | None = Field(None, description="tokens out; default 15")
+    respond_tokens: NumberDistribution | None = Field(None, description="tokens out; default 120")
+    error_rate: Share = Field(0.0, description="share of calls that end in a server error")
+    measured: Measured | None = Field(
+        None, description="recorded calls, for all that the keys above do not say"
+    )
+
+
+class MaxTokens(Model):
+    """Most tokens the model may write, by step."""
+
+    categorize: Annotated[int, Field(ge=1, le=100_000)] = Field(50, description="for a category")
+    respond: Annotated[int, Field(ge=1, le=100_000)] = Field(200, description="for an answer")
+
+
+class Learning(Model):
+    """How feedback improves answers (see `twin.assistant.learning.learning`)."""
+
+    mode: Literal["off", "examples", "bandit"] = Field(
+        "off",
+        description="off; examples: well and badly rated answers go into the prompt; bandit: "
+        "prompt versions compete by Thompson sampling",
+    )
+    versions: list[str] = Field(
+        ["1", "brief"],
+        min_length=2,
+        description="prompt versions: the first is in use, also with mode off; the others compete "
+        "with it in the bandit",
+    )
+    every: LongDuration = Field(86400.0, description="time between looks at the ratings")
+    explore: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.2, description="share of answers by a version drawn at random, so that versions compare"
+    )
+    error_rate: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        0.05, description="chance that anything is promoted where ratings say nothing"
+    )
+    examples: Annotated[int, Field(ge=1, le=10)] = Field(
+        2, description="examples in a prompt, to follow and as many to avoid"
+    )
+    feedback: str | None = Field(
+        None, description="feedback store (JSON) that the run starts from, for examples"
+    )
+    effect: dict[str, Annotated[float, Field(ge=-1, le=1)]] = Field(
+        {},
+        description="for backend profile, which has no texts to learn from: the assumed change "
+        "of quality by version of the bandit",
+    )
+
+
+class Assistant(Model):
+    """The language-model step."""
+
+    role: Literal["full", "triage", "off"] = Field(
+        "full",
+        description="full: categorizes and responds; triage: only categorizes; off: humans only",
+    )
+    backend: Literal["embedded", "profile", "groq", "replay"] = Field(
+        "embedded", description="where answers come from (see README)"
+    )
+    model: str = Field(
+        "openai/gpt-oss-20b", description="a model of the catalogue (`twin models` lists them)"
+    )
+    temperature: Annotated[float, Field(ge=0, le=2)] = Field(
+        0.2, description="how much the model varies; 0 is least"
+    )
+    max_tokens: MaxTokens = MaxTokens()
+    retrieval: bool = Field(True, description="look up knowledge articles (RAG)")
+    knowledge: str | None = Field(None, description="folder of Markdown articles")
+    articles: Annotated[int, Field(ge=1, le=20)] = Field(3, description="articles a question (k)")
+    floor: Annotated[float, Field(ge=-1, le=1)] = Field(
+        0.2, description="similarity below which an article is not used"
+    )
+    confidence_threshold: Share = Field(
+        0.0, description="below this confidence a human categorizes"
+    )
+    human_categories: list[str] = Field([], description="always sent to humans")
+    review_categories: list[str] = Field(
+        [], description='a human approves the draft (Pending Review); "*" means all'
+    )
+    on_failure: Literal["escalate", "retry", "fallback"] = Field(
+        "escalate", description="when the provider fails for good: see provider.retries"
+    )
+    retry_after: LongDuration = Field(600.0, description="pause between tries for on_failure retry")
+    fallback_model: str | None = Field(None, description="second model for on_failure fallback")
+    recording: str | None = Field(None, description="recording (JSON lines) for groq and replay")
+    samples: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="different answers recorded for the same prompt"
+    )
+    judge: Literal["evidence", "model"] = Field(
+        "evidence",
+        description="who judges what was written: evidence (the article that solves the ticket) "
+        "or a model with a rubric, for groq and replay",
+    )
+    judge_model: str | None = Field(None, description='the model that judges, for judge "model"')
+    profile: Profile = Profile()
+    learning: Learning = Learning()
+
+    @model_validator(mode="after")
+    def _check(self) -> Assistant:
+        if (self.on_failure == "fallback") != (self.fallback_model is not None):
+            raise fail('fallback_model and on_failure = "fallback" go together')
+        if self.judge == "model" and self.judge_model is None:
+            raise fail('judge = "model" needs judge_model, a model of the catalogue')
+        return self
+
+
+class Outage(Model):
+    """A planned window in which the provider answers nothing."""
+
+    start: Duration = Field(description="time since the start of the run")
+    length: LongDuration = Field(description="how long it lasts")
+
+
+class RandomOutages(Model):
+    """Outages at random, exponential up and down times."""
+
+    mean_time_between_failures: LongDuration = Field(description="mean time up")
+    mean_time_to_repair: LongDuration = Field(description="mean time down")
+
+
+class Provider(Model):
+    """The service that runs the model: its limits and its failures."""
+
+    plan: Literal["free", "developer", "unlimited"] = Field(
+        "developer", description="limits come from the catalogue, by plan"
+    )
+    concurrency: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="calls under way at once; default: no limit"
+    )
+    rpm: Annotated[int, Field(ge=1)] | None = Field(None, description="requests a minute")
+    rpd: Annotated[int, Field(ge=1)] | None = Field(None, description="requests a day")
+    tpm: Annotated[int, Field(ge=1)] | None = Field(None, description="tokens a minute")
+    tpd: Annotated[int, Field(ge=1)] | None = Field(None, description="tokens a day")
+    timeout: LongDuration = Field(30.0, description="a call is given up after this")
+    retries: Annotated[int, Field(ge=0, le=20)] = Field(3, description="tries after the first")
+    backoff: LongDuration = Field(1.0, description="first pause; doubles with each try")
+    max_backoff: LongDuration = Field(60.0, description="longest pause")
+    outages: list[Outage] = Field(
+        [], description="planned; all models of the provider are down together"
+    )
+    random_outages: RandomOutages | None = None

@@ -1,0 +1,137 @@
+"""Agents, what the desk promises, and customers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from twin.scenario.distributions import TimeDistribution
+from twin.scenario.sections.base import (
+    Count,
+    Day,
+    Days,
+    Model,
+    PriorityTimes,
+    Share,
+    TimeZone,
+    fail,
+)
+from twin.scenario.units import ClockTime, Duration
+
+
+class Break(Model):
+    """Time in a shift when some agents are away."""
+
+    start: ClockTime = Field(description="local time")
+    end: ClockTime = Field(description="local time")
+    heads: Annotated[int, Field(ge=1)] = Field(description="how many are away")
+
+
+class Shift(Model):
+    """Heads on the weekly calendar; an end before the start is on the next day."""
+
+    days: Days = Field("daily", description="weekdays on which it starts")
+    start: ClockTime = Field(description="local time")
+    end: ClockTime = Field(description="local time; not after the start: on the next day")
+    heads: Count = Field(description="agents on shift")
+    breaks: list[Break] = Field([], description="when some of them are away")
+
+    @model_validator(mode="after")
+    def _check(self) -> Shift:
+        length = self.end - self.start if self.end > self.start else self.end + 86400 - self.start
+        for pause in self.breaks:
+            after = (pause.start - self.start) % 86400
+            lasts = (pause.end - pause.start) % 86400
+            if not lasts or after + lasts > length:
+                raise fail("a break must lie within its shift, and end after it starts")
+        return self
+
+
+class Pool(Model):
+    """A pool of agents with the same skills."""
+
+    heads: Count | None = Field(None, description="agents around the clock; else give shifts")
+    shifts: list[Shift] | None = Field(None, description="when how many work; else give heads")
+    extra_heads: Annotated[int, Field(ge=-10_000, le=10_000)] = Field(
+        0, description="added to every shift (negative: fewer agents), never below 0"
+    )
+    skills: list[str] = Field([], description="categories they take; none given: all")
+    time_zone: TimeZone | None = Field(None, description="default: the scenario's")
+    holidays: list[Day] = Field([], description="days on which no shift starts")
+    at_shift_end: Literal["finish", "hand over"] = Field(
+        "finish", description="what happens to work in hand"
+    )
+    handle_time: TimeDistribution = Field(description="an agent's work on a ticket")
+    handle_times: dict[str, TimeDistribution] = Field({}, description="by true category")
+    review_time: TimeDistribution | None = Field(
+        None, description="to approve a draft; default: a fifth of the handle time"
+    )
+    triage_time: TimeDistribution | None = Field(
+        None, description="to categorize only; default: a tenth of the handle time"
+    )
+    cost: Annotated[float, Field(ge=0)] = Field(0.0, description="USD an agent an hour")
+
+    @model_validator(mode="after")
+    def _check(self) -> Pool:
+        if (self.heads is None) == (self.shifts is None):
+            raise fail("give heads (around the clock) or shifts, one of them")
+        if self.holidays and self.shifts is None:
+            raise fail("holidays are days on which no shift starts: give shifts, not heads")
+        return self
+
+
+class Targets(Model):
+    """What the desk promises."""
+
+    clock: Literal["around the clock", "desk hours"] = Field(
+        "around the clock", description="desk hours: time counts while an agent is on shift"
+    )
+    first_response: PriorityTimes = Field({}, description="by priority")
+    resolution: PriorityTimes = Field({}, description="by priority")
+
+
+class Solved(Model):
+    """Chance that an answer solves the ticket."""
+
+    agent: Share = Field(0.92, description="an agent's answer")
+    reviewed: Share = Field(0.92, description="a draft that an agent approved or mended")
+    assistant: Share = Field(
+        0.95, description="the assistant's, in the right category at quality 1"
+    )
+    wrong_category: Share = Field(0.05, description="the assistant's, in the wrong category")
+
+
+class Satisfaction(Model):
+    """Shifts of the rating on a logit scale (see `twin.desk.customers`)."""
+
+    unsolved: float = Field(3.0, ge=0, description="fall when the answer did not solve it")
+    wrong_category: float = Field(0.5, ge=0, description="fall when answered in a wrong category")
+    transfer: float = Field(0.25, ge=0, description="fall with each transfer")
+    reopened: float = Field(0.5, ge=0, description="fall with each reopening")
+    wait: float = Field(1.0, ge=0, description="weight of the published fall with response time")
+
+
+class Customers(Model):
+    """The simulated customer."""
+
+    patience: TimeDistribution | None = Field(
+        None, description="longest wait for a human before giving up; default: endless"
+    )
+    survey_rate: Share = Field(0.3, description="share of resolved tickets that are rated")
+    solved: Solved = Solved()
+    reopen_rate: Share = Field(0.7, description="share of unsolved tickets that come back")
+    reopen_delay: TimeDistribution = Field(
+        default_factory=lambda: _lognormal("4h", 1.5), description="until they come back"
+    )
+    max_reopens: Annotated[int, Field(ge=0, le=10)] = Field(
+        2, description="times a customer comes back at most"
+    )
+    close_after: Duration = Field(86400.0, description="quiet time until Resolved becomes Closed")
+    satisfaction: Satisfaction = Satisfaction()
+
+
+def _lognormal(mean: str, cv: float) -> Any:
+    from twin.scenario.distributions import Lognormal
+
+    return Lognormal.model_validate({"distribution": "lognormal", "mean": mean, "cv": cv})
