@@ -20,7 +20,6 @@ from rich.table import Table
 
 from twin.cli.terminal import (
     BAD_INPUT,
-    FAILED,
     Json,
     err,
     fail,
@@ -42,18 +41,14 @@ def register(app: typer.Typer) -> None:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """As `plain_errors`, and those of recordings to measure and of local models."""
+    """As `plain_errors`, but here an assistant's error is about the input: a name, a recording."""
     with plain_errors():
         from twin.assistant.errors import AssistantError
-        from twin.assistant.live.local_server import LocalModelError
-        from twin.assistant.recorded.recorded_calls import MeasuringError
 
         try:
             yield
-        except (MeasuringError, AssistantError) as error:
+        except AssistantError as error:
             fail(str(error), BAD_INPUT)
-        except LocalModelError as error:
-            fail(str(error), FAILED)
 
 
 def models(

@@ -196,11 +196,11 @@ def search(
 def _plain_errors() -> Iterator[None]:
     """Also what a study itself objects to: a damaged file, a failed replication, a parameter."""
     with plain_errors():
-        from twin.common.errors import ScenarioError
+        from twin.common.errors import TwinError
 
         try:
             yield
-        except (ScenarioError, typer.Exit):
+        except (TwinError, typer.Exit):
             raise
         except KeyboardInterrupt as error:
             stays = "interrupted; what was played stays, and the same command goes on from there"

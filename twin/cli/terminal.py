@@ -16,6 +16,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from twin.common.errors import ScenarioError, TwinError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -64,23 +66,14 @@ def fail(message: str, code: int) -> None:
 def plain_errors() -> Iterator[None]:
     """Errors that a user can mend, as a line each and an exit code; never a traceback."""
     try:
-        from twin.common.errors import ScenarioError
-
-        try:
-            yield
-        except ScenarioError as error:
-            fail(str(error), BAD_INPUT)
-        except BrokenPipeError:
-            raise
-        except RuntimeError as error:
-            from twin.assistant.errors import AssistantError
-
-            if not isinstance(error, AssistantError):
-                raise
-            fail(str(error), FAILED)
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            fail(f"{where}{error.strerror or error}", FAILED)
+        yield
+    except TwinError as error:
+        fail(str(error), BAD_INPUT if isinstance(error, ValueError) else FAILED)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"{where}{error.strerror or error}", FAILED)
     except KeyboardInterrupt as error:
         fail(str(error) or "interrupted", INTERRUPTED)
 
@@ -98,8 +91,6 @@ def cores() -> int:
 
 def each(items: list[Any], read: Any) -> list[Any]:
     """What `read` makes of each item; the faults of all of them are met together."""
-    from twin.common.errors import ScenarioError
-
     found, errors = [], []
     for item in items:
         try:

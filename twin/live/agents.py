@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
+from twin.common.errors import TwinError
 from twin.live.asking import Failed
 from twin.live.bodies import ChangeIn
 from twin.live.desk import Conflict, Desk
@@ -25,7 +26,7 @@ from twin.records.tables import (
 )
 
 
-class Unprocessable(ValueError):
+class Unprocessable(TwinError, ValueError):
     """A request that makes no sense on this desk."""
 
 

@@ -14,6 +14,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 import twin
+from twin.common.errors import TwinError
 from twin.live.agents import Agents, Unprocessable
 from twin.live.asking import Failed, UnusableModel
 from twin.live.bodies import B, ChangeIn, Empty, FeedbackIn, TicketIn, Unreadable, Wrong, read
@@ -54,7 +55,7 @@ class Settings:
     places: int = 40
 
 
-class Fault(Exception):
+class HttpProblem(TwinError):
     """A fault of a request: HTTP status, what the client is told, and when to come back."""
 
     def __init__(self, status: int, reason: str, retry_s: float | None = None) -> None:
@@ -100,14 +101,14 @@ def _guard(app: Flask, settings: Settings) -> None:
     def check() -> None:
         # A page of the internet whose name leads here is not one of this machine.
         if not token and not _LOOPBACK.fullmatch(request.host):
-            raise Fault(421, "this desk answers on localhost only")
+            raise HttpProblem(421, "this desk answers on localhost only")
         wait_s = limit.wait_s(request.remote_addr or "")
         if wait_s:
-            raise Fault(429, "too many requests: wait a little", wait_s)
+            raise HttpProblem(429, "too many requests: wait a little", wait_s)
         if token and request.endpoint not in _OPEN:
             given = request.headers.get("Authorization", "").encode("utf-8", "replace")
             if not hmac.compare_digest(given, b"Bearer " + token):
-                raise Fault(401, "this desk needs its token: Authorization: Bearer ...")
+                raise HttpProblem(401, "this desk needs its token: Authorization: Bearer ...")
 
     @app.after_request
     def mark(response: Response) -> Response:
@@ -137,7 +138,7 @@ _FAULTS: list[tuple[type[Exception], int, str | None, float | None]] = [
 
 def _faults(app: Flask) -> None:
     def tell(error: Exception) -> Response:
-        if isinstance(error, Fault):
+        if isinstance(error, HttpProblem):
             return _fault(error.status, str(error), error.retry_s)
         for kind, status, words, retry_s in _FAULTS:
             if isinstance(error, kind):
@@ -164,11 +165,11 @@ def _faults(app: Flask) -> None:
 
 def _body(kind: type[B]) -> B:
     if request.mimetype != "application/json":
-        raise Fault(415, "the body must be JSON: Content-Type: application/json")
+        raise HttpProblem(415, "the body must be JSON: Content-Type: application/json")
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise Fault(415, "the body must be UTF-8")
+        raise HttpProblem(415, "the body must be UTF-8")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Fault(415, "the body must not be compressed")
+        raise HttpProblem(415, "the body must not be compressed")
     return read(request.get_data(cache=False), kind)
 
 
@@ -177,7 +178,9 @@ def _key() -> str | None:
     if key is None:
         return None
     if not _KEY.fullmatch(key):
-        raise Fault(400, "Idempotency-Key must be 1 to 128 printable characters without spaces")
+        raise HttpProblem(
+            400, "Idempotency-Key must be 1 to 128 printable characters without spaces"
+        )
     return f"client:{key}"
 
 
@@ -186,7 +189,7 @@ def _number(name: str, default: int | None, most: int) -> int | None:
     if given is None:
         return default
     if not re.fullmatch(r"[0-9]{1,10}", given) or not 1 <= int(given) <= most:
-        raise Fault(422, f"{name} must be a whole number from 1 to {most}")
+        raise HttpProblem(422, f"{name} must be a whole number from 1 to {most}")
     return int(given)
 
 
@@ -210,7 +213,7 @@ def _tickets(app: Flask, desk: Desk, gate: Gate) -> None:
     def tickets() -> Any:
         status = request.args.get("status")
         if status is not None and status not in STATUSES:
-            raise Fault(422, f"status must be one of {', '.join(STATUSES)}")
+            raise HttpProblem(422, f"status must be one of {', '.join(STATUSES)}")
         found, below = _page(desk.store.tickets, status=status)
         shown = [shown_ticket(row, desk.due(row)) for row in found]
         return jsonify({"tickets": shown, "next_before": below, "counts": desk.store.counts()})

@@ -29,7 +29,7 @@ from twin.assistant.protocol import (
     Step,
     Written,
 )
-from twin.common.errors import ScenarioError
+from twin.common.errors import ScenarioError, TwinError
 from twin.demand.corpus import Corpus
 from twin.live.moments import Watch
 from twin.scenario.model import Scenario
@@ -46,7 +46,7 @@ _STATUS = {RATE_LIMITED: 503, OUTAGE: 503, TIMEOUT: 504}
 Build = Callable[[Scenario, tuple[str, ...], Corpus | None, str], Assistant]
 
 
-class Failed(RuntimeError):
+class Failed(TwinError, RuntimeError):
     """A call that failed.
 
     Attributes
@@ -63,7 +63,7 @@ class Failed(RuntimeError):
         super().__init__(reason)
 
 
-class UnusableModel(ValueError):
+class UnusableModel(TwinError, ValueError):
     """A model that does not exist or cannot be called."""
 
 

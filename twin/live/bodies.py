@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from twin.common.errors import TwinError
 from twin.live.shapes import MAX_ID
 from twin.records.tables import STATUSES
 from twin.scenario.model import PRIORITIES, Priority
@@ -133,15 +134,15 @@ class ChangeIn(Body):
 B = TypeVar("B", bound=Body)
 
 
-class Unreadable(ValueError):
+class Unreadable(TwinError, ValueError):
     """A body that is not JSON text in UTF-8."""
 
 
-class Empty(ValueError):
+class Empty(TwinError, ValueError):
     """A ticket without a description."""
 
 
-class Wrong(ValueError):
+class Wrong(TwinError, ValueError):
     """A body that is JSON and does not say what it must; the message says what, not the values."""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from twin.common.errors import TwinError
 from twin.live.tables import WrongVersion, migrate
 
 # Seconds to wait for a connection, or for another process that writes.
@@ -21,7 +22,7 @@ PATIENCE_S = 10
 _DISK_FULL = "53100"
 
 
-class StoreError(RuntimeError):
+class StoreError(TwinError, RuntimeError):
     """The store cannot do it now; nothing was changed."""
 
 

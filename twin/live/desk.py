@@ -15,6 +15,7 @@ from typing import Any
 from twin.assistant.backends import build as build_backend
 from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.protocol import Step
+from twin.common.errors import TwinError
 from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names
 from twin.live.asking import Asker, Build, Failed, Said
@@ -48,11 +49,11 @@ FAILED = (
 )
 
 
-class NoSuchTicket(LookupError):
+class NoSuchTicket(TwinError, LookupError):
     """There is no ticket of that number."""
 
 
-class Conflict(RuntimeError):
+class Conflict(TwinError, RuntimeError):
     """Somebody else is at work on the ticket; try again."""
 
 

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from twin.common.errors import TwinError
+
 # Clients that are remembered; who was quiet longest is forgotten first.
 _MOST_CLIENTS = 10_000
 
@@ -45,7 +47,7 @@ class RateLimit:
         return wait
 
 
-class Busy(RuntimeError):
+class Busy(TwinError, RuntimeError):
     """As many as may are at it already."""
 
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from twin.common.errors import TwinError
+
 PAGE = Path(__file__).with_name("page") / "app.py"
 LOCAL = "127.0.0.1"
 START_S, END_S = 120.0, 12.0
@@ -25,7 +27,7 @@ _LOOK_S = 0.1
 _PR_SET_PDEATHSIG = 1
 
 
-class ServeError(RuntimeError):
+class ServeError(TwinError, RuntimeError):
     """The live desk cannot be started, or a part of it ended; the message says what to do."""
 
 

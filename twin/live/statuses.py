@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from twin.common.errors import TwinError
 from twin.records.tables import STATUSES, TRANSITIONS
 
 
-class NotAllowed(ValueError):
+class NotAllowed(TwinError, ValueError):
     """A change of status that the table of transitions does not know.
 
     Attributes

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from twin.common.errors import TwinError
 from twin.live import tables
 from twin.live.database import Database, StoreError
 from twin.live.statuses import check_path
@@ -36,7 +37,7 @@ WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
 _SKEW_S = 60.0
 
 
-class KeyReused(ValueError):
+class KeyReused(TwinError, ValueError):
     """An idempotency key came with another request than before."""
 
 

@@ -26,6 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import NoSuchTableError
 
+from twin.common.errors import TwinError
+
 metadata = MetaData()
 
 schema = Table("schema_version", metadata, Column("version", Integer, nullable=False))
@@ -144,7 +146,7 @@ VERSION = 1 + len(STEPS)
 _LOCK = 7_283_415
 
 
-class WrongVersion(RuntimeError):
+class WrongVersion(TwinError, RuntimeError):
     """The store was made by a later version of this program, or by another program."""
 
 

@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from twin.common.errors import TwinError
+
 BACKEND = "http://127.0.0.1:5000"
 # An answer may wait for a model through its retries; all else is a look into the store.
 ANSWER_S, LOOK_S = 120.0, 15.0
@@ -35,7 +37,7 @@ _WORDS = {
 _ANY = "Something went wrong at the desk. Please try again in a minute."
 
 
-class DeskError(RuntimeError):
+class DeskError(TwinError, RuntimeError):
     """The desk did not do it; the message is for customers.
 
     Attributes
