@@ -245,11 +245,10 @@ def warm_up(
     >>> ax.get_ylabel()
     'open tickets'
     """
-    ax = style.axes(ax)
-    style.dress(ax, "Warm-up (Welch)", y=name or "mean over replications")
-    if not len(frame):
-        return style.nothing(ax, "no data")
-    style.clock_axis(ax, float(frame["time_s"].max()), None, warm_up_s)
+    y = name or "mean over replications"
+    ax, any_rows = style.over_time(ax, frame, "Warm-up (Welch)", y, "no data", None, warm_up_s)
+    if not any_rows:
+        return ax
     ax.plot(frame["time_s"], frame["mean"], color=style.SKY, linewidth=0.8, label="mean")
     ax.plot(frame["time_s"], frame["smoothed"], color=style.BLUE, linewidth=2, label="smoothed")
     ax.set_ylim(bottom=min(0.0, float(frame["mean"].min())))

@@ -206,6 +206,56 @@ def _clock(end_s: float, start: date | None) -> Formatter:
     return FuncFormatter(label)
 
 
+def over_time(
+    ax: Axes | None,
+    frame: pd.DataFrame,
+    title: str,
+    y: str,
+    empty: str,
+    start: date | None,
+    warm_up_s: float,
+    *,
+    height: float = HEIGHT,
+) -> tuple[Axes, bool]:
+    """Axes for a figure over the time of a run; without rows they only say that it is empty.
+
+    Parameters
+    ----------
+    ax : Axes or None
+    frame : DataFrame
+        With end_s, or time_s of single moments.
+    title, y : str
+    empty : str
+        Said where the frame has no rows.
+    start : date or None
+        First day of the run; without it the axis counts days or hours.
+    warm_up_s : float
+        Length of the warm-up in seconds, to be shaded.
+    height : float
+        Inches of a new figure.
+
+    Returns
+    -------
+    Axes, bool
+        The second says whether there is anything to draw.
+    """
+    ax = axes(ax, height)
+    dress(ax, title, y=y)
+    if not len(frame):
+        return nothing(ax, empty), False
+    end_s = float(frame["end_s" if "end_s" in frame else "time_s"].max())
+    clock_axis(ax, end_s, start, warm_up_s)
+    return ax, True
+
+
+def band(ax: Axes, x: Any, low: pd.Series[float], high: Any, colour: str, label: str) -> bool:
+    """Shade between bounds, unless all are missing; returns whether there were any."""
+    if not low.notna().any():
+        return False
+    ax.fill_between(x, low, high, color=colour, alpha=0.22, linewidth=0, label=label)
+    return True
+
+
 def duration_axis(ax: Axes, low_s: float, high_s: float, *, axis: str = "x") -> None:
     """A logarithmic axis of seconds, read as seconds, minutes, hours and days."""
     low_s, high_s = max(low_s, 0.01), max(high_s, 0.1)
