@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -89,8 +89,7 @@ def study(
             print_json(as_data(found))
         else:
             _show_study(found, with_effects=effects)
-        for note in found.notes:
-            err.print(f"note: {note}")
+        _say(found.notes)
         if not len(found.frame):
             raise typer.Exit(FAILED)
 
@@ -140,6 +139,7 @@ def select(
                 cluster=cluster,
                 progress=progress,
             )
+        _say(found.notes)
         if as_json:
             data = {"best": found.best, "statement": found.statement, "table": records(found.table)}
             print_json(data)
@@ -177,6 +177,7 @@ def search(
                 cluster=cluster,
                 progress=progress,
             )
+        _say(found.notes)
         if as_json:
             data = {
                 "statement": found.statement,
@@ -209,6 +210,11 @@ def _plain_errors() -> Iterator[None]:
             fail(str(error), BAD_INPUT)
         except RuntimeError as error:
             fail(str(error), FAILED)
+
+
+def _say(notes: Sequence[str]) -> None:
+    for note in notes:
+        err.print(f"note: {note}")
 
 
 def _show_study(found: StudyResults, *, with_effects: bool) -> None:

@@ -141,7 +141,7 @@ def _collect(
         labels = {"point": point.number, "scenario": point.scenario.name}
         rows.append(labels | point.factors | {"asked": asked, "whole": len(whole)})
         notes |= dict.fromkeys(store.notes(point.scenario))
-    notes |= dict.fromkeys(_said_of(failures))
+    notes |= dict.fromkeys([*_said_of(failures), *store.remarks()])
     factors = tuple(points[0].factors)
     file = plan.file
     return StudyResults(
