@@ -1,7 +1,7 @@
 """The command line: ``twin run``, ``check``, ``schema``, ``init``, ``kpis``, ``models``.
 
-Thin: it parses, calls the library and prints. Whatever is slow to import is imported inside the
-commands, so that ``twin --help`` answers at once.
+Thin: it parses, calls the library and prints. Slow imports are inside the commands, so that
+``twin --help`` answers at once.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _report(
 
 @app.command()
 def check(scenarios: Files, changes: Changes = None) -> None:
-    """Say what is wrong with scenarios, or what they say."""
+    """Check scenarios: print their faults, or the scenario in sentences."""
     with plain_errors():
         from twin.experiments.checks import check as check_all
         from twin.report.explain import explain

@@ -89,7 +89,7 @@ def serve(
         from twin.scenario.changes import parse_change
         from twin.scenario.file import load
 
-        # Here, too, so that what is wrong is said at once and once.
+        # Also here, so that faults are told at once, and only once.
         find_token(host)
         path = _scenario(scenario)
         desk = choose_backend(

@@ -68,7 +68,7 @@ def study(
 ) -> None:
     """Play a scenario at every point of a design.
 
-    What is played stays: a study that was cut short, or has another level, goes on from there.
+    Replications are kept: a study that was cut short, or has another level, goes on from there.
     """
     with _plain_errors():
         from twin.cli.study_tables import as_data
@@ -195,7 +195,7 @@ def search(
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Also what a study itself objects to: a damaged file, a failed replication, a parameter."""
+    """As `plain_errors`, and a study's own: a damaged file, a failed replication, a parameter."""
     with plain_errors():
         from twin.common.errors import TwinError
 

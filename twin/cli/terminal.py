@@ -1,4 +1,4 @@
-"""What all commands share: how they print, show progress, and fail."""
+"""Printing, progress and failing, as all commands share them."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 
 
 class _Plain(Console):
-    """A console on which texts cannot act: what is no character to look at becomes "?".
+    """A console that shows control characters in texts as "?".
 
     Questions, names and paths come from files of others; an escape sequence or a right-to-left
     mark in them would recolour, retitle or reorder the terminal.
     """
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """All texts pass here, those in the cells of tables too."""
+        """Replace control characters in a text; texts in the cells of tables pass here too."""
         seen = (c if c.isprintable() or c in "\n\t" else "?" for c in text)
         return super().render_str("".join(seen), **how)
 
@@ -79,7 +79,7 @@ def plain_errors() -> Iterator[None]:
 
 
 def cores() -> int:
-    """Processes to play in where nobody says how many."""
+    """Number of processes to play in, unless the user names one."""
     from joblib import cpu_count
 
     try:
@@ -90,7 +90,7 @@ def cores() -> int:
 
 
 def each(items: list[Any], read: Any) -> list[Any]:
-    """What `read` makes of each item; the faults of all of them are met together."""
+    """Results of `read` for each item; the faults of all are reported together."""
     found, errors = [], []
     for item in items:
         try:

@@ -43,11 +43,11 @@ class Settings:
     Attributes
     ----------
     token : str
-        Clients must show it; empty: none is asked for, and only this machine may call.
+        Clients must send it; if empty, none is needed, and only this machine may call.
     rate : float
         Requests a second of one client; 0 is no limit.
     places : int
-        Tickets that are answered at once; further ones are turned away.
+        Tickets answered at the same time; further ones are refused.
     """
 
     token: str = ""
@@ -56,7 +56,7 @@ class Settings:
 
 
 class HttpProblem(TwinError):
-    """A fault of a request: HTTP status, what the client is told, and when to come back."""
+    """A refused request: its HTTP status, the reason told to the client, and when to try again."""
 
     def __init__(self, status: int, reason: str, retry_s: float | None = None) -> None:
         super().__init__(reason)
@@ -99,7 +99,7 @@ def _guard(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check() -> None:
-        # A page of the internet whose name leads here is not one of this machine.
+        # A page on the internet may point its own name at this machine; that name is refused.
         if not token and not _LOOPBACK.fullmatch(request.host):
             raise HttpProblem(421, "this desk answers on localhost only")
         wait_s = limit.wait_s(request.remote_addr or "")
@@ -119,7 +119,7 @@ def _guard(app: Flask, settings: Settings) -> None:
         return response
 
 
-# Errors of the layers below, with what the client is told; None: the error's own words.
+# Errors of the layers below, with the text for the client; None: the error's own words.
 _FAULTS: list[tuple[type[Exception], int, str | None, float | None]] = [
     (Empty, 400, None, None),
     (Unreadable, 400, None, None),
@@ -155,7 +155,7 @@ def _faults(app: Flask) -> None:
             if allowed:
                 response.headers["Allow"] = ", ".join(sorted(allowed))
             return response
-        # Where it happened, without its words, which may hold a customer's.
+        # The log gets the place only, as an error's words may hold a customer's.
         places = "".join(traceback.format_tb(error.__traceback__))
         _log.error("%s\n%s", type(error).__name__, places)
         return _fault(500, "something went wrong here; it has been logged")
@@ -194,7 +194,7 @@ def _number(name: str, default: int | None, most: int) -> int | None:
 
 
 def _page(rows: Callable[..., list[Any]], **where: Any) -> tuple[list[Any], int | None]:
-    """Rows of a list, and below which number the next ones are."""
+    """Rows of a list, and the number below which the next ones are."""
     limit = _number("limit", 100, MOST_ROWS) or MOST_ROWS
     found = rows(before=_number("before", None, MAX_ID), limit=limit, **where)
     return found, found[-1]["id"] if len(found) == limit else None

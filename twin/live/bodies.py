@@ -1,4 +1,4 @@
-"""What a request may say: the models that check bodies and from which the API is described."""
+"""Bodies of requests: the models that check them and from which the API is described."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class TicketIn(Body):
 
 
 class FeedbackIn(Body):
-    """What a customer thinks of an answer."""
+    """A customer's opinion of an answer."""
 
     description: Description = Field(description="of the ticket")
     model: Name = Field("", description="language model that answered")
@@ -112,7 +112,7 @@ class FeedbackIn(Body):
 
 
 class ChangeIn(Body):
-    """What an agent does with a ticket."""
+    """A change that an agent makes to a ticket."""
 
     status: Status | None = Field(None, description="new status, if the present one allows it")
     response: FilledText | None = Field(
@@ -143,7 +143,7 @@ class Empty(TwinError, ValueError):
 
 
 class Wrong(TwinError, ValueError):
-    """A body that is JSON and does not say what it must; the message says what, not the values."""
+    """A JSON body with missing or wrong fields; the message names them without their values."""
 
 
 def read(raw: bytes, kind: type[B]) -> B:

@@ -1,4 +1,4 @@
-"""Moments of one piece of work, which stay in order though the machine's clock is set meanwhile."""
+"""Moments of one piece of work, in order even if the machine's clock is set meanwhile."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import time
 
 
 class Watch:
-    """Starts on the wall clock and goes on evenly from there.
+    """A clock that starts at the wall clock's time and runs evenly from there.
 
-    What is measured with one watch is never negative nor an hour too long, whatever happens to the
-    clock of the machine in between; moments of different watches are as good as that clock.
+    Times between moments of one watch are right even if the machine's clock is set in between;
+    moments of different watches are as good as that clock.
     """
 
     def __init__(self) -> None:

@@ -266,7 +266,7 @@ def describe(models: list[str], categories: list[str], protected: bool) -> dict[
 
 
 def _change_rules() -> dict[str, Any]:
-    """What `ChangeIn` checks beyond its single fields."""
+    """The rules that `ChangeIn` checks beyond its single fields."""
 
     def given(name: str) -> dict[str, Any]:
         return {"required": [name], "properties": {name: {"type": "string"}}}

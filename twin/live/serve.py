@@ -41,7 +41,7 @@ class Part:
         For messages.
     command : sequence of str
     host : str
-        Where it answers.
+        Address at which it answers.
     port : int
     health : str
         Path that answers 200 once it is ready.
@@ -58,7 +58,7 @@ class Part:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Address at which it answers."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
@@ -128,7 +128,7 @@ def _answers(part: Part) -> bool:
 
 
 def _die_with_parent() -> None:
-    # Should this command be killed outright, nobody else would end its parts.
+    # If this command is killed, nothing else would end its parts.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

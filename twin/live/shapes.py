@@ -1,4 +1,4 @@
-"""The shapes in which the live desk shows tickets and feedback: those of the design, and more."""
+"""Tickets and feedback in the shapes in which the live desk shows them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def shown_feedback(row: Row) -> dict[str, Any]:
 
 
 def answered(row: Row, note: str, calls: Sequence[Row]) -> dict[str, Any]:
-    """The answer to a ticket that was filed; `note` stands in where nothing was sent yet."""
+    """The answer to a filed ticket; `note` stands in where nothing was sent yet."""
     began = row["received_at"]
     ended = row["responded_at"]
     return {

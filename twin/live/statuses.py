@@ -1,4 +1,4 @@
-"""Which status may follow which: the table of transitions, asked by name."""
+"""The table of transitions between statuses, by name."""
 
 from __future__ import annotations
 

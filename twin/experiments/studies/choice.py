@@ -41,7 +41,7 @@ class Choice:
     selection : Selection
         The procedure's own account.
     statement : str
-        What is claimed, in a sentence.
+        The claim, in a sentence.
     played : int
         Replications that this call played; the others were there from before.
     notes : tuple of str

@@ -35,7 +35,7 @@ from twin.stats.intervals import ratio_interval
 SMALL_SPACE = 64
 FINALISTS = 5
 _GENERATIONS = 200
-# What misses a target costs more than anything that does not.
+# A setting that misses a target costs more than any that does not.
 _MISS = 1e15
 
 Setting = tuple[float, ...]

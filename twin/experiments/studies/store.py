@@ -26,7 +26,7 @@ from twin.records import storage
 from twin.scenario.changes import PATH_KEYS
 from twin.scenario.model import Scenario
 
-# Of a scenario: what changes none of its figures.
+# Keys of a scenario that change none of its figures.
 _LABELS = {"name", "question", "replications"}
 _NOTES = "notes"
 
@@ -97,7 +97,7 @@ class StudyStore:
     def play(
         self, wanted: Iterable[Wanted], progress: Progress | None = None, *, again: bool = False
     ) -> None:
-        """Play what is not there yet; what failed before is tried again.
+        """Play the replications that are not there yet, or that failed before.
 
         Parameters
         ----------
@@ -216,7 +216,7 @@ class StudyStore:
 
 
 def _open(task: Task) -> None:
-    """Make the folder of a replication, with what is played there and by which code."""
+    """Make the folder of a replication; its manifest names the scenario and the code."""
     assert task.folder is not None
     for table in ("kpis", "failures"):
         old = storage.parts(task.folder, table).get(task.replication)
@@ -232,7 +232,7 @@ def _open(task: Task) -> None:
 
 
 def _without_labels(scenario: Scenario | dict[str, Any]) -> str:
-    """A scenario as text, without what changes none of its figures."""
+    """A scenario as text, without keys that change none of its figures."""
     data = scenario if isinstance(scenario, dict) else scenario.as_data()
     kept = {key: value for key, value in data.items() if key not in _LABELS}
     return json.dumps(kept, sort_keys=True)

@@ -102,7 +102,7 @@ def study(
 def store_for(
     plan: Plan, out: str | Path | None, workers: int, cluster: str | None
 ) -> Iterator[StudyStore]:
-    """Where a study's replications go: below `out`, or into a folder that is gone afterwards."""
+    """The store of a study's replications: below `out`, or in a folder that is gone afterwards."""
     if workers < 1:
         raise ValueError("workers must be 1 or more")
     if out is not None:
@@ -160,7 +160,7 @@ def _collect(
 
 
 def _said_of(failures: Sequence[pd.DataFrame]) -> list[str]:
-    """What failed and why, a sentence a reason; of many reasons the first few."""
+    """Reasons of failures, a sentence each; of many reasons the first few."""
     if not failures:
         return []
     table = pd.concat(failures)

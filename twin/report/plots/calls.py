@@ -1,4 +1,4 @@
-"""Figures of model calls: what makes them slow, and what the provider's limits do."""
+"""Figures of model calls: their latency, and the effect of the provider's limits."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _MOST_NAMED = 4
 
 
 def _lines(ax: Axes, frame: pd.DataFrame, by: str, looks: dict[str, tuple[str, str]]) -> bool:
-    """A line and its band for each value of a column; whether there is any band."""
+    """Draw a line and its band for each value of a column; returns whether there is any band."""
     ends = []
     banded = False
     for name, (colour, label) in looks.items():
@@ -178,7 +178,7 @@ def ratings_over_time(
     start: date | None = None,
     warm_up_s: float = 0.0,
 ) -> Axes:
-    """Mean rating over the run with its interval; where the prompts change, a line says to what.
+    """Mean rating over the run with its interval; upright lines mark changes of the prompts.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def ratings_over_time(
 
 
 def _mark_versions(ax: Axes, changed: pd.DataFrame) -> None:
-    """A line where prompts change, and their version; of many, only that of the first and last."""
+    """Mark changes of the prompts by a line and the version; of many, name only first and last."""
     last = len(changed) - 1
     many = len(changed) > _MOST_NAMED
     for k, row in enumerate(style.rows_of(changed)):

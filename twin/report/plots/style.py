@@ -1,8 +1,8 @@
-"""How figures look: colours, axes in people's units, direct labels.
+"""The look of figures: colours, axes in people's units, direct labels.
 
 Colours are those of Okabe and Ito (2008, Color Universal Design), told apart by colour-blind eyes.
-All is set on the Axes itself, so that a figure looks the same in a notebook, a report, or a figure
-of one's own.
+All is set on the Axes itself, so that a figure looks the same in a notebook, in a report, or in a
+user's own figure.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def dress(ax: Axes, title: str, x: str = "", y: str = "", *, grid: str = "y") ->
 
 
 def rows_of(frame: pd.DataFrame) -> Iterable[Any]:
-    """Rows as named tuples, whose fields hold what the columns do.
+    """Rows as named tuples, with a field a column.
 
     Examples
     --------
@@ -302,7 +302,7 @@ def levels_axis(ax: Axes, levels: pd.Series[float]) -> None:
 
 
 def time_axis(ax: Axes) -> str:
-    """A y axis of seconds, read in the unit that suits its upper end, which is given back."""
+    """A y axis of seconds in the unit that suits its upper end; returns the unit."""
     high_s = ax.get_ylim()[1]
     size, name = next((s, n) for s, n in _TIME_UNITS if high_s >= 2 * s or s == 1)
     low, high = (limit / size for limit in ax.get_ylim())
