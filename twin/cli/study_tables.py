@@ -41,7 +41,7 @@ def points_table(found: StudyResults) -> Table:
 
 
 def crossing_tables(found: StudyResults) -> list[tuple[str, Table]]:
-    """A sentence and a table of crossings for each limit of the study."""
+    """For each limit of the study a sentence, and where it is crossed."""
     units = dict(zip(found.frame["kpi"], found.frame["unit"], strict=True))
     tables = []
     for one in found.crossings:

@@ -139,7 +139,7 @@ def _crossed(
 
 
 def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
-    """Best and worst setting for each figure, the most useful for a decision first."""
+    """For each figure where it is best and worst, first what tells most for a decision."""
     better = kpi_table().set_index("kpi")["better"]
     limited = {one["kpi"] for one in found.crossings}
     told: list[tuple[bool, int, str, str]] = []
