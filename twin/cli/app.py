@@ -31,7 +31,6 @@ from twin.cli.terminal import (
     out,
     plain_errors,
     print_json,
-    starter,
 )
 from twin.cli.terminal import progress as progress_of
 
@@ -216,6 +215,8 @@ def init(
 ) -> None:
     """Copy the starter scenarios, their corpus and their articles; nothing is overwritten."""
     with plain_errors():
+        from twin.scenario.file import starter
+
         copied, kept = 0, 0
         source = starter()
         for path in sorted(p for p in source.rglob("*") if p.is_file()):

@@ -6,12 +6,10 @@ import time
 from contextlib import suppress
 
 from twin.common.errors import TwinError
-from twin.live.asking import Failed
+from twin.live.asking import Failed, Watch
 from twin.live.bodies import ChangeIn
 from twin.live.desk import Conflict, Desk
-from twin.live.moments import Watch
-from twin.live.statuses import check_path
-from twin.live.store import Row
+from twin.live.store import Row, check_path
 from twin.records.tables import (
     ABANDONED,
     BY_AGENT,

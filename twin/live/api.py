@@ -17,14 +17,25 @@ import twin
 from twin.common.errors import TwinError
 from twin.live.agents import Agents, Unprocessable
 from twin.live.asking import Failed, UnusableModel
-from twin.live.bodies import B, ChangeIn, Empty, FeedbackIn, TicketIn, Unreadable, Wrong, read
+from twin.live.bodies import (
+    MAX_ID,
+    B,
+    ChangeIn,
+    Empty,
+    FeedbackIn,
+    TicketIn,
+    Unreadable,
+    Wrong,
+    read,
+    shown_change,
+    shown_feedback,
+    shown_ticket,
+)
 from twin.live.database import StoreError, StoreFull
 from twin.live.desk import FAILED, Conflict, Desk, NoSuchTicket
 from twin.live.limits import Busy, Gate, RateLimit
 from twin.live.openapi import describe
-from twin.live.shapes import MAX_ID, shown_change, shown_feedback, shown_ticket
-from twin.live.statuses import NotAllowed
-from twin.live.store import KeyReused
+from twin.live.store import KeyReused, NotAllowed
 from twin.records.tables import STATUSES, TRANSITIONS
 
 _log = logging.getLogger(__name__)

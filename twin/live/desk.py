@@ -18,10 +18,8 @@ from twin.assistant.protocol import Step
 from twin.common.errors import TwinError
 from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names
-from twin.live.asking import Asker, Build, Failed, Said
-from twin.live.bodies import FeedbackIn, TicketIn
-from twin.live.moments import Watch
-from twin.live.shapes import answered
+from twin.live.asking import Asker, Build, Failed, Said, Watch
+from twin.live.bodies import FeedbackIn, TicketIn, answered
 from twin.live.store import Change, Row, Store
 from twin.records.tables import (
     BY_ASSISTANT,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import twin
-from twin.live.bodies import ChangeIn, FeedbackIn, TicketIn
-from twin.live.shapes import MAX_ID
+from twin.live.bodies import MAX_ID, ChangeIn, FeedbackIn, TicketIn
 from twin.records.tables import STATUSES
 
 _TEXT = {"type": "string"}

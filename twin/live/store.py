@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, func, insert, or_, select, update
@@ -17,7 +18,6 @@ from sqlalchemy.exc import IntegrityError
 from twin.common.errors import TwinError
 from twin.live import tables
 from twin.live.database import Database, StoreError
-from twin.live.statuses import check_path
 from twin.records.tables import (
     CATEGORIZED,
     CLOSED,
@@ -26,6 +26,7 @@ from twin.records.tables import (
     OPEN,
     RESOLVED,
     STATUSES,
+    TRANSITIONS,
 )
 
 Row = dict[str, Any]
@@ -35,6 +36,35 @@ Change = tuple[str, float, str]
 WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
 # Clocks of two machines that share a store may differ by this much.
 _SKEW_S = 60.0
+
+
+class NotAllowed(TwinError, ValueError):
+    """A change of status that the table of transitions does not know.
+
+    Attributes
+    ----------
+    status : str
+        Where the ticket is.
+    """
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+        next_ones = [STATUSES[k] for k in sorted(TRANSITIONS[STATUSES.index(status)])]
+        ways = f"can only become {' or '.join(next_ones)}" if next_ones else "stays as it is"
+        super().__init__(f"a ticket that is {status} {ways}")
+
+
+def check_path(statuses: Sequence[str]) -> None:
+    """See that each status may follow the one before it.
+
+    Raises
+    ------
+    NotAllowed
+    """
+    codes = [STATUSES.index(name) for name in statuses]
+    for before, after in pairwise(codes):
+        if after not in TRANSITIONS[before]:
+            raise NotAllowed(STATUSES[before])
 
 
 class KeyReused(TwinError, ValueError):

@@ -185,3 +185,10 @@ def _anchor_paths(data: Any, folder: Path) -> None:
     elif isinstance(data, list):
         for item in data:
             _anchor_paths(item, folder)
+
+
+def starter() -> Path:
+    """Folder of the starter scenarios: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "starter"
+    return inside if inside.is_dir() else package.parent / "scenarios"

@@ -145,9 +145,6 @@ def scenarios_folder() -> Path:
 
 def scenario_files() -> list[Path]:
     """Scenario files to choose from: the user's own, else those that came with the package."""
-    own = sorted(scenarios_folder().glob("*.toml"))
-    if own:
-        return own
-    package = Path(__file__).resolve().parents[2]
-    inside = package / "starter"
-    return sorted((inside if inside.is_dir() else package.parent / "scenarios").glob("*.toml"))
+    from twin.scenario.file import starter
+
+    return sorted(scenarios_folder().glob("*.toml")) or sorted(starter().glob("*.toml"))

@@ -57,7 +57,13 @@ def throughput(
     'tickets an hour'
     """
     ax, any_rows = style.over_time(
-        ax, frame, "Arrivals and throughput", "tickets an hour", "no tickets", start, warm_up_s
+        ax,
+        frame,
+        "Arrivals and throughput",
+        "tickets an hour",
+        "no tickets",
+        start=start,
+        warm_up_s=warm_up_s,
     )
     looks = {"arrivals": (style.ORANGE, "arrivals"), "resolved": (style.BLUE, "resolved")}
     if any_rows and _lines(ax, frame, "flow", looks):
@@ -88,7 +94,13 @@ def backlog(
     'hours since the start'
     """
     ax, any_rows = style.over_time(
-        ax, frame, "Backlog and staffing", "tickets or agents", "nothing recorded", start, warm_up_s
+        ax,
+        frame,
+        "Backlog and staffing",
+        "tickets or agents",
+        "nothing recorded",
+        start=start,
+        warm_up_s=warm_up_s,
     )
     if not any_rows:
         return ax
@@ -147,7 +159,13 @@ def statuses(
     'Tickets by status'
     """
     ax, any_rows = style.over_time(
-        ax, frame, "Tickets by status", "tickets", "no open tickets", start, warm_up_s
+        ax,
+        frame,
+        "Tickets by status",
+        "tickets",
+        "no open tickets",
+        start=start,
+        warm_up_s=warm_up_s,
     )
     if not any_rows:
         return ax
@@ -194,7 +212,13 @@ def ratings_over_time(
     'mean rating (1 to 5)'
     """
     ax, any_rows = style.over_time(
-        ax, frame, "Rating over time", "mean rating (1 to 5)", "no ratings", start, warm_up_s
+        ax,
+        frame,
+        "Rating over time",
+        "mean rating (1 to 5)",
+        "no ratings",
+        start=start,
+        warm_up_s=warm_up_s,
     )
     if not any_rows:
         return ax

@@ -246,7 +246,9 @@ def warm_up(
     'open tickets'
     """
     y = name or "mean over replications"
-    ax, any_rows = style.over_time(ax, frame, "Warm-up (Welch)", y, "no data", None, warm_up_s)
+    ax, any_rows = style.over_time(
+        ax, frame, "Warm-up (Welch)", y, "no data", start=None, warm_up_s=warm_up_s
+    )
     if not any_rows:
         return ax
     ax.plot(frame["time_s"], frame["mean"], color=style.SKY, linewidth=0.8, label="mean")

@@ -212,9 +212,9 @@ def over_time(
     title: str,
     y: str,
     empty: str,
+    *,
     start: date | None,
     warm_up_s: float,
-    *,
     height: float = HEIGHT,
 ) -> tuple[Axes, bool]:
     """Axes for a figure over the time of a run; without rows they only say that it is empty.
