@@ -97,8 +97,8 @@ class Agents:
         return {}
 
     def _hand_back(self, ticket: Row) -> Row:
-        """Give a ticket whose category an agent named back to the assistant, as in the twin."""
-        # If that fails, the ticket's status shows that it is with the agents again.
+        """An agent named the category: the assistant answers in it, as in the twin."""
+        # Where that fails it is with the agents again, which its status says.
         with suppress(Failed):
             self._desk.answer(ticket, Watch(), from_scratch=False)
         return self._desk.ticket(ticket["id"])

@@ -67,7 +67,7 @@ class _Work:
     calls: list[Row] = field(default_factory=list)
 
     def note(self, code: int) -> None:
-        """Note a change of the ticket's status."""
+        """Note that the ticket has come to a status."""
         self.changes.append((STATUSES[code], self.watch.now(), "assistant"))
 
 
