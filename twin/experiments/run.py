@@ -147,7 +147,7 @@ class _Study:
 
 @dataclass(frozen=True)
 class _Aim:
-    """How precise some figures are to be; the rule is `twin.stats.sequential`'s."""
+    """Wanted precision of some figures; the rule is that of `twin.stats.sequential`."""
 
     precision: Mapping[str, float]
     first: int
