@@ -19,9 +19,9 @@ import twin
 from tests.builders import docs as schema_docs
 from twin.cli.app import app
 from twin.cli.terminal import starter
-from twin.common.text import MAIN_FIGURES, amount, duration, with_interval
+from twin.common.text import amount, duration, with_interval
 from twin.experiments import replication
-from twin.measures.figures import kpi_table
+from twin.measures.figures import MAIN_FIGURES, kpi_table
 from twin.scenario.diff import differences
 
 ROOT = Path(__file__).parent.parent

@@ -242,8 +242,8 @@ def test_a_precision_out_of_reach_asks_for_all_there_may_be():
         {"kpi": "csat", "group": "", "unit": "share", "numerator": [1.0, 2, 2, 1, 2, 1, 2, 1, 2, 1],
          "denominator": 3.0, "replication": range(10)}
     )  # fmt: skip
-    assert wanted_replications(kpis, {"csat": 1e-300}, 10, 10, 12) == 12
-    assert "it takes about" in sentences(reached(kpis, {"csat": 1e-300}))[0]
+    assert wanted_replications(kpis, {("csat", ""): 1e-300}, 10, 10, 12) == 12
+    assert "it takes about" in sentences(reached(kpis, {("csat", ""): 1e-300}))[0]
 
 
 @pytest.mark.parametrize("address", ["tcp://", "tcp://host", "tls://:"])

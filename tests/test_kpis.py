@@ -7,8 +7,9 @@ from handmade import run_log, timeline, visit
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
 from twin.measures import figures as kpis
-from twin.measures.figures import kpi_table, measure
+from twin.measures.figures import FIGURES, JUDGED, MAIN, MAIN_FIGURES, figure_of, kpi_table, measure
 from twin.records.tables import TABLES
+from twin.report.answer import DECISIVE
 from twin.scenario.model import Scenario, from_data
 
 NAN = np.nan
@@ -163,6 +164,30 @@ def test_all_figures_are_listed_and_described():
     assert table["description"].str.fullmatch(r"[A-Z0-9].*\.").all()
     assert list(measure(LOG, scenario())) == [column.name for column in TABLES["kpis"]]
     assert MEASURED.index.is_unique
+
+
+def test_the_lists_of_figures_are_one():
+    assert list(kpi_table()["kpi"]) == list(FIGURES)
+    assert [FIGURES[name].main for name in MAIN] == [
+        section for section, names in MAIN_FIGURES.items() for _ in names
+    ]
+    assert set(MAIN) == {figure.name for figure in FIGURES.values() if figure.main}
+    assert set(DECISIVE) < set(JUDGED) < set(MAIN)
+
+
+def test_the_estimation_says_what_numerator_and_denominator_are():
+    quantiles = [figure.name for figure in FIGURES.values() if figure.estimation == "quantile"]
+    assert quantiles == [name for name in FIGURES if name.endswith(("_median", "_p90", "_p95"))]
+    assert set(MEASURED.loc[quantiles, "denominator"]) <= {0, 1}
+    # A mean has how many it covers, a whole number, as denominator.
+    means = [figure.name for figure in FIGURES.values() if figure.estimation == "mean"]
+    assert (MEASURED.loc[means, "denominator"] % 1 == 0).all()
+
+
+def test_a_name_that_is_no_figure_is_told_the_nearest():
+    assert figure_of("service_level : urgent") == ("service_level", "urgent")
+    with pytest.raises(ValueError, match='no figure "csatt"; did you mean "csat"'):
+        figure_of("csatt:urgent")
 
 
 def test_figures_that_are_split_have_no_rows_for_what_does_not_occur():

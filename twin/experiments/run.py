@@ -17,13 +17,13 @@ from typing import Any
 
 import pandas as pd
 
-from twin.common.errors import Fault, ScenarioError, nearest
+from twin.common.errors import Fault, ScenarioError
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
 from twin.experiments.checks import check
 from twin.experiments.replication import Outcome, Played, Task, lost, play, replicate
 from twin.experiments.results import Results, Run
-from twin.measures.figures import KPIS
+from twin.measures.figures import figure_of
 from twin.measures.theory import erlang_bounds
 from twin.records import storage
 from twin.records.tables import RunLog
@@ -153,8 +153,13 @@ class _Aim:
     first: int
     most: int
 
+    @property
+    def by_figure(self) -> dict[tuple[str, str], float]:
+        """Half-widths by figure and group."""
+        return {figure_of(name): wanted for name, wanted in self.precision.items()}
+
     def _kpis(self, outcomes: Sequence[Outcome]) -> pd.DataFrame:
-        names = {sequential.split_name(name)[0] for name in self.precision}
+        names = {kpi for kpi, _ in self.by_figure}
         frames = [
             outcome.kpis[outcome.kpis["kpi"].isin(names)].assign(replication=outcome.replication)
             for outcome in sorted(outcomes, key=lambda outcome: outcome.replication)
@@ -165,10 +170,10 @@ class _Aim:
     def wanted(self, outcomes: Sequence[Outcome]) -> int:
         kpis, played = self._kpis(outcomes), len(outcomes)
         rule = sequential.wanted_replications
-        return rule(kpis, self.precision, played, self.first, self.most)
+        return rule(kpis, self.by_figure, played, self.first, self.most)
 
     def reached(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-        table = sequential.reached(self._kpis(outcomes), self.precision)
+        table = sequential.reached(self._kpis(outcomes), self.by_figure)
         return {
             "wanted": dict(self.precision),
             "first_stage": self.first,
@@ -282,11 +287,8 @@ def _study(desk: Scenario, precision: Mapping[str, float] | None, most: int) -> 
 
 
 def _check_precision(precision: Mapping[str, float], most: int) -> None:
-    known = [name for name, *_ in KPIS]
     for name, half_width in precision.items():
-        kpi, _ = sequential.split_name(name)
-        if kpi not in known:
-            raise ValueError(f"no figure {kpi!r}: {nearest(kpi, known)}")
+        figure_of(name)
         if not (half_width > 0 and math.isfinite(half_width)):
             raise ValueError(f"precision of {name}: the half-width must be above 0")
     if precision and most < sequential.FIRST_STAGE:

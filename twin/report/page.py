@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from twin.common.html import tag
 from twin.experiments.comparison import Comparison, compare
 from twin.experiments.studies.results import StudyResults
+from twin.measures.figures import JUDGED
 from twin.records.storage import write_text
 from twin.report import background, frame, numbers, pictures, study, tickets
 from twin.report.answer import answer
@@ -87,7 +88,7 @@ def page(results: Results | StudyResults) -> str:
     comparison = None
     if len(sources) > 1:
         # The main figures only: the fewer are compared, the narrower are the joint intervals.
-        comparison = compare(results, sources[0].name, numbers.COMPARED)
+        comparison = compare(results, sources[0].name, JUDGED)
     parts = list(_parts(results, sources, comparison))
     questions = [
         f"{source.name}: {source.run.question}" if len(sources) > 1 else source.run.question

@@ -13,8 +13,9 @@ from scipy.optimize import differential_evolution
 
 from twin.experiments.checks import check
 from twin.experiments.studies.design import Level, at_share, levels_of
-from twin.experiments.studies.file import Plan, Range, Target, figure_of
+from twin.experiments.studies.file import Plan, Range, Target
 from twin.experiments.studies.store import Progress, StudyStore
+from twin.measures.figures import figure_of
 from twin.scenario.model import Scenario
 from twin.stats.intervals import ratio_interval
 

@@ -17,11 +17,11 @@ import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.text import amount
-from twin.experiments.studies.choice import UNITS
-from twin.experiments.studies.file import figure_of, read_study
+from twin.experiments.studies.file import read_study
 from twin.experiments.studies.hunt import Hunt, Setting
 from twin.experiments.studies.store import Progress
 from twin.experiments.studies.study import store_for
+from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.model import Scenario
 
 
@@ -152,7 +152,7 @@ def _results(
         sure = f"shown by {checks} fresh replications at {confidence:.0%}"
         if words[pick] == "likely":
             sure = f"likely, but {checks} fresh replications do not show it at {confidence:.0%}"
-        price = amount(verdicts[pick][cost], UNITS[figure_of(cost)[0]])
+        price = amount(verdicts[pick][cost], FIGURES[figure_of(cost)[0]].unit)
         statement = (
             f"cheapest by {cost} ({price}) that meets the targets ({sure}): {setting}; {method}"
         )
