@@ -6,8 +6,16 @@ from handmade import run_log, timeline, visit
 
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
-from twin.measures import figures as kpis
-from twin.measures.figures import FIGURES, JUDGED, MAIN, MAIN_FIGURES, figure_of, kpi_table, measure
+from twin.measures import levels
+from twin.measures.figures import (
+    FIGURES,
+    JUDGED,
+    MAIN,
+    MAIN_FIGURES,
+    figure_of,
+    kpi_table,
+    measure,
+)
 from twin.records.tables import TABLES
 from twin.report.answer import DECISIVE
 from twin.scenario.model import Scenario, from_data
@@ -285,9 +293,9 @@ def test_agents_past_their_shift_are_paid_and_not_overoccupied():
 
 
 def test_what_is_measured_over_time_can_be_asked_for_by_the_interval():
-    assert kpis.throughput(LOG, 3600)["resolved"].tolist() == [3, 1]
-    assert kpis.conservation(LOG) == {"arrivals": 7, "resolved": 4, "abandoned": 1, "open": 2}
-    law = kpis.little(LOG, scenario())
+    assert levels.throughput(LOG, 3600)["resolved"].tolist() == [3, 1]
+    assert levels.conservation(LOG) == {"arrivals": 7, "resolved": 4, "abandoned": 1, "open": 2}
+    law = levels.little(LOG, scenario())
     assert law["level"].tolist() == pytest.approx(law["product"].tolist())
 
 
@@ -309,15 +317,15 @@ def test_a_played_run_is_conserved_and_within_bounds():
         }
     )
     log = simulate(desk, draw(desk))
-    found = kpis.conservation(log)
+    found = levels.conservation(log)
     assert found["arrivals"] == found["resolved"] + found["abandoned"] + found["open"]
-    law = kpis.little(log, desk)
+    law = levels.little(log, desk)
     assert law["level"].tolist() == pytest.approx(law["product"].tolist())
     measured = measure(log, desk)
     shares = measured.loc[measured["unit"] == "share", "value"].dropna()
     assert shares.between(0, 1).all()
     assert (measured.loc[measured["kpi"] == "abandonment_rate", "value"] > 0).all()
-    assert kpis.throughput(log)[["arrivals", "resolved"]].sum().tolist() == [
+    assert levels.throughput(log)[["arrivals", "resolved"]].sum().tolist() == [
         found["arrivals"],
         found["resolved"],
     ]
