@@ -1,6 +1,7 @@
 """The rooms of the house: who may import what, read off the source; nothing is imported here."""
 
 import ast
+import re
 
 import pytest
 from house import PACKAGE, ROOMS, arrows, circles, imports, modules, name_of, room, upward
@@ -109,3 +110,18 @@ def test_luck_is_the_tickets_own(name):
         assert not imports_package(name, "random")
     attributes = {n.attr for n in ast.walk(MODULES[name]) if isinstance(n, ast.Attribute)}
     assert "spawn" not in attributes
+
+
+def public_docstrings(tree, name):
+    """Names and docstrings of a module and of what is public in it."""
+    yield name, ast.get_docstring(tree) or ""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+            yield from public_docstrings(node, f"{name}.{node.name}")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_public_docstrings_open_with_a_noun_or_a_verb(name):
+    questions = r"(What(?!-if)|Who|How|Which|Whose|Whatever|Whoever|On which)\b"
+    found = public_docstrings(MODULES[name], name)
+    assert [place for place, text in found if re.match(questions, text)] == []

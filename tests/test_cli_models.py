@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from twin.assistant import catalogue
 from twin.assistant.recorded.replies import Reply
 from twin.cli.models import register
-from twin.cli.terminal import starter
+from twin.scenario.file import starter
 
 CORPUS = starter() / "corpus" / "tickets.csv"
 QUESTIONS = starter() / "corpus" / "questions.csv"

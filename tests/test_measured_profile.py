@@ -13,9 +13,8 @@ from twin.assistant.protocol import Luck, Questions
 from twin.assistant.recorded.measured import measure, reproduce, to_toml
 from twin.assistant.recorded.recorded_calls import MeasuringError, read_sample
 from twin.assistant.recorded.replies import Reply
-from twin.cli.terminal import starter
 from twin.demand.corpus import load_corpus
-from twin.scenario.file import load
+from twin.scenario.file import load, starter
 from twin.scenario.model import MeasuredStep
 
 MODEL = "openai/gpt-oss-20b"

@@ -9,7 +9,7 @@ from twin.assistant.knowledge.retrieval_eval import (
     evaluate,
     read_questions,
 )
-from twin.cli.terminal import starter
+from twin.scenario.file import starter
 
 ARTICLE = "---\ntitle: {0}\ncategory: {1}\n---\nFor {0}.\n\n## Steps\n1. {2}\n2. Confirm.\n{3}"
 SAID = """

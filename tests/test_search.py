@@ -10,7 +10,7 @@ import pytest
 
 import twin
 from twin.common.errors import ScenarioError
-from twin.experiments.studies import hunt
+from twin.experiments.studies import search
 from twin.scenario.model import Scenario
 
 DESK: dict[str, Any] = {
@@ -71,7 +71,7 @@ def test_a_large_space_is_searched_as_well(
     plan: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = twin.search(plan, checks=5, out=tmp_path)
-    monkeypatch.setattr(hunt, "SMALL_SPACE", 1)
+    monkeypatch.setattr(search, "SMALL_SPACE", 1)
     found = twin.search(plan, checks=5, out=tmp_path, points=16)
     assert "differential evolution" in found.method
     assert found.finalists["human_cost"].min() == pytest.approx(whole.finalists["human_cost"].min())
@@ -152,16 +152,16 @@ def test_if_the_cheapest_few_miss_the_next_few_are_checked(
     plan: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
-    check = hunt.Hunt.check
+    check = search.SearchInProgress.check
 
-    def strict(self: hunt.Hunt, few: Any, checks: int, confidence: float) -> Any:
+    def strict(self: search.SearchInProgress, few: Any, checks: int, confidence: float) -> Any:
         asked.append(confidence)
         rows = check(self, few, checks, confidence)
         # The first two rounds looked good by luck alone.
         return [row | {"verdict": "missed"} if len(asked) < 3 else row for row in rows]
 
-    monkeypatch.setattr(hunt, "FINALISTS", 1)
-    monkeypatch.setattr(hunt.Hunt, "check", strict)
+    monkeypatch.setattr(search, "FINALISTS", 1)
+    monkeypatch.setattr(search.SearchInProgress, "check", strict)
     found = twin.search(plan, checks=20)
     assert found.scenario is not None
     assert found.finalists["verdict"].tolist()[:2] == ["missed", "missed"]

@@ -19,7 +19,9 @@ import twin
 from twin.cli.app import app
 from twin.cli.study_tables import effects_table, points_table
 from twin.common.text import change_of
+from twin.experiments import manifest as provenance
 from twin.experiments import replication
+from twin.experiments.studies import store
 from twin.experiments.studies.results import StudyResults
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.experiments.studies.study import StudyInterrupted
@@ -120,6 +122,30 @@ def test_names_change_no_figure_and_files_do(desk: Scenario, tmp_path: Path) -> 
     assert twin.study({"scenario": other}, out=tmp_path).played == 0
     corpus.write_text("text,category,split\ntwo,A,desk\n")
     assert twin.study({"scenario": one}, out=tmp_path).played == 2
+
+
+def test_what_another_version_of_the_code_played_is_played_again_and_said(
+    plan: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = twin.study(plan, out=tmp_path)
+    assert not any("another version of the code" in note for note in first.notes)
+    monkeypatch.setattr(provenance, "code_digest", lambda: "another")
+    store._code.cache_clear()
+    again = twin.study(plan | {"name": first.name}, replications=3, out=tmp_path)
+    told = [note for note in again.notes if "another version of the code" in note]
+    # Of the twelve, four were never played before.
+    assert again.played == 12
+    assert told == [
+        "8 replications were played again, because another version of the code, or of a package "
+        "it computes with, had stored them"
+    ]
+    assert not twin.study(plan, replications=3, out=tmp_path).notes
+    damaged = next(tmp_path.glob("studies/*/replications/*/manifest.json"))
+    damaged.write_text("[1]")
+    monkeypatch.setattr(provenance, "code_digest", lambda: "a third")
+    assert twin.study(plan, out=tmp_path).notes[0].split()[0] in ("6", "8")
+    monkeypatch.undo()
+    store._code.cache_clear()
 
 
 def test_points_that_are_equal_are_played_once(desk: Scenario) -> None:
@@ -344,6 +370,25 @@ def test_the_command_study_answers_and_resumes(files: Path) -> None:
     assert data["factors"] == ["agents.all.heads"]
     assert {row["point"] for row in data["kpis"]} == {0, 1, 2}
     assert data["crossings"][0]["kpi"] == "service_level"
+
+
+def test_the_commands_say_on_stderr_why_they_play_again(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert twin_command(files, "study").exit_code == 0
+    commands = {
+        "study": [], "select": ["--kpi", "service_level", "--within", "0.05"],
+        "search": ["--checks", "10"],
+    }  # fmt: skip
+    for command, words in commands.items():
+        monkeypatch.setattr(provenance, "code_digest", lambda digest=command: digest)
+        store._code.cache_clear()
+        done = twin_command(files, command, *words, "--json")
+        assert "note: " in done.stderr
+        assert "played again, because another version of the code" in done.stderr
+        assert json.loads(done.stdout)
+    monkeypatch.undo()
+    store._code.cache_clear()
 
 
 def test_the_commands_select_and_search_answer(files: Path) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from twin.assistant.protocol import BAD_ANSWER, RATE_LIMITED, REFUSED, SERVER_ERROR, TIMEOUT
+from twin.common.errors import TwinError
 
 
-class AssistantError(RuntimeError):
+class AssistantError(TwinError, RuntimeError):
     """A call, or a whole backend, that failed.
 
     Attributes

@@ -1,7 +1,7 @@
 """The command line: ``twin run``, ``check``, ``schema``, ``init``, ``kpis``, ``models``.
 
-Thin: it parses, calls the library and prints. Whatever is slow to import is imported inside the
-commands, so that ``twin --help`` answers at once.
+Thin: it parses, calls the library and prints. Slow imports are inside the commands, so that
+``twin --help`` answers at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from twin.cli.terminal import (
     out,
     plain_errors,
     print_json,
-    starter,
 )
 from twin.cli.terminal import progress as progress_of
 
@@ -169,7 +168,7 @@ def _report(
 
 @app.command()
 def check(scenarios: Files, changes: Changes = None) -> None:
-    """Say what is wrong with scenarios, or what they say."""
+    """Check scenarios: print their faults, or the scenario in sentences."""
     with plain_errors():
         from twin.experiments.checks import check as check_all
         from twin.report.explain import explain
@@ -216,6 +215,8 @@ def init(
 ) -> None:
     """Copy the starter scenarios, their corpus and their articles; nothing is overwritten."""
     with plain_errors():
+        from twin.scenario.file import starter
+
         copied, kept = 0, 0
         source = starter()
         for path in sorted(p for p in source.rglob("*") if p.is_file()):

@@ -1,4 +1,4 @@
-"""The command ``twin compare``, and what ``twin run`` says of precision and sanity."""
+"""The command ``twin compare``, and sentences of ``twin run`` on precision and sanity."""
 
 from __future__ import annotations
 

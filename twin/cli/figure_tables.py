@@ -38,7 +38,7 @@ def figures(summary: pd.DataFrame, every: bool = False) -> Table:
         cells.setdefault((row["kpi"], row["group"]), {})[row["scenario"]] = cell
     for keys in _sections(list(cells), every):
         rows = [(key, [cells[key].get(name, "-") for name in scenarios]) for key in keys]
-        # What no scenario has, such as calls on a desk of agents only, says nothing.
+        # Figures that no scenario has, such as calls on a desk of agents only, are left out.
         rows = [(key, texts) for key, texts in rows if every or set(texts) != {"-"}]
         for (kpi, group), texts in rows:
             table.add_row(f"{kpi}, {group}" if group else kpi, *texts)

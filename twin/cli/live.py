@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -44,23 +44,17 @@ def register(app: typer.Typer) -> None:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """As `plain_errors`, and those of the live desk."""
+    """As `plain_errors`, after a check that the live desk is installed."""
     with plain_errors():
         try:
             import sqlalchemy  # noqa: F401
         except ModuleNotFoundError:
             fail('the live desk takes its extra: pip install "support-desk-twin[live]"', FAILED)
-        from twin.live.database import StoreError
-        from twin.live.serve import ServeError
-
-        try:
-            yield
-        except (StoreError, ServeError) as error:
-            fail(str(error), FAILED)
+        yield
 
 
 def _scenario(path: Path | None) -> Path:
-    from twin.cli.terminal import starter
+    from twin.scenario.file import starter
 
     return path or starter() / "live-desk.toml"
 
@@ -95,7 +89,7 @@ def serve(
         from twin.scenario.changes import parse_change
         from twin.scenario.file import load
 
-        # Here, too, so that what is wrong is said at once and once.
+        # Also here, so that faults are told at once, and only once.
         find_token(host)
         path = _scenario(scenario)
         desk = choose_backend(
@@ -144,46 +138,43 @@ def _store(database: str) -> Iterator[Store]:
         store.close()
 
 
-def export_feedback(file: File, database: Database = DATABASE, replace: Replace = False) -> None:
-    """Write all feedback to a file, as description, model, rating, feedback."""
+def _export(kind: str, items: str, file: Path, database: str, replace: bool) -> None:
     with _errors(), _store(database) as store:
         from twin.live import exchange
 
-        number = exchange.export_feedback(store, file, replace)
-        out.print(f"{number} entries written to {file}", soft_wrap=True)
+        number = getattr(exchange, f"export_{kind}")(store, file, replace)
+        out.print(f"{number} {items} written to {file}", soft_wrap=True)
+
+
+def _import(kind: str, items: str, file: Path, database: str) -> None:
+    with _errors():
+        from twin.live import exchange
+        from twin.live.store import Store
+
+        # Made here if it is not there yet, unlike in `_store`.
+        with closing(Store(database)) as store:
+            new, known = getattr(exchange, f"import_{kind}")(store, file)
+        out.print(f"{new} {items} stored, {known} were there")
+
+
+def export_feedback(file: File, database: Database = DATABASE, replace: Replace = False) -> None:
+    """Write all feedback to a file, as description, model, rating, feedback."""
+    _export("feedback", "entries", file, database, replace)
 
 
 def import_feedback(file: File, database: Database = DATABASE) -> None:
     """Store the feedback of a file; what was imported before is not stored twice."""
-    with _errors():
-        from twin.live import exchange
-        from twin.live.store import Store
-
-        store = Store(database)
-        new, known = exchange.import_feedback(store, file)
-        store.close()
-        out.print(f"{new} entries stored, {known} were there")
+    _import("feedback", "entries", file, database)
 
 
 def export_tickets(file: File, database: Database = DATABASE, replace: Replace = False) -> None:
     """Write all tickets to a file, as ticket_id, description, category, response, status."""
-    with _errors(), _store(database) as store:
-        from twin.live import exchange
-
-        number = exchange.export_tickets(store, file, replace)
-        out.print(f"{number} tickets written to {file}", soft_wrap=True)
+    _export("tickets", "tickets", file, database, replace)
 
 
 def import_tickets(file: File, database: Database = DATABASE) -> None:
     """Store the tickets of a file under new numbers; nothing is stored twice."""
-    with _errors():
-        from twin.live import exchange
-        from twin.live.store import Store
-
-        store = Store(database)
-        new, known = exchange.import_tickets(store, file)
-        store.close()
-        out.print(f"{new} tickets stored, {known} were there")
+    _import("tickets", "tickets", file, database)
 
 
 def live_scenario(

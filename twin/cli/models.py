@@ -1,6 +1,6 @@
 """The commands about language models: ``twin models``, ``rag``, ``profile``, ``llm``.
 
-Thin, as `twin.cli.app`, which registers them; whatever is slow to import is imported inside.
+Thin, as `twin.cli.app`, which registers them; slow imports are inside.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from rich.table import Table
 
 from twin.cli.terminal import (
     BAD_INPUT,
-    FAILED,
     Json,
     err,
     fail,
@@ -42,18 +41,14 @@ def register(app: typer.Typer) -> None:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """As `plain_errors`, and those of recordings to measure and of local models."""
+    """As `plain_errors`, but here an assistant's error is about the input: a name, a recording."""
     with plain_errors():
         from twin.assistant.errors import AssistantError
-        from twin.assistant.live.local_server import LocalModelError
-        from twin.assistant.recorded.recorded_calls import MeasuringError
 
         try:
             yield
-        except (MeasuringError, AssistantError) as error:
+        except AssistantError as error:
             fail(str(error), BAD_INPUT)
-        except LocalModelError as error:
-            fail(str(error), FAILED)
 
 
 def models(
@@ -248,7 +243,7 @@ def _pair(row: Any) -> tuple[str, str, str]:
 
 
 def _gaps(made: dict[str, Any]) -> list[str]:
-    """What a profile does not know, so that defaults stand in."""
+    """Values that a profile lacks, so that defaults stand in."""
     notes = []
     if "accuracy" not in made:
         notes.append(
@@ -281,7 +276,7 @@ def llm(
 
         err.print("loading ...")
         served = serve(gguf, port=port, threads=threads, context=context)
-        # Ctrl-C is how it ends, as soon as there is something to end.
+        # From here on Ctrl-C is the normal end.
         with served as url, contextlib.suppress(KeyboardInterrupt):
             out.print("ready; in another terminal:", soft_wrap=True)
             out.print(f"export GROQ_BASE_URL={url}", soft_wrap=True)

@@ -42,7 +42,7 @@ def rate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Rate a run's answers again, by another rater; what the run holds stays as it is."""
+    """Rate a run's answers again, by another rater; the run itself stays as it is."""
     if (rater == "model") != (model is not None):
         fail("--rater model and --model NAME go together", BAD_INPUT)
     with plain_errors():

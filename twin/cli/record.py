@@ -45,7 +45,7 @@ def record(
 ) -> None:
     """Record a live model's answers to all tickets of a scenario, to be replayed.
 
-    Nothing that the recording holds is asked again: run it again to go on.
+    Answers that the recording holds are not asked for again: run it again to go on.
     """
     with plain_errors():
         try:
@@ -144,7 +144,7 @@ def _time(seconds: float) -> str:
 
 
 def _after(done: Recorded) -> list[str]:
-    """What was done, in lines."""
+    """The outcome, in lines."""
     tally = done.tally
     lines = [f"note: {done.note}"] if done.note else []
     failed = sum(tally.failed.values())
@@ -159,7 +159,7 @@ def _after(done: Recorded) -> list[str]:
         spent = "unknown" if math.isnan(tally.spent_usd) else f"{tally.spent_usd:.4f} USD"
         share = tally.limited / tally.sent
         seconds = max(tally.ended_s - tally.started_s, 1e-3)
-        # What took less than a minute was still a minute's worth.
+        # A run of less than a minute counts as a minute.
         minutes = max(seconds / 60, 1.0)
         pace = {"rpm": tally.sent / minutes}
         pace["tpm"] = (tally.prompt_tokens + tally.completion_tokens) / minutes

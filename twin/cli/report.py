@@ -52,7 +52,7 @@ def report(
 
 
 def _opened(folders: list[Path]) -> tuple[Results | StudyResults, Path]:
-    """What lies in the folders, and where its page goes."""
+    """Contents of the folders, and the path of their page."""
     from twin.experiments.results import open_results
     from twin.experiments.studies.results import holds_study, open_study
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -68,7 +68,7 @@ def study(
 ) -> None:
     """Play a scenario at every point of a design.
 
-    What is played stays: a study that was cut short, or has another level, goes on from there.
+    Replications are kept: a study that was cut short, or has another level, goes on from there.
     """
     with _plain_errors():
         from twin.cli.study_tables import as_data
@@ -89,8 +89,7 @@ def study(
             print_json(as_data(found))
         else:
             _show_study(found, with_effects=effects)
-        for note in found.notes:
-            err.print(f"note: {note}")
+        _say(found.notes)
         if not len(found.frame):
             raise typer.Exit(FAILED)
 
@@ -139,6 +138,7 @@ def select(
                 cluster=cluster,
                 progress=progress,
             )
+        _say(found.notes)
         if as_json:
             data = {"best": found.best, "statement": found.statement, "table": records(found.table)}
             print_json(data)
@@ -176,6 +176,7 @@ def search(
                 cluster=cluster,
                 progress=progress,
             )
+        _say(found.notes)
         if as_json:
             data = {
                 "statement": found.statement,
@@ -193,13 +194,13 @@ def search(
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Also what a study itself objects to: a damaged file, a failed replication, a parameter."""
+    """As `plain_errors`, and a study's own: a damaged file, a failed replication, a parameter."""
     with plain_errors():
-        from twin.common.errors import ScenarioError
+        from twin.common.errors import TwinError
 
         try:
             yield
-        except (ScenarioError, typer.Exit):
+        except (TwinError, typer.Exit):
             raise
         except KeyboardInterrupt as error:
             stays = "interrupted; what was played stays, and the same command goes on from there"
@@ -208,6 +209,11 @@ def _plain_errors() -> Iterator[None]:
             fail(str(error), BAD_INPUT)
         except RuntimeError as error:
             fail(str(error), FAILED)
+
+
+def _say(notes: Sequence[str]) -> None:
+    for note in notes:
+        err.print(f"note: {note}")
 
 
 def _show_study(found: StudyResults, *, with_effects: bool) -> None:

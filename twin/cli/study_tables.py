@@ -1,4 +1,4 @@
-"""What a study found as tables for people, and as data for programs."""
+"""Findings of a study as tables for people, and as data for programs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def crossing_tables(found: StudyResults) -> list[tuple[str, Table]]:
 
 
 def effects_table(found: StudyResults) -> Table:
-    """Which factor moves which figure: a row a factor, of factors with texts a row a level."""
+    """Effects of factors on figures: a row a factor, of factors with texts a row a level."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("figure", no_wrap=True)
     for head in ("factor", "level"):

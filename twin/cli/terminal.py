@@ -1,4 +1,4 @@
-"""What all commands share: how they print, show progress, and fail."""
+"""Printing, progress and failing, as all commands share them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
+
+from twin.common.errors import ScenarioError, TwinError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,14 +34,14 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 
 
 class _Plain(Console):
-    """A console on which texts cannot act: what is no character to look at becomes "?".
+    """A console that shows control characters in texts as "?".
 
     Questions, names and paths come from files of others; an escape sequence or a right-to-left
     mark in them would recolour, retitle or reorder the terminal.
     """
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """All texts pass here, those in the cells of tables too."""
+        """Replace control characters in a text; texts in the cells of tables pass here too."""
         seen = (c if c.isprintable() or c in "\n\t" else "?" for c in text)
         return super().render_str("".join(seen), **how)
 
@@ -64,29 +65,20 @@ def fail(message: str, code: int) -> None:
 def plain_errors() -> Iterator[None]:
     """Errors that a user can mend, as a line each and an exit code; never a traceback."""
     try:
-        from twin.common.errors import ScenarioError
-
-        try:
-            yield
-        except ScenarioError as error:
-            fail(str(error), BAD_INPUT)
-        except BrokenPipeError:
-            raise
-        except RuntimeError as error:
-            from twin.assistant.errors import AssistantError
-
-            if not isinstance(error, AssistantError):
-                raise
-            fail(str(error), FAILED)
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            fail(f"{where}{error.strerror or error}", FAILED)
+        yield
+    except TwinError as error:
+        fail(str(error), BAD_INPUT if isinstance(error, ValueError) else FAILED)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"{where}{error.strerror or error}", FAILED)
     except KeyboardInterrupt as error:
         fail(str(error) or "interrupted", INTERRUPTED)
 
 
 def cores() -> int:
-    """Processes to play in where nobody says how many."""
+    """Number of processes to play in, unless the user names one."""
     from joblib import cpu_count
 
     try:
@@ -97,9 +89,7 @@ def cores() -> int:
 
 
 def each(items: list[Any], read: Any) -> list[Any]:
-    """What `read` makes of each item; the faults of all of them are met together."""
-    from twin.common.errors import ScenarioError
-
+    """Results of `read` for each item; the faults of all are reported together."""
     found, errors = [], []
     for item in items:
         try:
@@ -178,10 +168,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def starter() -> Path:
-    """Folder of the starter scenarios: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "starter"
-    return inside if inside.is_dir() else package.parent / "scenarios"

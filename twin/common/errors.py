@@ -1,7 +1,44 @@
 """All errors of the twin, in one tree under `TwinError`.
 
-TwinError
-    ScenarioError (also a ValueError)     a file or a setting that cannot be used; lists faults
+Each also derives from the built-in error named behind it, so that callers may catch either; what is
+indented derives from the error above it.
+
+    TwinError
+        ScenarioError               ValueError       a file or a setting that cannot be used
+        MeasuringError              ValueError       recorded calls of which no profile can be made
+        AssistantError              RuntimeError     a model call, or a whole backend, that failed
+            NoKey, WrongKey                          the provider's key
+            WrongAddress                             no model answers at the address
+            WrongEnvironment                         settings of the machine
+            ModelRetired, UnknownModel               the model asked for
+            RateLimited, NoCapacity, ServerError     the provider cannot answer now
+            TimedOut, Unreachable, BrokenResponse    no whole answer came
+            TooLarge, Refused, BadAnswer             an answer, but none to the question
+            NoVerdict                                a model as judge did not judge
+            BudgetReached, Stopped, UnknownPrice     no further calls are made
+            NothingWorks                             call after call failed
+            RecordingError                           a recording that cannot be used
+                RecordingMiss                        an answer that is not in the recording
+        LocalModelError             RuntimeError     a local model that cannot be served
+        ClusterError                ConnectionError  a Dask cluster that cannot be used
+        HttpProblem                                  a request that the live desk's API refuses
+        Unreadable, Empty, Wrong    ValueError       the body of a request
+        Unprocessable               ValueError       a request that makes no sense on this desk
+        NotAllowed                  ValueError       a change of status that may not be
+        KeyReused                   ValueError       an idempotency key of another request
+        UnusableModel               ValueError       a model that the live desk cannot call
+        NoSuchTicket                LookupError      no ticket of that number
+        Conflict                    RuntimeError     somebody else is at work on the ticket
+        Busy                        RuntimeError     too many requests at once
+        Failed                      RuntimeError     a call of the live desk's assistant
+        StoreError                  RuntimeError     the live desk's store cannot do it now
+            StoreFull, StoreUnusable                 no room left; the store cannot be opened
+        WrongVersion                RuntimeError     a store made by another version or program
+        ServeError                  RuntimeError     the live desk cannot be started, or ended
+        DeskError                   RuntimeError     the page's words for a desk that refused
+
+Interruptions (`Interrupted`, `StudyInterrupted`) are no errors: they derive from KeyboardInterrupt,
+so that no handler of errors stops them. `PriceWarning` is a warning.
 """
 
 from __future__ import annotations
@@ -12,7 +49,7 @@ from dataclasses import dataclass
 
 
 class TwinError(Exception):
-    """What the twin itself raises on purpose; the message says what, where and what is allowed."""
+    """An error that the twin raises on purpose; the message says where, and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +69,7 @@ class Fault:
         return "".join(c if c.isprintable() else "?" for c in text)
 
 
-class ScenarioError(ValueError):
+class ScenarioError(TwinError, ValueError):
     """A scenario that cannot run; `faults` lists every fault found.
 
     Attributes

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from typing import Any, TypeVar
 
+from twin.common.errors import TwinError
 from twin.experiments import manifest as provenance
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ _SUSPECT = 2
 _CONNECT_S = 10.0
 
 
-class ClusterError(ConnectionError):
+class ClusterError(TwinError, ConnectionError):
     """A cluster that cannot be used; its text says what to do."""
 
 

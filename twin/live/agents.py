@@ -1,16 +1,15 @@
-"""What agents do with tickets: take them, name the category, answer, approve, reopen, close."""
+"""Agents' work on live tickets: taking, categorizing, answering, approving, reopening, closing."""
 
 from __future__ import annotations
 
 import time
 from contextlib import suppress
 
-from twin.live.asking import Failed
+from twin.common.errors import TwinError
+from twin.live.asking import Failed, Watch
 from twin.live.bodies import ChangeIn
 from twin.live.desk import Conflict, Desk
-from twin.live.moments import Watch
-from twin.live.statuses import check_path
-from twin.live.store import Row
+from twin.live.store import Row, check_path
 from twin.records.tables import (
     ABANDONED,
     BY_AGENT,
@@ -25,7 +24,7 @@ from twin.records.tables import (
 )
 
 
-class Unprocessable(ValueError):
+class Unprocessable(TwinError, ValueError):
     """A request that makes no sense on this desk."""
 
 
@@ -41,16 +40,16 @@ class Agents:
         self._desk = desk
 
     def change(self, ticket_id: int, body: ChangeIn) -> Row:
-        """What an agent does with a ticket: take it, name its category, answer it, close it.
+        """Change a ticket as an agent asks: take it, name its category, answer it or close it.
 
         Raises
         ------
         NoSuchTicket, NotAllowed, Conflict, Unprocessable, StoreError
         """
         ticket = self._desk.ticket(ticket_id)
-        # Whatever was done to the clock, nothing is answered before it was asked.
+        # Also when the machine's clock was set back, no answer comes before its question.
         now = max(time.time(), ticket["received_at"])
-        # What is held for longer than ever was held before a clock was set back.
+        # A ticket held for longer than tickets ever are was held before the clock was set back.
         if now < (ticket["held_until"] or 0.0) <= now + self._desk.lease_s:
             raise Conflict("the assistant is at work on this ticket")
         if body.category is not None and body.category not in self._desk.categories:
@@ -74,7 +73,7 @@ class Agents:
         return moved
 
     def _values(self, code: int, ticket: Row, body: ChangeIn, now: float) -> Row:
-        """What else changes with a status that an agent sets."""
+        """Values that change together with a status that an agent sets."""
         if code == IN_PROGRESS:
             # An agent who picks up is a first response, as in the twin.
             return {"responded_at": ticket["responded_at"] or now}
@@ -98,8 +97,8 @@ class Agents:
         return {}
 
     def _hand_back(self, ticket: Row) -> Row:
-        """An agent named the category: the assistant answers in it, as in the twin."""
-        # Where that fails it is with the agents again, which its status says.
+        """Give a ticket whose category an agent named back to the assistant, as in the twin."""
+        # If that fails, the ticket's status shows that it is with the agents again.
         with suppress(Failed):
             self._desk.answer(ticket, Watch(), from_scratch=False)
         return self._desk.ticket(ticket["id"])

@@ -14,16 +14,28 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 import twin
+from twin.common.errors import TwinError
 from twin.live.agents import Agents, Unprocessable
 from twin.live.asking import Failed, UnusableModel
-from twin.live.bodies import B, ChangeIn, Empty, FeedbackIn, TicketIn, Unreadable, Wrong, read
+from twin.live.bodies import (
+    MAX_ID,
+    B,
+    ChangeIn,
+    Empty,
+    FeedbackIn,
+    TicketIn,
+    Unreadable,
+    Wrong,
+    read,
+    shown_change,
+    shown_feedback,
+    shown_ticket,
+)
 from twin.live.database import StoreError, StoreFull
 from twin.live.desk import FAILED, Conflict, Desk, NoSuchTicket
 from twin.live.limits import Busy, Gate, RateLimit
 from twin.live.openapi import describe
-from twin.live.shapes import MAX_ID, shown_change, shown_feedback, shown_ticket
-from twin.live.statuses import NotAllowed
-from twin.live.store import KeyReused
+from twin.live.store import KeyReused, NotAllowed
 from twin.records.tables import STATUSES, TRANSITIONS
 
 _log = logging.getLogger(__name__)
@@ -42,11 +54,11 @@ class Settings:
     Attributes
     ----------
     token : str
-        Clients must show it; empty: none is asked for, and only this machine may call.
+        Clients must send it; if empty, none is needed, and only this machine may call.
     rate : float
         Requests a second of one client; 0 is no limit.
     places : int
-        Tickets that are answered at once; further ones are turned away.
+        Tickets answered at the same time; further ones are refused.
     """
 
     token: str = ""
@@ -54,8 +66,8 @@ class Settings:
     places: int = 40
 
 
-class Fault(Exception):
-    """A fault of a request: HTTP status, what the client is told, and when to come back."""
+class HttpProblem(TwinError):
+    """A refused request: its HTTP status, the reason told to the client, and when to try again."""
 
     def __init__(self, status: int, reason: str, retry_s: float | None = None) -> None:
         super().__init__(reason)
@@ -98,16 +110,16 @@ def _guard(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check() -> None:
-        # A page of the internet whose name leads here is not one of this machine.
+        # A page on the internet may point its own name at this machine; that name is refused.
         if not token and not _LOOPBACK.fullmatch(request.host):
-            raise Fault(421, "this desk answers on localhost only")
+            raise HttpProblem(421, "this desk answers on localhost only")
         wait_s = limit.wait_s(request.remote_addr or "")
         if wait_s:
-            raise Fault(429, "too many requests: wait a little", wait_s)
+            raise HttpProblem(429, "too many requests: wait a little", wait_s)
         if token and request.endpoint not in _OPEN:
             given = request.headers.get("Authorization", "").encode("utf-8", "replace")
             if not hmac.compare_digest(given, b"Bearer " + token):
-                raise Fault(401, "this desk needs its token: Authorization: Bearer ...")
+                raise HttpProblem(401, "this desk needs its token: Authorization: Bearer ...")
 
     @app.after_request
     def mark(response: Response) -> Response:
@@ -118,7 +130,7 @@ def _guard(app: Flask, settings: Settings) -> None:
         return response
 
 
-# Errors of the layers below, with what the client is told; None: the error's own words.
+# Errors of the layers below, with the text for the client; None: the error's own words.
 _FAULTS: list[tuple[type[Exception], int, str | None, float | None]] = [
     (Empty, 400, None, None),
     (Unreadable, 400, None, None),
@@ -137,7 +149,7 @@ _FAULTS: list[tuple[type[Exception], int, str | None, float | None]] = [
 
 def _faults(app: Flask) -> None:
     def tell(error: Exception) -> Response:
-        if isinstance(error, Fault):
+        if isinstance(error, HttpProblem):
             return _fault(error.status, str(error), error.retry_s)
         for kind, status, words, retry_s in _FAULTS:
             if isinstance(error, kind):
@@ -154,7 +166,7 @@ def _faults(app: Flask) -> None:
             if allowed:
                 response.headers["Allow"] = ", ".join(sorted(allowed))
             return response
-        # Where it happened, without its words, which may hold a customer's.
+        # The log gets the place only, as an error's words may hold a customer's.
         places = "".join(traceback.format_tb(error.__traceback__))
         _log.error("%s\n%s", type(error).__name__, places)
         return _fault(500, "something went wrong here; it has been logged")
@@ -164,11 +176,11 @@ def _faults(app: Flask) -> None:
 
 def _body(kind: type[B]) -> B:
     if request.mimetype != "application/json":
-        raise Fault(415, "the body must be JSON: Content-Type: application/json")
+        raise HttpProblem(415, "the body must be JSON: Content-Type: application/json")
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise Fault(415, "the body must be UTF-8")
+        raise HttpProblem(415, "the body must be UTF-8")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Fault(415, "the body must not be compressed")
+        raise HttpProblem(415, "the body must not be compressed")
     return read(request.get_data(cache=False), kind)
 
 
@@ -177,7 +189,9 @@ def _key() -> str | None:
     if key is None:
         return None
     if not _KEY.fullmatch(key):
-        raise Fault(400, "Idempotency-Key must be 1 to 128 printable characters without spaces")
+        raise HttpProblem(
+            400, "Idempotency-Key must be 1 to 128 printable characters without spaces"
+        )
     return f"client:{key}"
 
 
@@ -186,12 +200,12 @@ def _number(name: str, default: int | None, most: int) -> int | None:
     if given is None:
         return default
     if not re.fullmatch(r"[0-9]{1,10}", given) or not 1 <= int(given) <= most:
-        raise Fault(422, f"{name} must be a whole number from 1 to {most}")
+        raise HttpProblem(422, f"{name} must be a whole number from 1 to {most}")
     return int(given)
 
 
 def _page(rows: Callable[..., list[Any]], **where: Any) -> tuple[list[Any], int | None]:
-    """Rows of a list, and below which number the next ones are."""
+    """Rows of a list, and the number below which the next ones are."""
     limit = _number("limit", 100, MOST_ROWS) or MOST_ROWS
     found = rows(before=_number("before", None, MAX_ID), limit=limit, **where)
     return found, found[-1]["id"] if len(found) == limit else None
@@ -210,7 +224,7 @@ def _tickets(app: Flask, desk: Desk, gate: Gate) -> None:
     def tickets() -> Any:
         status = request.args.get("status")
         if status is not None and status not in STATUSES:
-            raise Fault(422, f"status must be one of {', '.join(STATUSES)}")
+            raise HttpProblem(422, f"status must be one of {', '.join(STATUSES)}")
         found, below = _page(desk.store.tickets, status=status)
         shown = [shown_ticket(row, desk.due(row)) for row in found]
         return jsonify({"tickets": shown, "next_before": below, "counts": desk.store.counts()})

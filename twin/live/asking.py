@@ -1,4 +1,4 @@
-"""Asking the assistant live: one question at a time, at most so many at once, never for ever."""
+"""Asking the assistant live: with a limit on calls at once and a time limit for each."""
 
 from __future__ import annotations
 
@@ -29,9 +29,8 @@ from twin.assistant.protocol import (
     Step,
     Written,
 )
-from twin.common.errors import ScenarioError
+from twin.common.errors import ScenarioError, TwinError
 from twin.demand.corpus import Corpus
-from twin.live.moments import Watch
 from twin.scenario.model import Scenario
 
 _log = logging.getLogger(__name__)
@@ -46,7 +45,22 @@ _STATUS = {RATE_LIMITED: 503, OUTAGE: 503, TIMEOUT: 504}
 Build = Callable[[Scenario, tuple[str, ...], Corpus | None, str], Assistant]
 
 
-class Failed(RuntimeError):
+class Watch:
+    """A clock that starts at the wall clock's time and runs evenly from there.
+
+    Times between moments of one watch are right even if the machine's clock is set in between;
+    moments of different watches are as good as that clock.
+    """
+
+    def __init__(self) -> None:
+        self._began, self._steady = time.time(), time.monotonic()
+
+    def now(self) -> float:
+        """The present moment, seconds since 1970."""
+        return self._began + (time.monotonic() - self._steady)
+
+
+class Failed(TwinError, RuntimeError):
     """A call that failed.
 
     Attributes
@@ -54,7 +68,7 @@ class Failed(RuntimeError):
     status : int
         HTTP status that fits.
     ticket : dict or None
-        What became of the ticket that was asked about.
+        The ticket of the call, as it is afterwards.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -63,13 +77,13 @@ class Failed(RuntimeError):
         super().__init__(reason)
 
 
-class UnusableModel(ValueError):
+class UnusableModel(TwinError, ValueError):
     """A model that does not exist or cannot be called."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What came of a call that did not fail."""
+    """Answer of a call that did not fail."""
 
     category: int
     confidence: float
@@ -204,7 +218,7 @@ class Asker:
         finally:
             row["ended_at"] = watch.now()
             if row["outcome"] == OUTCOMES[OK] and self.backend != "groq":
-                # What `embedded` says is a catalogue model's; here it is this machine's own.
+                # `embedded` simulates a catalogue model's latency; here the machine's own counts.
                 row["latency_s"] = row["ended_at"] - row["started_at"]
 
     def _within(
@@ -231,11 +245,11 @@ class Asker:
             except BaseException as error:
                 box.append(error)
             finally:
-                # Not before: a call that nobody waits for any more still takes its place.
+                # Not before: a call keeps its place also when nobody waits for it any more.
                 self._free.release()
                 done.set()
 
-        # A daemon of its own, so that a call that hangs neither blocks others nor the way out.
+        # A daemon thread each, so that a call that hangs blocks neither others nor the exit.
         threading.Thread(target=work, name="twin-live-call", daemon=True).start()
         if not done.wait(max(deadline - time.monotonic(), 0.0)):
             raise Failed(504, "the assistant did not answer in time")

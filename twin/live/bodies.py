@@ -1,9 +1,14 @@
-"""What a request may say: the models that check bodies and from which the API is described."""
+"""Bodies of requests and answers.
+
+Models check what clients send, and the API is described from them; tickets and feedback are shown
+in the shapes of `twin.records`, with more keys.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
@@ -17,10 +22,13 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from twin.live.shapes import MAX_ID
-from twin.records.tables import STATUSES
+from twin.common.errors import TwinError
+from twin.common.text import moment
+from twin.records.tables import STATUSES, feedback_dictionary
 from twin.scenario.model import PRIORITIES, Priority
 
+# Largest number that a column of whole numbers holds in every database.
+MAX_ID = 2**31 - 1
 MAX_DESCRIPTION, MAX_TEXT, MAX_NAME = 8_000, 8_000, 200
 NO_DESCRIPTION = "Please provide a ticket description."
 
@@ -101,7 +109,7 @@ class TicketIn(Body):
 
 
 class FeedbackIn(Body):
-    """What a customer thinks of an answer."""
+    """A customer's opinion of an answer."""
 
     description: Description = Field(description="of the ticket")
     model: Name = Field("", description="language model that answered")
@@ -111,7 +119,7 @@ class FeedbackIn(Body):
 
 
 class ChangeIn(Body):
-    """What an agent does with a ticket."""
+    """A change that an agent makes to a ticket."""
 
     status: Status | None = Field(None, description="new status, if the present one allows it")
     response: FilledText | None = Field(
@@ -131,18 +139,19 @@ class ChangeIn(Body):
 
 
 B = TypeVar("B", bound=Body)
+Row = Mapping[str, Any]
 
 
-class Unreadable(ValueError):
+class Unreadable(TwinError, ValueError):
     """A body that is not JSON text in UTF-8."""
 
 
-class Empty(ValueError):
+class Empty(TwinError, ValueError):
     """A ticket without a description."""
 
 
-class Wrong(ValueError):
-    """A body that is JSON and does not say what it must; the message says what, not the values."""
+class Wrong(TwinError, ValueError):
+    """A JSON body with missing or wrong fields; the message names them without their values."""
 
 
 def read(raw: bytes, kind: type[B]) -> B:
@@ -197,3 +206,71 @@ def _words(fault: Any) -> str:
     where = where.encode("ascii", "replace").decode()[:40] or "the body"
     reason = _WORDS.get(fault["type"], fault["msg"]).format(**fault.get("ctx", {}))
     return f"{where} {reason}"
+
+
+def shown_ticket(row: Row, due: Row | None = None) -> dict[str, Any]:
+    """A ticket as lists show it.
+
+    Parameters
+    ----------
+    row : mapping
+        From the store.
+    due : mapping, optional
+        Moments by which it is to be answered and resolved.
+    """
+    return {
+        "ticket_id": row["id"],
+        "description": row["description"],
+        "category": row["category"] or "",
+        "response": row["response"] or "",
+        "status": row["status"],
+        "draft": row["draft"] or "",
+        "priority": row["priority"],
+        "model": row["model"],
+        "use_rag": row["use_rag"],
+        "confidence": row["confidence"],
+        "categorized_by": row["categorized_by"],
+        "articles": json.loads(row["articles"]),
+        "received_at": moment(row["received_at"]),
+        "responded_at": moment(row["responded_at"]),
+        "resolved_at": moment(row["resolved_at"]),
+        "resolved_by": row["resolved_by"],
+        "reopens": row["reopens"],
+        "first_response_due": moment((due or {}).get("first_response")),
+        "resolution_due": moment((due or {}).get("resolution")),
+    }
+
+
+def shown_change(row: Row) -> dict[str, Any]:
+    """A change of status."""
+    return {"status": row["status"], "at": moment(row["at"]), "by": row["by"]}
+
+
+def shown_feedback(row: Row) -> dict[str, Any]:
+    """A piece of feedback."""
+    shape = feedback_dictionary(row["description"], row["model"], row["rating"], row["feedback"])
+    return shape | {
+        "feedback_id": row["id"],
+        "ticket_id": row["ticket_id"],
+        "category": row["category"],
+        "at": moment(row["at"]),
+    }
+
+
+def answered(row: Row, note: str, calls: Sequence[Row]) -> dict[str, Any]:
+    """The answer to a filed ticket; `note` stands in where nothing was sent yet."""
+    began = row["received_at"]
+    ended = row["responded_at"]
+    return {
+        "category": row["category"] or "",
+        "response": row["response"] or note,
+        "ticket_id": row["id"],
+        "status": row["status"],
+        "confidence": row["confidence"],
+        "articles": json.loads(row["articles"]),
+        "model": row["model"],
+        "use_rag": row["use_rag"],
+        "latency_s": None if ended is None else round(max(ended - began, 0.0), 6),
+        "prompt_tokens": sum(call["prompt_tokens"] for call in calls),
+        "completion_tokens": sum(call["completion_tokens"] for call in calls),
+    }

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from twin.common.errors import TwinError
 from twin.live.tables import WrongVersion, migrate
 
 # Seconds to wait for a connection, or for another process that writes.
@@ -21,16 +22,16 @@ PATIENCE_S = 10
 _DISK_FULL = "53100"
 
 
-class StoreError(RuntimeError):
-    """The store cannot do it now; nothing was changed."""
+class StoreError(TwinError, RuntimeError):
+    """A failure of the store; nothing was changed."""
 
 
 class StoreFull(StoreError):
-    """There is no room left on the store's disk."""
+    """A store without room left on its disk."""
 
 
 class StoreUnusable(StoreError):
-    """The store cannot be opened; the message says what to do."""
+    """A store that cannot be opened; the message says what to do."""
 
 
 def _url(database: str) -> URL:
@@ -100,7 +101,7 @@ class Database:
             return engine
         path = Path(str(url.database))
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Customers' words are nobody else's on this machine.
+        # Other users of this machine may not read what customers write.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         engine = create_engine(
@@ -114,7 +115,7 @@ class Database:
         with self.writing() as connection:
             migrate(connection)
         if self.is_file:
-            # Not before it is known to be ours: this, too, is written into the file.
+            # Only once the file is known to be a store: this setting is written into it.
             raw = self._engine.raw_connection()
             try:
                 raw.cursor().execute("PRAGMA journal_mode=WAL").close()
@@ -191,6 +192,6 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong, in the first line of the driver's words: SQL and values come later."""
+    """The reason: the first line of the driver's message, before its SQL and values."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     return (str(cause).strip() or type(cause).__name__).splitlines()[0]

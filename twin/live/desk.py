@@ -1,4 +1,4 @@
-"""The live desk: what the twin's lifecycle does on simulated time, done with real tickets.
+"""The live desk: the life cycle of the twin, with real tickets instead of simulated time.
 
 Receive, categorize, respond, update status, collect feedback: by the same scenario, the same
 assistant and the same table of transitions; agents are people who use the page.
@@ -15,12 +15,11 @@ from typing import Any
 from twin.assistant.backends import build as build_backend
 from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.protocol import Step
+from twin.common.errors import TwinError
 from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names
-from twin.live.asking import Asker, Build, Failed, Said
-from twin.live.bodies import FeedbackIn, TicketIn
-from twin.live.moments import Watch
-from twin.live.shapes import answered
+from twin.live.asking import Asker, Build, Failed, Said, Watch
+from twin.live.bodies import FeedbackIn, TicketIn, answered
 from twin.live.store import Change, Row, Store
 from twin.records.tables import (
     BY_ASSISTANT,
@@ -48,17 +47,17 @@ FAILED = (
 )
 
 
-class NoSuchTicket(LookupError):
-    """There is no ticket of that number."""
+class NoSuchTicket(TwinError, LookupError):
+    """A number that no ticket has."""
 
 
-class Conflict(RuntimeError):
-    """Somebody else is at work on the ticket; try again."""
+class Conflict(TwinError, RuntimeError):
+    """A ticket that somebody else is working on; try again."""
 
 
 @dataclass
 class _Work:
-    """What the assistant has done on a ticket so far; `deadline` is on `time.monotonic`."""
+    """Work of the assistant on a ticket so far; `deadline` is on `time.monotonic`."""
 
     ticket: Row
     watch: Watch
@@ -68,7 +67,7 @@ class _Work:
     calls: list[Row] = field(default_factory=list)
 
     def note(self, code: int) -> None:
-        """Note that the ticket has come to a status."""
+        """Note a change of the ticket's status."""
         self.changes.append((STATUSES[code], self.watch.now(), "assistant"))
 
 
@@ -178,7 +177,7 @@ class Desk:
             failure = error
             work.note(ESCALATED)
         if work.changes and work.changes[-1][0] == STATUSES[RESOLVED]:
-            # What counts is when the customer has it: as late as can be known.
+            # The latest moment that is known counts, as the customer has the answer only then.
             at = max(watch.now(), ticket["received_at"])
             work.changes[-1] = (STATUSES[RESOLVED], at, "assistant")
             work.values |= {"responded_at": ticket["responded_at"] or at, "resolved_at": at}
@@ -295,5 +294,5 @@ class Desk:
         return found
 
     def tidy(self) -> None:
-        """What happens by itself: see `Store.tidy`."""
+        """Make the changes that need nobody: see `Store.tidy`."""
         self.store.tidy(time.time(), self.scenario.customers.close_after)

@@ -1,7 +1,7 @@
 """Tickets and feedback as JSON files, in the shapes of the design: in and out of the store.
 
 A file is read whole and checked before anything is stored; it is written whole or not at all.
-What is read twice is stored once.
+A file that is read twice is stored once.
 """
 
 from __future__ import annotations

@@ -8,7 +8,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Clients that are remembered; who was quiet longest is forgotten first.
+from twin.common.errors import TwinError
+
+# Clients that are remembered; the one that was quiet longest is forgotten first.
 _MOST_CLIENTS = 10_000
 
 
@@ -31,7 +33,7 @@ class RateLimit:
         self._clients: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait_s(self, client: str) -> float:
-        """Take a token: 0, or how long until there is one, in seconds."""
+        """Take a token; returns 0, or the seconds until there is one."""
         if not self._rate:
             return 0.0
         now = self._clock()
@@ -45,12 +47,12 @@ class RateLimit:
         return wait
 
 
-class Busy(RuntimeError):
-    """As many as may are at it already."""
+class Busy(TwinError, RuntimeError):
+    """As many requests as may be are under way already."""
 
 
 class Gate:
-    """Lets at most so many in at once; who finds it full is turned away, not kept waiting."""
+    """A limit on how many pass at once; further ones are refused, not kept waiting."""
 
     def __init__(self, places: int) -> None:
         self._free = threading.Semaphore(places)

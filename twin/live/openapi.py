@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import twin
-from twin.live.bodies import ChangeIn, FeedbackIn, TicketIn
-from twin.live.shapes import MAX_ID
+from twin.live.bodies import MAX_ID, ChangeIn, FeedbackIn, TicketIn
 from twin.records.tables import STATUSES
 
 _TEXT = {"type": "string"}
@@ -266,7 +265,7 @@ def describe(models: list[str], categories: list[str], protected: bool) -> dict[
 
 
 def _change_rules() -> dict[str, Any]:
-    """What `ChangeIn` checks beyond its single fields."""
+    """The rules that `ChangeIn` checks beyond its single fields."""
 
     def given(name: str) -> dict[str, Any]:
         return {"required": [name], "properties": {name: {"type": "string"}}}

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from twin.common.errors import TwinError
+
 PAGE = Path(__file__).with_name("page") / "app.py"
 LOCAL = "127.0.0.1"
 START_S, END_S = 120.0, 12.0
@@ -25,7 +27,7 @@ _LOOK_S = 0.1
 _PR_SET_PDEATHSIG = 1
 
 
-class ServeError(RuntimeError):
+class ServeError(TwinError, RuntimeError):
     """The live desk cannot be started, or a part of it ended; the message says what to do."""
 
 
@@ -39,7 +41,7 @@ class Part:
         For messages.
     command : sequence of str
     host : str
-        Where it answers.
+        Address at which it answers.
     port : int
     health : str
         Path that answers 200 once it is ready.
@@ -56,7 +58,7 @@ class Part:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Address at which it answers."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
@@ -126,7 +128,7 @@ def _answers(part: Part) -> bool:
 
 
 def _die_with_parent() -> None:
-    # Should this command be killed outright, nobody else would end its parts.
+    # If this command is killed, nothing else would end its parts.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

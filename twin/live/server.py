@@ -40,9 +40,9 @@ PLACES = 40
 _OTHERS = 8
 # Bodies up to this are read before they are refused, so that clients hear why.
 _READ_BYTES = 8 * 1024 * 1024
-# Beyond this many connections the most useless is closed for each new one.
+# Beyond this many connections each new one closes the one that was idle longest.
 CONNECTIONS = 200
-# A connection is closed that is idle for so long, or that takes so long over a request.
+# A connection that is idle, or busy sending one request, for so long is closed.
 IDLE_S, REQUEST_S = 30, 60
 _TIDY_S = 60.0
 BAD_INPUT = 2
@@ -62,7 +62,7 @@ def find_token(host: str) -> str:
     Raises
     ------
     ScenarioError
-        If one is needed, because others than this machine may call, and there is none that will do.
+        If the token cannot be used, or there is none and other machines may call.
     """
     token = os.environ.get(TOKEN, "")
     if (token or not is_loopback(host)) and len(token) < SHORTEST_TOKEN:
@@ -89,7 +89,7 @@ def choose_backend(scenario: Scenario, wanted: str = "auto") -> Scenario:
     Raises
     ------
     AssistantError
-        If groq is wanted and there is no key, or the key or the address are none.
+        If groq is wanted and there is no key, or the key or the address cannot be used.
     """
     if wanted == "auto":
         wanted = "groq"
@@ -103,7 +103,7 @@ def choose_backend(scenario: Scenario, wanted: str = "auto") -> Scenario:
 
 
 class _JsonErrorTask(ErrorTask):
-    """What waitress refuses itself, such as a broken request line, is JSON as well."""
+    """JSON also for requests that waitress itself refuses, such as a broken request line."""
 
     def execute(self) -> None:
         error = self.request.error
@@ -192,7 +192,7 @@ def run(options: argparse.Namespace) -> None:
     scenario = choose_backend(load(options.scenario, changes), options.backend)
     store = Store(options.database)
     if store.database.is_file:
-        # What a killed backend held waits for nobody.
+        # Tickets that a killed backend held are free again.
         store.release_all()
     desk = Desk(scenario, store, timeout_s=options.timeout)
     desk.asker.warm_up()
@@ -216,7 +216,7 @@ def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="twin.live.server", description=__doc__)
     parser.add_argument("--scenario", required=True)
     parser.add_argument("--set", dest="changes", action="append", default=[])
-    # What it holds of passwords is safer in the environment.
+    # A password in it is safer in the environment.
     known = os.environ.get(DATABASE)
     parser.add_argument("--database", default=known, required=known is None)
     parser.add_argument("--host", default="127.0.0.1")

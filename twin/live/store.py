@@ -1,22 +1,23 @@
 """The live desk's store: tickets, their changes of status, model calls and feedback.
 
-Whatever a method returned from is on the disk. A change of status happens only by the table of
-transitions and only from the status that the caller saw, so two who change one ticket at once
-cannot both win.
+When a method returns, its changes are on the disk. A status changes only by the table of
+transitions and only from the status that the caller saw, so of two callers who change one ticket at
+once only one succeeds.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from twin.common.errors import TwinError
 from twin.live import tables
 from twin.live.database import Database, StoreError
-from twin.live.statuses import check_path
 from twin.records.tables import (
     CATEGORIZED,
     CLOSED,
@@ -25,6 +26,7 @@ from twin.records.tables import (
     OPEN,
     RESOLVED,
     STATUSES,
+    TRANSITIONS,
 )
 
 Row = dict[str, Any]
@@ -32,12 +34,41 @@ Row = dict[str, Any]
 Change = tuple[str, float, str]
 # Statuses in which the assistant may be at work.
 WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
-# So much the clocks of two machines that share a store may differ.
+# Clocks of two machines that share a store may differ by this much.
 _SKEW_S = 60.0
 
 
-class KeyReused(ValueError):
-    """An idempotency key came with another request than before."""
+class NotAllowed(TwinError, ValueError):
+    """A change of status that the table of transitions does not know.
+
+    Attributes
+    ----------
+    status : str
+        Where the ticket is.
+    """
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+        next_ones = [STATUSES[k] for k in sorted(TRANSITIONS[STATUSES.index(status)])]
+        ways = f"can only become {' or '.join(next_ones)}" if next_ones else "stays as it is"
+        super().__init__(f"a ticket that is {status} {ways}")
+
+
+def check_path(statuses: Sequence[str]) -> None:
+    """See that each status may follow the one before it.
+
+    Raises
+    ------
+    NotAllowed
+    """
+    codes = [STATUSES.index(name) for name in statuses]
+    for before, after in pairwise(codes):
+        if after not in TRANSITIONS[before]:
+            raise NotAllowed(STATUSES[before])
+
+
+class KeyReused(TwinError, ValueError):
+    """An idempotency key that came with another request before."""
 
 
 def digest(text: str) -> str:
@@ -48,7 +79,7 @@ def digest(text: str) -> str:
 def _insert_once(
     connection: Connection, table: Table, values: Row, same: Sequence[str]
 ) -> tuple[Row, bool]:
-    """Insert a row unless its key is there already; the row, and whether it is new."""
+    """Insert a row unless its key is there already; returns the row, and whether it is new."""
     key = values.get("key")
     if key is not None:
         known = connection.execute(select(table).where(table.c.key == key)).first()
@@ -146,7 +177,7 @@ class Store:
         return self._once(_file_ticket, [values])[0]
 
     def receive_all(self, tickets: Sequence[Mapping[str, Any]]) -> int:
-        """File many tickets, all or none; how many of them were new. See `receive`."""
+        """File many tickets, all or none; returns how many were new. See `receive`."""
         return sum(fresh for _, fresh in self._once(_file_ticket, tickets))
 
     def _once(
@@ -154,7 +185,7 @@ class Store:
         keep: Callable[[Connection, Mapping[str, Any]], tuple[Row, bool]],
         items: Sequence[Mapping[str, Any]],
     ) -> list[tuple[Row, bool]]:
-        """Keep items in one transaction; the row of each, and whether it is new."""
+        """Keep items in one transaction; returns the row of each, and whether it is new."""
         for _ in range(2):
             try:
                 with self.database.writing() as connection:
@@ -165,10 +196,10 @@ class Store:
         raise StoreError("the same key is being written by somebody else")
 
     def take(self, ticket_id: int, now: float, until: float) -> bool:
-        """Hold a ticket that waits for the assistant and that nobody holds; whether that worked."""
+        """Hold a waiting ticket that nobody holds, for the assistant; returns whether it worked."""
         t = tables.tickets
         held = t.c.held_until
-        # Nobody holds one for longer than this: the clock was set back since.
+        # No ticket is held for longer than this, so the clock was set back since.
         free = or_(held.is_(None), held < now, held > until + _SKEW_S)
         here = (t.c.id == ticket_id) & (t.c.status == STATUSES[OPEN]) & free
         with self.database.writing() as connection:
@@ -261,7 +292,7 @@ class Store:
             return {row[0]: row[1] for row in found}
 
     def tidy(self, now: float, close_after_s: float) -> None:
-        """What happens by itself: abandoned work goes to agents, resolved tickets close."""
+        """Give work that the assistant abandoned to agents, and close tickets resolved long ago."""
         t = tables.tickets
         stuck = t.c.status.in_(WORKED_ON) & (t.c.held_until < now)
         for row in self._rows(t, stuck):
@@ -278,7 +309,7 @@ class Store:
         return self._once(_keep_feedback, [values])[0]
 
     def add_all_feedback(self, entries: Sequence[Mapping[str, Any]]) -> int:
-        """Keep many pieces of feedback, all or none; how many of them were new."""
+        """Keep many pieces of feedback, all or none; returns how many were new."""
         return sum(fresh for _, fresh in self._once(_keep_feedback, entries))
 
     def ticket_of(self, description: str, model: str) -> Row | None:

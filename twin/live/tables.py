@@ -1,4 +1,4 @@
-"""The tables of the live desk's store, and the one path by which an old store becomes a new one.
+"""The tables of the live desk's store, and the steps that bring an old store to this version.
 
 Moments are seconds since 1970 (UTC) as floats, columns ``..._s`` of calls are lengths in seconds.
 """
@@ -25,6 +25,8 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import NoSuchTableError
+
+from twin.common.errors import TwinError
 
 metadata = MetaData()
 
@@ -67,7 +69,7 @@ tickets = Table(
     Column("resolved_at", Double),
     Column("resolved_by", String(20)),
     Column("reopens", Integer, nullable=False),
-    # Lease of whoever works on it: a desk that died leaves it to run out.
+    # Lease of the desk that works on it; it runs out if that desk died.
     Column("held_until", Double),
     Index("tickets_by_status", "status", "id"),
     Index("tickets_by_digest", "digest"),
@@ -81,7 +83,7 @@ changes = Table(
     Column("ticket_id", ForeignKey("tickets.id"), nullable=False, index=True),
     Column("at", Double, nullable=False),
     Column("status", String(20), nullable=False),
-    # customer, assistant, agent or desk (what happens by itself).
+    # customer, assistant, agent or desk (changes that need nobody).
     Column("by", String(20), nullable=False),
 )
 
@@ -95,7 +97,7 @@ calls = Table(
     Column("model", String(200), nullable=False),
     Column("prompt_version", String(40), nullable=False),
     Column("asked_at", Double, nullable=False),
-    # Missing where it never came to the model, because all its places stayed taken.
+    # Missing where the model was never called, because all its places stayed taken.
     Column("started_at", Double),
     Column("ended_at", Double, nullable=False),
     # Without waits for a place or for quota; missing where the call failed.
@@ -140,12 +142,12 @@ def _note_what_models_said(connection: Connection) -> None:
 # Version 1 is what `metadata.create_all` made first.
 STEPS: tuple[Callable[[Connection], None], ...] = (_note_what_models_said,)
 VERSION = 1 + len(STEPS)
-# Any number: who holds it on PostgreSQL makes or changes the tables, the others wait.
+# Any number: on PostgreSQL its holder makes or changes the tables, and others wait.
 _LOCK = 7_283_415
 
 
-class WrongVersion(RuntimeError):
-    """The store was made by a later version of this program, or by another program."""
+class WrongVersion(TwinError, RuntimeError):
+    """A store made by a later version of this program, or by another program."""
 
 
 def _columns(connection: Connection, table: str) -> set[str]:
@@ -183,7 +185,7 @@ def migrate(connection: Connection) -> None:
 
 
 def _check_columns(connection: Connection, tables: Iterable[Table]) -> None:
-    """See at once, and not in the midst of a ticket, that the tables are what they must be."""
+    """Check the tables' columns when the store is opened, not first when a ticket needs them."""
     for table in tables:
         missing = set(table.columns.keys()) - _columns(connection, table.name)
         if missing:

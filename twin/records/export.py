@@ -45,7 +45,7 @@ def ticket_entries(log: RunLog, limit: int = MAX_JSON_TICKETS) -> list[dict[str,
 
 
 def feedback_entries(log: RunLog, limit: int = MAX_JSON_TICKETS) -> list[dict[str, Any]]:
-    """The feedback on the first tickets of a run in the shape of `records.feedback_dictionary`.
+    """Feedback on the first tickets of a run in the shape of `records.feedback_dictionary`.
 
     The model is empty where an agent answered. What the assistant answered on its own also has
     category, answer and prompt_version, so that another run can start to learn from the file
@@ -82,7 +82,7 @@ def feedback_json(log: RunLog) -> str:
 
 
 def events(log: RunLog) -> pd.DataFrame:
-    """What happened, as process-mining tools want it, by case and time.
+    """Events by case and time, as process-mining tools need them.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from twin.records.tables import TABLES, Column
 
 MANIFEST = "manifest.json"
-# What is read of a manifest, by hand or another program's hand changed as it may be.
+# Keys that are read of a manifest; people and other programs may have changed it.
 _NEEDED = {"scenario", "status", "scenario_as_run"}
 _KINDS: dict[str, type] = {
     "scenario": str, "status": str, "question": str, "notes": list, "replications": dict,
@@ -181,7 +181,7 @@ def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
     tables : iterable of (str, Table)
         Name of the scenario, and the table of one of its replications.
     table : str
-        Which table they are of.
+        Name of the table.
     """
     named = []
     for scenario, part in [*tables] or [("", as_arrow(table, 0, empty(table)))]:

@@ -37,7 +37,7 @@ STATUSES = (
     ABANDONED,
 ) = range(len(STATUSES))
 
-# The only table of what may follow what; None stands for a ticket that is not there yet.
+# The only table of transitions; None stands for a ticket that is not there yet.
 TRANSITIONS: dict[int | None, frozenset[int]] = {
     None: frozenset({OPEN}),
     OPEN: frozenset({CATEGORIZED, IN_PROGRESS, ESCALATED, ABANDONED}),
@@ -52,15 +52,15 @@ TRANSITIONS: dict[int | None, frozenset[int]] = {
     ABANDONED: frozenset(),
 }
 
-# Who did it (tickets.categorized_by and resolved_by); nobody is missing.
+# Values of tickets.categorized_by and resolved_by; missing where nobody did it.
 WORKERS = ("assistant", "agent", "reviewed draft")
 BY_ASSISTANT, BY_AGENT, BY_REVIEW = range(len(WORKERS))
 
-# What an agent does in a visit.
+# Kinds of visits.
 ACTIVITIES = ("handle", "triage", "review")
 HANDLE, TRIAGE, REVIEW = range(len(ACTIVITIES))
 
-# How a visit to the agents ended; open ones were waiting or in work at the horizon.
+# Ends of a visit to the agents; open ones were waiting or in work at the horizon.
 VISIT_ENDS = ("done", "handed over", "abandoned", "open")
 DONE, HANDED_OVER, LEFT, STILL_OPEN = range(len(VISIT_ENDS))
 

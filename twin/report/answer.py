@@ -1,4 +1,4 @@
-"""The answer in three sentences, drawn from the numbers and their intervals."""
+"""The answer of runs in three sentences, from the numbers and their intervals."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 DECISIVE = ("service_level", "csat", "cost_per_resolution", "abandonment_rate", "resolution_mean",
            "first_response_mean", "agent_wait_mean", "backlog", "containment")  # fmt: skip
 _MOST = 2
-# What is sure, but less than this share of the baseline, is left to the table.
+# A sure difference below this share of the baseline is left to the table.
 _MATTERS = 0.01
 
 
 def answer(sources: Sequence[Source], comparison: Comparison | None) -> list[str]:
-    """Three sentences: of one run what it is like, of several what differs from the baseline."""
+    """Three sentences: the state of one run, or the differences of several from the baseline."""
     if comparison is None:
         source = sources[0]
         found = [_service(source), _work(source), _customers(source)]

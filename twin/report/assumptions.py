@@ -1,4 +1,4 @@
-"""What a run takes for granted, in words, with the key that changes it."""
+"""Assumptions of a run in words, each with the key that changes it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BACKENDS = {
 
 
 def assumptions(scenario: Scenario) -> list[tuple[str, str, str, str]]:
-    """What is assumed, as (about, assumption, key, "set" or "default")."""
+    """Assumptions as (about, assumption, key, "set" or "default")."""
     given = [key for key, _ in set_values(scenario)]
 
     def origin(key: str) -> str:

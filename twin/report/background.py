@@ -1,4 +1,4 @@
-"""What a reader needs to trust a run and to repeat it: scenario, assumptions, checks, commands."""
+"""Background for trusting and repeating a run: scenario, assumptions, checks, commands."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def assumed(sources: Sequence[Source]) -> list[Html]:
 
 
 def assumption_table(scenario: Scenario) -> Html:
-    """What a scenario takes for granted, with the keys that change it."""
+    """Assumptions of a scenario, with the keys that change them."""
     head = ["about", "assumption", "key", "from"]
     rows = [
         [about, text, tag("code", key), "scenario" if origin == "set" else "default"]
@@ -87,7 +87,7 @@ def assumption_table(scenario: Scenario) -> Html:
 
 
 def quality(results: Results, sources: Sequence[Source]) -> list[Html]:
-    """How much there is, what is missing, what does not add up, and what failed."""
+    """Quality of the data: amount, missing figures, sums that do not match, and failures."""
     parts: list[Html] = []
     items = [tag("li", text) for source in sources for text in _amounts(source)]
     parts.append(tag("ul", *items))
@@ -155,7 +155,7 @@ def failures(table_of: pd.DataFrame) -> list[Html]:
 
 
 def again(sources: Sequence[Source]) -> list[Html]:
-    """Commands and what they rest on."""
+    """Commands that repeat the run, and the versions they need."""
     parts: list[Html] = []
     files = [f'"{source.name}.toml"' if " " in source.name else f"{source.name}.toml"
              for source in sources]  # fmt: skip
@@ -189,7 +189,7 @@ def again(sources: Sequence[Source]) -> list[Html]:
 
 
 def changes_table(changes: Sequence[Sequence[str]], base: str) -> Html:
-    """What a scenario changes in its base."""
+    """Changes of a scenario to its base."""
     head = ["key", base, "here"]
     rows = [[tag("code", key), old, new] for key, old, new in changes]
     return table(head, rows, f"Differences from {base}")

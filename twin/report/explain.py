@@ -1,4 +1,4 @@
-"""What a scenario says, in plain sentences, and how it differs from the file it extends."""
+"""A scenario in plain sentences."""
 
 from __future__ import annotations
 

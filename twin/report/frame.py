@@ -1,4 +1,4 @@
-"""What all pages have in common: one file with its own colours, a heading, links, parts."""
+"""The frame of all pages: one file with its own colours, a heading, links, parts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def frame(title: str, questions: Sequence[str], parts: Sequence[Part], source: s
     ----------
     title : str
     questions : sequence of str
-        What the page answers; empty ones are left out.
+        Questions that the page answers; empty ones are left out.
     parts : sequence of (str, str, list of Html)
         Name (letters, digits and hyphens, once in a page), heading and content of each.
     source : str
-        What it was made from, for the foot of the page.
+        The data it was made from, for the foot of the page.
     """
     style = (resources.files("twin.report") / "page.css").read_text(encoding="utf-8")
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -60,7 +60,7 @@ def frame(title: str, questions: Sequence[str], parts: Sequence[Part], source: s
 
 
 def answer(sentences: Sequence[str], remark: str) -> Part:
-    """The first part of a page: what was found, and how it is to be read."""
+    """The first part of a page: the answer, and how to read it."""
     said = [tag("p", glue(sentence)) for sentence in sentences]
     small = tag("p", remark, class_="small")
     return "answer", "The answer", [tag("div", *said, class_="answer"), small]

@@ -1,4 +1,4 @@
-"""Key figures, what was promised, and differences between runs, as tables."""
+"""Key figures, promises, and differences between runs, as tables."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _meanings() -> Html:
 
 
 def _promises(sources: Sequence[Source]) -> list[list[object]]:
-    """Of one run each promise with its times, of several each promise as the first run has it."""
+    """Each promise: of one run with its times, of several as the first run has it."""
     first = sources[0]
     targets = first.scenario.targets
     rows: list[list[object]] = []
@@ -86,7 +86,7 @@ def _kept(share: dict[str, Any]) -> Html:
 
 
 def differences(comparison: Comparison) -> list[Html]:
-    """Every difference with its interval and verdict, and what does not pair."""
+    """Every difference with its interval and verdict, and a note where runs do not pair."""
     scenarios = list(dict.fromkeys(comparison.table["scenario"]))
     method = comparison.method.replace("%", " %")
     parts = [tag("p", f"{method[0].upper()}{method[1:]}.")]

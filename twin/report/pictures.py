@@ -1,4 +1,4 @@
-"""The figures of a run: each drawn from its frame, with the words for those who do not see it."""
+"""The figures of a run, each drawn from its frame and described in words."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Picture:
     name : str
         Letters, digits and hyphens, once in a page.
     title, alt : str
-        Heading, and what the figure shows, in words.
+        Heading, and a description of the figure in words.
     svg : str
         An ``<svg>`` element.
     """
@@ -53,7 +53,7 @@ def drawn(
 
 
 def of_run(source: Source, prefix: str, brief: bool = False) -> Iterator[Picture]:
-    """The figures of one run, in brief the main ones; what it has no data for is left out.
+    """The figures of one run, in brief the main ones; those without data are left out.
 
     Tables are read one after another, a few columns each: a run may hold millions of tickets.
     """
@@ -139,7 +139,7 @@ def _one(table: pd.DataFrame, replication: int) -> pd.DataFrame:
 
 
 def stories(source: Source, tickets: pd.DataFrame) -> pd.DataFrame:
-    """Tickets that stand for what becomes of tickets, of those whose texts were exported."""
+    """One ticket for each way in which tickets end, of those whose texts were exported."""
     one = _one(tickets, source.first or 0)
     one = one[one["arrived_s"] >= source.scenario.warm_up]
     return series.stories(one.head(8000))

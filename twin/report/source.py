@@ -47,7 +47,7 @@ class Source:
 
     @cached_property
     def scenario(self) -> Scenario:
-        """As run. Not checked against its files: they may have gone, and are not read."""
+        """The scenario as run; its files are not read, as they may be gone."""
         return Scenario.model_validate(self.manifest["scenario_as_run"])
 
     def table(

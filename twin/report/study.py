@@ -1,4 +1,4 @@
-"""The page of a study: its answer, its figures, all its points, and what it rests on."""
+"""The page of a study: its answer, its figures, all its points, and its background."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _scenarios(found: StudyResults, bases: list[Scenario]) -> Iterator[Html]:
 def _study_file(found: StudyResults, bases: list[Scenario]) -> dict[str, Any]:
     """The study as run, beside its scenarios as run."""
     data = dict(found.manifest["study_as_run"])
-    # What it sets is in the scenarios as run already.
+    # The scenarios as run hold its settings already.
     data.pop("set", None)
     files = [_file(base.name) for base in bases]
     named = {"scenario": files[0]} if len(files) == 1 else {"scenarios": files}

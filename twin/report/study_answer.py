@@ -1,4 +1,4 @@
-"""The answer of a study in three sentences, drawn from its points and their intervals."""
+"""The answer of a study in three sentences, from its points and their intervals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMED = 4
 
 
 def answer(found: StudyResults) -> list[str]:
-    """Three sentences: whether targets or limits are met and where, the ends, what moves them."""
+    """Three sentences: targets or limits and where they are met, the ends, the strongest factor."""
     summary = found.summary()
     last = _moved(found)
     told = [*_targets(found, summary), *_limits(found), *_ends(found, summary)]
@@ -153,7 +153,7 @@ def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
             f"{places[1]} ({_said(second)}){'' if apart else ', but their intervals overlap'}."
         )
         told.append((not apart, weight(name), text, places[0]))
-    # What luck does not explain comes first, then what decisions go by.
+    # Differences that luck does not explain come first, then figures used for decisions.
     told.sort()
     # A second figure that is best elsewhere shows the price of the first.
     told[1:] = sorted(told[1:], key=lambda one: (one[0], one[3] == told[0][3], one[1]))
@@ -161,18 +161,18 @@ def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
 
 
 def weight(name: str) -> int:
-    """Place of a figure among those that decisions go by; the same for all others."""
+    """Rank of a figure among those used for decisions; the same for all others."""
     kpi, _ = figure_of(name)
     return DECISIVE.index(kpi) if kpi in DECISIVE else len(DECISIVE)
 
 
 def _moved(found: StudyResults) -> list[str]:
-    """Which of several factors moves a figure most, by the linear regression of `twin.effects`."""
+    """The factor that moves a figure most, by the linear regression of `twin.effects`."""
     limited = [one["kpi"] for one in found.crossings]
     limited += found.manifest.get("study_as_run", {}).get("targets", {})
     name = limited[0] if limited else min(found.shown, key=weight)
     table = effects(found, [name])
-    # Only what luck does not explain.
+    # Only effects that luck does not explain.
     table = table[(table["low"] > 0) | (table["high"] < 0)]
     if not len(table) or sum(found.points[f].nunique() > 1 for f in found.factors) < 2:
         return []

@@ -1,4 +1,4 @@
-"""The figures of a study: key figures along a factor, and what is gained for what is paid."""
+"""The figures of a study: key figures along a factor, and cost against benefit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST_CHARTS = 4
 
 
 def pictures(found: StudyResults) -> Iterator[Picture]:
-    """Each figure that answers the question along a factor; then cost against what it buys."""
+    """Each figure that answers the question, along a factor; then cost against benefit."""
     yield from _along(found)
     yield from _front(found)
 
@@ -108,7 +108,7 @@ def _front(found: StudyResults) -> Iterator[Picture]:
     others = [name for name in found.factors if found.points[name].nunique() > 1]
     under = ""
     if load in others and len(others) > 1:
-        # What is cheap at one load is dear at another: points are compared under the same.
+        # A point may be cheap at one load and expensive at another: compare under the same.
         loads = pd.Series(numbers_of(summary[load]), index=summary.index)
         most = float(loads.max())
         summary, under = summary[loads == most], f", {short_names([load])[load]} {level(most)}"

@@ -1,4 +1,4 @@
-"""A few tickets as the customers wrote them, and what they were answered."""
+"""A few tickets as the customers wrote them, with their answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST = 700
 
 
 def examples(source: Source) -> list[Html]:
-    """The tickets of the figure of single tickets, with their texts; empty without texts."""
+    """Texts of the tickets in the figure of single tickets; empty without texts."""
     if source.first != 0:
         return []
     texts = source.texts()

@@ -36,7 +36,7 @@ class Staircase:
 
 
 def staircase(changes: list[tuple[float, int]]) -> Staircase:
-    """Sum of changes (moment, difference) as a level; what changed before 0 holds from 0."""
+    """Sum of changes (moment, difference) as a level; changes before 0 hold from 0."""
     total: dict[float, int] = {0.0: 0}
     for moment, difference in changes:
         moment = max(moment, 0.0)
@@ -95,6 +95,6 @@ def _shift_changes(shift: Shift, heads: int) -> list[tuple[float, int]]:
         over_s = begin_s + (pause.end - pause.start) % 86400
         changes += [(begin_s, -pause.heads), (over_s, pause.heads)]
     level = staircase(changes)
-    # However many are on a break at once, there are never fewer than none.
+    # Breaks may overlap, but there are never fewer than 0 heads.
     heads_then = np.maximum(level.values, 0)
     return list(zip(level.times.tolist(), np.diff(heads_then, prepend=0).tolist(), strict=True))

@@ -46,7 +46,7 @@ def parse_change(text: str) -> tuple[str, Any]:
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Tables merge key by key; everything else is replaced.
+    """Merge two tables key by key; everything else is replaced.
 
     A distribution is one value: another kind replaces it whole.
     """
@@ -94,7 +94,7 @@ def assign(data: dict[str, Any], key: str, value: Any, where: str) -> None:
 
 
 def flat(data: dict[str, Any]) -> dict[str, str]:
-    """Nested data as dotted key paths with their values as text; what is empty is left out."""
+    """Nested data as dotted key paths with their values as text, without empty ones."""
     found: dict[str, str] = {}
 
     def walk(prefix: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""How a scenario differs from the file it extends, and what was set in it."""
+"""Differences of a scenario from the file it extends, and the values set in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twin.scenario.model import Scenario
 
 
 def differences(path: str | Path) -> list[tuple[str, str, str]]:
-    """What a file changes in the scenario that it extends.
+    """Changes of a file to the scenario that it extends.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def differences(path: str | Path) -> list[tuple[str, str, str]]:
 
 
 def changes(scenario: Scenario) -> tuple[str, list[tuple[str, str, str]]]:
-    """What a scenario changes in its base, by its file, by ``--set`` and by ``vary`` alike.
+    """Changes of a scenario to its base: those of its file, of ``--set`` and of ``vary``.
 
     Returns
     -------
@@ -58,5 +58,5 @@ def _changed(base: Scenario, scenario: Scenario) -> list[tuple[str, str, str]]:
 
 
 def set_values(scenario: Scenario) -> list[tuple[str, str]]:
-    """Key path and value of all that was set, defaults left out."""
+    """Key path and value of every setting, defaults left out."""
     return list(flat(scenario.as_data()).items())

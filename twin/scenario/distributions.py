@@ -110,7 +110,7 @@ KINDS = {
 
 
 def _shorthand(given: Any) -> Any:
-    """A bare amount means a constant."""
+    """Read a bare amount as a constant."""
     if isinstance(given, str | int | float) and not isinstance(given, bool):
         return {"distribution": "constant", "value": given}
     return given

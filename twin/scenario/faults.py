@@ -1,4 +1,4 @@
-"""What is wrong with a scenario, in words a person can act on; pydantic's words stay inside."""
+"""Faults of a scenario, in words a person can act on instead of pydantic's."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def load(path: str | Path, changes: Mapping[str, Any] | None = None) -> Scenario
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What a TOML file of at most 1 MB holds.
+    """Read a TOML file of at most 1 MB.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         hint = _near_file(base_path)
         raise ScenarioError(where, [Fault("extends", "no such file", base, hint)])
     merged = _read(base_path, (*seen, path.resolve()))
-    # What a file is called and asks is its own, never its base's.
+    # A file's name and question are its own, never its base's.
     merged.pop("name", None)
     merged.pop("question", None)
     if data.get("agents") == {}:
@@ -185,3 +185,10 @@ def _anchor_paths(data: Any, folder: Path) -> None:
     elif isinstance(data, list):
         for item in data:
             _anchor_paths(item, folder)
+
+
+def starter() -> Path:
+    """Folder of the starter scenarios: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "starter"
+    return inside if inside.is_dir() else package.parent / "scenarios"

@@ -159,7 +159,7 @@ class Scenario(Model):
         return ZoneInfo(self.time_zone)
 
     def as_data(self) -> dict[str, Any]:
-        """What was set, defaults left out, as plain data that loads to the same scenario.
+        """The settings, without defaults, as plain data that loads to the same scenario.
 
         The file that it came from is not in it.
 
@@ -174,7 +174,7 @@ class Scenario(Model):
         return self.model_dump(mode="json", exclude_unset=True)
 
     def _repr_html_(self) -> str:
-        # What was set, and no file: how it differs from its base is told by `twin.scenario.diff`.
+        # Shows settings and reads no file; `twin.scenario.diff` compares with the base.
         name = [tag("strong", self.name), f": {self.question}" if self.question else ""]
         rows = [[tag("code", key), value] for key, value in flat(self.as_data()).items()]
         inner = table(["key", "value"], rows, "What was set")

@@ -30,7 +30,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _mend(node: Any, kinds: set[str]) -> None:
-    """What pydantic does not know of TOML: no null, durations as text, amounts for constants."""
+    """Adapt pydantic's schema to TOML: no null, durations as text, amounts for constants."""
     if isinstance(node, list):
         for inner in node:
             _mend(inner, kinds)

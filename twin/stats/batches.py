@@ -1,7 +1,7 @@
-"""An interval from one long run: batch means; sees numbers and frames only.
+"""Batch means: an interval from one long run; takes numbers and frames only.
 
-Values that follow each other in a run go together, so their own spread tells nothing of the spread
-of their mean. Means of long batches hardly do. Law and Carson (1979), "A sequential procedure for
+Values that follow each other in a run are correlated, so their own spread does not tell the spread
+of their mean. Means of long batches hardly are. Law and Carson (1979), "A sequential procedure for
 determining the length of a steady-state simulation", Operations Research 27: 40 batches, taken to
 be independent once the lag-1 correlation of 400 shorter ones is below 0.4.
 """
@@ -85,7 +85,7 @@ def batch_means(
     finer = BATCHES * _FINER
     if len(y) < _LEAST:
         raise ValueError(f"batch means need at least {_LEAST} values, not {len(y)}")
-    # What does not fill the batches goes from the start, where the run is youngest.
+    # Values that do not fill a batch are dropped at the start, where the run is youngest.
     size = len(y) // finer
     y, w = (x[len(x) - size * finer :].reshape(finer, size) for x in (y, w))
     over, under = (y * w).sum(axis=1), w.sum(axis=1)

@@ -1,4 +1,4 @@
-"""Variance, split: components of a nested design; sees numbers only.
+"""Variance components of a nested design; takes numbers only.
 
 A figure of a run varies with the day (arrivals and queues), on the same day with what the model
 answers, and for the same answers with who rates them how. With `a` days, `b` draws of the model's

@@ -1,4 +1,4 @@
-"""Differences of figures between scenarios, tested all at once; sees frames only.
+"""Differences of figures between scenarios, tested all at once; takes frames only.
 
 Under common random numbers replication k of two scenarios is the same customers on the same days,
 so what varies is their difference: it is judged by leaving out the same replication of both in
@@ -46,7 +46,7 @@ def differences(
     paired: Mapping[str, bool] | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """What-if scenarios against a baseline, figure by figure.
+    """Compare what-if scenarios with a baseline, figure by figure.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def _unpaired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex) ->
     total = squares[0] + squares[1]
     parts = sum(divide(s**2, np.maximum(n - 1, 1)) for s, n in zip(squares, counts, strict=True))
     freedom = np.maximum(divide(total**2, parts), 1.0)
-    # Without any spread there is nothing to be free.
+    # Without any spread there are no degrees of freedom.
     freedom = np.where(np.isnan(freedom), 1.0, freedom)
     spread = np.sqrt(squares[0] * counts[0] + squares[1] * counts[1])
     least = np.minimum(counts[0], counts[1])
@@ -194,7 +194,7 @@ def _judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
     known = int(np.isfinite(p).sum())
     tail = (1 - level) / (2 * max(known, 1))
     half_width = t_quantile(freedom, 1 - tail) * error
-    # The very rule of the intervals: what is shown is what an interval keeps off 0.
+    # The rule of the intervals: a difference is shown if its interval leaves out 0.
     adjusted = np.minimum(p * max(known, 1), 1.0)
     open_ = (adjusted > 1 - level) & (difference != 0) & (error > 0)
     more = [

@@ -1,4 +1,4 @@
-"""Intervals over replications; sees frames only and knows nothing of desks.
+"""Intervals over replications; takes frames only and knows nothing of desks.
 
 Every figure is a numerator and a denominator per replication, and its value the ratio of their
 sums (a ratio of expectations, not a mean of ratios). The interval is the jackknife's: each
@@ -158,13 +158,13 @@ def _jackknife(over: Floats, under: Floats, level: float) -> tuple[Floats, Float
 
 
 def check_level(level: float) -> None:
-    """Refuse a confidence level that is no share."""
+    """Refuse a confidence level that is not between 0 and 1."""
     if not 0 < level < 1:
         raise ValueError("level must be above 0 and below 1")
 
 
 def quantile_t(degrees: Any, p: Any) -> Floats:
-    """Quantile of Student's t; of none left, where nobody may use it, that of one."""
+    """Quantile of Student's t; below one degree of freedom that of one, which nobody may use."""
     return np.asarray(special.stdtrit(np.maximum(degrees, 1), p), dtype=np.float64)
 
 
@@ -180,7 +180,7 @@ def jackknife_error(left_out: Floats, seen: npt.NDArray[np.bool_]) -> Floats:
     ----------
     left_out : array of float, shape (k, n)
     seen : array of bool, shape (k, n)
-        Which observations there are; the others count for nothing.
+        True for observations that are there; the others do not count.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Where a run has settled: MSER-5 and Welch's moving average; sees frames only.
+"""Start-up of a run: MSER-5 and Welch's moving average; takes frames only.
 
 A desk that starts empty is not yet the desk in question. MSER-5 (White 1997, "An effective
 truncation heuristic for bias reduction in simulation output", Simulation 69) cuts off as many
@@ -30,7 +30,7 @@ _DRIFTING = 0.45
 
 @dataclass(frozen=True)
 class Settling:
-    """Where a figure has settled.
+    """The start-up of a figure.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ def smooth(values: Floats, width: int) -> Floats:
 
 
 def settling(points: pd.DataFrame, every_s: float, cycle_s: float = 0.0) -> Settling:
-    """Where a figure has settled, by MSER-5 on its mean over replications.
+    """Find the start-up of a figure, by MSER-5 on its mean over replications.
 
     Parameters
     ----------

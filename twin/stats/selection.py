@@ -1,4 +1,4 @@
-"""Ranking and selection: which of several settings is best, with a stated probability.
+"""Ranking and selection: the best of several settings, with a stated probability.
 
 Both procedures compare settings on the same replications (common random numbers), so that what
 counts is the spread of differences, and both leave settings that are clearly worse.
@@ -25,7 +25,7 @@ Sample = Callable[[Sequence[int], int, int], npt.ArrayLike]
 
 @dataclass(frozen=True)
 class Selection:
-    """What a procedure selected.
+    """Result of a selection procedure.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Selection:
 
 
 class _Played:
-    """Figures so far, the better the larger; settings by row, replications by column."""
+    """Figures so far, larger is better; settings by row, replications by column."""
 
     def __init__(self, sample: Sample, count: int, sign: float) -> None:
         self._sample = sample
@@ -254,7 +254,7 @@ def ocba(
 
 
 def _rivals(played: _Played, everyone: Sequence[int]) -> tuple[int, Floats, Floats, Floats]:
-    """The best so far; and by rival: how far behind, the standard error of that, the spread."""
+    """The best so far; and of each rival its distance, the standard error of that, the spread."""
     best = int(np.argmax([np.mean(row) for row in played.values]))
     distance, error, spread = np.zeros((3, len(everyone)))
     for k in everyone:
@@ -280,7 +280,7 @@ def _chances(ahead: Floats, error: Floats, counts: npt.NDArray[np.int64], best: 
 def _allocation(
     distance: Floats, spread: Floats, counts: npt.NDArray[np.int64], best: int, room: int
 ) -> npt.NDArray[np.int64]:
-    """How many replications each is to have in all, after `room` more."""
+    """Replications that each is to have in all, after `room` more."""
     near = np.maximum(distance, 1e-3 * max(float(np.abs(distance).max()), 1e-300))
     share = (spread / near) ** 2
     share[best] = 0.0
@@ -292,7 +292,7 @@ def _allocation(
     lack = np.maximum(target - counts, 0.0)
     more = np.floor(room * lack / lack.sum()).astype(np.int64) if lack.sum() > 0 else 0 * counts
     wanted: npt.NDArray[np.int64] = counts + more
-    # What rounding left over goes where most is lacking.
+    # Replications left over by rounding go to those that lack most.
     rest = room - int(more.sum())
     wanted[int(np.argmax(lack))] += rest
     return wanted

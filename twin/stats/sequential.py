@@ -1,4 +1,4 @@
-"""How many replications until a figure is known as precisely as wanted; sees frames only.
+"""Number of replications until a figure is as precise as wanted; takes frames only.
 
 The rule looks at variances alone, never at the figures themselves:
 
@@ -82,14 +82,14 @@ def wanted_replications(
 
 
 def _times(replications: int, ratio: float) -> float:
-    """Replications for half-widths so many times as narrow; past all limits they all are alike."""
+    """Replications for half-widths so many times narrower, up to a limit."""
     return replications * min(ratio, 1e9) ** 2
 
 
 def reached(
     kpis: pd.DataFrame, precision: Mapping[Key, float], level: float = 0.95
 ) -> pd.DataFrame:
-    """Where each wanted precision stands.
+    """State of each wanted precision.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def reached(
 
 
 def sentences(table: pd.DataFrame) -> list[str]:
-    """What `reached` says, a sentence a figure."""
+    """Results of `reached`, a sentence a figure."""
     found = []
     for row in table.to_dict("records"):
         unit = "" if row["unit"] in ("", "share") else f" {row['unit']}"

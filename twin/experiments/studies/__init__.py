@@ -1,1 +1,1 @@
-"""Studies: what is varied and what is asked of it, read from a file, played, kept and judged."""
+"""Studies: scenarios with varied keys, read from a file, played, kept and judged."""

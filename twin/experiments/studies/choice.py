@@ -1,4 +1,4 @@
-"""Which point of a study is best: replications played where they tell most, until it is clear."""
+"""Selection of the best point of a study: replications go where they tell most."""
 
 from __future__ import annotations
 
@@ -39,9 +39,11 @@ class Choice:
     selection : Selection
         The procedure's own account.
     statement : str
-        What is claimed, in a sentence.
+        The claim, in a sentence.
     played : int
         Replications that this call played; the others were there from before.
+    notes : tuple of str
+        Remarks that a reader needs.
     """
 
     kpi: str
@@ -50,6 +52,7 @@ class Choice:
     selection: Selection
     statement: str
     played: int
+    notes: tuple[str, ...] = ()
 
 
 def select(
@@ -133,7 +136,7 @@ def select(
             found = kn(sample, len(points), indifference, confidence, step=_ROUND_KN, **common)
         else:
             found = ocba(sample, len(points), indifference, confidence, step=_ROUND_OCBA, **common)
-        played = store.played
+        played, notes = store.played, tuple(store.remarks())
     rows = []
     for k, point in enumerate(points):
         verdict = "not ruled out" if k in found.left_in else "ruled out"
@@ -148,7 +151,7 @@ def select(
         )
     best = points[found.best].scenario.name
     statement = _statement(found, best, kpi, indifference, method)
-    return Choice(kpi, best, pd.DataFrame(rows), found, statement, played)
+    return Choice(kpi, best, pd.DataFrame(rows), found, statement, played, notes)
 
 
 def _statement(found: Selection, best: str, kpi: str, indifference: float, method: Method) -> str:

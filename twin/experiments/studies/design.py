@@ -24,7 +24,7 @@ from twin.scenario.model import Scenario
 MAX_POINTS = 100_000
 
 Changes = dict[str, Any]
-# What a factor's column shows, and the keys that the level sets.
+# The text or number in a factor's column, and the keys that the level sets.
 Level = tuple[Any, Changes]
 
 
@@ -207,7 +207,7 @@ def _is_base(base: Scenario, level: Level) -> bool:
 
 
 def _as_in_base(base: Scenario, plan: Plan, name: str) -> Any:
-    """What the column of a factor shows where the base's own level stands."""
+    """Text or number in a factor's column for the base's own level."""
     for level in levels_of(plan, name):
         if _is_base(base, level):
             return level[0]
@@ -223,7 +223,7 @@ def _as_in_base(base: Scenario, plan: Plan, name: str) -> Any:
 
 
 def _name(number: int, base: dict[str, Any], shown: dict[str, Any]) -> str:
-    """A name that says what is changed; the number in front keeps names apart."""
+    """A name that tells the changes; the number in front keeps names apart."""
     if base and not shown:
         return str(base["base"])
     words = [*base.values(), *(f"{name.split('.')[-1]}={value}" for name, value in shown.items())]

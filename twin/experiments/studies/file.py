@@ -69,7 +69,7 @@ class Range(Model):
 
 
 class Crossing(Model):
-    """Where along a factor a figure crosses a limit."""
+    """A limit whose crossing along a factor is looked for."""
 
     kpi: str = Field(description='a figure, with its group as in "service_level:urgent"')
     along: str = Field(description="a factor with numbers")
@@ -77,7 +77,7 @@ class Crossing(Model):
 
 
 class Target(Model):
-    """What a figure must reach."""
+    """A bound that a figure must keep."""
 
     at_least: float | None = Field(None, description="smallest value allowed")
     at_most: float | None = Field(None, description="largest value allowed")
@@ -90,7 +90,7 @@ class Target(Model):
 
 
 class StudyFile(Model):
-    """What a study file may say."""
+    """Keys of a study file."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+=,@-]{0,120}$")] = Field(
         "study", description="default: the file's name"
@@ -153,7 +153,7 @@ class Plan:
     bases : tuple of Scenario
         As changed by `set`, with the study's seed and replications.
     folder : Path
-        From where files that it names are found.
+        Folder in which the files that it names are looked for.
     """
 
     file: StudyFile
@@ -188,7 +188,7 @@ def number_of(value: Bound) -> float:
 
 
 def unit_of(value: Bound) -> str:
-    """What follows the number: "/h" of "20/h", nothing of a number."""
+    """The unit behind the number: "/h" of "20/h", nothing of a number."""
     return value.lstrip("0123456789.+-").strip() if isinstance(value, str) else ""
 
 
@@ -229,7 +229,7 @@ def read_study(source: str | Path | Mapping[str, Any]) -> Plan:
 
 
 def _faults(errors: Sequence[Any]) -> list[Fault]:
-    """What pydantic found, in our words; of a factor one fault, whatever it was taken for."""
+    """Faults found by pydantic, in plain words, one a factor."""
     factors: dict[str, Fault] = {}
     others: list[Fault] = []
     for item in errors:

@@ -1,4 +1,4 @@
-"""What a study found, in memory and on disk."""
+"""Results of a study, in memory and on disk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FRAMES = ("frame", "failures", "points")
 
 @dataclass(frozen=True)
 class StudyResults:
-    """What a study found.
+    """Results of a study.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class StudyResults:
     crossings : tuple of dict
         Where along a factor a figure's limit matters: keys kpi, along, limit.
     notes : tuple of str
-        What the reader must know.
+        Remarks that the reader needs.
     played : int
         Replications that this call played; the others were there from before.
     path : Path or None
@@ -161,7 +161,7 @@ def home(out: Path, name: str) -> Path:
 
 
 def as_run(plan: Plan) -> dict[str, Any]:
-    """What a manifest says of how a study came about: plain data."""
+    """The origin of a study for its manifest, as plain data."""
     return {
         "code": provenance.code_digest(),
         "versions": provenance.versions(),

@@ -2,32 +2,49 @@
 
 Small spaces are played in full; larger ones are searched by differential evolution (scipy; Storn
 and Price 1997), with every setting played on the same replications (common random numbers). The
-cheapest few that met the targets are then played on replications that the search has not seen: who
-is picked for having looked good looks better than it is. If all of these miss, the next few are.
+cheapest few that met the targets are then played on replications that the search has not seen,
+since a setting that is picked for its good figures also had luck. If all of them miss, the next
+few are played.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import ceil, inf, prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.optimize import differential_evolution
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.text import amount
-from twin.experiments.studies.file import read_study
-from twin.experiments.studies.hunt import Hunt, Setting
-from twin.experiments.studies.store import Progress
+from twin.experiments.checks import check
+from twin.experiments.studies.design import Level, at_share, levels_of
+from twin.experiments.studies.file import Plan, Range, Target, read_study
+from twin.experiments.studies.store import Progress, StudyStore
 from twin.experiments.studies.study import store_for
 from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.model import Scenario
+from twin.stats.intervals import ratio_interval
+
+# Up to this many settings are all played.
+SMALL_SPACE = 64
+FINALISTS = 5
+_GENERATIONS = 200
+# A setting that misses a target costs more than any that does not.
+_MISS = 1e15
+
+Setting = tuple[float, ...]
+Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
 class SearchResults:
-    """What a search found.
+    """Findings of a search.
 
     Attributes
     ----------
@@ -40,11 +57,13 @@ class SearchResults:
         A row a finalist, cheapest first: the factors, then of the fresh replications cost, a column
         a target, and verdict (met, likely, missed).
     statement : str
-        What was found, in a sentence.
+        The finding in a sentence.
     method : str
-        How the space was searched.
+        The way in which the space was searched.
     played : int
         Replications that this call played; the others were there from before.
+    notes : tuple of str
+        Remarks that a reader needs.
     """
 
     scenario: Scenario | None
@@ -53,6 +72,7 @@ class SearchResults:
     statement: str
     method: str
     played: int
+    notes: tuple[str, ...] = ()
 
 
 def search(
@@ -121,14 +141,16 @@ def search(
         reason = "a search varies factors of one scenario"
         raise ScenarioError(file.name, [Fault("factors", reason)])
     with store_for(plan, out, workers, cluster) as store:
-        hunt = Hunt(plan, store, replications or plan.bases[0].replications, points, progress)
-        method = hunt.go()
-        finalists, verdicts = hunt.finals(checks, confidence)
-        return _results(hunt, finalists, verdicts, method, checks, confidence)
+        one = SearchInProgress(
+            plan, store, replications or plan.bases[0].replications, points, progress
+        )
+        method = one.run()
+        finalists, verdicts = one.finals(checks, confidence)
+        return _results(one, finalists, verdicts, method, checks, confidence)
 
 
 def _results(
-    hunt: Hunt,
+    found: SearchInProgress,
     finalists: Sequence[Setting],
     verdicts: list[dict[str, Any]],
     method: str,
@@ -136,19 +158,19 @@ def _results(
     confidence: float,
 ) -> SearchResults:
     rows = [
-        hunt.shown(setting) | figures | {"met": hunt.met(setting)}
-        for setting, figures in hunt.seen.items()
+        found.shown(setting) | figures | {"met": found.met(setting)}
+        for setting, figures in found.seen.items()
     ]
     table = pd.DataFrame(rows).sort_values(
-        ["met", hunt.plan.file.minimise], ascending=[False, True]
+        ["met", found.plan.file.minimise], ascending=[False, True]
     )
     words = [row["verdict"] for row in verdicts]
     pick = next((k for w in ("met", "likely") for k, word in enumerate(words) if word == w), None)
-    cost = hunt.plan.file.minimise
+    cost = found.plan.file.minimise
     if pick is None:
         statement = f"no setting was found that meets the targets; {method}"
     else:
-        setting = ", ".join(f"{k} = {v}" for k, v in hunt.shown(finalists[pick]).items())
+        setting = ", ".join(f"{k} = {v}" for k, v in found.shown(finalists[pick]).items())
         sure = f"shown by {checks} fresh replications at {confidence:.0%}"
         if words[pick] == "likely":
             sure = f"likely, but {checks} fresh replications do not show it at {confidence:.0%}"
@@ -157,10 +179,200 @@ def _results(
             f"cheapest by {cost} ({price}) that meets the targets ({sure}): {setting}; {method}"
         )
     return SearchResults(
-        scenario=None if pick is None else hunt.scenario(finalists[pick]),
+        scenario=None if pick is None else found.scenario(finalists[pick]),
         table=table.reset_index(drop=True),
         finalists=pd.DataFrame(verdicts),
         statement=statement,
         method=method,
-        played=hunt.store.played,
+        played=found.store.played,
+        notes=tuple(found.store.remarks()),
     )
+
+
+@dataclass
+class SearchInProgress:
+    """Settings played so far; a setting is a number a factor (a level's, or a value)."""
+
+    plan: Plan
+    store: StudyStore
+    replications: int
+    points: int
+    progress: Progress | None
+    seen: dict[Setting, Figures] = field(default_factory=dict)
+    levels: dict[str, list[Level] | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.levels = {
+            name: None
+            if isinstance(factor, Range) and not factor.whole
+            else levels_of(self.plan, name)
+            for name, factor in self.plan.file.factors.items()
+        }
+
+    @property
+    def size(self) -> float:
+        """Settings in the space."""
+        return prod(inf if levels is None else len(levels) for levels in self.levels.values())
+
+    def run(self) -> str:
+        """Play all settings, or those that the optimiser asks for; returns which, in words."""
+        if self.size <= min(SMALL_SPACE, self.points):
+            grids = np.meshgrid(*[np.arange(len(v or ())) for v in self.levels.values()])
+            self.look(np.stack([grid.ravel() for grid in grids], axis=1).astype(float))
+            return f"all {len(self.seen)} settings were played"
+        width = len(self.levels)
+        differential_evolution(
+            lambda x: self.costs(x.T),
+            [(0.0, 1.0) if v is None else (0.0, len(v) - 1.0) for v in self.levels.values()],
+            integrality=[v is not None for v in self.levels.values()],
+            popsize=ceil(16 / width),
+            maxiter=_GENERATIONS,
+            tol=0.0,
+            polish=False,
+            vectorized=True,
+            updating="deferred",
+            rng=np.random.default_rng(self.plan.bases[0].seed),
+            # A quarter is left for the neighbours of the best.
+            callback=lambda intermediate_result: len(self.seen) >= 0.75 * self.points,
+        )
+        self.refine()
+        space = "a continuous space" if self.size == inf else f"{self.size:,.0f} settings"
+        return (
+            "differential evolution, then the neighbours of its best: "
+            f"{len(self.seen)} of {space} played"
+        )
+
+    def refine(self) -> None:
+        """Look at the neighbours of the best, one step in one factor, until none is better."""
+        best: list[Setting] = []
+        while self.best()[:1] != best and len(self.seen) < self.points:
+            best = self.best()[:1]
+            around = []
+            for k, levels in enumerate(self.levels.values()):
+                for step in (-1, 1) if best and levels is not None else ():
+                    near = best[0][k] + step
+                    if 0 <= near < len(levels or ()):
+                        around.append([*best[0][:k], near, *best[0][k + 1 :]])
+            self.look(np.array(around).reshape(-1, len(self.levels)))
+
+    def costs(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Costs of settings by row; those that miss a target come after all that do not."""
+        settings = self.look(x)
+        return np.array([self.rank(setting) for setting in settings])
+
+    def look(self, x: npt.NDArray[np.float64]) -> list[Setting]:
+        """Play settings by row that were not played yet, as far as `points` goes."""
+        settings = [tuple(round(float(v), 4) for v in row) for row in x]
+        new = [s for s in dict.fromkeys(settings) if s not in self.seen]
+        new = new[: max(self.points - len(self.seen), 0)]
+        made = {setting: self.scenario(setting) for setting in new}
+        self.store.play((one, k) for one in made.values() for k in range(self.replications))
+        for setting, one in made.items():
+            self.seen[setting] = {
+                name: _ratio(pairs)[0]
+                for name, pairs in self.pairs(one, range(self.replications)).items()
+            }
+        if self.progress is not None:
+            self.progress(len(self.seen), int(min(self.size, self.points)))
+        return settings
+
+    def pairs(self, one: Scenario, numbers: range) -> dict[str, list[tuple[float, float]]]:
+        """Numerators and denominators of cost and targets, by replication."""
+        names = dict.fromkeys([self.plan.file.minimise, *self.plan.file.targets])
+        return {name: self.store.values(one, figure_of(name), numbers) for name in names}
+
+    def met(self, setting: Setting) -> bool:
+        """Whether a setting met the targets in the search."""
+        return self.rank(setting) < _MISS
+
+    def rank(self, setting: Setting) -> float:
+        """Number that the optimiser compares: the cost, or how badly targets are missed."""
+        figures = self.seen.get(setting)
+        if figures is None:
+            return inf
+        missed = sum(_missed(figures[n], t) for n, t in self.plan.file.targets.items())
+        cost = figures[self.plan.file.minimise]
+        return _MISS * (1 + missed) if missed or np.isnan(cost) else cost
+
+    def shown(self, setting: Setting) -> dict[str, Any]:
+        """Levels of the factors."""
+        return {name: level[0] for name, level in self._chosen(setting).items()}
+
+    def scenario(self, setting: Setting) -> Scenario:
+        """The scenario of a setting."""
+        changes: dict[str, Any] = {}
+        for level in self._chosen(setting).values():
+            changes |= level[1]
+        base = self.plan.bases[0]
+        scenario = base.vary(changes, name=base.name)
+        check(scenario)
+        return scenario
+
+    def _chosen(self, setting: Setting) -> dict[str, Level]:
+        chosen: dict[str, Level] = {}
+        for value, (name, levels) in zip(setting, self.levels.items(), strict=True):
+            factor = self.plan.file.factors[name]
+            if levels is not None:
+                chosen[name] = levels[round(value)]
+            elif isinstance(factor, Range):
+                given = at_share(factor, value)
+                chosen[name] = (given, {name: given})
+        return chosen
+
+    def best(self) -> list[Setting]:
+        """The settings that met the targets in the search, cheapest first."""
+        good = [setting for setting in self.seen if self.met(setting)]
+        return sorted(good, key=self.rank)
+
+    def finals(self, checks: int, confidence: float) -> tuple[list[Setting], list[dict[str, Any]]]:
+        """The cheapest few and their verdicts; of the next few too, as long as all missed.
+
+        Nine tenths of the error that is allowed go to the first round, nine tenths of the rest to
+        the second, and so on, so that the confidence holds however many there are.
+        """
+        good = self.best()
+        finalists: list[Setting] = []
+        verdicts: list[dict[str, Any]] = []
+        left = 1 - confidence
+        while len(finalists) < len(good) and all(row["verdict"] == "missed" for row in verdicts):
+            error = 0.9 * left
+            left -= error
+            few = good[len(finalists) : len(finalists) + FINALISTS]
+            finalists += few
+            verdicts += self.check(few, checks, 1 - error)
+        return finalists, verdicts
+
+    def check(
+        self, finalists: Sequence[Setting], checks: int, confidence: float
+    ) -> list[dict[str, Any]]:
+        """Figures and verdict of each finalist by replications that the search has not seen."""
+        targets = self.plan.file.targets
+        numbers = range(self.replications, self.replications + checks)
+        made = [self.scenario(setting) for setting in finalists]
+        self.store.play((one, k) for one in made for k in numbers)
+        level = 1 - 2 * (1 - confidence) / max(len(finalists) * len(targets), 1)
+        rows = []
+        for setting, one in zip(finalists, made, strict=True):
+            pairs = self.pairs(one, numbers)
+            found = {n: _ratio(p, level) for n, p in pairs.items()}
+            row = self.shown(setting) | {n: value for n, (value, _, _) in found.items()}
+            likely = all(not _missed(found[n][0], t) for n, t in targets.items())
+            bounds = {n: found[n][1 if t.at_least is not None else 2] for n, t in targets.items()}
+            sure = all(not _missed(bounds[n], t) for n, t in targets.items())
+            rows.append(row | {"verdict": "met" if sure else "likely" if likely else "missed"})
+        return rows
+
+
+def _ratio(pairs: Sequence[tuple[float, float]], level: float = 0.95) -> tuple[float, float, float]:
+    over, under = np.transpose(pairs)
+    return ratio_interval(over, under, level)
+
+
+def _missed(value: float, target: Target) -> float:
+    """By how much a target is missed, relative to it; 0 if it is met, missing values miss it."""
+    if np.isnan(value):
+        return 1e6
+    if target.at_least is not None:
+        return max(0.0, target.at_least - value) / max(abs(target.at_least), 1e-9)
+    assert target.at_most is not None
+    return max(0.0, value - target.at_most) / max(abs(target.at_most), 1e-9)

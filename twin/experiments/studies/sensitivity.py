@@ -1,4 +1,4 @@
-"""Which factor moves which figure, and where a figure crosses a limit; from a study's frame."""
+"""Effects of factors on figures, and crossings of limits, from a study's frame."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def numbers_of(column: pd.Series[Any]) -> Floats | None:
 
 
 def crossings(study: StudyResults, kpi: str, along: str, limit: float) -> pd.DataFrame:
-    """Where along a factor a figure first crosses a limit, for each setting of the other factors.
+    """First crossings of a limit along a factor, for each setting of the other factors.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What studies have played: figures by content, so that nothing is ever played twice.
+"""Replications of studies: figures by content, so that nothing is ever played twice.
 
 A replication is filed under a hash of all that its figures depend on: the scenario without its
 name, the content of the files it reads, and the code. Its number names the file. So another level
@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from twin.records import storage
 from twin.scenario.changes import PATH_KEYS
 from twin.scenario.model import Scenario
 
-# Of a scenario: what changes none of its figures.
+# Keys of a scenario that change none of its figures.
 _LABELS = {"name", "question", "replications"}
 _NOTES = "notes"
 
@@ -49,11 +49,14 @@ class StudyStore:
     ----------
     played : int
         Replications played by this store, failed ones included; the others were there.
+    outdated : int
+        Those of them that another version of the code had stored before.
     """
 
     def __init__(self, folder: Path, workers: int = 1, cluster: str | None = None) -> None:
         self.folder = folder
         self.played = 0
+        self.outdated = 0
         self._workers = workers
         self._cluster = cluster
         self._keys: dict[int, tuple[Scenario, str]] = {}
@@ -94,7 +97,7 @@ class StudyStore:
     def play(
         self, wanted: Iterable[Wanted], progress: Progress | None = None, *, again: bool = False
     ) -> None:
-        """Play what is not there yet; what failed before is tried again.
+        """Play the replications that are not there yet, or that failed before.
 
         Parameters
         ----------
@@ -115,6 +118,11 @@ class StudyStore:
         done = len(parts) - len(tasks)
         if progress is not None:
             progress(done, len(parts))
+        if not again:
+            self.outdated += sum(
+                task.replication in self._by_other_code.get(_without_labels(task.scenario), ())
+                for task in tasks
+            )
         for task in tasks:
             _open(task)
         workers = min(self._workers, max(len(tasks), 1))
@@ -127,6 +135,29 @@ class StudyStore:
                 done += 1
                 if progress is not None:
                     progress(done, len(parts))
+
+    @cached_property
+    def _by_other_code(self) -> dict[str, set[int]]:
+        """Replications that another version of the code stored, by their scenario."""
+        found: dict[str, set[int]] = {}
+        for path in self.folder.glob(f"*/{storage.MANIFEST}"):
+            # A manifest that cannot be read tells nothing.
+            with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+                manifest = json.loads(path.read_text(encoding="utf-8"))
+                if manifest.get("code") != provenance.code_digest():
+                    key = _without_labels(manifest["scenario_as_run"])
+                    found.setdefault(key, set()).update(storage.whole(path.parent))
+        return found
+
+    def remarks(self) -> list[str]:
+        """A sentence on why replications were played that were there, if any were."""
+        if not self.outdated:
+            return []
+        were = "replications were" if self.outdated > 1 else "replication was"
+        return [
+            f"{self.outdated} {were} played again, because another version of the code, or of a "
+            "package it computes with, had stored them"
+        ]
 
     def whole(self, scenario: Scenario) -> list[int]:
         """Numbers of the replications that are there."""
@@ -151,7 +182,7 @@ class StudyStore:
         return None if path is None else _read(path)
 
     def notes(self, scenario: Scenario) -> list[str]:
-        """What the reader of a scenario's figures must know."""
+        """Remarks that the reader of a scenario's figures needs."""
         paths = sorted((self.home(scenario) / _NOTES).glob("r*.json"))
         notes = [note for p in paths for note in json.loads(p.read_text(encoding="utf-8"))]
         return list(dict.fromkeys(notes))
@@ -185,7 +216,7 @@ class StudyStore:
 
 
 def _open(task: Task) -> None:
-    """Make the folder of a replication, with what is played there and by which code."""
+    """Make the folder of a replication; its manifest names the scenario and the code."""
     assert task.folder is not None
     for table in ("kpis", "failures"):
         old = storage.parts(task.folder, table).get(task.replication)
@@ -198,6 +229,13 @@ def _open(task: Task) -> None:
             "files": provenance.file_hashes(task.scenario),
         }
         storage.write_manifest(task.folder, manifest | _code())
+
+
+def _without_labels(scenario: Scenario | dict[str, Any]) -> str:
+    """A scenario as text, without keys that change none of its figures."""
+    data = scenario if isinstance(scenario, dict) else scenario.as_data()
+    kept = {key: value for key, value in data.items() if key not in _LABELS}
+    return json.dumps(kept, sort_keys=True)
 
 
 @cache

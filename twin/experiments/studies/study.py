@@ -102,7 +102,7 @@ def study(
 def store_for(
     plan: Plan, out: str | Path | None, workers: int, cluster: str | None
 ) -> Iterator[StudyStore]:
-    """Where a study's replications go: below `out`, or into a folder that is gone afterwards."""
+    """The store of a study's replications: below `out`, or in a folder that is gone afterwards."""
     if workers < 1:
         raise ValueError("workers must be 1 or more")
     if out is not None:
@@ -141,7 +141,7 @@ def _collect(
         labels = {"point": point.number, "scenario": point.scenario.name}
         rows.append(labels | point.factors | {"asked": asked, "whole": len(whole)})
         notes |= dict.fromkeys(store.notes(point.scenario))
-    notes |= dict.fromkeys(_said_of(failures))
+    notes |= dict.fromkeys([*_said_of(failures), *store.remarks()])
     factors = tuple(points[0].factors)
     file = plan.file
     return StudyResults(
@@ -160,7 +160,7 @@ def _collect(
 
 
 def _said_of(failures: Sequence[pd.DataFrame]) -> list[str]:
-    """What failed and why, a sentence a reason; of many reasons the first few."""
+    """Reasons of failures, a sentence each; of many reasons the first few."""
     if not failures:
         return []
     table = pd.concat(failures)

@@ -22,7 +22,7 @@ from twin.records.tables import (
 )
 from twin.scenario.model import PRIORITIES
 
-# In the order in which agents look; those at the end want nothing from them.
+# In the order in which agents need them; those at the end need nothing from agents.
 _ORDER = [
     *(STATUSES[k] for k in (ESCALATED, PENDING_REVIEW, REOPENED, IN_PROGRESS, OPEN, CATEGORIZED)),
 ]
@@ -38,7 +38,7 @@ def show() -> None:
     """Draw the page."""
     client = Client()
     st.title("Queue")
-    # What was done just before the page was drawn anew.
+    # The message of the last action, kept while the page is drawn again.
     said = st.session_state.pop("queue said", None)
     if said is not None:
         st.toast(escaped(said), icon=":material/check:")
@@ -85,7 +85,7 @@ def _rank(ticket: Ticket) -> int:
 
 
 def _due(ticket: Ticket) -> tuple[str, float | None]:
-    """What is promised next, and until when."""
+    """The next promise, and until when it holds."""
     if ticket.status not in _OPEN:
         return "", None
     if ticket.responded is None and ticket.first_response_due is not None:
@@ -160,7 +160,7 @@ def _actions(client: Client, ticket: Ticket) -> None:
 
 def _answer(client: Client, ticket: Ticket, text: str) -> None:
     if ticket.status not in ("In Progress", "Pending Review"):
-        # Whoever answers has picked it up first.
+        # An agent who answers a ticket has taken it first.
         client.change(ticket.number, "In Progress")
     client.change(ticket.number, "Resolved", text)
 

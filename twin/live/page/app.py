@@ -9,7 +9,7 @@ from twin.live.page import agent_queue, desk, results, whatif
 
 def main() -> None:
     """Draw the page that is asked for."""
-    # Whoever looks at the page sees neither tracebacks nor the tools of its developers.
+    # Visitors of the page see neither tracebacks nor developers' tools.
     st.set_option("client.showErrorDetails", "none")
     st.set_option("client.toolbarMode", "minimal")
     st.set_page_config(page_title="Support desk")

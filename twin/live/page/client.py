@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from twin.common.errors import TwinError
+
 BACKEND = "http://127.0.0.1:5000"
 # An answer may wait for a model through its retries; all else is a look into the store.
 ANSWER_S, LOOK_S = 120.0, 15.0
@@ -23,8 +25,8 @@ _SLOW = (
     "nothing is filed twice."
 )
 _WORDS = {
-    401: "This page may not talk to the desk. Whoever runs it has to give it the desk's token.",
-    403: "This page may not talk to the desk. Whoever runs it has to give it the desk's token.",
+    401: "This page may not talk to the desk: it needs the desk's token from its operator.",
+    403: "This page may not talk to the desk: it needs the desk's token from its operator.",
     404: "This ticket is not there (any more).",
     413: "This text is too long. Please shorten it.",
     502: "The assistant cannot answer at the moment. Please try again in a minute.",
@@ -35,8 +37,8 @@ _WORDS = {
 _ANY = "Something went wrong at the desk. Please try again in a minute."
 
 
-class DeskError(RuntimeError):
-    """The desk did not do it; the message is for customers.
+class DeskError(TwinError, RuntimeError):
+    """A request that the desk refused or could not answer; the message is for customers.
 
     Attributes
     ----------
@@ -116,11 +118,11 @@ class Client:
     def __init__(self, backend: str | None = None, token: str | None = None) -> None:
         self.backend = (backend or os.environ.get("TWIN_BACKEND") or BACKEND).rstrip("/")
         self._token = os.environ.get("TWIN_TOKEN", "") if token is None else token
-        # The desk is near: a proxy for the world is not asked for it.
+        # The desk is on this machine or network, so proxies of the environment are not used.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def health(self) -> dict[str, Any]:
-        """How the desk is, and which backend answers."""
+        """The desk's state, and the backend that answers."""
         return self._ask("GET", "/health")
 
     def models(self) -> list[str]:
@@ -205,7 +207,7 @@ def _in_words(error: urllib.error.HTTPError) -> DeskError:
     if status in (409, 422) and isinstance(said, str) and "Idempotency-Key" in said:
         return DeskError("This was sent before.", 409)
     if isinstance(said, str) and said and (status in (400, 409, 422) or ticket is not None):
-        # The desk says what became of it, or what is wrong with what was typed.
+        # The desk tells the ticket's state, or the fault in what was typed.
         return DeskError(said[0].upper() + said[1:], status, ticket)
     if status == 429:
         seconds = error.headers.get("Retry-After", "")

@@ -10,7 +10,7 @@ from twin.live.page.client import Client, DeskError, Ticket
 from twin.live.page.parts import ago, escaped, line, show_facts
 
 # The customer's tickets are in the address of the page, by number: that is what survives a reload
-# without anybody having to log in.
+# without a login.
 _PARAMETER = "tickets"
 _MOST_REMEMBERED, _MOST_SHOWN = 50, 10
 _MOST_CHARACTERS = 8_000

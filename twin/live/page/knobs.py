@@ -1,4 +1,4 @@
-"""The knobs of the page What-if, and the scenario file that holds what they change."""
+"""The knobs of the page What-if, and the scenario file that holds their changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def knobs(base: Scenario) -> dict[str, Any]:
     Returns
     -------
     dict of str to value
-        Key path and new value of what was moved, as for `Scenario.vary`.
+        Key path and new value of each knob that was moved, as for `Scenario.vary`.
     """
     found: dict[str, Any] = {}
     # With the scenario in their names: another scenario, other knobs.
@@ -91,7 +91,7 @@ def _assistant(base: Scenario, at: str) -> dict[str, Any]:
 
 
 def save(base: Scenario, changes: dict[str, Any]) -> None:
-    """Offer what was changed as a scenario file."""
+    """Offer the changes as a scenario file."""
     if not changes or base._path is None:
         return
     with st.expander("Save as a scenario file"):

@@ -1,4 +1,4 @@
-"""What the pages share: text that stays text, tables, figures, and folders."""
+"""Parts shared by the pages: text that stays text, tables, figures, and folders."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def show_facts(ticket: Ticket) -> None:
 
 
 def ago(moment: float, now: float | None = None) -> str:
-    """How long ago a moment (seconds since 1970) was.
+    """Time since a moment (seconds since 1970), in words.
 
     Examples
     --------
@@ -134,20 +134,17 @@ def span(seconds: float) -> str:
 
 
 def results_folder() -> Path:
-    """Where runs go: ``TWIN_RESULTS``, else ``results`` where the page was started."""
+    """Folder of runs: ``TWIN_RESULTS``, else ``results`` where the page was started."""
     return Path(os.environ.get("TWIN_RESULTS") or "results")
 
 
 def scenarios_folder() -> Path:
-    """Where the own scenario files lie and new ones go: ``TWIN_SCENARIOS``, else ``scenarios``."""
+    """Folder of the user's own scenario files: ``TWIN_SCENARIOS``, else ``scenarios``."""
     return Path(os.environ.get("TWIN_SCENARIOS") or "scenarios")
 
 
 def scenario_files() -> list[Path]:
     """Scenario files to choose from: the user's own, else those that came with the package."""
-    own = sorted(scenarios_folder().glob("*.toml"))
-    if own:
-        return own
-    package = Path(__file__).resolve().parents[2]
-    inside = package / "starter"
-    return sorted((inside if inside.is_dir() else package.parent / "scenarios").glob("*.toml"))
+    from twin.scenario.file import starter
+
+    return sorted(scenarios_folder().glob("*.toml")) or sorted(starter().glob("*.toml"))

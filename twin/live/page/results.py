@@ -39,7 +39,7 @@ def show() -> None:
 
 
 def saved_runs(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Folders of runs and their manifests, the newest first; what cannot be read is left out."""
+    """Folders of runs and their manifests, the newest first, without those that cannot be read."""
     from twin.records import storage
 
     # Names begin with the time in UTC.

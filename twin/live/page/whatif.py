@@ -34,7 +34,7 @@ _PLAYING = threading.Lock()
 
 @dataclass
 class _Played:
-    """What was played, for as long as the page shows it."""
+    """Results of a play, for as long as the page shows them."""
 
     names: list[str]
     results: Results
@@ -136,7 +136,7 @@ def _play(desks: list[Scenario], replications: int) -> None:
         try:
             bar.progress(done / of, f"{done} of {of} replications played")
         except BaseException as stop:
-            # Streamlit's way to say that nobody waits for it any more: end as Ctrl-C would.
+            # Streamlit raises this when the page was left: end as Ctrl-C would.
             left.append(stop)
             raise KeyboardInterrupt from None
 

@@ -1,6 +1,6 @@
 """Figures: each takes a frame of `twin.series` and, if given, the Axes to draw into; returns it.
 
-Nothing is computed here: what is drawn is what the frame says.
+Nothing is computed here: a figure shows the numbers of its frame.
 
 The examples of this package share a small desk, the results of two runs, and the log of one:
 

@@ -1,8 +1,9 @@
-"""Figures of model calls: what makes them slow, and what the provider's limits do."""
+"""Figures of model calls: their latency, and the effect of the provider's limits."""
 
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -46,14 +47,18 @@ def call_latency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _over_time(
-    frame: pd.DataFrame, column: str, ax: Axes, start: date | None, warm_up_s: float, colour: str
-) -> None:
-    style.clock_axis(ax, float(frame["end_s"].max()), start, warm_up_s)
+def _steps(
+    frame: pd.DataFrame, column: str, ax: Axes | None, colour: str, *words: str, **clock: Any
+) -> Axes:
+    """A column as filled steps over the run; an empty figure where it is 0 throughout."""
     value = frame[column].fillna(0.0)
-    ax.stairs(value, [*frame["start_s"], frame["end_s"].iloc[-1]], fill=True, color=colour,
-              linewidth=0, label=column)  # fmt: skip
-    ax.set_ylim(0, max(float(value.max()) * 1.08, 1e-3))
+    there = frame if value.gt(0).any() else frame[:0]
+    ax, any_rows = style.over_time(ax, there, *words, **clock, height=2.3)
+    if any_rows:
+        ax.stairs(value, [*frame["start_s"], frame["end_s"].iloc[-1]], fill=True, color=colour,
+                  linewidth=0, label=column)  # fmt: skip
+        ax.set_ylim(0, max(float(value.max()) * 1.08, 1e-3))
+    return ax
 
 
 def quota_wait(
@@ -63,7 +68,7 @@ def quota_wait(
     start: date | None = None,
     warm_up_s: float = 0.0,
 ) -> Axes:
-    """How long model calls pause for quota, over the run.
+    """Mean pause of model calls for quota, over the run.
 
     Parameters
     ----------
@@ -81,12 +86,9 @@ def quota_wait(
     >>> ax.get_ylabel()
     'seconds a call (mean)'
     """
-    ax = style.axes(ax, height=2.3)
-    style.dress(ax, "Wait for quota", y="seconds a call (mean)")
-    if not len(frame) or not frame["quota_wait_s"].fillna(0).gt(0).any():
-        return style.nothing(ax, "no call had to wait for quota")
-    _over_time(frame, "quota_wait_s", ax, start, warm_up_s, style.PURPLE)
-    return ax
+    words = ("Wait for quota", "seconds a call (mean)", "no call had to wait for quota")
+    clock = {"start": start, "warm_up_s": warm_up_s}
+    return _steps(frame, "quota_wait_s", ax, style.PURPLE, *words, **clock)
 
 
 def rate_limited(
@@ -111,16 +113,15 @@ def rate_limited(
     >>> ax.get_title("left")
     'Calls refused for quota (429)'
     """
-    ax = style.axes(ax, height=2.3)
-    style.dress(ax, "Calls refused for quota (429)", y="answers 429 an interval")
-    if not len(frame) or not frame["rate_limited"].gt(0).any():
-        return style.nothing(ax, "no call was answered 429")
-    _over_time(frame, "rate_limited", ax, start, warm_up_s, style.RED)
-    ax.set_ylabel(f"answers 429 {_every(frame)}", fontsize=style.SIZE, color=style.MUTED)
-    return ax
+    y = f"answers 429 {_every(frame)}"
+    words = ("Calls refused for quota (429)", y, "no call was answered 429")
+    clock = {"start": start, "warm_up_s": warm_up_s}
+    return _steps(frame, "rate_limited", ax, style.RED, *words, **clock)
 
 
 def _every(frame: pd.DataFrame) -> str:
+    if not len(frame):
+        return "an interval"
     length_s = float((frame["end_s"] - frame["start_s"]).iloc[0])
     if length_s == 3600:
         return "an hour"

@@ -1,4 +1,4 @@
-"""The figure of what is gained for what is paid."""
+"""The figure of cost against benefit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pareto(
     cost: str = "cost per resolution (USD)",
     good: str = "CSAT (ratings of 4 or 5)",
 ) -> Axes:
-    """Cost against satisfaction: what no other scenario beats in both lies on the line.
+    """Cost against satisfaction; scenarios that no other beats in both lie on the line.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def pareto(
         From `twin.series.pareto`.
     ax : Axes, optional
     cost, good : str
-        What the axes measure, with the unit; what is good is a share.
+        Labels of the axes, with the unit; `good` is a share.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def pareto(
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows that have names and intervals: of many some of the front, its ends among them."""
+    """Rows to be named, with intervals: of many only some of the front, with its ends."""
     if len(frame) <= MOST_NAMED:
         return frame
     front = frame[frame["front"]]

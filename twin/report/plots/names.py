@@ -1,4 +1,4 @@
-"""Names beside points, put where they cover no other name and as little else as can be."""
+"""Names beside points, placed so that they cover no other name and little else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAME, _POINT, _LINE = 100.0, 10.0, 1.0
 def put(
     ax: Axes, names: Sequence[str], at: npt.ArrayLike, obstacles: Sequence[npt.ArrayLike] = ()
 ) -> None:
-    """Write names beside points; a thin line leads to those that had to go farther away.
+    """Write names beside points; a thin line leads to names that are farther away.
 
     Parameters
     ----------

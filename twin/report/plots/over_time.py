@@ -15,7 +15,7 @@ _MOST_NAMED = 4
 
 
 def _lines(ax: Axes, frame: pd.DataFrame, by: str, looks: dict[str, tuple[str, str]]) -> bool:
-    """A line and its band for each value of a column; whether there is any band."""
+    """Draw a line and its band for each value of a column; returns whether there is any band."""
     ends = []
     banded = False
     for name, (colour, label) in looks.items():
@@ -24,10 +24,7 @@ def _lines(ax: Axes, frame: pd.DataFrame, by: str, looks: dict[str, tuple[str, s
             continue
         middle_s = (rows["start_s"] + rows["end_s"]) / 2
         ax.plot(middle_s, rows["mean"], color=colour, linewidth=1.6, label=label)
-        if rows["low"].notna().any():
-            banded = True
-            ax.fill_between(middle_s, rows["low"], rows["high"], color=colour, alpha=0.22,
-                            linewidth=0, label=f"{label} band")  # fmt: skip
+        banded |= style.band(ax, middle_s, rows["low"], rows["high"], colour, f"{label} band")
         ends.append((rows["mean"].iloc[-1], label, colour))
     ax.set_ylim(bottom=0)
     style.label_ends(ax, ends)
@@ -59,13 +56,17 @@ def throughput(
     >>> ax.get_ylabel()
     'tickets an hour'
     """
-    ax = style.axes(ax)
-    style.dress(ax, "Arrivals and throughput", y="tickets an hour")
-    if not len(frame):
-        return style.nothing(ax, "no tickets")
-    style.clock_axis(ax, float(frame["end_s"].max()), start, warm_up_s)
+    ax, any_rows = style.over_time(
+        ax,
+        frame,
+        "Arrivals and throughput",
+        "tickets an hour",
+        "no tickets",
+        start=start,
+        warm_up_s=warm_up_s,
+    )
     looks = {"arrivals": (style.ORANGE, "arrivals"), "resolved": (style.BLUE, "resolved")}
-    if _lines(ax, frame, "flow", looks):
+    if any_rows and _lines(ax, frame, "flow", looks):
         style.note(ax, _BAND)
     return ax
 
@@ -92,11 +93,17 @@ def backlog(
     >>> ax.get_xlabel()
     'hours since the start'
     """
-    ax = style.axes(ax)
-    style.dress(ax, "Backlog and staffing", y="tickets or agents")
-    if not len(frame):
-        return style.nothing(ax, "nothing recorded")
-    style.clock_axis(ax, float(frame["end_s"].max()), start, warm_up_s)
+    ax, any_rows = style.over_time(
+        ax,
+        frame,
+        "Backlog and staffing",
+        "tickets or agents",
+        "nothing recorded",
+        start=start,
+        warm_up_s=warm_up_s,
+    )
+    if not any_rows:
+        return ax
     there = frame[frame["level"].isin(frame.loc[frame["mean"] > 0, "level"]) |
                   (frame["level"] == "backlog")]  # fmt: skip
     staffed = there[there["level"] == "staffed"]
@@ -151,12 +158,17 @@ def statuses(
     >>> ax.get_title("left")
     'Tickets by status'
     """
-    ax = style.axes(ax)
-    style.dress(ax, "Tickets by status", y="tickets")
-    if not len(frame):
-        return style.nothing(ax, "no open tickets")
-    end_s = float(frame["end_s"].max())
-    style.clock_axis(ax, end_s, start, warm_up_s)
+    ax, any_rows = style.over_time(
+        ax,
+        frame,
+        "Tickets by status",
+        "tickets",
+        "no open tickets",
+        start=start,
+        warm_up_s=warm_up_s,
+    )
+    if not any_rows:
+        return ax
     table = frame.pivot(index="start_s", columns="status", values="mean").fillna(0.0)
     # Those with the most tickets below, so that the small ones ride on a calm edge.
     table = table[table.sum().sort_values(ascending=False).index]
@@ -184,7 +196,7 @@ def ratings_over_time(
     start: date | None = None,
     warm_up_s: float = 0.0,
 ) -> Axes:
-    """Mean rating over the run with its interval; where the prompts change, a line says to what.
+    """Mean rating over the run with its interval; upright lines mark changes of the prompts.
 
     Parameters
     ----------
@@ -199,17 +211,22 @@ def ratings_over_time(
     >>> ax.get_ylabel()
     'mean rating (1 to 5)'
     """
-    ax = style.axes(ax)
-    style.dress(ax, "Rating over time", y="mean rating (1 to 5)")
-    if not len(frame):
-        return style.nothing(ax, "no ratings")
-    style.clock_axis(ax, float(frame["end_s"].max()), start, warm_up_s)
+    ax, any_rows = style.over_time(
+        ax,
+        frame,
+        "Rating over time",
+        "mean rating (1 to 5)",
+        "no ratings",
+        start=start,
+        warm_up_s=warm_up_s,
+    )
+    if not any_rows:
+        return ax
     middle_s = (frame["start_s"] + frame["end_s"]) / 2
     ax.plot(middle_s, frame["mean"], color=style.BLUE, marker="o", markersize=3, linewidth=1.4,
             label="mean rating")  # fmt: skip
-    if frame["low"].notna().any():
-        ax.fill_between(middle_s, frame["low"].clip(1, 5), frame["high"].clip(1, 5),
-                        color=style.BLUE, alpha=0.22, linewidth=0, label="interval")  # fmt: skip
+    low, high = frame["low"].clip(1, 5), frame["high"].clip(1, 5)
+    if style.band(ax, middle_s, low, high, style.BLUE, "interval"):
         style.note(ax, "shaded: 95 % interval")
     ax.set_ylim(1, 5.05)
     ax.set_yticks([1, 2, 3, 4, 5])
@@ -221,7 +238,7 @@ def ratings_over_time(
 
 
 def _mark_versions(ax: Axes, changed: pd.DataFrame) -> None:
-    """A line where prompts change, and their version; of many, only that of the first and last."""
+    """Mark changes of the prompts by a line and the version; of many, name only first and last."""
     last = len(changed) - 1
     many = len(changed) > _MOST_NAMED
     for k, row in enumerate(style.rows_of(changed)):

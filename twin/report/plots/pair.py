@@ -1,4 +1,4 @@
-"""Two figures beside each other, as a picture of its own."""
+"""Two figures side by side in one picture."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write(left: Titled, right: Titled, path: Path) -> None:
     Parameters
     ----------
     left, right : (str, callable)
-        A title, and what draws into the Axes that it is given.
+        A title, and a function that draws into the Axes that it is given.
     path : Path
         The file.
     """

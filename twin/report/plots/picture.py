@@ -1,4 +1,4 @@
-"""Figures as SVG: short enough to stand in a page by the dozen, and with names of their own."""
+"""Figures as SVG, small enough for dozens in a page, and with names of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from twin.report.plots import style
 
-# What a page with a dark ground shows in other colours.
+# Colours that a dark page replaces.
 _VARIABLES = {
     style.INK: "ink", style.MUTED: "muted", style.GRID: "grid", style.PAPER: "paper",
     style.BLUE: "blue", style.SKY: "sky", style.BROWN: "brown",
@@ -47,8 +47,8 @@ def svg(
     draw : callable
         Draws into the Axes it is given.
     name : str
-        Letters, digits and hyphens; what is named inside the picture begins with it, so that
-        several pictures stand in one page.
+        Letters, digits and hyphens; all names inside the picture begin with it, so that several
+        pictures fit in one page.
     height, width : float
         Inches; 72 units of the picture each.
 
@@ -83,14 +83,14 @@ def svg(
 
 
 def compact(text: str, name: str) -> str:
-    """What matplotlib writes, in a third of the room: short numbers, each style once.
+    """SVG of matplotlib made three times smaller: short numbers, each style once.
 
     Parameters
     ----------
     text : str
         A file of SVG.
     name : str
-        What all names in it shall begin with.
+        Beginning of all names in it.
 
     Returns
     -------

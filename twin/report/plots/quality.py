@@ -22,7 +22,7 @@ def response_times(
         From `twin.series.response_times`.
     ax : Axes, optional
     of : str
-        What the times are of: "first response" or "resolution".
+        "first response" or "resolution".
 
     Examples
     --------
@@ -170,7 +170,7 @@ def rows_height(rows: int) -> float:
 
 
 def confusion(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Which category the assistant gives to tickets of which true one.
+    """Categories given by the assistant, by true category.
 
     Parameters
     ----------

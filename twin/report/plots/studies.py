@@ -25,7 +25,7 @@ _VERDICTS = {
 _OTHER = (style.GREY, "s")
 # Per cent of the baseline.
 _FAR = 150.0
-# So many lines of a chart have their intervals as bands; and all stand so many points apart.
+# Most lines of a chart whose intervals are bands; distance between lines, in points.
 _MOST_BANDS, _ASIDE = 3, 2.5
 
 
@@ -98,7 +98,7 @@ def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None
 
 
 def _keep_near(ax: Axes, middle: pd.Series[float], relative: bool) -> None:
-    """Where few changes dwarf the others, cut the axis; arrows at its end stand for the rest."""
+    """Cut the axis where few changes dwarf the others; arrows at its end stand for the rest."""
     if not relative or middle.abs().max() <= _FAR:
         return
     low, high = ax.get_xlim()
@@ -187,7 +187,7 @@ def against_load(
                                    linewidth=1.2))  # fmt: skip
         drawn += ax.plot(rows[load], rows["value"], color=colour, marker=mark, markersize=5,
                          linewidth=1.6, label=str(line))  # fmt: skip
-        # Beside each other, so that lines that are the same can be told to be.
+        # Side by side, so that equal lines stay visible.
         aside = _ASIDE * (k - (lines.ngroups - 1) / 2)
         where = offset_copy(ax.transData, ax.get_figure(root=True), aside, units="points")
         for one in drawn:  # after drawing, so that the limits hold all
@@ -217,7 +217,7 @@ def against_load(
 
 
 def possible(rows: pd.DataFrame, least: float = 0.0) -> pd.DataFrame:
-    """Intervals of figures cut off where no value can be: none is negative, no share above 1."""
+    """Intervals cut to possible values: none is negative, no share is above 1."""
     most = 1.0 if "unit" in rows and rows["unit"].eq("share").all() else None
     return rows.assign(low=rows["low"].clip(least, most), high=rows["high"].clip(least, most))
 
@@ -234,7 +234,7 @@ def warm_up(
         suggestion (seconds; the same in every row, missing without one).
     ax : Axes, optional
     name : str
-        What is averaged, with its unit.
+        The averaged figure, with its unit.
     warm_up_s : float
         The scenario's own warm-up in seconds.
 
@@ -245,11 +245,12 @@ def warm_up(
     >>> ax.get_ylabel()
     'open tickets'
     """
-    ax = style.axes(ax)
-    style.dress(ax, "Warm-up (Welch)", y=name or "mean over replications")
-    if not len(frame):
-        return style.nothing(ax, "no data")
-    style.clock_axis(ax, float(frame["time_s"].max()), None, warm_up_s)
+    y = name or "mean over replications"
+    ax, any_rows = style.over_time(
+        ax, frame, "Warm-up (Welch)", y, "no data", start=None, warm_up_s=warm_up_s
+    )
+    if not any_rows:
+        return ax
     ax.plot(frame["time_s"], frame["mean"], color=style.SKY, linewidth=0.8, label="mean")
     ax.plot(frame["time_s"], frame["smoothed"], color=style.BLUE, linewidth=2, label="smoothed")
     ax.set_ylim(bottom=min(0.0, float(frame["mean"].min())))

@@ -23,7 +23,7 @@ def _varying(found: StudyResults) -> list[str]:
 
 
 def roles(found: StudyResults) -> tuple[str | None, str | None, str | None]:
-    """Which factor of a study goes along an axis, which has a line a level, which a chart a level.
+    """Roles of a study's factors: along the axis, a line a level, a chart a level.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def study_grid(found: StudyResults) -> Figure | None:
     Returns
     -------
     Figure or None
-        None where the study's factors do not lend themselves to it: none has numbers, there are
-        more than three, or too many levels.
+        None where the study's factors do not fit: none has numbers, there are more than three, or
+        too many levels.
     """
     varying = _varying(found)
     along, lines, split = roles(found)

@@ -1,8 +1,8 @@
-"""How figures look: colours, axes in people's units, direct labels.
+"""The look of figures: colours, axes in people's units, direct labels.
 
 Colours are those of Okabe and Ito (2008, Color Universal Design), told apart by colour-blind eyes.
-All is set on the Axes itself, so that a figure looks the same in a notebook, a report, or a figure
-of one's own.
+All is set on the Axes itself, so that a figure looks the same in a notebook, in a report, or in a
+user's own figure.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def dress(ax: Axes, title: str, x: str = "", y: str = "", *, grid: str = "y") ->
 
 
 def rows_of(frame: pd.DataFrame) -> Iterable[Any]:
-    """Rows as named tuples, whose fields hold what the columns do.
+    """Rows as named tuples, with a field a column.
 
     Examples
     --------
@@ -206,6 +206,56 @@ def _clock(end_s: float, start: date | None) -> Formatter:
     return FuncFormatter(label)
 
 
+def over_time(
+    ax: Axes | None,
+    frame: pd.DataFrame,
+    title: str,
+    y: str,
+    empty: str,
+    *,
+    start: date | None,
+    warm_up_s: float,
+    height: float = HEIGHT,
+) -> tuple[Axes, bool]:
+    """Axes for a figure over the time of a run; without rows they only say that it is empty.
+
+    Parameters
+    ----------
+    ax : Axes or None
+    frame : DataFrame
+        With end_s, or time_s of single moments.
+    title, y : str
+    empty : str
+        Said where the frame has no rows.
+    start : date or None
+        First day of the run; without it the axis counts days or hours.
+    warm_up_s : float
+        Length of the warm-up in seconds, to be shaded.
+    height : float
+        Inches of a new figure.
+
+    Returns
+    -------
+    Axes, bool
+        The second says whether there is anything to draw.
+    """
+    ax = axes(ax, height)
+    dress(ax, title, y=y)
+    if not len(frame):
+        return nothing(ax, empty), False
+    end_s = float(frame["end_s" if "end_s" in frame else "time_s"].max())
+    clock_axis(ax, end_s, start, warm_up_s)
+    return ax, True
+
+
+def band(ax: Axes, x: Any, low: pd.Series[float], high: Any, colour: str, label: str) -> bool:
+    """Shade between bounds, unless all are missing; returns whether there were any."""
+    if not low.notna().any():
+        return False
+    ax.fill_between(x, low, high, color=colour, alpha=0.22, linewidth=0, label=label)
+    return True
+
+
 def duration_axis(ax: Axes, low_s: float, high_s: float, *, axis: str = "x") -> None:
     """A logarithmic axis of seconds, read as seconds, minutes, hours and days."""
     low_s, high_s = max(low_s, 0.01), max(high_s, 0.1)
@@ -252,7 +302,7 @@ def levels_axis(ax: Axes, levels: pd.Series[float]) -> None:
 
 
 def time_axis(ax: Axes) -> str:
-    """A y axis of seconds, read in the unit that suits its upper end, which is given back."""
+    """A y axis of seconds in the unit that suits its upper end; returns the unit."""
     high_s = ax.get_ylim()[1]
     size, name = next((s, n) for s, n in _TIME_UNITS if high_s >= 2 * s or s == 1)
     low, high = (limit / size for limit in ax.get_ylim())

@@ -47,7 +47,7 @@ class MeasuredStep(Model):
 
 
 class Measured(Model):
-    """What recorded calls were like: `twin profile` writes it. Keys of the profile go before it."""
+    """Properties of recorded calls, as `twin profile` writes them; the profile's own keys win."""
 
     model: str = Field(description="model that was recorded")
     date: Day = Field(description="day of the last call")
@@ -97,7 +97,7 @@ class MaxTokens(Model):
 
 
 class Learning(Model):
-    """How feedback improves answers (see `twin.assistant.learning.learning`)."""
+    """Learning from feedback (see `twin.assistant.learning.learning`)."""
 
     mode: Literal["off", "examples", "bandit"] = Field(
         "off",

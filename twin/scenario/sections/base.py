@@ -1,4 +1,4 @@
-"""What all sections of a scenario share: the strict model, and types of values."""
+"""The strict model of all sections, and types of values."""
 
 from __future__ import annotations
 

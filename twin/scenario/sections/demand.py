@@ -1,4 +1,4 @@
-"""When tickets arrive and what they are about."""
+"""Arrivals of tickets, and their topics."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Week(Model):
 
 
 class Arrivals(Model):
-    """When tickets arrive."""
+    """Arrivals of tickets over time."""
 
     kind: Literal["poisson", "hourly", "constant", "trace"] = Field(
         "poisson",
@@ -100,7 +100,7 @@ class Arrivals(Model):
 
 
 class Tickets(Model):
-    """What the tickets are about."""
+    """Topics, texts and priorities of tickets."""
 
     corpus: str | None = Field(
         None,

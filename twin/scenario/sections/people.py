@@ -1,4 +1,4 @@
-"""Agents, what the desk promises, and customers."""
+"""Agents, promises of the desk, and customers."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Pool(Model):
 
 
 class Targets(Model):
-    """What the desk promises."""
+    """Promises of the desk to its customers."""
 
     clock: Literal["around the clock", "desk hours"] = Field(
         "around the clock", description="desk hours: time counts while an agent is on shift"
