@@ -152,16 +152,16 @@ def test_if_the_cheapest_few_miss_the_next_few_are_checked(
     plan: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
-    check = hunt.Hunt.check
+    check = hunt.SearchInProgress.check
 
-    def strict(self: hunt.Hunt, few: Any, checks: int, confidence: float) -> Any:
+    def strict(self: hunt.SearchInProgress, few: Any, checks: int, confidence: float) -> Any:
         asked.append(confidence)
         rows = check(self, few, checks, confidence)
         # The first two rounds looked good by luck alone.
         return [row | {"verdict": "missed"} if len(asked) < 3 else row for row in rows]
 
     monkeypatch.setattr(hunt, "FINALISTS", 1)
-    monkeypatch.setattr(hunt.Hunt, "check", strict)
+    monkeypatch.setattr(hunt.SearchInProgress, "check", strict)
     found = twin.search(plan, checks=20)
     assert found.scenario is not None
     assert found.finalists["verdict"].tolist()[:2] == ["missed", "missed"]

@@ -13,7 +13,7 @@ from typing import Any
 from twin.demand.luck import view
 from twin.demand.tickets import Demand
 from twin.desk.agents import AgentPools
-from twin.desk.assistant import HelpDesk
+from twin.desk.assistant import AssistantDesk
 from twin.desk.customers import Customers
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
@@ -52,8 +52,8 @@ class Lifecycle:
     demand : Demand
     customers : Customers
     agents : AgentPools
-    helpdesk : HelpDesk or None
-        The assistant behind its provider; None where humans work alone.
+    assistant : AssistantDesk or None
+        Behind its provider; None where humans work alone.
     ledger : Ledger
     """
 
@@ -64,13 +64,13 @@ class Lifecycle:
         demand: Demand,
         customers: Customers,
         agents: AgentPools,
-        helpdesk: HelpDesk | None,
+        assistant: AssistantDesk | None,
         ledger: Ledger,
     ) -> None:
         self._clock = clock
         self._customers = customers
         self._agents = agents
-        self._assistant = helpdesk
+        self._assistant = assistant
         self._ledger = ledger
         self._arrived_s = view(demand.arrived_s)
         self._truth = view(demand.category)
@@ -95,11 +95,11 @@ class Lifecycle:
         """
         ledger, assistant = self._ledger, self._assistant
         assert assistant is not None
-        lines = yield from assistant.ask(ticket, "categorize")
-        if lines is None:
+        answers = yield from assistant.ask(ticket, "categorize")
+        if answers is None:
             return None
-        confidence = ledger.confidence[ticket] = lines.confidence[ticket]
-        category = lines.category[ticket]
+        confidence = ledger.confidence[ticket] = answers.confidence[ticket]
+        category = answers.category[ticket]
         if confidence < self._rules.threshold:
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
@@ -120,11 +120,11 @@ class Lifecycle:
         assert self._assistant is not None
         ledger.status(ticket, IN_PROGRESS)
         by_human = ledger.categorized_by[ticket] == BY_AGENT
-        lines = yield from self._assistant.ask(ticket, "respond", by_human, visit)
-        if lines is None:
+        answers = yield from self._assistant.ask(ticket, "respond", by_human, visit)
+        if answers is None:
             return (yield from self.respond_by_agent(ticket, category, visit))
-        ledger.quality[ticket] = lines.quality[ticket]
-        ledger.answer[ticket] = lines.answer[ticket]
+        ledger.quality[ticket] = answers.quality[ticket]
+        ledger.answer[ticket] = answers.answer[ticket]
         if category in self._rules.for_review:
             ledger.status(ticket, PENDING_REVIEW)
             if (yield from self._agent(ticket, category, REVIEW, visit)) is None:

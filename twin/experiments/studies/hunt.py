@@ -1,4 +1,4 @@
-"""The hunt of a search: settings played, compared, and the best of them checked."""
+"""A search in progress: settings played, compared, and the best of them checked."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Figures = dict[str, float]
 
 
 @dataclass
-class Hunt:
+class SearchInProgress:
     """Settings played so far; a setting is a number a factor (a level's, or a value)."""
 
     plan: Plan
@@ -55,7 +55,7 @@ class Hunt:
         """Settings in the space."""
         return prod(inf if levels is None else len(levels) for levels in self.levels.values())
 
-    def go(self) -> str:
+    def run(self) -> str:
         """Play the space, or what the optimiser wants to see of it; says which."""
         if self.size <= min(SMALL_SPACE, self.points):
             grids = np.meshgrid(*[np.arange(len(v or ())) for v in self.levels.values()])
@@ -123,11 +123,11 @@ class Hunt:
         return {name: self.store.values(one, figure_of(name), numbers) for name in names}
 
     def met(self, setting: Setting) -> bool:
-        """Whether a setting met the targets in the search."""
+        """True where a setting met the targets in the search."""
         return self.rank(setting) < _MISS
 
     def rank(self, setting: Setting) -> float:
-        """What the optimiser compares: the cost, or how badly targets are missed."""
+        """Value that the optimiser compares: the cost, or how badly targets are missed."""
         figures = self.seen.get(setting)
         if figures is None:
             return inf

@@ -19,7 +19,7 @@ from twin.common.errors import Fault, ScenarioError
 from twin.common.text import amount
 from twin.experiments.studies.choice import UNITS
 from twin.experiments.studies.file import figure_of, read_study
-from twin.experiments.studies.hunt import Hunt, Setting
+from twin.experiments.studies.hunt import SearchInProgress, Setting
 from twin.experiments.studies.store import Progress
 from twin.experiments.studies.study import store_for
 from twin.scenario.model import Scenario
@@ -121,14 +121,16 @@ def search(
         reason = "a search varies factors of one scenario"
         raise ScenarioError(file.name, [Fault("factors", reason)])
     with store_for(plan, out, workers, cluster) as store:
-        hunt = Hunt(plan, store, replications or plan.bases[0].replications, points, progress)
-        method = hunt.go()
-        finalists, verdicts = hunt.finals(checks, confidence)
-        return _results(hunt, finalists, verdicts, method, checks, confidence)
+        found = SearchInProgress(
+            plan, store, replications or plan.bases[0].replications, points, progress
+        )
+        method = found.run()
+        finalists, verdicts = found.finals(checks, confidence)
+        return _results(found, finalists, verdicts, method, checks, confidence)
 
 
 def _results(
-    hunt: Hunt,
+    found: SearchInProgress,
     finalists: Sequence[Setting],
     verdicts: list[dict[str, Any]],
     method: str,
@@ -136,19 +138,19 @@ def _results(
     confidence: float,
 ) -> SearchResults:
     rows = [
-        hunt.shown(setting) | figures | {"met": hunt.met(setting)}
-        for setting, figures in hunt.seen.items()
+        found.shown(setting) | figures | {"met": found.met(setting)}
+        for setting, figures in found.seen.items()
     ]
     table = pd.DataFrame(rows).sort_values(
-        ["met", hunt.plan.file.minimise], ascending=[False, True]
+        ["met", found.plan.file.minimise], ascending=[False, True]
     )
     words = [row["verdict"] for row in verdicts]
     pick = next((k for w in ("met", "likely") for k, word in enumerate(words) if word == w), None)
-    cost = hunt.plan.file.minimise
+    cost = found.plan.file.minimise
     if pick is None:
         statement = f"no setting was found that meets the targets; {method}"
     else:
-        setting = ", ".join(f"{k} = {v}" for k, v in hunt.shown(finalists[pick]).items())
+        setting = ", ".join(f"{k} = {v}" for k, v in found.shown(finalists[pick]).items())
         sure = f"shown by {checks} fresh replications at {confidence:.0%}"
         if words[pick] == "likely":
             sure = f"likely, but {checks} fresh replications do not show it at {confidence:.0%}"
@@ -157,10 +159,10 @@ def _results(
             f"cheapest by {cost} ({price}) that meets the targets ({sure}): {setting}; {method}"
         )
     return SearchResults(
-        scenario=None if pick is None else hunt.scenario(finalists[pick]),
+        scenario=None if pick is None else found.scenario(finalists[pick]),
         table=table.reset_index(drop=True),
         finalists=pd.DataFrame(verdicts),
         statement=statement,
         method=method,
-        played=hunt.store.played,
+        played=found.store.played,
     )
