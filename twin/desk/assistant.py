@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
 
-from twin.assistant.protocol import Step
+from twin.assistant.protocol import OK, Step
 from twin.desk.answers import BY_HUMAN, AnswerColumns, ModelAnswers
 from twin.desk.kernel import Clock
 from twin.desk.learning import FeedbackLoop
-from twin.desk.provider import Provider
+from twin.desk.provider import Ends, Provider, for_next_attempt
 from twin.scenario.model import Assistant as Settings
 
 # A return to an assistant-only desk asks with luck far from that of retries.
@@ -56,10 +54,8 @@ class AssistantDesk:
         self._other: dict[tuple[int, Step], int] = {}
         self._signed: dict[int, tuple[int, int]] = {}
 
-    def ask(
-        self, ticket: int, step: Step, by_human: bool = False, visit: int = 0
-    ) -> Generator[Any, Any, AnswerColumns | None]:
-        """The answer to a step, in simulated time; None where nobody could give one.
+    def ask(self, ticket: int, step: Step, by_human: bool = False, visit: int = 0) -> Ends:
+        """Ask a step, in simulated time.
 
         Parameters
         ----------
@@ -69,6 +65,12 @@ class AssistantDesk:
             For respond: whether the category is from a human.
         visit : int
             How often the customer came back before.
+
+        Returns
+        -------
+        outcome : int
+            OK, or how the last call failed where nobody could answer.
+        answers : AnswerColumns
         """
         if self._once:
             answers = self._first.answers.columns[
@@ -77,32 +79,30 @@ class AssistantDesk:
             return self._first.provider.ask(ticket, answers)
         return self._ask_in_turn(ticket, step, by_human, visit)
 
-    def _ask_in_turn(
-        self, ticket: int, step: Step, by_human: bool, visit: int
-    ) -> Generator[Any, Any, AnswerColumns | None]:
+    def _ask_in_turn(self, ticket: int, step: Step, by_human: bool, visit: int) -> Ends:
         given = BY_HUMAN if by_human else self._other.get((ticket, "categorize"), 0)
         version = 0
         if self._feedback is not None and step == "respond":
             version = self._feedback.choose(ticket)
-        once_more: AnswerColumns | None = None
+        again: AnswerColumns | None = None
         while True:
             for number, model in enumerate(self._models):
                 asked = version if number == 0 else 0
                 answers = model.answers.get(step, given, visit * _REPEATS_A_VISIT, asked)
                 answers.need(ticket)
-                answered = yield from model.provider.ask(ticket, once_more or answers)
-                if answered is not None:
+                outcome, last = yield from model.provider.ask(ticket, again or answers)
+                if outcome == OK:
                     if number:
                         self._other[ticket, step] = number
                     else:
                         self._other.pop((ticket, step), None)
                     if step == "respond":
                         self._signed[ticket] = (answers.model, answers.version)
-                    return answers
+                    return outcome, answers
             if self._settings.on_failure != "retry":
-                return None
+                return outcome, last
             # Only the first model is asked again: a second one is for "fallback".
-            once_more = self._first.provider.once_more()
+            again = for_next_attempt(last, outcome)
             yield self._clock.at(self._clock.now + self._settings.retry_after)
 
     def signature(self, ticket: int) -> tuple[int, int]:

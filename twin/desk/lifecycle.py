@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from twin.assistant.protocol import OK
 from twin.demand.luck import view
 from twin.demand.tickets import Demand
 from twin.desk.agents import AgentPools
@@ -95,8 +96,8 @@ class Lifecycle:
         """
         ledger, assistant = self._ledger, self._assistant
         assert assistant is not None
-        answers = yield from assistant.ask(ticket, "categorize")
-        if answers is None:
+        outcome, answers = yield from assistant.ask(ticket, "categorize")
+        if outcome != OK:
             return None
         confidence = ledger.confidence[ticket] = answers.confidence[ticket]
         category = answers.category[ticket]
@@ -120,8 +121,8 @@ class Lifecycle:
         assert self._assistant is not None
         ledger.status(ticket, IN_PROGRESS)
         by_human = ledger.categorized_by[ticket] == BY_AGENT
-        answers = yield from self._assistant.ask(ticket, "respond", by_human, visit)
-        if answers is None:
+        outcome, answers = yield from self._assistant.ask(ticket, "respond", by_human, visit)
+        if outcome != OK:
             return (yield from self.respond_by_agent(ticket, category, visit))
         ledger.quality[ticket] = answers.quality[ticket]
         ledger.answer[ticket] = answers.answer[ticket]

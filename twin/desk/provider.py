@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,9 @@ from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
 from twin.scenario.model import Provider as Settings
 from twin.scenario.model import RandomOutages, Scenario
+
+# A call in simulated time: ends with an outcome (see `twin.assistant.protocol`) and answers.
+Ends = Generator[Any, Any, tuple[int, AnswerColumns]]
 
 # Asking again would bring the same.
 _FINAL = {OK, REFUSED, BAD_ANSWER}
@@ -120,28 +122,29 @@ class Provider:
         ]
         self._down_from = [start for start, _ in outages]
         self._down_to = [end for _, end in outages]
-        # Set as a call fails for good: gives the answers, with their luck, for asking once more.
-        self.once_more: Callable[[], AnswerColumns]
         self._under_way = 0
         self._waiting: deque[Attempt] = deque()
 
-    def ask(self, ticket: int, answers: AnswerColumns) -> Generator[Any, Any, AnswerColumns | None]:
+    def ask(self, ticket: int, answers: AnswerColumns) -> Ends:
         """Ask until there is an answer or the retries are used up.
 
         Waits in simulated time: `yield from` it in a process. Writes the row of the call.
 
         Returns
         -------
-        AnswerColumns or None
-            `answers`, or None where the call failed for good.
+        outcome : int
+            OK, or how the last attempt failed.
+        answers : AnswerColumns
+            Those given; where the call failed for good those of its last attempt, which
+            `for_next_attempt` turns into the ones for another try.
         """
         asked_s = self._clock._now
         attempt = Attempt(self._clock, ticket, answers)
         self._send(attempt)
         yield attempt
-        attempts, limited, quota_s = 1, 0, 0.0
+        last, attempts, limited, quota_s = answers, 1, 0, 0.0
         if attempt.outcome != OK:
-            attempt, attempts, limited, quota_s = yield from self._retry(attempt, answers)
+            attempt, last, attempts, limited, quota_s = yield from self._retry(attempt, answers)
         outcome, tokens_in, tokens_out = attempt.outcome, attempt.tokens_in, attempt.tokens_out
         if outcome != OK:
             tokens_in = tokens_out = 0
@@ -149,15 +152,15 @@ class Provider:
             ticket, answers.step, answers.model, answers.version, asked_s, attempt.started_s,
             self._clock._now, quota_s, attempts, limited, tokens_in, tokens_out, outcome,
         ))  # fmt: skip
-        return answers if outcome == OK else None
+        return outcome, answers if outcome == OK else last
 
     def _retry(
         self, attempt: Attempt, answers: AnswerColumns
-    ) -> Generator[Any, Any, tuple[Attempt, int, int, float]]:
+    ) -> Generator[Any, Any, tuple[Attempt, AnswerColumns, int, int, float]]:
         """Try again after a failed attempt.
 
-        Returns the last attempt, how many there were, how many of them were answered 429, and the
-        time waited for that.
+        Returns the last attempt and its answers, how many there were, how many of them were
+        answered 429, and the time waited for that.
         """
         clock, settings = self._clock, self._settings
         ticket = attempt.ticket
@@ -167,14 +170,13 @@ class Provider:
         while True:
             limited += attempt.outcome == RATE_LIMITED
             if attempt.outcome in _FINAL or attempts > settings.retries:
-                self.once_more = partial(_once_more, answers, attempt.outcome)
-                return attempt, attempts, limited, quota_s
+                return attempt, answers, attempts, limited, quota_s
             pause = min(settings.max_backoff, settings.backoff * 2.0 ** (attempts - 1))
             pause *= 1 - 0.25 * self._jitter[ticket]
             if attempt.outcome == RATE_LIMITED:
                 pause = max(pause, attempt.retry_after_s)
                 quota_s += pause
-            answers = _once_more(answers, attempt.outcome)
+            answers = for_next_attempt(answers, attempt.outcome)
             yield clock.at(clock.now + pause)
             attempt = Attempt(clock, ticket, answers)
             self._send(attempt)
@@ -240,8 +242,8 @@ class Provider:
         return True
 
 
-def _once_more(answers: AnswerColumns, outcome: int) -> AnswerColumns:
-    """The answers for a fresh attempt after one that failed: the same words, fresh luck."""
+def for_next_attempt(answers: AnswerColumns, outcome: int) -> AnswerColumns:
+    """Return the answers for an attempt after one that failed: the same words, fresh luck."""
     return answers if outcome in _UNHEARD else answers.again()
 
 
