@@ -316,6 +316,12 @@ def test_the_version_is_said_once():
     assert "version" not in PROJECT
 
 
+def test_what_is_shipped():
+    targets = PYPROJECT["tool"]["hatch"]["build"]["targets"]
+    assert targets["wheel"]["packages"] == ["twin"]
+    assert set(targets["sdist"]["include"]) >= {*FOLDERS, *(p for p in PAGES if "/" not in p)}
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
     try:
