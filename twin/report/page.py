@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twin.common.files import write_text
 from twin.common.html import tag
 from twin.experiments.comparison import Comparison, compare
 from twin.experiments.studies.results import StudyResults
 from twin.measures.figures import JUDGED
-from twin.records.storage import write_text
 from twin.report import background, frame, numbers, pictures, study, tickets
 from twin.report.answer import answer
 from twin.report.source import Source

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from twin.common.files import read_json, write_json, write_parquet
 from twin.common.text import level, with_interval
 from twin.experiments import manifest as provenance
 from twin.experiments.display import study_html
@@ -179,11 +178,8 @@ def save_study(results: StudyResults, out: Path) -> StudyResults:
     folder = storage.new_run_folder(parent, "", provenance.code_digest())
     saved = replace(results, path=folder)
     for name in _FRAMES:
-        pq.write_table(
-            pa.Table.from_pandas(getattr(results, name), preserve_index=False),
-            folder / f"{name}.parquet",
-            compression="zstd",
-        )
+        table = pa.Table.from_pandas(getattr(results, name), preserve_index=False)
+        write_parquet(folder / f"{name}.parquet", table)
     manifest = {
         "study": results.name,
         "question": results.question,
@@ -196,8 +192,7 @@ def save_study(results: StudyResults, out: Path) -> StudyResults:
         **results.manifest,
     }
     # Last, so that a folder with a manifest is whole.
-    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-    storage.write_text(folder / MANIFEST, text)
+    write_json(folder / MANIFEST, manifest)
     return saved
 
 
@@ -238,7 +233,7 @@ def open_study(path: str | Path) -> StudyResults:
             raise ValueError(f"{path} holds no study: no {MANIFEST} in it or in its folders")
         path = max(inside, key=lambda p: (p.name[:16], p.stat().st_mtime_ns))
     try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json(path / MANIFEST, "the manifest of a study")
         frames = {name: pd.read_parquet(path / f"{name}.parquet") for name in _FRAMES}
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
