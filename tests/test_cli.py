@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 import twin
 from tests.builders import docs as schema_docs
 from twin.cli.app import app
-from twin.common.text import MAIN_FIGURES, amount, duration, with_interval
+from twin.common.text import amount, duration, with_interval
 from twin.experiments import replication
-from twin.measures.figures import kpi_table
+from twin.measures.figures import MAIN_FIGURES, kpi_table
 from twin.scenario.diff import differences
 from twin.scenario.file import starter
 

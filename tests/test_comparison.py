@@ -351,7 +351,7 @@ def test_the_command_compares_files_and_folders(files, tmp_path):
 def test_a_slip_in_a_figure_is_told_before_anything_is_played(files, tmp_path):
     done = run_cli("compare", *files, "--out", tmp_path / "results", "--kpi", "backlogs")
     assert done.exit_code == 2
-    assert "no figure 'backlogs'" in done.stderr
+    assert 'no figure "backlogs"' in done.stderr
     assert not (tmp_path / "results").exists()
 
 

@@ -154,7 +154,7 @@ def test_the_sequential_rule_keeps_its_promise(half_width):
         while wanted > played:
             played = wanted
             frame = wait_frame(means[:played])
-            wanted = wanted_replications(frame, {"wait": half_width}, played, most=len(means))
+            wanted = wanted_replications(frame, {("wait", ""): half_width}, played, most=len(means))
         row = summarize(frame).iloc[0]
         hits.append(abs(row["value"] - truth) <= half_width)
         narrow.append(row["half_width"] <= half_width)

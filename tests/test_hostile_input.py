@@ -24,6 +24,7 @@ from twin.assistant.knowledge.articles import load_articles
 from twin.assistant.live.groq import Caller, Settings
 from twin.assistant.recorded.replies import read_lines
 from twin.cli.app import app
+from twin.common import files
 from twin.common.errors import ScenarioError
 from twin.common.files import read_csv
 from twin.demand.corpus import load_corpus
@@ -197,7 +198,7 @@ def test_a_column_of_all_different_words_is_no_category(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_is_no_article(tmp_path):
     os.mkfifo(tmp_path / "pipe.md")
-    with pytest.raises(ScenarioError, match=r"pipe\.md: not a file"):
+    with pytest.raises(ScenarioError, match=r"pipe\.md: not a regular file"):
         load_articles(tmp_path)
 
 
@@ -242,8 +243,8 @@ def test_a_precision_out_of_reach_asks_for_all_there_may_be():
         {"kpi": "csat", "group": "", "unit": "share", "numerator": [1.0, 2, 2, 1, 2, 1, 2, 1, 2, 1],
          "denominator": 3.0, "replication": range(10)}
     )  # fmt: skip
-    assert wanted_replications(kpis, {"csat": 1e-300}, 10, 10, 12) == 12
-    assert "it takes about" in sentences(reached(kpis, {"csat": 1e-300}))[0]
+    assert wanted_replications(kpis, {("csat", ""): 1e-300}, 10, 10, 12) == 12
+    assert "it takes about" in sentences(reached(kpis, {("csat", ""): 1e-300}))[0]
 
 
 @pytest.mark.parametrize("address", ["tcp://", "tcp://host", "tls://:"])
@@ -289,7 +290,7 @@ def test_a_full_disk_is_named_with_its_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(OSError, match="No space left") as caught:
-        storage.write_text(tmp_path / "a.json", "x")
+        files.write_text(tmp_path / "a.json", "x")
     assert caught.value.filename == str(tmp_path / "a.json")
 
 

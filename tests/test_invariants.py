@@ -14,7 +14,7 @@ from twin.demand.luck import Stream
 from twin.demand.tickets import Demand, draw
 from twin.desk import agents, provider
 from twin.desk.simulation import simulate
-from twin.measures import figures as kpis
+from twin.measures import levels
 from twin.records.tables import STATUSES, TRANSITIONS, RunLog
 from twin.scenario.calendars import staffing
 from twin.scenario.model import Scenario
@@ -80,7 +80,7 @@ def changes(log):
 @SETTINGS
 @given(runs)
 def test_arrivals_are_the_sum_of_outcomes(run):
-    found = kpis.conservation(run.log)
+    found = levels.conservation(run.log)
     assert found["arrivals"] == len(run.demand)
     assert found["arrivals"] == found["resolved"] + found["abandoned"] + found["open"]
 
@@ -88,7 +88,7 @@ def test_arrivals_are_the_sum_of_outcomes(run):
 @SETTINGS
 @given(runs)
 def test_littles_law_holds_exactly(run):
-    table = kpis.little(run.log, run.scenario)
+    table = levels.little(run.log, run.scenario)
     assert table["level"].to_numpy() == pytest.approx(
         table["product"].to_numpy(), rel=1e-9, abs=1e-9
     )

@@ -6,9 +6,18 @@ from handmade import run_log, timeline, visit
 
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
-from twin.measures import figures as kpis
-from twin.measures.figures import kpi_table, measure
+from twin.measures import levels
+from twin.measures.figures import (
+    FIGURES,
+    JUDGED,
+    MAIN,
+    MAIN_FIGURES,
+    figure_of,
+    kpi_table,
+    measure,
+)
 from twin.records.tables import TABLES
+from twin.report.answer import DECISIVE
 from twin.scenario.model import Scenario, from_data
 
 NAN = np.nan
@@ -165,6 +174,30 @@ def test_all_figures_are_listed_and_described():
     assert MEASURED.index.is_unique
 
 
+def test_the_lists_of_figures_are_one():
+    assert list(kpi_table()["kpi"]) == list(FIGURES)
+    assert [FIGURES[name].main for name in MAIN] == [
+        section for section, names in MAIN_FIGURES.items() for _ in names
+    ]
+    assert set(MAIN) == {figure.name for figure in FIGURES.values() if figure.main}
+    assert set(DECISIVE) < set(JUDGED) < set(MAIN)
+
+
+def test_the_estimation_says_what_numerator_and_denominator_are():
+    quantiles = [figure.name for figure in FIGURES.values() if figure.estimation == "quantile"]
+    assert quantiles == [name for name in FIGURES if name.endswith(("_median", "_p90", "_p95"))]
+    assert set(MEASURED.loc[quantiles, "denominator"]) <= {0, 1}
+    # A mean has how many it covers, a whole number, as denominator.
+    means = [figure.name for figure in FIGURES.values() if figure.estimation == "mean"]
+    assert (MEASURED.loc[means, "denominator"] % 1 == 0).all()
+
+
+def test_a_name_that_is_no_figure_is_told_the_nearest():
+    assert figure_of("service_level : urgent") == ("service_level", "urgent")
+    with pytest.raises(ValueError, match='no figure "csatt"; did you mean "csat"'):
+        figure_of("csatt:urgent")
+
+
 def test_figures_that_are_split_have_no_rows_for_what_does_not_occur():
     groups = MEASURED.loc["first_response_mean"].index
     assert list(groups) == ["", "high", "normal"]
@@ -260,9 +293,9 @@ def test_agents_past_their_shift_are_paid_and_not_overoccupied():
 
 
 def test_what_is_measured_over_time_can_be_asked_for_by_the_interval():
-    assert kpis.throughput(LOG, 3600)["resolved"].tolist() == [3, 1]
-    assert kpis.conservation(LOG) == {"arrivals": 7, "resolved": 4, "abandoned": 1, "open": 2}
-    law = kpis.little(LOG, scenario())
+    assert levels.throughput(LOG, 3600)["resolved"].tolist() == [3, 1]
+    assert levels.conservation(LOG) == {"arrivals": 7, "resolved": 4, "abandoned": 1, "open": 2}
+    law = levels.little(LOG, scenario())
     assert law["level"].tolist() == pytest.approx(law["product"].tolist())
 
 
@@ -284,15 +317,15 @@ def test_a_played_run_is_conserved_and_within_bounds():
         }
     )
     log = simulate(desk, draw(desk))
-    found = kpis.conservation(log)
+    found = levels.conservation(log)
     assert found["arrivals"] == found["resolved"] + found["abandoned"] + found["open"]
-    law = kpis.little(log, desk)
+    law = levels.little(log, desk)
     assert law["level"].tolist() == pytest.approx(law["product"].tolist())
     measured = measure(log, desk)
     shares = measured.loc[measured["unit"] == "share", "value"].dropna()
     assert shares.between(0, 1).all()
     assert (measured.loc[measured["kpi"] == "abandonment_rate", "value"] > 0).all()
-    assert kpis.throughput(log)[["arrivals", "resolved"]].sum().tolist() == [
+    assert levels.throughput(log)[["arrivals", "resolved"]].sum().tolist() == [
         found["arrivals"],
         found["resolved"],
     ]

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 import twin
 from twin.cli.app import app
-from twin.stats.sequential import reached, sentences, split_name, wanted_replications
+from twin.measures.figures import figure_of
+from twin.stats.sequential import reached, sentences, wanted_replications
 
 DESK = {
     "horizon": "12h",
@@ -39,16 +40,16 @@ def half_width(values):
 
 
 def test_the_first_stage_comes_first():
-    assert wanted_replications(figures([1, 2]), {"wait": 100}, 2) == 10
-    assert wanted_replications(figures([1, 2]), {"wait": 100}, 2, first=20) == 20
+    assert wanted_replications(figures([1, 2]), {("wait", ""): 100}, 2) == 10
+    assert wanted_replications(figures([1, 2]), {("wait", ""): 100}, 2, first=20) == 20
 
 
 def test_the_number_is_that_of_stein():
     values = np.random.default_rng(1).normal(size=10)
     expected = math.ceil(10 * (half_width(values) / 0.2) ** 2)
-    assert wanted_replications(figures(values), {"wait": 0.2}, 10) == expected
-    assert wanted_replications(figures(values), {"wait": 0.2}, 10, most=15) == 15
-    assert wanted_replications(figures(values), {"wait": 5.0}, 10) == 10
+    assert wanted_replications(figures(values), {("wait", ""): 0.2}, 10) == expected
+    assert wanted_replications(figures(values), {("wait", ""): 0.2}, 10, most=15) == 15
+    assert wanted_replications(figures(values), {("wait", ""): 5.0}, 10) == 10
 
 
 def test_the_first_stage_alone_tells_the_number_however_the_rest_comes_out():
@@ -56,7 +57,7 @@ def test_the_first_stage_alone_tells_the_number_however_the_rest_comes_out():
     values = np.concatenate([generator.normal(size=10), np.full(30, 0.0)])
     expected = math.ceil(10 * (half_width(values[:10]) / 0.1) ** 2)
     assert half_width(values) < 0.4
-    assert wanted_replications(figures(values), {"wait": 0.1}, 40) == expected > 40
+    assert wanted_replications(figures(values), {("wait", ""): 0.1}, 40) == expected > 40
 
 
 def test_an_interval_that_is_still_too_wide_goes_on():
@@ -65,32 +66,32 @@ def test_an_interval_that_is_still_too_wide_goes_on():
     now, target = half_width(values), 1.5
     assert half_width(values[:10]) < target < now
     expected = math.ceil(20 * (now / target) ** 2)
-    assert wanted_replications(figures(values), {"wait": target}, 20) == expected
+    assert wanted_replications(figures(values), {("wait", ""): target}, 20) == expected
 
 
 def test_the_most_demanding_figure_decides_and_one_without_data_asks_for_nothing():
     values = np.random.default_rng(1).normal(size=10)
     both = pd.concat([figures(values), figures(values, "queue", "urgent")])
-    alone = wanted_replications(both, {"queue:urgent": 0.1}, 10)
-    assert wanted_replications(both, {"wait": 5, "queue:urgent": 0.1}, 10) == alone > 10
-    assert wanted_replications(both, {"queue:low": 0.1}, 10) == 10
+    alone = wanted_replications(both, {("queue", "urgent"): 0.1}, 10)
+    assert wanted_replications(both, {("wait", ""): 5, ("queue", "urgent"): 0.1}, 10) == alone > 10
+    assert wanted_replications(both, {("queue", "low"): 0.1}, 10) == 10
 
 
 def test_names():
-    assert split_name("service_level") == ("service_level", "")
-    assert split_name("service_level: urgent") == ("service_level", "urgent")
+    assert figure_of("service_level") == ("service_level", "")
+    assert figure_of("service_level: urgent") == ("service_level", "urgent")
 
 
 def test_what_was_reached_is_said():
     values = np.random.default_rng(1).normal(size=12)
-    table = reached(figures(values), {"wait": 5.0, "wait:low": 1.0})
+    table = reached(figures(values), {("wait", ""): 5.0, ("wait", "low"): 1.0})
     assert table["reached"].tolist() == [True, False]
     assert table["replications"].tolist() == [12, 0]
     first, second = sentences(table)
     assert first.startswith("wait: half-width")
     assert first.endswith("5 s wanted: reached")
     assert "no data" in second
-    (short,) = sentences(reached(figures(values), {"wait": table["half_width"][0] / 3}))
+    (short,) = sentences(reached(figures(values), {("wait", ""): table["half_width"][0] / 3}))
     assert short.endswith("not reached, it takes about 108 replications")
 
 

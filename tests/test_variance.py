@@ -27,7 +27,7 @@ DESK = {
 
 
 def test_an_unknown_figure_is_told_before_anything_is_played():
-    with pytest.raises(ValueError, match=r"no figure 'occupncy'.*occupancy"):
+    with pytest.raises(ValueError, match=r'no figure "occupncy".*occupancy'):
         split_variance(twin.from_data(DESK), kpis=["occupncy"])
     with pytest.raises(ValueError, match="occupancy:all: only figures of all tickets"):
         split_variance(twin.from_data(DESK), kpis=["occupancy:all"])

@@ -23,6 +23,7 @@ from twin.experiments import manifest as provenance
 from twin.experiments.studies.design import design
 from twin.experiments.studies.file import read_study
 from twin.experiments.studies.results import StudyResults
+from twin.measures.figures import figure_of
 from twin.report import page
 from twin.scenario.model import Scenario
 
@@ -31,8 +32,8 @@ FOLDER = Path("results") / "reference"
 REPLICATIONS = 3
 BASELINE = "baseline"
 WHAT_IFS = "what-ifs"
-# Without figures that take many rows (the confusion matrix) or that say how a run went.
-LEFT_OUT = ("confusion", "rating_share")
+# Figures with a row for each pair of categories, or number of stars.
+TOO_LONG = ("confusion", "rating_share")
 # The desk of `twin serve` asks no what-if.
 NO_WHAT_IF = ("live-desk",)
 
@@ -59,12 +60,12 @@ def inputs(root: Path = ROOT) -> dict[str, str]:
 
 def kept(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows that are kept: of the main splits, without those that take most room."""
-    return frame[~frame["kpi"].isin(LEFT_OUT)].reset_index(drop=True)
+    return frame[~frame["kpi"].isin(TOO_LONG)].reset_index(drop=True)
 
 
 def shown(study: StudyResults) -> pd.DataFrame:
     """Of a study the figures that it shows, of all tickets."""
-    names = [name.partition(":")[::2] for name in study.shown]
+    names = [figure_of(name) for name in study.shown]
     rows = pd.MultiIndex.from_frame(study.frame[["kpi", "group"]])
     return study.frame[rows.isin(names)].reset_index(drop=True)
 

@@ -154,17 +154,16 @@ def variance(
     That is: the days, the model's answers, the raters.
     """
     with plain_errors():
-        from twin.common.text import MAIN_FIGURES
         from twin.experiments.variance import split_variance
+        from twin.measures.figures import MAIN
         from twin.scenario.changes import parse_change
         from twin.scenario.file import load
 
         desk = load(scenario, dict(each(changes or [], parse_change)))
-        main = [name for names in MAIN_FIGURES.values() for name in names]
         try:
             with progress(days * answers * ratings, shown=not quiet) as told:
                 found = split_variance(
-                    desk, days, answers, ratings, kpi or main,
+                    desk, days, answers, ratings, kpi or MAIN,
                     workers=workers or cores(), progress=told,
                 )  # fmt: skip
         except ValueError as error:

@@ -42,18 +42,16 @@ def register(app: typer.Typer) -> None:
 
 def half_widths(given: list[str] | None) -> dict[str, float] | None:
     """Half-widths by figure from ``FIGURE=HALF-WIDTH``: a number, a duration, or a per cent."""
-    from twin.common.errors import nearest
-    from twin.measures.figures import KPIS
-    from twin.stats.sequential import split_name
+    from twin.measures.figures import FIGURES, figure_of
 
-    units = {name: unit for name, unit, *_ in KPIS}
     found = {}
     for text in given or ():
         name, _, amount = (part.strip() for part in text.partition("="))
-        kpi, _ = split_name(name)
-        if kpi not in units:
-            fail(f"--precision {text}: no figure {kpi!r}: {nearest(kpi, units)}", BAD_INPUT)
-        found[name] = size_of(amount, units[kpi], f"--precision {text}")
+        try:
+            kpi, _ = figure_of(name)
+        except ValueError as error:
+            fail(f"--precision {text}: {error}", BAD_INPUT)
+        found[name] = size_of(amount, FIGURES[kpi].unit, f"--precision {text}")
     return found or None
 
 
@@ -92,13 +90,14 @@ def compare(
     """
     with plain_errors():
         from twin.experiments.comparison import compare as compare_all
-        from twin.experiments.comparison import figures_of
+        from twin.measures.figures import figure_of
 
         if len(what) < 2:
             fail("give a baseline and at least one what-if", BAD_INPUT)
         try:
             # Before hours of playing.
-            figures_of(kpi or ())
+            for name in kpi or ():
+                figure_of(name)
         except ValueError as error:
             fail(str(error), BAD_INPUT)
         results = _results(what, replications, seed, workers, cluster, changes, folder, quiet=quiet)

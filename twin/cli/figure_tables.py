@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from twin.common.text import MAIN_FIGURES, with_interval
+from twin.common.text import with_interval
+from twin.measures.figures import MAIN_FIGURES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -119,11 +119,10 @@ def select(
     """
     with _plain_errors():
         from twin.cli.study_tables import plain_table
-        from twin.experiments.studies.choice import UNITS
         from twin.experiments.studies.choice import select as run_select
-        from twin.experiments.studies.file import figure_of
+        from twin.measures.figures import FIGURES, figure_of
 
-        unit = UNITS[figure_of(kpi)[0]]
+        unit = FIGURES[figure_of(kpi)[0]].unit
         size = size_of(within, unit, f"--within {within}")
         with progress_of(0, shown=not (quiet or as_json)) as progress:
             found = run_select(

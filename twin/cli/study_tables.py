@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from twin.cli.figure_tables import as_rows
-from twin.common.text import amount, change_of, with_interval
+from twin.common.text import amount, change_of, level
 from twin.experiments.studies.sensitivity import crossings, effects
-from twin.measures.figures import KPIS
+from twin.measures.figures import FIGURES, figure_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,32 +21,23 @@ if TYPE_CHECKING:
 
 def points_table(found: StudyResults) -> Table:
     """A row a point: the factors, and the figures that the study shows with their intervals."""
-    cells = {
-        (row["scenario"], row["kpi"], row["group"]): with_interval(
-            row["value"], row["half_width"], row["unit"]
-        )
-        for row in found.summary().to_dict("records")
-    }
-    shown = [name.partition(":")[::2] for name in found.shown]
     factors = [*found.factors] or ["scenario"]
-    labels = [f"{kpi}, {group}" if group else kpi for kpi, group in shown]
+    labels = [f"{kpi}, {group}" if group else kpi for kpi, group in map(figure_of, found.shown)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in (*factors, *labels):
         # A long name goes on in the next line; it is not cut off.
         table.add_column(head, overflow="fold")
-    for row in found.points.to_dict("records"):
-        figures = [cells.get((row["scenario"], *figure), "-") for figure in shown]
-        table.add_row(*(_cell(row[name]) for name in factors), *figures)
+    for levels, figures in found.rows():
+        table.add_row(*levels, *figures)
     return table
 
 
 def crossing_tables(found: StudyResults) -> list[tuple[str, Table]]:
     """For each limit of the study a sentence, and where it is crossed."""
-    units = dict(zip(found.frame["kpi"], found.frame["unit"], strict=True))
     tables = []
     for one in found.crossings:
         kpi, along, limit = one["kpi"], one["along"], one["limit"]
-        words = amount(limit, units.get(kpi.partition(":")[0], ""))
+        words = amount(limit, FIGURES[figure_of(kpi)[0]].unit)
         where = crossings(found, kpi, along, limit).drop(columns=["kpi", "along", "limit"])
         tables.append((f"Where {kpi} crosses {words} along {along}:", plain_table(where)))
     return tables
@@ -63,7 +54,7 @@ def effects_table(found: StudyResults) -> Table:
     for row in effects(found).to_dict("records"):
         label = f"{row['kpi']}, {row['group']}" if row["group"] else row["kpi"]
         change = change_of(row["effect"], row["low"], row["high"], row["unit"])
-        standardised = _cell(round(row["standardised"], 2))
+        standardised = level(round(row["standardised"], 2))
         fit = amount(row["fit"], "share")
         table.add_row(label, row["factor"], row["level"], change, standardised, fit)
     return table
@@ -76,7 +67,7 @@ def plain_table(frame: pd.DataFrame, units: Mapping[str, str] | None = None) -> 
         table.add_column(str(name), overflow="fold")
     for row in frame.to_dict("records"):
         cells = (
-            amount(value, units[str(name)]) if units and name in units else _cell(value)
+            amount(value, units[str(name)]) if units and name in units else level(value)
             for name, value in row.items()
         )
         table.add_row(*cells)
@@ -85,9 +76,12 @@ def plain_table(frame: pd.DataFrame, units: Mapping[str, str] | None = None) -> 
 
 def units_of(frame: pd.DataFrame) -> dict[str, str]:
     """Units of the columns that are figures ("csat") or figures and groups ("csat:urgent")."""
-    units = {row[0]: row[1] for row in KPIS}
-    names = (str(name) for name in frame.columns)
-    return {name: units[kpi] for name in names if (kpi := name.partition(":")[0]) in units}
+    found = {}
+    for name in map(str, frame.columns):
+        # Other columns are factors.
+        with suppress(ValueError):
+            found[name] = FIGURES[figure_of(name)[0]].unit
+    return found
 
 
 def as_data(found: StudyResults) -> dict[str, Any]:
@@ -104,9 +98,3 @@ def as_data(found: StudyResults) -> dict[str, Any]:
         "crossings": [row for table in where for row in as_rows(table)],
         "failures": as_rows(found.failures.drop(columns="traceback")),
     }
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return "-" if math.isnan(value) else f"{value:.4g}"
-    return str(value)

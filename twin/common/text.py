@@ -17,30 +17,6 @@ EMBEDDED = (
 BETTER, WORSE, HIGHER, LOWER = "better", "worse", "higher", "lower"
 OPEN, EQUAL, UNKNOWN = "no difference shown", "equal", "not known"
 
-# The figures shown first, in groups; all others are in the table kpis.
-MAIN_FIGURES: dict[str, tuple[str, ...]] = {
-    "Demand": ("arrivals", "throughput", "backlog"),
-    "Speed": (
-        "first_response_mean",
-        "first_response_p90",
-        "resolution_mean",
-        "resolution_p90",
-        "service_level",
-        "agent_wait_mean",
-    ),
-    "Outcome": (
-        "containment",
-        "escalation_rate",
-        "reopen_rate",
-        "abandonment_rate",
-        "categorization_accuracy",
-        "csat",
-        "rating_mean",
-    ),
-    "People": ("occupancy",),
-    "Model": ("model_latency_mean", "quota_wait_mean", "rate_limited_share", "call_failure_share"),
-    "Cost": ("model_cost", "human_cost", "cost_per_resolution"),
-}
 _MISSING = "-"
 
 
@@ -83,6 +59,19 @@ def amount(value: float, unit: str) -> str:
     factor, before, after = _scaled(unit, value)
     sign = "-" if value < 0 else ""
     return f"{sign}{before}{_number(abs(value) * factor, value * factor)}{after}"
+
+
+def level(value: Any) -> str:
+    """A level of a factor, or another value of a table that has no unit.
+
+    Examples
+    --------
+    >>> level(0.1 + 0.2), level("small"), level(float("nan"))
+    ('0.3', 'small', '-')
+    """
+    if isinstance(value, float):
+        return _MISSING if math.isnan(value) else f"{value:.4g}"
+    return str(value)
 
 
 def with_interval(value: float, half_width: float, unit: str) -> str:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
-from twin.common.files import read_csv
+from twin.common.files import read_texts
 from twin.scenario.model import PRIORITIES
 
 # More is a wrong column; and what tells them apart would take minutes to learn.
@@ -51,21 +51,7 @@ def _load(path: str, _stamp: tuple[int, int]) -> Corpus:
     def fail(reason: str, hint: str = "") -> ScenarioError:
         return ScenarioError(path, [Fault("", reason, hint=hint)])
 
-    try:
-        frame = read_csv(path, dtype=str, keep_default_na=False)
-    except OSError as error:
-        raise fail(error.strerror or "cannot be read") from None
-    except ValueError as error:  # Not UTF-8, not CSV, or empty: all of them are ValueErrors.
-        raise fail(f"not a readable CSV file: {error}") from None
-    missing = [name for name in ("text", "category") if name not in frame]
-    if missing:
-        raise fail(f"no column {' or '.join(missing)}", f"it has: {', '.join(frame.columns)}")
-    if frame.empty:
-        raise fail("holds no tickets")
-    for name in ("text", "category"):
-        blank = np.flatnonzero(frame[name].str.strip() == "")
-        if len(blank):
-            raise fail(f"line {blank[0] + 2} has no {name}")
+    frame = read_texts(path, ("text", "category"), "tickets")
     priority = frame["priority"] if "priority" in frame else pd.Series(["normal"] * len(frame))
     odd = np.flatnonzero(~priority.isin(PRIORITIES))
     if len(odd):

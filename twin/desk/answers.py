@@ -1,4 +1,4 @@
-"""What the assistant says, asked ahead: answers of all tickets as columns.
+"""Answers of the assistant, asked ahead: those of all tickets as columns.
 
 Tickets exist before the clock starts, so their first prompts are known. A columnar backend
 answers all of them at once, also where a human's category or a second try makes another prompt; a
@@ -20,7 +20,7 @@ from twin.assistant.protocol import OK, Answers, Assistant, Guidance, Luck, Ques
 from twin.demand.luck import Lazy, Stream, view
 from twin.demand.tickets import Demand
 from twin.desk.rules import Rules
-from twin.records.tables import STEPS
+from twin.records.tables import IN_PROGRESS, STEPS
 from twin.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ _NOTHING = memoryview(b"")
 
 
 @dataclass
-class Lines:
+class AnswerColumns:
     """Answers to one step for all tickets; each column is indexed by ticket.
 
     Attributes
@@ -88,7 +88,7 @@ class Lines:
     completion_tokens: memoryview
     outcome: memoryview
     asked: memoryview
-    again: Callable[[], Lines]
+    again: Callable[[], AnswerColumns]
     need: Callable[[int], None]
     category: memoryview = _NOTHING
     confidence: memoryview = _NOTHING
@@ -96,7 +96,7 @@ class Lines:
     answer: memoryview = _NOTHING
 
 
-# Columns of Lines with their types in memory, by step.
+# Columns of AnswerColumns with their types in memory, by step.
 _BOTH: dict[str, type[np.generic]] = {
     "latency_s": np.float64,
     "prompt_tokens": np.int32,
@@ -126,15 +126,15 @@ class Numbered(Generic[T]):
 
 @dataclass(frozen=True)
 class Names:
-    """What the codes in a run's tables stand for: answers, models, prompt versions."""
+    """Names behind the codes in a run's tables: answers, models, prompt versions."""
 
     texts: Numbered[Written] = field(default_factory=Numbered)
     models: Numbered[str] = field(default_factory=Numbered)
     versions: Numbered[str] = field(default_factory=Numbered)
 
 
-class Script:
-    """All that one assistant says in a run.
+class ModelAnswers:
+    """All that one model answers in a run.
 
     Parameters
     ----------
@@ -146,9 +146,9 @@ class Script:
         Gives the quality of answers that backends only wrote.
     names : Names
         Of the run; its models share them.
-    scripts : list of Script
-        The scripts of the run by the number of their model; this one appends itself. Only the
-        first is asked ahead, since few tickets need the second.
+    models : list of ModelAnswers
+        Those of the run by the number of their model; this one appends itself. Only the first is
+        asked ahead, since few tickets need the second.
     """
 
     def __init__(
@@ -158,17 +158,17 @@ class Script:
         demand: Demand,
         judge: Rater,
         names: Names,
-        scripts: list[Script],
+        models: list[ModelAnswers],
     ) -> None:
         self.assistant = assistant
         self._rules = Rules.of(scenario, demand.categories)
         self._samples = scenario.assistant.samples
         self._demand = demand
         self.judge = judge
-        self._number = len(scripts)
-        self._scripts = scripts
-        scripts.append(self)
-        self.lines: Lazy[tuple[Step, int, int, int], Lines] = Lazy(self._first)
+        self._number = len(models)
+        self._models = models
+        models.append(self)
+        self.columns: Lazy[tuple[Step, int, int, int], AnswerColumns] = Lazy(self._first)
         self._names = names
         self._examples = scenario.assistant.learning.examples
         # By number; the feedback loop puts its own list here, which grows.
@@ -192,11 +192,11 @@ class Script:
         return self._names.texts
 
     def version_number(self, version: int) -> int:
-        """The run's number of one of this script's versions."""
+        """The run's number of one of this model's versions."""
         return self._names.versions.number(self.versions[version].name)
 
-    def get(self, step: Step, given: int = 0, repeat: int = 0, version: int = 0) -> Lines:
-        """Answers of all tickets that will surely need them; `Lines.need` asks for the others.
+    def get(self, step: Step, given: int = 0, repeat: int = 0, version: int = 0) -> AnswerColumns:
+        """Answers of all tickets that will surely need them; `need` asks for the others.
 
         Parameters
         ----------
@@ -211,28 +211,26 @@ class Script:
         """
         if not self.assistant.columnar:
             repeat = 0
-        return self.lines[step, given, repeat, version]
+        return self.columns[step, given, repeat, version]
 
     def forget(self) -> None:
         """Let go of all columns; the run is over."""
-        self.lines.clear()
+        self.columns.clear()
 
-    def _first(self, key: tuple[Step, int, int, int]) -> Lines:
+    def _first(self, key: tuple[Step, int, int, int]) -> AnswerColumns:
         step, given, repeat, version = key
         n = len(self._demand)
-        columns = {
-            name: view(np.full(n, -1, dtype=dtype)) for name, dtype in _COLUMNS[step].items()
-        }
+        empty = {name: view(np.full(n, -1, dtype=dtype)) for name, dtype in _COLUMNS[step].items()}
 
         def need(ticket: int) -> None:
-            if not lines.asked[ticket]:
-                self._ask(lines, key, np.array([ticket]))
+            if not columns.asked[ticket]:
+                self._ask(columns, key, np.array([ticket]))
 
-        lines = Lines(
+        columns = AnswerColumns(
             step=STEPS.index(step),
             model=self.model,
             version=self.version_number(version),
-            **columns,
+            **empty,
             asked=view(np.zeros(n, dtype=bool)),
             again=lambda: self.get(step, given, repeat + 1, version),
             need=need,
@@ -244,8 +242,8 @@ class Script:
         else:
             tickets = np.empty(0, dtype=np.int64)
         if len(tickets):
-            self._ask(lines, key, tickets)
-        return lines
+            self._ask(columns, key, tickets)
+        return columns
 
     def _needs(self, step: Step, given: int) -> npt.NDArray[np.bool_]:
         """Which tickets' first prompts these are, as far as the rules tell before the run."""
@@ -253,21 +251,22 @@ class Script:
             return np.ones(len(self._demand), dtype=bool)
         categorized = self.get("categorize")
         known = np.asarray(categorized.outcome) == OK
-        unsure = np.asarray(categorized.confidence) < self._rules.threshold
+        unsure = self._rules.unsure(np.asarray(categorized.confidence))
         human = given == BY_HUMAN
         category = self._demand.category if human else np.asarray(categorized.category)
-        for_humans = np.isin(category, list(self._rules.for_humans))
-        needed: npt.NDArray[np.bool_] = known & (unsure == human) & ~for_humans
+        codes = range(len(self._demand.categories))
+        asked = np.array([self._rules.routed(code) == IN_PROGRESS for code in codes])
+        needed: npt.NDArray[np.bool_] = known & (unsure == human) & asked[category]
         return needed
 
-    def _ask(self, lines: Lines, key: tuple[Step, int, int, int], tickets: Ints) -> None:
+    def _ask(self, columns: AnswerColumns, key: tuple[Step, int, int, int], tickets: Ints) -> None:
         step, given, repeat, number = key
         demand = self._demand
         category: Ints | None = None
         if step == "respond":
             category = demand.category[tickets]
             if given != BY_HUMAN:
-                known = self._scripts[given].get("categorize")
+                known = self._models[given].get("categorize")
                 category = np.asarray(known.category, dtype=np.int64)[tickets]
         version = self.versions[number]
         guidance = None
@@ -301,11 +300,11 @@ class Script:
             found |= {"quality": quality, "answer": self._numbered(answers)}
         for name, values in found.items():
             if values is not None:
-                np.asarray(getattr(lines, name))[tickets] = values
-        np.asarray(lines.asked)[tickets] = True
+                np.asarray(getattr(columns, name))[tickets] = values
+        np.asarray(columns.asked)[tickets] = True
 
     def _guidance(self, version: Version, text: Ints, category: Ints) -> list[Guidance]:
-        """What was learned for each ticket, worked out once a distinct text and category."""
+        """Lessons learned for each ticket, worked out once a distinct text and category."""
         size = len(self._demand.categories)
         pairs, row = np.unique(text * size + category, return_inverse=True)
         texts = [self._demand.texts[k] for k in pairs // size]

@@ -9,13 +9,13 @@ from twin.assistant.learning.heldout import HeldOut
 from twin.assistant.learning.learning import Event, Guard, Learner, Rated, Version
 from twin.demand.luck import Lazy, Stream, view
 from twin.demand.tickets import Demand
-from twin.desk.answers import Script
+from twin.desk.answers import ModelAnswers
 from twin.desk.kernel import Clock, Life, Process
 from twin.desk.ledger import Ledger
 from twin.scenario.model import Learning
 
 
-class Coach:
+class FeedbackLoop:
     """Lets one assistant learn while the desk runs.
 
     Parameters
@@ -23,8 +23,8 @@ class Coach:
     clock : Clock
     settings : Learning
     demand : Demand
-    script : Script
-        Of the assistant; asks with the versions that are learned.
+    answers : ModelAnswers
+        Of the assistant; asked with the versions that are learned.
     held_out : HeldOut
     ledger : Ledger
     """
@@ -34,13 +34,13 @@ class Coach:
         clock: Clock,
         settings: Learning,
         demand: Demand,
-        script: Script,
+        answers: ModelAnswers,
         held_out: HeldOut,
         ledger: Ledger,
     ) -> None:
         self._clock = clock
         self._settings = settings
-        self._script = script
+        self._answers = answers
         self._ledger = ledger
         self._text = view(demand.text)
         self._texts = demand.texts
@@ -50,7 +50,7 @@ class Coach:
         )
         self._chosen: dict[int, tuple[int, bool]] = {}
         self._learner, events = _start(settings, len(demand.categories), held_out.gain)
-        script.versions = self._learner.versions
+        answers.versions = self._learner.versions
         if settings.feedback is not None:
             for entry in load_feedback(settings.feedback):
                 if entry.category in demand.categories and entry.answer:
@@ -87,7 +87,7 @@ class Coach:
                 version=version,
                 explored=explored,
                 ticket=self._texts[text] if text >= 0 else "",
-                answer=self._script.texts.items[number].text if number >= 0 else "",
+                answer=self._answers.texts.items[number].text if number >= 0 else "",
                 rating=rating,
             )
         )
@@ -99,7 +99,7 @@ class Coach:
 
     def _note(self, events: list[Event]) -> None:
         for event in events:
-            number = self._script.version_number(event.version)
+            number = self._answers.version_number(event.version)
             self._ledger.learned(event.category, number, event.event, event.evidence)
 
 

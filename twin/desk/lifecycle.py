@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from twin.assistant.protocol import OK
 from twin.demand.luck import view
 from twin.demand.tickets import Demand
 from twin.desk.agents import AgentPools
-from twin.desk.assistant import HelpDesk
+from twin.desk.assistant import AssistantDesk
 from twin.desk.customers import Customers
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
@@ -52,8 +53,8 @@ class Lifecycle:
     demand : Demand
     customers : Customers
     agents : AgentPools
-    helpdesk : HelpDesk or None
-        The assistant behind its provider; None where humans work alone.
+    assistant : AssistantDesk or None
+        Behind its provider; None where humans work alone.
     ledger : Ledger
     """
 
@@ -64,13 +65,13 @@ class Lifecycle:
         demand: Demand,
         customers: Customers,
         agents: AgentPools,
-        helpdesk: HelpDesk | None,
+        assistant: AssistantDesk | None,
         ledger: Ledger,
     ) -> None:
         self._clock = clock
         self._customers = customers
         self._agents = agents
-        self._assistant = helpdesk
+        self._assistant = assistant
         self._ledger = ledger
         self._arrived_s = view(demand.arrived_s)
         self._truth = view(demand.category)
@@ -95,12 +96,12 @@ class Lifecycle:
         """
         ledger, assistant = self._ledger, self._assistant
         assert assistant is not None
-        lines = yield from assistant.ask(ticket, "categorize")
-        if lines is None:
+        outcome, answers = yield from assistant.ask(ticket, "categorize")
+        if outcome != OK:
             return None
-        confidence = ledger.confidence[ticket] = lines.confidence[ticket]
-        category = lines.category[ticket]
-        if confidence < self._rules.threshold:
+        confidence = ledger.confidence[ticket] = answers.confidence[ticket]
+        category = answers.category[ticket]
+        if self._rules.categorized(confidence) == ESCALATED:
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
             if (yield from self._agent(ticket, category, TRIAGE)) is None:
@@ -115,17 +116,17 @@ class Lifecycle:
     def respond(self, ticket: int, category: int | None, visit: int = 0) -> Waits:
         """Somebody answers. Returns who, or None where the customer left."""
         ledger = self._ledger
-        if not self._rules.responds or category is None or category in self._rules.for_humans:
+        if category is None or self._rules.routed(category) != IN_PROGRESS:
             return (yield from self.respond_by_agent(ticket, category, visit))
         assert self._assistant is not None
         ledger.status(ticket, IN_PROGRESS)
         by_human = ledger.categorized_by[ticket] == BY_AGENT
-        lines = yield from self._assistant.ask(ticket, "respond", by_human, visit)
-        if lines is None:
+        outcome, answers = yield from self._assistant.ask(ticket, "respond", by_human, visit)
+        if outcome != OK:
             return (yield from self.respond_by_agent(ticket, category, visit))
-        ledger.quality[ticket] = lines.quality[ticket]
-        ledger.answer[ticket] = lines.answer[ticket]
-        if category in self._rules.for_review:
+        ledger.quality[ticket] = answers.quality[ticket]
+        ledger.answer[ticket] = answers.answer[ticket]
+        if self._rules.drafted(category) == PENDING_REVIEW:
             ledger.status(ticket, PENDING_REVIEW)
             if (yield from self._agent(ticket, category, REVIEW, visit)) is None:
                 return None
@@ -135,7 +136,7 @@ class Lifecycle:
     def respond_by_agent(self, ticket: int, category: int | None, visit: int) -> Waits:
         """An agent answers, if the customer waits for one."""
         ledger = self._ledger
-        if self._rules.responds and not (visit and self._agents.teams):
+        if self._rules.handed_on() == ESCALATED and not (visit and self._agents.teams):
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
         truth = self._truth[ticket]

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,11 +27,14 @@ from twin.assistant.protocol import (
     TIMEOUT,
 )
 from twin.demand.luck import Stream, generator
-from twin.desk.answers import Lines
+from twin.desk.answers import AnswerColumns
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
 from twin.scenario.model import Provider as Settings
 from twin.scenario.model import RandomOutages, Scenario
+
+# A call in simulated time: ends with an outcome (see `twin.assistant.protocol`) and answers.
+Ends = Generator[Any, Any, tuple[int, AnswerColumns]]
 
 # Asking again would bring the same.
 _FINAL = {OK, REFUSED, BAD_ANSWER}
@@ -71,15 +73,15 @@ class Attempt(Happening):
     started_s = 0.0
     retry_after_s = 0.0
 
-    def __init__(self, clock: Clock, ticket: int, lines: Lines) -> None:
+    def __init__(self, clock: Clock, ticket: int, answers: AnswerColumns) -> None:
         # As in Happening, without the call: two of these are made for every ticket.
         self.env = clock
         self.callbacks = []
         self.ticket = ticket
-        self.latency_s = lines.latency_s[ticket]
-        self.tokens_in = lines.prompt_tokens[ticket]
-        self.tokens_out = lines.completion_tokens[ticket]
-        self.outcome = lines.outcome[ticket]
+        self.latency_s = answers.latency_s[ticket]
+        self.tokens_in = answers.prompt_tokens[ticket]
+        self.tokens_out = answers.completion_tokens[ticket]
+        self.outcome = answers.outcome[ticket]
 
 
 class Provider:
@@ -120,44 +122,45 @@ class Provider:
         ]
         self._down_from = [start for start, _ in outages]
         self._down_to = [end for _, end in outages]
-        # Set as a call fails for good: gives the answers, with their luck, for asking once more.
-        self.once_more: Callable[[], Lines]
         self._under_way = 0
         self._waiting: deque[Attempt] = deque()
 
-    def ask(self, ticket: int, lines: Lines) -> Generator[Any, Any, Lines | None]:
+    def ask(self, ticket: int, answers: AnswerColumns) -> Ends:
         """Ask until there is an answer or the retries are used up.
 
         Waits in simulated time: `yield from` it in a process. Writes the row of the call.
 
         Returns
         -------
-        Lines or None
-            `lines`, or None where the call failed for good.
+        outcome : int
+            OK, or how the last attempt failed.
+        answers : AnswerColumns
+            Those given; where the call failed for good those of its last attempt, which
+            `for_next_attempt` turns into the ones for another try.
         """
         asked_s = self._clock._now
-        attempt = Attempt(self._clock, ticket, lines)
+        attempt = Attempt(self._clock, ticket, answers)
         self._send(attempt)
         yield attempt
-        attempts, limited, quota_s = 1, 0, 0.0
+        last, attempts, limited, quota_s = answers, 1, 0, 0.0
         if attempt.outcome != OK:
-            attempt, attempts, limited, quota_s = yield from self._retry(attempt, lines)
+            attempt, last, attempts, limited, quota_s = yield from self._retry(attempt, answers)
         outcome, tokens_in, tokens_out = attempt.outcome, attempt.tokens_in, attempt.tokens_out
         if outcome != OK:
             tokens_in = tokens_out = 0
         self._add_call(self._pack_call(
-            ticket, lines.step, lines.model, lines.version, asked_s, attempt.started_s,
+            ticket, answers.step, answers.model, answers.version, asked_s, attempt.started_s,
             self._clock._now, quota_s, attempts, limited, tokens_in, tokens_out, outcome,
         ))  # fmt: skip
-        return lines if outcome == OK else None
+        return outcome, answers if outcome == OK else last
 
     def _retry(
-        self, attempt: Attempt, lines: Lines
-    ) -> Generator[Any, Any, tuple[Attempt, int, int, float]]:
+        self, attempt: Attempt, answers: AnswerColumns
+    ) -> Generator[Any, Any, tuple[Attempt, AnswerColumns, int, int, float]]:
         """Try again after a failed attempt.
 
-        Returns the last attempt, how many there were, how many of them were answered 429, and the
-        time waited for that.
+        Returns the last attempt and its answers, how many there were, how many of them were
+        answered 429, and the time waited for that.
         """
         clock, settings = self._clock, self._settings
         ticket = attempt.ticket
@@ -167,16 +170,15 @@ class Provider:
         while True:
             limited += attempt.outcome == RATE_LIMITED
             if attempt.outcome in _FINAL or attempts > settings.retries:
-                self.once_more = partial(_once_more, lines, attempt.outcome)
-                return attempt, attempts, limited, quota_s
+                return attempt, answers, attempts, limited, quota_s
             pause = min(settings.max_backoff, settings.backoff * 2.0 ** (attempts - 1))
             pause *= 1 - 0.25 * self._jitter[ticket]
             if attempt.outcome == RATE_LIMITED:
                 pause = max(pause, attempt.retry_after_s)
                 quota_s += pause
-            lines = _once_more(lines, attempt.outcome)
+            answers = for_next_attempt(answers, attempt.outcome)
             yield clock.at(clock.now + pause)
-            attempt = Attempt(clock, ticket, lines)
+            attempt = Attempt(clock, ticket, answers)
             self._send(attempt)
             yield attempt
             attempts += 1
@@ -240,9 +242,9 @@ class Provider:
         return True
 
 
-def _once_more(lines: Lines, outcome: int) -> Lines:
-    """The answers for a fresh attempt after one that failed: the same words, fresh luck."""
-    return lines if outcome in _UNHEARD else lines.again()
+def for_next_attempt(answers: AnswerColumns, outcome: int) -> AnswerColumns:
+    """Return the answers for an attempt after one that failed: the same words, fresh luck."""
+    return answers if outcome in _UNHEARD else answers.again()
 
 
 def outages(scenario: Scenario, seed: int, replication: int) -> list[tuple[float, float]]:

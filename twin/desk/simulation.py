@@ -16,11 +16,11 @@ from twin.assistant.protocol import Assistant
 from twin.demand.luck import Stream, view
 from twin.demand.tickets import Demand
 from twin.desk.agents import AgentPools
-from twin.desk.answers import Names, Script
-from twin.desk.assistant import HelpDesk, Line
+from twin.desk.answers import ModelAnswers, Names
+from twin.desk.assistant import AssistantDesk, ServedModel
 from twin.desk.customers import ALL_COMMENTS, Customers
 from twin.desk.kernel import Clock, Process
-from twin.desk.learning import Coach
+from twin.desk.learning import FeedbackLoop
 from twin.desk.ledger import Ledger
 from twin.desk.lifecycle import Lifecycle, Waits
 from twin.desk.provider import Provider, outages
@@ -59,15 +59,14 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     ledger = Ledger(clock, demand, scenario.horizon)
     agents = AgentPools(clock, scenario, demand, ledger)
     customers = Customers(scenario, demand)
-    lines: list[Line] = []
+    models: list[ServedModel] = []
     names = Names()
+    assistant_desk = None
     if scenario.assistant.role != "off":
-        lines = _lines(clock, scenario, demand, assistant, ledger, names)
-    helpdesk = None
-    if lines:
-        coach = _coach(clock, scenario, demand, lines[0].script, ledger)
-        helpdesk = HelpDesk(clock, scenario.assistant, lines, coach)
-    lifecycle = Lifecycle(clock, scenario, demand, customers, agents, helpdesk, ledger)
+        models = _models(clock, scenario, demand, assistant, ledger, names)
+        feedback = _feedback(clock, scenario, demand, models[0].answers, ledger)
+        assistant_desk = AssistantDesk(clock, scenario.assistant, models, feedback)
+    lifecycle = Lifecycle(clock, scenario, demand, customers, agents, assistant_desk, ledger)
     Process(_arrivals(clock, lifecycle, demand))
     with _rare_collections():
         clock.run(until=scenario.horizon)
@@ -75,9 +74,9 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     # What was drawn for the run is not needed for its tables, which take memory of their own.
     agents.forget()
     customers.forget()
-    for line in lines:
-        line.script.forget()
-    notes = _notes(scenario, lines)
+    for model in models:
+        model.answers.forget()
+    notes = _notes(scenario, models)
     return ledger.log(agents.names, names, ALL_COMMENTS, notes)
 
 
@@ -87,14 +86,14 @@ def _arrivals(clock: Clock, lifecycle: Lifecycle, demand: Demand) -> Waits:
         Process(lifecycle.life(ticket))
 
 
-def _lines(
+def _models(
     clock: Clock,
     scenario: Scenario,
     demand: Demand,
     assistant: Assistant | None,
     ledger: Ledger,
     names: Names,
-) -> list[Line]:
+) -> list[ServedModel]:
     settings = scenario.assistant
     first = assistant or build(scenario, demand.categories, demand.corpus)
     assistants = [first]
@@ -110,34 +109,35 @@ def _lines(
         for name in ("rpm", "rpd", "tpm", "tpd")
         if (limit := getattr(scenario.provider, name)) is not None
     }
-    lines: list[Line] = []
-    scripts: list[Script] = []
+    models: list[ServedModel] = []
+    answers: list[ModelAnswers] = []
     for one in assistants:
         limits = (
             catalogue.model(one.model).limits(scenario.provider.plan).model_dump(exclude_none=True)
         )
         provider = Provider(clock, scenario.provider, limits | given, down, jitter, ledger)
-        lines.append(Line(Script(one, scenario, demand, judge, names, scripts), provider))
-    return lines
+        said = ModelAnswers(one, scenario, demand, judge, names, answers)
+        models.append(ServedModel(said, provider))
+    return models
 
 
-def _coach(
-    clock: Clock, scenario: Scenario, demand: Demand, script: Script, ledger: Ledger
-) -> Coach | None:
+def _feedback(
+    clock: Clock, scenario: Scenario, demand: Demand, answers: ModelAnswers, ledger: Ledger
+) -> FeedbackLoop | None:
     settings = scenario.assistant.learning
     if settings.mode == "off":
         return None
     held_out = HeldOut(
-        script.assistant, script.judge, demand.corpus, demand.categories, settings.examples
+        answers.assistant, answers.judge, demand.corpus, demand.categories, settings.examples
     )
-    return Coach(clock, settings, demand, script, held_out, ledger)
+    return FeedbackLoop(clock, settings, demand, answers, held_out, ledger)
 
 
-def _notes(scenario: Scenario, lines: list[Line]) -> list[str]:
-    """What a reader of the results must know about the assistant."""
+def _notes(scenario: Scenario, models: list[ServedModel]) -> list[str]:
+    """Notes on the assistant that a reader of the results must know."""
     notes = []
-    for line in lines:
-        name = line.script.assistant.model
+    for served in models:
+        name = served.answers.assistant.model
         model = catalogue.model(name)
         if not model.limits(scenario.provider.plan).known:
             notes.append(
@@ -151,10 +151,10 @@ def _notes(scenario: Scenario, lines: list[Line]) -> list[str]:
                 "what a prompt version is worth is an assumption of the scenario "
                 "(assistant.learning.effect), not a result"
             )
-        notes += getattr(line.script.assistant, "notes", [])
+        notes += getattr(served.answers.assistant, "notes", [])
     # One judge for all.
-    for line in lines[:1]:
-        notes += line.script.judge.notes
+    for served in models[:1]:
+        notes += served.answers.judge.notes
     return notes
 
 

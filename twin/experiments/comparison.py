@@ -25,9 +25,8 @@ from twin.common.text import (
 )
 from twin.experiments.display import comparison_html
 from twin.experiments.results import Results
-from twin.measures.figures import KPIS, kpi_table
+from twin.measures.figures import FIGURES, figure_of
 from twin.stats.differences import differences
-from twin.stats.sequential import split_name
 
 if TYPE_CHECKING:
     from twin.experiments.results import Run
@@ -172,8 +171,7 @@ def compare(
         raise ValueError(f"no scenario {baseline!r}; {nearest(baseline, runs)}")
     if baseline not in there or len(there) < 2:
         raise ValueError("a comparison needs two scenarios with a whole replication each")
-    better = {str(row["kpi"]): str(row["better"]) for row in _records(kpi_table())}
-    rows = [(name, "") for name, way in better.items() if way]
+    rows = [(figure.name, "") for figure in FIGURES.values() if figure.better]
     if kpis is not None:
         rows = _rows(kpis, results.kpis)
     paired, notes = {}, []
@@ -196,30 +194,14 @@ def compare(
             )
     notes += _same_words(runs[baseline], [runs[name] for name in paired])
     table = differences(results.kpis, baseline, rows, paired, level)
-    verdicts = [_verdict(row, better[row["kpi"]], level) for row in _records(table)]
+    verdicts = [_verdict(row, FIGURES[row["kpi"]].better, level) for row in _records(table)]
     table.insert(list(table).index("p_adjusted") + 1, "verdict", verdicts)
     return Comparison(table, baseline, level, tuple(notes))
 
 
-def figures_of(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Figures and groups by their names, each once.
-
-    Raises
-    ------
-    ValueError
-        If there is no such figure.
-    """
-    known = [row[0] for row in KPIS]
-    rows = list(dict.fromkeys(split_name(name) for name in names))
-    for kpi, _ in rows:
-        if kpi not in known:
-            raise ValueError(f"no figure {kpi!r}: {nearest(kpi, known)}")
-    return rows
-
-
 def _rows(names: Iterable[str], kpis: pd.DataFrame) -> list[tuple[str, str]]:
-    """The same, of groups that are there."""
-    rows = figures_of(names)
+    """Figures and groups by their names, each once; of groups that are there."""
+    rows = list(dict.fromkeys(map(figure_of, names)))
     for kpi, group in rows:
         groups = set(kpis.loc[(kpis["kpi"] == kpi).to_numpy(), "group"])
         if group not in groups:

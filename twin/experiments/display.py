@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from twin.common.html import Html, html, table, tag
 from twin.common.text import (
     BETTER,
-    MAIN_FIGURES,
     WORSE,
     amount,
     label,
     short_names,
     with_interval,
 )
+from twin.measures.figures import MAIN, figure_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,8 +53,7 @@ def results_html(
     parts: list[object] = []
     if len(summary):
         scenarios = list(dict.fromkeys(summary["scenario"]))
-        kpis = [kpi for kpis in MAIN_FIGURES.values() for kpi in kpis]
-        rows = figure_rows(summary, kpis, scenarios)
+        rows = figure_rows(summary, MAIN, scenarios)
         parts.append(table(["figure", *scenarios], rows, "Key figures", numbers=True))
     said = f"{whole} of {asked} replications" + (f", {failed} failed" if failed else "")
     parts.append(tag("p", f"{said}; ± is the 95 % interval"))
@@ -102,7 +101,7 @@ def study_html(
     points: pd.DataFrame,
     factors: Sequence[str],
     shown: Sequence[str],
-    summary: pd.DataFrame,
+    rows: Sequence[tuple[Sequence[str], Sequence[str]]],
     notes: Sequence[str],
 ) -> Html:
     """The points of a study with the figures that it shows.
@@ -115,29 +114,20 @@ def study_html(
         `StudyResults.points`.
     factors, shown : sequence of str
         Keys that are varied; figures, as "service_level" or "service_level:urgent".
-    summary : DataFrame
-        From `StudyResults.summary`; empty without a whole replication.
+    rows : sequence of (sequence of str, sequence of str)
+        `StudyResults.rows`.
     notes : sequence of str
     """
-    cells = {
-        (row["scenario"], row["kpi"], row["group"]): with_interval(
-            row["value"], row["half_width"], row["unit"]
-        )
-        for row in summary.to_dict("records")
-    }
-    figures = [name.partition(":")[::2] for name in shown]
     short = short_names(factors)
-    rows: list[list[object]] = [
-        [*(tag("span", point[name], style="white-space: nowrap") for name in factors),
-         *(cells.get((point["scenario"], kpi, group), "-") for kpi, group in figures)]
-        for point in points.head(_MOST_ROWS).to_dict("records")
-    ]  # fmt: skip
-    head = [*(short[name] for name in factors), *(label(*figure) for figure in figures)]
+    cells: list[list[object]] = [
+        [*(tag("span", text, style="white-space: nowrap") for text in levels), *figures]
+        for levels, figures in rows[:_MOST_ROWS]
+    ]
+    head = [*(short.values() or ["scenario"]), *(label(*figure_of(name)) for name in shown)]
     parts: list[object] = [tag("strong", title[0])]
     if title[1]:
         parts.append(html(f": {title[1]}"))
-    if factors:
-        parts.append(table(head, rows, "Points and their figures", numbers=True))
+    parts.append(table(head, cells, "Points and their figures", numbers=True))
     more = len(points) - _MOST_ROWS
     whole, asked = (int(points[name].sum()) for name in ("whole", "asked"))
     said = f"{whole} of {asked} replications of {len(points)} points; ± is the 95 % interval"

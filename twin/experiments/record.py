@@ -26,7 +26,7 @@ from twin.assistant.protocol import OK, Answers, Assistant, Questions
 from twin.assistant.recorded.recording import Recording, open_recording
 from twin.common.errors import Fault, ScenarioError
 from twin.demand.tickets import Demand, draw
-from twin.desk.answers import Names, Script
+from twin.desk.answers import ModelAnswers, Names
 from twin.desk.simulation import simulate
 from twin.scenario.model import Scenario
 
@@ -155,7 +155,7 @@ def plan(
     asks: dict[str, Ask] = {}
     for demand in demands:
         planner = _Planner(Asking(scenario, demand.categories, model), there)
-        _script(planner, scenario, demand).ask_ahead()
+        _answers(planner, scenario, demand).ask_ahead()
         asks |= planner.asks
     missing = [ask for ask in asks.values() if ask.key not in there]
     return Plan(
@@ -189,9 +189,9 @@ def _first(demand: Demand, n: int) -> Demand:
     return dataclasses.replace(demand, **{name: getattr(demand, name)[:n] for name in columns})
 
 
-def _script(assistant: Assistant, scenario: Scenario, demand: Demand) -> Script:
+def _answers(assistant: Assistant, scenario: Scenario, demand: Demand) -> ModelAnswers:
     # How good answers are does not matter here, and a judge without articles costs no time.
-    return Script(assistant, scenario, demand, Judge(None), Names(), [])
+    return ModelAnswers(assistant, scenario, demand, Judge(None), Names(), [])
 
 
 def _estimate(
@@ -307,7 +307,7 @@ class Session:
         """
         scenario = self._plan.scenario
         for demand in self._plan.demands:
-            _script(self._assistant, scenario, demand).ask_ahead()
+            _answers(self._assistant, scenario, demand).ask_ahead()
         # A run may also ask the fallback model; its answers are recorded separately.
         alone = scenario.assistant.fallback_model is None
         if self._plan.whole and alone and not self._assistant.tally.failed:

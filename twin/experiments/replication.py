@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from twin.assistant.backends import build
+from twin.common.files import write_text
 from twin.demand.tickets import Demand, draw
 from twin.desk.simulation import simulate
 from twin.measures.figures import measure
@@ -138,8 +139,8 @@ def _save(task: Task, played: Played) -> list[str]:
     assert task.folder is not None
     notes = []
     if task.replication == 0:
-        storage.write_text(task.folder / "tickets.json", export.tickets_json(played.log))
-        storage.write_text(task.folder / "feedback.json", export.feedback_json(played.log))
+        write_text(task.folder / "tickets.json", export.tickets_json(played.log))
+        write_text(task.folder / "feedback.json", export.feedback_json(played.log))
         if len(played.log.tickets) > export.MAX_JSON_TICKETS:
             count = f"{export.MAX_JSON_TICKETS:,}"
             notes.append(f"tickets.json and feedback.json hold the first {count} tickets only")

@@ -8,7 +8,6 @@ much of a result is the judge's, not what the desk would have done.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -32,6 +31,7 @@ from twin.assistant.live.terms import cost_usd
 from twin.assistant.protocol import OK, Answers, Luck, Questions, Written
 from twin.assistant.recorded.recording import open_recording
 from twin.assistant.recorded.replies import Reply
+from twin.common.files import write_json
 from twin.demand.tickets import Demand, draw
 from twin.desk.customers import Customers
 from twin.experiments import manifest as provenance
@@ -303,8 +303,7 @@ def _write(out: Path, tables: dict[int, pd.DataFrame], told: dict[str, Any]) -> 
             typed = table.astype({column.name: column.dtype for column in COLUMNS})
             typed.insert(0, "replication", np.int32(replication))
             typed.to_parquet(part / f"r{replication:04d}.parquet", index=False)
-        text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
-        (part / "rating.json").write_text(text, encoding="utf-8")
+        write_json(part / "rating.json", told)
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -17,13 +17,13 @@ from typing import Any
 
 import pandas as pd
 
-from twin.common.errors import Fault, ScenarioError, nearest
+from twin.common.errors import Fault, ScenarioError
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
 from twin.experiments.checks import check
 from twin.experiments.replication import Outcome, Played, Task, lost, play, replicate
 from twin.experiments.results import Results, Run
-from twin.measures.figures import KPIS
+from twin.measures.figures import figure_of
 from twin.measures.theory import erlang_bounds
 from twin.records import storage
 from twin.records.tables import RunLog
@@ -36,12 +36,12 @@ Progress = Callable[[int, int], None]
 
 
 class Interrupted(KeyboardInterrupt):
-    """A study that was cut short; its text says what is whole and where."""
+    """Runs that were cut short; the text says what is whole and where."""
 
 
 @dataclass
-class _Study:
-    """One scenario on its way: its folder, its manifest, and what has come back."""
+class RunInProgress:
+    """One scenario's run while it is played: its folder, its manifest, and what has come back."""
 
     scenario: Scenario
     # On a cluster its workers count, which nobody asked of here.
@@ -147,14 +147,19 @@ class _Study:
 
 @dataclass(frozen=True)
 class _Aim:
-    """Wanted precision of some figures; the rule is that of `twin.stats.sequential`."""
+    """Precision wanted of some figures; the rule is `twin.stats.sequential`'s."""
 
     precision: Mapping[str, float]
     first: int
     most: int
 
+    @property
+    def by_figure(self) -> dict[tuple[str, str], float]:
+        """Half-widths by figure and group."""
+        return {figure_of(name): wanted for name, wanted in self.precision.items()}
+
     def _kpis(self, outcomes: Sequence[Outcome]) -> pd.DataFrame:
-        names = {sequential.split_name(name)[0] for name in self.precision}
+        names = {kpi for kpi, _ in self.by_figure}
         frames = [
             outcome.kpis[outcome.kpis["kpi"].isin(names)].assign(replication=outcome.replication)
             for outcome in sorted(outcomes, key=lambda outcome: outcome.replication)
@@ -165,10 +170,10 @@ class _Aim:
     def wanted(self, outcomes: Sequence[Outcome]) -> int:
         kpis, played = self._kpis(outcomes), len(outcomes)
         rule = sequential.wanted_replications
-        return rule(kpis, self.precision, played, self.first, self.most)
+        return rule(kpis, self.by_figure, played, self.first, self.most)
 
     def reached(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-        table = sequential.reached(self._kpis(outcomes), self.precision)
+        table = sequential.reached(self._kpis(outcomes), self.by_figure)
         return {
             "wanted": dict(self.precision),
             "first_stage": self.first,
@@ -245,48 +250,45 @@ def run(
         raise ValueError("workers must be 1 or more")
     _check_precision(precision or {}, max_replications)
     desks = _prepare(scenarios, replications, seed)
-    studies = [_study(desk, precision, max_replications) for desk in desks]
-    workers = min(workers, sum(study.asked for study in studies))
+    runs = [_in_progress(desk, precision, max_replications) for desk in desks]
+    workers = min(workers, sum(one.asked for one in runs))
     done = 0
     try:
-        for study in studies:
-            study.workers = workers if cluster is None else None
-            study.begin(None if out is None else Path(out))
-        while any(study.status == "running" for study in studies):
+        for one in runs:
+            one.workers = workers if cluster is None else None
+            one.begin(None if out is None else Path(out))
+        while any(one.status == "running" for one in runs):
             tasks = [
-                Task(number, study.scenario, k, study.folder, keep_logs, event_log)
-                for number, study in enumerate(studies)
-                for k in range(len(study.outcomes), study.asked)
+                Task(number, one.scenario, k, one.folder, keep_logs, event_log)
+                for number, one in enumerate(runs)
+                for k in range(len(one.outcomes), one.asked)
             ]
             # Closed before anything is swept up: no worker writes after that.
             with closing(engine.each(replicate, tasks, workers, lost, cluster)) as outcomes:
                 for outcome in outcomes:
-                    studies[outcome.number].add(outcome)
+                    runs[outcome.number].add(outcome)
                     done += 1
                     if progress is not None:
-                        progress(done, sum(study.asked for study in studies))
+                        progress(done, sum(one.asked for one in runs))
     except KeyboardInterrupt:
-        _end_all(studies, "interrupted")
-        raise Interrupted(_what_is_left(studies)) from None
+        _end_all(runs, "interrupted")
+        raise Interrupted(_what_is_left(runs)) from None
     except BaseException:
-        _end_all(studies, "failed")
+        _end_all(runs, "failed")
         raise
-    return _results(studies)
+    return _results(runs)
 
 
-def _study(desk: Scenario, precision: Mapping[str, float] | None, most: int) -> _Study:
+def _in_progress(desk: Scenario, precision: Mapping[str, float] | None, most: int) -> RunInProgress:
     if not precision:
-        return _Study(desk, workers=1, asked=desk.replications)
+        return RunInProgress(desk, workers=1, asked=desk.replications)
     first = min(max(desk.replications, sequential.FIRST_STAGE), most)
-    return _Study(desk, workers=1, asked=first, aim=_Aim(dict(precision), first, most))
+    return RunInProgress(desk, workers=1, asked=first, aim=_Aim(dict(precision), first, most))
 
 
 def _check_precision(precision: Mapping[str, float], most: int) -> None:
-    known = [name for name, *_ in KPIS]
     for name, half_width in precision.items():
-        kpi, _ = sequential.split_name(name)
-        if kpi not in known:
-            raise ValueError(f"no figure {kpi!r}: {nearest(kpi, known)}")
+        figure_of(name)
         if not (half_width > 0 and math.isfinite(half_width)):
             raise ValueError(f"precision of {name}: the half-width must be above 0")
     if precision and most < sequential.FIRST_STAGE:
@@ -308,29 +310,29 @@ def _prepare(
     return desks
 
 
-def _end_all(studies: list[_Study], status: str) -> None:
-    for study in studies:
-        if study.status == "running":
-            study.end(status)
+def _end_all(runs: list[RunInProgress], status: str) -> None:
+    for one in runs:
+        if one.status == "running":
+            one.end(status)
 
 
-def _what_is_left(studies: list[_Study]) -> str:
+def _what_is_left(runs: list[RunInProgress]) -> str:
     lines = []
-    for study in studies:
-        asked = study.asked
-        where = f"in {study.folder}" if study.folder else "nothing was kept"
-        whole = len(storage.whole(study.folder)) if study.folder else 0
-        name = study.scenario.name
-        lines.append(f"{name}: {study.status}, {whole} of {asked} replications are whole, {where}")
+    for one in runs:
+        asked = one.asked
+        where = f"in {one.folder}" if one.folder else "nothing was kept"
+        whole = len(storage.whole(one.folder)) if one.folder else 0
+        name = one.scenario.name
+        lines.append(f"{name}: {one.status}, {whole} of {asked} replications are whole, {where}")
     return "\n".join(lines)
 
 
-def _results(studies: list[_Study]) -> Results:
+def _results(runs: list[RunInProgress]) -> Results:
     kpis, checks, failures = [], [], []
     logs: dict[tuple[str, int], tuple[RunLog, pd.DataFrame]] = {}
-    for study in studies:
-        name = study.scenario.name
-        for outcome in sorted(study.outcomes, key=lambda outcome: outcome.replication):
+    for one in runs:
+        name = one.scenario.name
+        for outcome in sorted(one.outcomes, key=lambda outcome: outcome.replication):
             k = outcome.replication
             if outcome.kpis is not None:
                 kpis.append((name, storage.as_arrow("kpis", k, outcome.kpis)))
@@ -343,7 +345,7 @@ def _results(studies: list[_Study]) -> Results:
     return Results(
         storage.join(kpis, "kpis"),
         storage.join(failures, "failures"),
-        tuple(study.run() for study in studies),
+        tuple(one.run() for one in runs),
         logs,
         storage.join(checks, "sanity"),
     )

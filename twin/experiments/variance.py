@@ -18,8 +18,7 @@ from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
 from twin.experiments import engine
 from twin.experiments.checks import check
-from twin.experiments.comparison import figures_of
-from twin.measures.figures import measure
+from twin.measures.figures import figure_of, measure
 from twin.stats.components import components
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def split_variance(
     """
     if min(days, answers, ratings) < 2:
         raise ValueError("two or more days, answers and ratings each are needed")
-    for name, group in figures_of(kpis or ()):
+    for name, group in map(figure_of, kpis or ()):
         if group:
             raise ValueError(f"{name}:{group}: only figures of all tickets are split; give {name}")
     check(scenario)

@@ -82,7 +82,8 @@ class Agents:
         if code == CATEGORIZED:
             if not (body.category or ticket["category"]):
                 raise Unprocessable("status Categorized needs a category")
-            if self._desk.scenario.assistant.role != "full":
+            unsure = ticket["confidence"] is not None and ticket["categorized_by"] is None
+            if not self._desk.rules.responds and not unsure:
                 raise Unprocessable("no assistant answers on this desk")
             return {"held_until": now + self._desk.lease_s, "categorized_by": WORKERS[BY_AGENT]}
         if code == RESOLVED:
@@ -97,8 +98,8 @@ class Agents:
         return {}
 
     def _hand_back(self, ticket: Row) -> Row:
-        """An agent named the category: the assistant answers in it, as in the twin."""
-        # Where that fails it is with the agents again, which its status says.
+        """Let a ticket whose category an agent named go on by the rules, as in the twin."""
+        # If the assistant fails, the ticket's status shows that it is with the agents again.
         with suppress(Failed):
             self._desk.answer(ticket, Watch(), from_scratch=False)
         return self._desk.ticket(ticket["id"])

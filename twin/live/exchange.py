@@ -8,41 +8,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from twin.assistant.learning.feedback import Entry, load_feedback, save_feedback
 from twin.common.errors import Fault, ScenarioError
+from twin.common.files import read_json, reason, write_json
 from twin.live.bodies import MAX_DESCRIPTION, MAX_TEXT
 from twin.live.store import Store
-from twin.records.tables import BY_ASSISTANT, STATUSES, WORKERS, to_json
+from twin.records.tables import BY_ASSISTANT, STATUSES, WORKERS
 
-_MAX_BYTES = 200_000_000
 _TICKET = {"ticket_id": int, "description": str, "category": str, "response": str, "status": str}
 
 
-def _refuse(path: Path, reason: str, place: str = "") -> ScenarioError:
-    return ScenarioError(str(path), [Fault(place, reason)])
+def _refuse(path: Path, why: str, place: str = "") -> ScenarioError:
+    return ScenarioError(str(path), [Fault(place, why)])
 
 
 def _check_new(path: Path, replace: bool) -> None:
     if path.exists() and not replace:
         raise _refuse(path, "is there already; name a new file, or replace it with --replace")
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Errors of a full disk name no file: here they name the one that was to be written."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _keys(items: Sequence[str]) -> list[str]:
@@ -67,8 +56,7 @@ def export_feedback(store: Store, path: Path, replace: bool = False) -> int:
     _check_new(path, replace)
     rows = store.feedback()[::-1]
     names = list(Entry.__dataclass_fields__)
-    with _named(path):
-        save_feedback(path, [Entry(**{name: row[name] for name in names}) for row in rows])
+    save_feedback(path, [Entry(**{name: row[name] for name in names}) for row in rows])
     return len(rows)
 
 
@@ -125,21 +113,8 @@ def export_tickets(store: Store, path: Path, replace: bool = False) -> int:
         }
         for row in rows
     ]
-    with _named(path):
-        _write(path, to_json(shown))
+    write_json(path, shown, sync=True)
     return len(rows)
-
-
-def _write(path: Path, text: str) -> None:
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with new.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 def import_tickets(store: Store, path: Path) -> tuple[int, int]:
@@ -180,18 +155,9 @@ def _as_row(key: str, item: dict[str, Any], now: float) -> dict[str, Any]:
 
 def _read_tickets(path: Path) -> list[dict[str, Any]]:
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise _refuse(path, "larger than 200 MB")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise _refuse(path, f"not valid JSON at {place}") from None
-    except UnicodeDecodeError as error:
-        raise _refuse(path, f"not UTF-8 text (byte {error.start})") from None
-    except RecursionError:
-        raise _refuse(path, "nested too deeply") from None
-    except OSError as error:
-        raise _refuse(path, error.strerror or "cannot be read") from None
+        data = read_json(path, "a file of tickets")
+    except (OSError, ValueError) as error:
+        raise _refuse(path, reason(error)) from None
     if not isinstance(data, list):
         raise _refuse(path, "must hold a list of tickets")
     for number, item in enumerate(data, start=1):

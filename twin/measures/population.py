@@ -132,6 +132,44 @@ class Population:
         """Which tickets were resolved at least once, whatever became of them."""
         return self.tickets["resolved_s"].notna().to_numpy()
 
+    @property
+    def finished(self) -> float:
+        """Number of tickets resolved or abandoned."""
+        return float(np.count_nonzero(self.resolved | self.abandoned))
+
+    @cached_property
+    def categorized(self) -> pd.DataFrame:
+        """Tickets that go by the assistant's category.
+
+        A category that an agent replaced (confidence below the threshold) is the agent's.
+        """
+        return self.tickets[(self.tickets["categorized_by"] == "assistant").to_numpy()]
+
+    @cached_property
+    def response_s(self) -> Floats:
+        """Time to first response; missing without one, whether the ticket is open or abandoned."""
+        return self.tickets["responded_s"].to_numpy() - self.arrived_s
+
+    @cached_property
+    def waits_s(self) -> Floats:
+        """Waits for an agent, of visits that were started or abandoned."""
+        visits = self.visits
+        left = visits["started_s"].notna() | (visits["end"] == "abandoned")
+        waited: Floats = levels.wait_ends(visits) - visits["queued_s"].to_numpy()
+        return waited[left.to_numpy()]
+
+    @property
+    def model_usd(self) -> float:
+        """Price of their model calls; missing if that of any is unknown."""
+        # Not pandas' sum: an unknown price must make the whole unknown.
+        return float(self.ended_calls["cost_usd"].to_numpy().sum())
+
+    @property
+    def human_usd(self) -> float:
+        """Price of the agents' paid time."""
+        agents = self.scenario.agents
+        return sum(p.paid / 3600.0 * agents[p.pool].cost for p in self.pools)
+
     @cached_property
     def resolved_in_window(self) -> float:
         """Number of tickets with their last resolution after warm-up, whenever they came."""
@@ -160,21 +198,8 @@ class Population:
         targets : mapping of priority to seconds
             Priorities without one are left out.
         """
-        limit_s = np.full(len(self.tickets), np.nan)
-        for name, seconds in targets.items():
-            limit_s[self.by_priority.get(name, slice(0))] = seconds
-        done = ~np.isnan(done_s)
-        late = self._spent(np.where(done, done_s, self.log.horizon_s)) > limit_s + ROUNDING_S
-        judged = ~np.isnan(limit_s) & (done | self.abandoned | late)
-        rows = self.split(np.where(judged, done & ~late, np.nan), mean)
-        return [row for row in rows if row[0] in ("", *targets)]
-
-    def _spent(self, until_s: Floats) -> Floats:
-        """Time since arrival by the clock of the targets."""
-        if self.scenario.targets.clock == "desk hours":
-            hours = levels.desk_hours(self.scenario)
-            return hours.integral(until_s) - hours.integral(self.arrived_s)
-        return until_s - self.arrived_s
+        kept = promise_kept(self.tickets, done_s, targets, self.scenario, self.log.horizon_s)
+        return [row for row in self.split(kept, mean) if row[0] in ("", *targets)]
 
     def area(self, level: Staircase) -> float:
         """Area under a level between warm-up and horizon."""
@@ -190,6 +215,50 @@ class Population:
             paid = levels.combine(busy, staffed, np.maximum)
             found.append(PoolTime(name, *(self.area(level) for level in (staffed, used, paid))))
         return found
+
+
+def spent_s(tickets: pd.DataFrame, until_s: Floats, scenario: Scenario) -> Floats:
+    """Time from the arrival of tickets to moments, by the clock of the targets."""
+    arrived_s = tickets["arrived_s"].to_numpy()
+    if scenario.targets.clock == "desk hours":
+        hours = levels.desk_hours(scenario)
+        return hours.integral(until_s) - hours.integral(arrived_s)
+    spent: Floats = until_s - arrived_s
+    return spent
+
+
+def promise_kept(
+    tickets: pd.DataFrame,
+    done_s: Floats,
+    targets: Mapping[Any, float],
+    scenario: Scenario,
+    horizon_s: float,
+) -> Floats:
+    """The service level, ticket by ticket: 1 for a promise kept, 0 for one missed.
+
+    Missing where it cannot be said: without a target, or open and not yet past it.
+
+    Parameters
+    ----------
+    tickets : DataFrame
+        The table tickets, or some rows of it.
+    done_s : array of float, shape (tickets,)
+        Moment of what is promised; missing where it was not reached: missed if the ticket is
+        abandoned or past the target.
+    targets : mapping of priority to seconds
+        What is promised, on the scenario's clock of the targets.
+    scenario : Scenario
+    horizon_s : float
+        End of the run.
+    """
+    limit_s = np.full(len(tickets), np.nan)
+    for name, seconds in targets.items():
+        limit_s[(tickets["priority"] == name).to_numpy()] = seconds
+    done = ~np.isnan(done_s)
+    abandoned = (tickets["status"] == "Abandoned").to_numpy()
+    late = spent_s(tickets, np.where(done, done_s, horizon_s), scenario) > limit_s + ROUNDING_S
+    judged = ~np.isnan(limit_s) & (done | abandoned | late)
+    return np.where(judged, done & ~late, np.nan)
 
 
 def mean(values: Floats) -> tuple[float, float]:

@@ -12,12 +12,12 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 import pandas as pd
 
+from twin.common.files import to_json, whole
 from twin.records.tables import (
     BY_ASSISTANT,
     WORKERS,
     feedback_dictionary,
     ticket_dictionary,
-    to_json,
 )
 
 if TYPE_CHECKING:
@@ -239,10 +239,5 @@ def write_event_log(log: RunLog, scenario: Scenario, folder: Path) -> None:
         If they cannot be written.
     """
     for name, write in (("event_log.csv", write_csv), ("event_log.xes", write_xes)):
-        part = folder / f".{name}.part"
-        try:
-            with part.open("w", encoding="utf-8", newline="") as file:
-                write(log, scenario, file)
-            part.replace(folder / name)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole(folder / name) as part, part.open("w", encoding="utf-8", newline="") as file:
+            write(log, scenario, file)

@@ -6,8 +6,6 @@ it the replication is whole. So whatever ends a run, what lies there under its n
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -19,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from twin.common.files import read_json, reason, write_json, write_parquet
 from twin.records.tables import TABLES, Column
 
 MANIFEST = "manifest.json"
@@ -64,23 +63,9 @@ def new_run_folder(out: Path, scenario: str, digest: str) -> Path:
     raise FileExistsError(f"too many runs in {parent}")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is either whole or not there."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        # A disk that is full does not say where.
-        error.filename = error.filename or str(path)
-        raise
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write the manifest of a run, in one piece."""
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / MANIFEST, manifest)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -92,11 +77,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         If there is none, or it cannot be read.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json(folder / MANIFEST, "the manifest of a run")
     except FileNotFoundError:
         raise ValueError(f"{folder} is not a run: it has no {MANIFEST}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{folder / MANIFEST} cannot be read: {error}") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder / MANIFEST}: {reason(error)}") from None
     if not isinstance(manifest, dict) or not set(manifest) >= _NEEDED:
         raise ValueError(f"{folder / MANIFEST} is not the manifest of a run")
     for key, kind in _KINDS.items():
@@ -132,12 +117,7 @@ def write_part(folder: Path, table: str, replication: int, frame: pd.DataFrame) 
     parent = folder / table
     parent.mkdir(exist_ok=True)
     path = parent / f"r{replication:04d}.parquet"
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        pq.write_table(as_arrow(table, replication, frame), part, compression="zstd")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_parquet(path, as_arrow(table, replication, frame))
 
 
 def parts(folder: Path, table: str) -> dict[int, Path]:

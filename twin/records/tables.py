@@ -7,7 +7,6 @@ start of the run, midnight of the scenario's first day in its time zone.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -300,8 +299,3 @@ def feedback_dictionary(description: str, model: str, rating: int, feedback: str
         "rating": int(rating),
         "feedback": feedback,
     }
-
-
-def to_json(entries: list[dict[str, Any]]) -> str:
-    """Entries as readable JSON."""
-    return json.dumps(entries, ensure_ascii=False, indent=2) + "\n"

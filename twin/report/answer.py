@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from twin.experiments.comparison import Comparison
     from twin.report.source import Source
 
-# What a decision goes by, in this order, where several figures differ.
-WEIGHT = ("service_level", "csat", "cost_per_resolution", "abandonment_rate", "resolution_mean",
+# Main figures that a decision goes by, in this order, where several differ.
+DECISIVE = ("service_level", "csat", "cost_per_resolution", "abandonment_rate", "resolution_mean",
            "first_response_mean", "agent_wait_mean", "backlog", "containment")  # fmt: skip
 _MOST = 2
 # A sure difference below this share of the baseline is left to the table.
@@ -52,10 +52,10 @@ def _side(
             row
             for row in rows
             if (row["scenario"], row["verdict"]) == (name, verdict)
-            and row["kpi"] in WEIGHT
+            and row["kpi"] in DECISIVE
             and abs(row["difference"]) >= _MATTERS * abs(row["baseline"])
         ]
-        mine.sort(key=lambda row: WEIGHT.index(row["kpi"]))
+        mine.sort(key=lambda row: DECISIVE.index(row["kpi"]))
         said = [f"{label(row['kpi'], row['group'])} by {interval(row)}" for row in mine[:_MOST]]
         if said:
             parts.append(f"{name} is {word} in {' and '.join(said)}")

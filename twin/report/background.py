@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from twin.common.errors import ScenarioError
 from twin.common.html import Html, html, table, tag
-from twin.common.text import MAIN_FIGURES, label, with_interval
+from twin.common.text import label, with_interval
 from twin.common.toml import dump
+from twin.measures.figures import MAIN
 from twin.report.assumptions import assumptions
 from twin.report.explain import explain
 from twin.scenario.diff import set_values
@@ -124,8 +125,7 @@ def _amounts(source: Source) -> list[str]:
         f"{len(tickets):,} tickets in all, {int((~counted).sum()):,} of them in the warm-up; "
         f"{over:,} ({over / max(1, len(tickets)):.1%}) still open at the end.".replace("%", " %")
     )
-    main = [kpi for kpis in MAIN_FIGURES.values() for kpi in kpis]
-    rows = source.summary[(source.summary["group"] == "") & source.summary["kpi"].isin(main)]
+    rows = source.summary[(source.summary["group"] == "") & source.summary["kpi"].isin(MAIN)]
     wide = rows[rows["half_width"] > _WIDE * rows["value"].abs()]
     said = [
         f"{label(row['kpi'])} ({with_interval(row['value'], row['half_width'], row['unit'])})"

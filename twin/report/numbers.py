@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.common.html import Html, table, tag
-from twin.common.text import BETTER, MAIN_FIGURES, WORSE, amount, duration, label, signed
+from twin.common.text import BETTER, WORSE, amount, duration, label, signed
 from twin.experiments.display import figure_rows
-from twin.measures.figures import kpi_table
+from twin.measures.figures import FIGURES, MAIN, MAIN_FIGURES
 from twin.scenario.model import PRIORITIES
 
 if TYPE_CHECKING:
     from twin.experiments.comparison import Comparison
     from twin.report.source import Source
-
-_BETTER = kpi_table().set_index("kpi")["better"]
-COMPARED = tuple(kpi for kpis in MAIN_FIGURES.values() for kpi in kpis if _BETTER[kpi])
 
 
 def key_figures(sources: Sequence[Source]) -> list[Html]:
@@ -26,8 +23,7 @@ def key_figures(sources: Sequence[Source]) -> list[Html]:
     summary = pd.concat([source.summary for source in sources])
     names = [source.name for source in sources]
     if len(names) > 1:
-        every = [kpi for kpis in MAIN_FIGURES.values() for kpi in kpis]
-        rows = figure_rows(summary, every, names)
+        rows = figure_rows(summary, MAIN, names)
         tables = [table(["figure", *names], rows, "Key figures", numbers=True)]
     else:
         groups = {g: figure_rows(summary, kpis, names) for g, kpis in MAIN_FIGURES.items()}
@@ -51,10 +47,7 @@ def key_figures(sources: Sequence[Source]) -> list[Html]:
 
 
 def _meanings() -> Html:
-    known = kpi_table()
-    main = [kpi for kpis in MAIN_FIGURES.values() for kpi in kpis]
-    rows = known[known["kpi"].isin(main)].to_dict("records")
-    terms = [[tag("dt", label(r["kpi"])), tag("dd", r["description"])] for r in rows]
+    terms = [[tag("dt", label(name)), tag("dd", FIGURES[name].description)] for name in MAIN]
     return tag("details", tag("summary", "What the figures mean"), tag("dl", *terms))
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twin.common.files import write_text
 from twin.common.html import Html, tag
 from twin.experiments.comparison import Comparison, compare
 from twin.experiments.studies.results import StudyResults
-from twin.records.storage import write_text
+from twin.measures.figures import JUDGED
 from twin.report import background, frame, numbers, pictures, study
 from twin.report.answer import answer
 from twin.report.source import Source
@@ -89,7 +90,7 @@ def page(results: Results | StudyResults) -> str:
     comparison = None
     if len(sources) > 1:
         # The main figures only: the fewer are compared, the narrower are the joint intervals.
-        comparison = compare(results, sources[0].name, numbers.COMPARED)
+        comparison = compare(results, sources[0].name, JUDGED)
     parts = list(_parts(results, sources, comparison))
     questions = [
         f"{source.name}: {source.run.question}" if len(sources) > 1 else source.run.question

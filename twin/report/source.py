@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from twin.common.files import read_json
 from twin.common.text import amount, with_interval
 from twin.records import export, storage
 from twin.scenario.model import Scenario
@@ -87,7 +87,7 @@ class Source:
                 entries = []
         else:
             try:
-                entries = json.loads((path / "tickets.json").read_text(encoding="utf-8"))
+                entries = read_json(path / "tickets.json", "the tickets of a run")
                 return {int(entry["ticket_id"]): entry for entry in entries}
             except (OSError, ValueError, TypeError, KeyError):
                 entries = []

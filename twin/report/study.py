@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twin.common.html import Html, html, table, tag
-from twin.common.text import amount, interval, label, short_names, with_interval
-from twin.experiments.studies.file import figure_of
+from twin.common.text import amount, interval, label, level, short_names
 from twin.experiments.studies.sensitivity import crossings, effects
+from twin.measures.figures import FIGURES, figure_of
 from twin.report import background, frame
-from twin.report.study_answer import answer, level
+from twin.report.study_answer import answer
 from twin.report.study_pictures import pictures
 from twin.scenario.model import Scenario
 
@@ -62,25 +62,12 @@ def _parts(found: StudyResults, many: str) -> Iterator[frame.Part]:
 
 
 def _names(found: StudyResults) -> list[str]:
-    short = short_names(list(found.factors))
-    return [short[name] for name in found.factors]
+    return list(short_names(list(found.factors)).values())
 
 
 def _points(found: StudyResults) -> Html:
-    rows = {
-        (row["scenario"], row["kpi"], row["group"]): row
-        for row in found.summary().to_dict("records")
-    }
-    shown = [figure_of(name) for name in found.shown]
-    cells = []
-    for point in found.points.to_dict("records"):
-        figures = [rows.get((point["scenario"], *figure)) for figure in shown]
-        cells.append(
-            [*(level(point[name]) for name in found.factors),
-             *("-" if r is None else with_interval(r["value"], r["half_width"], r["unit"])
-               for r in figures)]
-        )  # fmt: skip
-    head = [*_names(found), *(label(*figure) for figure in shown)]
+    cells = [[*levels, *figures] for levels, figures in found.rows()]
+    head = [*(_names(found) or ["scenario"]), *(label(*figure_of(name)) for name in found.shown)]
     whole = table(head, cells, "Points and their figures", numbers=True)
     if len(cells) <= _MOST_OPEN:
         return whole
@@ -88,7 +75,6 @@ def _points(found: StudyResults) -> Html:
 
 
 def _limits(found: StudyResults) -> Iterator[Html]:
-    units = dict(zip(found.frame["kpi"], found.frame["unit"], strict=True))
     short = short_names(list(found.factors))
     text = "By straight lines between points; where a figure crosses several times, the first."
     yield tag("p", text, class_="small")
@@ -96,7 +82,7 @@ def _limits(found: StudyResults) -> Iterator[Html]:
         kpi, along = one["kpi"], one["along"]
         where = crossings(found, kpi, along, one["limit"])
         others = [name for name in found.factors if name != along]
-        limit = amount(one["limit"], units.get(figure_of(kpi)[0], ""))
+        limit = amount(one["limit"], FIGURES[figure_of(kpi)[0]].unit)
         caption = f"Where {label(*figure_of(kpi))} crosses {limit} along {short[along]}"
         rows = [
             [*(level(row[name]) for name in others), row["status"], level(row["at"])]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twin.common.text import amount, interval, label, short_names, with_interval
-from twin.experiments.studies.file import figure_of
+from twin.common.text import amount, interval, label, level, short_names, with_interval
 from twin.experiments.studies.sensitivity import crossings, effects
-from twin.measures.figures import kpi_table
-from twin.report.answer import WEIGHT
+from twin.measures.figures import FIGURES, figure_of
+from twin.report.answer import DECISIVE
 
 if TYPE_CHECKING:
     from twin.experiments.studies.results import StudyResults
@@ -39,13 +37,6 @@ def at(factors: Mapping[str, Any]) -> str:
     """Levels of factors in words, as "model small, scale 1.5"."""
     short = short_names(list(factors))
     return ", ".join(f"{short[name]} {level(value)}" for name, value in factors.items())
-
-
-def level(value: Any) -> str:
-    """A level of a factor."""
-    if isinstance(value, float):
-        return "-" if math.isnan(value) else f"{value:.4g}"
-    return str(value)
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -100,11 +91,10 @@ def _name(name: str) -> str:
 
 
 def _limits(found: StudyResults) -> Iterator[str]:
-    units = dict(zip(found.frame["kpi"], found.frame["unit"], strict=True))
     for one in found.crossings:
         where = crossings(found, one["kpi"], one["along"], one["limit"])
-        limit = amount(one["limit"], units.get(figure_of(one["kpi"])[0], ""))
-        yield _crossed(where, found, one, f"{_name(one['kpi'])}", limit)
+        limit = amount(one["limit"], FIGURES[figure_of(one["kpi"])[0]].unit)
+        yield _crossed(where, found, one, _name(one["kpi"]), limit)
 
 
 def _crossed(
@@ -140,14 +130,13 @@ def _crossed(
 
 def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
     """For each figure where it is best and worst, first what tells most for a decision."""
-    better = kpi_table().set_index("kpi")["better"]
     limited = {one["kpi"] for one in found.crossings}
     told: list[tuple[bool, int, str, str]] = []
     for name in found.shown:
         rows = _rows(summary, name)
         if name in limited or len(rows) < 2:
             continue
-        way = str(better[figure_of(name)[0]])
+        way = FIGURES[figure_of(name)[0]].better
         lowest, highest = (
             _records(rows.loc[[k]])[0] for k in (rows["value"].idxmin(), rows["value"].idxmax())
         )
@@ -174,7 +163,7 @@ def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
 def weight(name: str) -> int:
     """Rank of a figure among those used for decisions; the same for all others."""
     kpi, _ = figure_of(name)
-    return WEIGHT.index(kpi) if kpi in WEIGHT else len(WEIGHT)
+    return DECISIVE.index(kpi) if kpi in DECISIVE else len(DECISIVE)
 
 
 def _moved(found: StudyResults) -> list[str]:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from twin.common.text import amount, label, short_names
-from twin.experiments.studies.file import figure_of
+from twin.common.text import amount, label, level, short_names
 from twin.experiments.studies.sensitivity import numbers_of
 from twin.measures import series
+from twin.measures.figures import figure_of
 from twin.report import plots
 from twin.report.pictures import Picture, drawn
 from twin.report.plots.front import MOST_NAMED
 from twin.report.plots.studies import possible
 from twin.report.plots.study_grid import roles
-from twin.report.study_answer import at, capital, level, weight
+from twin.report.study_answer import at, capital, weight
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from twin.common.errors import Fault, ScenarioError
+from twin.common.files import read_text, reason
 from twin.scenario.changes import PATH_KEYS, assign, clean_name, merge
 from twin.scenario.model import Scenario, from_data
 
 _MAX_EXTENDS = 10
 _MAX_BYTES = 1_000_000
 _MAX_DEPTH = 30
+_TOO_DEEP = Fault("", f"nested too deeply; at most {_MAX_DEPTH} levels")
 
 
 def load(path: str | Path, changes: Mapping[str, Any] | None = None) -> Scenario:
@@ -66,32 +68,20 @@ def read_toml(path: Path) -> dict[str, Any]:
     ScenarioError
         If it is not there, or is no such file.
     """
-    where = str(path)
     try:
-        # A pipe or a device has no size, and may never end.
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise ScenarioError(where, [Fault("", "not a regular file")])
-        if path.stat().st_size > _MAX_BYTES:
-            raise ScenarioError(where, [Fault("", "larger than 1 MB: not a scenario or study")])
-        # Some editors on Windows put a byte order mark in front, which TOML does not know.
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        if _too_deep(data):
-            raise RecursionError
+        data = tomllib.loads(read_text(path, _MAX_BYTES, "a scenario or study"))
+        if not _too_deep(data):
+            return data
+        fault = _TOO_DEEP
     except FileNotFoundError:
-        raise ScenarioError(where, [Fault("", "no such file", hint=_near_file(path))]) from None
-    except UnicodeDecodeError as error:
-        raise ScenarioError(where, [Fault("", f"not UTF-8 text (byte {error.start})")]) from None
+        fault = Fault("", "no such file", hint=_near_file(path))
     except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(where, [_toml_fault(str(error))]) from None
+        fault = _toml_fault(str(error))
     except RecursionError:
-        reason = f"nested too deeply; at most {_MAX_DEPTH} levels"
-        raise ScenarioError(where, [Fault("", reason)]) from None
+        fault = _TOO_DEEP
     except (OSError, ValueError) as error:
-        if isinstance(error, ScenarioError):
-            raise
-        reason = getattr(error, "strerror", None) or str(error).partition(";")[0]
-        raise ScenarioError(where, [Fault("", f"cannot be read: {reason}")]) from None
-    return data
+        fault = Fault("", reason(error))
+    raise ScenarioError(str(path), [fault])
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -100,8 +90,8 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         _anchor_paths(data, path.parent)
     except (OSError, ValueError) as error:
-        reason = f"a path in it is not a file name: {error}"
-        raise ScenarioError(str(path), [Fault("", reason)]) from None
+        fault = Fault("", f"a path in it is not a file name: {error}")
+        raise ScenarioError(str(path), [fault]) from None
     return data
 
 

@@ -32,15 +32,13 @@ FIRST_STAGE = 10
 MAX_REPLICATIONS = 1000
 
 
-def split_name(name: str) -> tuple[str, str]:
-    """Figure and group of ``"service_level"`` or ``"service_level:urgent"``."""
-    kpi, _, group = name.partition(":")
-    return kpi.strip(), group.strip()
+# A figure and its group; "" is all.
+Key = tuple[str, str]
 
 
 def wanted_replications(
     kpis: pd.DataFrame,
-    precision: Mapping[str, float],
+    precision: Mapping[Key, float],
     played: int,
     first: int = FIRST_STAGE,
     most: int = MAX_REPLICATIONS,
@@ -52,9 +50,8 @@ def wanted_replications(
     ----------
     kpis : DataFrame
         Figures of one scenario: kpi, group, unit, replication, numerator, denominator.
-    precision : mapping of str to float
-        Wanted half-width by figure (``"service_level"``) or figure and group
-        (``"service_level:urgent"``), in the figure's unit.
+    precision : mapping of (str, str) to float
+        Wanted half-width by figure and group, in the figure's unit.
     played : int
         Replications so far, numbers 0 to played - 1, failed ones included.
     first : int
@@ -72,8 +69,8 @@ def wanted_replications(
     if played < first:
         return min(first, most)
     wanted = played
-    for name, target in precision.items():
-        rows = _rows(kpis, name)
+    for key, target in precision.items():
+        rows = _rows(kpis, key)
         at_first = _half_width(rows[rows["replication"] < first], level)
         now = _half_width(rows, level)
         if math.isfinite(at_first):
@@ -90,7 +87,7 @@ def _times(replications: int, ratio: float) -> float:
 
 
 def reached(
-    kpis: pd.DataFrame, precision: Mapping[str, float], level: float = 0.95
+    kpis: pd.DataFrame, precision: Mapping[Key, float], level: float = 0.95
 ) -> pd.DataFrame:
     """State of each wanted precision.
 
@@ -102,17 +99,17 @@ def reached(
     Returns
     -------
     DataFrame
-        Columns name, unit, wanted, half_width (missing without data), replications (with data),
-        reached.
+        Columns kpi, group, unit, wanted, half_width (missing without data), replications (with
+        data), reached.
     """
     rows = []
-    for name, target in precision.items():
-        table = _rows(kpis, name)
+    for key, target in precision.items():
+        table = _rows(kpis, key)
         half_width = _half_width(table, level)
         unit = str(table["unit"].iloc[0]) if len(table) else ""
         counted = int(((table["numerator"] != 0) | (table["denominator"] != 0)).sum())
-        rows.append((name, unit, float(target), half_width, counted, bool(half_width <= target)))
-    columns = ["name", "unit", "wanted", "half_width", "replications", "reached"]
+        rows.append((*key, unit, float(target), half_width, counted, bool(half_width <= target)))
+    columns = ["kpi", "group", "unit", "wanted", "half_width", "replications", "reached"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -122,11 +119,12 @@ def sentences(table: pd.DataFrame) -> list[str]:
     for row in table.to_dict("records"):
         unit = "" if row["unit"] in ("", "share") else f" {row['unit']}"
         wanted = f"{row['wanted']:g}{unit}"
+        name = f"{row['kpi']}:{row['group']}" if row["group"] else row["kpi"]
         if math.isnan(row["half_width"]):
-            found.append(f"{row['name']}: no data to reach a half-width of {wanted}")
+            found.append(f"{name}: no data to reach a half-width of {wanted}")
             continue
         said = (
-            f"{row['name']}: half-width {row['half_width']:.3g}{unit} (95 % interval) after "
+            f"{name}: half-width {row['half_width']:.3g}{unit} (95 % interval) after "
             f"{row['replications']} replications, {wanted} wanted: "
         )
         if row["reached"]:
@@ -138,8 +136,8 @@ def sentences(table: pd.DataFrame) -> list[str]:
     return found
 
 
-def _rows(kpis: pd.DataFrame, name: str) -> pd.DataFrame:
-    kpi, group = split_name(name)
+def _rows(kpis: pd.DataFrame, key: Key) -> pd.DataFrame:
+    kpi, group = key
     return kpis[(kpis["kpi"] == kpi).to_numpy() & (kpis["group"] == group).to_numpy()]
 
 

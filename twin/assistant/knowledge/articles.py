@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twin.common.errors import Fault, ScenarioError
+from twin.common.files import read_text, reason
 
 _MAX_ARTICLES = 5_000
 _MAX_BYTES = 200_000
@@ -121,28 +122,19 @@ def load_articles(folder: str | Path) -> list[Article]:
     folder = Path(folder)
     paths = sorted(p for p in folder.glob("*.md") if not p.name.startswith("."))
     if not paths:
-        reason = "holds no articles (*.md)" if folder.is_dir() else "no such folder"
-        raise ScenarioError(str(folder), [Fault("", reason)])
+        why = "holds no articles (*.md)" if folder.is_dir() else "no such folder"
+        raise ScenarioError(str(folder), [Fault("", why)])
     if len(paths) > _MAX_ARTICLES:
-        reason = f"holds {len(paths)} articles, more than {_MAX_ARTICLES}"
-        raise ScenarioError(str(folder), [Fault("", reason)])
+        why = f"holds {len(paths)} articles, more than {_MAX_ARTICLES}"
+        raise ScenarioError(str(folder), [Fault("", why)])
     articles, faults = [], []
     for path in paths:
         try:
-            # A pipe or a device has no size, and may never end.
-            if path.exists() and not path.is_file():
-                raise ValueError("not a file")
-            if path.stat().st_size > _MAX_BYTES:
-                raise ValueError(f"larger than {_MAX_BYTES // 1000} kB: not an article")
             # Stripped, so that a file of blank lines has a first line to look at.
-            text = path.read_text(encoding="utf-8-sig").strip() or "(empty)"
+            text = read_text(path, _MAX_BYTES, "an article").strip() or "(empty)"
             articles.append(_parse(path.stem, text))
-        except UnicodeDecodeError as error:
-            faults.append(Fault(path.name, f"not UTF-8 text (byte {error.start})"))
-        except OSError as error:
-            faults.append(Fault(path.name, error.strerror or "cannot be read"))
-        except ValueError as error:
-            faults.append(Fault(path.name, str(error)))
+        except (OSError, ValueError) as error:
+            faults.append(Fault(path.name, reason(error)))
     if faults:
         raise ScenarioError(str(folder), faults)
     return articles

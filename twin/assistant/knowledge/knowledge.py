@@ -15,7 +15,6 @@ import hashlib
 import math
 import os
 import re
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,6 +32,7 @@ from twin.assistant.knowledge.embedding import (
     embed,
     similarity,
 )
+from twin.common.files import whole
 
 Floats = npt.NDArray[np.float64]
 
@@ -267,13 +267,7 @@ def _stored_vectors(key: str, texts: list[str]) -> Vectors:
     # A cache that cannot be written costs time only.
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Written beside and renamed, so that another process never reads half a file.
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.save(file, vectors)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        # Another process never reads half a file.
+        with whole(path) as part, part.open("wb") as file:
+            np.save(file, vectors)
     return vectors

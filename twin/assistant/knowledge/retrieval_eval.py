@@ -15,7 +15,7 @@ from twin.assistant.embedded import write_answer, write_generic
 from twin.assistant.judging.judge import Judge
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.common.errors import Fault, ScenarioError
-from twin.common.files import read_csv
+from twin.common.files import read_texts
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,27 +60,7 @@ def read_questions(path: str | Path) -> Labelled:
     ScenarioError
         Naming the fault and its line.
     """
-
-    def fail(reason: str, hint: str = "") -> ScenarioError:
-        return ScenarioError(str(path), [Fault("", reason, hint=hint)])
-
-    try:
-        frame = read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise fail("no such file") from None
-    except OSError as error:
-        raise fail(error.strerror or "cannot be read") from None
-    except ValueError as error:  # Not UTF-8, not CSV, or empty: all of them are ValueErrors.
-        raise fail(f"not a readable CSV file: {error}") from None
-    missing = [name for name in ("question", "article") if name not in frame]
-    if missing:
-        raise fail(f"no column {' or '.join(missing)}", f"it has: {', '.join(map(str, frame))}")
-    if frame.empty:
-        raise fail("holds no questions")
-    for name in ("question", "article"):
-        blank = np.flatnonzero(frame[name].str.strip() == "")
-        if len(blank):
-            raise fail(f"line {blank[0] + 2} has no {name}")
+    frame = read_texts(path, ("question", "article"), "questions")
     overlap = frame["overlap"] if "overlap" in frame else [""] * len(frame)
     return Labelled(tuple(frame["question"]), tuple(frame["article"]), tuple(overlap))
 

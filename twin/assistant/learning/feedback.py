@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from twin.common.errors import Fault, ScenarioError
-
-_MAX_BYTES = 200_000_000
+from twin.common.files import read_json, reason, write_json
 
 
 @dataclass(frozen=True)
@@ -53,21 +50,13 @@ def load_feedback(path: str | Path) -> list[Entry]:
     """
     path = Path(path)
 
-    def fail(reason: str, key: str = "") -> ScenarioError:
-        return ScenarioError(str(path), [Fault(key, reason)])
+    def fail(why: str, key: str = "") -> ScenarioError:
+        return ScenarioError(str(path), [Fault(key, why)])
 
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise fail("larger than 200 MB")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise fail(f"not valid JSON at line {error.lineno}, column {error.colno}") from None
-    except UnicodeDecodeError as error:
-        raise fail(f"not UTF-8 text (byte {error.start})") from None
-    except RecursionError:
-        raise fail("nested too deeply") from None
-    except OSError as error:
-        raise fail(error.strerror or "cannot be read") from None
+        data = read_json(path, "a feedback file")
+    except (OSError, ValueError) as error:
+        raise fail(reason(error)) from None
     if not isinstance(data, list):
         raise fail("must hold a list of entries")
     return [_entry(item, f"entry {k}", fail) for k, item in enumerate(data, start=1)]
@@ -93,14 +82,4 @@ def _entry(item: Any, place: str, fail: Any) -> Entry:
 
 def save_feedback(path: str | Path, entries: Sequence[Entry]) -> None:
     """Write a feedback file: whole or not at all."""
-    path = Path(path)
-    text = json.dumps([e.as_dictionary() for e in entries], ensure_ascii=False, indent=2) + "\n"
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with new.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+    write_json(Path(path), [entry.as_dictionary() for entry in entries], sync=True)

@@ -8,7 +8,6 @@ once, whereas on the desk some come more often than others.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from twin.assistant import catalogue
 from twin.assistant.profile import ProfileAssistant
 from twin.assistant.protocol import Floats, Luck, Questions
 from twin.assistant.recorded.recorded_calls import Calls, Sample
+from twin.common.toml import dump
 from twin.scenario.model import Profile, Scenario
 
 # Quantiles kept of each measured distribution: every hundredth, the smallest and largest included.
@@ -173,33 +173,9 @@ def to_toml(profile: dict[str, Any], model: str, extends: str | None, source: st
     source : str
         Name of the recording, for the first line.
     """
-    lines = [f"# Measured from {source} by `twin profile`; lists hold quantiles."]
-    if extends is not None:
-        lines.append(f"extends = {_text(extends)}")
-    lines += ["", "[assistant]", 'backend = "profile"', f"model = {_text(model)}"]
-    return "\n".join([*lines, *_table("assistant.profile", profile)]) + "\n"
-
-
-def _table(name: str, data: dict[str, Any]) -> list[str]:
-    plain = {key: value for key, value in data.items() if not isinstance(value, dict)}
-    inner = {key: value for key, value in data.items() if isinstance(value, dict)}
-    lines = ["", f"[{name}]"] if plain or not inner else []
-    lines += [f"{_key(key)} = {_value(value)}" for key, value in plain.items()]
-    for key, value in inner.items():
-        lines += _table(f"{name}.{_key(key)}", value)
-    return lines
-
-
-def _key(name: str) -> str:
-    return name if name.isascii() and name.replace("_", "").isalnum() else _text(name)
-
-
-def _text(text: str) -> str:
-    # JSON writes text as TOML does, but for one control character.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
-    return _text(value) if isinstance(value, str) else str(value)
+    data = {
+        "extends": extends,
+        "assistant": {"backend": "profile", "model": model, "profile": profile},
+    }
+    head = f"# Measured from {source} by `twin profile`; lists hold quantiles."
+    return f"{head}\n{dump(data)}\n"

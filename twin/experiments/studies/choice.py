@@ -12,17 +12,15 @@ import pandas as pd
 from twin.common.errors import Fault, ScenarioError
 from twin.common.text import signed
 from twin.experiments.studies.design import design
-from twin.experiments.studies.file import figure_of, read_study
+from twin.experiments.studies.file import read_study
 from twin.experiments.studies.store import Progress
 from twin.experiments.studies.study import store_for
-from twin.measures.figures import KPIS
+from twin.measures.figures import FIGURES, figure_of
 from twin.stats.selection import Selection, kn, ocba
 
 Method = Literal["kn", "ocba"]
 # Replications of each point in a round; not the number of workers, on which nothing may depend.
 _ROUND_KN, _ROUND_OCBA = 4, 10
-BETTER = {row[0]: row[2] for row in KPIS}
-UNITS = {row[0]: row[1] for row in KPIS}
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def select(
     'p1 heads=3'
     """
     figure = figure_of(kpi)
-    better = BETTER[figure[0]]
+    better = FIGURES[figure[0]].better
     plan = read_study(source)
     if not better:
         reason = "neither more nor less of it is better, so none is best in it"
@@ -157,7 +155,7 @@ def select(
 
 
 def _statement(found: Selection, best: str, kpi: str, indifference: float, method: Method) -> str:
-    size = signed(indifference, UNITS[figure_of(kpi)[0]]).removeprefix("+")
+    size = signed(indifference, FIGURES[figure_of(kpi)[0]].unit).removeprefix("+")
     within = f"best in {kpi} or within {size} of the best"
     if not found.decided:
         return (

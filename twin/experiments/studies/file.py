@@ -25,7 +25,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from twin.common.errors import Fault, ScenarioError, nearest
-from twin.measures.figures import KPIS
+from twin.measures.figures import figure_of
 from twin.scenario.changes import PATH_KEYS, clean_name
 from twin.scenario.faults import fault_of
 from twin.scenario.file import load, read_toml
@@ -126,7 +126,10 @@ class StudyFile(Model):
         if self.scenarios == []:
             raise _fault("scenarios must name at least one file")
         for name in shown:
-            figure_of(name)
+            try:
+                figure_of(name)
+            except ValueError as error:
+                raise _fault(str(error)) from None
         for crossing in self.crossings:
             if crossing.along not in self.factors:
                 raise _fault(f'crossings: "{crossing.along}" is no factor of this study')
@@ -165,21 +168,6 @@ class Plan:
 
 def _fault(reason: str) -> PydanticCustomError:
     return PydanticCustomError("value", "{reason}", {"reason": reason})
-
-
-def figure_of(name: str) -> tuple[str, str]:
-    """Name and group of a figure given as "kpi" or "kpi:group".
-
-    Raises
-    ------
-    ValueError
-        If there is no such figure.
-    """
-    kpi, _, group = name.partition(":")
-    known = [row[0] for row in KPIS]
-    if kpi not in known:
-        raise _fault(f'no figure "{kpi}"; {nearest(kpi, known)} (`twin kpis` lists them)')
-    return kpi, group
 
 
 def number_of(value: Bound) -> float:

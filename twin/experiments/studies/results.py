@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,12 +10,14 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from twin.common.files import read_json, write_json, write_parquet
+from twin.common.text import level, with_interval
 from twin.experiments import manifest as provenance
 from twin.experiments.display import study_html
 from twin.experiments.results import Results, Run
 from twin.experiments.studies.file import Plan
+from twin.measures.figures import figure_of
 from twin.records import storage
 from twin.stats import intervals
 
@@ -91,10 +92,40 @@ class StudyResults:
         columns = ["point", "scenario", *self.factors]
         return self.points[columns].merge(summary, on="scenario", how="right")
 
-    def _repr_html_(self) -> str:
+    def rows(self) -> list[tuple[list[str], list[str]]]:
+        """Points as they are shown: levels of the factors, and figures with their intervals.
+
+        Without factors the name of the scenario stands in their place.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> plan = {"scenario": desk, "factors": {"arrivals.scale": [1, 2]}, "kpis": ["backlog"]}
+        >>> [levels for levels, figures in twin.study(plan, replications=2).rows()]
+        [['1'], ['2']]
+        """
+        # Without a whole replication there is nothing to sum up.
         summary = self.summary() if len(self.frame) else self.frame
+        cells = {
+            (row["scenario"], row["kpi"], row["group"]): with_interval(
+                row["value"], row["half_width"], row["unit"]
+            )
+            for row in summary.to_dict("records")
+        }
+        factors, shown = self.factors or ("scenario",), [figure_of(name) for name in self.shown]
+        return [
+            (
+                [level(point[name]) for name in factors],
+                [cells.get((point["scenario"], *figure), "-") for figure in shown],
+            )
+            for point in self.points.to_dict("records")
+        ]
+
+    def _repr_html_(self) -> str:
         title = (self.name, self.question)
-        return study_html(title, self.points, self.factors, self.shown, summary, self.notes)
+        return study_html(title, self.points, self.factors, self.shown, self.rows(), self.notes)
 
     def results(self) -> Results:
         """The points as runs, as `twin.compare` takes them.
@@ -147,11 +178,8 @@ def save_study(results: StudyResults, out: Path) -> StudyResults:
     folder = storage.new_run_folder(parent, "", provenance.code_digest())
     saved = replace(results, path=folder)
     for name in _FRAMES:
-        pq.write_table(
-            pa.Table.from_pandas(getattr(results, name), preserve_index=False),
-            folder / f"{name}.parquet",
-            compression="zstd",
-        )
+        table = pa.Table.from_pandas(getattr(results, name), preserve_index=False)
+        write_parquet(folder / f"{name}.parquet", table)
     manifest = {
         "study": results.name,
         "question": results.question,
@@ -164,8 +192,7 @@ def save_study(results: StudyResults, out: Path) -> StudyResults:
         **results.manifest,
     }
     # Last, so that a folder with a manifest is whole.
-    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-    storage.write_text(folder / MANIFEST, text)
+    write_json(folder / MANIFEST, manifest)
     return saved
 
 
@@ -206,7 +233,7 @@ def open_study(path: str | Path) -> StudyResults:
             raise ValueError(f"{path} holds no study: no {MANIFEST} in it or in its folders")
         path = max(inside, key=lambda p: (p.name[:16], p.stat().st_mtime_ns))
     try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json(path / MANIFEST, "the manifest of a study")
         frames = {name: pd.read_parquet(path / f"{name}.parquet") for name in _FRAMES}
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None

@@ -23,11 +23,11 @@ from scipy.optimize import differential_evolution
 from twin.common.errors import Fault, ScenarioError
 from twin.common.text import amount
 from twin.experiments.checks import check
-from twin.experiments.studies.choice import UNITS
 from twin.experiments.studies.design import Level, at_share, levels_of
-from twin.experiments.studies.file import Plan, Range, Target, figure_of, read_study
+from twin.experiments.studies.file import Plan, Range, Target, read_study
 from twin.experiments.studies.store import Progress, StudyStore
 from twin.experiments.studies.study import store_for
+from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.model import Scenario
 from twin.stats.intervals import ratio_interval
 
@@ -174,7 +174,7 @@ def _results(
         sure = f"shown by {checks} fresh replications at {confidence:.0%}"
         if words[pick] == "likely":
             sure = f"likely, but {checks} fresh replications do not show it at {confidence:.0%}"
-        price = amount(verdicts[pick][cost], UNITS[figure_of(cost)[0]])
+        price = amount(verdicts[pick][cost], FIGURES[figure_of(cost)[0]].unit)
         statement = (
             f"cheapest by {cost} ({price}) that meets the targets ({sure}): {setting}; {method}"
         )

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from twin.experiments.studies.file import figure_of, number_of, unit_of
+from twin.experiments.studies.file import number_of, unit_of
+from twin.measures.figures import figure_of
 from twin.stats.intervals import summarize
 
 if TYPE_CHECKING:

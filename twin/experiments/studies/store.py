@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from twin.common.files import write_json
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
 from twin.experiments.replication import Outcome, Task, lost, replicate
@@ -269,7 +270,7 @@ def _keep(folder: Path | None, outcome: Outcome) -> None:
     elif outcome.kpis is not None and k not in storage.parts(folder, "kpis"):
         if outcome.notes:
             (folder / _NOTES).mkdir(exist_ok=True)
-            storage.write_text(folder / _NOTES / f"r{k:04d}.json", json.dumps(outcome.notes))
+            write_json(folder / _NOTES / f"r{k:04d}.json", outcome.notes)
         storage.write_part(folder, "kpis", k, outcome.kpis)
 
 

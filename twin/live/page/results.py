@@ -76,8 +76,8 @@ def _open(paths: list[Path]) -> Results | None:
 
 
 def _show(results: Results, paths: list[Path]) -> None:
-    from twin.common.text import MAIN_FIGURES
     from twin.experiments.display import figure_rows
+    from twin.measures.figures import MAIN
 
     for run in results.runs:
         if run.question:
@@ -97,9 +97,8 @@ def _show(results: Results, paths: list[Path]) -> None:
                            on_click="ignore", icon=":material/download:")  # fmt: skip
         # It holds no script, forbids them by its own policy, and escapes all texts.
         st.iframe(written[1], height=_HEIGHT)
-    kpis = [kpi for group in MAIN_FIGURES.values() for kpi in group]
     names = [run.scenario for run in results.runs]
-    show_table(["figure", *names], figure_rows(results.summary(), kpis, names), "Key figures",
+    show_table(["figure", *names], figure_rows(results.summary(), MAIN, names), "Key figures",
                numbers=True)  # fmt: skip
     st.caption(f"From {whole} replications; ± is the 95 % interval over them.")
 

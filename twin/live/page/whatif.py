@@ -127,6 +127,7 @@ def _play(desks: list[Scenario], replications: int) -> None:
     from twin.common.errors import ScenarioError
     from twin.experiments.comparison import compare
     from twin.experiments.run import Interrupted, run
+    from twin.measures.figures import JUDGED
 
     left: list[BaseException] = []
     bar = st.progress(0.0, "Getting ready: the assistant reads all tickets ...")
@@ -148,7 +149,7 @@ def _play(desks: list[Scenario], replications: int) -> None:
         names = [desk.name for desk in desks]
         played = _Played(names, results)
         if len(desks) > 1 and set(names) <= set(results.kpis["scenario"]):
-            played.comparison = compare(results, baseline=names[0], kpis=_judged())
+            played.comparison = compare(results, baseline=names[0], kpis=JUDGED)
         st.session_state["whatif"] = played
     except Interrupted:
         raise left[0] from None
@@ -158,15 +159,6 @@ def _play(desks: list[Scenario], replications: int) -> None:
         st.error(f"The results could not be saved: {escaped(error.strerror or 'no reason given')}.")
     finally:
         bar.empty()
-
-
-def _judged() -> list[str]:
-    """The main figures of which more is better, or worse: fewer rows, narrower intervals."""
-    from twin.common.text import MAIN_FIGURES
-    from twin.measures.figures import kpi_table
-
-    better = kpi_table().set_index("kpi")["better"].to_dict()
-    return [kpi for group in MAIN_FIGURES.values() for kpi in group if better[kpi]]
 
 
 def _show(played: _Played) -> None:
@@ -190,11 +182,11 @@ def _show(played: _Played) -> None:
 
 
 def _figures(played: _Played) -> None:
-    from twin.common.text import EQUAL, MAIN_FIGURES, OPEN, UNKNOWN, interval, label
+    from twin.common.text import EQUAL, OPEN, UNKNOWN, interval, label
     from twin.experiments.display import figure_rows
+    from twin.measures.figures import MAIN
 
-    kpis = [kpi for group in MAIN_FIGURES.values() for kpi in group]
-    rows = figure_rows(played.results.summary(), kpis, played.names)
+    rows = figure_rows(played.results.summary(), MAIN, played.names)
     head = ["figure", *played.names]
     if played.comparison is not None:
         head.append("difference")

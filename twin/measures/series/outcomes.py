@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from twin.measures.levels import desk_hours, is_resolved
-from twin.measures.population import ROUNDING_S
+from twin.measures.levels import is_resolved
+from twin.measures.population import promise_kept, spent_s
 from twin.measures.series.grid import Floats, intervals, replications_of
 from twin.scenario.model import PRIORITIES
 
@@ -38,16 +38,6 @@ def _moments(tickets: pd.DataFrame, of: Promise) -> Floats:
         moments: Floats = tickets["responded_s"].to_numpy()
         return moments
     return np.where(is_resolved(tickets), tickets["resolved_s"].to_numpy(), np.nan)
-
-
-def _spent(tickets: pd.DataFrame, until_s: Floats, scenario: Scenario) -> Floats:
-    """Time since arrival by the clock of the targets."""
-    arrived_s = tickets["arrived_s"].to_numpy()
-    if scenario.targets.clock == "desk hours":
-        hours = desk_hours(scenario)
-        return hours.integral(until_s) - hours.integral(arrived_s)
-    spent: Floats = until_s - arrived_s
-    return spent
 
 
 def response_times(
@@ -80,7 +70,7 @@ def response_times(
     """
     tickets = measured(tickets, scenario)
     moments_s = _moments(tickets, of)
-    spent = _spent(tickets, np.where(np.isnan(moments_s), 0.0, moments_s), scenario)
+    spent = spent_s(tickets, np.where(np.isnan(moments_s), 0.0, moments_s), scenario)
     spent = np.where(np.isnan(moments_s), np.nan, spent)
     counted = ~np.isnan(spent) | (tickets["status"] == "Abandoned").to_numpy()
     promises: dict[str, float] = {**_promised(scenario, of)}
@@ -141,18 +131,13 @@ def service_by_hour(
     (168, True)
     """
     tickets = measured(tickets, scenario)
-    limit_s = tickets["priority"].astype(object).map(_promised(scenario, of)).to_numpy(float)
-    moments_s = _moments(tickets, of)
-    done = ~np.isnan(moments_s)
-    late = _spent(tickets, np.where(done, moments_s, scenario.horizon), scenario) > (
-        limit_s + ROUNDING_S
-    )
-    abandoned = (tickets["status"] == "Abandoned").to_numpy()
-    judged = ~np.isnan(limit_s) & (done | abandoned | late)
+    moments_s, promised = _moments(tickets, of), _promised(scenario, of)
+    kept = promise_kept(tickets, moments_s, promised, scenario, scenario.horizon)
+    judged = ~np.isnan(kept)
     hour = hour_of_week(tickets["arrived_s"].to_numpy()[judged], scenario)
     count = np.bincount(hour, minlength=168)
-    kept = np.bincount(hour, weights=(done & ~late)[judged], minlength=168)
-    share = np.divide(kept, count, out=np.full(168, np.nan), where=count > 0)
+    good = np.bincount(hour, weights=kept[judged], minlength=168)
+    share = np.divide(good, count, out=np.full(168, np.nan), where=count > 0)
     week = np.arange(168)
     return pd.DataFrame({"day": week // 24, "hour": week % 24, "tickets": count, "share": share})
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from twin.experiments.studies.sensitivity import numbers_of
+from twin.measures.figures import figure_of
 from twin.report.plots import style
 from twin.report.plots.studies import against_load, possible
 
@@ -72,13 +73,13 @@ def study_grid(found: StudyResults) -> Figure | None:
     columns = [None] if split is None else list(dict.fromkeys(found.points[split]))
     summary = found.summary()
     summary[along] = numbers_of(summary[along])
-    shown = [name.partition(":")[::2] for name in found.shown]
-    limits = {c["kpi"]: c["limit"] for c in found.crossings if c["along"] == along}
+    shown = [figure_of(name) for name in found.shown]
+    limits = {figure_of(c["kpi"]): c["limit"] for c in found.crossings if c["along"] == along}
     figure = Figure(figsize=(6.4 * len(columns), 3.3 * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), len(columns), squeeze=False, sharey="row", sharex=True)
     for row, (kpi, group) in enumerate(shown):
         figures = summary[(summary["kpi"] == kpi) & (summary["group"] == group)]
-        limit = limits.get(f"{kpi}:{group}" if group else kpi)
+        limit = limits.get((kpi, group))
         for column, level in enumerate(columns):
             ax = grid[row, column]
             part = figures if split is None else figures[figures[split] == level]

@@ -1,0 +1,82 @@
+"""Files: reading within bounds, writing whole or not at all."""
+
+import errno
+import os
+
+import pytest
+
+from twin.common.files import read_csv, read_json, read_text, reason, whole, write_json, write_text
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+    path = tmp_path / "a.txt"
+    for mark in ("", "\ufeff"):
+        path.write_text(f"{mark}Grüße", encoding="utf-8")
+        assert read_text(path, 100, "a text") == "Grüße"
+
+
+@pytest.mark.parametrize(
+    ("content", "most", "said"),
+    [
+        (b"x" * 2001, 2000, "larger than 2 kB: not a text"),
+        (b"x" * 2_000_001, 2_000_000, "larger than 2 MB: not a text"),
+        (b"caf\xe9", 2000, "not UTF-8 text (byte 3)"),
+    ],
+)
+def test_what_is_no_such_text_is_refused_without_a_word_of_it(tmp_path, content, most, said):
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=said.split(" (")[0]) as caught:
+        read_text(path, most, "a text")
+    assert reason(caught.value) == said
+
+
+def test_why_a_file_cannot_be_read(tmp_path):
+    for name, words in [("gone", "No such file"), ("a\0b", "not a file name"), (".", "directory")]:
+        with pytest.raises((OSError, ValueError)) as caught:
+            read_text(tmp_path / name, 100, "a text")
+        assert words in reason(caught.value)
+    (tmp_path / "a.json").write_text("[1" + "0" * 5000 + "]")
+    with pytest.raises(ValueError, match="digits") as caught:
+        read_json(tmp_path / "a.json", "numbers")
+    assert "sys." not in reason(caught.value)
+
+
+def test_what_was_written_is_read_and_nothing_else_is_there(tmp_path):
+    data = {"name": "Zoë", "values": [1, 2.5, None]}
+    write_json(tmp_path / "a.json", data, sync=True)
+    assert read_json(tmp_path / "a.json", "data") == data
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("how", ["replace", "fsync"])
+def test_a_failed_write_names_its_file_and_leaves_the_old_one(tmp_path, monkeypatch, how):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "somewhere")
+
+    monkeypatch.setattr("pathlib.Path.replace" if how == "replace" else "os.fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_text(path, "new", sync=True)
+    assert caught.value.filename == str(path)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path):
+    def write():
+        with whole(tmp_path / "a") as part:
+            part.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_csv_row_longer_than_the_first_is_a_fault(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2,3\n")
+    with pytest.raises(ValueError, match="more cells"):
+        read_csv(tmp_path / "a.csv")
