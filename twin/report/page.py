@@ -12,7 +12,7 @@ from twin.experiments.comparison import Comparison, compare
 from twin.experiments.studies.results import StudyResults
 from twin.measures.figures import JUDGED
 from twin.report import background, frame, numbers, pictures, study
-from twin.report.answer import answer
+from twin.report.answer import of_runs
 from twin.report.source import Source
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _parts(
     said = "One replication: there are no intervals." if alone else (
         "± is the 95 % interval over replications."
     )  # fmt: skip
-    yield frame.answer(answer(sources, comparison), said)
+    yield frame.answer(of_runs(sources, comparison), said)
     yield "figures", "Key figures and targets", numbers.key_figures(sources)
     if comparison is not None:
         drawn = list(pictures.of_comparison(comparison, results.summary()))
