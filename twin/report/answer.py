@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twin.common.text import BETTER, OPEN, WORSE, in_words, interval, label
+from twin.common.text import in_words, interval, label
 from twin.scenario.model import PRIORITIES
+from twin.stats.verdicts import BETTER, OPEN, WORSE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
