@@ -12,7 +12,7 @@ import twin
 from twin.cli.app import app
 from twin.common.text import amount
 from twin.report import page
-from twin.report.study_answer import answer
+from twin.report.answer import of_study
 from twin.report.study_pictures import pictures
 
 DESK = {
@@ -75,7 +75,7 @@ def test_the_page_is_sound(reader, raw):
 
 
 def test_the_answer_is_three_sentences_of_the_points(found):
-    crossing, best, moved = answer(found)
+    crossing, best, moved = of_study(found)
     where = twin.crossings(found, "occupancy:all", "arrivals.scale", 0.5)
     assert set(where["status"]) == {"crossed"}
     assert crossing.startswith("Along arrivals.scale, occupancy, all crosses 50.0 % for 3 of 3")
@@ -102,14 +102,14 @@ def test_targets_are_judged_by_values_and_by_intervals():
     rows = found.summary().query("kpi == 'occupancy' and group == 'all'").set_index("point")
     met, sure = (rows["value"] <= 0.6).sum(), (rows["high"] <= 0.6).sum()
     assert 0 < met < 3
-    how_many, cheapest, _ = answer(found)
+    how_many, cheapest, _ = of_study(found)
     assert how_many.startswith(f"{met} of 3 points meet the target (occupancy, all at most 60.0 %)")
     assert ("all of them" if sure == met else f"for {sure} of them") in how_many
     cost = found.summary().query("kpi == 'human_cost' and group == ''").set_index("point")
     best = cost.loc[rows.index[rows["value"] <= 0.6], "value"].idxmin()
     assert f"lowest with all.heads {found.points.at[best, 'agents.all.heads']}: $" in cheapest
     hard = twin.study(plan | {"targets": {"occupancy:all": {"at_most": 0.0001}}}, replications=2)
-    none, nothing, *_ = answer(hard)
+    none, nothing, *_ = of_study(hard)
     assert none.startswith("0 of 3 points")
     assert nothing == "So none can be called the best by human cost."
 
@@ -117,7 +117,7 @@ def test_targets_are_judged_by_values_and_by_intervals():
 def test_figures_that_no_luck_explains_are_told_first():
     plan = {"scenario": twin.from_data(DESK), "factors": {"arrivals.scale": [1, 8]},
             "kpis": ["categorization_accuracy", "occupancy:all"]}  # fmt: skip
-    first, second = answer(twin.study(plan, replications=3))
+    first, second = of_study(twin.study(plan, replications=3))
     assert first.startswith("Occupancy, all is highest with arrivals.scale 8")
     assert "overlap" not in first
     assert second == "Categorization accuracy is 100 % ± 0 at every point."

@@ -26,7 +26,7 @@ from twin.experiments.studies.results import StudyResults
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.experiments.studies.study import StudyInterrupted
 from twin.records.tables import TABLES
-from twin.report.plots.study_grid import study_grid
+from twin.report.plots.studies import study_grid
 from twin.scenario.model import Scenario
 
 DESK: dict[str, Any] = {

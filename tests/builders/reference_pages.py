@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from twin.common.html import table, tag
 from twin.common.text import interval, label, with_interval
@@ -13,7 +18,8 @@ from twin.experiments.comparison import Comparison, compare
 from twin.measures import series
 from twin.report import frame, plots
 from twin.report.pictures import drawn
-from twin.report.plots import pair
+from twin.report.plots import style
+from twin.report.plots.picture import compact
 from twin.stats.verdicts import BETTER, WORSE
 
 if TYPE_CHECKING:
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 # Figures that tell desks apart, for the pages that set many beside each other.
 FIGURES = ("service_level", "resolution_within_target", "csat", "categorization_accuracy",
            "containment", "abandonment_rate", "occupancy", "cost_per_resolution")  # fmt: skip
+Titled = tuple[str, Callable[[Axes], object]]
 _DRAWN = ("service_level", "csat", "cost_per_resolution")
 
 
@@ -95,11 +102,34 @@ def readme_figure(results: Results, scenario: Scenario, every: Results, path: Pa
     levels = series.levels_over_time(results.table("levels"))
     clock: dict[str, Any] = {"start": scenario.start, "warm_up_s": scenario.warm_up}
     changes = _by_size(compare(every, scenario.name, ["service_level"]).table)
-    pair.write(
+    _write_pair(
         ("A week at the desk", lambda ax: plots.backlog(levels, ax, **clock)),
         ("What happens to the service level if ...?", lambda ax: plots.forest(changes, ax)),
         path,
     )
+
+
+def _write_pair(left: Titled, right: Titled, path: Path) -> None:
+    """Write two figures, each with its title, as one SVG that needs no fonts; the same each time.
+
+    Parameters
+    ----------
+    left, right : (str, callable)
+        A title, and a function that draws into the Axes that it is given.
+    path : Path
+        The file.
+    """
+    settings = {"svg.fonttype": "path", "svg.hashsalt": "pair", "path.simplify_threshold": 0.2}
+    with mpl.rc_context(settings):  # type: ignore[arg-type]
+        figure = Figure(figsize=(11, 3.9), layout="constrained", facecolor="white")
+        places = figure.subplots(1, 2, width_ratios=[1.15, 1])
+        for ax, (title, draw) in zip(places, (left, right), strict=True):
+            draw(ax)
+            # Above the note or the key, which stand right above the axes.
+            ax.set_title(title, loc="left", pad=20, fontsize=style.SIZE + 2, fontweight="bold")
+        file = StringIO()
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    path.write_text(compact(file.getvalue(), "pair"), encoding="utf-8", newline="\n")
 
 
 def _cells(summary: pd.DataFrame, kpis: Any) -> list[str]:

@@ -245,7 +245,7 @@ def _show_study(found: StudyResults, *, with_effects: bool) -> None:
 
 def _draw(found: StudyResults) -> None:
     """Write the picture of a study into its folder, where its factors lend themselves to one."""
-    from twin.report.plots.study_grid import study_grid
+    from twin.report.plots.studies import study_grid
 
     figure = study_grid(found)
     if figure is not None and found.path is not None:

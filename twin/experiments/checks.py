@@ -13,7 +13,7 @@ from twin.scenario.model import Scenario
 
 
 def check(scenario: Scenario) -> None:
-    """What only other files can tell: categories and texts of the corpus, models of the catalogue.
+    """Check what other files decide: categories and texts of the corpus, models of the catalogue.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What-if against baseline: which figures differ, by how much, how sure, in plain words."""
+"""Differences of what-ifs from a baseline, with their intervals and verdicts, in plain words."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Comparison:
 
     @property
     def method(self) -> str:
-        """How the verdicts and intervals were come to."""
+        """The method of the verdicts and intervals."""
         paired = self.table["paired"]
         if paired.all():
             how = "paired differences under common random numbers"
@@ -213,7 +213,7 @@ def _same_words(base: Run, others: Sequence[Run]) -> list[str]:
 
 
 def unpaired_reasons(first: Run, second: Run) -> list[str]:
-    """Why the replications of two runs are not the same customers on the same days; none: they are.
+    """Reasons why replications of two runs are not the same customers on the same days, if any.
 
     Runs from before manifests knew are taken not to be.
     """
@@ -232,7 +232,7 @@ def _plainly(key: str, value: Any) -> str:
 
 
 def _unshared(kpis: pd.DataFrame, first: str, second: str) -> tuple[int, int]:
-    """How many replications only one of two scenarios has, and how many both."""
+    """Numbers of replications that only one of two scenarios has, and that both have."""
     numbers = [set(kpis.loc[kpis["scenario"] == name, "replication"]) for name in (first, second)]
     return len(numbers[0] ^ numbers[1]), len(numbers[0] & numbers[1])
 

@@ -27,7 +27,7 @@ def figure_rows(
         for row in rows.to_dict("records")
     }
     found = [[label(kpi), *(cells.get((kpi, name), "-") for name in scenarios)] for kpi in kpis]
-    # What no scenario has, such as calls on a desk of agents only, says nothing.
+    # Figures that no scenario has, such as calls on a desk of agents only, are left out.
     return [row for row in found if set(row[1:]) != {"-"}]
 
 
@@ -58,7 +58,7 @@ def results_html(
 def comparison_html(
     differences: pd.DataFrame, baseline: str, method: str, notes: Sequence[str]
 ) -> Html:
-    """Each figure with its difference, interval and verdict; how they were come to.
+    """Each figure with its difference, interval and verdict, and the method of these.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def comparison_html(
             if row["low"] == row["low"]:
                 bounds = f"{signed(row['low'], unit)} to {signed(row['high'], unit)}"
             verdict: object = row["verdict"]
-            # In words and in bold: colours alone would say it to some only.
+            # In words and in bold, as not everybody sees colours.
             verdict = tag("strong", verdict) if verdict in (BETTER, WORSE) else verdict
             cells.append([label(row["kpi"], row["group"]), amount(row["baseline"], unit),
                           amount(row["what_if"], unit), signed(row["difference"], unit), bounds,

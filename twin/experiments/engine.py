@@ -1,4 +1,4 @@
-"""Where replications are played: in this process, in local processes, or on a cluster.
+"""Places where replications are played: this process, local processes, or a cluster.
 
 Results come back as they are ready, in any order. A worker that dies takes no finished work with
 it: what it had in hand is played again, and a task under which workers keep dying comes back as
@@ -25,7 +25,7 @@ R = TypeVar("R")
 # A task that was in hand this often when a worker died is played alone; if one dies then, the
 # task is to blame.
 _SUSPECT = 2
-# A scheduler that does not answer by then is not there.
+# Seconds within which a scheduler must answer.
 _CONNECT_S = 10.0
 
 
@@ -104,13 +104,13 @@ def _parallel(
         except deaths:
             raise
         except BaseException:
-            # joblib tells of results that nobody took; here that is known.
+            # joblib warns of results that were not taken, which is on purpose here.
             with suppress(Exception):
                 results.close()
             if settings["backend"] == "loky":
                 from joblib.externals.loky import get_reusable_executor
 
-                # The very one that works, whatever it was made with.
+                # The one that works, whichever way it was made.
                 get_reusable_executor(reuse=True).shutdown(kill_workers=True)
             raise
 
@@ -123,7 +123,7 @@ def _where(
     if cluster is None:
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-        # It replaces workers that grew by too much, and says so to nobody who could do something.
+        # Joblib warns when it replaces workers that grew too much, which users cannot change.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
         # One thread a worker: the workers are the parallelism. Orphans of a killed run end soon.
         settings = {"backend": "loky", "n_jobs": workers, "inner_max_num_threads": 1}

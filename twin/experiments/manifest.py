@@ -1,4 +1,4 @@
-"""Where results come from: versions, commit and content of the files that a run reads."""
+"""Origin of results: versions, commit and content of the files that a run reads."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def code_digest() -> str:
 
 
 def pairs_by(scenario: Scenario) -> dict[str, str | int | float]:
-    """What must agree for replications of two runs to be the same customers on the same days."""
+    """Values that two runs must share for their replications to be the same customers and days."""
     return {
         "seed": scenario.seed,
         "start": scenario.start.isoformat(),
@@ -123,7 +123,7 @@ def digest(path: Path) -> str:
 
 
 def raters(scenario: Scenario) -> dict[str, str]:
-    """Who rates, with versions: the judge of answers and the simulated customers."""
+    """Raters with their versions: the judge of answers and the simulated customers."""
     settings = scenario.assistant
     answers = rater_name(settings.judge, settings.judge_model)
     return {"answers": answers, "customers": CUSTOMERS_VERSION}

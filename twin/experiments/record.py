@@ -38,7 +38,7 @@ _USUAL = {"categorize": 15, "respond": 120}
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be recorded, and what that takes by estimate.
+    """Answers to be recorded, and an estimate of calls, time and cost.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Plan:
 
 
 class _Planner:
-    """Answers nothing, and notes what it is asked: an assistant that is right every time."""
+    """An assistant that is always right; it writes nothing and notes its questions."""
 
     columnar = False
     prompt_version = prompts.PROMPT_VERSION
@@ -227,7 +227,7 @@ def _estimate(
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a recording session did.
+    """Outcome of a recording session.
 
     Attributes
     ----------
@@ -308,7 +308,7 @@ class Session:
         scenario = self._plan.scenario
         for demand in self._plan.demands:
             _answers(self._assistant, scenario, demand).ask_ahead()
-        # A run would ask the fallback model, too, on no terms: that is recorded apart.
+        # A run may also ask the fallback model; its answers are recorded separately.
         alone = scenario.assistant.fallback_model is None
         if self._plan.whole and alone and not self._assistant.tally.failed:
             # Some prompts only the run itself brings about, as when an agent finds the category.

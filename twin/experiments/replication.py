@@ -88,7 +88,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What comes back: figures or a failure, never both."""
+    """Outcome of a replication: figures or a failure, never both."""
 
     number: int
     replication: int
@@ -163,7 +163,7 @@ def _failure(task: Task, stage: str, error: Exception, texts: Sequence[str]) -> 
     }
     failure = pd.DataFrame({c.name: [row[c.name]] for c in TABLES["failures"]})
     if task.folder is not None:
-        # A disk that failed the replication fails its record too; memory still has it.
+        # If the disk failed, the failure cannot be saved either; it stays in memory.
         with contextlib.suppress(OSError):
             storage.write_part(task.folder, "failures", task.replication, failure)
     return failure

@@ -148,7 +148,7 @@ def rate(
 
 
 def _changed(folder: Path, manifest: dict[str, Any], scenario: Scenario) -> list[str]:
-    """What has changed since the run; what tickets come from must not have."""
+    """Changes since the run; inputs that tickets come from must be the same."""
     then, now = manifest.get("files", {}), provenance.file_hashes(scenario)
     for key in ("tickets.corpus", "arrivals.trace"):
         if then.get(key) != now.get(key):

@@ -1,4 +1,4 @@
-"""What runs leave behind: figures, failures and tables, in memory or opened from their folders."""
+"""Results of runs: figures, failures and tables, in memory or opened from their folders."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """What is known of one scenario's run.
+    """Facts about one scenario's run.
 
     Attributes
     ----------
@@ -155,7 +155,7 @@ class Results:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the reader must know, each once."""
+        """Remarks that the reader needs, each once."""
         return tuple(dict.fromkeys(note for run in self.runs for note in run.notes))
 
     def log(self, scenario: str, replication: int = 0) -> RunLog:

@@ -1,4 +1,4 @@
-"""How much of a figure's spread is the day's, the model's and the raters'.
+"""Parts of a figure's spread that come from the days, the model and the raters.
 
 Luck belongs to streams (`demand.luck`), so one kind of it can be drawn anew while all other luck
 stays: the same customers on the same days, but other answers; the same answers, but other ratings.

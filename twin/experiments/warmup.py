@@ -1,4 +1,4 @@
-"""How long a desk takes to settle: it is played from empty; a warm-up is suggested, not applied."""
+"""Time that a desk takes to settle when it starts empty; a warm-up is suggested, not applied."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STEPS = (60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 216
 
 @dataclass(frozen=True)
 class WarmUp:
-    """How a desk settles.
+    """Start-up of a desk.
 
     Attributes
     ----------

@@ -98,8 +98,8 @@ class Agents:
         return {}
 
     def _hand_back(self, ticket: Row) -> Row:
-        """An agent named the category: the ticket goes on by the rules, as in the twin."""
-        # Where the assistant fails it is with the agents again, which its status says.
+        """Let a ticket whose category an agent named go on by the rules, as in the twin."""
+        # If the assistant fails, the ticket's status shows that it is with the agents again.
         with suppress(Failed):
             self._desk.answer(ticket, Watch(), from_scratch=False)
         return self._desk.ticket(ticket["id"])

@@ -67,7 +67,7 @@ class _Work:
     calls: list[Row] = field(default_factory=list)
 
     def note(self, code: int | None) -> None:
-        """Note that the ticket has come to a status; None: it keeps the one that it has."""
+        """Note a change of status; None: the ticket keeps the status that it has."""
         if code is not None:
             self.changes.append((STATUSES[code], self.watch.now(), "assistant"))
 

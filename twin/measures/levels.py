@@ -46,7 +46,7 @@ def steps(moments: Floats, changes: Ints) -> Staircase:
 
 
 def count_between(start_s: Floats, end_s: Floats) -> Staircase:
-    """How many spans are under way at each moment.
+    """Number of spans under way at each moment.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def levels(log: RunLog, scenario: Scenario, every_s: float = 900.0) -> pd.DataFr
 
 
 def is_resolved(tickets: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Which tickets are Resolved or Closed at the horizon."""
+    """True for tickets that are Resolved or Closed at the horizon."""
     return tickets["status"].isin(["Resolved", "Closed"]).to_numpy()
 
 
@@ -212,7 +212,7 @@ def throughput(log: RunLog, every_s: float = 3600.0) -> pd.DataFrame:
 
 
 def conservation(log: RunLog) -> dict[str, int]:
-    """Where the tickets went: arrivals are the sum of resolved, abandoned and open.
+    """Balance of tickets: arrivals are the sum of resolved, abandoned and open.
 
     Arrivals and outcomes are counted in the table tickets, open ones in the timeline: a ticket
     lost or counted twice between the two shows.

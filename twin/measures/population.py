@@ -1,4 +1,4 @@
-"""What the key figures of a run count: the tickets after warm-up, and all that belongs to them."""
+"""Population of a run's key figures: the tickets after warm-up, and all that belongs to them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Population:
         return table if self._counted.all() else table[self._counted[self._rows_of(table)]]
 
     def ever(self, table: pd.DataFrame) -> Mask:
-        """Which of the tickets occur in a table at all."""
+        """True for tickets that occur in a table."""
         found = np.zeros(len(self.log.tickets), dtype=np.bool_)
         found[self._rows_of(table)] = True
         return found[self._counted]
@@ -114,12 +114,12 @@ class Population:
 
     @cached_property
     def resolved(self) -> Mask:
-        """Which tickets are Resolved or Closed at the horizon."""
+        """True for tickets that are Resolved or Closed at the horizon."""
         return levels.is_resolved(self.tickets)
 
     @cached_property
     def abandoned(self) -> Mask:
-        """Which tickets are Abandoned."""
+        """True for tickets that are Abandoned."""
         return (self.tickets["status"] == "Abandoned").to_numpy()
 
     @cached_property
@@ -129,7 +129,7 @@ class Population:
 
     @cached_property
     def ever_resolved(self) -> Mask:
-        """Which tickets were resolved at least once, whatever became of them."""
+        """True for tickets that were resolved at least once, whatever followed."""
         return self.tickets["resolved_s"].notna().to_numpy()
 
     @property

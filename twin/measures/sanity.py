@@ -1,4 +1,4 @@
-"""What must hold in every run, checked in every run: conservation and Little's law.
+"""Checks that every run must pass: conservation and Little's law.
 
 Both sides of a check are found independently, so a difference beyond rounding is a fault of the
 twin or of its tables, never of luck.

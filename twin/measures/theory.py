@@ -71,7 +71,7 @@ def mm1_number(load: float) -> float:
 
 
 def erlang_bounds(scenario: Scenario) -> dict[str, float]:
-    """What waits of a desk cannot exceed on average, where a formula of Erlang's applies.
+    """Upper bounds of a desk's mean waits, where a formula of Erlang's applies.
 
     That is where one pool of agents, always as many, answers all tickets, which come as a Poisson
     process of constant rate and stay away once resolved, with exponential handle times: Erlang C,

@@ -1,17 +1,29 @@
-"""The answer of runs in three sentences, from the numbers and their intervals."""
+"""Answers in three sentences, of runs and of studies, from figures and their intervals."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from twin.common.text import in_words, interval, label
+import pandas as pd
+
+from twin.common.text import (
+    amount,
+    in_words,
+    interval,
+    label,
+    level,
+    short_names,
+    with_interval,
+)
+from twin.experiments.studies.sensitivity import crossings, effects
+from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.model import PRIORITIES
 from twin.stats.verdicts import BETTER, OPEN, WORSE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from twin.experiments.comparison import Comparison
+    from twin.experiments.studies.results import StudyResults
     from twin.report.source import Source
 
 # Main figures that a decision goes by, in this order, where several differ.
@@ -20,9 +32,12 @@ DECISIVE = ("service_level", "csat", "cost_per_resolution", "abandonment_rate", 
 _MOST = 2
 # A sure difference below this share of the baseline is left to the table.
 _MATTERS = 0.01
+_SENTENCES = 3
+# More settings than these are not named in a sentence.
+_NAMED = 4
 
 
-def answer(sources: Sequence[Source], comparison: Comparison | None) -> list[str]:
+def of_runs(sources: Sequence[Source], comparison: Comparison | None) -> list[str]:
     """Three sentences: the state of one run, or the differences of several from the baseline."""
     if comparison is None:
         source = sources[0]
@@ -89,39 +104,200 @@ def _service(source: Source) -> str:
 
 
 def _work(source: Source) -> str:
-    parts = []
-    alone = source.said("containment")
-    if source.scenario.assistant.role == "full" and alone:
-        parts.append(f"the assistant resolves {alone} of the finished tickets on its own")
-    busy, wait = source.said("occupancy"), source.said("agent_wait_mean")
-    if busy:
-        parts.append(f"agents are busy {busy} of their time on shift")
-    if wait:
-        parts.append(f"who needs an agent waits {wait} on average")
-    backlog = source.said("backlog")
-    if backlog:
-        parts.append(f"{backlog} tickets are open at any time")
-    return _joined(parts)
+    told = [
+        ("occupancy", "agents are busy {} of their time on shift"),
+        ("agent_wait_mean", "who needs an agent waits {} on average"),
+        ("backlog", "{} tickets are open at any time"),
+    ]
+    if source.scenario.assistant.role == "full":
+        words = "the assistant resolves {} of the finished tickets on its own"
+        told.insert(0, ("containment", words))
+    return _joined(source, told)
 
 
 def _customers(source: Source) -> str:
-    parts = []
-    stars, good = source.said("rating_mean"), source.said("csat")
-    if stars and good:
-        parts.append(f"customers give {stars} of 5 stars ({good} of ratings are 4 or 5)")
-    gone, back = source.said("abandonment_rate"), source.said("reopen_rate")
-    if gone:
-        parts.append(f"{gone} of the finished tickets were given up")
-    if back:
-        parts.append(f"{back} of the resolved come back")
-    cost = source.said("cost_per_resolution")
-    if cost:
-        parts.append(f"a resolution costs {cost}")
-    return _joined(parts)
+    told = [
+        ("abandonment_rate", "{} of the finished tickets were given up"),
+        ("reopen_rate", "{} of the resolved come back"),
+        ("cost_per_resolution", "a resolution costs {}"),
+    ]
+    stars = source.said("rating_mean")
+    if stars:
+        words = f"customers give {stars} of 5 stars ({{}} of ratings are 4 or 5)"
+        told.insert(0, ("csat", words))
+    return _joined(source, told)
 
 
-def _joined(parts: list[str]) -> str:
+def _joined(source: Source, told: Sequence[tuple[str, str]]) -> str:
+    """A sentence of the figures that were counted, each within its words."""
+    parts = [words.format(said) for kpi, words in told if (said := source.said(kpi))]
     if not parts:
         return ""
     text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{capital(text)}."
+
+
+def of_study(found: StudyResults) -> list[str]:
+    """Three sentences: targets or limits and where they are met, the ends, the strongest factor."""
+    summary = found.summary()
+    last = _moved(found)
+    told = [*_targets(found, summary), *_limits(found), *_ends(found, summary)]
+    return [capital(text) for text in (*told[: _SENTENCES - len(last)], *last)]
+
+
+def capital(text: str) -> str:
+    """Text that begins a sentence."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def at(factors: Mapping[str, Any]) -> str:
+    """Levels of factors in words, as "model small, scale 1.5"."""
+    short = short_names(list(factors))
+    return ", ".join(f"{short[name]} {level(value)}" for name, value in factors.items())
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _rows(summary: pd.DataFrame, name: str) -> pd.DataFrame:
+    kpi, group = figure_of(name)
+    rows = summary[(summary["kpi"] == kpi) & (summary["group"] == group)]
+    return rows[rows["value"].notna()].set_index("point")
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    return with_interval(row["value"], row["half_width"], row["unit"])
+
+
+def _targets(found: StudyResults, summary: pd.DataFrame) -> Iterator[str]:
+    plan = found.manifest.get("study_as_run", {})
+    targets = plan.get("targets", {})
+    if not targets:
+        return
+    points = pd.Index(found.points["point"])
+    met, sure = (pd.Series(True, index=points) for _ in range(2))
+    words = []
+    for name, target in targets.items():
+        rows = _rows(summary, name).reindex(points)
+        unit = str(rows["unit"].dropna().iloc[0]) if rows["unit"].notna().any() else ""
+        if (least := target.get("at_least")) is not None:
+            met, sure = met & (rows["value"] >= least), sure & (rows["low"] >= least)
+            words.append(f"{_name(name)} at least {amount(least, unit)}")
+        else:
+            most = target["at_most"]
+            met, sure = met & (rows["value"] <= most), sure & (rows["high"] <= most)
+            words.append(f"{_name(name)} at most {amount(most, unit)}")
+    wanted = "every target" if len(words) > 1 else "the target"
+    start = f"{int(met.sum())} of {len(points)} points meet {wanted} ({', '.join(words)})"
+    doubtless = "all" if sure.sum() == met.sum() else str(int(sure.sum()))
+    yield f"{start}; for {doubtless} of them the intervals leave no doubt."
+    cost = _rows(summary, plan.get("minimise", "cost_per_resolution"))
+    name = _name(plan.get("minimise", "cost_per_resolution"))
+    good = cost[cost.index.isin(points[met])]
+    if not len(good):
+        yield f"So none can be called the best by {name}."
+        return
+    best = _records(good.loc[[good["value"].idxmin()]])[0]
+    where = at({factor: best[factor] for factor in found.factors})
+    yield f"Of those that do, {name} is lowest with {where}: {_said(best)}."
+
+
+def _name(name: str) -> str:
+    return label(*figure_of(name))
+
+
+def _limits(found: StudyResults) -> Iterator[str]:
+    for one in found.crossings:
+        where = crossings(found, one["kpi"], one["along"], one["limit"])
+        limit = amount(one["limit"], FIGURES[figure_of(one["kpi"])[0]].unit)
+        yield _crossed(where, found, one, _name(one["kpi"]), limit)
+
+
+def _crossed(
+    where: pd.DataFrame, found: StudyResults, one: Mapping[str, Any], name: str, limit: str
+) -> str:
+    short = short_names(list(found.factors))[one["along"]]
+    others = [factor for factor in found.factors if factor != one["along"]]
+    crossed = _records(where[where["status"] == "crossed"].sort_values("at"))
+
+    def place(row: Mapping[str, Any]) -> str:
+        with_what = f" with {at({f: row[f] for f in others})}" if others else ""
+        return f"at {row['at']:.3g}{with_what}"
+
+    if not crossed:
+        stays = " and ".join(f"{s} {limit}" for s in dict.fromkeys(where["status"]))
+        return f"along {short}, {name} does not cross {limit}: it is {stays}."
+    if len(where) == 1:
+        return f"along {short}, {name} crosses {limit} {place(crossed[0])}."
+    of = " and ".join(short_names(list(found.factors))[factor] for factor in others)
+    text = f"along {short}, {name} crosses {limit} for {len(crossed)} of {len(where)} settings of "
+    ends = [f"{crossed[k]['at']:.3g}" for k in (0, -1)]
+    if len(crossed) > 1 and ends[0] == ends[1]:
+        text += f"{of}, at about {ends[0]} in each"
+        if len(crossed) <= _NAMED:
+            text += f" ({'; '.join(at({f: row[f] for f in others}) for row in crossed)})"
+    else:
+        text += f"{of}: first {place(crossed[0])}"
+        text += f", last {place(crossed[-1])}" if len(crossed) > 1 else ""
+    rest = where.loc[where["status"] != "crossed", "status"].value_counts()
+    stays = ", ".join(f"{status} for {count}" for status, count in rest.items())
+    return f"{text}; it is {stays}." if stays else f"{text}."
+
+
+def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
+    """For each figure where it is best and worst, first what tells most for a decision."""
+    limited = {one["kpi"] for one in found.crossings}
+    told: list[tuple[bool, int, str, str]] = []
+    for name in found.shown:
+        rows = _rows(summary, name)
+        if name in limited or len(rows) < 2:
+            continue
+        way = FIGURES[figure_of(name)[0]].better
+        lowest, highest = (
+            _records(rows.loc[[k]])[0] for k in (rows["value"].idxmin(), rows["value"].idxmax())
+        )
+        if lowest["value"] == highest["value"]:
+            text = f"{_name(name)} is {_said(lowest)} at every point."
+            told.append((True, weight(name), text, ""))
+            continue
+        first, second = (lowest, highest) if way == "lower" else (highest, lowest)
+        words = ("highest", "lowest") if not way else ("best", "worst")
+        places = [at({f: row[f] for f in found.factors}) for row in (first, second)]
+        apart = bool(lowest["high"] < highest["low"])
+        text = (
+            f"{_name(name)} is {words[0]} with {places[0]} ({_said(first)}) and {words[1]} with "
+            f"{places[1]} ({_said(second)}){'' if apart else ', but their intervals overlap'}."
+        )
+        told.append((not apart, weight(name), text, places[0]))
+    # Differences that luck does not explain come first, then figures used for decisions.
+    told.sort()
+    # A second figure that is best elsewhere shows the price of the first.
+    told[1:] = sorted(told[1:], key=lambda one: (one[0], one[3] == told[0][3], one[1]))
+    return [text for _, _, text, _ in told]
+
+
+def weight(name: str) -> int:
+    """Rank of a figure among those used for decisions; the same for all others."""
+    kpi, _ = figure_of(name)
+    return DECISIVE.index(kpi) if kpi in DECISIVE else len(DECISIVE)
+
+
+def _moved(found: StudyResults) -> list[str]:
+    """The factor that moves a figure most, by the linear regression of `twin.effects`."""
+    limited = [one["kpi"] for one in found.crossings]
+    limited += found.manifest.get("study_as_run", {}).get("targets", {})
+    name = limited[0] if limited else min(found.shown, key=weight)
+    table = effects(found, [name])
+    # Only effects that luck does not explain.
+    table = table[(table["low"] > 0) | (table["high"] < 0)]
+    if not len(table) or sum(found.points[f].nunique() > 1 for f in found.factors) < 2:
+        return []
+    row = _records(table.loc[[table["standardised"].abs().idxmax()]])[0]
+    short = short_names(list(found.factors))[row["factor"]]
+    change = interval(row | {"difference": row["effect"]})
+    if row["level"]:
+        text = f"with {row['level']} it differs from the mean of all levels by {change}"
+    else:
+        text = f"from its smallest to its largest level by {change}"
+    return [f"What moves {_name(name)} most is {short}: {text}."]

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twin.common.files import write_text
-from twin.common.html import tag
+from twin.common.html import Html, tag
 from twin.experiments.comparison import Comparison, compare
 from twin.experiments.studies.results import StudyResults
 from twin.measures.figures import JUDGED
-from twin.report import background, frame, numbers, pictures, study, tickets
-from twin.report.answer import answer
+from twin.report import background, frame, numbers, pictures, study
+from twin.report.answer import of_runs
 from twin.report.source import Source
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Of more runs than these the figures would bury the comparison.
 MOST_DETAILED = 4
+# Longer texts of tickets are cut.
+_LONGEST = 700
 
 
 def write(results: Results | StudyResults, path: str | Path) -> Path:
@@ -108,7 +110,7 @@ def _parts(
     said = "One replication: there are no intervals." if alone else (
         "± is the 95 % interval over replications."
     )  # fmt: skip
-    yield frame.answer(answer(sources, comparison), said)
+    yield frame.answer(of_runs(sources, comparison), said)
     yield "figures", "Key figures and targets", numbers.key_figures(sources)
     if comparison is not None:
         drawn = list(pictures.of_comparison(comparison, results.summary()))
@@ -124,7 +126,7 @@ def _parts(
         names = ", ".join(source.name for source in sources[MOST_DETAILED:])
         text = f"Figures of these are in reports of their own: {names}."
         yield "more", "Further runs", [tag("p", text)]
-    told = tickets.examples(sources[0])
+    told = _tickets(sources[0])
     if told:
         yield "tickets", "Some tickets, word for word", told
     yield "scenario", "The scenario", background.scenarios(sources)
@@ -139,3 +141,30 @@ def _remark(source: Source) -> str:
     if scenario.warm_up:
         text += " Figures over time show the warm-up in grey; all others leave it out."
     return text
+
+
+def _tickets(source: Source) -> list[Html]:
+    """Texts of the tickets in the figure of single tickets; empty without texts."""
+    if source.first != 0:
+        return []
+    texts = source.texts()
+    columns = ["ticket_id", "arrived_s", "status", "resolved_s", "resolved_by", "transfers",
+               "reopens"]  # fmt: skip
+    told = pictures.stories(source, source.table("tickets", columns, replication=0))
+    parts: list[Html] = []
+    for number, story in zip(told["ticket_id"], told["story"], strict=True):
+        entry = texts.get(int(number))
+        if entry is None or not entry["description"]:
+            continue
+        parts.append(tag("h3", f"#{number}: {story}"))
+        category = entry["category"] or "none"
+        parts.append(tag("p", f"Categorized as: {category}. {entry['status']}.", class_="small"))
+        parts.append(tag("pre", _cut(str(entry["description"])), class_="text"))
+        if entry["response"]:
+            answer = tag("pre", _cut(str(entry["response"])), class_="text")
+            parts.append(tag("details", tag("summary", "the assistant's answer"), answer))
+    return parts
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rstrip()} …"

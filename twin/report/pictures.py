@@ -12,7 +12,7 @@ import pandas as pd
 from twin.common.text import amount, duration
 from twin.measures import series
 from twin.report import plots
-from twin.report.plots import quality, timelines
+from twin.report.plots import over_time, quality
 
 if TYPE_CHECKING:
     from twin.experiments.comparison import Comparison
@@ -160,7 +160,7 @@ def _lives(
         f"{prefix}-lives",
         "The life of single tickets",
         f"Bars of statuses, a ticket each: {'; '.join(parts)}.",
-        lambda ax: plots.ticket_lives(frame, ax), timelines.lives_height(len(told)),
+        lambda ax: plots.ticket_lives(frame, ax), over_time.lives_height(len(told)),
     )  # fmt: skip
 
 

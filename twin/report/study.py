@@ -12,7 +12,7 @@ from twin.common.text import amount, interval, label, level, short_names
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.measures.figures import FIGURES, figure_of
 from twin.report import background, frame
-from twin.report.study_answer import answer
+from twin.report.answer import of_study
 from twin.report.study_pictures import pictures
 from twin.scenario.model import Scenario
 
@@ -42,7 +42,7 @@ def page(found: StudyResults) -> str:
 
 def _parts(found: StudyResults, many: str) -> Iterator[frame.Part]:
     said = f"{len(found.points)} points, {many}. ± is the 95 % interval over replications."
-    yield frame.answer(answer(found), said)
+    yield frame.answer(of_study(found), said)
     shown = list(pictures(found))
     if shown:
         yield "pictures", "In pictures", [frame.figures(shown)]

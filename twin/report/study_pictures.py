@@ -13,11 +13,10 @@ from twin.experiments.studies.sensitivity import numbers_of
 from twin.measures import series
 from twin.measures.figures import figure_of
 from twin.report import plots
+from twin.report.answer import at, capital, weight
 from twin.report.pictures import Picture, drawn
 from twin.report.plots.front import MOST_NAMED
-from twin.report.plots.studies import possible
-from twin.report.plots.study_grid import roles
-from twin.report.study_answer import at, capital, weight
+from twin.report.plots.studies import possible, roles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -141,12 +141,12 @@ def search(
         reason = "a search varies factors of one scenario"
         raise ScenarioError(file.name, [Fault("factors", reason)])
     with store_for(plan, out, workers, cluster) as store:
-        one = SearchInProgress(
+        found = SearchInProgress(
             plan, store, replications or plan.bases[0].replications, points, progress
         )
-        method = one.run()
-        finalists, verdicts = one.finals(checks, confidence)
-        return _results(one, finalists, verdicts, method, checks, confidence)
+        method = found.run()
+        finalists, verdicts = found.finals(checks, confidence)
+        return _results(found, finalists, verdicts, method, checks, confidence)
 
 
 def _results(

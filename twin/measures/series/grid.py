@@ -1,4 +1,4 @@
-"""What series have in common: intervals of time, bands and confidence intervals, spans."""
+"""Tools of all series: intervals of time, bands and confidence intervals, spans."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def ratings_by_category(ratings: pd.DataFrame, tickets: pd.DataFrame) -> pd.Data
 
 
 def confusion(tickets: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
-    """Which category the assistant gave to tickets of which true one.
+    """Categories given by the assistant, by true category.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What happens over the run: flows, levels, statuses, ratings."""
+"""Series over the run: flows, levels, statuses, ratings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from twin.measures.series.grid import (
 )
 from twin.records.tables import STATUSES
 
-# What of a ticket's life is work that someone still has to do.
+# Statuses in which a ticket still needs work.
 OPEN_STATUSES = tuple(s for s in STATUSES if s not in ("Resolved", "Closed", "Abandoned"))
 
 
@@ -97,7 +97,7 @@ def levels_over_time(levels: pd.DataFrame, every_s: float | None = None) -> pd.D
 def statuses(
     timeline: pd.DataFrame, horizon_s: float, every_s: float | None = None
 ) -> pd.DataFrame:
-    """How many tickets are in each status over the run; warm-up included.
+    """Number of tickets in each status over the run; warm-up included.
 
     Parameters
     ----------

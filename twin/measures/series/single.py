@@ -21,7 +21,7 @@ from twin.measures.series.over_time import OPEN_STATUSES
 
 
 def stories(tickets: pd.DataFrame) -> pd.DataFrame:
-    """One ticket for each thing that may become of tickets, the one of median length.
+    """One ticket for each way in which tickets end, the one of median length.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def ticket_lives(
 def calls_over_time(
     calls: pd.DataFrame, horizon_s: float, every_s: float | None = None
 ) -> pd.DataFrame:
-    """What the provider's limits do to model calls, over the run; warm-up included.
+    """Model calls under the provider's limits, over the run; warm-up included.
 
     Parameters
     ----------

@@ -22,7 +22,13 @@ The examples of this package share a small desk, the results of two runs, and th
 
 from twin.report.plots.calls import call_latency, quota_wait, rate_limited
 from twin.report.plots.front import pareto
-from twin.report.plots.over_time import backlog, ratings_over_time, statuses, throughput
+from twin.report.plots.over_time import (
+    backlog,
+    ratings_over_time,
+    statuses,
+    throughput,
+    ticket_lives,
+)
 from twin.report.plots.picture import svg
 from twin.report.plots.quality import (
     confusion,
@@ -33,7 +39,6 @@ from twin.report.plots.quality import (
 )
 from twin.report.plots.studies import against_load, forest, forest_height, warm_up
 from twin.report.plots.style import rows_of
-from twin.report.plots.timelines import ticket_lives
 
 __all__ = [
     "against_load",
