@@ -222,7 +222,7 @@ def test_a_category_must_be_one_of_the_desk(small):
 def test_a_desk_that_only_categorizes_leaves_the_answer_to_agents(open_desk):
     desk = open_desk(role="triage")
     said = desk.file("payment").get_json()
-    assert (said["category"], said["status"]) == ("Payment", "Escalated")
+    assert (said["category"], said["status"]) == ("Payment", "Categorized")
     desk.change(1, status="In Progress")
     assert desk.change(1, status="Categorized", category="Login").status_code == 422
 

@@ -20,7 +20,7 @@ from twin.assistant.protocol import OK, Answers, Assistant, Guidance, Luck, Ques
 from twin.demand.luck import Lazy, Stream, view
 from twin.demand.tickets import Demand
 from twin.desk.rules import Rules
-from twin.records.tables import STEPS
+from twin.records.tables import ESCALATED, IN_PROGRESS, STEPS
 from twin.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -251,11 +251,13 @@ class ModelAnswers:
             return np.ones(len(self._demand), dtype=bool)
         categorized = self.get("categorize")
         known = np.asarray(categorized.outcome) == OK
-        unsure = np.asarray(categorized.confidence) < self._rules.threshold
+        named = map(self._rules.categorized, categorized.confidence)
+        unsure = np.fromiter((status == ESCALATED for status in named), np.bool_)
         human = given == BY_HUMAN
         category = self._demand.category if human else np.asarray(categorized.category)
-        for_humans = np.isin(category, list(self._rules.for_humans))
-        needed: npt.NDArray[np.bool_] = known & (unsure == human) & ~for_humans
+        codes = range(len(self._demand.categories))
+        asked = np.array([self._rules.routed(code) == IN_PROGRESS for code in codes])
+        needed: npt.NDArray[np.bool_] = known & (unsure == human) & asked[category]
         return needed
 
     def _ask(self, columns: AnswerColumns, key: tuple[Step, int, int, int], tickets: Ints) -> None:

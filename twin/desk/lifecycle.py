@@ -76,6 +76,10 @@ class Lifecycle:
         self._arrived_s = view(demand.arrived_s)
         self._truth = view(demand.category)
         self._rules = Rules.of(scenario, demand.categories)
+        # By category: looked up, not worked out for each ticket.
+        codes = range(len(demand.categories))
+        self._routed = [self._rules.routed(code) for code in codes]
+        self._drafted = [self._rules.drafted(code) for code in codes]
         self._close_after_s = scenario.customers.close_after
 
     def life(self, ticket: int) -> Waits:
@@ -101,7 +105,7 @@ class Lifecycle:
             return None
         confidence = ledger.confidence[ticket] = answers.confidence[ticket]
         category = answers.category[ticket]
-        if confidence < self._rules.threshold:
+        if self._rules.categorized(confidence) == ESCALATED:
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
             if (yield from self._agent(ticket, category, TRIAGE)) is None:
@@ -116,7 +120,7 @@ class Lifecycle:
     def respond(self, ticket: int, category: int | None, visit: int = 0) -> Waits:
         """Somebody answers. Returns who, or None where the customer left."""
         ledger = self._ledger
-        if not self._rules.responds or category is None or category in self._rules.for_humans:
+        if category is None or self._routed[category] != IN_PROGRESS:
             return (yield from self.respond_by_agent(ticket, category, visit))
         assert self._assistant is not None
         ledger.status(ticket, IN_PROGRESS)
@@ -126,7 +130,7 @@ class Lifecycle:
             return (yield from self.respond_by_agent(ticket, category, visit))
         ledger.quality[ticket] = answers.quality[ticket]
         ledger.answer[ticket] = answers.answer[ticket]
-        if category in self._rules.for_review:
+        if self._drafted[category] == PENDING_REVIEW:
             ledger.status(ticket, PENDING_REVIEW)
             if (yield from self._agent(ticket, category, REVIEW, visit)) is None:
                 return None
@@ -136,7 +140,7 @@ class Lifecycle:
     def respond_by_agent(self, ticket: int, category: int | None, visit: int) -> Waits:
         """An agent answers, if the customer waits for one."""
         ledger = self._ledger
-        if self._rules.responds and not (visit and self._agents.teams):
+        if self._rules.handed_on() == ESCALATED and not (visit and self._agents.teams):
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
         truth = self._truth[ticket]

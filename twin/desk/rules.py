@@ -1,21 +1,25 @@
-"""Which tickets go to whom: the scenario's rules, as codes."""
+"""Routing, review, escalation and low confidence: one rule set for the simulated and the live desk.
+
+Each rule names the status that a ticket comes to next; both desks act by it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from twin.records.tables import CATEGORIZED, ESCALATED, IN_PROGRESS, PENDING_REVIEW, RESOLVED
 from twin.scenario.model import Scenario
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The assistant's rules on one desk.
+    """The assistant's rules on one desk; categories are codes.
 
     Attributes
     ----------
     responds : bool
-        Whether the assistant answers, or only categorizes.
+        Whether the assistant answers, or at most categorizes.
     threshold : float
         Below this confidence a human categorizes.
     for_humans, for_review : frozenset of int
@@ -38,6 +42,31 @@ class Rules:
             for_humans=_codes(categories, settings.human_categories),
             for_review=_codes(categories, categories if "*" in review else review),
         )
+
+    def categorized(self, confidence: float) -> int:
+        """Status of a ticket whose category the assistant has named."""
+        return ESCALATED if confidence < self.threshold else CATEGORIZED
+
+    def routed(self, category: int) -> int | None:
+        """Status in which a ticket of a known category is answered: the assistant's is IN_PROGRESS.
+
+        An agent's is as in `handed_on`.
+        """
+        if not self.responds or category in self.for_humans:
+            return self.handed_on()
+        return IN_PROGRESS
+
+    def handed_on(self) -> int | None:
+        """Status of a ticket that an agent has to answer, as where a call failed.
+
+        None where agents answer all tickets: it keeps its status, for nothing was taken from the
+        assistant.
+        """
+        return ESCALATED if self.responds else None
+
+    def drafted(self, category: int) -> int:
+        """Status of a ticket for which the assistant has written an answer."""
+        return PENDING_REVIEW if category in self.for_review else RESOLVED
 
 
 def _codes(categories: Sequence[str], names: Sequence[str]) -> frozenset[int]:

@@ -83,7 +83,8 @@ class Agents:
         if code == CATEGORIZED:
             if not (body.category or ticket["category"]):
                 raise Unprocessable("status Categorized needs a category")
-            if self._desk.scenario.assistant.role != "full":
+            unsure = ticket["confidence"] is not None and ticket["categorized_by"] is None
+            if not self._desk.rules.responds and not unsure:
                 raise Unprocessable("no assistant answers on this desk")
             return {"held_until": now + self._desk.lease_s, "categorized_by": WORKERS[BY_AGENT]}
         if code == RESOLVED:
@@ -98,8 +99,8 @@ class Agents:
         return {}
 
     def _hand_back(self, ticket: Row) -> Row:
-        """An agent named the category: the assistant answers in it, as in the twin."""
-        # Where that fails it is with the agents again, which its status says.
+        """An agent named the category: the ticket goes on by the rules, as in the twin."""
+        # Where the assistant fails it is with the agents again, which its status says.
         with suppress(Failed):
             self._desk.answer(ticket, Watch(), from_scratch=False)
         return self._desk.ticket(ticket["id"])

@@ -1,7 +1,7 @@
 """The live desk: what the twin's lifecycle does on simulated time, done with real tickets.
 
 Receive, categorize, respond, update status, collect feedback: by the same scenario, the same
-assistant and the same table of transitions; agents are people who use the page.
+assistant, the same rules and the same table of transitions; agents are people who use the page.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.protocol import Step
 from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names
+from twin.desk.rules import Rules
 from twin.live.asking import Asker, Build, Failed, Said
 from twin.live.bodies import FeedbackIn, TicketIn
 from twin.live.moments import Watch
@@ -24,7 +25,6 @@ from twin.live.shapes import answered
 from twin.live.store import Change, Row, Store
 from twin.records.tables import (
     BY_ASSISTANT,
-    CATEGORIZED,
     ESCALATED,
     IN_PROGRESS,
     OPEN,
@@ -67,9 +67,10 @@ class _Work:
     values: Row = field(default_factory=lambda: {"held_until": None})
     calls: list[Row] = field(default_factory=list)
 
-    def note(self, code: int) -> None:
-        """Note that the ticket has come to a status."""
-        self.changes.append((STATUSES[code], self.watch.now(), "assistant"))
+    def note(self, code: int | None) -> None:
+        """Note that the ticket has come to a status; None: it keeps the one that it has."""
+        if code is not None:
+            self.changes.append((STATUSES[code], self.watch.now(), "assistant"))
 
 
 class Desk:
@@ -110,9 +111,7 @@ class Desk:
         self.asker = Asker(scenario, self.categories, corpus, build)
         self._timeout_s = timeout_s
         self.lease_s = timeout_s + _MARGIN_S
-        review = scenario.assistant.review_categories
-        self._for_review = set(self.categories if "*" in review else review)
-        self._for_agents = set(scenario.assistant.human_categories)
+        self.rules = Rules.of(scenario, self.categories)
         store.note_desk(json.dumps(scenario.as_data(), ensure_ascii=False), time.time())
 
     def process(self, body: TicketIn, key: str | None) -> dict[str, Any]:
@@ -176,7 +175,7 @@ class Desk:
                 self._respond(work)
         except Failed as error:
             failure = error
-            work.note(ESCALATED)
+            work.note(self.rules.handed_on())
         if work.changes and work.changes[-1][0] == STATUSES[RESOLVED]:
             # What counts is when the customer has it: as late as can be known.
             at = max(watch.now(), ticket["received_at"])
@@ -204,25 +203,25 @@ class Desk:
             return self.asker.ask(*asked, settings.fallback_model)
 
     def _categorize(self, work: _Work) -> bool:
-        """Name the category; whether the assistant goes on from there."""
+        """Name the category; return whether it is sure enough to go on."""
         said = self._ask("categorize", work, None)
         name = self.categories[said.category]
         # A guess that is not sure enough is kept, too: the agent may find it useful.
         work.values |= {"category": name, "confidence": said.confidence}
-        if said.confidence < self.scenario.assistant.confidence_threshold:
-            work.note(ESCALATED)
+        status = self.rules.categorized(said.confidence)
+        work.note(status)
+        if status == ESCALATED:
             return False
         work.values["categorized_by"] = WORKERS[BY_ASSISTANT]
-        work.note(CATEGORIZED)
-        if self.scenario.assistant.role == "full" and name not in self._for_agents:
-            return True
-        work.note(ESCALATED)
-        return False
+        return True
 
     def _respond(self, work: _Work) -> None:
-        name = work.values.get("category") or work.ticket["category"]
-        work.note(IN_PROGRESS)
-        said = self._ask("respond", work, self.categories.index(name))
+        category = self.categories.index(work.values.get("category") or work.ticket["category"])
+        status = self.rules.routed(category)
+        work.note(status)
+        if status != IN_PROGRESS:
+            return
+        said = self._ask("respond", work, category)
         written = said.written
         assert written is not None
         work.values |= {
@@ -236,11 +235,10 @@ class Desk:
                 ensure_ascii=False,
             ),
         }
-        if name in self._for_review:
-            work.note(PENDING_REVIEW)
-            return
-        work.values |= {"response": written.text, "resolved_by": WORKERS[BY_ASSISTANT]}
-        work.note(RESOLVED)
+        status = self.rules.drafted(category)
+        work.note(status)
+        if status == RESOLVED:
+            work.values |= {"response": written.text, "resolved_by": WORKERS[BY_ASSISTANT]}
 
     def ticket(self, ticket_id: int) -> Row:
         """A ticket.
