@@ -153,7 +153,8 @@ def _paired(
     left_out = leave_one_out(*b) - leave_one_out(*a)
     was, now = (divide(over.sum(axis=-1), under.sum(axis=-1)) for over, under in (a, b))
     error = jackknife_error(left_out, seen)
-    d = np.abs(now - was)
+    # Beyond 1 it is no difference of shares, and not used below.
+    d = np.minimum(np.abs(now - was), 1.0)
     tickets = np.minimum(a[1].sum(axis=-1), b[1].sum(axis=-1))
     least = np.sqrt(divide(d * (1 - d), tickets))
     error = np.where(share & are_counts(*a) & are_counts(*b), np.fmax(error, least), error)
