@@ -18,12 +18,13 @@ import twin
 from twin.demand.luck import Stream
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
-from twin.experiments.comparison import BETTER, HIGHER, LOWER, WORSE, compare
+from twin.experiments.comparison import compare
 from twin.experiments.results import Results, Run
 from twin.measures.figures import measure
 from twin.records.storage import join
 from twin.stats.intervals import ratio_interval, summarize
 from twin.stats.sequential import wanted_replications
+from twin.stats.verdicts import BETTER, HIGHER, LOWER, WORSE
 
 pytestmark = pytest.mark.slow
 

@@ -14,12 +14,13 @@ from matplotlib.figure import Figure
 
 from twin.common.html import table, tag
 from twin.common.text import interval, label, with_interval
-from twin.experiments.comparison import BETTER, WORSE, Comparison, compare
+from twin.experiments.comparison import Comparison, compare
 from twin.measures import series
 from twin.report import frame, plots
 from twin.report.pictures import drawn
 from twin.report.plots import style
 from twin.report.plots.picture import compact
+from twin.stats.verdicts import BETTER, WORSE
 
 if TYPE_CHECKING:
     from twin.experiments.results import Results

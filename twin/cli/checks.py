@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from twin.experiments.warmup import WarmUp
 
 _PICTURES = (".svg", ".png", ".pdf")
-# Units of the figures of a warm-up that have one.
-_UNITS = {"first_response_mean": "s"}
 Scenario = Annotated[Path, typer.Argument(help="Scenario file (TOML).", show_default=False)]
 
 
@@ -101,14 +99,14 @@ def _draw_warm_up(found: WarmUp, file: Path) -> None:
     """Welch's plot of each figure, one below the other."""
     from matplotlib.figure import Figure
 
+    from twin.measures.figures import FIGURES
     from twin.report.plots import warm_up as welch
 
     count = len(found.figures)
     figure = Figure(figsize=(8, 2.8 * count), layout="constrained")
     axes = figure.subplots(count, 1, squeeze=False)[:, 0]
     for ax, (name, settled) in zip(axes, found.figures.items(), strict=True):
-        unit = _UNITS.get(name)
-        label = f"{name} ({unit})" if unit else name
+        label = f"{name} ({FIGURES[name].unit})"
         welch(settled.frame, ax, name=label, warm_up_s=found.own_s)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file)
@@ -116,6 +114,7 @@ def _draw_warm_up(found: WarmUp, file: Path) -> None:
 
 def _show_warm_up(found: WarmUp) -> None:
     from twin.common.text import amount, duration
+    from twin.measures.figures import FIGURES
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in ("figure", "settled after", "mean until then", "usual then"):
@@ -123,7 +122,7 @@ def _show_warm_up(found: WarmUp) -> None:
     for row in found.table().to_dict("records"):
         after = row["suggestion_s"]
         settled = "not yet" if math.isnan(after) else duration(after) if after else "at once"
-        unit = _UNITS.get(row["figure"], "")
+        unit = FIGURES[row["figure"]].unit
         means = (amount(row[name], unit) for name in ("before", "usual"))
         table.add_row(row["figure"], settled, *means)
     hours = "all hours are alike"

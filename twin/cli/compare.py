@@ -161,7 +161,8 @@ def _results(
 
 
 def _show(found: Comparison, *, every: bool) -> None:
-    from twin.common.text import EQUAL, OPEN, UNKNOWN, amount, interval
+    from twin.common.text import amount, interval
+    from twin.stats.verdicts import EQUAL, OPEN, UNKNOWN
 
     rows = records(found.table)
     for name in dict.fromkeys(row["scenario"] for row in rows):

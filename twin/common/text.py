@@ -13,10 +13,6 @@ EMBEDDED = (
     "model's; its quality takes a recording (twin record) or a profile"
 )
 
-# Verdicts of comparisons; figures without a better direction are higher or lower.
-BETTER, WORSE, HIGHER, LOWER = "better", "worse", "higher", "lower"
-OPEN, EQUAL, UNKNOWN = "no difference shown", "equal", "not known"
-
 _MISSING = "-"
 
 

@@ -20,7 +20,7 @@ from twin.assistant.protocol import OK, Answers, Assistant, Guidance, Luck, Ques
 from twin.demand.luck import Lazy, Stream, view
 from twin.demand.tickets import Demand
 from twin.desk.rules import Rules
-from twin.records.tables import IN_PROGRESS, STEPS
+from twin.records.tables import ESCALATED, IN_PROGRESS, STEPS
 from twin.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -251,7 +251,8 @@ class ModelAnswers:
             return np.ones(len(self._demand), dtype=bool)
         categorized = self.get("categorize")
         known = np.asarray(categorized.outcome) == OK
-        unsure = self._rules.unsure(np.asarray(categorized.confidence))
+        named = map(self._rules.categorized, categorized.confidence)
+        unsure = np.fromiter((status == ESCALATED for status in named), np.bool_)
         human = given == BY_HUMAN
         category = self._demand.category if human else np.asarray(categorized.category)
         codes = range(len(self._demand.categories))

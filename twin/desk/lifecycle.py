@@ -76,6 +76,10 @@ class Lifecycle:
         self._arrived_s = view(demand.arrived_s)
         self._truth = view(demand.category)
         self._rules = Rules.of(scenario, demand.categories)
+        # By category: looked up, not worked out for each ticket.
+        codes = range(len(demand.categories))
+        self._routed = [self._rules.routed(code) for code in codes]
+        self._drafted = [self._rules.drafted(code) for code in codes]
         self._close_after_s = scenario.customers.close_after
 
     def life(self, ticket: int) -> Waits:
@@ -116,7 +120,7 @@ class Lifecycle:
     def respond(self, ticket: int, category: int | None, visit: int = 0) -> Waits:
         """Somebody answers. Returns who, or None where the customer left."""
         ledger = self._ledger
-        if category is None or self._rules.routed(category) != IN_PROGRESS:
+        if category is None or self._routed[category] != IN_PROGRESS:
             return (yield from self.respond_by_agent(ticket, category, visit))
         assert self._assistant is not None
         ledger.status(ticket, IN_PROGRESS)
@@ -126,7 +130,7 @@ class Lifecycle:
             return (yield from self.respond_by_agent(ticket, category, visit))
         ledger.quality[ticket] = answers.quality[ticket]
         ledger.answer[ticket] = answers.answer[ticket]
-        if self._rules.drafted(category) == PENDING_REVIEW:
+        if self._drafted[category] == PENDING_REVIEW:
             ledger.status(ticket, PENDING_REVIEW)
             if (yield from self._agent(ticket, category, REVIEW, visit)) is None:
                 return None

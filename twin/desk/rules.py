@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from twin.records.tables import CATEGORIZED, ESCALATED, IN_PROGRESS, PENDING_REVIEW, RESOLVED
 from twin.scenario.model import Scenario
@@ -44,13 +43,9 @@ class Rules:
             for_review=_codes(categories, categories if "*" in review else review),
         )
 
-    def unsure(self, confidence: Any) -> Any:
-        """Whether a human is to categorize: for a confidence, or for each of an array."""
-        return confidence < self.threshold
-
     def categorized(self, confidence: float) -> int:
         """Status of a ticket whose category the assistant has named."""
-        return ESCALATED if self.unsure(confidence) else CATEGORIZED
+        return ESCALATED if confidence < self.threshold else CATEGORIZED
 
     def routed(self, category: int) -> int | None:
         """Status in which a ticket of a known category is answered: the assistant's is IN_PROGRESS.

@@ -10,23 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twin.common.errors import nearest
-from twin.common.text import (
-    BETTER,
-    EMBEDDED,
-    EQUAL,
-    HIGHER,
-    LOWER,
-    OPEN,
-    UNKNOWN,
-    WORSE,
-    amount,
-    duration,
-    interval,
-)
+from twin.common.text import EMBEDDED, amount, duration, interval
 from twin.experiments.display import comparison_html
 from twin.experiments.results import Results
 from twin.measures.figures import FIGURES, figure_of
 from twin.stats.differences import differences
+from twin.stats.verdicts import EQUAL, OPEN, UNKNOWN, verdict
 
 if TYPE_CHECKING:
     from twin.experiments.results import Run
@@ -194,7 +183,7 @@ def compare(
             )
     notes += _same_words(runs[baseline], [runs[name] for name in paired])
     table = differences(results.kpis, baseline, rows, paired, level)
-    verdicts = [_verdict(row, FIGURES[row["kpi"]].better, level) for row in _records(table)]
+    verdicts = [verdict(row, FIGURES[row["kpi"]].better, level) for row in _records(table)]
     table.insert(list(table).index("p_adjusted") + 1, "verdict", verdicts)
     return Comparison(table, baseline, level, tuple(notes))
 
@@ -208,19 +197,6 @@ def _rows(names: Iterable[str], kpis: pd.DataFrame) -> list[tuple[str, str]]:
             hint = nearest(group, groups - {""}) or "it has no groups"
             raise ValueError(f"no group {group!r} of {kpi} in these results: {hint}")
     return rows
-
-
-def _verdict(row: Mapping[str, Any], better: str, level: float) -> str:
-    if math.isnan(row["p"]):
-        return UNKNOWN
-    if row["difference"] == 0 and row["low"] == row["high"]:
-        return EQUAL
-    if row["p_adjusted"] > 1 - level:
-        return OPEN
-    direction = HIGHER if row["difference"] > 0 else LOWER
-    if not better:
-        return direction
-    return BETTER if direction == better else WORSE
 
 
 def _same_words(base: Run, others: Sequence[Run]) -> list[str]:

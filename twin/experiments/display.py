@@ -6,15 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twin.common.html import Html, html, table, tag
-from twin.common.text import (
-    BETTER,
-    WORSE,
-    amount,
-    label,
-    short_names,
-    with_interval,
-)
+from twin.common.text import amount, label, short_names, signed, with_interval
 from twin.measures.figures import MAIN, figure_of
+from twin.stats.verdicts import BETTER, WORSE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,8 +67,6 @@ def comparison_html(
     baseline, method : str
     notes : sequence of str
     """
-    from twin.common.text import signed
-
     parts: list[object] = []
     for name, rows in differences.groupby("scenario", sort=False):
         cells: list[list[object]] = []

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twin.common.text import (
-    BETTER,
-    OPEN,
-    WORSE,
     amount,
     in_words,
     interval,
@@ -22,6 +19,7 @@ from twin.common.text import (
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.model import PRIORITIES
+from twin.stats.verdicts import BETTER, OPEN, WORSE
 
 if TYPE_CHECKING:
     from twin.experiments.comparison import Comparison

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.common.html import Html, table, tag
-from twin.common.text import BETTER, WORSE, amount, duration, label, signed
+from twin.common.text import amount, duration, label, signed
 from twin.experiments.display import figure_rows
 from twin.measures.figures import FIGURES, MAIN, MAIN_FIGURES
 from twin.scenario.model import PRIORITIES
+from twin.stats.verdicts import BETTER, WORSE
 
 if TYPE_CHECKING:
     from twin.experiments.comparison import Comparison

@@ -3,6 +3,7 @@
 Every figure is a numerator and a denominator per replication, and its value the ratio of their
 sums (a ratio of expectations, not a mean of ratios). The interval is the jackknife's: each
 replication is left out in turn, and the spread of the ratios that remain gives the standard error.
+Shares of counted things have the interval of `shares`, which stays within 0 and 1.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special
+
+from twin.stats.shares import are_counts, share_bounds
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,8 +60,8 @@ def ratio_interval(
     over, under = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
     if over.ndim != 1 or over.shape != under.shape:
         raise ValueError("numerators and denominators must be two lists of the same length")
-    value, half_width, _ = _jackknife(over[None, :], under[None, :], level)
-    return float(value[0]), float(value[0] - half_width[0]), float(value[0] + half_width[0])
+    value, low, high, _ = _bounds(over[None, :], under[None, :], np.array([False]), level)
+    return float(value[0]), float(low[0]), float(high[0])
 
 
 def summarize(kpis: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -76,8 +79,8 @@ def summarize(kpis: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     -------
     DataFrame
         A row a (scenario, kpi, group), in the order in which they first occur: scenario (if
-        given), kpi, group, unit, value, low, high, half_width, replications (those in which
-        anything was counted).
+        given), kpi, group, unit, value, low, high, half_width (to the farther bound), replications
+        (those in which anything was counted).
 
     Raises
     ------
@@ -95,12 +98,13 @@ def summarize(kpis: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     True
     """
     table, over, under, _ = matrices(kpis)
-    value, half_width, counted = _jackknife(over, under, level)
+    share = (table["unit"] == "share").to_numpy()
+    value, low, high, counted = _bounds(over, under, share, level)
     return table.assign(
         value=value,
-        low=value - half_width,
-        high=value + half_width,
-        half_width=half_width,
+        low=low,
+        high=high,
+        half_width=np.maximum(value - low, high - value),
         replications=counted,
     )
 
@@ -147,14 +151,25 @@ def matrices(kpis: pd.DataFrame) -> tuple[pd.DataFrame, Floats, Floats, npt.NDAr
     return table, over, under, np.asarray(replications, dtype=np.int64)
 
 
-def _jackknife(over: Floats, under: Floats, level: float) -> tuple[Floats, Floats, Any]:
-    """Ratios of sums along the last axis of shape (k, n), half widths, and observations, (k,)."""
+def _bounds(
+    over: Floats, under: Floats, share: npt.NDArray[np.bool_], level: float
+) -> tuple[Floats, Floats, Floats, Any]:
+    """Ratios of sums along the last axis of shape (k, n), bounds, and observations, (k,) each.
+
+    `share` says which rows are shares: those of counted things get bounds of their own, those of
+    time (occupancy) bounds within 0 and 1.
+    """
     check_level(level)
     seen = (over != 0) | (under != 0)
     value = divide(over.sum(axis=-1), under.sum(axis=-1))
     error = jackknife_error(leave_one_out(over, under), seen)
     n = seen.sum(axis=-1)
-    return value, quantile_t(n - 1, (1 + level) / 2) * error, n
+    half_width = quantile_t(n - 1, (1 + level) / 2) * error
+    low, high = value - half_width, value + half_width
+    low[share], high[share] = np.maximum(low[share], 0.0), np.minimum(high[share], 1.0)
+    counts = share & are_counts(over, under)
+    low[counts], high[counts] = share_bounds(over[counts], under[counts], error[counts], level)
+    return value, low, high, n
 
 
 def check_level(level: float) -> None:

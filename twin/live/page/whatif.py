@@ -182,9 +182,10 @@ def _show(played: _Played) -> None:
 
 
 def _figures(played: _Played) -> None:
-    from twin.common.text import EQUAL, OPEN, UNKNOWN, interval, label
+    from twin.common.text import interval, label
     from twin.experiments.display import figure_rows
     from twin.measures.figures import MAIN
+    from twin.stats.verdicts import EQUAL, OPEN, UNKNOWN
 
     rows = figure_rows(played.results.summary(), MAIN, played.names)
     head = ["figure", *played.names]
