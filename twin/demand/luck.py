@@ -23,7 +23,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class Stream(IntEnum):
-    """What a uniform is for. Append only: a number, once used, keeps its meaning."""
+    """Purposes of uniforms. Append only: a number, once used, keeps its meaning."""
 
     ARRIVAL = 0
     DAY = 1

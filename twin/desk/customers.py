@@ -82,7 +82,7 @@ class Customers:
         )
 
     def patience_s(self, ticket: int) -> float:
-        """How long the customer waits for a human before giving up; seconds."""
+        """Time that the customer waits for a human before giving up; seconds."""
         return inf if self._patience is None else self._patience[ticket]
 
     def is_solved(self, ticket: int, worker: int, right: bool, quality: float, visit: int) -> bool:
@@ -116,7 +116,7 @@ class Customers:
         return visit < self._settings.max_reopens and bool(self._returns[visit][ticket])
 
     def reopen_delay_s(self, ticket: int, visit: int) -> float:
-        """How long until the customer reopens; seconds."""
+        """Time until the customer reopens; seconds."""
         return self._delay[visit][ticket]
 
     def answers_survey(self, ticket: int) -> bool:
@@ -155,7 +155,7 @@ class Customers:
         return bisect_right(THRESHOLDS, opinion) + 1
 
     def comment(self, ticket: int, rating: int) -> int:
-        """What the customer writes: an index into `ALL_COMMENTS`."""
+        """Comment that the customer writes: an index into `ALL_COMMENTS`."""
         return (rating - 1) * len(COMMENTS[0]) + self._comment[0][ticket]
 
     def forget(self) -> None:
