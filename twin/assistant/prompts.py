@@ -1,4 +1,4 @@
-"""What is asked: versioned prompt templates, as chat messages.
+"""Versioned prompt templates, as chat messages.
 
 The ticket and the articles are untrusted. They stand in the user message as one JSON object, so
 that whatever they hold (quotes, forged delimiters, "system:" lines) stays inside a JSON string;

@@ -62,7 +62,7 @@ class ModelJudge:
 
     @property
     def notes(self) -> list[str]:
-        """How many verdicts the figures rest on, and what they cost."""
+        """Number of verdicts behind the figures, and their cost."""
         replies = self._verdicts.values()
         if not replies:
             return []
