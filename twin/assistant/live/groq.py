@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -281,7 +282,7 @@ class GroqAssistant:
         self.recording.open()
         # What another process added in the meantime is known only now.
         missing = {ask.key: ask for ask in asks if ask.key not in self.recording}
-        work = self._fetcher.fetch(list(missing.values()))
+        work = partial(self._fetcher.fetch, list(missing.values()))
         fetched = self._background.run(work, self._fetcher.stop)
         return {ask.key: self.recording.get(ask.key) or fetched[ask.key] for ask in asks}
 

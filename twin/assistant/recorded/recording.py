@@ -119,7 +119,9 @@ class Recording:
             self._file = file
 
     def _hold(self, file: FileIO) -> None:
-        # A lock of the system's, which ends with the process however that ends.
+        # A lock of the system's on the file itself, which ends with the process however that ends.
+        # The package filelock would leave a second file beside each recording; on the recording
+        # itself some of its versions empty the file, and on Windows nobody could read it.
         try:
             if sys.platform == "win32":
                 file.seek(_FAR)
