@@ -192,7 +192,7 @@ def assistant(profile, corpus, today=date(2026, 11, 20), **settings):
 def questions(corpus, step, n=500):
     rng = np.random.default_rng(1)
     truth = rng.integers(0, len(corpus.categories), n)
-    luck = Luck(*(rng.random(n) for _ in range(7)))
+    luck = Luck.drawn(n, rng)
     category = truth if step == "respond" else None
     nothing = np.full(n, -1)
     return Questions(step, corpus.categories, (), nothing, category, truth, np.arange(n), luck)

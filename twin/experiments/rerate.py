@@ -268,7 +268,7 @@ def _quality(
         category=category,
         truth=demand.category[rows],
         ticket=rows,
-        luck=Luck(*[none] * 7),
+        luck=Luck.neutral(n),
     )
     counts = np.zeros(n, dtype=np.int64)
     written = [Written(text) for text in answers["text"]]

@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from twin.assistant import errors, prompts
+from twin.assistant import catalogue, errors, prompts
 from twin.assistant.asking import Ask, Asking
 from twin.assistant.catalogue import Model
 from twin.assistant.errors import AssistantError
@@ -317,10 +317,8 @@ def _end(background: Background, recording: Recording) -> None:
 
 def paced(scenario: Scenario, model: Model, recording: Recording) -> Pacer:
     """The pacer of a scenario's plan, which knows the calls of the last day in the recording."""
-    limits = model.limits(scenario.provider.plan).model_dump(exclude={"known"}, exclude_none=True)
-    names = ("rpm", "rpd", "tpm", "tpd")
-    caps = {name: getattr(scenario.provider, name) for name in names}
-    pacer = Pacer(limits, {name: cap for name, cap in caps.items() if cap is not None})
+    provider = scenario.provider
+    pacer = Pacer(catalogue.limits_of(model, provider), catalogue.given_limits(provider))
     now, wall = time.monotonic(), datetime.now(UTC)
     for reply in recording.replies():
         try:
