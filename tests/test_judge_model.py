@@ -242,7 +242,7 @@ class TestAsking:
 
 
 def reply(ask, score):
-    from twin.assistant.recorded.replies import Reply
+    from twin.assistant.recorded.recording import Reply
 
     return Reply(
         key=ask.key,

@@ -12,7 +12,7 @@ from twin.assistant.profile import ProfileAssistant, between, measured_latency_s
 from twin.assistant.protocol import Luck, Questions
 from twin.assistant.recorded.measured import measure, reproduce, to_toml
 from twin.assistant.recorded.recorded_calls import MeasuringError, read_sample
-from twin.assistant.recorded.replies import Reply
+from twin.assistant.recorded.recording import Reply
 from twin.cli.terminal import starter
 from twin.demand.corpus import load_corpus
 from twin.scenario.file import load

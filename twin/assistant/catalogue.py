@@ -181,6 +181,13 @@ class Model(BaseModel):
         return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
 
 
+def cost_usd(model: Model, prompt_tokens: float, completion_tokens: float) -> float:
+    """Price of a call; NaN where it is unknown, without the warning of `Model.cost_usd`."""
+    if model.price_in is None or model.price_out is None:
+        return math.nan
+    return (prompt_tokens * model.price_in + completion_tokens * model.price_out) / 1e6
+
+
 @cache
 def _warn_once(message: str) -> None:
     # Not left to the warning filters: they repeat a warning for each place that asks for a cost.

@@ -18,10 +18,11 @@ import numpy as np
 
 from twin.assistant import catalogue, prompts
 from twin.assistant.asking import Ask, Asking
+from twin.assistant.catalogue import cost_usd
 from twin.assistant.errors import NothingWorks, UnknownPrice
 from twin.assistant.judging.judge import Judge
+from twin.assistant.live.fetching import CONCURRENCY, Tally
 from twin.assistant.live.groq import GroqAssistant
-from twin.assistant.live.terms import CONCURRENCY, Tally, cost_usd
 from twin.assistant.protocol import OK, Answers, Assistant, Questions
 from twin.assistant.recorded.recording import Recording, open_recording
 from twin.common.errors import Fault, ScenarioError
