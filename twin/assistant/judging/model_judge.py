@@ -18,8 +18,7 @@ from twin.assistant.judging import rubric
 from twin.assistant.judging.judge import RATER_VERSION, Judge, Rater, to_judge
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.protocol import OK, Answers, Assistant, Floats, Questions
-from twin.assistant.recorded.recording import open_recording
-from twin.assistant.recorded.replies import Reply, request_key
+from twin.assistant.recorded.recording import Reply, open_recording, request_key
 from twin.scenario.model import Scenario
 
 STEP = "judge"
