@@ -13,6 +13,7 @@ from twin.common.text import (
     amount,
     label,
     short_names,
+    signed,
     with_interval,
 )
 
@@ -74,8 +75,6 @@ def comparison_html(
     baseline, method : str
     notes : sequence of str
     """
-    from twin.common.text import signed
-
     parts: list[object] = []
     for name, rows in differences.groupby("scenario", sort=False):
         cells: list[list[object]] = []
