@@ -2,6 +2,7 @@
 
 import hypothesis
 import pytest
+from fault_server import KEY, FaultServer
 
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
@@ -38,3 +39,13 @@ def arrive(tmp_path):
         return {"kind": "trace", "trace": str(path)}
 
     return arrivals
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    """A provider with faults, found by the environment, and an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    with FaultServer() as running:
+        monkeypatch.setenv("GROQ_API_KEY", KEY)
+        monkeypatch.setenv("GROQ_BASE_URL", running.url)
+        yield running

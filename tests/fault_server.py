@@ -13,6 +13,7 @@ import time
 from collections import Counter, deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+KEY = "gsk_SENTINEL_0123456789"
 ERRORS = {
     400: "invalid_request",
     401: "invalid_api_key",

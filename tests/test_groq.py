@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from fault_server import FaultServer
+from fault_server import KEY
 
 from twin.assistant import catalogue, errors
 from twin.assistant.backends import build
@@ -16,17 +16,7 @@ from twin.assistant.protocol import OK, OUTCOMES, Guidance, Luck, Questions
 from twin.scenario.model import from_data
 
 network = [pytest.mark.network, pytest.mark.allow_hosts(["127.0.0.1", "localhost"])]
-KEY = "gsk_SENTINEL_0123456789"
 CATEGORIES = ("Login", "Other", "Payment")
-
-
-@pytest.fixture
-def server(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    with FaultServer() as running:
-        monkeypatch.setenv("GROQ_API_KEY", KEY)
-        monkeypatch.setenv("GROQ_BASE_URL", running.url)
-        yield running
 
 
 @pytest.fixture

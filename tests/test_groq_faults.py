@@ -9,8 +9,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from fault_server import KEY
 from llmock.scenarios import Fail, Reply
-from test_groq import KEY, ask, corpus, make, server  # noqa: F401
+from test_groq import ask, corpus, make  # noqa: F401
 
 from twin.assistant import catalogue, errors
 from twin.assistant.errors import AssistantError
@@ -279,7 +280,7 @@ def test_five_hundred_calls_under_mixed_faults(server, make):  # noqa: F811
 
     server.choose = noted
     one = make(provider={"timeout": "500ms", "retries": 3, "backoff": "5ms", "plan": "unlimited"})
-    one._fetcher._terms = type(one._fetcher._terms)(0.5, 3, 0.005, 0.05, concurrency=64)
+    one._fetcher._bounds = type(one._fetcher._bounds)(0.5, 3, 0.005, 0.05, concurrency=64)
     texts = [f"Trouble number {k}" for k in range(500)]
     begun = time.monotonic()
     answers = one.answer(ask("categorize", texts))

@@ -9,7 +9,7 @@ import time
 
 import pytest
 import typer
-from fault_server import FaultServer, Limit
+from fault_server import KEY, Limit
 from typer.testing import CliRunner
 
 from twin.assistant.live import pacing
@@ -19,7 +19,6 @@ from twin.experiments import record as recording_of
 from twin.scenario.file import load
 
 pytestmark = [pytest.mark.network, pytest.mark.allow_hosts(["127.0.0.1", "localhost"])]
-KEY = "gsk_SENTINEL_0123456789"
 PROGRAM = """
 import typer
 from twin.cli.record import register
@@ -27,15 +26,6 @@ app = typer.Typer(pretty_exceptions_enable=False)
 register(app)
 app()
 """
-
-
-@pytest.fixture
-def server(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    with FaultServer() as running:
-        monkeypatch.setenv("GROQ_API_KEY", KEY)
-        monkeypatch.setenv("GROQ_BASE_URL", running.url)
-        yield running
 
 
 @pytest.fixture

@@ -211,13 +211,7 @@ class Asking:
         BadAnswer
             If it is not the JSON object that was asked for.
         """
-        try:
-            said = prompts.json_said(answer)
-        except ValueError:
-            raise BadAnswer("it is not JSON") from None
-        if not isinstance(said, dict) or set(said) != {"category", "confidence"}:
-            raise BadAnswer('it is not an object of "category" and "confidence"')
-        name, confidence = said["category"], said["confidence"]
+        name, confidence = prompts.object_said(answer, "category", "confidence")
         if name not in self._categories:
             raise BadAnswer("its category is not in the list")
         number = isinstance(confidence, int | float) and not isinstance(confidence, bool)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from twin.assistant.knowledge.articles import Article
-    from twin.assistant.protocol import Guidance
+from twin.assistant.errors import BadAnswer
+from twin.assistant.knowledge.articles import Article
+from twin.assistant.protocol import Guidance
 
 # A change of wording is a new version beside the old ones: recordings are keyed by it.
 PROMPT_VERSION = "1"
@@ -144,17 +144,17 @@ def respond_messages(
 
 
 def categorize_schema(categories: Sequence[str]) -> dict[str, Any]:
-    """JSON schema of an answer to `categorize_messages`.
+    """JSON schema of an answer to `categorize_messages`."""
+    category = {"type": "string", "enum": list(categories)}
+    return strict_object({"category": category, "confidence": {"type": "number"}})
 
-    All keys are required and no others allowed, as strict mode demands.
-    """
+
+def strict_object(properties: dict[str, Any]) -> dict[str, Any]:
+    """JSON schema of an object: all keys required and no others allowed, as strict mode demands."""
     return {
         "type": "object",
-        "properties": {
-            "category": {"type": "string", "enum": list(categories)},
-            "confidence": {"type": "number"},
-        },
-        "required": ["category", "confidence"],
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }
 
@@ -184,3 +184,20 @@ def json_said(answer: str) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def object_said(answer: str, first: str, second: str) -> tuple[Any, Any]:
+    """Values of the two keys, no more and no fewer, of the object that a model said in JSON.
+
+    Raises
+    ------
+    BadAnswer
+        If it is no such object.
+    """
+    try:
+        said = json_said(answer)
+    except ValueError:
+        raise BadAnswer("it is not JSON") from None
+    if not isinstance(said, dict) or set(said) != {first, second}:
+        raise BadAnswer(f'it is not an object of "{first}" and "{second}"')
+    return said[first], said[second]

@@ -14,8 +14,10 @@ from typing import Any
 
 import twin
 from twin.assistant.judging.model_judge import rater_name
+from twin.common.errors import ScenarioError
 from twin.desk.customers import RATER_VERSION as CUSTOMERS_VERSION
 from twin.scenario.changes import PATH_KEYS
+from twin.scenario.diff import changes
 from twin.scenario.model import Scenario
 
 _PACKAGES = (
@@ -137,10 +139,6 @@ def scenario_digest(scenario: Scenario) -> str:
 
 def base(scenario: Scenario) -> dict[str, object]:
     """The file that a scenario rests on, and what it changes in it; empty if it is from no file."""
-    # Not above: it draws in what explains scenarios, which the rest of this module can do without.
-    from twin.common.errors import ScenarioError
-    from twin.scenario.diff import changes
-
     try:
         name, changed = changes(scenario)
     except ScenarioError:

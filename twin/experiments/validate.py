@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from twin.experiments.run import run
 from twin.measures import theory
+from twin.scenario.model import Scenario, from_data
 from twin.stats import intervals
-
-if TYPE_CHECKING:
-    from twin.scenario.model import Scenario
 
 # All intervals together hold their true values with this probability.
 LEVEL = 0.99
@@ -47,8 +45,6 @@ class Case:
 
     def scenario(self, seed: int) -> Scenario:
         """The scenario of the case, with a seed of its own: all cases must not share their luck."""
-        from twin.scenario.model import from_data
-
         return from_data({**self.data, "seed": seed})
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,12 +12,10 @@ import pandas as pd
 from twin.common.text import duration
 from twin.experiments import engine
 from twin.experiments.replication import play
-from twin.scenario.model import parse_days
+from twin.measures.levels import levels
+from twin.records.tables import RunLog
+from twin.scenario.model import Scenario, parse_days
 from twin.stats.mser import Settling, settling
-
-if TYPE_CHECKING:
-    from twin.records.tables import RunLog
-    from twin.scenario.model import Scenario
 
 FIGURES = ("backlog", "queue", "first_response_mean")
 _DAY, _WEEK = 86400.0, 604800.0
@@ -163,8 +160,6 @@ def _lost(task: tuple[Scenario, int, float]) -> pd.DataFrame:
 
 def _points(task: tuple[Scenario, int, float]) -> pd.DataFrame:
     """Figures of one replication over time: figure, replication, time_s, numerator, denominator."""
-    from twin.measures.levels import levels
-
     desk, replication, every_s = task
     log = play(desk, replication).log
     table = levels(log, desk, every_s)

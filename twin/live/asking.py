@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,6 @@ class Asker:
 
     def models(self) -> list[catalogue.Model]:
         """Models that can be asked for: all of the catalogue, but for retired ones where real."""
-        from datetime import UTC, datetime
-
         today = datetime.now(UTC).date()
         found = catalogue.models().values()
         return [m for m in found if self.backend != "groq" or not m.is_retired(today)]

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -16,13 +16,11 @@ from twin.common.files import to_json, whole
 from twin.records.tables import (
     BY_ASSISTANT,
     WORKERS,
+    RunLog,
     feedback_dictionary,
     ticket_dictionary,
 )
-
-if TYPE_CHECKING:
-    from twin.records.tables import RunLog
-    from twin.scenario.model import Scenario
+from twin.scenario.model import Scenario
 
 # JSON for people and small tools: what does not fit is in the tables.
 MAX_JSON_TICKETS = 10_000

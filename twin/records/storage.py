@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from twin.common.files import read_json, reason, write_json, write_parquet
+from twin.common.files import read_json, write_json, write_parquet
 from twin.records.tables import TABLES, Column
 
 MANIFEST = "manifest.json"
@@ -81,7 +81,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ValueError(f"{folder} is not a run: it has no {MANIFEST}") from None
     except (OSError, ValueError) as error:
-        raise ValueError(f"{folder / MANIFEST}: {reason(error)}") from None
+        raise ValueError(f"{folder / MANIFEST} cannot be read: {error}") from None
     if not isinstance(manifest, dict) or not set(manifest) >= _NEEDED:
         raise ValueError(f"{folder / MANIFEST} is not the manifest of a run")
     for key, kind in _KINDS.items():

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from scipy import optimize, special
 
+from twin.common.files import read_csv
 from twin.scenario.units import DURATION_HELP, format_duration, parse_duration
 
 Floats = npt.NDArray[np.float64]
@@ -289,8 +290,6 @@ class Exponential(Distribution):
 @lru_cache(maxsize=64)
 def _sorted_column(file: str, column: str) -> Floats:
     import pandas as pd
-
-    from twin.common.files import read_csv
 
     path = Path(file)
     if not path.is_file():

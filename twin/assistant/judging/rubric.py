@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twin.assistant.errors import BadAnswer
-from twin.assistant.prompts import Message, as_data, json_said
-
-if TYPE_CHECKING:
-    from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.articles import Article
+from twin.assistant.prompts import Message, as_data, object_said, strict_object
 
 # A change of wording or of scores is a new version: verdicts of different ones do not compare.
 RUBRIC_VERSION = "1"
@@ -51,16 +49,9 @@ def judge_messages(ticket: str, answer: str, article: Article | None) -> list[Me
 
 
 def judge_schema() -> dict[str, Any]:
-    """JSON schema of a verdict: all keys required and no others allowed, for strict mode."""
-    return {
-        "type": "object",
-        "properties": {
-            "score": {"type": "integer", "enum": list(SCORES)},
-            "reason": {"type": "string"},
-        },
-        "required": ["score", "reason"],
-        "additionalProperties": False,
-    }
+    """JSON schema of a verdict."""
+    score = {"type": "integer", "enum": list(SCORES)}
+    return strict_object({"score": score, "reason": {"type": "string"}})
 
 
 def parse_score(verdict: str) -> int:
@@ -71,13 +62,7 @@ def parse_score(verdict: str) -> int:
     BadAnswer
         If it is not the JSON object that was asked for.
     """
-    try:
-        said = json_said(verdict)
-    except ValueError:
-        raise BadAnswer("it is not JSON") from None
-    if not isinstance(said, dict) or set(said) != {"score", "reason"}:
-        raise BadAnswer('it is not an object of "score" and "reason"')
-    score = said["score"]
+    score, _ = object_said(verdict, "score", "reason")
     if type(score) is not int or score not in SCORES:
         raise BadAnswer("its score is not a whole number from 1 to 5")
     return score

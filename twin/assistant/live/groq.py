@@ -17,8 +17,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
 
 from twin.assistant import catalogue, errors, prompts
 from twin.assistant.asking import Ask, Asking
@@ -66,8 +69,6 @@ class Settings:
         WrongAddress
             If GROQ_BASE_URL is none.
         """
-        from dotenv import dotenv_values
-
         try:
             found = dotenv_values(".env", interpolate=False)
         except (OSError, UnicodeDecodeError):
@@ -330,6 +331,4 @@ def paced(scenario: Scenario, model: Model, recording: Recording) -> Pacer:
 
 
 def _sdk() -> str:
-    from importlib.metadata import version
-
     return f"groq {version('groq')}"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from twin.scenario.distributions import TimeDistribution
+from twin.scenario.distributions import Lognormal, TimeDistribution
 from twin.scenario.sections.base import (
     Count,
     Day,
@@ -132,6 +132,4 @@ class Customers(Model):
 
 
 def _lognormal(mean: str, cv: float) -> Any:
-    from twin.scenario.distributions import Lognormal
-
     return Lognormal.model_validate({"distribution": "lognormal", "mean": mean, "cv": cv})
