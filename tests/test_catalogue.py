@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.assistant import catalogue
-from twin.assistant.catalogue import PriceWarning, latency_s, model, models
+from twin.assistant.catalogue import PriceWarning, latency_s, limits_of, model, models
+from twin.scenario.model import Provider
 
 TODAY = date(2026, 11, 1)
 
@@ -105,3 +106,14 @@ def test_latency_is_finite_and_grows_with_tokens_and_luck(name, tokens_in, token
     assert here >= 0
     assert latency_s(entry, tokens_in + 1, tokens_out + 1, u) > here
     assert latency_s(entry, tokens_in, tokens_out, u / 2) <= here
+
+
+def test_the_scenarios_own_limits_hold_in_place_of_the_plans():
+    one = model("openai/gpt-oss-20b")
+    plan = one.limits("free").model_dump(exclude={"known"}, exclude_none=True)
+    assert limits_of(one, Provider(plan="free")) == plan
+    own = {"rpm": 7, "tpd": 10**9}
+    assert limits_of(one, Provider(plan="free", **own)) == plan | own
+    assert limits_of(one, Provider(plan="unlimited")) == {}
+    assert limits_of(one, Provider(plan="unlimited", rpm=3)) == {"rpm": 3}
+    assert set(plan) <= set(catalogue.LIMITS)

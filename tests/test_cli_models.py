@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from twin.assistant import catalogue
-from twin.assistant.recorded.replies import Reply
+from twin.assistant.recorded.recording import Reply
 from twin.cli.models import register
 from twin.scenario.file import starter
 

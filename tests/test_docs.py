@@ -399,7 +399,7 @@ def test_measured_accuracy():
     demand = twin.draw(desk)
     corpus = demand.corpus
     rows = np.flatnonzero(~corpus.train)
-    luck = Luck(*np.full((7, len(rows)), 0.5))
+    luck = Luck.neutral(len(rows))
     truth = corpus.category[rows]
     asked = Questions("categorize", demand.categories, demand.texts, rows, None, truth, rows, luck)
     said = build(desk, demand.categories, corpus).answer(asked)

@@ -77,8 +77,7 @@ def scenario(folder=None, **settings):
 
 def questions(step, texts, category=None, categories=CATEGORIES, seed=0, rows=None):
     rows = np.arange(len(texts)) if rows is None else np.asarray(rows, int)
-    rng = np.random.default_rng(seed)
-    luck = Luck(*(rng.random(len(rows)) for _ in range(7)))
+    luck = Luck.drawn(len(rows), np.random.default_rng(seed))
     zeros = np.zeros(len(rows), int)
     if step == "respond" and category is None:
         category = zeros

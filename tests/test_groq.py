@@ -65,7 +65,6 @@ def make(corpus):
 
 def ask(step, texts, category=None, **more):
     n = len(texts)
-    none = np.zeros(n)
     return Questions(
         step=step,
         categories=CATEGORIES,
@@ -74,7 +73,7 @@ def ask(step, texts, category=None, **more):
         category=None if category is None else np.full(n, category),
         truth=np.zeros(n, dtype=np.int64),
         ticket=np.arange(n),
-        luck=Luck(*[none] * 7),
+        luck=Luck.neutral(n),
         **more,
     )
 

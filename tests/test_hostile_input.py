@@ -22,7 +22,7 @@ from twin.assistant.catalogue import model
 from twin.assistant.errors import RecordingError, WrongEnvironment
 from twin.assistant.knowledge.articles import load_articles
 from twin.assistant.live.groq import Caller, Settings
-from twin.assistant.recorded.replies import read_lines
+from twin.assistant.recorded.recording import read_lines
 from twin.cli.app import app
 from twin.common import files
 from twin.common.errors import ScenarioError

@@ -54,7 +54,7 @@ def judge(tmp_path_factory):
 def batch(text, written, texts, category=None, truth=None, outcome=None, quality=None):
     n = len(text)
     zeros = np.zeros(n, int)
-    luck = Luck(*(np.zeros(n) for _ in range(7)))
+    luck = Luck.neutral(n)
     category = zeros if category is None else np.array(category)
     truth = zeros if truth is None else np.array(truth)
     asked = Questions(

@@ -91,7 +91,7 @@ def batch(texts, answers, text, written, outcome=None, quality=None):
         category=counts,
         truth=counts,
         ticket=np.arange(n),
-        luck=Luck(*[none] * 7),
+        luck=Luck.neutral(n),
     )
     said = Answers(
         none,
@@ -242,7 +242,7 @@ class TestAsking:
 
 
 def reply(ask, score):
-    from twin.assistant.recorded.replies import Reply
+    from twin.assistant.recorded.recording import Reply
 
     return Reply(
         key=ask.key,

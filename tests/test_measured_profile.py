@@ -12,7 +12,7 @@ from twin.assistant.profile import ProfileAssistant, between, measured_latency_s
 from twin.assistant.protocol import Luck, Questions
 from twin.assistant.recorded.measured import measure, reproduce, to_toml
 from twin.assistant.recorded.recorded_calls import MeasuringError, read_sample
-from twin.assistant.recorded.replies import Reply
+from twin.assistant.recorded.recording import Reply
 from twin.demand.corpus import load_corpus
 from twin.scenario.file import load, starter
 from twin.scenario.model import MeasuredStep
@@ -191,7 +191,7 @@ def assistant(profile, corpus, today=date(2026, 11, 20), **settings):
 def questions(corpus, step, n=500):
     rng = np.random.default_rng(1)
     truth = rng.integers(0, len(corpus.categories), n)
-    luck = Luck(*(rng.random(n) for _ in range(7)))
+    luck = Luck.drawn(n, rng)
     category = truth if step == "respond" else None
     nothing = np.full(n, -1)
     return Questions(step, corpus.categories, (), nothing, category, truth, np.arange(n), luck)

@@ -12,10 +12,9 @@ import pytest
 import twin
 from twin.assistant import catalogue
 from twin.assistant.asking import Asking
+from twin.assistant.catalogue import cost_usd
 from twin.assistant.knowledge.knowledge import load_knowledge
-from twin.assistant.live.terms import cost_usd
-from twin.assistant.recorded.recording import Recording
-from twin.assistant.recorded.replies import Reply
+from twin.assistant.recorded.recording import Recording, Reply
 from twin.demand.corpus import load_corpus
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate

@@ -22,7 +22,7 @@ def assistant(categories=CATEGORIES, max_tokens=None, **profile):
 
 def questions(n, step="categorize", seed=0, categories=CATEGORIES):
     rng = np.random.default_rng(seed)
-    luck = Luck(*(rng.random(n) for _ in range(7)))
+    luck = Luck.drawn(n, rng)
     truth = rng.integers(0, len(categories), n)
     category = truth if step == "respond" else None
     return Questions(step, categories, [], np.zeros(n, int), category, truth, np.arange(n), luck)
@@ -142,3 +142,10 @@ def test_every_luck_gives_an_allowed_answer_that_the_batch_does_not_change(
 def test_no_questions_no_answers():
     for step in ("categorize", "respond"):
         assert len(assistant().answer(questions(0, step)).outcome) == 0
+
+
+def test_luck_of_a_batch_outside_of_runs():
+    assert {tuple(vars(Luck.neutral(2))[name]) for name in vars(Luck.neutral(2))} == {(0.5, 0.5)}
+    drawn = vars(Luck.drawn(3, np.random.default_rng(1)))
+    rng = np.random.default_rng(1)
+    assert all((column == rng.random(3)).all() for column in drawn.values())

@@ -10,8 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.assistant.errors import RecordingError
-from twin.assistant.recorded.recording import Recording, merge, open_recording
-from twin.assistant.recorded.replies import Reply, read_lines, request_key
+from twin.assistant.recorded.recording import (
+    Recording,
+    Reply,
+    merge,
+    open_recording,
+    read_lines,
+    request_key,
+)
 
 REQUEST = {
     "model": "openai/gpt-oss-20b",

@@ -16,8 +16,7 @@ from twin.assistant.asking import Asking
 from twin.assistant.backends import build
 from twin.assistant.errors import RecordingMiss
 from twin.assistant.protocol import OK
-from twin.assistant.recorded.recording import Recording, open_recording
-from twin.assistant.recorded.replies import Reply
+from twin.assistant.recorded.recording import Recording, Reply, open_recording
 from twin.common.errors import ScenarioError
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate

@@ -13,8 +13,7 @@ import twin
 from twin.assistant.errors import NoKey, UnknownPrice
 from twin.assistant.judging import judge, rubric
 from twin.assistant.judging.judge import Judge
-from twin.assistant.recorded.recording import Recording
-from twin.assistant.recorded.replies import Reply
+from twin.assistant.recorded.recording import Recording, Reply
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
 from twin.experiments import rerate

@@ -67,7 +67,7 @@ def cpu_s(function):
 def answers_of(scenario, demand, assistant, n=5000):
     """What the assistant says of the first `n` tickets, by step, as rows of plain numbers."""
     tickets = np.arange(min(n, len(demand)))
-    luck = np.random.default_rng(1).random((7, len(tickets)))
+    luck = Luck.drawn(len(tickets), np.random.default_rng(1))
     judge = Judge(load_knowledge(scenario.assistant.knowledge))
 
     def ask(step, category):
@@ -79,7 +79,7 @@ def answers_of(scenario, demand, assistant, n=5000):
             category=category,
             truth=demand.category[tickets],
             ticket=tickets,
-            luck=Luck(*luck),
+            luck=luck,
         )
         said = assistant.answer(questions)
         rest = (

@@ -19,7 +19,7 @@ from twin.assistant.errors import BadAnswer
 from twin.assistant.judging import rubric
 from twin.assistant.knowledge.knowledge import Hit, Knowledge, load_knowledge
 from twin.assistant.protocol import OK, Answers, Guidance, Ints, Questions, Step, Written
-from twin.assistant.recorded.replies import Reply, json_said, request_key
+from twin.assistant.recorded.recording import Reply, request_key
 from twin.scenario.model import Scenario
 
 
@@ -212,7 +212,7 @@ class Asking:
             If it is not the JSON object that was asked for.
         """
         try:
-            said = json_said(answer)
+            said = prompts.json_said(answer)
         except ValueError:
             raise BadAnswer("it is not JSON") from None
         if not isinstance(said, dict) or set(said) != {"category", "confidence"}:

@@ -1,4 +1,4 @@
-"""Which backend answers: the one place that knows all four."""
+"""The choice of the backend: the one place that knows all four."""
 
 from __future__ import annotations
 

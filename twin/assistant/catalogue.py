@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import special
 
 from twin.common.errors import Fault, ScenarioError
+from twin.scenario.model import Provider
 
 Floats = npt.NDArray[np.float64]
 Positive = Annotated[float, Field(gt=0)]
@@ -29,6 +30,8 @@ Limit = Annotated[int, Field(ge=1)] | None
 # .267 s. A lognormal has mean / median = exp(sigma^2 / 2).
 QUEUE_SIGMA = math.sqrt(2 * math.log(0.267 / 0.208))
 STALE_DAYS = 365
+# Requests and tokens, a minute and a day, with the period of each.
+LIMITS = {"rpm": 60.0, "rpd": 86400.0, "tpm": 60.0, "tpd": 86400.0}
 
 
 class PriceWarning(UserWarning):
@@ -178,6 +181,13 @@ class Model(BaseModel):
         return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
 
 
+def cost_usd(model: Model, prompt_tokens: float, completion_tokens: float) -> float:
+    """Price of a call; NaN where it is unknown, without the warning of `Model.cost_usd`."""
+    if model.price_in is None or model.price_out is None:
+        return math.nan
+    return (prompt_tokens * model.price_in + completion_tokens * model.price_out) / 1e6
+
+
 @cache
 def _warn_once(message: str) -> None:
     # Not left to the warning filters: they repeat a warning for each place that asks for a cost.
@@ -221,6 +231,18 @@ def model(name: str) -> Model:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known)}"
     raise ScenarioError("catalogue", [Fault("assistant.model", "unknown model", name, hint)])
+
+
+def given_limits(provider: Provider) -> dict[str, int]:
+    """Limits that the scenario itself sets, of `LIMITS`."""
+    given = {name: getattr(provider, name) for name in LIMITS}
+    return {name: limit for name, limit in given.items() if limit is not None}
+
+
+def limits_of(model: Model, provider: Provider) -> dict[str, int]:
+    """Limits that hold for a model, of `LIMITS`: the scenario's own, else those of its plan."""
+    of_plan = model.limits(provider.plan).model_dump(exclude={"known"}, exclude_none=True)
+    return of_plan | given_limits(provider)
 
 
 def latency_s(

@@ -1,4 +1,4 @@
-"""What can go wrong with a live model: one family of errors, each with what to do next.
+"""Errors of a live model: one family, each with advice on what to do next.
 
 No message holds a key, a header, a prompt or a customer's text, and none repeats words of a server:
 servers quote keys and prompts.

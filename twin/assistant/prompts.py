@@ -1,4 +1,4 @@
-"""What is asked: versioned prompt templates, as chat messages.
+"""Versioned prompt templates, as chat messages.
 
 The ticket and the articles are untrusted. They stand in the user message as one JSON object, so
 that whatever they hold (quotes, forged delimiters, "system:" lines) stays inside a JSON string;
@@ -167,3 +167,20 @@ def count_tokens(messages: str | Sequence[Message]) -> int:
     """
     parts = [messages] if isinstance(messages, str) else [m["content"] for m in messages]
     return -(-sum(map(len, parts)) // CHARACTERS_A_TOKEN)
+
+
+def json_said(answer: str) -> Any:
+    """What a model said in JSON, also where it fenced it as code.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON.
+    """
+    text = answer.strip()
+    if text.startswith("```"):
+        text = text.strip("`").removeprefix("json")
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

@@ -8,7 +8,7 @@ Nothing here takes simulated time: a call's latency is a number in the answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, Protocol
 
 import numpy as np
@@ -37,6 +37,16 @@ class Luck:
     tokens_in: Floats
     tokens_out: Floats
     error: Floats
+
+    @classmethod
+    def neutral(cls, n: int, value: float = 0.5) -> Luck:
+        """Luck of n questions that is the same for all."""
+        return cls(*np.full((len(fields(cls)), n), value))
+
+    @classmethod
+    def drawn(cls, n: int, rng: np.random.Generator) -> Luck:
+        """Luck of n questions outside of runs, where no ticket brings it."""
+        return cls(*rng.random((len(fields(cls)), n)))
 
 
 @dataclass(frozen=True)

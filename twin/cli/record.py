@@ -12,7 +12,7 @@ import typer
 from twin.cli.terminal import FAILED, INTERRUPTED, Changes, err, fail, plain_errors, progress
 
 if TYPE_CHECKING:
-    from twin.assistant.live.terms import Tally
+    from twin.assistant.live.fetching import Tally
     from twin.experiments.record import Plan, Recorded
 
 

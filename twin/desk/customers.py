@@ -17,7 +17,7 @@ from math import inf, log
 import numpy as np
 from scipy import special
 
-from twin.demand.luck import Lazy, Stream, view
+from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.records.tables import BY_AGENT, BY_REVIEW
 from twin.scenario.model import Scenario
@@ -53,14 +53,15 @@ class Customers:
         settings = self._settings = scenario.customers
 
         def luck(stream: Stream) -> Lazy[int, memoryview]:
-            return Lazy(lambda repeat: view(demand.uniform(stream, repeat)))
+            return Lazy(lambda visit: view(demand.uniform(stream, Use(visit))))
 
         def below(stream: Stream, share: float) -> Lazy[int, memoryview]:
             # A byte a ticket, not eight.
-            return Lazy(lambda repeat: view(demand.uniform(stream, repeat) < share))
+            return Lazy(lambda visit: view(demand.uniform(stream, Use(visit)) < share))
 
-        def delay(repeat: int) -> memoryview:
-            return view(settings.reopen_delay.quantile(demand.uniform(Stream.REOPEN_DELAY, repeat)))
+        def delay(visit: int) -> memoryview:
+            u = demand.uniform(Stream.REOPEN_DELAY, Use(visit))
+            return view(settings.reopen_delay.quantile(u))
 
         def opinion(_: int) -> memoryview:
             return view(special.logit(demand.uniform(Stream.RATING)))
@@ -82,7 +83,7 @@ class Customers:
         )
 
     def patience_s(self, ticket: int) -> float:
-        """How long the customer waits for a human before giving up; seconds."""
+        """Time that the customer waits for a human before giving up; seconds."""
         return inf if self._patience is None else self._patience[ticket]
 
     def is_solved(self, ticket: int, worker: int, right: bool, quality: float, visit: int) -> bool:
@@ -116,7 +117,7 @@ class Customers:
         return visit < self._settings.max_reopens and bool(self._returns[visit][ticket])
 
     def reopen_delay_s(self, ticket: int, visit: int) -> float:
-        """How long until the customer reopens; seconds."""
+        """Time until the customer reopens; seconds."""
         return self._delay[visit][ticket]
 
     def answers_survey(self, ticket: int) -> bool:
@@ -155,7 +156,7 @@ class Customers:
         return bisect_right(THRESHOLDS, opinion) + 1
 
     def comment(self, ticket: int, rating: int) -> int:
-        """What the customer writes: an index into `ALL_COMMENTS`."""
+        """Comment that the customer writes: an index into `ALL_COMMENTS`."""
         return (rating - 1) * len(COMMENTS[0]) + self._comment[0][ticket]
 
     def forget(self) -> None:

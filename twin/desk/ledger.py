@@ -1,4 +1,4 @@
-"""What a run writes down while it runs: columns that only grow, turned into tables at the end.
+"""The records of a run while it runs: columns that only grow, turned into tables at the end.
 
 Rows are packed into bytes and read as columns at the end: 13 numbers in a quarter of the time and a
 tenth of the memory of 13 lists. A visit's row is written when it begins, since its end is known

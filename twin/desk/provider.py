@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from twin.assistant.catalogue import LIMITS
 from twin.assistant.protocol import (
     BAD_ANSWER,
     OK,
@@ -117,7 +118,7 @@ class Provider:
         self._jitter = jitter
         self.quotas = [
             Quota(limits[name], limits[name] / period_s, name.startswith("t"))
-            for name, period_s in (("rpm", 60.0), ("rpd", 86400.0), ("tpm", 60.0), ("tpd", 86400.0))
+            for name, period_s in LIMITS.items()
             if name in limits
         ]
         self._down_from = [start for start, _ in outages]

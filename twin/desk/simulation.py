@@ -104,18 +104,11 @@ def _models(
     judge = build_judge(scenario, knowledge, first)
     down = outages(scenario, demand.seed, demand.replication)
     jitter = view(demand.uniform(Stream.BACKOFF))
-    given = {
-        name: limit
-        for name in ("rpm", "rpd", "tpm", "tpd")
-        if (limit := getattr(scenario.provider, name)) is not None
-    }
     models: list[ServedModel] = []
     answers: list[ModelAnswers] = []
     for one in assistants:
-        limits = (
-            catalogue.model(one.model).limits(scenario.provider.plan).model_dump(exclude_none=True)
-        )
-        provider = Provider(clock, scenario.provider, limits | given, down, jitter, ledger)
+        limits = catalogue.limits_of(catalogue.model(one.model), scenario.provider)
+        provider = Provider(clock, scenario.provider, limits, down, jitter, ledger)
         said = ModelAnswers(one, scenario, demand, judge, names, answers)
         models.append(ServedModel(said, provider))
     return models

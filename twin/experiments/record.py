@@ -18,10 +18,11 @@ import numpy as np
 
 from twin.assistant import catalogue, prompts
 from twin.assistant.asking import Ask, Asking
+from twin.assistant.catalogue import cost_usd
 from twin.assistant.errors import NothingWorks, UnknownPrice
 from twin.assistant.judging.judge import Judge
+from twin.assistant.live.fetching import CONCURRENCY, Tally
 from twin.assistant.live.groq import GroqAssistant
-from twin.assistant.live.terms import CONCURRENCY, Tally, cost_usd
 from twin.assistant.protocol import OK, Answers, Assistant, Questions
 from twin.assistant.recorded.recording import Recording, open_recording
 from twin.common.errors import Fault, ScenarioError
@@ -200,18 +201,11 @@ def _estimate(
     tokens_in = sum(ask.prompt_tokens for ask in asks)
     room = sum(ask.room for ask in asks)
     usual = sum(min(_USUAL[ask.step] + model.reasoning_tokens // 2, ask.room) for ask in asks)
-    plan_limits = model.limits(scenario.provider.plan)
     waits = [0.0]
-    for name, used, period_s in (
-        ("rpm", len(asks), 60.0),
-        ("tpm", tokens_in + usual, 60.0),
-        ("rpd", len(asks), 86400.0),
-        ("tpd", tokens_in + usual, 86400.0),
-    ):
-        limit = getattr(scenario.provider, name) or getattr(plan_limits, name)
-        if limit:
-            # The first period's worth can be used at once.
-            waits.append((math.ceil(used / limit) - 1) * period_s)
+    for name, limit in catalogue.limits_of(model, scenario.provider).items():
+        used = tokens_in + usual if name.startswith("t") else len(asks)
+        # The first period's worth can be used at once.
+        waits.append((math.ceil(used / limit) - 1) * catalogue.LIMITS[name])
     latency = catalogue.latency_s(model, tokens_in, usual, 0.5) if asks else 0.0
     # `latency_s` of all tokens at once holds one time in the queue.
     alone = float(latency) + model.queue_s * max(len(asks) - 1, 0)

@@ -22,15 +22,14 @@ import pandas as pd
 
 from twin.assistant import catalogue
 from twin.assistant.asking import Ask
+from twin.assistant.catalogue import cost_usd
 from twin.assistant.errors import AssistantError, UnknownPrice
 from twin.assistant.judging.judge import Judge, Rater
 from twin.assistant.judging.model_judge import Fetch, ModelJudge
 from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.learning.learning import GOOD_RATING
-from twin.assistant.live.terms import cost_usd
 from twin.assistant.protocol import OK, Answers, Luck, Questions, Written
-from twin.assistant.recorded.recording import open_recording
-from twin.assistant.recorded.replies import Reply
+from twin.assistant.recorded.recording import Reply, open_recording
 from twin.common.files import write_json
 from twin.demand.tickets import Demand, draw
 from twin.desk.customers import Customers
@@ -268,7 +267,7 @@ def _quality(
         category=category,
         truth=demand.category[rows],
         ticket=rows,
-        luck=Luck(*[none] * 7),
+        luck=Luck.neutral(n),
     )
     counts = np.zeros(n, dtype=np.int64)
     written = [Written(text) for text in answers["text"]]

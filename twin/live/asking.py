@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -118,7 +117,7 @@ class Asker:
         self._free = threading.Semaphore(self.places)
         self._building = threading.Lock()
         self._assistants: dict[tuple[str, bool], tuple[Assistant, int]] = {}
-        self._luck = random.Random()
+        self._luck = np.random.default_rng()
 
     def models(self) -> list[catalogue.Model]:
         """Models that can be asked for: all of the catalogue, but for retired ones where real."""
@@ -291,7 +290,7 @@ class Asker:
     def _questions(self, step: Step, ticket: dict[str, Any], category: int | None) -> Questions:
         first = np.zeros(1, dtype=np.int64)
         # Only the profile and the stated latency of `embedded` look at luck; neither counts here.
-        luck = Luck(*(np.array([self._luck.random()]) for _ in range(7)))
+        luck = Luck.drawn(1, self._luck)
         return Questions(
             step=step,
             categories=self._categories,

@@ -168,16 +168,15 @@ def _assistant(scenario: Scenario) -> Iterator[str]:
 
 def _provider(scenario: Scenario) -> Iterator[str]:
     provider = scenario.provider
-    limits = catalogue.model(scenario.assistant.model).limits(provider.plan)
-    found = {key: getattr(provider, key) or getattr(limits, key) for key in _LIMITS}
-    words = [f"{value:,} {_LIMITS[key]}" for key, value in found.items() if value]
+    limits = catalogue.limits_of(catalogue.model(scenario.assistant.model), provider)
+    words = [f"{limits[key]:,} {name}" for key, name in _LIMITS.items() if key in limits]
     if provider.concurrency:
         words.append(f"{provider.concurrency} calls at once")
     yield f"Provider ({provider.plan} plan): {', '.join(words) or 'no limits'}."
     calls = 2 if scenario.assistant.role == "full" else 1
     rate = (scenario.arrivals.rate or 0.0) * scenario.arrivals.scale * calls
-    for key, span in (("rpm", 60.0), ("rpd", 86400.0)):
-        limit = found[key]
+    for key in ("rpm", "rpd"):
+        limit, span = limits.get(key), catalogue.LIMITS[key]
         if limit and rate * span > limit:
             yield (
                 f"Warning: about {rate * span:,.0f} calls against {limit:,} {_LIMITS[key]}: "

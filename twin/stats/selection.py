@@ -6,7 +6,7 @@ counts is the spread of differences, and both leave settings that are clearly wo
 `kn` promises: for normally distributed figures it selects, with at least the stated probability,
 a setting that is best or within the indifference zone of it. `ocba` spends its replications where
 they tell most and states the probability that it estimates from the data (not a promise made
-beforehand).
+beforehand). Both take the same arguments, so that one may replace the other.
 """
 
 from __future__ import annotations

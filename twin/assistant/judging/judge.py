@@ -1,4 +1,4 @@
-"""How well an answer serves its ticket, judged by the article that solves the ticket.
+"""Quality of an answer for its ticket, judged by the article that solves the ticket.
 
 A yardstick and no person: it rewards answers that say what the article says, in its words or in
 others, and cannot see whether an answer is polite, or right in a way that no article knows.
@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
 
 
 class Rater(Protocol):
-    """Whoever judges answers."""
+    """A judge of answers."""
 
     @property
     def rater(self) -> str:
@@ -45,7 +45,7 @@ class Rater(Protocol):
 
     @property
     def notes(self) -> Sequence[str]:
-        """What a reader of the results must know about the judging."""
+        """Remarks on the judging that a reader of the results needs."""
         ...
 
     def quality(
@@ -56,7 +56,7 @@ class Rater(Protocol):
 
 
 def to_judge(questions: Questions, answers: Answers) -> tuple[npt.NDArray[np.bool_], Ints, Any]:
-    """What there is to judge in a batch, each distinct pair once.
+    """Answers to be judged in a batch, each distinct pair once.
 
     Returns
     -------

@@ -18,8 +18,7 @@ from twin.assistant.judging import rubric
 from twin.assistant.judging.judge import RATER_VERSION, Judge, Rater, to_judge
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.protocol import OK, Answers, Assistant, Floats, Questions
-from twin.assistant.recorded.recording import open_recording
-from twin.assistant.recorded.replies import Reply, request_key
+from twin.assistant.recorded.recording import Reply, open_recording, request_key
 from twin.scenario.model import Scenario
 
 STEP = "judge"
@@ -62,7 +61,7 @@ class ModelJudge:
 
     @property
     def notes(self) -> list[str]:
-        """How many verdicts the figures rest on, and what they cost."""
+        """Number of verdicts behind the figures, and their cost."""
         replies = self._verdicts.values()
         if not replies:
             return []

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twin.assistant.errors import BadAnswer
-from twin.assistant.prompts import Message, as_data
-from twin.assistant.recorded.replies import json_said
+from twin.assistant.prompts import Message, as_data, json_said
 
 if TYPE_CHECKING:
     from twin.assistant.knowledge.articles import Article

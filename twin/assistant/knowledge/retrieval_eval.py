@@ -1,4 +1,4 @@
-"""How well retrieval finds the right article: recall at k and MRR on labelled questions."""
+"""Quality of retrieval on labelled questions: recall at k and MRR of the right article."""
 
 from __future__ import annotations
 

@@ -70,7 +70,6 @@ class HeldOut:
         texts = [corpus.texts[k] for k in self._rows]
         names = [corpus.categories[code] for code in corpus.category[self._rows]]
         category = np.array([self._categories.index(name) for name in names])
-        half = np.full(n, 0.5)
         questions = Questions(
             step="respond",
             categories=self._categories,
@@ -79,7 +78,7 @@ class HeldOut:
             category=category,
             truth=category,
             ticket=self._rows,
-            luck=Luck(half, half, half, half, half, half, half),
+            luck=Luck.neutral(n),
             version=version.template,
             guidance=version.guidance(texts, category.tolist(), self._examples),
         )

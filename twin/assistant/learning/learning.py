@@ -51,7 +51,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Version:
-    """What is asked with: a template and the lessons that go into it.
+    """A version of the prompts: a template and the lessons that go into it.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ Guard = Callable[[Version, Version], float]
 
 
 class Learner(Protocol):
-    """What the desk needs of a way to learn."""
+    """Interface of a way to learn, as the desk uses it."""
 
     versions: list[Version]
 

@@ -6,12 +6,12 @@ and connections stay open from batch to batch.
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future
-from contextlib import suppress
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, suppress
+from threading import Lock
+from typing import TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ GRACE_S = 10.0
 
 
 class Background:
-    """Runs coroutines on a thread that starts with the first of them.
+    """A portal to a thread that starts with the first work.
 
     Parameters
     ----------
@@ -30,36 +30,32 @@ class Background:
 
     def __init__(self, close: Callable[[], Awaitable[None]]) -> None:
         self._close = close
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._portal: BlockingPortal | None = None
+        self._thread = ExitStack()
+        self._starting = Lock()
 
-    def _started(self) -> asyncio.AbstractEventLoop:
+    def _started(self) -> BlockingPortal:
         with self._starting:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="twin-assistant", daemon=True
-                )
-                self._thread.start()
-            return self._loop
+            if self._portal is None:
+                self._portal = self._thread.enter_context(start_blocking_portal())
+            return self._portal
 
-    def run(self, work: Coroutine[Any, Any, T], stop: Callable[[], None]) -> T:
-        """The result of a coroutine.
+    def run(self, work: Callable[[], Awaitable[T]], stop: Callable[[], None]) -> T:
+        """Run a coroutine function, and return its result.
 
         Parameters
         ----------
-        work : coroutine
+        work : callable
         stop : callable
             Called on the loop at Ctrl-C: lets `work` come to its end.
         """
-        loop = self._started()
-        future: Future[T] = asyncio.run_coroutine_threadsafe(work, loop)
+        portal = self._started()
+        future = portal.start_task_soon(work)
         try:
             return future.result()
         except BaseException:
             if not future.done():
-                loop.call_soon_threadsafe(stop)
+                portal.start_task_soon(stop)
                 try:
                     future.exception(timeout=GRACE_S)
                 except BaseException:  # Not in time, or pressed again.
@@ -67,25 +63,13 @@ class Background:
             raise
 
     def close(self) -> None:
-        """End the thread. Closed twice is closed once."""
-        loop, self._loop = self._loop, None
-        if loop is None or self._thread is None:
-            return
-        if threading.current_thread() is self._thread:
-            # Collected while the loop itself ran: nobody can wait for it.
-            loop.stop()
+        """End the thread and what it does. Closed twice is closed once."""
+        portal, self._portal = self._portal, None
+        if portal is None:
             return
         with suppress(TimeoutError, RuntimeError):
-            asyncio.run_coroutine_threadsafe(self._last(), loop).result(timeout=5)
-        loop.call_soon_threadsafe(loop.stop)
-        self._thread.join(timeout=5)
-        if not self._thread.is_alive():
-            loop.close()
-
-    async def _last(self) -> None:
-        here = asyncio.current_task()
-        others = [task for task in asyncio.all_tasks() if task is not here]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await self._close()
+            portal.start_task_soon(self._close).result(timeout=5)
+        # Collected on the loop's own thread, it cannot wait for that: it ends with the process.
+        with suppress(RuntimeError):
+            portal.call(portal.stop, True)
+            self._thread.close()

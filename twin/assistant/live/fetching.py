@@ -9,12 +9,15 @@ import asyncio
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from twin.assistant.asking import Ask, Asking
+from twin.assistant.catalogue import cost_usd
 from twin.assistant.errors import (
     AssistantError,
     BadAnswer,
@@ -25,10 +28,12 @@ from twin.assistant.errors import (
 )
 from twin.assistant.live import pacing
 from twin.assistant.live.pacing import CAUTION, Pacer, Slot
-from twin.assistant.live.terms import Sent, Tally, Terms, cost_usd
-from twin.assistant.recorded.recording import Recording
-from twin.assistant.recorded.replies import Reply
+from twin.assistant.live.wire import Sent
+from twin.assistant.recorded.recording import Recording, Reply
+from twin.scenario.model import Provider
 
+# Calls under way at once where the scenario does not say.
+CONCURRENCY = 32
 # Wall time beyond the scenario's timeout after which a call is over whatever it does.
 MARGIN_S = 1.0
 # A longer pause than this (in minutes' limits) is a limit of a day's: not worth waiting for.
@@ -36,8 +41,75 @@ PATIENCE = 1.25
 # Times that a call is sent again after a 429; other failures follow provider.retries.
 LIMITED_TRIES = 8
 
-
 Send = Callable[[dict[str, Any]], Awaitable[Sent]]
+
+
+@dataclass
+class Tally:
+    """What was done so far.
+
+    Attributes
+    ----------
+    sent, limited : int
+        HTTP requests, and those of them answered 429.
+    answered : int
+        Calls that ended in an answer, now recorded.
+    failed : Counter
+        Calls that failed, by type of error; `words` says what the last of each said.
+    prompt_tokens, completion_tokens : int
+    spent_usd : float
+        By the catalogue's price; NaN where that is unknown.
+    started_s, ended_s : float
+        Moments of the first request and the last end, on a monotonic clock.
+    """
+
+    sent: int = 0
+    limited: int = 0
+    answered: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    words: dict[str, str] = field(default_factory=dict)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    spent_usd: float = 0.0
+    started_s: float = math.nan
+    ended_s: float = math.nan
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bounds of a batch: time, retries, calls under way and money.
+
+    Attributes
+    ----------
+    timeout_s, retries, backoff_s, max_backoff_s, concurrency
+        See `twin.scenario.Provider`.
+    max_cost_usd : float
+        Not to be exceeded, whatever the calls under way may cost.
+    """
+
+    timeout_s: float
+    retries: int
+    backoff_s: float
+    max_backoff_s: float
+    concurrency: int = CONCURRENCY
+    max_cost_usd: float = math.inf
+
+    @classmethod
+    def of(
+        cls,
+        provider: Provider,
+        concurrency: int | None = None,
+        max_cost_usd: float | None = None,
+    ) -> Bounds:
+        """Bounds that a scenario sets."""
+        return cls(
+            timeout_s=provider.timeout,
+            retries=provider.retries,
+            backoff_s=provider.backoff,
+            max_backoff_s=provider.max_backoff,
+            concurrency=concurrency or provider.concurrency or CONCURRENCY,
+            max_cost_usd=math.inf if max_cost_usd is None else max_cost_usd,
+        )
 
 
 class Fetcher:
@@ -50,7 +122,7 @@ class Fetcher:
     asking : Asking
     pacer : Pacer
     recording : Recording
-    terms : Terms
+    bounds : Bounds
     watch : callable, optional
         Called with the tally whenever a call has ended; an error that it raises ends the batch.
     sdk : str
@@ -65,7 +137,7 @@ class Fetcher:
         asking: Asking,
         pacer: Pacer,
         recording: Recording,
-        terms: Terms,
+        bounds: Bounds,
         watch: Callable[[Tally], None] | None = None,
         sdk: str = "",
         tally: Tally | None = None,
@@ -75,7 +147,7 @@ class Fetcher:
         self._asking = asking
         self._pacer = pacer
         self._recording = recording
-        self._terms = terms
+        self._bounds = bounds
         self._watch = watch
         self._sdk = sdk
         self._reserved_usd = 0.0
@@ -119,7 +191,7 @@ class Fetcher:
                     self.stop()
                     return
 
-        await asyncio.gather(*(work() for _ in range(min(self._terms.concurrency, len(asks)))))
+        await asyncio.gather(*(work() for _ in range(min(self._bounds.concurrency, len(asks)))))
         if fatal:
             raise fatal[0]
         if len(done) < len(asks):
@@ -159,7 +231,7 @@ class Fetcher:
                     raise
                 limited += isinstance(error, RateLimited)
                 failures += not isinstance(error, RateLimited)
-                enough = failures > self._terms.retries or limited > LIMITED_TRIES
+                enough = failures > self._bounds.retries or limited > LIMITED_TRIES
                 if not error.again or enough or self._too_long(error):
                     return error
                 pause = self._pause(max(failures, limited), error)
@@ -171,8 +243,8 @@ class Fetcher:
     def _pause(self, tries: int, error: AssistantError) -> float:
         if isinstance(error, RateLimited) and error.retry_after_s is not None:
             return 0.0  # The pacer holds everything back.
-        terms = self._terms
-        pause = min(terms.max_backoff_s, terms.backoff_s * 2.0 ** (tries - 1))
+        bounds = self._bounds
+        pause = min(bounds.max_backoff_s, bounds.backoff_s * 2.0 ** (tries - 1))
         return max(pause * (1 - 0.25 * self._jitter.random()), error.retry_after_s or 0.0)
 
     async def _sleep(self, seconds: float) -> None:
@@ -205,7 +277,7 @@ class Fetcher:
 
     async def _within(self, request: dict[str, Any]) -> Sent:
         try:
-            async with asyncio.timeout(self._terms.timeout_s + MARGIN_S):
+            async with asyncio.timeout(self._bounds.timeout_s + MARGIN_S):
                 return await self._send(request)
         except TimeoutError:
             pass
@@ -234,7 +306,7 @@ class Fetcher:
         return cost_usd(self._asking.model, tokens, room)
 
     def _afford(self, dearest: float) -> None:
-        limit = self._terms.max_cost_usd
+        limit = self._bounds.max_cost_usd
         if self.tally.spent_usd + self._reserved_usd + dearest > limit:
             raise BudgetReached(limit, self.tally.spent_usd)
         self._reserved_usd += dearest

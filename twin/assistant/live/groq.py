@@ -16,21 +16,21 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from twin.assistant import errors, prompts
+from twin.assistant import catalogue, errors, prompts
 from twin.assistant.asking import Ask, Asking
-from twin.assistant.catalogue import Model
+from twin.assistant.catalogue import Model, cost_usd
 from twin.assistant.errors import AssistantError
 from twin.assistant.live import wire
 from twin.assistant.live.background import Background
-from twin.assistant.live.fetching import Fetcher
+from twin.assistant.live.fetching import Bounds, Fetcher, Tally
 from twin.assistant.live.pacing import DAY_S, Pacer
-from twin.assistant.live.terms import Sent, Tally, Terms, cost_usd
+from twin.assistant.live.wire import Sent
 from twin.assistant.protocol import Answers, Questions
-from twin.assistant.recorded.recording import Recording, open_recording
-from twin.assistant.recorded.replies import Reply
+from twin.assistant.recorded.recording import Recording, Reply, open_recording
 from twin.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class GroqAssistant:
     ) -> None:
         self.model = model.name
         self._scenario = scenario
-        self._terms: dict[str, Any] = {
+        self._options: dict[str, Any] = {
             "concurrency": concurrency,
             "max_cost_usd": max_cost_usd,
             "watch": watch,
@@ -235,14 +235,14 @@ class GroqAssistant:
         settings = Settings.find()
         self.asking = Asking(scenario, categories, model)
         self.recording = open_recording(scenario.assistant.recording)
-        terms = Terms.of(scenario.provider, concurrency, max_cost_usd)
-        caller = Caller(settings, terms.timeout_s, model)
+        bounds = Bounds.of(scenario.provider, concurrency, max_cost_usd)
+        caller = Caller(settings, bounds.timeout_s, model)
         self._fetcher = Fetcher(
             caller.send,
             self.asking,
             paced(scenario, model, self.recording),
             self.recording,
-            terms,
+            bounds,
             watch,
             _sdk(),
             tally,
@@ -281,7 +281,7 @@ class GroqAssistant:
         self.recording.open()
         # What another process added in the meantime is known only now.
         missing = {ask.key: ask for ask in asks if ask.key not in self.recording}
-        work = self._fetcher.fetch(list(missing.values()))
+        work = partial(self._fetcher.fetch, list(missing.values()))
         fetched = self._background.run(work, self._fetcher.stop)
         return {ask.key: self.recording.get(ask.key) or fetched[ask.key] for ask in asks}
 
@@ -295,9 +295,9 @@ class GroqAssistant:
         """
         if model.name == self.model:
             return self
-        if self._terms["max_cost_usd"] is not None and math.isnan(cost_usd(model, 1, 1)):
+        if self._options["max_cost_usd"] is not None and math.isnan(cost_usd(model, 1, 1)):
             raise errors.UnknownPrice(model.name)
-        return GroqAssistant(self._scenario, (), model, **self._terms, tally=self.tally)
+        return GroqAssistant(self._scenario, (), model, **self._options, tally=self.tally)
 
     @property
     def limits(self) -> dict[str, int]:
@@ -316,10 +316,8 @@ def _end(background: Background, recording: Recording) -> None:
 
 def paced(scenario: Scenario, model: Model, recording: Recording) -> Pacer:
     """The pacer of a scenario's plan, which knows the calls of the last day in the recording."""
-    limits = model.limits(scenario.provider.plan).model_dump(exclude={"known"}, exclude_none=True)
-    names = ("rpm", "rpd", "tpm", "tpd")
-    caps = {name: getattr(scenario.provider, name) for name in names}
-    pacer = Pacer(limits, {name: cap for name, cap in caps.items() if cap is not None})
+    provider = scenario.provider
+    pacer = Pacer(catalogue.limits_of(model, provider), catalogue.given_limits(provider))
     now, wall = time.monotonic(), datetime.now(UTC)
     for reply in recording.replies():
         try:

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, TypeGuard
 
@@ -16,7 +17,6 @@ from twin.assistant import catalogue, errors
 from twin.assistant.catalogue import Model
 from twin.assistant.errors import AssistantError
 from twin.assistant.live.pacing import parse_length
-from twin.assistant.live.terms import Sent
 
 # How the provider says which limit was reached, and for how long.
 _LIMIT = re.compile(r"\((RPM|RPD|TPM|TPD)\): Limit (\d+)")
@@ -25,6 +25,28 @@ _COUNTS = {
     "prompt_tokens_details": "cached_tokens",
     "completion_tokens_details": "reasoning_tokens",
 }
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What came back from one HTTP request, seen to be whole.
+
+    Attributes
+    ----------
+    answer, finish, prompt_tokens, completion_tokens, latency_s, usage, timings
+        See `twin.assistant.recorded.recording.Reply`.
+    limits : mapping of str to str
+        The rate-limit headers; no others.
+    """
+
+    answer: str
+    finish: str
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float
+    limits: Mapping[str, str]
+    usage: dict[str, int] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
 
 
 def today() -> date:

@@ -127,8 +127,7 @@ def reproduce(sample: Sample, profile: dict[str, Any], seed: int = 1) -> pd.Data
     frames = []
     for number, (step, calls) in enumerate(sample.steps.items()):
         n = len(calls)
-        rng = np.random.default_rng([seed, number])
-        luck = Luck(*(rng.random(n) for _ in range(7)))
+        luck = Luck.drawn(n, np.random.default_rng([seed, number]))
         truth = np.maximum(calls.truth, 0)
         category = truth if step == "respond" else None
         nothing = np.full(n, -1)

@@ -14,8 +14,9 @@ import numpy as np
 from twin.assistant.errors import RecordingError
 from twin.assistant.judging.judge import Judge
 from twin.assistant.knowledge.knowledge import Knowledge
+from twin.assistant.prompts import json_said
 from twin.assistant.protocol import Floats, Ints, Step
-from twin.assistant.recorded.replies import Reply, json_said, read_lines
+from twin.assistant.recorded.recording import Reply, read_lines
 from twin.common.errors import TwinError
 from twin.demand.corpus import Corpus
 

@@ -11,6 +11,8 @@ from matplotlib.patches import Patch
 from twin.report.plots import style
 
 _BAND = "shaded: middle 80 % of replications"
+# Arguments are written out in each function, so that its help and editors show them.
+
 # More versions of prompts than these cannot be named beside each other.
 _MOST_NAMED = 4
 
