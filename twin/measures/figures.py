@@ -61,7 +61,8 @@ def throughput(run: Population) -> Rows:
 
     Tickets that came during warm-up and were resolved after it count: this is a flow over time.
     """
-    return [Row("", run.resolved_in_window, run.length_s / 3600.0)]
+    done = run.resolved_in_window.astype(np.float64)
+    return [run.flow(done.sum(), run.length_s / 3600.0, done, run.log.tickets)]
 
 
 @_figure("s", "lower", "tickets with a first response", MEAN, main="Speed")
@@ -151,13 +152,18 @@ def agent_wait_share(run: Population) -> Rows:
 @_figure("tickets", "lower", "time after warm-up", RATIO, main="Demand")
 def backlog(run: Population) -> Rows:
     """Open tickets, averaged over time; reopened ones count again until they are resolved."""
-    return [Row("", run.area(levels.backlog(run.log)), run.length_s)]
+    timeline = run.log.timeline
+    after_s = run.log.horizon_s - np.maximum(timeline["time_s"].to_numpy(), run.start_s)
+    parts = levels.backlog_changes(run.log) * np.maximum(after_s, 0.0)
+    return [run.flow(run.area(levels.backlog(run.log)), run.length_s, parts, timeline)]
 
 
 @_figure("visits", "lower", "time after warm-up", RATIO)
 def queue(run: Population) -> Rows:
     """Visits waiting for an agent, averaged over time."""
-    return [Row("", run.area(levels.queue(run.log)), run.length_s)]
+    visits = run.log.visits
+    waits = run.within_window(visits["queued_s"].to_numpy(), levels.wait_ends(visits))
+    return [run.flow(run.area(levels.queue(run.log)), run.length_s, waits, visits)]
 
 
 @_figure("share", "", "staffed time after warm-up", RATIO, main="People")
@@ -166,8 +172,14 @@ def occupancy(run: Population) -> Rows:
 
     Work past the end of a shift is not in it: busy counts up to the number staffed.
     """
-    total = Row("", sum(p.used for p in run.pools), sum(p.staffed for p in run.pools))
-    return [total, *(Row(p.pool, p.used, p.staffed) for p in run.pools)]
+    visits = run.log.visits
+    worked = run.within_window(visits["started_s"].to_numpy(), visits["ended_s"].to_numpy())
+    used, staffed = (sum(getattr(p, name) for p in run.pools) for name in ("used", "staffed"))
+    rows = [run.flow(used, staffed, worked, visits)]
+    for p in run.pools:
+        here = (visits["pool"] == p.pool).to_numpy()
+        rows.append(run.flow(p.used, p.staffed, np.where(here, worked, 0.0), visits, p.pool))
+    return rows
 
 
 @_figure("share", "higher", "tickets resolved or abandoned", RATIO, main="Outcome")
@@ -288,7 +300,12 @@ def human_cost(run: Population) -> Rows:
 @_figure("USD/ticket", "lower", "tickets resolved after warm-up", RATIO, main="Cost")
 def cost_per_resolution(run: Population) -> Rows:
     """Model and human cost together, over tickets resolved (as in throughput)."""
-    return [Row("", run.model_usd + run.human_usd, run.resolved_in_window)]
+    done = run.resolved_in_window.astype(np.float64)
+    resolved = run.flow(done.sum(), 1.0, done, run.log.tickets)
+    usd = run.model_usd + run.human_usd
+    texts = None if resolved.texts is None else np.stack([0 * resolved.texts[0] + usd,
+                                                         resolved.texts[0]])  # fmt: skip
+    return [Row("", usd, resolved.numerator, texts)]
 
 
 @_figure("s", "lower", "model calls that ended", MEAN, main="Model")

@@ -197,10 +197,10 @@ class Population:
         return sum(p.paid / 3600.0 * agents[p.pool].cost for p in self.pools)
 
     @cached_property
-    def resolved_in_window(self) -> float:
-        """Number of tickets with their last resolution after warm-up, whenever they came."""
-        done = self.log.tickets["resolved_s"].to_numpy()[levels.is_resolved(self.log.tickets)]
-        return float(np.count_nonzero(done >= self.start_s))
+    def resolved_in_window(self) -> Mask:
+        """True for tickets of the log with their last resolution after warm-up."""
+        done = self.log.tickets["resolved_s"].to_numpy() >= self.start_s
+        return done & levels.is_resolved(self.log.tickets)
 
     @cached_property
     def by_priority(self) -> dict[str, Mask]:
@@ -237,10 +237,10 @@ class Population:
         under = np.ones(len(over)) if under is None else np.asarray(under, dtype=np.float64)
         total = np.array([over.sum(), under.sum()])
         if self._text_group is None:
-            return Row(group, *total.tolist())
+            return Row(group, float(total[0]), float(total[1]))
         where = self._groups_of(of)
         parts = [np.bincount(where, weights, TEXT_GROUPS) for weights in (over, under)]
-        return Row(group, *total.tolist(), total[:, None] - np.stack(parts))
+        return Row(group, float(total[0]), float(total[1]), total[:, None] - np.stack(parts))
 
     def quantile(self, values: Floats, q: float, tickets: Mask, group: str = "") -> Row:
         """The quantile at `q` of the values of some tickets."""
@@ -258,11 +258,45 @@ class Population:
                 left_out[:, k] = np.quantile(rest, q), 1.0
         return Row(group, found, 1.0, left_out)
 
+    def flow(
+        self, total: float, length: float, weights: Floats, of: pd.DataFrame, group: str = ""
+    ) -> Row:
+        """A total over time or staff, of which parts belong to tickets.
+
+        Parameters
+        ----------
+        total, length : float
+            Numerator and denominator.
+        weights : array of float, shape (n,)
+            The parts of the total, or what they are proportional to.
+        of : DataFrame
+            Table with a row for each part and a column ticket_id.
+        group : str
+
+        Notes
+        -----
+        Without some texts as many tickets would come, with the other texts: so what is left of the
+        total is scaled up by the tickets that are left out.
+        """
+        if self._text_group is None or not weights.sum():
+            return Row(group, total, length)
+        parts = np.bincount(self._groups_of(of), weights, TEXT_GROUPS) / weights.sum()
+        tickets = np.bincount(self._groups_of(None), minlength=TEXT_GROUPS) / len(self.tickets)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = np.where(tickets < 1, total * (1 - parts) / (1 - tickets), 0.0)
+        return Row(group, total, length, np.stack([left, np.full(TEXT_GROUPS, length)]))
+
+    def within_window(self, start_s: Any, end_s: Any) -> Floats:
+        """Seconds of spells that lie between warm-up and horizon; a missing end is the horizon."""
+        end = np.where(np.isnan(end_s), self.log.horizon_s, end_s)
+        inside = np.minimum(end, self.log.horizon_s) - np.maximum(start_s, self.start_s)
+        return np.asarray(np.fmax(inside, 0.0), dtype=np.float64)
+
     def by_ticket(self, table: pd.DataFrame, column: str) -> Floats:
         """Sums of a column of a table by the ticket that its rows belong to."""
-        sums = np.bincount(self._rows_of(table), table[column], len(self.log.tickets))
-        counted: Floats = sums[self._counted]
-        return counted
+        weights = table[column].to_numpy(dtype=np.float64)
+        sums = np.bincount(self._rows_of(table), weights, len(self.log.tickets))
+        return np.asarray(sums[self._counted], dtype=np.float64)
 
     def _groups_of(self, table: pd.DataFrame | None) -> npt.NDArray[np.int64]:
         assert self._text_group is not None

@@ -74,6 +74,7 @@ def differences(
     rows: Sequence[tuple[str, str]],
     paired: Mapping[str, bool] | None = None,
     level: float = 0.95,
+    same_texts: Mapping[str, bool] | None = None,
 ) -> pd.DataFrame:
     """Compare what-if scenarios with a baseline, figure by figure.
 
@@ -99,9 +100,9 @@ def differences(
         (what_if - baseline), low, high, p (of this row alone), p_adjusted, replications (of the
         scenario with fewer), more_replications (of each scenario, for an 80 % chance to show a
         difference of the size found; missing where it is shown, or where replications alone never
-        would, or a million are too few), texts (distinct ones; 0 for figures of no texts), more_texts
-        (the same for texts, with as many replications as it takes), paired. Bounds and p are
-        missing where a figure has no data or one replication.
+        would, or a million are too few), texts (distinct ones; 0 for figures of no texts),
+        more_texts (the same for texts, with as many replications as it takes), paired. Bounds and p
+        are missing where a figure has no data or one replication.
 
     Raises
     ------
@@ -193,10 +194,11 @@ def _unpaired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex, ho
     freedom = np.maximum(divide(total**2, parts), 1.0)
     # Without any spread there is nothing to be free.
     freedom = np.where(np.isnan(freedom), 1.0, freedom)
-    texts, text_freedom = _text_variance(*both, how, paired=False)
+    a, b = both
+    texts, text_freedom = _text_variance(a, b, how, paired=False)
     error = joined(np.sqrt(total), freedom, texts, text_freedom)
     spread = squares[0] * counts[0] + squares[1] * counts[1]
-    return _found(*both, error, np.minimum(counts[0], counts[1]), spread)
+    return _found(a, b, error, np.minimum(counts[0], counts[1]), spread)
 
 
 def _text_variance(a: Sums, b: Sums, how: How, *, paired: bool) -> tuple[Floats, Floats]:
@@ -282,9 +284,7 @@ def _judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
     )[_COLUMNS]
 
 
-def _more(
-    difference: float, spread: float, counted: int, tail: float, text_error: float
-) -> float:
+def _more(difference: float, spread: float, counted: int, tail: float, text_error: float) -> float:
     """Further replications until a difference of this size is shown with probability `POWER`.
 
     Missing where the error of texts alone hides it.

@@ -5,8 +5,8 @@ same answer, or one of few. So more replications never tell how a figure would b
 and answers: its error has a part that only more texts (or more answers to each) make smaller. It is
 the cluster-robust variance of Cameron, Gelbach and Miller (2011), "Robust inference with multiway
 clustering", Journal of Business and Economic Statistics 29, with replications and texts as the two
-ways: V = V(replications) + V(texts) - V(replications and texts together), each by the jackknife. For
-evaluations of models the need is set out by Miller (2024), "Adding error bars to evals".
+ways: V = V(replications) + V(texts) - V(replications and texts together), each by the jackknife.
+Miller (2024), "Adding error bars to evals", sets out the need for it where models are evaluated.
 
 Texts are left out in groups, as Kott (2001), "The delete-a-group jackknife", Journal of Official
 Statistics 17, does. The degrees of freedom are those of Satterthwaite (1946).
@@ -48,7 +48,7 @@ class Sums:
     @property
     def seen(self) -> Mask:
         """True where anything was counted, shape (k, n)."""
-        return (self.over != 0) | (self.under != 0)
+        return np.asarray((self.over != 0) | (self.under != 0), dtype=np.bool_)
 
     @property
     def value(self) -> Floats:
