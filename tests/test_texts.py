@@ -17,6 +17,7 @@ from twin.stats.intervals import summarize
 
 RIGHT = 0.7
 TEXTS, CATEGORIES = 150, ("Billing", "Delivery", "Login")
+OVER_TIME = ("throughput", "backlog", "queue", "occupancy", "cost_per_resolution")
 
 
 class OneModel:
@@ -86,7 +87,7 @@ def test_figures_are_the_sums_of_their_texts(desk):
     table = measure(log, desk)
     checked = 0
     for row in table.itertuples():
-        if not row.by_text or FIGURES[row.kpi].estimation == "quantile":
+        if not row.by_text or FIGURES[row.kpi].estimation == "quantile" or row.kpi in OVER_TIME:
             continue
         count, *values = np.frombuffer(row.by_text)
         over, under = np.array(values).reshape(2, TEXT_GROUPS)
@@ -107,10 +108,29 @@ def test_a_quantile_without_a_group_of_texts_is_that_of_the_other_tickets(desk):
     assert values[4] == pytest.approx(np.quantile(waits[kept], 0.9))
 
 
-def test_figures_of_time_and_desks_without_texts_know_none(desk):
+def test_figures_over_time_are_scaled_up_to_as_many_tickets(desk):
     log = simulate(desk, draw(desk, 0), OneModel(1))
     table = measure(log, desk)
-    assert not any(table.loc[table["kpi"].isin(["backlog", "occupancy", "throughput"]), "by_text"])
+    table = table[table["group"] == ""].set_index("kpi")
+    kept = log.tickets["text_id"].to_numpy() % TEXT_GROUPS != 4
+    share = kept.mean()
+    for name in OVER_TIME[:-1]:
+        _, *values = np.frombuffer(table.at[name, "by_text"])
+        over, under = np.array(values).reshape(2, TEXT_GROUPS)
+        assert (under == table.at[name, "denominator"]).all()
+        assert over.mean() == pytest.approx(table.at[name, "numerator"], rel=0.1)
+    over = np.frombuffer(table.at["throughput", "by_text"])[1 + 4]
+    resolved = log.tickets["resolved_s"].notna() & ~log.tickets["status"].isin(["Reopened"])
+    open_again = log.tickets["status"].isin(["Resolved", "Closed"])
+    assert over == pytest.approx((resolved & open_again & kept).sum() / share)
+
+
+def test_desks_without_texts_know_none(desk):
+    log = simulate(desk, draw(desk, 0), OneModel(1))
+    assert not any(measure(log, desk).query("kpi == 'human_cost'")["by_text"])
+    # Its answers are drawn ticket by ticket: no text has one of its own.
+    drawn = desk.vary({"assistant.backend": "profile"})
+    assert not any(twin.play(drawn).kpis["by_text"])
     alone = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
                             "agents": {"all": {"heads": 1, "handle_time": "5min"}}})  # fmt: skip
     assert not any(twin.play(alone).kpis["by_text"])

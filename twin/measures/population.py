@@ -210,7 +210,14 @@ class Population:
 
     @cached_property
     def _text_group(self) -> npt.NDArray[np.int64] | None:
-        """Group of the text of each ticket of the log, warm-up included; None without texts."""
+        """Group of the text of each ticket of the log, warm-up included.
+
+        None where no answer hangs on a text: without texts or assistant, and on backend "profile",
+        whose answers are drawn ticket by ticket.
+        """
+        assistant = self.scenario.assistant
+        if assistant.role == "off" or assistant.backend == "profile":
+            return None
         text = self.log.tickets["text_id"].to_numpy()
         return text % TEXT_GROUPS if len(text) and text.min() >= 0 else None
 

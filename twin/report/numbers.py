@@ -113,6 +113,8 @@ def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
         interval = "-" if missing else f"{signed(row['low'], unit)} to {signed(row['high'], unit)}"
         verdict = str(row["verdict"])
         more, texts = row["more_replications"], row["more_texts"]
+        settle = f"{texts:,.0f} texts" if texts == texts else "-"
+        settle = f"{more:,.0f}" if more == more else settle
         rows.append(
             [
                 label(row["kpi"], row["group"]),
@@ -121,11 +123,7 @@ def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
                 signed(row["difference"], unit),
                 interval,
                 tag("span", verdict, class_=verdict if verdict in (BETTER, WORSE) else None),
-                f"{more:,.0f}"
-                if more == more
-                else f"{texts:,.0f} texts"
-                if texts == texts
-                else "-",
+                settle,
             ]
         )
     return rows
