@@ -199,7 +199,7 @@ def test_shares_of_stars_come_with_their_intervals(played):
     frame = series.rating_shares(summarize(kpis))
     assert frame["rating"].tolist() == [1, 2, 3, 4, 5]
     assert frame["share"].sum() == pytest.approx(1.0)
-    assert frame["low"].tolist() == pytest.approx(frame["share"].tolist())
+    assert (frame["low"] <= frame["share"]).all()
 
 
 def test_calls_over_time_and_single_calls():

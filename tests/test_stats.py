@@ -113,6 +113,8 @@ def test_summary_of_replications():
         "high",
         "half_width",
         "replications",
+        "texts",
+        "text_error",
     ]
     # The group that the first replication lacks still stands with its figure.
     assert list(zip(found["kpi"], found["group"], strict=True)) == [

@@ -183,6 +183,7 @@ def _show_components(found: pd.DataFrame) -> None:
     table.add_column("figure", no_wrap=True)
     for head in ("a run varies by", *SOURCES):
         table.add_column(head, justify="right")
+    unseen = False
     for kpi, rows in found.groupby("kpi", sort=False):
         parts = {row["source"]: row for row in records(rows)}
         unit, whole = rows["unit"].iloc[0], parts["a run"]
@@ -191,6 +192,10 @@ def _show_components(found: pd.DataFrame) -> None:
         cells = []
         for source in SOURCES:
             part = parts[source]
+            if math.isnan(part["variance"]):
+                cells.append("cannot be seen")
+                unseen = True
+                continue
             low, high = (amount(math.sqrt(part[name]), unit) for name in ("low", "high"))
             cells.append(f"{part['share']:.0%} ({low} to {high})")
         table.add_row(str(kpi), amount(whole["deviation"], unit), *cells)
@@ -201,6 +206,12 @@ def _show_components(found: pd.DataFrame) -> None:
         "it may be luck alone.",
         soft_wrap=True,
     )
+    if unseen:
+        out.print(
+            "Cannot be seen: the assistant has one answer to each text. With more (a recording "
+            "with assistant.samples above 1) their part shows.",
+            soft_wrap=True,
+        )
 
 
 def validate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -182,11 +182,9 @@ def _show(found: Comparison, *, every: bool) -> None:
             if row["verdict"] in hidden and not every:
                 hidden[row["verdict"]].append(label)
                 continue
-            more = row["more_replications"]
             verdict = row["verdict"]
             if verdict == OPEN:
-                settle = "over a million" if math.isnan(more) else f"{more:,.0f}"
-                verdict = f"{verdict} ({settle} more)"
+                verdict = f"{verdict} ({_more(row)})"
             was, now = amount(row["baseline"], row["unit"]), amount(row["what_if"], row["unit"])
             table.add_row(label, was, now, interval(row), verdict)
         out.print(f"{name} against {found.baseline}")
@@ -199,8 +197,8 @@ def _show(found: Comparison, *, every: bool) -> None:
     out.print(f"{found.method}.")
     if (found.table["verdict"] == OPEN).any():
         out.print(
-            "In brackets, to settle it: so many more replications of each scenario, and a "
-            "difference of the size found shows with 80 % chance."
+            "In brackets, to settle it: so many more replications of each scenario, or texts where "
+            "replications cannot, and a difference of the size found shows with 80 % chance."
         )
 
 
@@ -240,3 +238,11 @@ def _kinds(table: pd.DataFrame) -> list[str]:
     kinds = [str(check).split(",")[0] for check in table["check"]]
     return list(dict.fromkeys(kind[0].lower() + kind[1:] if kind[1:2] == "o" else kind
                               for kind in kinds))  # fmt: skip
+
+
+def _more(row: dict[str, Any]) -> str:
+    if not math.isnan(row["more_replications"]):
+        return f"{row['more_replications']:,.0f} more"
+    if not math.isnan(row["more_texts"]):
+        return f"{row['more_texts']:,.0f} more texts"
+    return "over a million more"

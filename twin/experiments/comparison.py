@@ -103,11 +103,29 @@ def _sentence(row: Mapping[str, Any]) -> str:
     change = f"by {interval(row)}"
     if row["verdict"] != OPEN:
         return f"{start} is {row['verdict']}: {now} against {was}, {change}"
-    more = row["more_replications"]
-    settle = "not even a million replications"
-    if not math.isnan(more):
-        settle = f"about {more:,.0f} more replications"
-    return f"{start}: no difference shown ({now} against {was}, {change}); {settle} would settle it"
+    settle = f"{to_settle(row)} would settle it"
+    return f"{start}: no difference shown ({now} against {was}, {change}); {settle}"
+
+
+def to_settle(row: Mapping[str, Any]) -> str:
+    """Words for what would show a difference of the size found; see `stats.differences`.
+
+    Examples
+    --------
+    >>> nan = float("nan")
+    >>> to_settle({"more_replications": 120.0, "texts": 0.0, "more_texts": nan})
+    'about 120 more replications'
+    >>> to_settle({"more_replications": nan, "texts": 150.0, "more_texts": 820.0})
+    'about 820 more texts beside the 150, not replications,'
+    >>> to_settle({"more_replications": nan, "texts": 150.0, "more_texts": nan})
+    'not even a million replications'
+    """
+    if not math.isnan(row["more_replications"]):
+        return f"about {row['more_replications']:,.0f} more replications"
+    if not math.isnan(row["more_texts"]):
+        texts = f"about {row['more_texts']:,.0f} more texts beside the {row['texts']:,.0f}"
+        return f"{texts}, not replications,"
+    return "not even a million replications"
 
 
 def compare(
@@ -182,7 +200,8 @@ def compare(
                 "intervals are those of unrelated runs, which are wider"
             )
     notes += _same_words(runs[baseline], [runs[name] for name in paired])
-    table = differences(results.kpis, baseline, rows, paired, level)
+    same_texts = {name: _corpus(runs[name]) == _corpus(runs[baseline]) for name in paired}
+    table = differences(results.kpis, baseline, rows, paired, level, same_texts)
     verdicts = [verdict(row, FIGURES[row["kpi"]].better, level) for row in _records(table)]
     table.insert(list(table).index("p_adjusted") + 1, "verdict", verdicts)
     return Comparison(table, baseline, level, tuple(notes))
@@ -197,6 +216,13 @@ def _rows(names: Iterable[str], kpis: pd.DataFrame) -> list[tuple[str, str]]:
             hint = nearest(group, groups - {""}) or "it has no groups"
             raise ValueError(f"no group {group!r} of {kpi} in these results: {hint}")
     return rows
+
+
+def _corpus(run: Run) -> str | None:
+    """Hash of the texts that a run's customers send."""
+    files = run.manifest.get("files", {})
+    found = files.get("arrivals.trace") or files.get("tickets.corpus")
+    return None if found is None else str(found)
 
 
 def _same_words(base: Run, others: Sequence[Run]) -> list[str]:

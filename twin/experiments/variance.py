@@ -19,7 +19,7 @@ from twin.desk.simulation import simulate
 from twin.experiments import engine
 from twin.experiments.checks import check
 from twin.measures.figures import figure_of, measure
-from twin.stats.components import components
+from twin.stats.components import ANSWERS, components
 
 if TYPE_CHECKING:
     from twin.scenario.model import Scenario
@@ -64,7 +64,8 @@ def split_variance(
     -------
     DataFrame
         Rows of `twin.stats.components` with kpi and unit in front. Figures that some play has
-        no data for are left out.
+        no data for are left out. Where the assistant has one answer a text, nobody can see how
+        much its answers vary: that part is missing, except of its latency.
 
     Raises
     ------
@@ -96,6 +97,10 @@ def split_variance(
         if progress is not None:
             progress(len(found), len(tasks))
     first = found[0, 0, 0]
+    backend = scenario.assistant.backend
+    one_answer = scenario.assistant.role != "off" and (
+        backend == "embedded" or (backend != "profile" and scenario.assistant.samples == 1)
+    )
     blocks = []
     for kpi, unit in zip(first["kpi"], first["unit"], strict=True):
         if kpis is not None and kpi not in kpis:
@@ -103,6 +108,9 @@ def split_variance(
         values = np.array([found[task[1:]].set_index("kpi")["value"].get(kpi) for task in tasks])
         if np.isfinite(values).all():
             block = components(values.reshape(days, answers, ratings), level)
+            if one_answer and kpi != "model_latency_mean":
+                numbers = [name for name in block if name != "source"]
+                block.loc[block["source"] == ANSWERS, numbers] = np.nan
             block.insert(0, "kpi", kpi)
             block.insert(1, "unit", unit)
             blocks.append(block)

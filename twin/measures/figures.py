@@ -25,7 +25,7 @@ import pandas as pd
 from twin.common.errors import nearest
 from twin.measures import levels
 from twin.measures.figure import MEAN, QUANTILE, RATIO, Better, Estimation, Figure, Section
-from twin.measures.population import ROUNDING_S, Mask, Population, Rows, mean, quantile
+from twin.measures.population import ROUNDING_S, Population, Row, Rows
 from twin.records import tables as records
 
 if TYPE_CHECKING:
@@ -49,14 +49,10 @@ def _figure(
     return add
 
 
-def _share(mask: Mask) -> Rows:
-    return [("", float(mask.sum()), float(len(mask)))]
-
-
 @_figure("tickets", "", "arrivals", MEAN, main="Demand")
 def arrivals(run: Population) -> Rows:
     """Tickets that arrived."""
-    return [("", float(len(run.tickets)), 1.0)]
+    return [Row("", float(len(run.tickets)), 1.0)]
 
 
 @_figure("tickets/h", "higher", "time after warm-up", RATIO, main="Demand")
@@ -65,55 +61,56 @@ def throughput(run: Population) -> Rows:
 
     Tickets that came during warm-up and were resolved after it count: this is a flow over time.
     """
-    return [("", run.resolved_in_window, run.length_s / 3600.0)]
+    done = run.resolved_in_window.astype(np.float64)
+    return [run.flow(done.sum(), run.length_s / 3600.0, done, run.log.tickets)]
 
 
 @_figure("s", "lower", "tickets with a first response", MEAN, main="Speed")
 def first_response_mean(run: Population) -> Rows:
     """Mean time from arrival to first response, over tickets that had one."""
-    return run.split(run.response_s, mean)
+    return run.split(run.response_s)
 
 
 @_figure("s", "lower", "tickets with a first response", QUANTILE)
 def first_response_median(run: Population) -> Rows:
     """Median time from arrival to first response, over tickets that had one."""
-    return run.split(run.response_s, quantile(0.5))
+    return run.split(run.response_s, 0.5)
 
 
 @_figure("s", "lower", "tickets with a first response", QUANTILE, main="Speed")
 def first_response_p90(run: Population) -> Rows:
     """90th percentile of time from arrival to first response, over tickets that had one."""
-    return run.split(run.response_s, quantile(0.9))
+    return run.split(run.response_s, 0.9)
 
 
 @_figure("s", "lower", "tickets with a first response", QUANTILE)
 def first_response_p95(run: Population) -> Rows:
     """95th percentile of time from arrival to first response, over tickets that had one."""
-    return run.split(run.response_s, quantile(0.95))
+    return run.split(run.response_s, 0.95)
 
 
 @_figure("s", "lower", "resolved tickets", MEAN, main="Speed")
 def resolution_mean(run: Population) -> Rows:
     """Mean time from arrival to last resolution, over resolved tickets."""
-    return run.split(run.resolved_s - run.arrived_s, mean)
+    return run.split(run.resolved_s - run.arrived_s)
 
 
 @_figure("s", "lower", "resolved tickets", QUANTILE)
 def resolution_median(run: Population) -> Rows:
     """Median time from arrival to last resolution, over resolved tickets."""
-    return run.split(run.resolved_s - run.arrived_s, quantile(0.5))
+    return run.split(run.resolved_s - run.arrived_s, 0.5)
 
 
 @_figure("s", "lower", "resolved tickets", QUANTILE, main="Speed")
 def resolution_p90(run: Population) -> Rows:
     """90th percentile of time from arrival to last resolution, over resolved tickets."""
-    return run.split(run.resolved_s - run.arrived_s, quantile(0.9))
+    return run.split(run.resolved_s - run.arrived_s, 0.9)
 
 
 @_figure("s", "lower", "resolved tickets", QUANTILE)
 def resolution_p95(run: Population) -> Rows:
     """95th percentile of time from arrival to last resolution, over resolved tickets."""
-    return run.split(run.resolved_s - run.arrived_s, quantile(0.95))
+    return run.split(run.resolved_s - run.arrived_s, 0.95)
 
 
 @_figure("share", "higher", "tickets whose promise is kept or broken", RATIO, main="Speed")
@@ -143,25 +140,30 @@ def agent_wait_mean(run: Population) -> Rows:
     Visits to handle, to categorize and to review alike, and each of a ticket's visits; those still
     waiting at the horizon are left out.
     """
-    return [("", *mean(run.waits_s))]
+    return [run.row(run.waits_s, of=run.waited)]
 
 
 @_figure("share", "lower", "visits started or abandoned", RATIO)
 def agent_wait_share(run: Population) -> Rows:
     """Share that had to wait for an agent, over visits that were started or abandoned."""
-    return _share(run.waits_s > ROUNDING_S)
+    return [run.row(run.waits_s > ROUNDING_S, of=run.waited)]
 
 
 @_figure("tickets", "lower", "time after warm-up", RATIO, main="Demand")
 def backlog(run: Population) -> Rows:
     """Open tickets, averaged over time; reopened ones count again until they are resolved."""
-    return [("", run.area(levels.backlog(run.log)), run.length_s)]
+    timeline = run.log.timeline
+    after_s = run.log.horizon_s - np.maximum(timeline["time_s"].to_numpy(), run.start_s)
+    parts = levels.backlog_changes(run.log) * np.maximum(after_s, 0.0)
+    return [run.flow(run.area(levels.backlog(run.log)), run.length_s, parts, timeline)]
 
 
 @_figure("visits", "lower", "time after warm-up", RATIO)
 def queue(run: Population) -> Rows:
     """Visits waiting for an agent, averaged over time."""
-    return [("", run.area(levels.queue(run.log)), run.length_s)]
+    visits = run.log.visits
+    waits = run.within_window(visits["queued_s"].to_numpy(), levels.wait_ends(visits))
+    return [run.flow(run.area(levels.queue(run.log)), run.length_s, waits, visits)]
 
 
 @_figure("share", "", "staffed time after warm-up", RATIO, main="People")
@@ -170,8 +172,14 @@ def occupancy(run: Population) -> Rows:
 
     Work past the end of a shift is not in it: busy counts up to the number staffed.
     """
-    total = ("", sum(p.used for p in run.pools), sum(p.staffed for p in run.pools))
-    return [total, *((p.pool, p.used, p.staffed) for p in run.pools)]
+    visits = run.log.visits
+    worked = run.within_window(visits["started_s"].to_numpy(), visits["ended_s"].to_numpy())
+    used, staffed = (sum(getattr(p, name) for p in run.pools) for name in ("used", "staffed"))
+    rows = [run.flow(used, staffed, worked, visits)]
+    for p in run.pools:
+        here = (visits["pool"] == p.pool).to_numpy()
+        rows.append(run.flow(p.used, p.staffed, np.where(here, worked, 0.0), visits, p.pool))
+    return rows
 
 
 @_figure("share", "higher", "tickets resolved or abandoned", RATIO, main="Outcome")
@@ -182,26 +190,27 @@ def containment(run: Population) -> Rows:
     """
     alone = run.resolved & (run.tickets["resolved_by"] == "assistant").to_numpy()
     alone &= (run.tickets["reopens"] == 0).to_numpy() & ~run.ever(run.log.visits)
-    return [("", float(alone.sum()), run.finished)]
+    return [run.row(alone, run.finished)]
 
 
 @_figure("share", "lower", "arrivals", RATIO, main="Outcome")
 def escalation_rate(run: Population) -> Rows:
     """Share of tickets that were ever Escalated, over all arrivals, open and abandoned included."""
     timeline = run.log.timeline
-    return _share(run.ever(timeline[timeline["status"] == "Escalated"]))
+    return [run.row(run.ever(timeline[timeline["status"] == "Escalated"]))]
 
 
 @_figure("share", "lower", "tickets ever resolved", RATIO, main="Outcome")
 def reopen_rate(run: Population) -> Rows:
     """Share reopened at least once, over tickets ever resolved, whatever became of them."""
-    return _share((run.tickets["reopens"] > 0).to_numpy()[run.ever_resolved])
+    reopened = (run.tickets["reopens"] > 0).to_numpy()
+    return [run.row(reopened & run.ever_resolved, run.ever_resolved)]
 
 
 @_figure("share", "lower", "tickets resolved or abandoned", RATIO, main="Outcome")
 def abandonment_rate(run: Population) -> Rows:
     """Share abandoned, over tickets resolved or abandoned; open ones are left out."""
-    return [("", float(run.abandoned.sum()), run.finished)]
+    return [run.row(run.abandoned, run.finished)]
 
 
 @_figure("share", "higher", "tickets that go by the assistant's category", RATIO, main="Outcome")
@@ -212,7 +221,7 @@ def categorization_accuracy(run: Population) -> Rows:
     """
     tickets = run.categorized
     right = tickets["category"].astype(object) == tickets["category_true"].astype(object)
-    return _share(right.to_numpy())
+    return [run.row(right, of=tickets)]
 
 
 @_figure("share", "", "tickets that go by the assistant's category", RATIO)
@@ -228,7 +237,7 @@ def confusion(run: Population) -> Rows:
     table = np.bincount(cells, minlength=len(true.categories) * width).reshape(-1, max(width, 1))
     # Cells of 0 stay: each is a count out of the category's tickets.
     return [
-        (f"{name} -> {other}", float(table[k, j]), float(table[k].sum()))
+        Row(f"{name} -> {other}", float(table[k, j]), float(table[k].sum()))
         for k, name in enumerate(true.categories)
         for j, other in enumerate(given.categories)
         if table[k].any()
@@ -238,86 +247,91 @@ def confusion(run: Population) -> Rows:
 @_figure("share", "higher", "ratings", RATIO, main="Outcome")
 def csat(run: Population) -> Rows:
     """Share of ratings that are 4 or 5; a ticket rated twice counts twice."""
-    return _share((run.ratings["rating"] >= 4).to_numpy())
+    return [run.row(run.ratings["rating"] >= 4, of=run.ratings)]
 
 
 @_figure("1-5", "higher", "ratings", MEAN, main="Outcome")
 def rating_mean(run: Population) -> Rows:
     """Mean rating, 1 to 5."""
-    return [("", *mean(run.ratings["rating"].to_numpy(dtype=np.float64)))]
+    return [run.row(run.ratings["rating"], of=run.ratings)]
 
 
 @_figure("share", "", "ratings", RATIO)
 def rating_share(run: Population) -> Rows:
     """Share of ratings with each number of stars."""
     stars = run.ratings["rating"].to_numpy()
-    return [(str(k), float((stars == k).sum()), float(len(stars))) for k in range(1, 6)]
+    return [run.row(stars == k, of=run.ratings, group=str(k)) for k in range(1, 6)]
 
 
 @_figure("share", "", "tickets ever resolved", RATIO)
 def rated_share(run: Population) -> Rows:
     """Share rated at least once, over tickets ever resolved, whatever became of them."""
-    return _share(run.ever(run.log.ratings)[run.ever_resolved])
+    return [run.row(run.ever(run.log.ratings) & run.ever_resolved, run.ever_resolved)]
 
 
-def _per_arrival(run: Population, total: float) -> Rows:
-    return [("", total, float(len(run.tickets)))]
+def _per_arrival(run: Population, column: str, calls: pd.DataFrame) -> Rows:
+    return [run.row(run.by_ticket(calls, column))]
 
 
 @_figure("tokens/ticket", "lower", "arrivals", RATIO)
 def prompt_tokens(run: Population) -> Rows:
     """Tokens sent to models, per arrival; failed calls count none."""
-    return _per_arrival(run, float(run.calls["prompt_tokens"].sum()))
+    return _per_arrival(run, "prompt_tokens", run.calls)
 
 
 @_figure("tokens/ticket", "lower", "arrivals", RATIO)
 def completion_tokens(run: Population) -> Rows:
     """Tokens written by models, per arrival; failed calls count none."""
-    return _per_arrival(run, float(run.calls["completion_tokens"].sum()))
+    return _per_arrival(run, "completion_tokens", run.calls)
 
 
 @_figure("USD/ticket", "lower", "arrivals", RATIO, main="Cost")
 def model_cost(run: Population) -> Rows:
     """Price of model calls per arrival; missing if the price of any call is unknown."""
-    return _per_arrival(run, run.model_usd)
+    return _per_arrival(run, "cost_usd", run.ended_calls)
 
 
 @_figure("USD/ticket", "lower", "arrivals", RATIO, main="Cost")
 def human_cost(run: Population) -> Rows:
     """Paid time of agents per arrival: time on shift, busy or not, and work past its end."""
-    return _per_arrival(run, run.human_usd)
+    return [Row("", run.human_usd, float(len(run.tickets)))]
 
 
 @_figure("USD/ticket", "lower", "tickets resolved after warm-up", RATIO, main="Cost")
 def cost_per_resolution(run: Population) -> Rows:
     """Model and human cost together, over tickets resolved (as in throughput)."""
-    return [("", run.model_usd + run.human_usd, run.resolved_in_window)]
+    done = run.resolved_in_window.astype(np.float64)
+    resolved = run.flow(done.sum(), 1.0, done, run.log.tickets)
+    usd = run.model_usd + run.human_usd
+    texts = None if resolved.texts is None else np.stack([0 * resolved.texts[0] + usd,
+                                                         resolved.texts[0]])  # fmt: skip
+    return [Row("", usd, resolved.numerator, texts)]
 
 
 @_figure("s", "lower", "model calls that ended", MEAN, main="Model")
 def quota_wait_mean(run: Population) -> Rows:
     """Mean length of pauses after answers 429, over model calls that ended."""
-    return [("", *mean(run.ended_calls["quota_wait_s"].to_numpy()))]
+    return [run.row(run.ended_calls["quota_wait_s"], of=run.ended_calls)]
 
 
 @_figure("share", "lower", "attempts of model calls", RATIO, main="Model")
 def rate_limited_share(run: Population) -> Rows:
     """Share of attempts answered 429, over attempts of model calls."""
     calls = run.calls
-    return [("", float(calls["rate_limited"].sum()), float(calls["attempts"].sum()))]
+    return [run.row(calls["rate_limited"], calls["attempts"], of=calls)]
 
 
 @_figure("share", "lower", "model calls that ended", RATIO, main="Model")
 def call_failure_share(run: Population) -> Rows:
     """Share of model calls that failed for good, over calls that ended."""
-    return _share((run.ended_calls["outcome"] != "ok").to_numpy())
+    return [run.row(run.ended_calls["outcome"] != "ok", of=run.ended_calls)]
 
 
 @_figure("s", "lower", "model calls that were answered", MEAN, main="Model")
 def model_latency_mean(run: Population) -> Rows:
     """Mean time from sending the last attempt to the answer, over calls that were answered."""
     good = run.calls[(run.calls["outcome"] == "ok").to_numpy()]
-    return [("", *mean((good["ended_s"] - good["started_s"]).to_numpy()))]
+    return [run.row(good["ended_s"] - good["started_s"], of=good)]
 
 
 # The figures shown first, by section.
@@ -401,11 +415,11 @@ def measure(log: RunLog, scenario: Scenario) -> pd.DataFrame:
     """
     run = Population(log, scenario)
     rows = [
-        (figure.name, group, figure.unit, numerator, denominator)
+        (figure.name, row.group, figure.unit, row.numerator, row.denominator, _packed(run, row))
         for figure in FIGURES.values()
-        for group, numerator, denominator in figure.rows(run)
+        for row in figure.rows(run)
     ]
-    names, groups, units, numerators, denominators = (list(c) for c in zip(*rows, strict=True))
+    names, groups, units, numerators, denominators, by_text = map(list, zip(*rows, strict=True))
     over, under = np.array(numerators), np.array(denominators)
     value = np.divide(over, under, out=np.full(len(over), np.nan), where=under != 0)
     return records.frame(
@@ -417,5 +431,13 @@ def measure(log: RunLog, scenario: Scenario) -> pd.DataFrame:
             "numerator": over,
             "denominator": under,
             "value": value,
+            "by_text": by_text,
         },
     )
+
+
+def _packed(run: Population, row: Row) -> bytes:
+    """The column by_text: number of texts, numerators, denominators; empty without texts."""
+    if row.texts is None:
+        return b""
+    return np.concatenate([[float(run.texts)], row.texts.ravel()]).astype("<f8").tobytes()

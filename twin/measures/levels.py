@@ -82,11 +82,16 @@ def area(level: Staircase, start_s: float, end_s: float) -> float:
 
 def backlog(log: RunLog) -> Staircase:
     """Open work: tickets that are neither Resolved, Closed nor Abandoned; Reopened ones again."""
+    change = backlog_changes(log)
+    counts = change != 0
+    return steps(log.timeline["time_s"].to_numpy()[counts], change[counts])
+
+
+def backlog_changes(log: RunLog) -> npt.NDArray[np.int64]:
+    """Change of the open work at each row of the timeline: 1, -1 or 0."""
     status = pd.Categorical(log.timeline["status"])
     change = np.array([_CHANGES.get(str(name), 0) for name in status.categories], dtype=np.int64)
-    by_row = change[status.codes] if len(change) else np.zeros(0, dtype=np.int64)
-    counts = by_row != 0
-    return steps(log.timeline["time_s"].to_numpy()[counts], by_row[counts])
+    return change[status.codes] if len(change) else np.zeros(0, dtype=np.int64)
 
 
 def queue(log: RunLog) -> Staircase:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,33 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-# Group ("" is all), numerator, denominator.
-Rows = list[tuple[str, float, float]]
+# Texts are left out in so many groups, to see how much hangs on which texts there are.
+TEXT_GROUPS = 30
 
 # Moments are sums of floats: what is late by less than this is rounding, not lateness.
 ROUNDING_S = 1e-6
+
+
+class Row(NamedTuple):
+    """A figure of a run, in all or of a group.
+
+    Attributes
+    ----------
+    group : str
+        Empty: all.
+    numerator, denominator : float
+    texts : array of float, shape (2, TEXT_GROUPS), or None
+        Numerator and denominator without each group of texts in turn; None where the figure is of
+        no tickets, or the tickets have no texts.
+    """
+
+    group: str
+    numerator: float
+    denominator: float
+    texts: Floats | None = None
+
+
+Rows = list[Row]
 
 
 @dataclass(frozen=True)
@@ -133,9 +155,9 @@ class Population:
         return self.tickets["resolved_s"].notna().to_numpy()
 
     @property
-    def finished(self) -> float:
-        """Number of tickets resolved or abandoned."""
-        return float(np.count_nonzero(self.resolved | self.abandoned))
+    def finished(self) -> Mask:
+        """True for tickets resolved or abandoned."""
+        return self.resolved | self.abandoned
 
     @cached_property
     def categorized(self) -> pd.DataFrame:
@@ -151,12 +173,16 @@ class Population:
         return self.tickets["responded_s"].to_numpy() - self.arrived_s
 
     @cached_property
-    def waits_s(self) -> Floats:
-        """Waits for an agent, of visits that were started or abandoned."""
+    def waited(self) -> pd.DataFrame:
+        """Visits that were started or abandoned."""
         visits = self.visits
-        left = visits["started_s"].notna() | (visits["end"] == "abandoned")
-        waited: Floats = levels.wait_ends(visits) - visits["queued_s"].to_numpy()
-        return waited[left.to_numpy()]
+        return visits[visits["started_s"].notna() | (visits["end"] == "abandoned")]
+
+    @cached_property
+    def waits_s(self) -> Floats:
+        """Their waits for an agent."""
+        waits: Floats = levels.wait_ends(self.waited) - self.waited["queued_s"].to_numpy()
+        return waits
 
     @property
     def model_usd(self) -> float:
@@ -171,10 +197,10 @@ class Population:
         return sum(p.paid / 3600.0 * agents[p.pool].cost for p in self.pools)
 
     @cached_property
-    def resolved_in_window(self) -> float:
-        """Number of tickets with their last resolution after warm-up, whenever they came."""
-        done = self.log.tickets["resolved_s"].to_numpy()[levels.is_resolved(self.log.tickets)]
-        return float(np.count_nonzero(done >= self.start_s))
+    def resolved_in_window(self) -> Mask:
+        """True for tickets of the log with their last resolution after warm-up."""
+        done = self.log.tickets["resolved_s"].to_numpy() >= self.start_s
+        return done & levels.is_resolved(self.log.tickets)
 
     @cached_property
     def by_priority(self) -> dict[str, Mask]:
@@ -182,11 +208,118 @@ class Population:
         masks = {name: (self.tickets["priority"] == name).to_numpy() for name in PRIORITIES}
         return {name: mask for name, mask in masks.items() if mask.any()}
 
-    def split(self, values: Floats, how: Callable[[Floats], tuple[float, float]]) -> Rows:
-        """A figure over the values that are not missing, of all tickets and by priority."""
+    @cached_property
+    def _text_group(self) -> npt.NDArray[np.int64] | None:
+        """Group of the text of each ticket of the log, warm-up included.
+
+        None where no answer hangs on a text: without texts or assistant, and on backend "profile",
+        whose answers are drawn ticket by ticket.
+        """
+        assistant = self.scenario.assistant
+        if assistant.role == "off" or assistant.backend == "profile":
+            return None
+        text = self.log.tickets["text_id"].to_numpy()
+        return text % TEXT_GROUPS if len(text) and text.min() >= 0 else None
+
+    @property
+    def texts(self) -> int:
+        """Number of distinct texts of the tickets; 0 without texts."""
+        return 0 if self._text_group is None else self.tickets["text_id"].nunique()
+
+    def row(
+        self, over: Any, under: Any = None, *, of: pd.DataFrame | None = None, group: str = ""
+    ) -> Row:
+        """Sums over things that belong to tickets.
+
+        Parameters
+        ----------
+        over, under : array, shape (n,)
+            What is added up to the numerator and to the denominator; by default all count 1 in the
+            denominator.
+        of : DataFrame, optional
+            Table with a row for each of them and a column ticket_id; by default the tickets.
+        group : str
+        """
+        over = np.asarray(over, dtype=np.float64)
+        under = np.ones(len(over)) if under is None else np.asarray(under, dtype=np.float64)
+        total = np.array([over.sum(), under.sum()])
+        if self._text_group is None:
+            return Row(group, float(total[0]), float(total[1]))
+        where = self._groups_of(of)
+        parts = [np.bincount(where, weights, TEXT_GROUPS) for weights in (over, under)]
+        return Row(group, float(total[0]), float(total[1]), total[:, None] - np.stack(parts))
+
+    def quantile(self, values: Floats, q: float, tickets: Mask, group: str = "") -> Row:
+        """The quantile at `q` of the values of some tickets."""
+        chosen = values[tickets]
+        if not len(chosen):
+            return Row(group, 0.0, 0.0)
+        found = float(np.quantile(chosen, q))
+        if self._text_group is None:
+            return Row(group, found, 1.0)
+        where = self._groups_of(None)[tickets]
+        left_out = np.zeros((2, TEXT_GROUPS))
+        for k in range(TEXT_GROUPS):
+            rest = chosen[where != k]
+            if len(rest):
+                left_out[:, k] = np.quantile(rest, q), 1.0
+        return Row(group, found, 1.0, left_out)
+
+    def flow(
+        self, total: float, length: float, weights: Floats, of: pd.DataFrame, group: str = ""
+    ) -> Row:
+        """A total over time or staff, of which parts belong to tickets.
+
+        Parameters
+        ----------
+        total, length : float
+            Numerator and denominator.
+        weights : array of float, shape (n,)
+            The parts of the total, or what they are proportional to.
+        of : DataFrame
+            Table with a row for each part and a column ticket_id.
+        group : str
+
+        Notes
+        -----
+        Without some texts as many tickets would come, with the other texts: so what is left of the
+        total is scaled up by the tickets that are left out.
+        """
+        if self._text_group is None or not weights.sum():
+            return Row(group, total, length)
+        parts = np.bincount(self._groups_of(of), weights, TEXT_GROUPS) / weights.sum()
+        tickets = np.bincount(self._groups_of(None), minlength=TEXT_GROUPS) / len(self.tickets)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = np.where(tickets < 1, total * (1 - parts) / (1 - tickets), 0.0)
+        return Row(group, total, length, np.stack([left, np.full(TEXT_GROUPS, length)]))
+
+    def within_window(self, start_s: Any, end_s: Any) -> Floats:
+        """Seconds of spells that lie between warm-up and horizon; a missing end is the horizon."""
+        end = np.where(np.isnan(end_s), self.log.horizon_s, end_s)
+        inside = np.minimum(end, self.log.horizon_s) - np.maximum(start_s, self.start_s)
+        return np.asarray(np.fmax(inside, 0.0), dtype=np.float64)
+
+    def by_ticket(self, table: pd.DataFrame, column: str) -> Floats:
+        """Sums of a column of a table by the ticket that its rows belong to."""
+        weights = table[column].to_numpy(dtype=np.float64)
+        sums = np.bincount(self._rows_of(table), weights, len(self.log.tickets))
+        return np.asarray(sums[self._counted], dtype=np.float64)
+
+    def _groups_of(self, table: pd.DataFrame | None) -> npt.NDArray[np.int64]:
+        assert self._text_group is not None
+        if table is None:
+            return self._text_group[self._counted]
+        return self._text_group[self._rows_of(table)]
+
+    def split(self, values: Floats, q: float | None = None) -> Rows:
+        """Mean or quantile of the values that are not missing, of all tickets and by priority."""
         there = ~np.isnan(values)
-        rows = [("", *how(values[there]))]
-        return rows + [(name, *how(values[there & of])) for name, of in self.by_priority.items()]
+        groups = {"": there} | {name: there & of for name, of in self.by_priority.items()}
+        if q is not None:
+            return [self.quantile(values, q, mask, name) for name, mask in groups.items()]
+        return [
+            self.row(np.where(mask, values, 0.0), mask, group=name) for name, mask in groups.items()
+        ]
 
     def within(self, done_s: Floats, targets: Mapping[Any, float]) -> Rows:
         """Share of tickets that reached a moment within the target of their priority, by priority.
@@ -199,7 +332,7 @@ class Population:
             Priorities without one are left out.
         """
         kept = promise_kept(self.tickets, done_s, targets, self.scenario, self.log.horizon_s)
-        return [row for row in self.split(kept, mean) if row[0] in ("", *targets)]
+        return [row for row in self.split(kept) if row.group in ("", *targets)]
 
     def area(self, level: Staircase) -> float:
         """Area under a level between warm-up and horizon."""
@@ -259,17 +392,3 @@ def promise_kept(
     late = spent_s(tickets, np.where(done, done_s, horizon_s), scenario) > limit_s + ROUNDING_S
     judged = ~np.isnan(limit_s) & (done | abandoned | late)
     return np.where(judged, done & ~late, np.nan)
-
-
-def mean(values: Floats) -> tuple[float, float]:
-    """Numerator and denominator of a mean."""
-    return float(values.sum()), float(len(values))
-
-
-def quantile(q: float) -> Callable[[Floats], tuple[float, float]]:
-    """Numerator and denominator of the quantile at `q` as a function of values."""
-
-    def of(values: Floats) -> tuple[float, float]:
-        return (float(np.quantile(values, q)), 1.0) if len(values) else (0.0, 0.0)
-
-    return of

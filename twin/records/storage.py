@@ -31,6 +31,7 @@ _KINDS: dict[str, type] = {
 _TYPES = {
     "category": pa.dictionary(pa.int32(), pa.string()),
     "string": pa.string(),
+    "binary": pa.binary(),
     "float64": pa.float64(),
     "int32": pa.int32(),
     "int16": pa.int16(),
@@ -149,7 +150,10 @@ def sweep(folder: Path) -> None:
 
 def empty(table: str) -> pd.DataFrame:
     """A table without rows."""
-    columns = {c.name: pd.Series([], dtype=c.dtype) for c in TABLES[table]}
+    columns = {
+        c.name: pd.Series([], dtype="object" if c.dtype == "binary" else c.dtype)
+        for c in TABLES[table]
+    }
     return pd.DataFrame(columns)
 
 
@@ -167,6 +171,9 @@ def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
     for scenario, part in [*tables] or [("", as_arrow(table, 0, empty(table)))]:
         if "scenario" in part.column_names:
             part = part.drop_columns(["scenario"])
+        if table == "kpis" and "by_text" not in part.column_names:
+            # A run from before there was this column.
+            part = part.append_column("by_text", pa.array([b""] * len(part), type=pa.binary()))
         codes = pa.array(np.zeros(len(part), dtype=np.int32))
         names = pa.DictionaryArray.from_arrays(codes, pa.array([scenario]))
         named.append(part.add_column(0, "scenario", names))

@@ -173,6 +173,13 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ("numerator", "float64", "", "summed over replications before dividing"),
         ("denominator", "float64", "", "summed over replications before dividing"),
         ("value", "float64", "", "numerator over denominator; missing where nothing was counted"),
+        (
+            "by_text",
+            "binary",
+            "",
+            "float64 values: number of distinct texts, then numerators and "
+            "denominators without each of 30 groups of texts; empty for figures of no texts",
+        ),
     ),
     "sanity": _columns(
         ("check", "string", "", "conservation, or Little's law of tickets, queue or a pool"),
@@ -251,7 +258,7 @@ def frame(table: str, columns: dict[str, Any]) -> pd.DataFrame:
     data = {}
     for column in TABLES[table]:
         values = columns[column.name]
-        plain = column.dtype not in ("category", "string")
+        plain = column.dtype not in ("category", "string", "binary")
         data[column.name] = np.ascontiguousarray(values, column.dtype) if plain else values
     return pd.DataFrame(data, copy=False)
 

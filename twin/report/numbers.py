@@ -95,7 +95,7 @@ def differences(comparison: Comparison) -> list[Html]:
     for name in scenarios:
         rows = _differences(comparison, name)
         head = ["figure", comparison.baseline, name, "difference", "interval", "verdict",
-                "replications to settle"]  # fmt: skip
+                "to settle: replications"]  # fmt: skip
         caption = f"{name} against {comparison.baseline}"
         whole = table(head, rows, caption, numbers=True)
         parts.append(tag("details", tag("summary", f"{caption}, as a table"), whole,
@@ -112,7 +112,9 @@ def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
         missing = row["low"] != row["low"]
         interval = "-" if missing else f"{signed(row['low'], unit)} to {signed(row['high'], unit)}"
         verdict = str(row["verdict"])
-        more = row["more_replications"]
+        more, texts = row["more_replications"], row["more_texts"]
+        settle = f"{texts:,.0f} texts" if texts == texts else "-"
+        settle = f"{more:,.0f}" if more == more else settle
         rows.append(
             [
                 label(row["kpi"], row["group"]),
@@ -121,7 +123,7 @@ def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
                 signed(row["difference"], unit),
                 interval,
                 tag("span", verdict, class_=verdict if verdict in (BETTER, WORSE) else None),
-                f"{more:,.0f}" if more == more else "-",
+                settle,
             ]
         )
     return rows

@@ -23,7 +23,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-SOURCES = ("arrivals and queues", "the model's answers", "raters")
+ANSWERS = "the model's answers"
+SOURCES = ("arrivals and queues", ANSWERS, "raters")
 
 
 @dataclass(frozen=True)

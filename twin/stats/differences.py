@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,16 +28,20 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from twin.stats.intervals import (
-    Floats,
-    check_level,
-    divide,
-    jackknife_error,
-    leave_one_out,
-    matrices,
-)
+from twin.stats.intervals import check_level
 from twin.stats.intervals import quantile_t as t_quantile
 from twin.stats.shares import are_counts
+from twin.stats.sums import (
+    Error,
+    Floats,
+    Mask,
+    Sums,
+    divide,
+    jackknife_error,
+    jackknife_variance,
+    joined,
+    matrices,
+)
 
 # Differences below this share of the figures are the rounding of sums of floats.
 _ROUNDING = 1e-9
@@ -44,8 +49,23 @@ _ROUNDING = 1e-9
 POWER = 0.8
 _MOST = 1_000_000
 
+Found = dict[str, Any]
 
-Mask = npt.NDArray[np.bool_]
+
+@dataclass(frozen=True)
+class How:
+    """The terms of a comparison of two scenarios.
+
+    Attributes
+    ----------
+    share : array of bool, shape (figures,)
+        True for shares.
+    same_texts : bool
+        Whether both were asked about the same texts.
+    """
+
+    share: Mask
+    same_texts: bool
 
 
 def differences(
@@ -54,6 +74,7 @@ def differences(
     rows: Sequence[tuple[str, str]],
     paired: Mapping[str, bool] | None = None,
     level: float = 0.95,
+    same_texts: Mapping[str, bool] | None = None,
 ) -> pd.DataFrame:
     """Compare what-if scenarios with a baseline, figure by figure.
 
@@ -69,6 +90,8 @@ def differences(
         Whether the replications of a scenario are those of the baseline; by default they are.
     level : float
         Joint level of all intervals and tests.
+    same_texts : mapping of str to bool, optional
+        Whether a scenario's tickets have the texts of the baseline's; by default they have.
 
     Returns
     -------
@@ -76,8 +99,10 @@ def differences(
         A row a scenario and figure: scenario, kpi, group, unit, baseline, what_if, difference
         (what_if - baseline), low, high, p (of this row alone), p_adjusted, replications (of the
         scenario with fewer), more_replications (of each scenario, for an 80 % chance to show a
-        difference of the size found; missing where it is shown or where a million are too few),
-        paired. Bounds and p are missing where a figure has no data or one replication.
+        difference of the size found; missing where it is shown, or where replications alone never
+        would, or a million are too few), texts (distinct ones; 0 for figures of no texts),
+        more_texts (the same for texts, with as many replications as it takes), paired. Bounds and p
+        are missing where a figure has no data or one replication.
 
     Raises
     ------
@@ -98,9 +123,11 @@ def differences(
             continue
         what_if = wanted[wanted["scenario"] == name]
         pairs = True if paired is None else paired[name]
-        share = (units.reindex(keys) == "share").to_numpy()
-        how = _paired if pairs else _unpaired
-        found = how(base, what_if, keys, share)
+        how = How(
+            share=(units.reindex(keys) == "share").to_numpy(),
+            same_texts=same_texts is None or same_texts[name],
+        )
+        found = (_paired if pairs else _unpaired)(base, what_if, keys, how)
         labels = {"kpi": keys.get_level_values(0), "group": keys.get_level_values(1)}
         block = pd.DataFrame({"scenario": name, **labels, **found, "paired": pairs})
         blocks.append(block.assign(unit=units.reindex(keys).to_numpy()))
@@ -123,82 +150,97 @@ _COLUMNS = [
     "p_adjusted",
     "replications",
     "more_replications",
+    "texts",
+    "more_texts",
     "paired",
 ]
 
 
-def _aligned(
-    frame: pd.DataFrame, keys: pd.MultiIndex, numbers: npt.NDArray[np.int64]
-) -> tuple[Floats, Floats]:
-    """Numerators and denominators of shape (figures, replications); 0 where there are none."""
-    table, over, under, replications = matrices(frame)
-    row = pd.MultiIndex.from_frame(table[["kpi", "group"]]).get_indexer(keys)
-    column = pd.Index(replications).get_indexer(pd.Index(numbers))
-    there = np.outer(row >= 0, column >= 0)
-    shape = (len(keys), len(numbers))
-    out = np.zeros((2, *shape))
-    for k, values in enumerate((over, under)):
-        if values.size:
-            out[k] = np.where(there, values[np.ix_(row, column)], 0.0)
-    return out[0], out[1]
+def _aligned(frame: pd.DataFrame, keys: pd.MultiIndex, numbers: npt.NDArray[np.int64]) -> Sums:
+    """Sums of the figures in the replications with these numbers; 0 where there are none."""
+    table, sums, replications = matrices(frame)
+    rows = pd.MultiIndex.from_frame(table[["kpi", "group"]]).get_indexer(keys)
+    return sums.chosen(rows, pd.Index(replications).get_indexer(pd.Index(numbers)))
 
 
-def _paired(
-    base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex, share: Mask
-) -> dict[str, Any]:
+def _paired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex, how: How) -> Found:
     numbers = np.intersect1d(base["replication"], what_if["replication"])
     a, b = (_aligned(frame, keys, numbers) for frame in (base, what_if))
-    seen = ((a[0] != 0) | (a[1] != 0)) | ((b[0] != 0) | (b[1] != 0))
+    seen = a.seen | b.seen
     n = seen.sum(axis=-1)
-    left_out = leave_one_out(*b) - leave_one_out(*a)
-    was, now = (divide(over.sum(axis=-1), under.sum(axis=-1)) for over, under in (a, b))
-    error = jackknife_error(left_out, seen)
-    # Beyond 1 it is no difference of shares, and not used below.
-    d = np.minimum(np.abs(now - was), 1.0)
-    tickets = np.minimum(a[1].sum(axis=-1), b[1].sum(axis=-1))
+    of_replications = jackknife_error(b.without_each() - a.without_each(), seen)
+    d = np.minimum(np.abs(b.value - a.value), 1.0)  # beyond 1 it is no difference of shares
+    tickets = np.minimum(a.under.sum(axis=-1), b.under.sum(axis=-1))
     least = np.sqrt(divide(d * (1 - d), tickets))
-    error = np.where(share & are_counts(*a) & are_counts(*b), np.fmax(error, least), error)
-    return _found(was, now, error, n - 1, n, error * np.sqrt(n))
+    counts = how.share & are_counts(a.over, a.under) & are_counts(b.over, b.under)
+    of_replications = np.where(counts, np.fmax(of_replications, least), of_replications)
+    texts, freedom = _text_variance(a, b, how, paired=True)
+    return _found(a, b, joined(of_replications, n - 1, texts, freedom), n, of_replications**2 * n)
 
 
-def _unpaired(
-    base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex, share: Mask
-) -> dict[str, Any]:
-    values, squares, counts = [], [], []
+def _unpaired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex, how: How) -> Found:
+    both, squares, counts = [], [], []
     for frame in (base, what_if):
-        over, under = _aligned(frame, keys, np.unique(frame["replication"]))
-        seen = (over != 0) | (under != 0)
-        values.append(divide(over.sum(axis=-1), under.sum(axis=-1)))
-        hits, tickets = over.sum(axis=-1), under.sum(axis=-1)
+        sums = _aligned(frame, keys, np.unique(frame["replication"]))
+        hits, tickets = sums.over.sum(axis=-1), sums.under.sum(axis=-1)
         p = (hits + 1) / (tickets + 2)
-        least = np.where(share & are_counts(over, under), divide(p * (1 - p), tickets), 0.0)
-        squares.append(np.maximum(jackknife_error(leave_one_out(over, under), seen) ** 2, least))
-        counts.append(seen.sum(axis=-1))
+        counted = how.share & are_counts(sums.over, sums.under)
+        least = np.where(counted, divide(p * (1 - p), tickets), 0.0)
+        squares.append(np.maximum(jackknife_error(sums.without_each(), sums.seen) ** 2, least))
+        counts.append(sums.seen.sum(axis=-1))
+        both.append(sums)
     total = squares[0] + squares[1]
     parts = sum(divide(s**2, np.maximum(n - 1, 1)) for s, n in zip(squares, counts, strict=True))
     freedom = np.maximum(divide(total**2, parts), 1.0)
-    # Without any spread there are no degrees of freedom.
+    # Without any spread there is nothing to be free.
     freedom = np.where(np.isnan(freedom), 1.0, freedom)
-    spread = np.sqrt(squares[0] * counts[0] + squares[1] * counts[1])
-    least = np.minimum(counts[0], counts[1])
-    return _found(values[0], values[1], np.sqrt(total), freedom, least, spread)
+    a, b = both
+    texts, text_freedom = _text_variance(a, b, how, paired=False)
+    error = joined(np.sqrt(total), freedom, texts, text_freedom)
+    spread = squares[0] * counts[0] + squares[1] * counts[1]
+    return _found(a, b, error, np.minimum(counts[0], counts[1]), spread)
 
 
-def _found(
-    base: Floats, what_if: Floats, error: Floats, freedom: Any, counted: Any, spread: Floats
-) -> dict[str, Any]:
-    difference = what_if - base
-    scale = _ROUNDING * np.maximum(np.abs(base), np.abs(what_if))
+def _text_variance(a: Sums, b: Sums, how: How, *, paired: bool) -> tuple[Floats, Floats]:
+    """Variance of a difference between texts less that of single cells, and degrees of freedom.
+
+    Both scenarios were asked about the same texts, so texts pair even where replications do not.
+    """
+    none = np.zeros(len(a.over))
+    sides = [sums for sums in (a, b) if sums.left is not None]
+    if len(sides) == 2 and how.same_texts:
+        (was, groups), (now, others) = a.without_texts(), b.without_texts()
+        seen = groups | others
+        by_text = jackknife_variance(now - was, seen)
+        freedom = seen.sum(axis=-1) - 1
+        if paired:
+            (was, cells), (now, others) = a.without_cells(), b.without_cells()
+            return by_text - jackknife_variance(now - was, cells | others), freedom
+    else:
+        by_text, freedom = none, none
+        for sums in sides:
+            left_out, seen = sums.without_texts()
+            by_text = by_text + jackknife_variance(left_out, seen)
+            freedom = np.maximum(freedom, seen.sum(axis=-1) - 1)
+    return by_text - sum(jackknife_variance(*sums.without_cells()) for sums in sides), freedom
+
+
+def _found(base: Sums, what_if: Sums, error: Error, counted: Any, spread: Floats) -> Found:
+    was, now = base.value, what_if.value
+    difference = now - was
+    scale = _ROUNDING * np.maximum(np.abs(was), np.abs(now))
     difference = np.where(np.abs(difference) <= scale, 0.0, difference)
-    error = np.where(error <= scale, 0.0, error)
+    whole = np.where(error.whole <= scale, 0.0, error.whole)
     return {
-        "baseline": base,
-        "what_if": what_if,
+        "baseline": was,
+        "what_if": now,
         "difference": difference,
-        "error": error,
-        "freedom": freedom,
+        "error": whole,
+        "freedom": error.freedom,
         "replications": counted,
-        "spread": spread,
+        "spread": np.sqrt(spread),
+        "text_error": error.texts,
+        "texts": np.maximum(base.texts, what_if.texts),
     }
 
 
@@ -220,26 +262,41 @@ def _judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
     # The rule of the intervals: a difference is shown if its interval leaves out 0.
     adjusted = np.minimum(p * max(known, 1), 1.0)
     open_ = (adjusted > 1 - level) & (difference != 0) & (error > 0)
+    text_error, texts = (table[name].to_numpy(dtype=float) for name in ("text_error", "texts"))
     more = [
-        _more(d, s, n, tail) if still else np.nan
-        for d, s, n, still in zip(difference, spread, table["replications"], open_, strict=True)
+        _more(d, s, n, tail, e) if still else np.nan
+        for d, s, n, e, still in zip(
+            difference, spread, table["replications"], text_error, open_, strict=True
+        )
     ]
+    # Error falls with the root of the number of texts; replications are taken to be no limit.
+    reach = float(special.ndtri(1 - tail) + special.ndtri(POWER))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wanted = np.ceil(texts * (reach * text_error / np.abs(difference)) ** 2)
+    more_texts = np.where(open_ & (wanted > texts) & (wanted < _MOST), wanted - texts, np.nan)
     return table.assign(
         low=difference - half_width,
         high=difference + half_width,
         p=p,
         p_adjusted=adjusted,
         more_replications=more,
+        more_texts=more_texts,
     )[_COLUMNS]
 
 
-def _more(difference: float, spread: float, counted: int, tail: float) -> float:
-    """Further replications until a difference of this size is shown with probability `POWER`."""
+def _more(difference: float, spread: float, counted: int, tail: float, text_error: float) -> float:
+    """Further replications until a difference of this size is shown with probability `POWER`.
+
+    Missing where the error of texts alone hides it.
+    """
     wanted = float(counted)
     for _ in range(50):
         freedom = max(wanted - 1, 1.0)
         reach = float(t_quantile(freedom, 1 - tail) + t_quantile(freedom, POWER))
-        needed = max(2.0, math.ceil((reach * spread / abs(difference)) ** 2))
+        room = (difference / reach) ** 2 - text_error**2
+        if room <= 0:
+            return math.nan
+        needed = max(2.0, math.ceil(spread**2 / room))
         if needed > _MOST:
             return math.nan
         if needed == wanted:

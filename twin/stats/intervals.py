@@ -3,6 +3,7 @@
 Every figure is a numerator and a denominator per replication, and its value the ratio of their
 sums (a ratio of expectations, not a mean of ratios). The interval is the jackknife's: each
 replication is left out in turn, and the spread of the ratios that remain gives the standard error.
+Where tickets have texts, the error of which texts there are comes on top: see `sums`.
 Shares of counted things have the interval of `shares`, which stays within 0 and 1.
 """
 
@@ -16,6 +17,7 @@ import pandas as pd
 from scipy import special
 
 from twin.stats.shares import are_counts, share_bounds
+from twin.stats.sums import Error, Sums, error_of, matrices
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,7 +62,8 @@ def ratio_interval(
     over, under = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
     if over.ndim != 1 or over.shape != under.shape:
         raise ValueError("numerators and denominators must be two lists of the same length")
-    value, low, high, _ = _bounds(over[None, :], under[None, :], np.array([False]), level)
+    sums = Sums(over[None, :], under[None, :], None, np.zeros(1))
+    value, low, high, _ = _bounds(sums, np.array([False]), level)
     return float(value[0]), float(low[0]), float(high[0])
 
 
@@ -80,7 +83,9 @@ def summarize(kpis: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     DataFrame
         A row a (scenario, kpi, group), in the order in which they first occur: scenario (if
         given), kpi, group, unit, value, low, high, half_width (to the farther bound), replications
-        (those in which anything was counted).
+        (those in which anything was counted), texts (distinct ones that its tickets had; 0 for
+        figures of no texts), text_error (standard error from which texts there are; more
+        replications do not make it smaller).
 
     Raises
     ------
@@ -97,79 +102,38 @@ def summarize(kpis: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     >>> bool(row["low"] < row["value"] < row["high"])
     True
     """
-    table, over, under, _ = matrices(kpis)
+    table, sums, _ = matrices(kpis)
     share = (table["unit"] == "share").to_numpy()
-    value, low, high, counted = _bounds(over, under, share, level)
+    value, low, high, error = _bounds(sums, share, level)
     return table.assign(
         value=value,
         low=low,
         high=high,
         half_width=np.maximum(value - low, high - value),
-        replications=counted,
+        replications=sums.seen.sum(axis=-1),
+        texts=sums.texts.astype(np.int64),
+        text_error=error.texts,
     )
 
 
-def matrices(kpis: pd.DataFrame) -> tuple[pd.DataFrame, Floats, Floats, npt.NDArray[np.int64]]:
-    """Figures as arrays with a row a figure and a column a replication.
-
-    Parameters
-    ----------
-    kpis : DataFrame
-        As for `summarize`.
-
-    Returns
-    -------
-    table : DataFrame
-        scenario (if given), kpi, group and unit of each row, in the order of first occurrence.
-    numerators, denominators : array of float, shape (rows, replications)
-        0 and 0 where a replication has no such row.
-    replications : array of int, shape (replications,)
-        Their numbers.
-
-    Raises
-    ------
-    ValueError
-        If a figure occurs twice in a replication.
-    """
-    names = [name for name in ("scenario", "kpi", "group") if name in kpis]
-    keys = [pd.factorize(kpis[name])[0] for name in names]
-    # Groups follow their figure even if the first replication did not have them.
-    order = np.lexsort(keys[::-1])
-    sorted_keys = np.stack(keys)[:, order]
-    first = np.ones(len(order), dtype=np.bool_)
-    first[1:] = (sorted_keys[:, 1:] != sorted_keys[:, :-1]).any(axis=0)
-    row = np.cumsum(first) - 1
-    column, replications = pd.factorize(kpis["replication"])
-    cells = row * max(len(replications), 1) + column[order]
-    if len(np.unique(cells)) < len(cells):
-        raise ValueError("a figure occurs twice in the same replication")
-    shape = (int(first.sum()), len(replications))
-    over, under = np.zeros(shape), np.zeros(shape)
-    over.flat[cells] = kpis["numerator"].to_numpy(dtype=float)[order]
-    under.flat[cells] = kpis["denominator"].to_numpy(dtype=float)[order]
-    table = kpis[[*names, "unit"]].iloc[order[first]].reset_index(drop=True)
-    return table, over, under, np.asarray(replications, dtype=np.int64)
-
-
 def _bounds(
-    over: Floats, under: Floats, share: npt.NDArray[np.bool_], level: float
-) -> tuple[Floats, Floats, Floats, Any]:
-    """Ratios of sums along the last axis of shape (k, n), bounds, and observations, (k,) each.
+    sums: Sums, share: npt.NDArray[np.bool_], level: float
+) -> tuple[Floats, Floats, Floats, Error]:
+    """Ratios of sums with their bounds and error, shape (k,) each.
 
     `share` says which rows are shares: those of counted things get bounds of their own, those of
     time (occupancy) bounds within 0 and 1.
     """
     check_level(level)
-    seen = (over != 0) | (under != 0)
-    value = divide(over.sum(axis=-1), under.sum(axis=-1))
-    error = jackknife_error(leave_one_out(over, under), seen)
-    n = seen.sum(axis=-1)
-    half_width = quantile_t(n - 1, (1 + level) / 2) * error
+    value, error = sums.value, error_of(sums)
+    half_width = quantile_t(error.freedom, (1 + level) / 2) * error.whole
     low, high = value - half_width, value + half_width
     low[share], high[share] = np.maximum(low[share], 0.0), np.minimum(high[share], 1.0)
-    counts = share & are_counts(over, under)
-    low[counts], high[counts] = share_bounds(over[counts], under[counts], error[counts], level)
-    return value, low, high, n
+    counts = share & are_counts(sums.over, sums.under)
+    low[counts], high[counts] = share_bounds(
+        sums.over[counts], sums.under[counts], error.whole[counts], error.freedom[counts], level
+    )
+    return value, low, high, error
 
 
 def check_level(level: float) -> None:
@@ -181,48 +145,3 @@ def check_level(level: float) -> None:
 def quantile_t(degrees: Any, p: Any) -> Floats:
     """Quantile of Student's t; below one degree of freedom that of one, which nobody may use."""
     return np.asarray(special.stdtrit(np.maximum(degrees, 1), p), dtype=np.float64)
-
-
-def leave_one_out(over: Floats, under: Floats) -> Floats:
-    """Ratios of sums along the last axis with each entry left out in turn, same shape."""
-    return divide(_without_each(over), _without_each(under))
-
-
-def jackknife_error(left_out: Floats, seen: npt.NDArray[np.bool_]) -> Floats:
-    """Standard errors from estimates with each observation left out in turn.
-
-    Parameters
-    ----------
-    left_out : array of float, shape (k, n)
-    seen : array of bool, shape (k, n)
-        True for observations that are there; the others do not count.
-
-    Returns
-    -------
-    array of float, shape (k,)
-        Missing with fewer than two observations.
-    """
-    n = seen.sum(axis=-1)
-    mean = divide(np.where(seen, left_out, 0.0).sum(axis=-1), n)
-    squares = np.where(seen, (left_out - mean[:, None]) ** 2, 0.0).sum(axis=-1)
-    return np.where(n > 1, np.sqrt(divide((n - 1) * squares, n)), np.nan)
-
-
-def _without_each(values: Floats) -> Floats:
-    """Sums along the last axis with each entry left out in turn.
-
-    From both ends instead of total minus entry: nothing cancels, and sums of zeros stay zero.
-    """
-    before = np.cumsum(values, axis=-1)[:, :-1]
-    after = np.cumsum(values[:, :0:-1], axis=-1)[:, ::-1]
-    out = np.zeros_like(values)
-    out[:, 1:] += before
-    out[:, :-1] += after
-    return out
-
-
-def divide(over: Floats, under: Any) -> Floats:
-    """Quotients, missing where there is nothing to divide by."""
-    out = np.full(np.shape(over), np.nan)
-    np.divide(over, under, out=out, where=np.not_equal(under, 0))
-    return out

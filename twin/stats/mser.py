@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from twin.stats.intervals import Floats, divide
+from twin.stats.sums import Floats, divide
 
 BATCH = 5
 # A best cut in the last tenth of the first half.

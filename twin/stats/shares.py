@@ -50,7 +50,7 @@ def are_counts(over: Floats, under: Floats) -> npt.NDArray[np.bool_]:
 
 
 def share_bounds(
-    over: Floats, under: Floats, error: Floats, level: float = 0.95
+    over: Floats, under: Floats, error: Floats, freedom: Floats, level: float = 0.95
 ) -> tuple[Floats, Floats]:
     """Bounds of shares of counted things over replications.
 
@@ -58,8 +58,8 @@ def share_bounds(
     ----------
     over, under : array of float, shape (k, n)
         Counts and totals, a row a share and a column a replication; 0 of 0 is no observation.
-    error : array of float, shape (k,)
-        Standard errors of the shares between replications, by the jackknife.
+    error, freedom : array of float, shape (k,)
+        Standard errors of the shares, by the jackknife, and their degrees of freedom.
     level : float
         Confidence level.
 
@@ -82,7 +82,7 @@ def share_bounds(
         )
         effective = np.where(few > 0, np.minimum(effective, few / rarer), effective)
         tail = (1 - level) / 2
-        few_replications = (special.ndtri(1 - tail) / special.stdtrit(n - 1, 1 - tail)) ** 2
+        few_replications = (special.ndtri(1 - tail) / special.stdtrit(freedom, 1 - tail)) ** 2
         effective = effective * few_replications / (1 + _UNSEEN / (1 + few))
         seen = effective * share
         low = special.betaincinv(seen, effective - seen + 1, tail)
