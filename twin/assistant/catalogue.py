@@ -39,7 +39,7 @@ class PriceWarning(UserWarning):
 
 
 class Limits(BaseModel):
-    """What a plan allows; None is not limited.
+    """Limits of a plan; None is not limited.
 
     Attributes
     ----------

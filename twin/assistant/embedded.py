@@ -127,7 +127,7 @@ class Classifier:
 
 
 def _owners(categories: Sequence[str], knowledge: Knowledge | None) -> npt.NDArray[np.bool_]:
-    """Which category (row) each article (column) belongs to."""
+    """Matrix of categories (rows) and the articles (columns) that belong to them."""
     if knowledge is None:
         return np.zeros((len(categories), 0), dtype=bool)
     return np.array([knowledge.categories == name for name in categories])

@@ -170,7 +170,7 @@ def count_tokens(messages: str | Sequence[Message]) -> int:
 
 
 def json_said(answer: str) -> Any:
-    """What a model said in JSON, also where it fenced it as code.
+    """The JSON that a model said, also where it fenced it as code.
 
     Raises
     ------

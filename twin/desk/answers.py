@@ -248,7 +248,7 @@ class ModelAnswers:
         return columns
 
     def _needs(self, step: Step, given: int) -> npt.NDArray[np.bool_]:
-        """Which tickets' first prompts these are, as far as the rules tell before the run."""
+        """Tickets whose first prompts these are, as far as the rules tell before the run."""
         if step == "categorize":
             return np.ones(len(self._demand), dtype=bool)
         categorized = self.get("categorize")

@@ -82,7 +82,8 @@ class Results:
         ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
         >>> summary = twin.run(desk, replications=3).summary()
         >>> list(summary)
-        ['scenario', 'kpi', 'group', 'unit', 'value', 'low', 'high', 'half_width', 'replications']
+        ['scenario', 'kpi', 'group', 'unit', 'value', 'low', 'high', 'half_width', 'replications',
+     'texts', 'text_error']
         """
         return intervals.summarize(self.kpis, level)
 

@@ -111,7 +111,7 @@ class Examples:
         return events
 
     def _lessons(self, level: float) -> tuple[list[Lesson], float]:
-        """What ratings teach at an error rate, by Benjamini and Hochberg (1995); largest p used.
+        """Lessons from ratings at an error rate, by Benjamini and Hochberg (1995); largest p used.
 
         Each question's ratings are tested against all others of its category, both ways. Where
         ratings say nothing at all, the chance of any lesson is at most `level`.

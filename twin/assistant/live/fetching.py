@@ -46,7 +46,7 @@ Send = Callable[[dict[str, Any]], Awaitable[Sent]]
 
 @dataclass
 class Tally:
-    """What was done so far.
+    """Counts of the work done so far.
 
     Attributes
     ----------

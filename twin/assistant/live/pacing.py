@@ -1,4 +1,4 @@
-"""How fast to ask: just under the limits of the plan, as the provider's own headers tell them.
+"""The pace of asking: just under the limits of the plan, as the provider's headers tell them.
 
 Pure arithmetic over moments that the caller gives, so that it is tested with a clock of its own.
 Two things hold a call back. A `Window` counts what was sent against a known limit, in any window
@@ -95,7 +95,7 @@ class Window:
 
 
 class Left:
-    """What the provider says is left of a limit, as of the latest call that told.
+    """The rest of a limit, as the latest call that told of it said.
 
     Calls under way count on top, whether or not it knew of them when it told: calls overtake each
     other. It also learns how the provider counts: what is left falls faster than by what was sent
@@ -135,7 +135,7 @@ class Left:
         self._sent += self._under_way.pop(order)[0]
 
     def tell(self, order: int, limit: int, left: int, reset_s: float | None, now_s: float) -> None:
-        """What the answer to the `order`-th call told; to be called before `end`."""
+        """Take note of what the answer to call number `order` told; call it before `end`."""
         left = min(left, limit)
         # Sent after the last that told was here, so it knows more. Of others, which may have
         # overtaken each other, the one that saw less is the later one.

@@ -1,4 +1,4 @@
-"""What comes over the wire: answers, faults and rate-limit headers, as values of ours.
+"""Responses as they come over the wire: answers, faults and rate-limit headers, as values of ours.
 
 Of a server's own words only codes and numbers are taken over: they may quote keys and prompts.
 """
@@ -29,7 +29,7 @@ _COUNTS = {
 
 @dataclass(frozen=True)
 class Sent:
-    """What came back from one HTTP request, seen to be whole.
+    """The response to one HTTP request, checked to be whole.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ def rate_limits(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_completion(body: str, latency_s: float, limits: Mapping[str, str]) -> Sent:
-    """What an answer's body says, field by field: the SDK's own models take any type.
+    """The body of an answer, field by field: the SDK's own models take any type.
 
     Raises
     ------

@@ -149,7 +149,7 @@ def _day(reply: Reply) -> date:
 
 
 class _Known:
-    """What is known of a ticket by its text."""
+    """A ticket as far as its text tells."""
 
     def __init__(self, corpus: Corpus | None, judge: Judge) -> None:
         self.names = corpus.categories if corpus else ()

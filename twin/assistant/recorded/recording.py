@@ -363,7 +363,7 @@ def open_recording(path: str | Path | None) -> Recording:
 
 @dataclass(frozen=True)
 class Merged:
-    """What `merge` did: replies written, and keys for which the files hold different answers."""
+    """Result of `merge`: replies written, and keys for which the files hold different answers."""
 
     replies: int
     conflicts: tuple[str, ...]
