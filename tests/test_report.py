@@ -13,7 +13,7 @@ import twin
 from twin.cli.app import app
 from twin.common import html as markup
 from twin.common import toml
-from twin.common.text import with_interval
+from twin.common.text import estimate
 from twin.experiments.display import figure_rows
 from twin.report import background, page
 from twin.report.source import Source
@@ -163,7 +163,7 @@ def test_numbers_are_those_of_the_results(single, one):
             ("arrivals", ""), ("service_level", ""), ("csat", ""), ("cost_per_resolution", ""),
             ("service_level", "high"), ("resolution_within_target", "high"),
         }:  # fmt: skip
-            assert with_interval(row["value"], row["half_width"], row["unit"]) in single.text
+            assert estimate(row) in single.text
 
 
 def test_the_answer_is_three_sentences(single, several):

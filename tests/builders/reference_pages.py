@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from twin.common.html import table, tag
-from twin.common.text import interval, label, with_interval
+from twin.common.text import estimate, interval, label
 from twin.experiments.comparison import Comparison, compare
 from twin.measures import series
 from twin.report import frame, plots
@@ -135,9 +135,4 @@ def _write_pair(left: Titled, right: Titled, path: Path) -> None:
 def _cells(summary: pd.DataFrame, kpis: Any) -> list[str]:
     whole = summary[summary["group"].isin(["", "all"])]
     rows = {row["kpi"]: row for row in whole.to_dict("records")}
-    return [
-        with_interval(rows[kpi]["value"], rows[kpi]["half_width"], rows[kpi]["unit"])
-        if kpi in rows
-        else "-"
-        for kpi in kpis
-    ]
+    return [estimate(rows[kpi]) if kpi in rows else "-" for kpi in kpis]

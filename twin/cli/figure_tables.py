@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from twin.common.text import with_interval
+from twin.common.text import estimate
 from twin.measures.figures import MAIN_FIGURES
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def figures(summary: pd.DataFrame, every: bool = False) -> Table:
         table.add_column(f"{label} (95 % interval)", justify="right", overflow="fold")
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in summary.to_dict("records"):
-        cell = with_interval(row["value"], row["half_width"], row["unit"])
+        cell = estimate(row)
         cells.setdefault((row["kpi"], row["group"]), {})[row["scenario"]] = cell
     for keys in _sections(list(cells), every):
         rows = [(key, [cells[key].get(name, "-") for name in scenarios]) for key in keys]

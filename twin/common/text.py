@@ -14,6 +14,8 @@ EMBEDDED = (
 )
 
 _MISSING = "-"
+# Bounds of a share are both shown where one is so many times as far as the other.
+_LOPSIDED = 1.25
 
 
 def _scaled(unit: str, size: float) -> tuple[float, str, str]:
@@ -82,6 +84,24 @@ def with_interval(value: float, half_width: float, unit: str) -> str:
         return amount(value, unit)
     factor, _, _ = _scaled(unit, value)
     return f"{amount(value, unit)} ± {_number(half_width * factor, value * factor)}"
+
+
+def estimate(row: Mapping[str, Any]) -> str:
+    """A row of a summary as a figure with its interval; both bounds where they are not alike.
+
+    Examples
+    --------
+    >>> estimate({"value": 1.0, "half_width": 0.012, "low": 0.988, "high": 1.0, "unit": "share"})
+    '100 % (98.8 to 100)'
+    >>> estimate({"value": 0.96, "half_width": 0.01, "low": 0.95, "high": 0.969, "unit": "share"})
+    '96.0 % ± 1.0'
+    """
+    value, low, high, unit = (row[name] for name in ("value", "low", "high", "unit"))
+    below, above = value - low, high - value
+    if unit != "share" or not max(below, above) > _LOPSIDED * min(below, above):
+        return with_interval(value, row["half_width"], unit)
+    first, last = (f"{100 * bound:.3g}" for bound in (low, high))
+    return f"{amount(value, unit)} ({first} to {last})"
 
 
 def alike(values: Sequence[float], unit: str) -> list[str]:

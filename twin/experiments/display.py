@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twin.common.html import Html, html, table, tag
-from twin.common.text import amount, label, short_names, signed, with_interval
+from twin.common.text import amount, estimate, label, short_names, signed
 from twin.measures.figures import MAIN, figure_of
 from twin.stats.verdicts import BETTER, WORSE
 
@@ -22,10 +22,7 @@ def figure_rows(
 ) -> list[list[str]]:
     """Figures of all tickets with their intervals: a row a figure, a column a scenario."""
     rows = summary[(summary["group"] == "") & summary["kpi"].isin(list(kpis))]
-    cells = {
-        (row["kpi"], row["scenario"]): with_interval(row["value"], row["half_width"], row["unit"])
-        for row in rows.to_dict("records")
-    }
+    cells = {(row["kpi"], row["scenario"]): estimate(row) for row in rows.to_dict("records")}
     found = [[label(kpi), *(cells.get((kpi, name), "-") for name in scenarios)] for kpi in kpis]
     # Figures that no scenario has, such as calls on a desk of agents only, are left out.
     return [row for row in found if set(row[1:]) != {"-"}]

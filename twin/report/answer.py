@@ -9,12 +9,12 @@ import pandas as pd
 
 from twin.common.text import (
     amount,
+    estimate,
     in_words,
     interval,
     label,
     level,
     short_names,
-    with_interval,
 )
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.measures.figures import FIGURES, figure_of
@@ -167,7 +167,7 @@ def _rows(summary: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _said(row: Mapping[str, Any]) -> str:
-    return with_interval(row["value"], row["half_width"], row["unit"])
+    return estimate(row)
 
 
 def _targets(found: StudyResults, summary: pd.DataFrame) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twin.common.errors import ScenarioError
 from twin.common.html import Html, html, table, tag
-from twin.common.text import label, with_interval
+from twin.common.text import estimate, label
 from twin.common.toml import dump
 from twin.measures.figures import MAIN
 from twin.report.assumptions import assumptions
@@ -127,10 +127,7 @@ def _amounts(source: Source) -> list[str]:
     )
     rows = source.summary[(source.summary["group"] == "") & source.summary["kpi"].isin(MAIN)]
     wide = rows[rows["half_width"] > _WIDE * rows["value"].abs()]
-    said = [
-        f"{label(row['kpi'])} ({with_interval(row['value'], row['half_width'], row['unit'])})"
-        for row in wide.to_dict("records")
-    ]
+    said = [f"{label(row['kpi'])} ({estimate(row)})" for row in wide.to_dict("records")]
     if said:
         found.append(f"Known to no better than 10 %: {', '.join(said)}.")
     commit = str(source.manifest.get("commit") or "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twin.common.files import read_json
-from twin.common.text import amount, with_interval
+from twin.common.text import amount, estimate
 from twin.records import export, storage
 from twin.scenario.model import Scenario
 
@@ -103,7 +103,7 @@ class Source:
     def said(self, kpi: str, group: str = "") -> str | None:
         """A figure with its interval, in words; None where nothing was counted."""
         row = self.row(kpi, group)
-        return None if row is None else with_interval(row["value"], row["half_width"], row["unit"])
+        return None if row is None else estimate(row)
 
     def value(self, kpi: str, group: str = "") -> str:
         """A figure in words, without its interval; "-" where nothing was counted."""

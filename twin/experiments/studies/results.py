@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from twin.common.files import read_json, write_json, write_parquet
-from twin.common.text import level, with_interval
+from twin.common.text import estimate, level
 from twin.experiments import manifest as provenance
 from twin.experiments.display import study_html
 from twin.experiments.results import Results, Run
@@ -109,9 +109,7 @@ class StudyResults:
         # Without a whole replication there is nothing to sum up.
         summary = self.summary() if len(self.frame) else self.frame
         cells = {
-            (row["scenario"], row["kpi"], row["group"]): with_interval(
-                row["value"], row["half_width"], row["unit"]
-            )
+            (row["scenario"], row["kpi"], row["group"]): estimate(row)
             for row in summary.to_dict("records")
         }
         factors, shown = self.factors or ("scenario",), [figure_of(name) for name in self.shown]
