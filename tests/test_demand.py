@@ -8,7 +8,7 @@ from scipy import stats
 from strategies import CATEGORIES, DATA, SETTINGS, scenarios
 
 from twin.common.errors import ScenarioError
-from twin.demand.luck import Stream, uniforms
+from twin.demand.luck import Stream, Use, uniforms
 from twin.demand.tickets import draw
 from twin.scenario.model import PRIORITIES, from_data
 
@@ -89,7 +89,7 @@ def test_streams_repeats_and_replications_are_uniform_and_unrelated():
     n = 20_000
     columns = [
         uniforms(1, 0, Stream.HANDLE, n),
-        uniforms(1, 0, Stream.HANDLE, n, 1),
+        uniforms(1, 0, Stream.HANDLE, n, use=Use(visit=1)),
         uniforms(1, 0, Stream.TRIAGE, n),
         uniforms(1, 1, Stream.HANDLE, n),
         uniforms(2, 0, Stream.HANDLE, n),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import DATA, SETTINGS
 
-from twin.demand.luck import Stream
+from twin.demand.luck import Stream, Use
 from twin.demand.tickets import draw
 from twin.desk import simulation
 from twin.desk.agents import work_times
@@ -40,7 +40,7 @@ class PlainDesk:
         self.env.run(until=scenario.horizon)
 
     def work_s(self, ticket, visit):
-        u = self.demand.uniform(Stream.HANDLE, visit)
+        u = self.demand.uniform(Stream.HANDLE, Use(visit))
         return float(work_times(self.pool, HANDLE, u, self.demand)[ticket])
 
     def life(self, ticket):

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import SETTINGS, pools, scenarios
 
-from twin.demand.luck import Stream
+from twin.demand.luck import FIRST, Stream, Use
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
 from twin.measures import figures as kpis
@@ -101,8 +101,8 @@ def same_customers(one, other, n):
     for name in ("category", "priority", "text"):
         assert (getattr(one, name)[:n] == getattr(other, name)[:n]).all()
     for stream in PER_TICKET:
-        for repeat in (0, 1):
-            assert (one.uniform(stream, repeat)[:n] == other.uniform(stream, repeat)[:n]).all()
+        for use in (FIRST, Use(visit=1)):
+            assert (one.uniform(stream, use)[:n] == other.uniform(stream, use)[:n]).all()
 
 
 def words(demand, tickets):
@@ -131,8 +131,8 @@ def test_load_changes_no_ticket_it_keeps(scenario, factor):
         assert (getattr(many, name)[kept] == getattr(few, name)).all()
     assert words(many, kept) == words(few, slice(None))
     for stream in PER_TICKET:
-        for repeat in (0, 1):
-            assert (many.uniform(stream, repeat)[kept] == few.uniform(stream, repeat)).all()
+        for use in (FIRST, Use(visit=1)):
+            assert (many.uniform(stream, use)[kept] == few.uniform(stream, use)).all()
 
 
 @SETTINGS

@@ -278,6 +278,6 @@ def arrive_traced(trace: pd.DataFrame, scenario: Scenario, seed: int, replicatio
     for layer in range(math.ceil(scale)):
         chance = uniforms(seed, replication, Stream.COPY, n, layer=layer)
         row = np.flatnonzero(chance < scale - layer)
-        later = uniforms(seed, replication, Stream.COPY, n, repeat=1, layer=layer)
+        later = uniforms(seed, replication, Stream.COPY_MOMENT, n, layer=layer)
         parts.append((recorded[row] + (later * gap)[row] * (layer > 0), row))
     return _in_order(parts)

@@ -1,8 +1,9 @@
 """All that is random, by name: streams of uniforms that belong to tickets.
 
-Replication k is a pure function of (seed, k): each stream has a generator of its own from
-``SeedSequence(seed, spawn_key=(replication, stream))``, so two scenarios see the same customers on
-the same day (common random numbers by construction), and a new stream changes no old one.
+Replication k is a pure function of (seed, k): each draw has a generator of its own from
+``SeedSequence(seed, spawn_key=key(...))``, and all that a draw is for is a part of the key. So two
+scenarios see the same customers on the same day (common random numbers by construction), a new
+stream changes no old one, and no two purposes share their luck.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -59,10 +60,50 @@ class Stream(IntEnum):
     SAMPLE = 40
     EXPLORE = 41
     CHOICE = 42
+    COPY_MOMENT = 43
+
+
+class Use(NamedTuple):
+    """Purpose of a draw within its stream; all 0 is a ticket's first use of it.
+
+    Attributes
+    ----------
+    visit : int
+        Times that the customer came back before.
+    attempt : int
+        Times that the call was made before.
+    model : int
+        Number of the model that is asked: 0, or 1 for the one of on_failure "fallback".
+    version : int
+        Number of the prompt version that is drawn for.
+    """
+
+    visit: int = 0
+    attempt: int = 0
+    model: int = 0
+    version: int = 0
+
+
+FIRST = Use()
+
+
+def key(replication: int, stream: Stream, layer: int = 0, use: Use = FIRST) -> tuple[int, ...]:
+    """Spawn key of a draw: another one for whatever differs. Each part is below 2**32.
+
+    Examples
+    --------
+    >>> key(3, Stream.HANDLE), key(3, Stream.HANDLE, layer=1), key(3, Stream.HANDLE, use=Use(2))
+    ((3, 8), (3, 8, 1), (3, 8, 0, 2))
+    """
+    parts: tuple[int, ...] = (replication, int(stream), layer, *use)
+    # Without the zeros at its end: a part that comes to be changes no luck that was there before.
+    while len(parts) > 2 and parts[-1] == 0:
+        parts = parts[:-1]
+    return parts
 
 
 def generator(
-    seed: int, replication: int, stream: Stream, repeat: int = 0, layer: int = 0
+    seed: int, replication: int, stream: Stream, layer: int = 0, use: Use = FIRST
 ) -> np.random.Generator:
     """The generator of a stream.
 
@@ -70,24 +111,20 @@ def generator(
     ----------
     seed, replication : int
     stream : Stream
-    repeat : int
-        0 for a ticket's first use of the stream, 1 for its second (a retry, a return), and so on.
     layer : int
         Layer of the tickets: 0 up to a load of 1, 1 for what comes on top up to 2, and so on; see
         `twin.demand.arrivals`.
+    use : Use
     """
-    key: tuple[int, ...] = (replication, int(stream), repeat, layer)
-    # Without the zeros at its end: a layer or a repeat changes no luck that was there before.
-    while len(key) > 2 and key[-1] == 0:
-        key = key[:-1]
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+    spawn_key = key(replication, stream, layer, use)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=spawn_key))
 
 
 def uniforms(
-    seed: int, replication: int, stream: Stream, n: int, repeat: int = 0, layer: int = 0
+    seed: int, replication: int, stream: Stream, n: int, layer: int = 0, use: Use = FIRST
 ) -> Floats:
     """The first `n` uniforms in [0, 1) of a stream; more of them begin with the same ones."""
-    return generator(seed, replication, stream, repeat, layer).random(n)
+    return generator(seed, replication, stream, layer, use).random(n)
 
 
 @dataclass(frozen=True)
@@ -107,14 +144,14 @@ class Places:
     def __len__(self) -> int:
         return len(self.row)
 
-    def uniform(self, seed: int, replication: int, stream: Stream, repeat: int = 0) -> Floats:
+    def uniform(self, seed: int, replication: int, stream: Stream, use: Use = FIRST) -> Floats:
         """A uniform in [0, 1) for each ticket, shape (n,)."""
         if self._whole:
-            return uniforms(seed, replication, stream, len(self), repeat)
+            return uniforms(seed, replication, stream, len(self), use=use)
         luck = np.empty(len(self))
         for layer, here in self._layers:
             rows = self.row[here]
-            several = uniforms(seed, replication, stream, int(rows.max()) + 1, repeat, layer)
+            several = uniforms(seed, replication, stream, int(rows.max()) + 1, layer, use)
             luck[here] = several[rows]
         return luck
 

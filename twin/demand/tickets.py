@@ -11,7 +11,7 @@ import pandas as pd
 from twin.common.errors import Fault, ScenarioError, nearest
 from twin.demand.arrivals import arrive, arrive_traced, read_trace
 from twin.demand.corpus import Corpus, load_corpus
-from twin.demand.luck import Floats, Ints, Places, Stream
+from twin.demand.luck import FIRST, Floats, Ints, Places, Stream, Use
 from twin.scenario.model import PRIORITIES, Scenario
 
 NORMAL = PRIORITIES.index("normal")
@@ -56,10 +56,10 @@ class Demand:
     def __len__(self) -> int:
         return len(self.arrived_s)
 
-    def uniform(self, stream: Stream, repeat: int = 0) -> Floats:
+    def uniform(self, stream: Stream, use: Use = FIRST) -> Floats:
         """A uniform in [0, 1) for each ticket, shape (n,); the same whenever it is asked for."""
         number = self._swaps.get(stream, self.replication)
-        return self.places.uniform(self.seed, number, stream, repeat)
+        return self.places.uniform(self.seed, number, stream, use)
 
     def swapped(self, streams: Iterable[Stream], replication: int) -> Demand:
         """The same tickets, but some of their luck is that of another replication.

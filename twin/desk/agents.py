@@ -15,7 +15,7 @@ from math import inf, nan
 
 from simpy.events import URGENT
 
-from twin.demand.luck import Stream, view
+from twin.demand.luck import Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
@@ -45,13 +45,13 @@ class Visit(Happening):
     ends_s = inf
 
     def __init__(
-        self, clock: Clock, ticket: int, category: int, activity: int, repeat: int
+        self, clock: Clock, ticket: int, category: int, activity: int, returns: int
     ) -> None:
         super().__init__(clock)
         self.ticket = ticket
         self.category = category
         self.activity = activity
-        self.repeat = repeat
+        self.returns = returns
         self.queued_s = clock.now
 
 
@@ -133,7 +133,7 @@ class AgentPools:
         ticket: int,
         category: int,
         activity: int,
-        repeat: int = 0,
+        returns: int = 0,
         patience_s: float = inf,
     ) -> Visit:
         """Ask for an agent with the skill for `category`; the event is the end of the visit.
@@ -145,12 +145,12 @@ class AgentPools:
             Decides which pools may take it.
         activity : int
             HANDLE, TRIAGE or REVIEW.
-        repeat : int
-            The ticket's how-manieth visit of this kind, for its luck.
+        returns : int
+            Times that the customer came back before, for the ticket's luck.
         patience_s : float
             The customer leaves after waiting this long.
         """
-        visit = Visit(self._clock, ticket, category, activity, repeat)
+        visit = Visit(self._clock, ticket, category, activity, returns)
         visit.place = (self._priority[ticket], next(self._arrival))
         able, queue = self._route[category]
         for team in able:
@@ -171,8 +171,8 @@ class AgentPools:
             duration = visit.remaining_s
         else:
             duration = (
-                team.times.get((activity, visit.repeat))
-                or self._draw_times(team, activity, visit.repeat)
+                team.times.get((activity, visit.returns))
+                or self._draw_times(team, activity, visit.returns)
             )[ticket]
         team.busy += 1
         ends_s = visit.ends_s = self._clock.now + duration
@@ -234,7 +234,7 @@ class AgentPools:
         if visit.activity == HANDLE and not visit.misrouted:
             # Whoever has worked on it knows what it is about.
             category = self._truth[visit.ticket]
-        rest = Visit(self._clock, visit.ticket, category, visit.activity, visit.repeat)
+        rest = Visit(self._clock, visit.ticket, category, visit.activity, visit.returns)
         # The old event stays in SimPy's heap with nobody to call.
         rest.callbacks, visit.callbacks = visit.callbacks[1:], []
         rest.remaining_s = visit.ends_s - now
@@ -244,11 +244,11 @@ class AgentPools:
         rest.place = visit.place
         heappush(self._route[category][1], (rest.place, rest))
 
-    def _draw_times(self, team: Team, activity: int, repeat: int) -> memoryview:
+    def _draw_times(self, team: Team, activity: int, returns: int) -> memoryview:
         """Work of each ticket with this team, shape (n,), from the ticket's luck; seconds."""
-        u = self._demand.uniform(_STREAM[activity], repeat)
+        u = self._demand.uniform(_STREAM[activity], Use(returns))
         times = work_times(team.pool, activity, u, self._demand)
-        drawn = team.times[activity, repeat] = view(times)
+        drawn = team.times[activity, returns] = view(times)
         return drawn
 
     def forget(self) -> None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from twin.assistant.learning.learning import Version
 from twin.assistant.protocol import OK, Answers, Assistant, Guidance, Luck, Questions, Step, Written
-from twin.demand.luck import Lazy, Stream, view
+from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.rules import Rules
 from twin.records.tables import ESCALATED, IN_PROGRESS, STEPS
@@ -30,8 +30,8 @@ T = TypeVar("T")
 
 # Who found the category that an answer is asked for: the model of that number, or a human.
 BY_HUMAN = -1
-# More than the tries that a model gets (provider.retries), less than what lies between visits.
-_REPEATS_A_MODEL = 50
+# Step, who found the category, visit, attempt, version: see `ModelAnswers.get`.
+_Key = tuple[Step, int, int, int, int]
 Ints = npt.NDArray[np.int64]
 
 _STREAMS = {
@@ -168,7 +168,7 @@ class ModelAnswers:
         self._number = len(models)
         self._models = models
         models.append(self)
-        self.columns: Lazy[tuple[Step, int, int, int], AnswerColumns] = Lazy(self._first)
+        self.columns: Lazy[_Key, AnswerColumns] = Lazy(self._first)
         self._names = names
         self._examples = scenario.assistant.learning.examples
         # By number; the feedback loop puts its own list here, which grows.
@@ -195,7 +195,9 @@ class ModelAnswers:
         """The run's number of one of this model's versions."""
         return self._names.versions.number(self.versions[version].name)
 
-    def get(self, step: Step, given: int = 0, repeat: int = 0, version: int = 0) -> AnswerColumns:
+    def get(
+        self, step: Step, given: int = 0, visit: int = 0, attempt: int = 0, version: int = 0
+    ) -> AnswerColumns:
         """Answers of all tickets that will surely need them; `need` asks for the others.
 
         Parameters
@@ -203,22 +205,22 @@ class ModelAnswers:
         step : {"categorize", "respond"}
         given : int
             For respond: who found the category to answer in, a model's number or BY_HUMAN.
-        repeat : int
-            How-manieth attempt: other luck where the backend simulates, the same answer where it
-            does not.
+        visit, attempt : int
+            As in `twin.demand.luck.Use`: other luck where the backend simulates, the same answer
+            where it does not.
         version : int
             Of the prompts, as in `versions`.
         """
         if not self.assistant.columnar:
-            repeat = 0
-        return self.columns[step, given, repeat, version]
+            visit = attempt = 0
+        return self.columns[step, given, visit, attempt, version]
 
     def forget(self) -> None:
         """Let go of all columns; the run is over."""
         self.columns.clear()
 
-    def _first(self, key: tuple[Step, int, int, int]) -> AnswerColumns:
-        step, given, repeat, version = key
+    def _first(self, key: _Key) -> AnswerColumns:
+        step, given, visit, attempt, version = key
         n = len(self._demand)
         empty = {name: view(np.full(n, -1, dtype=dtype)) for name, dtype in _COLUMNS[step].items()}
 
@@ -232,7 +234,7 @@ class ModelAnswers:
             version=self.version_number(version),
             **empty,
             asked=view(np.zeros(n, dtype=bool)),
-            again=lambda: self.get(step, given, repeat + 1, version),
+            again=lambda: self.get(step, given, visit, attempt + 1, version),
             need=need,
         )
         if self.assistant.columnar:
@@ -260,8 +262,8 @@ class ModelAnswers:
         needed: npt.NDArray[np.bool_] = known & (unsure == human) & asked[category]
         return needed
 
-    def _ask(self, columns: AnswerColumns, key: tuple[Step, int, int, int], tickets: Ints) -> None:
-        step, given, repeat, number = key
+    def _ask(self, columns: AnswerColumns, key: _Key, tickets: Ints) -> None:
+        step, given, visit, attempt, number = key
         demand = self._demand
         category: Ints | None = None
         if step == "respond":
@@ -274,8 +276,8 @@ class ModelAnswers:
         if version.lessons and category is not None:
             guidance = self._guidance(version, demand.text[tickets], category)
         # A second model has luck of its own: it must not fail just where the first one does.
-        place = repeat + self._number * _REPEATS_A_MODEL
-        luck = Luck(*(demand.uniform(stream, place)[tickets] for stream in _STREAMS[step]))
+        use = Use(visit, attempt, self._number)
+        luck = Luck(*(demand.uniform(stream, use)[tickets] for stream in _STREAMS[step]))
         sample = (demand.uniform(Stream.SAMPLE)[tickets] * self._samples).astype(np.int64)
         questions = Questions(
             step=step,

@@ -11,9 +11,6 @@ from twin.desk.learning import FeedbackLoop
 from twin.desk.provider import Ends, Provider, for_next_attempt
 from twin.scenario.model import Assistant as Settings
 
-# A return to an assistant-only desk asks with luck far from that of retries.
-_REPEATS_A_VISIT = 100
-
 
 @dataclass(frozen=True)
 class ServedModel:
@@ -73,9 +70,7 @@ class AssistantDesk:
         answers : AnswerColumns
         """
         if self._once:
-            answers = self._first.answers.columns[
-                step, BY_HUMAN if by_human else 0, visit * _REPEATS_A_VISIT, 0
-            ]
+            answers = self._first.answers.columns[step, BY_HUMAN if by_human else 0, visit, 0, 0]
             return self._first.provider.ask(ticket, answers)
         return self._ask_in_turn(ticket, step, by_human, visit)
 
@@ -88,7 +83,7 @@ class AssistantDesk:
         while True:
             for number, model in enumerate(self._models):
                 asked = version if number == 0 else 0
-                answers = model.answers.get(step, given, visit * _REPEATS_A_VISIT, asked)
+                answers = model.answers.get(step, given, visit, version=asked)
                 answers.need(ticket)
                 outcome, last = yield from model.provider.ask(ticket, again or answers)
                 if outcome == OK:

@@ -17,7 +17,7 @@ from math import inf, log
 import numpy as np
 from scipy import special
 
-from twin.demand.luck import Lazy, Stream, view
+from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.records.tables import BY_AGENT, BY_REVIEW
 from twin.scenario.model import Scenario
@@ -53,14 +53,15 @@ class Customers:
         settings = self._settings = scenario.customers
 
         def luck(stream: Stream) -> Lazy[int, memoryview]:
-            return Lazy(lambda repeat: view(demand.uniform(stream, repeat)))
+            return Lazy(lambda visit: view(demand.uniform(stream, Use(visit))))
 
         def below(stream: Stream, share: float) -> Lazy[int, memoryview]:
             # A byte a ticket, not eight.
-            return Lazy(lambda repeat: view(demand.uniform(stream, repeat) < share))
+            return Lazy(lambda visit: view(demand.uniform(stream, Use(visit)) < share))
 
-        def delay(repeat: int) -> memoryview:
-            return view(settings.reopen_delay.quantile(demand.uniform(Stream.REOPEN_DELAY, repeat)))
+        def delay(visit: int) -> memoryview:
+            u = demand.uniform(Stream.REOPEN_DELAY, Use(visit))
+            return view(settings.reopen_delay.quantile(u))
 
         def opinion(_: int) -> memoryview:
             return view(special.logit(demand.uniform(Stream.RATING)))

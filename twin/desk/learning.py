@@ -7,7 +7,7 @@ from twin.assistant.learning.examples import Examples
 from twin.assistant.learning.feedback import load_feedback
 from twin.assistant.learning.heldout import HeldOut
 from twin.assistant.learning.learning import Event, Guard, Learner, Rated, Version
-from twin.demand.luck import Lazy, Stream, view
+from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.answers import ModelAnswers
 from twin.desk.kernel import Clock, Life, Process
@@ -46,7 +46,7 @@ class FeedbackLoop:
         self._texts = demand.texts
         self._explore = view(demand.uniform(Stream.EXPLORE))
         self._draws: Lazy[int, memoryview] = Lazy(
-            lambda version: view(demand.uniform(Stream.CHOICE, version))
+            lambda version: view(demand.uniform(Stream.CHOICE, Use(version=version)))
         )
         self._chosen: dict[int, tuple[int, bool]] = {}
         self._learner, events = _start(settings, len(demand.categories), held_out.gain)
