@@ -395,8 +395,9 @@ def test_the_commands_select_and_search_answer(files: Path) -> None:
     done = twin_command(files, "select", "--kpi", "service_level", "--within", "0.05")
     assert done.exit_code == 0, done.output
     assert "best in service_level or within 5.00 points of the best" in done.output
-    assert twin_command(files, "select", "--kpi", "service_level", "--within", "5%").output.split(
-        "(")[0] == done.output.split("(")[0]  # fmt: skip
+    again = twin_command(files, "select", "--kpi", "service_level", "--within", "5%")
+    # Not the other stream, where a slow machine tells how far it is.
+    assert again.stdout.split("(")[0] == done.stdout.split("(")[0]
     done = twin_command(files, "search", "--checks", "10")
     assert done.exit_code == 0, done.output
     assert "cheapest by human_cost" in done.output

@@ -86,7 +86,7 @@ def with_interval(value: float, half_width: float, unit: str) -> str:
     return f"{amount(value, unit)} ± {_number(half_width * factor, value * factor)}"
 
 
-def estimate(row: Mapping[str, Any]) -> str:
+def estimate(row: Mapping[Any, Any]) -> str:
     """A row of a summary as a figure with its interval; both bounds where they are not alike.
 
     Examples
