@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from scipy import special
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import read_csv
 from twin.demand.luck import Floats, Places, Stream, generator, uniforms
+from twin.scenario import clock
 from twin.scenario.model import Arrivals, Bursts, Scenario
 
 # More tickets than this in one replication is a slip of the pen, not a desk.
@@ -170,19 +170,18 @@ def load_steps(scenario: Scenario) -> Steps:
 def _hours(scenario: Scenario, seed: int, replication: int) -> Steps:
     """Factor of each hour: its place in the week, and how busy its day is."""
     arrivals: Arrivals = scenario.arrivals
-    count = int(np.ceil(scenario.horizon / 3600))
-    origin = datetime(*scenario.start.timetuple()[:3], tzinfo=scenario.zone).astimezone(UTC)
-    local = [(origin + timedelta(hours=k)).astimezone(scenario.zone) for k in range(count)]
-    factor: Floats = np.ones(count)
+    edges = clock.hours(scenario.midnight, scenario.horizon)
+    begin = edges[:-1]
+    factor: Floats = np.ones(len(begin))
     if arrivals.week is not None:
         weights = np.array(arrivals.week.weights)
-        factor *= (weights / weights.mean())[[t.weekday() * 24 + t.hour for t in local]]
+        factor *= (weights / weights.mean())[clock.hour_of_week(begin, scenario.midnight)]
     if arrivals.busyness is not None:
-        day = np.array([(t.date() - scenario.start).days for t in local])
-        u = uniforms(seed, replication, Stream.DAY, int(day[-1]) + 1)
+        day = (clock.local_s(begin, scenario.midnight) // clock.DAY_S).astype(np.int64)
+        u = uniforms(seed, replication, Stream.DAY, int(day.max()) + 1)
         shape = 1 / arrivals.busyness.cv**2
         factor *= (special.gammaincinv(shape, u) / shape)[day]
-    return Steps(np.arange(count + 1, dtype=np.float64) * 3600.0, factor)
+    return Steps(edges, factor)
 
 
 def _bursts(bursts: Bursts, horizon: float, seed: int, replication: int) -> Steps:
