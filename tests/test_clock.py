@@ -1,5 +1,6 @@
 """Local time of a run, in many zones and over many changes of clocks."""
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo, available_timezones
@@ -74,7 +75,7 @@ def test_hours_of_the_clock_begin_where_it_shows_another_hour(start, end_s):
     edges = clock.hours(start, end_s)
     assert edges[0] == 0
     assert edges[-2] < end_s <= edges[-1]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         inside = [shown(start, at) for at in np.linspace(low, high, 7)[:-1]]
         assert len({(t.date(), t.hour, t.utcoffset()) for t in inside}) == 1
         before, after = shown(start, high - 1), shown(start, high)
