@@ -182,7 +182,9 @@ def test_check_explains(folder: Path) -> None:
     assert "good: Do two agents suffice?" in done.stdout
     assert "About 144 tickets (12 an hour) arrive at random" in done.stdout
     assert "Pool frontline: 336 agent hours a week, $10,080 a week" in done.stdout
-    assert "1.4 agents would be busy on average; 2 are staffed" in done.stdout
+    assert (
+        "1.48 agents would be busy on average (6 % of it on returns); 2 are staffed" in done.stdout
+    )
     assert "Warning: more work than staff" in done.stdout
     assert "differs from its base: arrivals.scale = 2.0 (was 1.0)" in done.stdout
     assert differences("good.toml") == []

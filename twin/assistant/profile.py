@@ -10,6 +10,7 @@ see `twin.assistant.recorded.measured`), then the defaults that the schema tells
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -33,6 +34,56 @@ def _constant(value: float) -> Constant:
 
 def _triangular(low: float, mode: float, high: float) -> Triangular:
     return Triangular(distribution="triangular", low=low, mode=mode, high=high)
+
+
+# Defaults; they stand in the schema's descriptions too (twin.scenario.Profile).
+_SURE, _UNSURE = _triangular(0.4, 0.95, 1.0), _triangular(0.1, 0.4, 0.95)
+_QUALITY = _constant(0.8)
+# Evenly spaced luck, for means over distributions.
+_ALL_LUCK = (np.arange(4000) + 0.5) / 4000
+
+
+@dataclass(frozen=True)
+class Habits:
+    """Average answers of an assistant, for expectations without a run.
+
+    Attributes
+    ----------
+    chances : array of float, shape (c, c)
+        Chances of categories given, by true category.
+    unsure_right, unsure_wrong : float
+        Shares with a confidence below the scenario's threshold, in the right category and in a
+        wrong one.
+    quality : float
+        Mean quality of an answer in the right category.
+    failed : float
+        Share of questions that no try answers, so that an agent does.
+    """
+
+    chances: Floats
+    unsure_right: float
+    unsure_wrong: float
+    quality: float
+    failed: float
+
+
+def habits(scenario: Scenario, categories: Sequence[str]) -> Habits:
+    """Habits of a profile, by its own keys, what was measured, and the defaults."""
+    settings, profile = scenario.assistant, scenario.assistant.profile
+    seen = profile.measured
+
+    def drawn(name: str, default: AnyDistribution) -> Floats:
+        measured = getattr(seen, name) if seen is not None else None
+        return np.clip(_drawn(getattr(profile, name), measured, default, _ALL_LUCK), 0.0, 1.0)
+
+    def unsure(name: str, default: AnyDistribution) -> float:
+        return float((drawn(name, default) < settings.confidence_threshold).mean())
+
+    escalates = settings.on_failure == "escalate"
+    failed = profile.error_rate ** (scenario.provider.retries + 1) if escalates else 0.0
+    quality = float(drawn("quality", _QUALITY).mean())
+    right, wrong = unsure("confidence_right", _SURE), unsure("confidence_wrong", _UNSURE)
+    return Habits(_confusion(profile, categories), right, wrong, quality, failed)
 
 
 def _answer_order(truth: int, size: int) -> Ints:
@@ -167,21 +218,16 @@ class ProfileAssistant:
             category = self._categorize(questions.truth, luck.answer)
             right = category == questions.truth
             confidence = np.empty(n)
-            # Defaults stand in the schema's descriptions too (twin.scenario.Profile).
             sure, unsure = profile.confidence_right, profile.confidence_wrong
             seen = (
                 (measured.confidence_right, measured.confidence_wrong) if measured else (None, None)
             )
-            confidence[right] = _drawn(
-                sure, seen[0], _triangular(0.4, 0.95, 1.0), luck.confidence[right]
-            )
-            confidence[~right] = _drawn(
-                unsure, seen[1], _triangular(0.1, 0.4, 0.95), luck.confidence[~right]
-            )
+            confidence[right] = _drawn(sure, seen[0], _SURE, luck.confidence[right])
+            confidence[~right] = _drawn(unsure, seen[1], _UNSURE, luck.confidence[~right])
             confidence = np.clip(confidence, 0.0, 1.0)
         else:
             known = measured.quality if measured else None
-            drawn = _drawn(profile.quality, known, _constant(0.8), luck.quality)
+            drawn = _drawn(profile.quality, known, _QUALITY, luck.quality)
             # What a prompt version is worth is an assumption of the scenario.
             effect = self._effect.get(questions.version or PROMPT_VERSION, 0.0)
             quality = np.clip(drawn + effect, 0.0, 1.0)

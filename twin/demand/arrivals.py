@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from scipy import special
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import read_csv
 from twin.demand.luck import Floats, Places, Stream, generator, uniforms
+from twin.scenario import clock
 from twin.scenario.model import Arrivals, Bursts, Scenario
 
 # More tickets than this in one replication is a slip of the pen, not a desk.
@@ -46,6 +46,64 @@ class Arrived:
 
     time_s: Floats
     places: Places
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Tickets that are expected to arrive: the mean over all replications that could be drawn.
+
+    Busy days and bursts change no mean. Evenly spaced tickets are counted in fractions.
+
+    Attributes
+    ----------
+    rate : Steps
+        Mean rate, in tickets a second, over the run.
+    time_s, number : array of float, shape (n,)
+        Recorded moments, rising, and the mean number of tickets at each; without a trace none.
+    """
+
+    rate: Steps
+    time_s: Floats
+    number: Floats
+
+    def before(self, moments_s: Floats) -> Floats:
+        """Expected tickets before each moment, from the start of the run."""
+        total = np.concatenate([[0.0], np.cumsum(self.number)])
+        recorded = total[np.searchsorted(self.time_s, moments_s, side="left")]
+        found: Floats = recorded + np.interp(moments_s, self.rate.edges, _mass(self.rate))
+        return found
+
+    def between(self, start_s: float, end_s: float) -> float:
+        """Expected tickets from one moment until before another.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> expected(desk).between(3600.0, 7200.0)
+        6.0
+        """
+        low, high = self.before(np.array([start_s, end_s]))
+        return float(high - low)
+
+    def busiest(self, length_s: float) -> tuple[float, float]:
+        """When most tickets are expected within a length of time, and how many.
+
+        Returns
+        -------
+        start_s, number : float
+            The first of several that are as busy; of a shorter run, the whole run.
+        """
+        edges = self.rate.edges
+        # The number grows in straight lines and steps: most is found where one begins or ends,
+        # for a step just after that.
+        parts = [edges, edges - length_s, self.time_s, self.time_s - length_s + 1e-6]
+        starts = np.concatenate(parts)
+        starts = np.unique(np.clip(starts, 0.0, max(0.0, edges[-1] - length_s)))
+        number = self.before(starts + length_s) - self.before(starts)
+        first = int(np.argmax(number >= number.max() * (1 - 1e-9)))
+        return float(starts[first]), float(number[first])
 
 
 @dataclass(frozen=True)
@@ -74,6 +132,28 @@ class Steps:
         return Steps(edges, self.at(edges[:-1]) * other.at(edges[:-1]))
 
 
+def expected(scenario: Scenario) -> Expected:
+    """The expectation of what `arrive`, or of a trace `arrive_traced`, draws.
+
+    Raises
+    ------
+    ScenarioError
+        If a trace is unusable.
+    """
+    nothing = np.zeros(0)
+    if scenario.arrivals.kind != "trace":
+        rate = rate_steps(scenario).times(load_steps(scenario))
+        return Expected(rate, nothing, nothing)
+    time_s = read_trace(scenario)["time_s"].to_numpy(dtype=float)
+    copies, gap = max(0.0, scenario.arrivals.scale - 1), np.diff(time_s, append=scenario.horizon)
+    number = np.minimum(1.0, scenario.arrivals.scale) + copies * (gap == 0)
+    rate = Steps(
+        np.concatenate([[0.0], time_s[gap > 0], [scenario.horizon]]),
+        np.concatenate([[0.0], copies / gap[gap > 0]]),
+    )
+    return Expected(rate, time_s, number)
+
+
 def arrive(scenario: Scenario, seed: int, replication: int) -> Arrived:
     """Draw the moments at which tickets arrive.
 
@@ -84,10 +164,10 @@ def arrive(scenario: Scenario, seed: int, replication: int) -> Arrived:
     """
     rate, load = rate_steps(scenario, seed, replication), load_steps(scenario)
     loaded = rate.times(load)
-    expected, layers = _mass(loaded)[-1], math.ceil(load.values.max())
-    _check_number(expected, "arrivals.rate", scenario)
+    total, layers = _mass(loaded)[-1], math.ceil(load.values.max())
+    _check_number(total, "arrivals.rate", scenario)
     if scenario.arrivals.kind == "constant":
-        time_s = _moments(loaded, np.arange(1.0, np.floor(expected) + 2))
+        time_s = _moments(loaded, np.arange(1.0, np.floor(total) + 2))
         return _in_order([(time_s, np.arange(len(time_s)))])
     # A layer is drawn whole, though a surge may need but an hour of it.
     if (drawn := _mass(rate)[-1] * layers) > 10 * MAX_TICKETS:
@@ -96,9 +176,9 @@ def arrive(scenario: Scenario, seed: int, replication: int) -> Arrived:
     return _in_order(_layer(rate, load, seed, replication, layer) for layer in range(layers))
 
 
-def _check_number(expected: float, key: str, scenario: Scenario) -> None:
-    if expected > MAX_TICKETS:
-        reason = f"about {expected:.3g} tickets in a replication; at most {MAX_TICKETS:,}"
+def _check_number(total: float, key: str, scenario: Scenario) -> None:
+    if total > MAX_TICKETS:
+        reason = f"about {total:.3g} tickets in a replication; at most {MAX_TICKETS:,}"
         raise ScenarioError(scenario.name, [Fault(key, reason)])
 
 
@@ -147,14 +227,16 @@ def _unit_points(total: float, seed: int, replication: int, layer: int) -> Float
     return points
 
 
-def rate_steps(scenario: Scenario, seed: int, replication: int) -> Steps:
-    """The arrival rate at a load of 1, in tickets a second."""
+def rate_steps(
+    scenario: Scenario, seed: int | None = None, replication: int | None = None
+) -> Steps:
+    """The arrival rate at a load of 1, in tickets a second: of a replication, or on average."""
     arrivals, horizon = scenario.arrivals, scenario.horizon
     rate = Steps(np.array([0.0, horizon]), np.array([arrivals.rate or 0.0]))
-    if arrivals.week is not None or arrivals.busyness is not None:
-        rate = rate.times(_hours(scenario, seed, replication))
-    if arrivals.bursts is not None:
-        rate = rate.times(_bursts(arrivals.bursts, horizon, seed, replication))
+    if arrivals.week is not None or (arrivals.busyness is not None and seed is not None):
+        rate = rate.times(_hours(scenario, seed, replication or 0))
+    if arrivals.bursts is not None and seed is not None:
+        rate = rate.times(_bursts(arrivals.bursts, horizon, seed, replication or 0))
     return rate
 
 
@@ -167,26 +249,25 @@ def load_steps(scenario: Scenario) -> Steps:
     return load
 
 
-def _hours(scenario: Scenario, seed: int, replication: int) -> Steps:
-    """Factor of each hour: its place in the week, and how busy its day is."""
+def _hours(scenario: Scenario, seed: int | None, replication: int) -> Steps:
+    """Factor of each hour: its place in the week and, with luck, how busy its day is."""
     arrivals: Arrivals = scenario.arrivals
-    count = int(np.ceil(scenario.horizon / 3600))
-    origin = datetime(*scenario.start.timetuple()[:3], tzinfo=scenario.zone).astimezone(UTC)
-    local = [(origin + timedelta(hours=k)).astimezone(scenario.zone) for k in range(count)]
-    factor: Floats = np.ones(count)
+    edges = clock.hours(scenario.midnight, scenario.horizon)
+    begin = edges[:-1]
+    factor: Floats = np.ones(len(begin))
     if arrivals.week is not None:
         weights = np.array(arrivals.week.weights)
-        factor *= (weights / weights.mean())[[t.weekday() * 24 + t.hour for t in local]]
-    if arrivals.busyness is not None:
-        day = np.array([(t.date() - scenario.start).days for t in local])
-        u = uniforms(seed, replication, Stream.DAY, int(day[-1]) + 1)
+        factor *= (weights / weights.mean())[clock.hour_of_week(begin, scenario.midnight)]
+    if arrivals.busyness is not None and seed is not None:
+        day = (clock.local_s(begin, scenario.midnight) // clock.DAY_S).astype(np.int64)
+        u = uniforms(seed, replication, Stream.DAY, int(day.max()) + 1)
         shape = 1 / arrivals.busyness.cv**2
         factor *= (special.gammaincinv(shape, u) / shape)[day]
-    return Steps(np.arange(count + 1, dtype=np.float64) * 3600.0, factor)
+    return Steps(edges, factor)
 
 
 def _bursts(bursts: Bursts, horizon: float, seed: int, replication: int) -> Steps:
-    """Factor of alternating quiet and burst periods; its long-run mean is 1."""
+    """Factor of alternating quiet and burst periods; its mean is 1 at any moment."""
     rng = generator(seed, replication, Stream.BURST)
     quiet, burst = bursts.mean_quiet, bursts.mean_burst
     in_burst = rng.random() < burst / (quiet + burst)

@@ -149,6 +149,16 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     )
 
 
+def category_shares(scenario: Scenario, demand: Demand) -> Floats:
+    """Share of each category among the tickets that are expected, by the order of `categories`."""
+    if scenario.arrivals.kind == "trace":
+        weights = np.bincount(demand.category, minlength=len(demand.categories)).astype(float)
+    else:
+        weights = _category_weights(scenario, demand.corpus, demand.categories)
+    shares: Floats = weights / max(weights.sum(), 1e-300)
+    return shares
+
+
 def category_names(scenario: Scenario) -> tuple[str, ...]:
     """The categories of a scenario's tickets, without drawing any."""
     corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None

@@ -23,10 +23,10 @@ from twin.records.tables import HANDLE, REVIEW, TRIAGE
 from twin.scenario.calendars import Staircase, staffing
 from twin.scenario.distributions import Floats
 from twin.scenario.model import Pool, Scenario
+from twin.scenario.sections.people import REVIEW_SHARE, TRIAGE_SHARE
 
 _STREAM = {HANDLE: Stream.HANDLE, TRIAGE: Stream.TRIAGE, REVIEW: Stream.REVIEW}
-# Share of the handle time that the other activities take by default; said in `scenario.Pool`.
-_SHARE = {TRIAGE: 0.1, REVIEW: 0.2}
+_SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
 
 
 class Visit(Happening):

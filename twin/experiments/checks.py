@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from twin.assistant import catalogue, prompts
 from twin.common.errors import Fault, ScenarioError, nearest
-from twin.demand.arrivals import MAX_TICKETS
+from twin.demand.arrivals import MAX_TICKETS, expected
 from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names, check_categories
 from twin.scenario.model import Scenario
@@ -54,9 +54,11 @@ def _text_faults(scenario: Scenario) -> Iterable[Fault]:
 
 
 def _load_fault(scenario: Scenario) -> Iterable[Fault]:
-    expected = (scenario.arrivals.rate or 0.0) * scenario.arrivals.scale * scenario.horizon
-    if expected > MAX_TICKETS:
-        reason = f"about {expected:.3g} tickets in a replication; at most {MAX_TICKETS:,}"
+    if scenario.arrivals.kind == "trace":
+        return
+    total = expected(scenario).between(0.0, scenario.horizon)
+    if total > MAX_TICKETS:
+        reason = f"about {total:.3g} tickets in a replication; at most {MAX_TICKETS:,}"
         yield Fault("arrivals.rate", reason)
 
 

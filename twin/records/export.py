@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 from xml.sax.saxutils import quoteattr
@@ -129,9 +128,7 @@ def events(log: RunLog) -> pd.DataFrame:
 
 def _iso(seconds: pd.Series[float], scenario: Scenario) -> list[str]:
     """ISO times in the scenario's time zone, to the millisecond; empty where missing."""
-    day = scenario.start
-    origin = datetime(day.year, day.month, day.day, tzinfo=scenario.zone).timestamp()
-    milliseconds = np.round((seconds.to_numpy() + origin) * 1000)
+    milliseconds = np.round((seconds.to_numpy() + scenario.midnight.timestamp()) * 1000)
     missing = np.isnan(milliseconds)
     stamps = np.where(missing, 0.0, milliseconds).astype(np.int64).astype("datetime64[ms]")
     local = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(scenario.zone)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import get_args
 
 import numpy as np
 
 from twin.assistant import catalogue
 from twin.common.text import EMBEDDED, duration
-from twin.demand.tickets import Demand, draw
+from twin.demand.arrivals import Expected, expected
+from twin.demand.tickets import Demand, category_shares, draw
+from twin.experiments.workload import Workload, best_case, known_habits, workload
+from twin.scenario import clock
 from twin.scenario.calendars import staffing
+from twin.scenario.clock import DAY_S, HOUR_S
 from twin.scenario.model import Pool, Priority, Scenario
+from twin.scenario.units import format_duration
 
 WEEK_S = 604_800.0
 _LIMITS = {"rpm": "requests a minute", "rpd": "requests a day"} | {
@@ -36,39 +42,52 @@ def explain(scenario: Scenario) -> list[str]:
     >>> twin.explain(desk)[1]
     'About 144 tickets (6 an hour) arrive at random. They are of one category, without texts.'
     """
-    demand = draw(scenario, 0)
-    runs = (
-        f"Runs {duration(scenario.horizon)} from {scenario.start} ({scenario.time_zone}), "
-        f"{scenario.replications} replications, seed {scenario.seed}"
-    )
-    if scenario.warm_up:
-        runs += f"; the first {duration(scenario.warm_up)} are not measured"
+    demand, arrivals = draw(scenario, 0), expected(scenario)
     return [
-        f"{runs}.",
-        _load(scenario, demand),
+        _runs(scenario),
+        _load(scenario, demand, arrivals),
         *_people(scenario, demand),
-        *_assistant(scenario),
+        *_assistant(scenario, arrivals),
         *_targets(scenario),
         _customers(scenario),
     ]
 
 
-def _rate(scenario: Scenario, demand: Demand) -> float:
-    """Mean arrival rate, a second."""
-    if scenario.arrivals.rate is None:
-        return len(demand) / scenario.horizon
-    return scenario.arrivals.rate * scenario.arrivals.scale
+def _when(moment_s: float, scenario: Scenario) -> str:
+    then = clock.local(moment_s, scenario.midnight)
+    return f"{then:%A} {then.day} {then:%B} {then:%H:%M}"
 
 
-def _load(scenario: Scenario, demand: Demand) -> str:
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _runs(scenario: Scenario) -> str:
+    text = f"Runs {duration(scenario.horizon)} from {scenario.start} ({scenario.time_zone})"
+    changed = clock.changes(scenario.midnight, scenario.horizon)
+    ahead = sum(by for _, by in changed)
+    if ahead and scenario.horizon % DAY_S == 0:
+        text += (
+            f": the clocks change on the way, so it ends not at midnight but on "
+            f"{_when(scenario.horizon, scenario)} (at midnight with horizon = "
+            f'"{format_duration(scenario.horizon - ahead)}")'
+        )
+    text += f", {scenario.replications} replications, seed {scenario.seed}"
+    if scenario.warm_up:
+        text += f"; the first {duration(scenario.warm_up)} are not measured"
+    return f"{text}."
+
+
+def _load(scenario: Scenario, demand: Demand, expect: Expected) -> str:
     arrivals = scenario.arrivals
-    rate = _rate(scenario, demand)
+    total = expect.between(0.0, scenario.horizon)
+    an_hour = total / scenario.horizon * HOUR_S
     kind = {"poisson": "at random", "constant": "evenly spaced", "trace": "as recorded"}
-    text = f"About {rate * scenario.horizon:,.0f} tickets ({rate * 3600:.3g} an hour) arrive "
+    text = f"About {total:,.0f} tickets ({_number(an_hour)} an hour) arrive "
     text += kind.get(arrivals.kind, "by hour of week")
-    if arrivals.week is not None:
-        weights = arrivals.week.weights
-        text += f", {max(weights) / np.mean(weights) * rate * 3600:.3g} in the busiest hour"
+    start_s, most = expect.busiest(HOUR_S)
+    if scenario.horizon > HOUR_S and most > an_hour * 1.0005:
+        text += f", {_number(most)} in the busiest hour ({_when(start_s, scenario)})"
     extras = []
     if arrivals.busyness is not None:
         extras.append(f"some days busier than others (cv {arrivals.busyness.cv:g})")
@@ -76,7 +95,7 @@ def _load(scenario: Scenario, demand: Demand) -> str:
         extras.append(f"bursts of {arrivals.bursts.factor:g} times the quiet rate")
     extras += [
         f"{surge.factor:g} times the rate for {duration(surge.length)} "
-        f"after {duration(surge.start)}"
+        f"after {duration(surge.start)} ({_when(surge.start, scenario)})"
         for surge in arrivals.surges
     ]
     if extras:
@@ -87,26 +106,37 @@ def _load(scenario: Scenario, demand: Demand) -> str:
     about = f"{count} categories" if count > 1 else "one category"
     if none:
         about += f" (category_mix has none of {', '.join(none)})"
-    texts = f", {len(demand.texts)} texts in the corpus" if demand.texts else ", without texts"
-    return f"{text}. They are of {about}{texts}."
+    return f"{text}. They are of {about}, {_texts(scenario, demand)}."
 
 
-def _mean_staffed(pool: Pool, scenario: Scenario) -> float:
-    """Agents on shift, on average over whole weeks: a second Sunday must not count twice."""
-    weeks_s = max(1, scenario.horizon // WEEK_S) * WEEK_S
-    whole = scenario.model_copy(update={"horizon": weeks_s})
-    return float(staffing(pool, whole).integral(np.array([weeks_s]))[0]) / weeks_s
+def _texts(scenario: Scenario, demand: Demand) -> str:
+    """Texts that customers send: those kept for the assistant to learn from are not among them."""
+    if not demand.texts:
+        return "without texts"
+    if demand.corpus is None or demand.texts is not demand.corpus.texts:
+        return f"{len(demand.texts)} texts in the trace"
+    corpus = demand.corpus
+    shares = category_shares(scenario, demand)
+    sent = {name for name, share in zip(demand.categories, shares, strict=True) if share > 0}
+    comes = np.array([name in sent for name in corpus.categories])[corpus.category]
+    return f"{int((comes & ~corpus.train).sum())} texts of the corpus are sent"
+
+
+def _hours_a_week(pool: Pool, scenario: Scenario) -> float:
+    """Agent hours of whole weeks, from local midnight to local midnight, as people count them."""
+    weeks = int(max(1, scenario.horizon // WEEK_S))
+    last = scenario.start + timedelta(weeks=weeks)
+    end_s = clock.moment(last, 0.0, scenario.midnight)
+    whole = scenario.model_copy(update={"horizon": end_s})
+    return float(staffing(pool, whole).integral(np.array([end_s]))[0]) / HOUR_S / weeks
 
 
 def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
     if not scenario.agents:
         yield "No agents: what the assistant cannot do, nobody does."
         return
-    staffed = 0.0
     for name, pool in scenario.agents.items():
-        mean = _mean_staffed(pool, scenario)
-        staffed += mean
-        hours = mean * WEEK_S / 3600
+        hours = _hours_a_week(pool, scenario)
         skills = f"takes {', '.join(pool.skills)}" if pool.skills else "takes everything"
         cost = f", ${hours * pool.cost:,.0f} a week" if pool.cost else ""
         handle = duration(round(pool.handle_time.mean_value(), 1))
@@ -114,32 +144,65 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
             f"Pool {name}: {hours:,.0f} agent hours a week{cost}, {skills}, "
             f"{handle} a ticket on average."
         )
-    yield from _capacity(scenario, demand, staffed)
+    yield from _capacity(scenario, demand)
 
 
-def _capacity(scenario: Scenario, demand: Demand, staffed: float) -> Iterator[str]:
-    count = len(demand.categories)
-    shares = np.bincount(demand.category, minlength=count) / max(1, len(demand))
-    work = 0.0
-    for name, share in zip(demand.categories, shares.tolist(), strict=True):
-        pools = [p for p in scenario.agents.values() if not p.skills or name in p.skills]
-        if not pools:
-            if share > 0:
-                yield f'Warning: no pool takes "{name}": agents never handle such tickets.'
-            continue
-        means = [p.handle_times.get(name, p.handle_time).mean_value() for p in pools]
-        work += share * float(np.mean(means))
-    needed = _rate(scenario, demand) * work
-    answers = scenario.assistant.role == "full"
+def _capacity(scenario: Scenario, demand: Demand) -> Iterator[str]:
+    shares = category_shares(scenario, demand).tolist()
+    for name, share in zip(demand.categories, shares, strict=True):
+        able = [p for p in scenario.agents.values() if not p.skills or name in p.skills]
+        if share > 0 and not able:
+            yield f'Warning: no pool takes "{name}": agents never handle such tickets.'
+    alone, horizon_s = workload(scenario, demand), scenario.horizon
+    known = known_habits(scenario, demand.categories)
+    work, more, even = alone, "", ""
+    if known is not None:
+        work = workload(scenario, demand, known)
+        more = f", {_number(alone.busy(0.0, horizon_s))} without the assistant"
+    elif scenario.assistant.role == "full":
+        best = workload(scenario, demand, best_case(demand.categories))
+        more = f", {_number(best.busy(0.0, horizon_s))} with one that is always right"
+        even = " even with an assistant that is always right"
+    busy, staffed = work.busy(0.0, horizon_s), work.staffed(0.0, horizon_s)
+    share = work.returns_s / work.ticket_s if busy else 0.0
+    returns = f" ({share:.0%} of it on returns)".replace("%", " %") if share >= 0.005 else ""
     yield (
-        f"Work: {'without the assistant ' if answers else ''}{needed:.3g} agents would be busy on "
-        f"average; {staffed:.3g} are staffed."
+        f"Work: {'without the assistant ' if even else ''}{_number(busy)} agents would be busy on "
+        f"average{returns}{more}; {_number(staffed)} are staffed."
     )
-    if needed >= staffed and not answers and scenario.customers.patience is None:
-        yield "Warning: more work than staff, so the queue grows for as long as it runs."
+    yield from _too_much(scenario, best if even else work, even)
 
 
-def _assistant(scenario: Scenario) -> Iterator[str]:
+def _too_much(scenario: Scenario, work: Workload, even: str) -> Iterator[str]:
+    """Times at which more work comes than the staff can do: at all, by day, by hour."""
+    busy, staffed = (of(0.0, scenario.horizon) for of in (work.busy, work.staffed))
+    days, hours = work.tight_days(scenario), work.tight_hours(scenario)
+    said = f"Warning: more work than staff{even}"
+    if busy >= staffed and busy > 0:
+        gives_up = scenario.customers.patience is not None
+        after = "customers wait until they give up" if gives_up else "the queue grows"
+        yield f"{said}, so {after} for as long as it runs."
+    elif days:
+        at, needed, heads = days[0]
+        then = clock.local(at + DAY_S / 2, scenario.midnight)
+        yield (
+            f"{said} on {_count(len(days), 'day')}, most on {then:%A} {then.day} {then:%B} "
+            f"({_number(needed)} agents busy, {_number(heads)} staffed): tickets wait for the "
+            "days after."
+        )
+    elif hours:
+        at, needed, heads = hours[0]
+        yield (
+            f"{said} in {_count(len(hours), 'hour')}, most from {_when(at, scenario)} "
+            f"({_number(needed)} agents busy, {_number(heads)} staffed): tickets wait."
+        )
+
+
+def _count(number: int, of: str) -> str:
+    return f"{number:,} {of}{'s' if number > 1 else ''}"
+
+
+def _assistant(scenario: Scenario, arrivals: Expected) -> Iterator[str]:
     assistant = scenario.assistant
     if assistant.role == "off":
         yield "No assistant."
@@ -163,10 +226,10 @@ def _assistant(scenario: Scenario) -> Iterator[str]:
             successor = model.live_successor(scenario.start)
             hint = f"; {successor.name} follows it" if successor else ""
             yield f"Warning: {model.name} was retired on {model.retired}{hint}."
-    yield from _provider(scenario)
+    yield from _provider(scenario, arrivals)
 
 
-def _provider(scenario: Scenario) -> Iterator[str]:
+def _provider(scenario: Scenario, arrivals: Expected) -> Iterator[str]:
     provider = scenario.provider
     limits = catalogue.limits_of(catalogue.model(scenario.assistant.model), provider)
     words = [f"{limits[key]:,} {name}" for key, name in _LIMITS.items() if key in limits]
@@ -174,15 +237,18 @@ def _provider(scenario: Scenario) -> Iterator[str]:
         words.append(f"{provider.concurrency} calls at once")
     yield f"Provider ({provider.plan} plan): {', '.join(words) or 'no limits'}."
     calls = 2 if scenario.assistant.role == "full" else 1
-    rate = (scenario.arrivals.rate or 0.0) * scenario.arrivals.scale * calls
-    for key in ("rpm", "rpd"):
-        limit, span = limits.get(key), catalogue.LIMITS[key]
-        if limit and rate * span > limit:
+    for key, span, name in (("rpm", 60.0, "minute"), ("rpd", DAY_S, "24 hours")):
+        limit, (start_s, most) = limits.get(key), arrivals.busiest(span)
+        if limit and most * calls > limit:
             yield (
-                f"Warning: about {rate * span:,.0f} calls against {limit:,} {_LIMITS[key]}: "
+                f"Warning: about {most * calls:,.0f} calls in the busiest {name} (from "
+                f"{_when(start_s, scenario)}) against {limit:,} {_LIMITS[key]}: "
                 "calls will wait and fail."
             )
-    planned = [f"{duration(o.length)} after {duration(o.start)}" for o in provider.outages]
+    planned = [
+        f"{duration(o.length)} after {duration(o.start)} ({_when(o.start, scenario)})"
+        for o in provider.outages
+    ]
     if planned:
         yield f"Outages: {'; '.join(planned)}."
     if provider.random_outages:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,6 +12,7 @@ from twin.common.text import amount, duration
 from twin.measures import series
 from twin.report import plots
 from twin.report.plots import over_time, quality
+from twin.scenario.clock import DAY_S, local
 
 if TYPE_CHECKING:
     from twin.experiments.comparison import Comparison
@@ -78,7 +78,7 @@ def of_run(source: Source, prefix: str, brief: bool = False) -> Iterator[Picture
 
 
 def _clock(source: Source) -> dict[str, Any]:
-    return {"start": source.scenario.start, "warm_up_s": source.scenario.warm_up}
+    return {"start": source.scenario.midnight, "warm_up_s": source.scenario.warm_up}
 
 
 def _every(source: Source) -> float:
@@ -87,10 +87,13 @@ def _every(source: Source) -> float:
 
 
 def _when(source: Source, start_s: float, end_s: float) -> str:
-    day = source.scenario.start + timedelta(days=int(start_s // 86400))
-    if end_s - start_s >= 86400 or source.scenario.horizon > 14 * 86400:
+    length_s = end_s - start_s
+    if length_s >= DAY_S or source.scenario.horizon > 14 * DAY_S:
+        # By its middle: a day of 86,400 s may begin at 23:00 of the day before.
+        day = local(start_s + min(length_s, DAY_S) / 2, source.scenario.midnight)
         return f"{day.day} {day:%B}"
-    return f"{_DAYS[day.weekday()]} at {int(start_s % 86400 // 3600):02d}:00"
+    then = local(start_s, source.scenario.midnight)
+    return f"{_DAYS[then.weekday()]} at {then:%H:%M}"
 
 
 def _peak(frame: pd.DataFrame, source: Source) -> tuple[float, str]:

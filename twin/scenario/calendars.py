@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
+from twin.scenario import clock
 from twin.scenario.model import Pool, Scenario, Shift, parse_days
 
 Floats = npt.NDArray[np.float64]
@@ -57,14 +58,6 @@ def staffing(pool: Pool, scenario: Scenario) -> Staircase:
         heads = max(0, (pool.heads or 0) + pool.extra_heads)
         return staircase([(0.0, heads)])
     zone = ZoneInfo(pool.time_zone) if pool.time_zone else scenario.zone
-    origin = datetime(scenario.start.year, scenario.start.month, scenario.start.day)
-    origin = origin.replace(tzinfo=scenario.zone)
-
-    def moment(day: date, clock_s: float) -> float:
-        # Wall-clock addition, then both sides as instants: right across a change of clocks.
-        local = datetime(day.year, day.month, day.day) + timedelta(seconds=clock_s)
-        return local.replace(tzinfo=zone).timestamp() - origin.timestamp()
-
     shifts = [
         (parse_days(shift.days), _shift_changes(shift, max(0, shift.heads + pool.extra_heads)))
         for shift in pool.shifts
@@ -77,7 +70,8 @@ def staffing(pool: Pool, scenario: Scenario) -> Staircase:
             continue
         for weekdays, steps in shifts:
             if day.weekday() in weekdays:
-                moments = np.array([moment(day, clock_s) for clock_s, _ in steps])
+                at = (clock.moment(day, clock_s, scenario.midnight, zone) for clock_s, _ in steps)
+                moments = np.array(list(at))
                 # A clock time that is left out when the clocks go forward would lie after later
                 # ones: it comes when the next one does.
                 moments = np.minimum.accumulate(moments[::-1])[::-1]

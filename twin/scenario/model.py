@@ -7,7 +7,7 @@ Files and `extends` are read in `file`, changes by dotted key in `changes`, and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from twin.common.errors import Fault, ScenarioError
 from twin.common.html import table, tag
 from twin.scenario.changes import assign, clean_name, flat
+from twin.scenario.clock import midnight
 from twin.scenario.faults import fault_of
 from twin.scenario.sections.assistant import (
     Assistant,
@@ -120,7 +121,11 @@ class Scenario(Model):
         "scenario", description="default: the file's name"
     )
     question: str = Field("", description="what the scenario answers, in a sentence")
-    horizon: LongDuration = Field(604800.0, description="length of the run")
+    horizon: LongDuration = Field(
+        604800.0,
+        description="length of the run, in real time: where the clocks change in it, it does not "
+        "end at local midnight",
+    )
     warm_up: Duration = Field(0.0, description="left out when measuring")
     seed: Count = Field(1, description="of all luck; the same seed, the same customers")
     replications: Annotated[int, Field(ge=1, le=100_000)] = Field(
@@ -157,6 +162,16 @@ class Scenario(Model):
     def zone(self) -> ZoneInfo:
         """Time zone of the desk."""
         return ZoneInfo(self.time_zone)
+
+    @cached_property
+    def midnight(self) -> datetime:
+        """Moment at which a run starts, in the desk's time zone.
+
+        A run lasts its `horizon` in real time, as "7d" is "168h": where the clocks change in it, it
+        does not end at local midnight. So runs of one length hold as much time whatever their
+        start, and a warm-up or a surge is as long as it says.
+        """
+        return midnight(self.start, self.zone)
 
     def as_data(self) -> dict[str, Any]:
         """The settings, without defaults, as plain data that loads to the same scenario.

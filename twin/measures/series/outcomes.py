@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 from twin.measures.levels import is_resolved
 from twin.measures.population import promise_kept, spent_s
 from twin.measures.series.grid import Floats, intervals, replications_of
+from twin.scenario import clock
 from twin.scenario.model import PRIORITIES
 
 if TYPE_CHECKING:
@@ -151,15 +151,7 @@ def hour_of_week(moments_s: Floats, scenario: Scenario) -> npt.NDArray[np.intp]:
     >>> series.hour_of_week(np.array([0.0, 5400.0, 86400.0]), desk).tolist()  # starts on a Monday
     [0, 1, 24]
     """
-    day = scenario.start
-    origin = datetime(day.year, day.month, day.day, tzinfo=scenario.zone).astimezone(UTC)
-    # By the hour, so that a clock is read once an hour and not once a ticket.
-    hour, place = np.unique(np.floor(moments_s / 3600), return_inverse=True)
-    stamps = pd.to_datetime(origin) + pd.to_timedelta(hour, unit="h")
-    local = pd.DatetimeIndex(stamps).tz_convert(scenario.zone)
-    of_week = np.asarray(local.day_of_week) * 24 + np.asarray(local.hour)
-    found: npt.NDArray[np.intp] = of_week[place].astype(np.intp)
-    return found
+    return clock.hour_of_week(moments_s, scenario.midnight).astype(np.intp)
 
 
 def rating_shares(summary: pd.DataFrame) -> pd.DataFrame:

@@ -75,8 +75,8 @@ def quota_wait(
     frame : DataFrame
         From `twin.series.calls_over_time`.
     ax : Axes, optional
-    start : date, optional
-        First day of the run; without it the axis counts days.
+    start : date or datetime, optional
+        `Scenario.midnight`, or the first day, read as one of UTC; without it the axis counts days.
     warm_up_s : float
         Length of the warm-up in seconds, to be shaded.
 

@@ -48,14 +48,14 @@ def throughput(
     frame : DataFrame
         From `twin.series.throughput`.
     ax : Axes, optional
-    start : date, optional
-        First day of the run; without it the axis counts days.
+    start : date or datetime, optional
+        `Scenario.midnight`, or the first day, read as one of UTC; without it the axis counts days.
     warm_up_s : float
         Length of the warm-up in seconds, to be shaded.
 
     Examples
     --------
-    >>> ax = plots.throughput(series.throughput(log.tickets, desk.horizon), start=desk.start)
+    >>> ax = plots.throughput(series.throughput(log.tickets, desk.horizon), start=desk.midnight)
     >>> ax.get_ylabel()
     'tickets an hour'
     """

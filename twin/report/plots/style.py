@@ -7,8 +7,8 @@ user's own figure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,9 @@ from matplotlib.ticker import (
     MaxNLocator,
     NullLocator,
 )
+
+from twin.scenario import clock
+from twin.scenario.clock import DAY_S, HOUR_S
 
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 PURPLE, SKY, YELLOW, GREY = "#cc79a7", "#56b4e9", "#f0e442", "#8a9097"
@@ -167,7 +170,10 @@ def spread(wanted: Sequence[float], gap: float, low: float = 0.0, high: float = 
 
 
 class _Calendar(Locator):
-    """Ticks at round hours or days of a run."""
+    """Ticks at round hours or days of a run, by the local clock if it has a start."""
+
+    def __init__(self, start: datetime | None) -> None:
+        self._start = start
 
     def __call__(self) -> Any:
         assert self.axis is not None
@@ -178,13 +184,33 @@ class _Calendar(Locator):
             (s for s in _STEPS_S if (vmax - vmin) / s <= (8.5 if s == 86400 else 6.5)), None
         )
         step = step or int(np.ceil((vmax - vmin) / 8 / 604800)) * 604800
-        return np.arange(np.ceil(vmin / step), np.floor(vmax / step) + 1) * step
+        if self._start is None:
+            return np.arange(np.ceil(vmin / step), np.floor(vmax / step) + 1) * step
+        ticks = list(_local_ticks(self._start, vmax, step))
+        return np.unique([at for at in ticks if vmin <= at <= vmax])
+
+
+def _local_ticks(start: datetime, end_s: float, step: float) -> Iterator[float]:
+    """Local midnights every so many days, or local hours every so many of a day."""
+    # The end itself may be midnight.
+    for number, (day, at) in enumerate(clock.days(start, end_s + 1)):
+        if step >= DAY_S:
+            if number % (step / DAY_S) == 0:
+                yield at
+            continue
+        for clock_s in np.arange(0.0, DAY_S, step).tolist():
+            tick = clock.moment(day, clock_s, start)
+            # An hour that the clocks skip has no tick.
+            if clock_s == 0 or clock.local(tick, start).hour == clock_s / HOUR_S:
+                yield max(tick, 0.0)
 
 
 def clock_axis(ax: Axes, end_s: float, start: date | None, warm_up_s: float = 0.0) -> None:
     """An x axis of simulated seconds, read as days and hours; the warm-up is shaded."""
+    if start is not None and not isinstance(start, datetime):
+        start = clock.midnight(start)
     ax.set_xlim(0, end_s)
-    ax.xaxis.set_major_locator(_Calendar())
+    ax.xaxis.set_major_locator(_Calendar(start))
     ax.xaxis.set_major_formatter(_clock(end_s, start))
     long = end_s > 2 * 86400
     ax.set_xlabel("" if start is not None else f"{'days' if long else 'hours'} since the start")
@@ -194,14 +220,15 @@ def clock_axis(ax: Axes, end_s: float, start: date | None, warm_up_s: float = 0.
                 va="top")  # fmt: skip
 
 
-def _clock(end_s: float, start: date | None) -> Formatter:
+def _clock(end_s: float, start: datetime | None) -> Formatter:
     def label(moment_s: float, _: Any = None) -> str:
         if start is None:
             return f"{moment_s / (86400 if end_s > 2 * 86400 else 3600):g}"
-        day = start + timedelta(days=int(moment_s // 86400))
-        if moment_s % 86400:
-            return f"{int(moment_s % 86400 // 3600):02d}:00"
-        return f"{day:%a}" if end_s <= 8.5 * 86400 else f"{day.day} {day:%b}"
+        then = clock.local(moment_s, start)
+        # By the day, not by 00:00: where the clocks skip midnight, a day begins at 01:00.
+        if moment_s > 0 and clock.local(moment_s - 1, start).date() == then.date():
+            return f"{then:%H:%M}"
+        return f"{then:%a}" if end_s <= 8.5 * DAY_S else f"{then.day} {then:%b}"
 
     return FuncFormatter(label)
 
@@ -227,8 +254,9 @@ def over_time(
     title, y : str
     empty : str
         Said where the frame has no rows.
-    start : date or None
-        First day of the run; without it the axis counts days or hours.
+    start : date, datetime or None
+        First day of the run, or its midnight in a time zone; without it the axis counts days or
+        hours.
     warm_up_s : float
         Length of the warm-up in seconds, to be shaded.
     height : float

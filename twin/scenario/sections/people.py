@@ -48,6 +48,10 @@ class Shift(Model):
         return self
 
 
+# Share of the handle time that the other work takes by default; said in `Pool`.
+TRIAGE_SHARE, REVIEW_SHARE = 0.1, 0.2
+
+
 class Pool(Model):
     """A pool of agents with the same skills."""
 
@@ -79,6 +83,20 @@ class Pool(Model):
         if self.holidays and self.shifts is None:
             raise fail("holidays are days on which no shift starts: give shifts, not heads")
         return self
+
+    def handle(self, category: str) -> float:
+        """Mean work on a ticket of a category; seconds."""
+        return self.handle_times.get(category, self.handle_time).mean_value()
+
+    def triage(self, category: str) -> float:
+        """Mean time to categorize a ticket of a category; seconds."""
+        own = self.triage_time
+        return TRIAGE_SHARE * self.handle(category) if own is None else own.mean_value()
+
+    def review(self, category: str) -> float:
+        """Mean time to approve a draft on a ticket of a category; seconds."""
+        own = self.review_time
+        return REVIEW_SHARE * self.handle(category) if own is None else own.mean_value()
 
 
 class Targets(Model):

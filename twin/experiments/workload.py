@@ -1,0 +1,166 @@
+"""Work that a run is expected to bring to its agents, without playing it.
+
+Returns are counted as if they came at once, nobody gives up, and the provider never refuses a call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.assistant.profile import Habits, habits
+from twin.demand.arrivals import Expected, expected
+from twin.demand.tickets import Demand, category_shares
+from twin.scenario import clock
+from twin.scenario.calendars import Floats, Staircase, staffing
+from twin.scenario.model import Scenario
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Expected work of a desk's agents.
+
+    Attributes
+    ----------
+    arrivals : Expected
+    ticket_s : float
+        Work a ticket that arrives, returns included: mean over the tickets, in seconds.
+    returns_s : float
+        Work on returns in it.
+    pools : tuple of Staircase
+        Heads of each pool.
+    """
+
+    arrivals: Expected
+    ticket_s: float
+    returns_s: float
+    pools: tuple[Staircase, ...]
+
+    def busy(self, start_s: float, end_s: float) -> float:
+        """Agents that the tickets of a time keep busy, on average over it."""
+        return self.arrivals.between(start_s, end_s) * self.ticket_s / (end_s - start_s)
+
+    def staffed(self, start_s: float, end_s: float) -> float:
+        """Agents on shift, on average over a time."""
+        at = np.array([start_s, end_s])
+        return float(sum(np.diff(pool.integral(at))[0] for pool in self.pools) / (end_s - start_s))
+
+    def tight_days(self, scenario: Scenario) -> list[tuple[float, float, float]]:
+        """Local days, whole and with agents on shift, that bring more work than these can do.
+
+        Returns
+        -------
+        list of (float, float, float)
+            Start in seconds, agents busy, agents staffed; the tightest first.
+        """
+        starts = [at for _, at in clock.days(scenario.midnight, scenario.horizon + 1)]
+        return self._tight(np.array(starts))
+
+    def tight_hours(self, scenario: Scenario) -> list[tuple[float, float, float]]:
+        """Local hours that bring more work than the agents on shift can do; as `tight_days`."""
+        edges = clock.hours(scenario.midnight, scenario.horizon)
+        return self._tight(edges[edges <= scenario.horizon])
+
+    def _tight(self, edges: Floats) -> list[tuple[float, float, float]]:
+        length_s = np.diff(edges)
+        busy = np.diff(self.arrivals.before(edges)) * self.ticket_s / length_s
+        heads = sum((np.diff(p.integral(edges)) for p in self.pools), np.zeros(len(length_s)))
+        staffed = heads / length_s
+        tight = np.flatnonzero((busy >= staffed) & (staffed > 0))
+        tight = tight[np.argsort(staffed[tight] - busy[tight], kind="stable")]
+        return [(float(edges[k]), float(busy[k]), float(staffed[k])) for k in tight]
+
+
+def workload(scenario: Scenario, demand: Demand, assistant: Habits | None = None) -> Workload:
+    """The work that a scenario's agents are expected to have.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    demand : Demand
+        Of any replication, for its categories.
+    assistant : Habits, optional
+        How the assistant answers; without it agents answer all tickets.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}},
+    ...                        "customers": {"reopen_rate": 0.0}})
+    >>> workload(desk, twin.draw(desk)).busy(0.0, 86400.0)
+    0.5
+    """
+    arrivals = expected(scenario)
+    first, returns = _a_ticket(scenario, demand, assistant)
+    pools = tuple(staffing(pool, scenario) for pool in scenario.agents.values())
+    return Workload(arrivals, first + returns, returns, pools)
+
+
+def best_case(categories: tuple[str, ...]) -> Habits:
+    """An assistant that is always right, sure and at its best."""
+    return Habits(np.eye(len(categories)), 0.0, 0.0, 1.0, 0.0)
+
+
+def known_habits(scenario: Scenario, categories: tuple[str, ...]) -> Habits | None:
+    """Habits of the assistant, where the scenario itself says them: backend `profile`."""
+    known = scenario.assistant.role != "off" and scenario.assistant.backend == "profile"
+    return habits(scenario, categories) if known else None
+
+
+def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> tuple[float, float]:
+    """Agents' work a ticket: before it is first resolved, and after; seconds."""
+    names, customers, settings = demand.categories, scenario.customers, scenario.assistant
+    pools = list(scenario.agents.values())
+    able = [[p for p in pools if not p.skills or name in p.skills] for name in names]
+    handle = np.array([_mean([p.handle(c) for p in able[k]]) for k, c in enumerate(names)])
+    again = (1 - customers.solved.agent) * customers.reopen_rate
+    # Work on those who come back to an agent once, and again after that.
+    later = sum(again**k for k in range(customers.max_reopens))
+    first, returns = handle.copy(), handle * again * later
+    shares = category_shares(scenario, demand)
+    if assistant is None:
+        return float(shares @ first), float(shares @ returns)
+
+    def by_agent(truth: int, given: int) -> float:
+        """Work of an agent who is given a ticket by its category, which may be wrong."""
+        return _mean([
+            p.handle(names[truth]) if p in able[truth] else p.triage(names[truth]) + handle[truth]
+            for p in able[given]
+        ])  # fmt: skip
+
+    def answered(truth: int, given: int) -> tuple[float, float]:
+        if settings.role != "full" or names[given] in settings.human_categories:
+            return by_agent(truth, given), handle[truth] * again * later
+        solved, work = customers.solved, 0.0
+        if {"*", names[given]} & set(settings.review_categories):
+            chance = solved.reviewed
+            work = _mean([p.review(names[truth]) for p in able[given]])
+        elif given == truth:
+            chance = solved.assistant * assistant.quality
+        else:
+            chance = solved.wrong_category
+        back = (1 - chance) * customers.reopen_rate * (customers.max_reopens > 0)
+        more = handle[truth] * again * max(0.0, later - again ** (customers.max_reopens - 1))
+        failed = assistant.failed
+        return (
+            (1 - failed) * work + failed * by_agent(truth, given),
+            (1 - failed) * back * (by_agent(truth, given) + more)
+            + failed * handle[truth] * again * later,
+        )
+
+    for truth in range(len(names)):
+        parts = np.zeros(2)
+        for given, chance in enumerate(assistant.chances[truth]):
+            unsure = assistant.unsure_right if given == truth else assistant.unsure_wrong
+            triage = _mean([p.triage(names[truth]) for p in able[given]])
+            parts += chance * unsure * (np.array([triage, 0.0]) + answered(truth, truth))
+            parts += chance * (1 - unsure) * np.array(answered(truth, given))
+        whole = np.array([first[truth], returns[truth]])
+        first[truth], returns[truth] = (1 - assistant.failed) * parts + assistant.failed * whole
+    return float(shares @ first), float(shares @ returns)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
