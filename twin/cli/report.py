@@ -11,6 +11,7 @@ from twin.cli.terminal import BAD_INPUT, err, out, plain_errors
 
 if TYPE_CHECKING:
     from twin.experiments.results import Results
+    from twin.experiments.studies.findings import SearchResults
     from twin.experiments.studies.results import StudyResults
 
 
@@ -24,7 +25,7 @@ def report(
         list[Path],
         typer.Argument(
             help="Folders of runs, or of scenarios (their newest run); the first is the baseline. "
-            "Or the folder of one study.",
+            "Or the folder of one study or search.",
             show_default=False,
         ),
     ],
@@ -38,7 +39,7 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write one page of HTML about one or several runs or a study, with everything in it."""
+    """Write one page of HTML about runs, a study or a search, with everything in it."""
     with plain_errors():
         from twin.report import write
 
@@ -51,11 +52,14 @@ def report(
         out.print(str(path), soft_wrap=True)
 
 
-def _opened(folders: list[Path]) -> tuple[Results | StudyResults, Path]:
+def _opened(folders: list[Path]) -> tuple[Results | StudyResults | SearchResults, Path]:
     """Contents of the folders, and the path of their page."""
     from twin.experiments.results import open_results
+    from twin.experiments.studies.findings import newest_search, open_search
     from twin.experiments.studies.results import holds_study, open_study
 
+    if len(folders) == 1 and (newest := newest_search(folders[0])) is not None:
+        return open_search(newest), newest / "report.html"
     if len(folders) == 1 and holds_study(folders[0]):
         study = open_study(folders[0])
         assert study.path is not None

@@ -144,24 +144,31 @@ def select(
             print_json(data)
             return
         out.print(found.statement, soft_wrap=True)
-        out.print(plain_table(found.table.drop(columns="point"), {"mean": unit}))
+        table = found.table.drop(columns="point").rename(columns=found.names)
+        out.print(plain_table(table, {"mean": unit}))
 
 
 def search(
     file: File,
     replications: Replications = None,
-    checks: Annotated[int, typer.Option(min=2, help="Fresh replications of finalists.")] = 20,
+    checks: Annotated[
+        int, typer.Option(min=2, help="Fresh replications before a setting is judged.")
+    ] = 10,
+    budget: Annotated[int, typer.Option(min=2, help="Most fresh replications in all.")] = 2000,
     points: Annotated[int, typer.Option(min=1, help="Most settings to play.")] = 200,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the checks.")] = 0.95,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the answer.")] = 0.95,
     workers: Workers = None,
     cluster: Cluster = None,
     folder: Out = Path("results"),
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find the cheapest setting that meets a study's targets."""
+    """Find the cheapest setting that meets a study's targets.
+
+    A setting is dropped only when its interval says so; near misses are named.
+    """
     with _plain_errors():
-        from twin.cli.study_tables import plain_table, units_of
+        from twin.cli.study_tables import search_data, text_table
         from twin.experiments.studies.search import search as run_search
 
         with progress_of(0, shown=not (quiet or as_json), what="settings") as progress:
@@ -169,6 +176,7 @@ def search(
                 file,
                 replications=replications,
                 checks=checks,
+                budget=budget,
                 points=points,
                 confidence=confidence,
                 workers=workers or cores(),
@@ -178,16 +186,14 @@ def search(
             )
         _say(found.notes)
         if as_json:
-            data = {
-                "statement": found.statement,
-                "finalists": records(found.finalists),
-                "settings": records(found.table),
-            }
-            print_json(data)
+            print_json(search_data(found))
         else:
             out.print(found.statement, soft_wrap=True)
-            if len(found.finalists):
-                out.print(plain_table(found.finalists, units_of(found.finalists)))
+            for caption, heads, rows in found.tables():
+                out.print(f"\n{caption}:")
+                out.print(text_table(heads, rows))
+            if found.path is not None:
+                out.print(f"\nresults: {found.path}", soft_wrap=True)
         if found.scenario is None:
             raise typer.Exit(FAILED)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -16,12 +15,16 @@ from twin.measures.figures import FIGURES, figure_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from twin.experiments.studies.findings import SearchResults
     from twin.experiments.studies.results import StudyResults
+
+# A longer cell is words.
+_SENTENCE = 30
 
 
 def points_table(found: StudyResults) -> Table:
     """A row a point: the factors, and the figures that the study shows with their intervals."""
-    factors = [*found.factors] or ["scenario"]
+    factors = [*found.names.values()] or ["scenario"]
     labels = [f"{kpi}, {group}" if group else kpi for kpi, group in map(figure_of, found.shown)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in (*factors, *labels):
@@ -37,9 +40,11 @@ def crossing_tables(found: StudyResults) -> list[tuple[str, Table]]:
     tables = []
     for one in found.crossings:
         kpi, along, limit = one["kpi"], one["along"], one["limit"]
+        along_name = found.names[along]
         words = amount(limit, FIGURES[figure_of(kpi)[0]].unit)
         where = crossings(found, kpi, along, limit).drop(columns=["kpi", "along", "limit"])
-        tables.append((f"Where {kpi} crosses {words} along {along}:", plain_table(where)))
+        table = plain_table(where.rename(columns=found.names))
+        tables.append((f"Where {kpi} crosses {words} along {along_name}:", table))
     return tables
 
 
@@ -56,7 +61,7 @@ def effects_table(found: StudyResults) -> Table:
         change = change_of(row["effect"], row["low"], row["high"], row["unit"])
         standardised = level(round(row["standardised"], 2))
         fit = amount(row["fit"], "share")
-        table.add_row(label, row["factor"], row["level"], change, standardised, fit)
+        table.add_row(label, found.names[row["factor"]], row["level"], change, standardised, fit)
     return table
 
 
@@ -74,14 +79,28 @@ def plain_table(frame: pd.DataFrame, units: Mapping[str, str] | None = None) -> 
     return table
 
 
-def units_of(frame: pd.DataFrame) -> dict[str, str]:
-    """Units of the columns that are figures ("csat") or figures and groups ("csat:urgent")."""
-    found = {}
-    for name in map(str, frame.columns):
-        # Other columns are factors.
-        with suppress(ValueError):
-            found[name] = FIGURES[figure_of(name)[0]].unit
-    return found
+def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Rows of text; all but the first column to the right, sentences excepted."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for k, head in enumerate(heads):
+        long = any(len(row[k]) > _SENTENCE for row in rows)
+        table.add_column(head, overflow="fold", justify="right" if k and not long else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def search_data(found: SearchResults) -> dict[str, Any]:
+    """Findings of a search as plain data; missing is None."""
+    frames = ("changes", "roster", "figures", "near_misses", "finalists")
+    return {
+        "statement": found.statement,
+        "path": None if found.path is None else str(found.path),
+        "found": None if found.scenario is None else found.scenario.as_data(),
+        **{name: as_rows(getattr(found, name)) for name in frames},
+        "settings": as_rows(found.table),
+        "notes": list(found.notes),
+    }
 
 
 def as_data(found: StudyResults) -> dict[str, Any]:

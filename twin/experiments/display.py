@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twin.common.html import Html, html, table, tag
-from twin.common.text import amount, estimate, label, short_names, signed
+from twin.common.text import amount, estimate, label, signed
 from twin.measures.figures import MAIN, figure_of
 from twin.stats.verdicts import BETTER, WORSE
 
@@ -102,17 +102,16 @@ def study_html(
     points : DataFrame
         `StudyResults.points`.
     factors, shown : sequence of str
-        Keys that are varied; figures, as "service_level" or "service_level:urgent".
+        Names of what is varied; figures, as "service_level" or "service_level:urgent".
     rows : sequence of (sequence of str, sequence of str)
         `StudyResults.rows`.
     notes : sequence of str
     """
-    short = short_names(factors)
     cells: list[list[object]] = [
         [*(tag("span", text, style="white-space: nowrap") for text in levels), *figures]
         for levels, figures in rows[:_MOST_ROWS]
     ]
-    head = [*(short.values() or ["scenario"]), *(label(*figure_of(name)) for name in shown)]
+    head = [*(factors or ["scenario"]), *(label(*figure_of(name)) for name in shown)]
     parts: list[object] = [tag("strong", title[0])]
     if title[1]:
         parts.append(html(f": {title[1]}"))
@@ -121,5 +120,31 @@ def study_html(
     whole, asked = (int(points[name].sum()) for name in ("whole", "asked"))
     said = f"{whole} of {asked} replications of {len(points)} points; ± is the 95 % interval"
     parts.append(tag("p", said + (f"; {more} more points are in .points" if more > 0 else "")))
+    parts += [tag("p", f"note: {text}") for text in notes]
+    return tag("div", *parts)
+
+
+def search_html(
+    title: Sequence[str],
+    statement: str,
+    tables: Sequence[tuple[str, list[str], list[list[str]]]],
+    notes: Sequence[str],
+) -> Html:
+    """The finding of a search, and the tables that go with it.
+
+    Parameters
+    ----------
+    title : (str, str)
+        Name and question.
+    statement : str
+    tables : sequence of (str, list of str, list of list of str)
+        `SearchResults.tables`.
+    notes : sequence of str
+    """
+    parts: list[object] = [tag("strong", title[0])]
+    if title[1]:
+        parts.append(html(f": {title[1]}"))
+    parts.append(tag("p", statement))
+    parts += [table(heads, rows, caption, numbers=True) for caption, heads, rows in tables]
     parts += [tag("p", f"note: {text}") for text in notes]
     return tag("div", *parts)

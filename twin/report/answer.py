@@ -14,7 +14,6 @@ from twin.common.text import (
     interval,
     label,
     level,
-    short_names,
 )
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.measures.figures import FIGURES, figure_of
@@ -150,10 +149,9 @@ def capital(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def at(factors: Mapping[str, Any]) -> str:
+def at(factors: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """Levels of factors in words, as "model small, scale 1.5"."""
-    short = short_names(list(factors))
-    return ", ".join(f"{short[name]} {level(value)}" for name, value in factors.items())
+    return ", ".join(f"{names[name]} {level(value)}" for name, value in factors.items())
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -199,7 +197,7 @@ def _targets(found: StudyResults, summary: pd.DataFrame) -> Iterator[str]:
         yield f"So none can be called the best by {name}."
         return
     best = _records(good.loc[[good["value"].idxmin()]])[0]
-    where = at({factor: best[factor] for factor in found.factors})
+    where = at({factor: best[factor] for factor in found.factors}, found.names)
     yield f"Of those that do, {name} is lowest with {where}: {_said(best)}."
 
 
@@ -217,12 +215,12 @@ def _limits(found: StudyResults) -> Iterator[str]:
 def _crossed(
     where: pd.DataFrame, found: StudyResults, one: Mapping[str, Any], name: str, limit: str
 ) -> str:
-    short = short_names(list(found.factors))[one["along"]]
+    short = found.names[one["along"]]
     others = [factor for factor in found.factors if factor != one["along"]]
     crossed = _records(where[where["status"] == "crossed"].sort_values("at"))
 
     def place(row: Mapping[str, Any]) -> str:
-        with_what = f" with {at({f: row[f] for f in others})}" if others else ""
+        with_what = f" with {at({f: row[f] for f in others}, found.names)}" if others else ""
         return f"at {row['at']:.3g}{with_what}"
 
     if not crossed:
@@ -230,13 +228,15 @@ def _crossed(
         return f"along {short}, {name} does not cross {limit}: it is {stays}."
     if len(where) == 1:
         return f"along {short}, {name} crosses {limit} {place(crossed[0])}."
-    of = " and ".join(short_names(list(found.factors))[factor] for factor in others)
+    of = " and ".join(found.names[factor] for factor in others)
     text = f"along {short}, {name} crosses {limit} for {len(crossed)} of {len(where)} settings of "
     ends = [f"{crossed[k]['at']:.3g}" for k in (0, -1)]
     if len(crossed) > 1 and ends[0] == ends[1]:
         text += f"{of}, at about {ends[0]} in each"
         if len(crossed) <= _NAMED:
-            text += f" ({'; '.join(at({f: row[f] for f in others}) for row in crossed)})"
+            text += (
+                f" ({'; '.join(at({f: row[f] for f in others}, found.names) for row in crossed)})"
+            )
     else:
         text += f"{of}: first {place(crossed[0])}"
         text += f", last {place(crossed[-1])}" if len(crossed) > 1 else ""
@@ -263,7 +263,7 @@ def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
             continue
         first, second = (lowest, highest) if way == "lower" else (highest, lowest)
         words = ("highest", "lowest") if not way else ("best", "worst")
-        places = [at({f: row[f] for f in found.factors}) for row in (first, second)]
+        places = [at({f: row[f] for f in found.factors}, found.names) for row in (first, second)]
         apart = bool(lowest["high"] < highest["low"])
         text = (
             f"{_name(name)} is {words[0]} with {places[0]} ({_said(first)}) and {words[1]} with "
@@ -294,7 +294,7 @@ def _moved(found: StudyResults) -> list[str]:
     if not len(table) or sum(found.points[f].nunique() > 1 for f in found.factors) < 2:
         return []
     row = _records(table.loc[[table["standardised"].abs().idxmax()]])[0]
-    short = short_names(list(found.factors))[row["factor"]]
+    short = found.names[row["factor"]]
     change = interval(row | {"difference": row["effect"]})
     if row["level"]:
         text = f"with {row['level']} it differs from the mean of all levels by {change}"

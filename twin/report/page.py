@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from twin.common.files import write_text
 from twin.common.html import Html, tag
 from twin.experiments.comparison import Comparison, compare
+from twin.experiments.studies.findings import SearchResults
 from twin.experiments.studies.results import StudyResults
 from twin.measures.figures import JUDGED
 from twin.report import background, frame, numbers, pictures, study
@@ -24,14 +25,14 @@ MOST_DETAILED = 4
 _LONGEST = 700
 
 
-def write(results: Results | StudyResults, path: str | Path) -> Path:
-    """Write a report of runs or of a study as a page of HTML; an older one is replaced.
+def write(results: Results | StudyResults | SearchResults, path: str | Path) -> Path:
+    """Write a report of runs, a study or a search as a page of HTML; an older one is replaced.
 
     Parameters
     ----------
-    results : Results or StudyResults
+    results : Results, StudyResults or SearchResults
         Runs that were saved, or played with ``keep_logs=True``: the first is the baseline of the
-        others. Or a study.
+        others. Or a study, or a search.
     path : str or Path
         The file.
 
@@ -64,7 +65,7 @@ def write(results: Results | StudyResults, path: str | Path) -> Path:
     return path
 
 
-def page(results: Results | StudyResults) -> str:
+def page(results: Results | StudyResults | SearchResults) -> str:
     """A report as HTML; see `write`.
 
     Examples
@@ -78,6 +79,8 @@ def page(results: Results | StudyResults) -> str:
     """
     if isinstance(results, StudyResults):
         return study.page(results)
+    if isinstance(results, SearchResults):
+        return study.search_page(results)
     if not len(results.kpis):
         raise ValueError("nothing to report: no replication is whole")
     summary = results.summary()

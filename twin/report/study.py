@@ -1,4 +1,4 @@
-"""The page of a study: its answer, its figures, all its points, and its background."""
+"""The pages of a study and of a search: answer, figures, all points, and background."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twin.common.html import Html, html, table, tag
-from twin.common.text import amount, interval, label, level, short_names
+from twin.common.text import amount, interval, label, level
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.measures.figures import FIGURES, figure_of
 from twin.report import background, frame
-from twin.report.answer import of_study
+from twin.report.answer import capital, of_study
 from twin.report.study_pictures import pictures
 from twin.scenario.model import Scenario
 
 if TYPE_CHECKING:
+    from twin.experiments.studies.findings import SearchResults
     from twin.experiments.studies.results import StudyResults
 
 # A table of more points is folded.
@@ -38,6 +39,62 @@ def page(found: StudyResults) -> str:
     ended = str(found.manifest.get("ended", ""))[:10]
     source = f"from a study of {ended}" if ended else "from a study in memory"
     return frame.frame(found.name, [found.question], list(_parts(found, many)), source)
+
+
+def search_page(found: SearchResults) -> str:
+    """A search as HTML; see `twin.report.page`."""
+    ended = str(found.manifest.get("ended", ""))[:10]
+    source = f"from a search of {ended}" if ended else "from a search in memory"
+    return frame.frame(found.name, [found.question], list(_search_parts(found)), source)
+
+
+def _search_parts(found: SearchResults) -> Iterator[frame.Part]:
+    said = "± is the 95 % interval over replications; today is the scenario as it is."
+    yield frame.answer([capital(f"{found.statement}.")], said)
+    for number, (caption, heads, rows) in enumerate(found.tables()):
+        yield f"table-{number}", caption, [table(heads, rows, caption, numbers=True)]
+    yield "settings", "All settings", [_settings(found)]
+    (base,) = (Scenario.model_validate(data) for data in found.manifest["base_as_run"])
+    both = [base] if found.scenario is None else [base, found.scenario]
+    yield (
+        "scenario",
+        "The scenario",
+        [
+            background.explained(both[-1]),
+            *(
+                background.as_run(name, one.as_data())
+                for name, one in zip(("today", "found"), both, strict=False)
+            ),
+            background.as_run(found.name, dict(found.manifest["study_as_run"])),
+        ],
+    )
+    yield "assumptions", "What is assumed", [background.assumption_table(both[-1])]
+    notes = [tag("p", note, class_="warning") for note in found.notes]
+    yield "method", "How it was searched", [tag("p", capital(f"{found.method}.")), *notes]
+
+
+def _settings(found: SearchResults) -> Html:
+    """Every setting that was played, by the replications of the search, folded."""
+    names = dict(zip(found.changes["factor"], found.changes["name"], strict=True))
+    figures = [
+        str(name) for name in found.table.columns
+        if name not in names and name not in ("met", "verdict", "replications")
+    ]  # fmt: skip
+    rows = [
+        [*(level(row[name]) for name in names),
+         *(amount(row[name], FIGURES[figure_of(name)[0]].unit) for name in figures),
+         row["verdict"] if row["replications"] else "not judged", row["replications"]]
+        for row in ({str(k): v for k, v in one.items()} for one in found.table.to_dict("records"))
+    ]  # fmt: skip
+    heads = [*names.values(), *(label(*figure_of(name)) for name in figures)]
+    heads += ["targets", "fresh replications"]
+    text = (
+        "Figures are those of the search, which only says where to look; the verdict is that of "
+        "the fresh replications. What costs more than another that meets the targets is not judged."
+    )
+    whole = table(heads, rows, "Settings that were played", numbers=True)
+    summary = tag("summary", f"all {len(rows)} settings as a table")
+    return tag("details", summary, tag("p", text, class_="small"), whole)
 
 
 def _parts(found: StudyResults, many: str) -> Iterator[frame.Part]:
@@ -62,7 +119,7 @@ def _parts(found: StudyResults, many: str) -> Iterator[frame.Part]:
 
 
 def _names(found: StudyResults) -> list[str]:
-    return list(short_names(list(found.factors)).values())
+    return list(found.names.values())
 
 
 def _points(found: StudyResults) -> Html:
@@ -75,7 +132,7 @@ def _points(found: StudyResults) -> Html:
 
 
 def _limits(found: StudyResults) -> Iterator[Html]:
-    short = short_names(list(found.factors))
+    short = found.names
     text = "By straight lines between points; where a figure crosses several times, the first."
     yield tag("p", text, class_="small")
     for one in found.crossings:
@@ -96,7 +153,7 @@ def _effects(found: StudyResults) -> list[Html]:
     moved = effects(found)
     if not len(moved):
         return []
-    short = short_names(list(found.factors))
+    short = found.names
     rows = [
         [label(row["kpi"], row["group"]), f"{short[row['factor']]} {row['level']}".strip(),
          interval(row | {"difference": row["effect"]}), _share(row["share"])]

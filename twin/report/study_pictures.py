@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from twin.common.text import amount, label, level, short_names
+from twin.common.text import amount, label, level
 from twin.experiments.studies.sensitivity import numbers_of
 from twin.measures import series
 from twin.measures.figures import figure_of
@@ -48,7 +48,7 @@ def _along(found: StudyResults) -> Iterator[Picture]:
     load, line, split = roles(found)
     if load is None:
         return
-    short = short_names(list(found.factors))
+    short = found.names
     kept = [name for name in (line, split) if name is not None]
     varying = [name for name in found.factors if found.points[name].nunique() > 1]
     pooled = [short[name] for name in varying if name != load and name not in kept]
@@ -88,7 +88,7 @@ def _words(
     ends = []
     for word, k in (("Lowest", rows["value"].idxmin()), ("highest", rows["value"].idxmax())):
         row = dict(zip(rows.columns, rows.loc[[k]].to_numpy()[0], strict=True))
-        where = at({name: row[name] for name in (line, load) if name is not None})
+        where = at({name: row[name] for name in (line, load) if name is not None}, short)
         ends.append(f"{word} {amount(row['value'], row['unit'])} ({where})")
     lines = f"Lines by {short[line]}" if line is not None else "A line"
     over = f", over all levels of {' and '.join(pooled)} together" if pooled else ""
@@ -102,7 +102,7 @@ def _front(found: StudyResults) -> Iterator[Picture]:
     bought = next(
         (n for n, t in plan.get("targets", {}).items() if t.get("at_least") and n in shares), "csat"
     )
-    summary = found.summary()
+    summary, short = found.summary(), found.names
     load = next((name for name in found.factors if name.startswith("arrivals.")), None)
     others = [name for name in found.factors if found.points[name].nunique() > 1]
     under = ""
@@ -110,7 +110,7 @@ def _front(found: StudyResults) -> Iterator[Picture]:
         # A point may be cheap at one load and expensive at another: compare under the same.
         loads = pd.Series(numbers_of(summary[load]), index=summary.index)
         most = float(loads.max())
-        summary, under = summary[loads == most], f", {short_names([load])[load]} {level(most)}"
+        summary, under = summary[loads == most], f", {short[load]} {level(most)}"
         others.remove(load)
     units = dict(zip(summary["kpi"], summary["unit"], strict=True))
     if paid not in units or not others or not units[paid].startswith("USD"):
@@ -119,7 +119,6 @@ def _front(found: StudyResults) -> Iterator[Picture]:
     front = series.pareto(summary.assign(scenario=names), paid, bought)
     if len(front) < 3:
         return
-    short = short_names(list(found.factors))
     order = ", ".join(short[name] for name in others)
     best = [str(name) for name in front.loc[front["front"], "scenario"]]
     said = "; ".join(best)

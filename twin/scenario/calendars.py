@@ -59,7 +59,7 @@ def staffing(pool: Pool, scenario: Scenario) -> Staircase:
         return staircase([(0.0, heads)])
     zone = ZoneInfo(pool.time_zone) if pool.time_zone else scenario.zone
     shifts = [
-        (parse_days(shift.days), _shift_changes(shift, max(0, shift.heads + pool.extra_heads)))
+        (parse_days(shift.days), shift_changes(shift, max(0, shift.heads + pool.extra_heads)))
         for shift in pool.shifts
     ]
     changes: list[tuple[float, int]] = []
@@ -80,7 +80,7 @@ def staffing(pool: Pool, scenario: Scenario) -> Staircase:
     return staircase(changes)
 
 
-def _shift_changes(shift: Shift, heads: int) -> list[tuple[float, int]]:
+def shift_changes(shift: Shift, heads: int) -> list[tuple[float, int]]:
     """Changes of heads over one shift, as (seconds after midnight, difference)."""
     end_s = shift.end if shift.end > shift.start else shift.end + 86400
     changes = [(shift.start, heads), (end_s, -heads)]

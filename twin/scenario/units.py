@@ -112,7 +112,8 @@ def parse_clock(text: object) -> float:
     raise ValueError(f"must be {CLOCK_HELP}")
 
 
-def _format_clock(seconds: float) -> str:
+def format_clock(seconds: float) -> str:
+    """Return a time of day as text: the inverse of `parse_clock`."""
     return f"{int(seconds // 3600):02d}:{int(seconds % 3600 // 60):02d}"
 
 
@@ -141,5 +142,5 @@ Rate = Annotated[
     float, _checked(parse_rate), PlainSerializer(_format_rate), _text_schema(RATE_HELP)
 ]
 ClockTime = Annotated[
-    float, _checked(parse_clock), PlainSerializer(_format_clock), _text_schema(CLOCK_HELP)
+    float, _checked(parse_clock), PlainSerializer(format_clock), _text_schema(CLOCK_HELP)
 ]

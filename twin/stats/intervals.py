@@ -23,9 +23,13 @@ Floats = npt.NDArray[np.float64]
 
 
 def ratio_interval(
-    numerators: npt.ArrayLike, denominators: npt.ArrayLike, level: float = 0.95
+    numerators: npt.ArrayLike,
+    denominators: npt.ArrayLike,
+    level: float = 0.95,
+    *,
+    share: bool = False,
 ) -> tuple[float, float, float]:
-    """A ratio of sums over replications with its jackknife interval.
+    """A ratio of sums over replications with its interval: the jackknife's, or that of a share.
 
     Parameters
     ----------
@@ -34,6 +38,8 @@ def ratio_interval(
         out; a missing numerator makes the whole missing.
     level : float
         Confidence level, above 0 and below 1.
+    share : bool
+        Whether it is a share: bounds within 0 and 1, see `twin.stats.shares`.
 
     Returns
     -------
@@ -63,7 +69,7 @@ def ratio_interval(
     if over.ndim != 1 or over.shape != under.shape:
         raise ValueError("numerators and denominators must be two lists of the same length")
     sums = Sums(over[None, :], under[None, :], None, np.zeros(1))
-    value, low, high, _ = _bounds(sums, np.array([False]), level)
+    value, low, high, _ = _bounds(sums, np.array([share]), level)
     return float(value[0]), float(low[0]), float(high[0])
 
 

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.text import signed
-from twin.experiments.studies.design import design
-from twin.experiments.studies.file import read_study
-from twin.experiments.studies.store import Progress
+from twin.experiments.studies.design import Point, design
+from twin.experiments.studies.file import Plan, limit_of, read_study
+from twin.experiments.studies.store import Progress, StudyStore
 from twin.experiments.studies.study import store_for
 from twin.measures.figures import FIGURES, figure_of
+from twin.scenario import roster
+from twin.stats.feasibility import MET, MISSED, OPEN, judge
 from twin.stats.selection import Selection, kn, ocba
 
 Method = Literal["kn", "ocba"]
 # Replications of each point in a round; not the number of workers, on which nothing may depend.
 _ROUND_KN, _ROUND_OCBA = 4, 10
+_KEPT = {
+    MET: "it meets the study's targets",
+    MISSED: "it misses a target of the study",
+    OPEN: "its intervals leave open whether it meets the study's targets",
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,8 @@ class Choice:
         Name of the selected point.
     table : DataFrame
         A row a point: point, scenario, the factors, mean, replications, verdict (selected, ruled
-        out, or not ruled out).
+        out, or not ruled out); if the study has targets also targets (met, missed or open, by the
+        intervals of all points together).
     selection : Selection
         The procedure's own account.
     statement : str
@@ -44,6 +53,8 @@ class Choice:
         Replications that this call played; the others were there from before.
     notes : tuple of str
         Remarks that a reader needs.
+    names : dict of str to str
+        Factors as people name them.
     """
 
     kpi: str
@@ -53,6 +64,7 @@ class Choice:
     statement: str
     played: int
     notes: tuple[str, ...] = ()
+    names: dict[str, str] = field(default_factory=dict)
 
 
 def select(
@@ -136,8 +148,9 @@ def select(
             found = kn(sample, len(points), indifference, confidence, step=_ROUND_KN, **common)
         else:
             found = ocba(sample, len(points), indifference, confidence, step=_ROUND_OCBA, **common)
+        kept = _targets(plan, points, store, found, confidence)
         played, notes = store.played, tuple(store.remarks())
-    rows = []
+    rows: list[dict[str, Any]] = []
     for k, point in enumerate(points):
         verdict = "not ruled out" if k in found.left_in else "ruled out"
         rows.append(
@@ -148,10 +161,33 @@ def select(
                 "replications": int(found.replications[k]),
                 "verdict": "selected" if k == found.best else verdict,
             }
+            | ({"targets": kept[k]} if kept else {})
         )
     best = points[found.best].scenario.name
     statement = _statement(found, best, kpi, indifference, method)
-    return Choice(kpi, best, pd.DataFrame(rows), found, statement, played, notes)
+    if kept:
+        statement += f"; {_KEPT[kept[found.best]]}"
+    names = roster.names(points[0].factors, plan.bases[0] if len(plan.bases) == 1 else None)
+    return Choice(kpi, best, pd.DataFrame(rows), found, statement, played, notes, names)
+
+
+def _targets(
+    plan: Plan, points: Sequence[Point], store: StudyStore, found: Selection, confidence: float
+) -> list[str]:
+    """Whether each point meets the study's targets, by its intervals; nothing without targets."""
+    targets = plan.file.targets
+    # As in `twin.stats.feasibility`, for one look: a point that misses must look good there too.
+    met_error = (1 - confidence) / len(points)
+    verdicts = []
+    for point, played in zip(points, found.replications.tolist(), strict=True):
+        of_point = set()
+        for name, target in targets.items():
+            pairs = store.values(point.scenario, figure_of(name), range(played))
+            over, under = np.transpose(pairs)
+            limit = limit_of(name, target)
+            of_point.add(judge(over, under, limit, met_error, met_error / len(targets)).verdict)
+        verdicts.append(next(one for one in (MISSED, OPEN, MET) if one in of_point or one == MET))
+    return verdicts if targets else []
 
 
 def _statement(found: Selection, best: str, kpi: str, indifference: float, method: Method) -> str:

@@ -84,7 +84,7 @@ def design(plan: Plan) -> list[Point]:
                 faults |= {str(fault): fault for fault in error.faults}
                 continue
             for name, level in levels.items():
-                shown.setdefault(name, _as_in_base(base, plan, name) if level is None else None)
+                shown.setdefault(name, as_in_base(base, plan, name) if level is None else None)
             ordered = {name: shown[name] for name in file.factors}
             points.append(Point(len(points), own | ordered, scenario))
     if faults:
@@ -206,9 +206,11 @@ def _is_base(base: Scenario, level: Level) -> bool:
     return same.model_dump() == base.model_dump()
 
 
-def _as_in_base(base: Scenario, plan: Plan, name: str) -> Any:
+def as_in_base(base: Scenario, plan: Plan, name: str) -> Any:
     """Text or number in a factor's column for the base's own level."""
-    for level in levels_of(plan, name):
+    factor = plan.file.factors[name]
+    ranged = isinstance(factor, Range) and not factor.whole
+    for level in [] if ranged else levels_of(plan, name):
         if _is_base(base, level):
             return level[0]
     node: Any = base.model_dump(mode="json")

@@ -25,11 +25,12 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from twin.common.errors import Fault, ScenarioError, nearest
-from twin.measures.figures import figure_of
+from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.changes import PATH_KEYS, clean_name
 from twin.scenario.faults import fault_of
 from twin.scenario.file import load, read_toml
 from twin.scenario.model import Count, Model, Scenario
+from twin.stats.feasibility import Limit
 
 Kind = Literal["full factorial", "one at a time", "latin hypercube"]
 Bound = float | str
@@ -164,6 +165,15 @@ class Plan:
         """The value of a key; a file's name from where the study lies."""
         path = key.split(".")[-1] in PATH_KEYS and isinstance(value, str)
         return str((self.folder / value).resolve()) if path else value
+
+
+def limit_of(name: str, target: Target) -> Limit:
+    """Return a target as `twin.stats.feasibility` takes it."""
+    share = FIGURES[figure_of(name)[0]].unit == "share"
+    if target.at_most is not None:
+        return Limit(target.at_most, True, share)
+    assert target.at_least is not None
+    return Limit(target.at_least, False, share)
 
 
 def _fault(reason: str) -> PydanticCustomError:

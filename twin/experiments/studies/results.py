@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from twin.experiments.results import Results, Run
 from twin.experiments.studies.file import Plan
 from twin.measures.figures import figure_of
 from twin.records import storage
+from twin.scenario.model import Scenario
+from twin.scenario.roster import names
 from twin.stats import intervals
 
 MANIFEST = "study.json"
@@ -68,6 +71,23 @@ class StudyResults:
     played: int = 0
     path: Path | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Factors as people name them; see `twin.scenario.roster.names`.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> plan = {"scenario": desk, "factors": {"agents.all.heads": [1, 2]}}
+        >>> twin.study(plan, replications=2).names
+        {'agents.all.heads': 'all.heads'}
+        """
+        bases = self.manifest.get("base_as_run", [])
+        base = Scenario.model_validate(bases[0]) if len(bases) == 1 else None
+        return names(self.factors, base)
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
         """Every figure of every point over its replications, with its interval.
@@ -123,7 +143,8 @@ class StudyResults:
 
     def _repr_html_(self) -> str:
         title = (self.name, self.question)
-        return study_html(title, self.points, self.factors, self.shown, self.rows(), self.notes)
+        factors = list(self.names.values())
+        return study_html(title, self.points, factors, self.shown, self.rows(), self.notes)
 
     def results(self) -> Results:
         """The points as runs, as `twin.compare` takes them.
@@ -194,6 +215,11 @@ def save_study(results: StudyResults, out: Path) -> StudyResults:
     return saved
 
 
+def age(folder: Path) -> tuple[str, int]:
+    """Rank of a folder of results by its age; the newest has the highest."""
+    return folder.name[:16], folder.stat().st_mtime_ns
+
+
 def holds_study(path: Path) -> bool:
     """Whether `open_study` finds a study there."""
     return (path / MANIFEST).is_file() or any(path.glob(f"*/{MANIFEST}"))
@@ -229,7 +255,7 @@ def open_study(path: str | Path) -> StudyResults:
         inside = [p.parent for p in path.glob(f"*/{MANIFEST}")]
         if not inside:
             raise ValueError(f"{path} holds no study: no {MANIFEST} in it or in its folders")
-        path = max(inside, key=lambda p: (p.name[:16], p.stat().st_mtime_ns))
+        path = max(inside, key=age)
     try:
         manifest = read_json(path / MANIFEST, "the manifest of a study")
         frames = {name: pd.read_parquet(path / f"{name}.parquet") for name in _FRAMES}

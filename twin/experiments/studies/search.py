@@ -1,10 +1,11 @@
 """Search: the cheapest setting of a study's factors that meets its targets.
 
 Small spaces are played in full; larger ones are searched by differential evolution (scipy; Storn
-and Price 1997), with every setting played on the same replications (common random numbers). The
-cheapest few that met the targets are then played on replications that the search has not seen,
-since a setting that is picked for its good figures also had luck. If all of them miss, the next
-few are played.
+and Price 1997), with every setting played on the same replications (common random numbers).
+
+The search only says where to look. On replications that it has not seen, since a setting that is
+picked for its good figures also had luck, settings are then judged by their intervals, and played
+again while these are open: see `twin.stats.feasibility`.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ import pandas as pd
 from scipy.optimize import differential_evolution
 
 from twin.common.errors import Fault, ScenarioError
-from twin.common.text import amount
 from twin.experiments.checks import check
 from twin.experiments.studies.design import Level, at_share, levels_of
-from twin.experiments.studies.file import Plan, Range, Target, read_study
+from twin.experiments.studies.file import Plan, Range, Target, limit_of, read_study
+from twin.experiments.studies.findings import SearchResults, results_of, save_search
 from twin.experiments.studies.store import Progress, StudyStore
 from twin.experiments.studies.study import store_for
-from twin.measures.figures import FIGURES, figure_of
+from twin.measures.figures import figure_of
 from twin.scenario.model import Scenario
+from twin.stats.feasibility import Cheapest, cheapest
 from twin.stats.intervals import ratio_interval
 
 # Up to this many settings are all played.
 SMALL_SPACE = 64
-FINALISTS = 5
 _GENERATIONS = 200
 # A setting that misses a target costs more than any that does not.
 _MISS = 1e15
@@ -42,44 +43,12 @@ Setting = tuple[float, ...]
 Figures = dict[str, float]
 
 
-@dataclass(frozen=True)
-class SearchResults:
-    """Findings of a search.
-
-    Attributes
-    ----------
-    scenario : Scenario or None
-        The cheapest setting that meets the targets; None if none was found.
-    table : DataFrame
-        A row a setting that was played: the factors, cost, a column a target, met (by the
-        replications of the search).
-    finalists : DataFrame
-        A row a finalist, cheapest first: the factors, then of the fresh replications cost, a column
-        a target, and verdict (met, likely, missed).
-    statement : str
-        The finding in a sentence.
-    method : str
-        The way in which the space was searched.
-    played : int
-        Replications that this call played; the others were there from before.
-    notes : tuple of str
-        Remarks that a reader needs.
-    """
-
-    scenario: Scenario | None
-    table: pd.DataFrame
-    finalists: pd.DataFrame
-    statement: str
-    method: str
-    played: int
-    notes: tuple[str, ...] = ()
-
-
 def search(
     source: str | Path | Mapping[str, Any],
     replications: int | None = None,
     *,
-    checks: int = 20,
+    checks: int = 10,
+    budget: int = 2000,
     points: int = 200,
     confidence: float = 0.95,
     workers: int = 1,
@@ -89,6 +58,15 @@ def search(
 ) -> SearchResults:
     """Find the cheapest setting that meets the targets.
 
+    With probability `confidence` two things hold together. The setting that is returned meets every
+    target. And of all settings that were played in the search, the cheapest that meets every target
+    is the one returned, or is named as a near miss with what it would take to tell. That is so as
+    far as intervals from replications hold what they promise; of settings that a search of a large
+    space did not play, nothing is promised.
+
+    So no setting is dropped for its luck in a few replications: it is dropped when its interval is
+    outside a target, or shows that it costs more than another that meets them.
+
     Parameters
     ----------
     source : path or mapping
@@ -97,12 +75,15 @@ def search(
     replications : int, optional
         Of each setting in the search, instead of the study's own.
     checks : int
-        Fresh replications of each finalist.
+        Fresh replications of a setting before it is judged; one that stays open gets twice as many,
+        and so on.
+    budget : int
+        Most fresh replications in all.
     points : int
         Most settings played in the search.
     confidence : float
-        Of all the finalists' bounds together: one-sided intervals, Bonferroni over rounds,
-        finalists and targets.
+        Of the whole answer; Bonferroni over settings, targets and looks, see
+        `twin.stats.feasibility`.
     workers, out, cluster, progress
         As for `twin.study`; `progress` is told the settings played and the most there can be.
 
@@ -145,53 +126,27 @@ def search(
             plan, store, replications or plan.bases[0].replications, points, progress
         )
         method = found.run()
-        finalists, verdicts = found.finals(checks, confidence)
-        return _results(found, finalists, verdicts, method, checks, confidence)
-
-
-def _results(
-    found: SearchInProgress,
-    finalists: Sequence[Setting],
-    verdicts: list[dict[str, Any]],
-    method: str,
-    checks: int,
-    confidence: float,
-) -> SearchResults:
-    rows = [
-        found.shown(setting) | figures | {"met": found.met(setting)}
-        for setting, figures in found.seen.items()
-    ]
-    table = pd.DataFrame(rows).sort_values(
-        ["met", found.plan.file.minimise], ascending=[False, True]
-    )
-    words = [row["verdict"] for row in verdicts]
-    pick = next((k for w in ("met", "likely") for k, word in enumerate(words) if word == w), None)
-    cost = found.plan.file.minimise
-    if pick is None:
-        statement = f"no setting was found that meets the targets; {method}"
-    else:
-        setting = ", ".join(f"{k} = {v}" for k, v in found.shown(finalists[pick]).items())
-        sure = f"shown by {checks} fresh replications at {confidence:.0%}"
-        if words[pick] == "likely":
-            sure = f"likely, but {checks} fresh replications do not show it at {confidence:.0%}"
-        price = amount(verdicts[pick][cost], FIGURES[figure_of(cost)[0]].unit)
-        statement = (
-            f"cheapest by {cost} ({price}) that meets the targets ({sure}): {setting}; {method}"
+        judged = found.judge(checks, budget, confidence)
+        results = results_of(
+            plan,
+            store,
+            [found.shown(setting) for setting in found.seen],
+            found.scenarios,
+            found.table(),
+            judged,
+            found.replications,
+            confidence,
+            method,
         )
-    return SearchResults(
-        scenario=None if pick is None else found.scenario(finalists[pick]),
-        table=table.reset_index(drop=True),
-        finalists=pd.DataFrame(verdicts),
-        statement=statement,
-        method=method,
-        played=found.store.played,
-        notes=tuple(found.store.remarks()),
-    )
+    return results if out is None else save_search(results, Path(out))
 
 
 @dataclass
 class SearchInProgress:
-    """Settings played so far; a setting is a number a factor (a level's, or a value)."""
+    """Settings played so far, with their scenarios in the same order.
+
+    A setting is a number a factor (a level's, or a value).
+    """
 
     plan: Plan
     store: StudyStore
@@ -199,6 +154,7 @@ class SearchInProgress:
     points: int
     progress: Progress | None
     seen: dict[Setting, Figures] = field(default_factory=dict)
+    scenarios: list[Scenario] = field(default_factory=list)
     levels: dict[str, list[Level] | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -269,9 +225,10 @@ class SearchInProgress:
         self.store.play((one, k) for one in made.values() for k in range(self.replications))
         for setting, one in made.items():
             self.seen[setting] = {
-                name: _ratio(pairs)[0]
+                name: ratio_interval(*np.transpose(pairs))[0]
                 for name, pairs in self.pairs(one, range(self.replications)).items()
             }
+            self.scenarios.append(one)
         if self.progress is not None:
             self.progress(len(self.seen), int(min(self.size, self.points)))
         return settings
@@ -324,48 +281,38 @@ class SearchInProgress:
         good = [setting for setting in self.seen if self.met(setting)]
         return sorted(good, key=self.rank)
 
-    def finals(self, checks: int, confidence: float) -> tuple[list[Setting], list[dict[str, Any]]]:
-        """The cheapest few and their verdicts; of the next few too, as long as all missed.
+    def table(self) -> pd.DataFrame:
+        """A row a setting: its levels, figures, and whether they met the targets."""
+        return pd.DataFrame([
+            self.shown(setting) | figures | {"met": self.met(setting)}
+            for setting, figures in self.seen.items()
+        ])  # fmt: skip
 
-        Nine tenths of the error that is allowed go to the first round, nine tenths of the rest to
-        the second, and so on, so that the confidence holds however many there are.
-        """
-        good = self.best()
-        finalists: list[Setting] = []
-        verdicts: list[dict[str, Any]] = []
-        left = 1 - confidence
-        while len(finalists) < len(good) and all(row["verdict"] == "missed" for row in verdicts):
-            error = 0.9 * left
-            left -= error
-            few = good[len(finalists) : len(finalists) + FINALISTS]
-            finalists += few
-            verdicts += self.check(few, checks, 1 - error)
-        return finalists, verdicts
+    def judge(self, checks: int, budget: int, confidence: float) -> Cheapest:
+        """Judge what was played, by replications that the search has not seen."""
+        file, made = self.plan.file, self.scenarios
+        limits = [limit_of(name, target) for name, target in file.targets.items()]
 
-    def check(
-        self, finalists: Sequence[Setting], checks: int, confidence: float
-    ) -> list[dict[str, Any]]:
-        """Figures and verdict of each finalist by replications that the search has not seen."""
-        targets = self.plan.file.targets
-        numbers = range(self.replications, self.replications + checks)
-        made = [self.scenario(setting) for setting in finalists]
-        self.store.play((one, k) for one in made for k in numbers)
-        level = 1 - 2 * (1 - confidence) / max(len(finalists) * len(targets), 1)
-        rows = []
-        for setting, one in zip(finalists, made, strict=True):
-            pairs = self.pairs(one, numbers)
-            found = {n: _ratio(p, level) for n, p in pairs.items()}
-            row = self.shown(setting) | {n: value for n, (value, _, _) in found.items()}
-            likely = all(not _missed(found[n][0], t) for n, t in targets.items())
-            bounds = {n: found[n][1 if t.at_least is not None else 2] for n, t in targets.items()}
-            sure = all(not _missed(bounds[n], t) for n, t in targets.items())
-            rows.append(row | {"verdict": "met" if sure else "likely" if likely else "missed"})
-        return rows
+        def sample(settings: Sequence[int], begin: int, end: int) -> list[npt.NDArray[np.float64]]:
+            few = [made[k] for k in settings]
+            numbers = range(self.replications + begin, self.replications + end)
+            self.store.play((one, k) for one in few for k in numbers)
+            return [
+                np.array([self.store.values(one, figure_of(name), numbers)
+                          for name in (file.minimise, *file.targets)]).transpose(2, 0, 1)
+                for one in few
+            ]  # fmt: skip
 
-
-def _ratio(pairs: Sequence[tuple[float, float]], level: float = 0.95) -> tuple[float, float, float]:
-    over, under = np.transpose(pairs)
-    return ratio_interval(over, under, level)
+        cost, early = figure_of(file.minimise), range(self.replications)
+        return cheapest(
+            sample,
+            [np.transpose(self.store.values(one, cost, early)) for one in made],
+            [self.rank(setting) for setting in self.seen],
+            limits,
+            confidence,
+            first=checks,
+            budget=budget,
+        )
 
 
 def _missed(value: float, target: Target) -> float:

@@ -1,0 +1,109 @@
+"""Shifts as people name them, and the roster of a week."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from twin.common.text import short_names
+from twin.scenario.calendars import shift_changes
+from twin.scenario.model import Pool, Scenario, Shift, parse_days
+from twin.scenario.units import format_clock
+
+_WEEK_H = 168.0
+
+
+def _hours(shift: Shift) -> str:
+    return f"{format_clock(shift.start)}-{format_clock(shift.end)}"
+
+
+def in_words(key: str, scenario: Scenario) -> str | None:
+    """A key of a shift as people name it; None for any other key.
+
+    Parameters
+    ----------
+    key : str
+        Dotted path.
+    scenario : Scenario
+        Its shifts give days and hours.
+
+    Examples
+    --------
+    >>> import twin
+    >>> shift = {"days": "Mon-Fri", "start": "08:00", "end": "16:00", "heads": 3}
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...     "agents": {"front": {"shifts": [shift], "handle_time": "5min"}}})
+    >>> in_words("agents.front.shifts.0.heads", desk)
+    'front heads, Mon-Fri 08:00-16:00'
+    """
+    section, name, list_, k, *rest = [*key.split("."), "", "", ""]
+    what = " ".join(part for part in rest if part).replace("_", " ")
+    if (section, list_) != ("agents", "shifts") or name not in scenario.agents or not what:
+        return None
+    shifts = scenario.agents[name].shifts or []
+    if not k.isdigit() or int(k) >= len(shifts):
+        return None
+    shift = shifts[int(k)]
+    return f"{name} {what}, {shift.days} {_hours(shift)}"
+
+
+def names(keys: Iterable[str], scenario: Scenario | None) -> dict[str, str]:
+    """Keys as people name them, each by a name of its own.
+
+    Keys of shifts are named by `in_words`; the others by their last parts, as few as tell them
+    apart.
+
+    Examples
+    --------
+    >>> names(["arrivals.scale", "assistant.model"], None)
+    {'arrivals.scale': 'arrivals.scale', 'assistant.model': 'assistant.model'}
+    """
+    keys = list(keys)
+    found = short_names(keys)
+    if scenario is None:
+        return found
+    words = {key: in_words(key, scenario) for key in keys}
+    said = list(words.values())
+    return {key: w if (w := words[key]) and said.count(w) == 1 else found[key] for key in keys}
+
+
+def roster(scenario: Scenario) -> pd.DataFrame:
+    """The shifts of an ordinary week, without holidays.
+
+    Returns
+    -------
+    DataFrame
+        A row a shift: pool, days, hours, heads (with extra heads), agent_hours (a week, without
+        breaks), cost (USD a week by the pool's rate; missing where it has none). Work past the end
+        of a shift is not in it.
+
+    Examples
+    --------
+    >>> import twin
+    >>> shift = {"days": "Mon-Fri", "start": "08:00", "end": "16:00", "heads": 3}
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...     "agents": {"front": {"shifts": [shift], "handle_time": "5min", "cost": 20}}})
+    >>> print(roster(desk).to_string(index=False))
+     pool    days       hours  heads  agent_hours   cost
+    front Mon-Fri 08:00-16:00      3        120.0 2400.0
+    """
+    rows = []
+    for name, pool in scenario.agents.items():
+        if pool.shifts is None:
+            heads = max(0, (pool.heads or 0) + pool.extra_heads)
+            rows.append(_row(name, pool, "daily", "around the clock", heads, heads * _WEEK_H))
+            continue
+        for shift in pool.shifts:
+            heads = max(0, shift.heads + pool.extra_heads)
+            a_day = -sum(at * more for at, more in shift_changes(shift, heads)) / 3600
+            hours = a_day * len(parse_days(shift.days))
+            rows.append(_row(name, pool, shift.days, _hours(shift), heads, hours))
+    return pd.DataFrame(rows, columns=["pool", "days", "hours", "heads", "agent_hours", "cost"])
+
+
+def _row(
+    name: str, pool: Pool, days: str, hours: str, heads: int, agent_hours: float
+) -> tuple[str, str, str, int, float, float]:
+    cost = agent_hours * pool.cost if pool.cost else float("nan")
+    return name, days, hours, heads, agent_hours, cost

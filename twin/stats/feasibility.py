@@ -1,0 +1,356 @@
+"""Cheapest setting that keeps limits, with a stated confidence; arrays only.
+
+Settings are played until their intervals decide, never dropped for the point estimate of a few
+replications. A setting that is open after a look is played as often again, so that the number of
+looks is small and known, and the errors of all looks can be added up (Bonferroni).
+
+The error that is allowed is spent in three equal parts:
+
+- A setting that misses a limit is called met. Any setting could be, so the part is divided by the
+  settings and the looks. It need not be divided by the limits: a setting that misses one must look
+  good in that one too (the intersection-union test, Berger 1982, Technometrics 24).
+- The cheapest setting that keeps all limits is called missed. That is one setting, whichever it is,
+  so the part is divided by the limits and the looks, not by the settings.
+- That setting is called costlier than the one selected. The part is divided by the looks, and among
+  settings that are selected one after the other as 1/2, 1/6, 1/12, ...
+
+To check limits first and compare costs among what keeps them is constrained ranking and selection
+(Andradottir and Kim 2010, Fully sequential procedures for comparing constrained systems via
+simulation, Naval Research Logistics 57; feasibility with several limits: Batur and Kim 2010,
+Finding feasible systems in the presence of constraints on multiple performance measures, ACM TOMACS
+20). Their procedures rest on normal figures and on a tolerance within which a setting may be called
+either; here it stays open, and the intervals are those of `intervals` and `shares`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.stats.intervals import (
+    Floats,
+    divide,
+    jackknife_error,
+    leave_one_out,
+    quantile_t,
+    ratio_interval,
+)
+
+MET, MISSED, OPEN = "met", "missed", "open"
+# Settings played in a round; not the number of workers, on which nothing may depend.
+_ROUND = 4
+_ROUNDING = 1e-9
+# Numerators and denominators of some settings in replications first ... last - 1: shape (settings,
+# 2, figures, last - first). The first figure is the cost, the others have the limits.
+Sample = Callable[[Sequence[int], int, int], npt.ArrayLike]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A bound that a figure must keep.
+
+    Attributes
+    ----------
+    value : float
+    at_most : bool
+        Else at least.
+    share : bool
+        Whether the figure is a share, for its interval.
+    """
+
+    value: float
+    at_most: bool
+    share: bool = False
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A figure against its limit.
+
+    Attributes
+    ----------
+    verdict : {"met", "missed", "open"}
+        By the interval; missed too if nothing was counted.
+    value : float
+    gap : float
+        By how much the limit is missed, in the figure's unit; below 0: by how much it is kept.
+    more : float
+        Further replications that would decide, if the value and its spread stay; infinite where
+        the value is on the limit, missing where that cannot be told.
+    """
+
+    verdict: str
+    value: float
+    gap: float
+    more: float
+
+
+def judge(
+    over: npt.ArrayLike,
+    under: npt.ArrayLike,
+    limit: Limit,
+    met_error: float,
+    missed_error: float,
+) -> Judged:
+    """Judge a figure by its interval.
+
+    Parameters
+    ----------
+    over, under : array of float, shape (n,)
+        Numerator and denominator by replication.
+    limit : Limit
+    met_error, missed_error : float
+        Chance that is allowed of calling it met, or missed, where it is not.
+
+    Returns
+    -------
+    Judged
+
+    Examples
+    --------
+    >>> judge([41, 52, 48, 55, 49, 50], [1000] * 6, Limit(0.05, True, True), 0.025, 0.025).verdict
+    'open'
+    >>> judge([11, 12, 18, 15, 19, 10], [1000] * 6, Limit(0.05, True, True), 0.025, 0.025).verdict
+    'met'
+    """
+    sign = 1.0 if limit.at_most else -1.0
+    far, near = (2, 1) if limit.at_most else (1, 2)
+    bounds = [
+        ratio_interval(over, under, 1 - 2 * error, share=limit.share)
+        for error in (met_error, missed_error)
+    ]
+    value = bounds[0][0]
+    gap = sign * (value - limit.value)
+    worst, best = sign * (bounds[0][far] - limit.value), sign * (bounds[1][near] - limit.value)
+    if worst <= 0:
+        return Judged(MET, value, gap, 0.0)
+    if best > 0 or math.isnan(value):
+        return Judged(MISSED, value, gap, 0.0)
+    n = np.count_nonzero((np.asarray(over) != 0) | (np.asarray(under) != 0))
+    reach = worst - gap if gap <= 0 else gap - best
+    more = n * ((reach / abs(gap)) ** 2 - 1) if gap else math.inf
+    return Judged(OPEN, value, gap, max(more, 1.0) if more == more else more)
+
+
+@dataclass(frozen=True)
+class Cheapest:
+    """Result of `cheapest`; lists have an entry a setting.
+
+    Attributes
+    ----------
+    best : int or None
+        The cheapest setting that was shown to keep its limits.
+    verdicts : tuple of str
+        met, missed or open.
+    judged : tuple of (tuple of Judged)
+        Each limit; empty where it was never played.
+    replications : tuple of int
+    near : tuple of int
+        Settings that may be what was looked for, cheapest first: not missed, and not shown to be
+        costlier than the best.
+    ahead : tuple of (float, float, float)
+        Cost less that of the best, and its bounds; missing without a best.
+    """
+
+    best: int | None
+    verdicts: tuple[str, ...]
+    judged: tuple[tuple[Judged, ...], ...]
+    replications: tuple[int, ...]
+    near: tuple[int, ...]
+    ahead: tuple[tuple[float, float, float], ...]
+
+
+def cheapest(
+    sample: Sample,
+    start: npt.ArrayLike,
+    ranks: Sequence[float],
+    limits: Sequence[Limit],
+    confidence: float = 0.95,
+    *,
+    first: int = 10,
+    budget: int = 2000,
+    tolerance: float = 0.01,
+) -> Cheapest:
+    """Find the cheapest of several settings that keeps its limits.
+
+    Parameters
+    ----------
+    sample : callable
+        Gives the figures of settings in replications first to last - 1, the same customers for all.
+    start : array of float, shape (settings, 2, n)
+        Numerators and denominators of costs in earlier replications, the same for all settings;
+        used where two settings have no other replications in common.
+    ranks : sequence of float
+        Settings with the lowest are played first.
+    limits : sequence of Limit
+    confidence : float
+        Probability that the best keeps its limits, and that the cheapest setting that does is the
+        best or among those near; as far as the intervals hold what they promise.
+    first : int
+        Replications of a setting before it is judged; then twice as many, and so on.
+    budget : int
+        Most replications in all.
+    tolerance : float
+        A setting that cannot be shown to be cheaper, and is not by more than this share, is not
+        played further; it stays near.
+
+    Returns
+    -------
+    Cheapest
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> def sample(settings, begin, end):
+    ...     n = end - begin
+    ...     return [[[[k + 1.0] * n, rng.binomial(1000, 0.08 / (k + 1), n)], [[1.0] * n, [1e3] * n]]
+    ...             for k in settings]
+    >>> start = [[[1.0, 1.0], [1.0, 1.0]], [[2.0, 2.0], [1.0, 1.0]], [[3.0, 3.0], [1.0, 1.0]]]
+    >>> found = cheapest(sample, start, [0, 1, 2], [Limit(0.05, True, True)])
+    >>> found.best, found.verdicts
+    (1, ('missed', 'met', 'met'))
+    """
+    return _Search(sample, np.asarray(start, float), limits, confidence, first, budget).run(
+        ranks, tolerance
+    )
+
+
+class _Search:
+    def __init__(
+        self,
+        sample: Sample,
+        start: Floats,
+        limits: Sequence[Limit],
+        confidence: float,
+        first: int,
+        budget: int,
+    ) -> None:
+        count = len(start)
+        self.sample, self.start, self.limits = sample, start, limits
+        self.first, self.budget = first, budget
+        self.played: list[Floats] = [np.empty((2, 1 + len(limits), 0)) for _ in range(count)]
+        self.verdicts = [OPEN] * count
+        self.judged: list[tuple[Judged, ...]] = [()] * count
+        self.best: int | None = None
+        self._bests = 0
+        looks = 1 + int(math.log2(max(budget / first, 1)))
+        part = (1 - confidence) / 3
+        self.errors = part / (count * looks), part / (max(len(limits), 1) * looks)
+        self._cost_error = part / (looks + 1)
+
+    def run(self, ranks: Sequence[float], tolerance: float) -> Cheapest:
+        while wanted := self._wanted(ranks, tolerance):
+            for size in sorted(set(wanted.values())):
+                self._extend([k for k, upto in wanted.items() if upto == size], size)
+            self._choose()
+        ahead = [self.ahead(k) for k in range(len(self.played))]
+        near = [
+            (ranks[k] if self.best is None else ahead[k][0], k)
+            for k, verdict in enumerate(self.verdicts)
+            if verdict != MISSED and k != self.best and not ahead[k][1] > 0
+        ]
+        return Cheapest(
+            best=self.best,
+            verdicts=tuple(self.verdicts),
+            judged=tuple(self.judged),
+            replications=tuple(map(self.size, range(len(self.played)))),
+            near=tuple(k for _, k in sorted(near)),
+            ahead=tuple(ahead),
+        )
+
+    def size(self, k: int) -> int:
+        """Replications of a setting."""
+        return int(self.played[k].shape[-1])
+
+    def _wanted(self, ranks: Sequence[float], tolerance: float) -> dict[int, int]:
+        """The settings to play next, and how often each is to have been played then."""
+        left = self.budget - sum(map(self.size, range(len(self.played))))
+        upto = {
+            k: max(2 * self.size(k), self.first)
+            for k in range(len(self.played))
+            if self._contends(k, tolerance)
+        }
+        wanted: dict[int, int] = {}
+        for k in sorted(upto, key=lambda k: (upto[k], ranks[k], k)):
+            both = [k]
+            # Costs are compared on replications that both have.
+            if self.verdicts[k] == MET and self.best is not None:
+                both = [one for one in (k, self.best) if self.size(one) < upto[k]]
+            new = {one: upto[k] for one in both if one not in wanted}
+            price = sum(size - self.size(one) for one, size in new.items())
+            if len(wanted) < _ROUND and price <= left:
+                wanted |= new
+                left -= price
+        return wanted
+
+    def _contends(self, k: int, tolerance: float) -> bool:
+        """Whether more replications of a setting could change the answer."""
+        if self.verdicts[k] == MISSED or k == self.best:
+            return False
+        if self.best is None:
+            return True
+        _, low, high = self.ahead(k)
+        if low > 0:
+            return False
+        over, under = self._in_common(k)[1]
+        as_cheap = low > -tolerance * abs(over.sum() / under.sum()) and high >= 0
+        return not as_cheap
+
+    def _extend(self, settings: Sequence[int], upto: int) -> None:
+        for begin in sorted({self.size(k) for k in settings}):
+            mine = [k for k in settings if self.size(k) == begin]
+            new = np.asarray(self.sample(mine, begin, upto), dtype=float)
+            for k, values in zip(mine, new, strict=True):
+                self.played[k] = np.concatenate([self.played[k], values], axis=-1)
+                self._judge(k)
+
+    def _judge(self, k: int) -> None:
+        cost, *figures = np.swapaxes(self.played[k], 0, 1)
+        self.judged[k] = tuple(
+            judge(over, under, limit, *self.errors)
+            for (over, under), limit in zip(figures, self.limits, strict=True)
+        )
+        if self.verdicts[k] != OPEN:
+            return
+        verdicts = {one.verdict for one in self.judged[k]}
+        if MISSED in verdicts or math.isnan(ratio_interval(cost[0], cost[1])[0]):
+            self.verdicts[k] = MISSED
+        elif verdicts <= {MET}:
+            self.verdicts[k] = MET
+
+    def _choose(self) -> None:
+        before = self.best
+        for k, verdict in enumerate(self.verdicts):
+            if verdict == MET and (self.best is None or self.ahead(k)[0] < 0):
+                self.best = k
+        self._bests += self.best != before
+
+    def _in_common(self, k: int) -> Floats:
+        """Costs of a setting and of the best on the same replications, shape (2, 2, n)."""
+        assert self.best is not None
+        n = min(self.size(k), self.size(self.best))
+        if n < self.first:
+            return self.start[[k, self.best]]
+        return np.stack([self.played[one][:, 0, :n] for one in (k, self.best)])
+
+    def ahead(self, k: int) -> tuple[float, float, float]:
+        """Cost of a setting less that of the best, and its bounds; missing without a best."""
+        if self.best is None:
+            return math.nan, math.nan, math.nan
+        pairs = self._in_common(k)
+        over, under = pairs[:, 0], pairs[:, 1]
+        values = divide(over.sum(axis=-1), under.sum(axis=-1))
+        left_out = leave_one_out(over, under)
+        seen = np.ones((1, over.shape[-1]), dtype=np.bool_)
+        error = jackknife_error((left_out[0] - left_out[1])[None, :], seen)
+        bests = max(self._bests, 1)
+        reach = quantile_t(over.shape[-1] - 1, 1 - self._cost_error / (bests * (bests + 1))) * error
+        found = float(values[0] - values[1])
+        # Sums of floats differ in their last digits.
+        if abs(found) <= _ROUNDING * abs(values[1]):
+            found = 0.0
+        return found, found - float(reach[0]), found + float(reach[0])
