@@ -17,7 +17,7 @@ QUANTILE: Estimation = "quantile"
 
 # What tickets that were abandoned, or are open at the horizon, do to figures of a population.
 GONE: dict[str, str] = {
-    "arrivals": "all count; no answer helps nobody",
+    "arrivals": "all count",
     "time after warm-up": "count while they are open",
     "resolutions after warm-up": "left out",
     "tickets with a first response": "left out where they had none",
@@ -45,10 +45,11 @@ GONE: dict[str, str] = {
 MATTERS: dict[str, tuple[float, float]] = {
     "share": (0.005, 0.0),
     "1-5": (0.05, 0.0),
+    "ratio": (0.005, 0.0),
     "0-1": (0.01, 0.0),
     "s": (0.05, 0.02),
-    "tickets": (0.5, 0.02),
-    "visits": (0.5, 0.02),
+    "tickets": (0.1, 0.02),
+    "visits": (0.1, 0.02),
 }
 _OTHER_UNITS = (0.0, 0.02)
 

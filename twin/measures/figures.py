@@ -239,7 +239,7 @@ def occupancy(run: Population) -> Rows:
     return [total, *((p.pool, p.used, p.staffed) for p in run.pools)]
 
 
-@_figure("share", "", "staffed time after warm-up", RATIO)
+@_figure("ratio", "", "staffed time after warm-up", RATIO)
 def workload_ratio(run: Population) -> Rows:
     """Agents' work over staffed time, work past the end of shifts included, in all and by pool.
 
@@ -518,7 +518,8 @@ def kpi_table() -> pd.DataFrame:
     DataFrame
         Columns kpi, unit, better ("higher", "lower" or "": neither), description, population
         (what it covers), estimation ("mean", "ratio" or "quantile"), main (section of the main
-        figures, or ""); see `twin.measures.figure.Figure`.
+        figures, or ""), gone (what abandoned and open tickets do to it), judged (when a difference
+        is called better or worse); see `twin.measures.figure.Figure`.
 
     Examples
     --------
@@ -527,10 +528,13 @@ def kpi_table() -> pd.DataFrame:
     'higher'
     """
     rows = [
-        asdict(figure) | {"kpi": figure.name, "description": figure.description}
+        asdict(figure)
+        | {"kpi": figure.name, "description": figure.description, "gone": figure.gone}
+        | {"judged": figure.when_judged}
         for figure in FIGURES.values()
     ]
-    columns = ["kpi", "unit", "better", "description", "population", "estimation", "main"]
+    columns = ["kpi", "unit", "better", "description", "population", "estimation", "main",
+               "gone", "judged"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -547,7 +551,8 @@ def measure(log: RunLog, scenario: Scenario) -> pd.DataFrame:
     -------
     DataFrame
         Columns of the table kpis, see `twin.records.tables`. Figures that are split have further
-        rows with a group: the priorities that occur, the pools, the stars, categories and pairs of them.
+        rows with a group: the priorities that occur, the pools, the stars, categories, pairs of
+        categories.
 
     Examples
     --------

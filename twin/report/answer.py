@@ -19,7 +19,7 @@ from twin.common.text import (
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.model import PRIORITIES
-from twin.stats.verdicts import BETTER, OPEN, WORSE
+from twin.stats.verdicts import BETTER, OPEN, UNJUDGED, WORSE
 
 if TYPE_CHECKING:
     from twin.experiments.comparison import Comparison
@@ -27,11 +27,10 @@ if TYPE_CHECKING:
     from twin.report.source import Source
 
 # Main figures that a decision goes by, in this order, where several differ.
-DECISIVE = ("service_level", "csat", "cost_per_resolution", "abandonment_rate", "resolution_mean",
+DECISIVE = ("solved", "service_level", "human_service_level", "csat_all", "cost_week",
+           "cost_per_resolution", "abandonment_rate", "csat", "resolution_mean",
            "first_response_mean", "agent_wait_mean", "backlog", "containment")  # fmt: skip
 _MOST = 2
-# A sure difference below this share of the baseline is left to the table.
-_MATTERS = 0.01
 _SENTENCES = 3
 # More settings than these are not named in a sentence.
 _NAMED = 4
@@ -56,7 +55,20 @@ def of_runs(sources: Sequence[Source], comparison: Comparison | None) -> list[st
         end += f"in {len(shown)} of {len(rows)} comparisons no difference is shown"
     else:
         end += f"each of the {len(rows)} comparisons is settled"
+    end += _unjudged(rows, names)
     return [f"{base.name}: {_service(base)}", f"{sides[0]}.", f"{end}."]
+
+
+def _unjudged(rows: list[dict[str, Any]], names: list[str]) -> str:
+    """Differences that are no merit or fault, with the reasons."""
+    said = []
+    for name in names:
+        mine = [r for r in rows if r["scenario"] == name and r["verdict"] == UNJUDGED]
+        for reason in dict.fromkeys(row["reason"] for row in mine):
+            kpis = list(dict.fromkeys(label(r["kpi"]) for r in mine if r["reason"] == reason))
+            more = f" and {len(kpis) - _MOST} more" if len(kpis) > _MOST else ""
+            said.append(f"{', '.join(kpis[:_MOST])}{more} of {name} ({reason})")
+    return f"; not judged: {'; '.join(said)}" if said else ""
 
 
 def _side(
@@ -67,9 +79,7 @@ def _side(
         mine = [
             row
             for row in rows
-            if (row["scenario"], row["verdict"]) == (name, verdict)
-            and row["kpi"] in DECISIVE
-            and abs(row["difference"]) >= _MATTERS * abs(row["baseline"])
+            if (row["scenario"], row["verdict"]) == (name, verdict) and row["kpi"] in DECISIVE
         ]
         mine.sort(key=lambda row: DECISIVE.index(row["kpi"]))
         said = [f"{label(row['kpi'], row['group'])} by {interval(row)}" for row in mine[:_MOST]]
@@ -100,6 +110,9 @@ def _service(source: Source) -> str:
     # Only where luck does not explain it.
     if known[worst]["high"] < known[best]["low"]:
         text += f", of {worst} ones {source.said('service_level', worst)}"
+    people = source.said("human_service_level")
+    if people and source.scenario.assistant.role == "full":
+        text += f"; of those that need a person, {people} hear from one within it"
     return f"{text}; {times}."
 
 
@@ -117,6 +130,7 @@ def _work(source: Source) -> str:
 
 def _customers(source: Source) -> str:
     told = [
+        ("solved", "{} of all customers are helped"),
         ("abandonment_rate", "{} of the finished tickets were given up"),
         ("reopen_rate", "{} of the resolved come back"),
         ("cost_per_resolution", "a resolution costs {}"),

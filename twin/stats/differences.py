@@ -54,6 +54,7 @@ def differences(
     rows: Sequence[tuple[str, str]],
     paired: Mapping[str, bool] | None = None,
     level: float = 0.95,
+    matters: Sequence[tuple[float, float]] | None = None,
 ) -> pd.DataFrame:
     """Compare what-if scenarios with a baseline, figure by figure.
 
@@ -69,15 +70,20 @@ def differences(
         Whether the replications of a scenario are those of the baseline; by default they are.
     level : float
         Joint level of all intervals and tests.
+    matters : sequence of (float, float), optional
+        Smallest difference of each of `rows` that matters: absolute, and as a share of the
+        baseline; the larger counts.
 
     Returns
     -------
     DataFrame
         A row a scenario and figure: scenario, kpi, group, unit, baseline, what_if, difference
         (what_if - baseline), low, high, p (of this row alone), p_adjusted, replications (of the
-        scenario with fewer), more_replications (of each scenario, for an 80 % chance to show a
-        difference of the size found; missing where it is shown or where a million are too few),
-        paired. Bounds and p are missing where a figure has no data or one replication.
+        scenario with fewer), more_replications (of each scenario, for an 80 % chance to show the
+        smallest difference that matters, or one of the size found where none is given; missing
+        where it is settled or where a million are too few), paired, matters (the smallest
+        difference that does). Bounds and p are missing where a figure has no data or one
+        replication.
 
     Raises
     ------
@@ -102,6 +108,8 @@ def differences(
         how = _paired if pairs else _unpaired
         found = how(base, what_if, keys, share)
         labels = {"kpi": keys.get_level_values(0), "group": keys.get_level_values(1)}
+        sizes = np.array(matters if matters is not None else [(0.0, 0.0)] * len(keys))
+        found["matters"] = np.fmax(sizes[:, 0], sizes[:, 1] * np.abs(found["baseline"]))
         block = pd.DataFrame({"scenario": name, **labels, **found, "paired": pairs})
         blocks.append(block.assign(unit=units.reindex(keys).to_numpy()))
     table = pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame(columns=_COLUMNS)
@@ -124,6 +132,7 @@ _COLUMNS = [
     "replications",
     "more_replications",
     "paired",
+    "matters",
 ]
 
 
@@ -219,10 +228,13 @@ def _judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
     half_width = t_quantile(freedom, 1 - tail) * error
     # The rule of the intervals: a difference is shown if its interval leaves out 0.
     adjusted = np.minimum(p * max(known, 1), 1.0)
-    open_ = (adjusted > 1 - level) & (difference != 0) & (error > 0)
+    matters = table["matters"].to_numpy(dtype=float)
+    size = np.where(matters > 0, matters, np.abs(difference))
+    open_ = (adjusted > 1 - level) & (error > 0) & (size > 0)
+    open_ &= np.abs(difference) + half_width > matters
     more = [
         _more(d, s, n, tail) if still else np.nan
-        for d, s, n, still in zip(difference, spread, table["replications"], open_, strict=True)
+        for d, s, n, still in zip(size, spread, table["replications"], open_, strict=True)
     ]
     return table.assign(
         low=difference - half_width,
