@@ -9,7 +9,7 @@ from house import PACKAGE, ROOMS, arrows, circles, imports, modules, name_of, ro
 # A file holds one concept. One with more lines than this was looked at, and stays whole because:
 MOST_LINES = 400
 LONGER = {
-    "measures.figures": (430, "one table of figures, a small function each"),
+    "measures.figures": (600, "one table of figures, a small function each"),
 }
 MODULES = modules()
 FILES = {name_of(path): path for path in PACKAGE.rglob("*.py")}

@@ -97,7 +97,7 @@ def compare(
     """
     with plain_errors():
         from twin.experiments.comparison import compare as compare_all
-        from twin.measures.figures import MAIN, figure_of
+        from twin.measures.figures import JUDGED, figure_of
 
         if len(what) < 2:
             fail("give a baseline and at least one what-if", BAD_INPUT)
@@ -120,8 +120,7 @@ def compare(
             print_json({**data, "rows": records(found.table)})
             return
         _show(found, every=every)
-        shown = set(found.table["kpi"])
-        for line in results.unset(shown if kpi else shown & set(MAIN)):
+        for line in results.unset([figure_of(name)[0] for name in kpi] if kpi else JUDGED):
             out.print(line, soft_wrap=True)
         for note in (*found.notes, *results.notes):
             err.print(f"note: {note}")

@@ -12,6 +12,7 @@ import pandas as pd
 from twin.common.errors import nearest
 from twin.common.text import EMBEDDED, amount, duration, interval, label, signed
 from twin.experiments.display import comparison_html
+from twin.experiments.guards import lost
 from twin.experiments.results import Results
 from twin.measures.figures import FIGURES, GUARDS, figure_of
 from twin.scenario.changes import flat
@@ -252,15 +253,14 @@ def _sizes(base: Run, given: Mapping[str, float]) -> Callable[[str, str], tuple[
 class _Reasons:
     """Reasons not to judge differences of a scenario: customers are lost, another load came."""
 
-    lost: str
+    guards: str
     load: str
 
     @classmethod
     def of(
         cls, base: Run, run: Run, watched: Mapping[str, Mapping[str, Any]], level: float
     ) -> _Reasons:
-        lost = [_lost(name, watched.get(name)) for name in GUARDS]
-        return cls("; ".join(filter(None, lost)), _load(base, run, watched.get("arrivals"), level))
+        return cls(lost(watched), _load(base, run, watched.get("arrivals"), level))
 
     def judge(self, row: Mapping[str, Any], level: float) -> tuple[str, str]:
         """Verdict on a row, and the reason where it is not judged."""
@@ -268,26 +268,9 @@ class _Reasons:
         found = verdict(row, figure.better, level)
         if found in (BETTER, WORSE) and figure.follows_load and self.load:
             return UNJUDGED, self.load
-        if found == BETTER and figure.guarded and self.lost:
-            return UNJUDGED, self.lost
+        if found == BETTER and figure.guarded and self.guards:
+            return UNJUDGED, self.guards
         return found, ""
-
-
-def _lost(name: str, row: Mapping[str, Any] | None) -> str:
-    """Reason not to praise, where a guard moved against, or nobody knows.
-
-    It moved against where it is worse and its interval does not show that this hardly matters.
-    """
-    words = label(name)
-    if row is None or math.isnan(row["p"]):
-        return f"{words} is not known"
-    worse = (row["low"], row["high"]) if FIGURES[name].better == "lower" else (
-        -row["high"], -row["low"])  # fmt: skip
-    if sum(worse) <= 0 or worse[1] <= row["matters"]:
-        return ""
-    now, was = amount(row["what_if"], row["unit"]), amount(row["baseline"], row["unit"])
-    said = "got worse" if worse[0] > 0 else "may have got worse"
-    return f"{words} {said}, {now} against {was}"
 
 
 def _load(base: Run, run: Run, row: Mapping[str, Any] | None, level: float) -> str:

@@ -16,6 +16,7 @@ from twin.common.text import (
     short_names,
     with_interval,
 )
+from twin.experiments.guards import lost_in
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.model import PRIORITIES
@@ -269,19 +270,24 @@ def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
             continue
         way = FIGURES[figure_of(name)[0]].better
         lowest, highest = (
-            _records(rows.loc[[k]])[0] for k in (rows["value"].idxmin(), rows["value"].idxmax())
+            _records(rows.loc[[k]].reset_index())[0]
+            for k in (rows["value"].idxmin(), rows["value"].idxmax())
         )
         if lowest["value"] == highest["value"]:
             text = f"{_name(name)} is {_said(lowest)} at every point."
             told.append((True, weight(name), text, ""))
             continue
         first, second = (lowest, highest) if way == "lower" else (highest, lowest)
-        words = ("highest", "lowest") if not way else ("best", "worst")
+        flaw = _flaw(found, summary, name, first["point"], second["point"])
+        words = ("best", "worst")
+        if not way or flaw:
+            words = ("lowest", "highest") if way == "lower" else ("highest", "lowest")
         places = [at({f: row[f] for f in found.factors}) for row in (first, second)]
         apart = bool(lowest["high"] < highest["low"])
+        flaw = flaw if apart else f", but their intervals overlap{flaw}"
         text = (
             f"{_name(name)} is {words[0]} with {places[0]} ({_said(first)}) and {words[1]} with "
-            f"{places[1]} ({_said(second)}){'' if apart else ', but their intervals overlap'}."
+            f"{places[1]} ({_said(second)}){flaw}."
         )
         told.append((not apart, weight(name), text, places[0]))
     # Differences that luck does not explain come first, then figures used for decisions.
@@ -289,6 +295,17 @@ def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
     # A second figure that is best elsewhere shows the price of the first.
     told[1:] = sorted(told[1:], key=lambda one: (one[0], one[3] == told[0][3], one[1]))
     return [text for _, _, text, _ in told]
+
+
+def _flaw(found: StudyResults, summary: pd.DataFrame, name: str, one: Any, other: Any) -> str:
+    """Reason not to call a point the best in a figure, from its guards and its load."""
+    figure = FIGURES[figure_of(name)[0]]
+    points = found.points.set_index("point")
+    loads = [factor for factor in found.factors if factor.startswith("arrivals.")]
+    if figure.follows_load and not points.loc[one, loads].equals(points.loc[other, loads]):
+        return "; they differ in load, so neither is called better"
+    reason = lost_in(summary, one, other) if figure.guarded else ""
+    return f"; the first is not called better, as {reason}" if reason else ""
 
 
 def weight(name: str) -> int:
