@@ -12,10 +12,10 @@ from test_comparison import results, rows, run_cli
 import twin
 import twin.measures.inputs
 import twin.report.answer
-import twin.report.page
 from twin.experiments.comparison import compare, join
 from twin.measures.figures import FIGURES, GUARDS, JUDGED
 from twin.report.answer import of_runs
+from twin.report.page import page
 from twin.report.source import Source
 
 STEP = np.array([0.0, 0.01, -0.01, 0.005])
@@ -312,8 +312,8 @@ def test_commands_and_the_report_name_what_nobody_set(tmp_path):
         assert "assumed: customers.patience = endless (default)" in done.stdout
     wrong = run_cli("compare", base, more, *out, "--matters", "solvd=1%")
     assert "--matters solvd=1%: no figure" in wrong.stderr
-    page = twin.report.page.page(twin.open_results(tmp_path / "results" / "base"))
-    assert "set agents.all.cost" in page
+    html = page(twin.open_results(tmp_path / "results" / "base"))
+    assert "set agents.all.cost" in html
 
 
 def test_a_priority_that_misses_what_all_meet_is_shown():
