@@ -198,6 +198,8 @@ def test_verdicts_go_by_the_better_direction():
     for kpi, change in [("service_level", 1), ("first_response_mean", 1), ("csat", -1),
                         ("backlog", -1), ("arrivals", 1), ("throughput", 0)]:  # fmt: skip
         frames += [rows("a", kpi, step), rows("b", kpi, step[::-1] + change)]
+    for guard in ("solved", "abandonment_rate"):
+        frames += [rows("a", guard, step), rows("b", guard, step)]
     frames += [rows("a", "queue", step), rows("b", "queue", step)]
     frames += [rows("a", "containment", step * 0, step * 0), rows("b", "containment", step)]
     names = ["service_level", "first_response_mean", "csat", "backlog", "arrivals", "throughput",

@@ -48,14 +48,15 @@ AGENT = {"category": "Payment", "categorized_by": "agent", "category_true": "Pay
 TICKETS = [
     {"arrived_s": 0, "responded_s": 0, "resolved_s": 1200, "status": "Closed", **AGENT},
     {"arrived_s": 1000, "responded_s": 1005, "resolved_s": 1005, "status": "Closed", **ASSISTANT}
-    | {"resolved_by": "assistant", "priority": "high"},
+    | {"resolved_by": "assistant", "priority": "high", "solved": 1, "quality": 0.9},
     {"arrived_s": 1100, "responded_s": 1115, "resolved_s": 4000, "status": "Resolved", **ASSISTANT}
-    | {"resolved_by": "agent", "reopens": 1, "category_true": "Payment"},
+    | {"resolved_by": "agent", "reopens": 1, "category_true": "Payment"}
+    | {"solved": 1, "quality": 0.3},
     {"arrived_s": 2000, "status": "Abandoned", **ASSISTANT},
     {"arrived_s": 3000, "status": "Escalated", **ASSISTANT},
     {"arrived_s": 7000, "status": "Open"},
     {"arrived_s": 1300, "responded_s": 1600, "resolved_s": 2200, "status": "Resolved", **AGENT}
-    | {"resolved_by": "agent"},
+    | {"resolved_by": "agent", "solved": 0},
 ]
 LOG = run_log(
     7200.0,
@@ -123,6 +124,15 @@ BY_HAND = {
     ("occupancy", ""): (600 + 1000 + 600, 2 * 6600),
     ("occupancy", "front"): (2200, 6600),
     ("occupancy", "back"): (0, 6600),
+    ("workload_ratio", ""): (2200, 13200),
+    ("workload_ratio", "back"): (0, 6600),
+    ("human_response_mean", ""): (0 + 300, 2),
+    ("human_response_mean", "normal"): (300, 2),
+    ("human_response_median", ""): (150, 1),
+    ("human_response_p90", ""): (270, 1),
+    ("human_response_p95", ""): (285, 1),
+    ("human_service_level", ""): (2, 4),
+    ("solved", ""): (2, 6),
     ("containment", ""): (1, 4),
     ("escalation_rate", ""): (3, 6),
     ("reopen_rate", ""): (1, 3),
@@ -131,7 +141,13 @@ BY_HAND = {
     ("confusion", "Login -> Login"): (3, 3),
     ("confusion", "Login -> Payment"): (0, 3),
     ("confusion", "Payment -> Login"): (1, 1),
+    ("categorization_accuracy", "Payment"): (0, 1),
+    ("quality", ""): (1.2, 2),
+    ("quality", "Login"): (0.9, 1),
     ("csat", ""): (2, 3),
+    ("csat", "Login"): (1, 1),
+    ("csat", "Payment"): (1, 2),
+    ("csat_all", ""): (2 / 3 * 3, 6),
     ("rating_mean", ""): (11, 3),
     ("rating_share", "1"): (0, 3),
     ("rating_share", "5"): (1, 3),
@@ -141,6 +157,9 @@ BY_HAND = {
     ("model_cost", ""): (1.2, 6),
     ("human_cost", ""): (66, 6),
     ("cost_per_resolution", ""): (67.2, 4),
+    ("cost_per_arrival", ""): (67.2, 6),
+    ("cost_week", ""): (67.2, 6600 / 604800),
+    ("helped_per_dollar", ""): (2, 67.2),
     ("quota_wait_mean", ""): (9, 3),
     ("rate_limited_share", ""): (2, 6),
     ("call_failure_share", ""): (1, 3),
@@ -208,7 +227,7 @@ def test_figures_that_are_split_have_no_rows_for_what_does_not_occur():
 def test_an_empty_run_is_missing_and_never_zero():
     nobody = {"agents": {}, "assistant": {"role": "full"}}
     values = figures(run_log(7200.0), scenario(**nobody))["value"]
-    zero = ["arrivals", "throughput", "backlog", "queue"]
+    zero = ["arrivals", "throughput", "backlog", "queue", "cost_week"]
     assert (values.loc[zero] == 0).all()
     assert values.drop(zero, level="kpi").isna().all()
 
@@ -289,6 +308,7 @@ def test_agents_past_their_shift_are_paid_and_not_overoccupied():
     )
     found = figures(log, scenario(agents=agents, warm_up="0s"))
     assert found.loc[("occupancy", "front"), "value"] == 0.5
+    assert found.loc[("workload_ratio", "front"), "value"] == 1
     assert found.loc[("human_cost", ""), "value"] == pytest.approx(15)
 
 

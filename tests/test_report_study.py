@@ -128,7 +128,7 @@ def test_figures_that_no_luck_explains_are_told_first():
 def test_pictures_draw_the_figures_under_load(found):
     drawn = list(pictures(found))
     assert drawn[0].title == "Occupancy, all by arrivals.scale"
-    assert "Cost per resolution against CSAT, arrivals.scale 8" in {p.title for p in drawn}
+    assert "Cost per resolution against CSAT of all, arrivals.scale 8" in {p.title for p in drawn}
     assert all(p.svg.startswith("<svg ") and p.alt for p in drawn)
     assert "Lines by model" in drawn[0].alt
     rows = found.summary().query("kpi == 'occupancy' and group == 'all'")

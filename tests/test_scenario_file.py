@@ -62,7 +62,10 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     ),
     "unknown key far from any": (
         GOOD + "[targets]\nzzz = 1",
-        ["targets.zzz: unknown key", "known: clock, first_response, resolution"],
+        [
+            "targets.zzz: unknown key",
+            "known: clock, first_human_response, first_response, matters, resolution",
+        ],
     ),
     "unknown priority": (
         GOOD + '[targets.first_response]\nurgnt = "5min"',

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from twin.measures.figures import FIGURES
 from twin.records.tables import data_dictionary
 from twin.scenario import distributions, units
 from twin.scenario import model as scenario
@@ -169,7 +170,26 @@ def scenario_reference() -> str:
 
 def results_reference() -> str:
     """Every table and column of results as Markdown: results/README.md."""
-    return _prose("results.md") + "\n## Tables\n\n" + data_dictionary().rstrip() + "\n"
+    tables = f"## Tables\n\n{data_dictionary().rstrip()}\n"
+    return f"{_prose('results.md')}\n{_figures()}\n{tables}"
+
+
+def _figures() -> str:
+    """A row for every figure: what it covers, and when a difference of it is judged."""
+    lines = ["## All figures", "", _prose("figures.md").rstrip(), ""]
+    heads = ["figure", "meaning", "unit", "better", "covers", "abandoned and open tickets",
+             "differs from", "verdict"]  # fmt: skip
+    lines += [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    for figure in FIGURES.values():
+        absolute, relative = figure.matters
+        words = f"{100 * absolute:g} points" if figure.unit == "share" else f"{absolute:g}"
+        sizes = [f"{words} s" if figure.unit == "s" else words] if absolute else []
+        sizes += [f"{100 * relative:g} %"] if relative else []
+        cells = [f"`{figure.name}`", figure.description, figure.unit, figure.better or "-",
+                 figure.population, figure.gone, " or ".join(sizes),
+                 figure.when_judged]  # fmt: skip
+        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _prose(name: str) -> str:

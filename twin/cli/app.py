@@ -17,7 +17,7 @@ from rich.table import Table
 
 import twin
 from twin.cli import checks, compare, live, models, rate, record, report, study
-from twin.cli.compare import adds_up, by_batches, half_widths
+from twin.cli.compare import adds_up, by_batches, sizes
 from twin.cli.terminal import (
     BAD_INPUT,
     FAILED,
@@ -111,7 +111,7 @@ def run(
         from twin.experiments.run import run as run_all
         from twin.scenario.file import load
 
-        wanted, precise = _parse(changes), half_widths(precision)
+        wanted, precise = _parse(changes), sizes(precision, "--precision")
         desks = each(scenarios, lambda path: load(path, wanted))
         tasks = sum(replications or desk.replications for desk in desks)
         with progress_of(tasks, shown=not quiet) as progress:
@@ -140,6 +140,7 @@ def _report(
     results: Results, changes: dict[str, Any], *, every: bool, as_json: bool, quiet: bool
 ) -> None:
     from twin.cli.figure_tables import as_data, figures
+    from twin.measures.figures import FIGURES, MAIN
 
     if as_json:
         print_json(as_data(results))
@@ -150,6 +151,8 @@ def _report(
             out.print(f"with {key} = {value}")
         if len(results.kpis):
             out.print(figures(results.summary(), every=every))
+            for line in results.unset(FIGURES if every else MAIN):
+                out.print(line, soft_wrap=True)
         if (table := by_batches(results)) is not None:
             out.print(table)
         out.print(adds_up(results))
@@ -171,6 +174,8 @@ def check(scenarios: Files, changes: Changes = None) -> None:
     """Check scenarios: print their faults, or the scenario in sentences."""
     with plain_errors():
         from twin.experiments.checks import check as check_all
+        from twin.measures.figures import MAIN
+        from twin.measures.inputs import told
         from twin.report.explain import explain
         from twin.scenario.diff import differences
         from twin.scenario.file import load
@@ -194,6 +199,8 @@ def check(scenarios: Files, changes: Changes = None) -> None:
             out.print(f"{desk.name}: {desk.question}" if desk.question else desk.name)
             for sentence in explain(desk):
                 out.print(f"  {sentence}", soft_wrap=True)
+            for line in told(desk, MAIN):
+                out.print(f"  {line}", soft_wrap=True)
             for key, old, new in differences(path):
                 out.print(f"  differs from its base: {key} = {new} (was {old})", soft_wrap=True)
         if errors:

@@ -40,8 +40,8 @@ def register(app: typer.Typer) -> None:
     app.command()(compare)
 
 
-def half_widths(given: list[str] | None) -> dict[str, float] | None:
-    """Half-widths by figure from ``FIGURE=HALF-WIDTH``: a number, a duration, or a per cent."""
+def sizes(given: list[str] | None, option: str) -> dict[str, float] | None:
+    """Sizes by figure from ``FIGURE=SIZE``: a number, a duration, or a per cent."""
     from twin.measures.figures import FIGURES, figure_of
 
     found = {}
@@ -50,8 +50,8 @@ def half_widths(given: list[str] | None) -> dict[str, float] | None:
         try:
             kpi, _ = figure_of(name)
         except ValueError as error:
-            fail(f"--precision {text}: {error}", BAD_INPUT)
-        found[name] = size_of(amount, FIGURES[kpi].unit, f"--precision {text}")
+            fail(f"{option} {text}: {error}", BAD_INPUT)
+        found[name] = size_of(amount, FIGURES[kpi].unit, f"{option} {text}")
     return found or None
 
 
@@ -76,6 +76,13 @@ def compare(
     level: Annotated[
         float, typer.Option(min=0.5, max=0.9999, help="Joint confidence level.")
     ] = 0.95,
+    matters: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIGURE=SIZE",
+            help="Smallest difference that matters, as service_level=0.02 or resolution_p90=5min.",
+        ),
+    ] = None,
     changes: Changes = None,
     folder: Annotated[Path, typer.Option("--out", help="Folder of results.")] = Path("results"),
     every: Annotated[
@@ -90,10 +97,11 @@ def compare(
     """
     with plain_errors():
         from twin.experiments.comparison import compare as compare_all
-        from twin.measures.figures import figure_of
+        from twin.measures.figures import JUDGED, figure_of
 
         if len(what) < 2:
             fail("give a baseline and at least one what-if", BAD_INPUT)
+        smallest = sizes(matters, "--matters")
         try:
             # Before hours of playing.
             for name in kpi or ():
@@ -103,14 +111,17 @@ def compare(
         results = _results(what, replications, seed, workers, cluster, changes, folder, quiet=quiet)
         baseline = results.runs[0].scenario
         try:
-            found = compare_all(results, baseline, kpi, level)
+            found = compare_all(results, baseline, kpi, level, smallest)
         except ValueError as error:
             fail(str(error), BAD_INPUT)
         if as_json:
             data = {"baseline": baseline, "level": level, "method": found.method}
-            print_json({**data, "notes": found.notes, "rows": records(found.table)})
+            data |= {"notes": found.notes, "unset": results.unset()}
+            print_json({**data, "rows": records(found.table)})
             return
         _show(found, every=every)
+        for line in results.unset([figure_of(name)[0] for name in kpi] if kpi else JUDGED):
+            out.print(line, soft_wrap=True)
         for note in (*found.notes, *results.notes):
             err.print(f"note: {note}")
         for path in results.paths:
@@ -162,7 +173,7 @@ def _results(
 
 def _show(found: Comparison, *, every: bool) -> None:
     from twin.common.text import amount, interval
-    from twin.stats.verdicts import EQUAL, OPEN, UNKNOWN
+    from twin.stats.verdicts import EQUAL, OPEN, UNJUDGED, UNKNOWN
 
     rows = records(found.table)
     for name in dict.fromkeys(row["scenario"] for row in rows):
@@ -190,6 +201,12 @@ def _show(found: Comparison, *, every: bool) -> None:
         out.print(f"{name} against {found.baseline}")
         if table.row_count:
             out.print(table)
+        reasons: dict[str, list[str]] = {}
+        for row in rows:
+            if row["scenario"] == name and row["verdict"] == UNJUDGED:
+                reasons.setdefault(row["reason"], []).append(row["kpi"])
+        for reason, kpis in reasons.items():
+            out.print(f"{UNJUDGED}: {', '.join(dict.fromkeys(kpis))} ({reason})")
         for verdict, labels in hidden.items():
             if labels:
                 out.print(f"{verdict}{why[verdict]}: {', '.join(labels)}")
@@ -198,7 +215,7 @@ def _show(found: Comparison, *, every: bool) -> None:
     if (found.table["verdict"] == OPEN).any():
         out.print(
             "In brackets, to settle it: so many more replications of each scenario, or texts where "
-            "replications cannot, and a difference of the size found shows with 80 % chance."
+            "replications cannot, and the smallest difference that matters shows with 80 % chance."
         )
 
 

@@ -9,11 +9,15 @@ from rich.table import Table
 
 from twin.common.text import estimate
 from twin.measures.figures import MAIN_FIGURES
+from twin.scenario.model import PRIORITIES
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from twin.experiments.results import Results
+
+# A priority this much below all tickets gets a row of its own.
+_HIDDEN = 0.05
 
 
 def figures(summary: pd.DataFrame, every: bool = False) -> Table:
@@ -42,10 +46,30 @@ def figures(summary: pd.DataFrame, every: bool = False) -> Table:
         rows = [(key, texts) for key, texts in rows if every or set(texts) != {"-"}]
         for (kpi, group), texts in rows:
             table.add_row(f"{kpi}, {group}" if group else kpi, *texts)
+            for name in () if every else missed_by(summary, kpi):
+                texts = [cells[kpi, name].get(one, "-") for one in scenarios]
+                table.add_row(f"  {kpi}, {name}", *texts)
         if rows:
             table.add_section()
             table.add_row()
     return table
+
+
+def missed_by(summary: pd.DataFrame, kpi: str) -> list[str]:
+    """Priorities for which a service level is missed, though that of all tickets hides it.
+
+    Those surely below the level of all (whole intervals apart), by five points or more, in a
+    scenario.
+    """
+    if kpi not in ("service_level", "human_service_level"):
+        return []
+    rows = summary[(summary["kpi"] == kpi).to_numpy()].set_index(["scenario", "group"])
+    found = set()
+    for scenario, group in rows.index:
+        one, whole = rows.loc[(scenario, group)], rows.loc[(scenario, "")]
+        below = one["high"] < whole["low"] and one["value"] < whole["value"] - _HIDDEN
+        found |= {group} if group and below else set()
+    return [name for name in PRIORITIES if name in found]
 
 
 def _sections(keys: list[tuple[str, str]], every: bool) -> list[list[tuple[str, str]]]:
@@ -75,6 +99,7 @@ def as_data(results: Results) -> dict[str, Any]:
             for run in results.runs
         ],
         "kpis": as_rows(figures),
+        "unset": list(results.unset()),
         "sanity": as_rows(results.sanity()),
         "failures": as_rows(failures),
     }

@@ -194,7 +194,7 @@ def label(kpi: str, group: str = "") -> str:
     >>> label("service_level", "urgent"), label("csat")
     ('service level, urgent', 'CSAT')
     """
-    words = {"csat": "CSAT"}.get(kpi, kpi.replace("_", " "))
+    words = {"csat": "CSAT", "csat_all": "CSAT of all"}.get(kpi, kpi.replace("_", " "))
     return f"{words}, {group}" if group else words
 
 

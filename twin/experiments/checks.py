@@ -9,6 +9,7 @@ from twin.common.errors import Fault, ScenarioError, nearest
 from twin.demand.arrivals import MAX_TICKETS, expected
 from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names, check_categories
+from twin.measures.figures import figure_of
 from twin.scenario.model import Scenario
 
 
@@ -34,7 +35,7 @@ def check(scenario: Scenario) -> None:
         check_categories(scenario, categories)
     except ScenarioError as error:
         faults += error.faults
-    faults += _text_faults(scenario)
+    faults += [*_text_faults(scenario), *_figure_faults(scenario)]
     if faults:
         raise ScenarioError(where, faults)
 
@@ -51,6 +52,15 @@ def _text_faults(scenario: Scenario) -> Iterable[Fault]:
         if weight > 0 and name in corpus.categories and name not in sent:
             reason = "all its tickets in the corpus are for training: customers have none to send"
             yield Fault("tickets.category_mix", reason, name, 'mark some rows split = "desk"')
+
+
+def _figure_faults(scenario: Scenario) -> Iterable[Fault]:
+    """Names under targets.matters that are no figures."""
+    for name in scenario.targets.matters:
+        try:
+            figure_of(name)
+        except ValueError as error:
+            yield Fault("targets.matters", str(error))
 
 
 def _load_fault(scenario: Scenario) -> Iterable[Fault]:

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from twin.common.errors import nearest
-from twin.common.text import EMBEDDED, amount, duration, interval
+from twin.common.text import EMBEDDED, amount, duration, interval, label, signed
 from twin.experiments.display import comparison_html
+from twin.experiments.guards import lost
 from twin.experiments.results import Results
-from twin.measures.figures import FIGURES, figure_of
+from twin.measures.figures import FIGURES, GUARDS, figure_of
+from twin.scenario.changes import flat
+from twin.scenario.model import Targets
 from twin.stats.differences import differences
-from twin.stats.verdicts import EQUAL, OPEN, UNKNOWN, verdict
+from twin.stats.verdicts import (
+    BETTER,
+    EQUAL,
+    HIGHER,
+    LOWER,
+    OPEN,
+    SMALL,
+    UNJUDGED,
+    UNKNOWN,
+    WORSE,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from twin.experiments.results import Run
@@ -38,10 +52,12 @@ class Comparison:
     ----------
     table : DataFrame
         A row a scenario and figure: scenario, kpi, group, unit, baseline, what_if, difference,
-        low, high, p, p_adjusted, verdict, replications, more_replications, paired. See
-        `twin.stats.differences` for the numbers. Verdicts: better, worse (higher, lower for
-        figures without a better direction), no difference shown, equal (in every replication), not
-        known (no data, or too few replications).
+        low, high, p, p_adjusted, verdict, reason, replications, more_replications, paired,
+        matters. See `twin.stats.differences` for the numbers. Verdicts: better, worse (higher,
+        lower for figures without a better direction), no difference shown, no difference that
+        matters (the whole interval is within `matters`), equal (in every replication), not known
+        (no data, or too few replications), not judged (a difference that is no merit or fault:
+        customers were lost, or another load came; `reason` says which).
     baseline : str
     level : float
         Joint level of all rows.
@@ -66,11 +82,15 @@ class Comparison:
         else:
             how = "differences" if paired.any() else "differences of runs that do not pair (Welch)"
         count = int(self.table["p"].notna().sum())
-        if count == 1:
-            return f"{how}; {self.level:.0%} interval"
+        held = f"{how}; {self.level:.0%} interval"
+        if count != 1:
+            held = (
+                f"{how}; over all {count} rows together, intervals hold with {self.level:.0%} and "
+                f"verdicts err with at most {1 - self.level:.0%} (Bonferroni)"
+            )
         return (
-            f"{how}; over all {count} rows together, intervals hold with {self.level:.0%} and "
-            f"verdicts err with at most {1 - self.level:.0%} (Bonferroni)"
+            f"{held}; better is said only where {', '.join(map(label, GUARDS[:-1]))} and "
+            f"{label(GUARDS[-1])} did not get worse (their joint {self.level:.0%} intervals)"
         )
 
     def sentences(self) -> list[str]:
@@ -101,6 +121,11 @@ def _sentence(row: Mapping[str, Any]) -> str:
     unit = row["unit"]
     was, now = amount(row["baseline"], unit), amount(row["what_if"], unit)
     change = f"by {interval(row)}"
+    if row["verdict"] == UNJUDGED:
+        return f"{start} is not judged ({now} against {was}, {change}): {row['reason']}"
+    if row["verdict"] == SMALL:
+        size = signed(row["matters"], unit).removeprefix("+")
+        return f"{start}: {SMALL} ({now} against {was}, {change}; {size} would)"
     if row["verdict"] != OPEN:
         return f"{start} is {row['verdict']}: {now} against {was}, {change}"
     settle = f"{to_settle(row)} would settle it"
@@ -133,6 +158,7 @@ def compare(
     baseline: str | None = None,
     kpis: Sequence[str] | None = None,
     level: float = 0.95,
+    matters: Mapping[str, float] | None = None,
 ) -> Comparison:
     """Compare what-if scenarios with a baseline.
 
@@ -150,6 +176,10 @@ def compare(
         that have a better direction, of all tickets. Fewer make narrower intervals.
     level : float
         Joint confidence level of all rows.
+    matters : mapping of str to float, optional
+        Smallest difference that matters by figure ("service_level", "service_level:urgent"), in
+        its unit; by default that of the baseline's ``targets.matters``, else of
+        `twin.measures.figure.Figure`.
 
     Returns
     -------
@@ -201,10 +231,80 @@ def compare(
             )
     notes += _same_words(runs[baseline], [runs[name] for name in paired])
     same_texts = {name: _corpus(runs[name]) == _corpus(runs[baseline]) for name in paired}
-    table = differences(results.kpis, baseline, rows, paired, level, same_texts)
-    verdicts = [verdict(row, FIGURES[row["kpi"]].better, level) for row in _records(table)]
-    table.insert(list(table).index("p_adjusted") + 1, "verdict", verdicts)
+    sizes = _sizes(runs[baseline], matters or {})
+
+    def differ(wanted: Sequence[tuple[str, str]]) -> pd.DataFrame:
+        return differences(results.kpis, baseline, wanted, paired, level, same_texts,
+                           [sizes(*row) for row in wanted])  # fmt: skip
+
+    table = differ(rows)
+    watched = _records(differ([(name, "") for name in (*GUARDS, "arrivals")]))
+    terms = {
+        name: _Reasons.of(runs[baseline], runs[name],
+                          {row["kpi"]: row for row in watched if row["scenario"] == name}, level)
+        for name in paired
+    }  # fmt: skip
+    judged = [terms[row["scenario"]].judge(row, level) for row in _records(table)]
+    at = list(table).index("p_adjusted") + 1
+    table.insert(at, "verdict", [found for found, _ in judged])
+    table.insert(at + 1, "reason", [reason for _, reason in judged])
     return Comparison(table, baseline, level, tuple(notes))
+
+
+def _sizes(base: Run, given: Mapping[str, float]) -> Callable[[str, str], tuple[float, float]]:
+    """Smallest difference that matters, of a figure and group: absolute, and relative."""
+    targets = base.manifest.get("scenario_as_run", {}).get("targets", {})
+    own = Targets.model_validate({"matters": targets.get("matters", {})}).matters
+    for name, size in given.items():
+        figure_of(name)
+        if not size > 0:
+            raise ValueError(f"matters: {name} must be above 0")
+    known = {figure_of(name): float(size) for name, size in {**own, **given}.items()}
+
+    def size_of(kpi: str, group: str) -> tuple[float, float]:
+        size = known.get((kpi, group), known.get((kpi, "")))
+        return FIGURES[kpi].matters if size is None else (size, 0.0)
+
+    return size_of
+
+
+@dataclass(frozen=True)
+class _Reasons:
+    """Reasons not to judge differences of a scenario: customers are lost, another load came."""
+
+    guards: str
+    load: str
+
+    @classmethod
+    def of(
+        cls, base: Run, run: Run, watched: Mapping[str, Mapping[str, Any]], level: float
+    ) -> _Reasons:
+        return cls(lost(watched), _load(base, run, watched.get("arrivals"), level))
+
+    def judge(self, row: Mapping[str, Any], level: float) -> tuple[str, str]:
+        """Verdict on a row, and the reason where it is not judged."""
+        figure = FIGURES[row["kpi"]]
+        found = verdict(row, figure.better, level)
+        if found in (BETTER, WORSE) and figure.follows_load and self.load:
+            return UNJUDGED, self.load
+        if found == BETTER and figure.guarded and self.guards:
+            return UNJUDGED, self.guards
+        return found, ""
+
+
+def _load(base: Run, run: Run, row: Mapping[str, Any] | None, level: float) -> str:
+    """Reason why figures that follow the load are not judged; empty under the same load."""
+    asked = [one.manifest.get("scenario_as_run", {}).get("arrivals") for one in (base, run)]
+    if None not in asked:
+        old, new = (flat({"arrivals": data}) for data in asked)
+        keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+        if keys:
+            return f"another load ({', '.join(keys[:3])})"
+    if row is None or math.isnan(row["p"]):
+        return "not known whether the same load came"
+    if verdict(row, "", level) in (HIGHER, LOWER):
+        return f"another load, {row['what_if']:,.0f} tickets against {row['baseline']:,.0f}"
+    return ""
 
 
 def _rows(names: Iterable[str], kpis: pd.DataFrame) -> list[tuple[str, str]]:

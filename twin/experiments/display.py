@@ -77,8 +77,8 @@ def comparison_html(
             verdict = tag("strong", verdict) if verdict in (BETTER, WORSE) else verdict
             cells.append([label(row["kpi"], row["group"]), amount(row["baseline"], unit),
                           amount(row["what_if"], unit), signed(row["difference"], unit), bounds,
-                          verdict])  # fmt: skip
-        head = ["figure", baseline, name, "difference", "interval", "verdict"]
+                          verdict, row.get("reason", "")])  # fmt: skip
+        head = ["figure", baseline, name, "difference", "interval", "verdict", "why not judged"]
         parts.append(table(head, cells, f"{name} against {baseline}", numbers=True))
     parts.append(tag("p", method.replace("%", " %")))
     parts += [tag("p", f"note: {text}") for text in notes]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,11 @@ import pandas as pd
 from twin.common.errors import nearest
 from twin.experiments.display import results_html
 from twin.measures import sanity
+from twin.measures.figures import FIGURES
+from twin.measures.inputs import told
 from twin.records import storage
 from twin.records.tables import RUN_TABLES, TABLES
+from twin.scenario.model import Scenario
 from twin.stats import batches, intervals
 
 if TYPE_CHECKING:
@@ -157,6 +160,32 @@ class Results:
     def notes(self) -> tuple[str, ...]:
         """Remarks that the reader needs, each once."""
         return tuple(dict.fromkeys(note for run in self.runs for note in run.notes))
+
+    def unset(self, figures: Collection[str] = tuple(FIGURES)) -> tuple[str, ...]:
+        """Keys that nobody set and that figures rest on, a line each; see `twin.measures.inputs`.
+
+        Parameters
+        ----------
+        figures : collection of str
+            Lines about none of these are left out.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> twin.run(desk, replications=2).unset(["human_cost"])
+        ('not known: human_cost; set agents.all.cost',)
+        """
+        lines: dict[str, list[str]] = {}
+        for run in self.runs:
+            data = run.manifest.get("scenario_as_run")
+            for line in told(Scenario.model_validate(data), figures) if data else ():
+                lines.setdefault(line, []).append(run.scenario)
+        return tuple(
+            line if len(names) == len(self.runs) else f"{line} ({', '.join(names)})"
+            for line, names in lines.items()
+        )
 
     def log(self, scenario: str, replication: int = 0) -> RunLog:
         """The log of a replication, if ``twin.run(..., keep_logs=True)`` kept it.

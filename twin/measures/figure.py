@@ -15,6 +15,44 @@ MEAN: Estimation = "mean"
 RATIO: Estimation = "ratio"
 QUANTILE: Estimation = "quantile"
 
+# What tickets that were abandoned, or are open at the horizon, do to figures of a population.
+GONE: dict[str, str] = {
+    "arrivals": "all count",
+    "time after warm-up": "count while they are open",
+    "resolutions after warm-up": "left out",
+    "tickets with a first response": "left out where they had none",
+    "tickets that needed a person and got a reply": "left out where no person replied",
+    "resolved tickets": "left out",
+    "tickets whose promise is kept or broken": "abandoned without it: missed; open: missed once "
+    "past the target, left out before",
+    "tickets that need a person, promise kept or broken": "abandoned without a reply: missed; "
+    "open: missed once past the target, left out before",
+    "visits started or abandoned": "abandoned count; those still waiting are left out",
+    "staffed time after warm-up": "work on them counts",
+    "tickets resolved or abandoned": "abandoned count; open are left out",
+    "tickets ever resolved": "left out unless resolved before",
+    "tickets that go by the assistant's category": "both count",
+    "answers of the assistant": "both count where it had answered",
+    "ratings": "left out: who got no solution is not asked",
+    "tickets resolved after warm-up": "their cost counts, they do not",
+    "spending after warm-up": "their cost counts",
+    "model calls that ended": "their calls count",
+    "model calls that were answered": "their calls count",
+    "attempts of model calls": "their calls count",
+}
+
+# Smallest difference that matters, by unit: absolute, and as a share of the baseline; the larger.
+MATTERS: dict[str, tuple[float, float]] = {
+    "share": (0.005, 0.0),
+    "1-5": (0.05, 0.0),
+    "ratio": (0.005, 0.0),
+    "0-1": (0.01, 0.0),
+    "s": (0.05, 0.02),
+    "tickets": (0.1, 0.02),
+    "visits": (0.1, 0.02),
+}
+_OTHER_UNITS = (0.0, 0.02)
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -33,6 +71,11 @@ class Figure:
         replications all are added up before dividing, which averages the runs' quantiles.
     main : str
         Section that shows it among the main figures; empty: it is none of them.
+    guarded : bool
+        Whether it can look better because customers are lost: then it is called better only where
+        those of `twin.measures.figures.GUARDS` did not get worse.
+    follows_load : bool
+        Whether it moves with the number of arrivals: then no verdict where the load differs.
     rows : callable
         Group, numerator and denominator, once in all (group "") and by group, from a population.
     """
@@ -43,9 +86,30 @@ class Figure:
     population: str
     estimation: Estimation
     main: Section
+    guarded: bool
+    follows_load: bool
     rows: Callable[[Population], Rows]
 
     @property
     def description(self) -> str:
         """First line of the docstring of its function."""
         return (self.rows.__doc__ or "").splitlines()[0]
+
+    @property
+    def gone(self) -> str:
+        """Effect on it of tickets that were abandoned, or are open at the horizon."""
+        return GONE[self.population]
+
+    @property
+    def matters(self) -> tuple[float, float]:
+        """Smallest difference that matters: absolute, and as a share of the baseline."""
+        return MATTERS.get(self.unit, _OTHER_UNITS)
+
+    @property
+    def when_judged(self) -> str:
+        """Condition on which a difference of it is called better or worse."""
+        if not self.better:
+            return "never: higher or lower only"
+        parts = ["the same load"] if self.follows_load else []
+        parts += ["better only if no customers are lost"] if self.guarded else []
+        return "; ".join(parts) or "always"

@@ -2,7 +2,7 @@
 
 Warm-up is applied here and nowhere else: figures of tickets cover those that arrived at or after
 it, with all their visits, calls and ratings; figures over time (throughput, backlog, queue,
-occupancy, staffing costs) cover the time from its end to the horizon.
+occupancy, workload, staffing costs) cover the time from its end to the horizon.
 
 A figure is a numerator and a denominator, to be summed over replications before dividing. Where
 the denominator is 0 the value is missing, never 0. Quantiles have the run's quantile as numerator
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -37,12 +37,21 @@ FIGURES: dict[str, Figure] = {}
 
 
 def _figure(
-    unit: str, better: Better, population: str, estimation: Estimation, main: Section = ""
+    unit: str,
+    better: Better,
+    population: str,
+    estimation: Estimation,
+    main: Section = "",
+    *,
+    guarded: bool = True,
+    follows_load: bool = False,
 ) -> Callable[[Callable[[Population], Rows]], Figure]:
     """Add a figure to the list; name and description are those of its function."""
 
     def add(rows: Callable[[Population], Rows]) -> Figure:
-        found = Figure(rows.__name__, unit, better, population, estimation, main, rows)
+        found = Figure(
+            rows.__name__, unit, better, population, estimation, main, guarded, follows_load, rows
+        )
         FIGURES[found.name] = found
         return found
 
@@ -55,7 +64,8 @@ def arrivals(run: Population) -> Rows:
     return [Row("", float(len(run.tickets)), 1.0)]
 
 
-@_figure("tickets/h", "higher", "time after warm-up", RATIO, main="Demand")
+@_figure("tickets/h", "higher", "resolutions after warm-up", RATIO, main="Demand",
+         follows_load=True)  # fmt: skip
 def throughput(run: Population) -> Rows:
     """Resolved tickets an hour, by the moment of their last resolution.
 
@@ -113,17 +123,64 @@ def resolution_p95(run: Population) -> Rows:
     return run.split(run.resolved_s - run.arrived_s, 0.95)
 
 
-@_figure("share", "higher", "tickets whose promise is kept or broken", RATIO, main="Speed")
+@_figure("share", "higher", "tickets whose promise is kept or broken", RATIO, main="Speed",
+         guarded=False)  # fmt: skip
 def service_level(run: Population) -> Rows:
     """Share of tickets with a first response within the target of their priority.
 
     Abandoned without a response, or open without one and past the target: missed. Open and not yet
     past it: left out, like priorities without a target. Time counts by the clock of the targets.
+    The assistant's reply counts like a person's: it says nothing of how long people wait for one
+    (see human_service_level).
     """
     return run.within(run.tickets["responded_s"].to_numpy(), run.scenario.targets.first_response)
 
 
-@_figure("share", "higher", "tickets whose promise is kept or broken", RATIO)
+@_figure("s", "lower", "tickets that needed a person and got a reply", MEAN)
+def human_response_mean(run: Population) -> Rows:
+    """Mean time until a person replies, from when a ticket first waits for one.
+
+    Over tickets that waited for an agent and got a reply from one: an agent takes the ticket up
+    to answer it, or approves a draft. Those without such a reply, abandoned or open, are left out:
+    it can fall because customers leave.
+    """
+    return run.split(run.human_response_s)
+
+
+@_figure("s", "lower", "tickets that needed a person and got a reply", QUANTILE)
+def human_response_median(run: Population) -> Rows:
+    """Median time until a person replies, as in human_response_mean."""
+    return run.split(run.human_response_s, 0.5)
+
+
+@_figure("s", "lower", "tickets that needed a person and got a reply", QUANTILE, main="Speed")
+def human_response_p90(run: Population) -> Rows:
+    """90th percentile of time until a person replies, as in human_response_mean."""
+    return run.split(run.human_response_s, 0.9)
+
+
+@_figure("s", "lower", "tickets that needed a person and got a reply", QUANTILE)
+def human_response_p95(run: Population) -> Rows:
+    """95th percentile of time until a person replies, as in human_response_mean."""
+    return run.split(run.human_response_s, 0.95)
+
+
+@_figure("share", "higher", "tickets that need a person, promise kept or broken", RATIO,
+         main="Speed", guarded=False)  # fmt: skip
+def human_service_level(run: Population) -> Rows:
+    """Share with a person's reply within the target of their priority, if they need a person.
+
+    Of tickets that waited for an agent, and from when they first did. Targets are those of
+    targets.first_human_response, else of targets.first_response. Abandoned without such a reply,
+    or open without one and past the target: missed. Open and not yet past it: left out. It says
+    nothing of tickets that the assistant settled alone.
+    """
+    targets = run.scenario.targets
+    promised = targets.first_human_response or targets.first_response
+    return run.within(run.human_replied_s, promised, run.human_wanted_s)
+
+
+@_figure("share", "higher", "tickets whose promise is kept or broken", RATIO, guarded=False)
 def resolution_within_target(run: Population) -> Rows:
     """Share of tickets resolved (for the last time) within the target of their priority.
 
@@ -166,20 +223,46 @@ def queue(run: Population) -> Rows:
     return [run.flow(run.area(levels.queue(run.log)), run.length_s, waits, visits)]
 
 
+def _by_pool(run: Population, work: Literal["used", "busy"]) -> Rows:
+    """Work of a kind over staffed time, in all and by pool."""
+    visits = run.log.visits
+    worked = run.within_window(visits["started_s"].to_numpy(), visits["ended_s"].to_numpy())
+    total, staffed = (sum(getattr(p, name) for p in run.pools) for name in (work, "staffed"))
+    rows = [run.flow(total, staffed, worked, visits)]
+    for p in run.pools:
+        mine = np.where((visits["pool"] == p.pool).to_numpy(), worked, 0.0)
+        rows.append(run.flow(getattr(p, work), p.staffed, mine, visits, p.pool))
+    return rows
+
+
 @_figure("share", "", "staffed time after warm-up", RATIO, main="People")
 def occupancy(run: Population) -> Rows:
     """Share of staffed time in which agents are busy, in all and by pool.
 
     Work past the end of a shift is not in it: busy counts up to the number staffed.
     """
-    visits = run.log.visits
-    worked = run.within_window(visits["started_s"].to_numpy(), visits["ended_s"].to_numpy())
-    used, staffed = (sum(getattr(p, name) for p in run.pools) for name in ("used", "staffed"))
-    rows = [run.flow(used, staffed, worked, visits)]
-    for p in run.pools:
-        here = (visits["pool"] == p.pool).to_numpy()
-        rows.append(run.flow(p.used, p.staffed, np.where(here, worked, 0.0), visits, p.pool))
-    return rows
+    return _by_pool(run, "used")
+
+
+@_figure("ratio", "", "staffed time after warm-up", RATIO)
+def workload_ratio(run: Population) -> Rows:
+    """Agents' work over staffed time, work past the end of shifts included, in all and by pool.
+
+    Above 1 where agents go on after their shifts. It says nothing of work that still waits.
+    """
+    return _by_pool(run, "busy")
+
+
+@_figure("share", "higher", "arrivals", RATIO, main="Outcome", guarded=False)
+def solved(run: Population) -> Rows:
+    """Share of all customers who were helped by the horizon, whoever did it.
+
+    Over all arrivals: resolved, and the last answer solved the problem. Abandoned, resolved
+    without a solution and still open ones count as not helped, so that a desk gains nothing by
+    leaving tickets open; in a short run those that came last weigh on it. Missing where it is not
+    known whether answers solved, as in the history of a real desk.
+    """
+    return [run.row(run.helped)]
 
 
 @_figure("share", "higher", "tickets resolved or abandoned", RATIO, main="Outcome")
@@ -207,7 +290,8 @@ def reopen_rate(run: Population) -> Rows:
     return [run.row(reopened & run.ever_resolved, run.ever_resolved)]
 
 
-@_figure("share", "lower", "tickets resolved or abandoned", RATIO, main="Outcome")
+@_figure("share", "lower", "tickets resolved or abandoned", RATIO, main="Outcome",
+         guarded=False)  # fmt: skip
 def abandonment_rate(run: Population) -> Rows:
     """Share abandoned, over tickets resolved or abandoned; open ones are left out."""
     return [run.row(run.abandoned, run.finished)]
@@ -217,11 +301,23 @@ def abandonment_rate(run: Population) -> Rows:
 def categorization_accuracy(run: Population) -> Rows:
     """Share categorized rightly, over tickets that go by the assistant's category.
 
-    Open and abandoned ones included; those handed to an agent to categorize are not.
+    In all and by true category. Open and abandoned ones included; those handed to an agent to
+    categorize are not.
     """
     tickets = run.categorized
     right = tickets["category"].astype(object) == tickets["category_true"].astype(object)
-    return [run.row(right, of=tickets)]
+    return run.by_category(right, tickets)
+
+
+@_figure("0-1", "higher", "answers of the assistant", MEAN)
+def quality(run: Population) -> Rows:
+    """Mean judged quality of the assistant's answers, 0 to 1, in all and by true category.
+
+    Over tickets that it answered and whose answer was judged, open and abandoned ones included.
+    It says nothing of tickets that agents answered.
+    """
+    tickets = run.tickets[run.tickets["quality"].notna().to_numpy()]
+    return run.by_category(tickets["quality"], tickets)
 
 
 @_figure("share", "", "tickets that go by the assistant's category", RATIO)
@@ -246,8 +342,34 @@ def confusion(run: Population) -> Rows:
 
 @_figure("share", "higher", "ratings", RATIO, main="Outcome")
 def csat(run: Population) -> Rows:
-    """Share of ratings that are 4 or 5; a ticket rated twice counts twice."""
-    return [run.row(run.ratings["rating"] >= 4, of=run.ratings)]
+    """Share of ratings that are 4 or 5; a ticket rated twice counts twice.
+
+    In all and by true category. Who gave up is not asked: it can rise because customers leave
+    (see csat_all).
+    """
+    return run.by_category(run.satisfied, run.ratings)
+
+
+@_figure("share", "higher", "arrivals", RATIO, main="Outcome", guarded=False)
+def csat_all(run: Population) -> Rows:
+    """Share of all customers who are satisfied: who gave up or still waits is not.
+
+    Over all arrivals. Resolved tickets that nobody rated count like those that were: the share of
+    ratings that are 4 or 5, times the resolved tickets. Missing where some are resolved and none
+    is rated.
+    """
+    resolved, ratings = float(run.resolved.sum()), len(run.satisfied)
+    if resolved and not ratings:
+        return [Row("", 0.0, 0.0)]
+    rate = float(run.satisfied.mean()) if resolved else 0.0
+    of_ratings = run.row(run.satisfied, of=run.ratings)
+    of_tickets = run.row(run.resolved)
+    texts = None
+    if of_ratings.texts is not None and of_tickets.texts is not None:
+        (happy, rated), (done, came) = of_ratings.texts, of_tickets.texts
+        shares = np.divide(happy, rated, out=np.full(len(rated), rate), where=rated > 0)
+        texts = np.stack([shares * done, came])
+    return [Row("", rate * resolved, float(len(run.tickets)), texts)]
 
 
 @_figure("1-5", "higher", "ratings", MEAN, main="Outcome")
@@ -291,21 +413,55 @@ def model_cost(run: Population) -> Rows:
     return _per_arrival(run, "cost_usd", run.ended_calls)
 
 
-@_figure("USD/ticket", "lower", "arrivals", RATIO, main="Cost")
+@_figure("USD/ticket", "lower", "arrivals", RATIO, main="Cost", follows_load=True)
 def human_cost(run: Population) -> Rows:
-    """Paid time of agents per arrival: time on shift, busy or not, and work past its end."""
+    """Paid time of agents per arrival: time on shift, busy or not, and work past its end.
+
+    Missing unless all pools that work have a cost.
+    """
     return [Row("", run.human_usd, float(len(run.tickets)))]
 
 
-@_figure("USD/ticket", "lower", "tickets resolved after warm-up", RATIO, main="Cost")
+@_figure("USD/ticket", "lower", "tickets resolved after warm-up", RATIO, main="Cost",
+         follows_load=True)  # fmt: skip
 def cost_per_resolution(run: Population) -> Rows:
-    """Model and human cost together, over tickets resolved (as in throughput)."""
+    """Model and human cost together, over tickets resolved (as in throughput).
+
+    Resolved is not solved, and a desk that serves only what is easy looks cheap: see
+    helped_per_dollar and solved.
+    """
     done = run.resolved_in_window.astype(np.float64)
     resolved = run.flow(done.sum(), 1.0, done, run.log.tickets)
-    usd = run.model_usd + run.human_usd
-    texts = None if resolved.texts is None else np.stack([0 * resolved.texts[0] + usd,
-                                                         resolved.texts[0]])  # fmt: skip
-    return [Row("", usd, resolved.numerator, texts)]
+    return [run.over_flow(run.total_usd, resolved)]
+
+
+@_figure("USD/ticket", "lower", "arrivals", RATIO, follows_load=True)
+def cost_per_arrival(run: Population) -> Rows:
+    """Model and human cost together, per arrival, whatever became of it.
+
+    It falls when fewer are helped at less cost: read it beside solved.
+    """
+    return [Row("", run.total_usd, float(len(run.tickets)))]
+
+
+@_figure("USD/week", "lower", "spending after warm-up", RATIO, main="Cost", follows_load=True)
+def cost_week(run: Population) -> Rows:
+    """Model and human cost together, per week of 168 hours.
+
+    What is paid, however much is done for it: read it beside solved.
+    """
+    return [Row("", run.total_usd, run.length_s / (168 * 3600.0))]
+
+
+@_figure("customers/USD", "higher", "arrivals", RATIO, main="Cost", follows_load=True)
+def helped_per_dollar(run: Population) -> Rows:
+    """Customers helped (as in solved) per dollar of model and human cost.
+
+    Those who were not helped are in the cost and not in the count. A desk that helps few very
+    cheaply stands high: read it beside solved.
+    """
+    helped = run.helped
+    return [run.flow(helped.sum(), run.total_usd, np.nan_to_num(helped), run.tickets)]
 
 
 @_figure("s", "lower", "model calls that ended", MEAN, main="Model")
@@ -343,6 +499,8 @@ MAIN_FIGURES: dict[str, tuple[str, ...]] = {
 MAIN = tuple(name for names in MAIN_FIGURES.values() for name in names)
 # Those of them that can be better or worse: fewer rows of a comparison, so narrower intervals.
 JUDGED = tuple(name for name in MAIN if FIGURES[name].better)
+# Figures that get worse when customers are lost or left to wait.
+GUARDS = ("solved", "abandonment_rate", "backlog")
 
 
 def figure_of(name: str) -> tuple[str, str]:
@@ -372,7 +530,8 @@ def kpi_table() -> pd.DataFrame:
     DataFrame
         Columns kpi, unit, better ("higher", "lower" or "": neither), description, population
         (what it covers), estimation ("mean", "ratio" or "quantile"), main (section of the main
-        figures, or ""); see `twin.measures.figure.Figure`.
+        figures, or ""), gone (what abandoned and open tickets do to it), judged (when a difference
+        is called better or worse); see `twin.measures.figure.Figure`.
 
     Examples
     --------
@@ -381,10 +540,13 @@ def kpi_table() -> pd.DataFrame:
     'higher'
     """
     rows = [
-        asdict(figure) | {"kpi": figure.name, "description": figure.description}
+        asdict(figure)
+        | {"kpi": figure.name, "description": figure.description, "gone": figure.gone}
+        | {"judged": figure.when_judged}
         for figure in FIGURES.values()
     ]
-    columns = ["kpi", "unit", "better", "description", "population", "estimation", "main"]
+    columns = ["kpi", "unit", "better", "description", "population", "estimation", "main",
+               "gone", "judged"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -401,7 +563,8 @@ def measure(log: RunLog, scenario: Scenario) -> pd.DataFrame:
     -------
     DataFrame
         Columns of the table kpis, see `twin.records.tables`. Figures that are split have further
-        rows with a group: the priorities that occur, the pools, the stars, pairs of categories.
+        rows with a group: the priorities that occur, the pools, the stars, categories, pairs of
+        categories.
 
     Examples
     --------

@@ -65,6 +65,11 @@ class PoolTime:
     used: float
     paid: float
 
+    @property
+    def busy(self) -> float:
+        """Busy time, on shift or past its end."""
+        return self.paid + self.used - self.staffed
+
 
 @dataclass(frozen=True)
 class Population:
@@ -184,6 +189,50 @@ class Population:
         waits: Floats = levels.wait_ends(self.waited) - self.waited["queued_s"].to_numpy()
         return waits
 
+    @cached_property
+    def human_wanted_s(self) -> Floats:
+        """Moment at which each ticket first waits for an agent; missing where it never did."""
+        return self._first(self.visits, "queued_s")
+
+    @cached_property
+    def human_replied_s(self) -> Floats:
+        """Moment of the first reply of a person: taken up to be answered, or a draft approved."""
+        visits = self.visits
+        taken = self._first(visits[(visits["activity"] == "handle").to_numpy()], "started_s")
+        review = (visits["activity"] == "review") & (visits["end"] == "done")
+        return np.fmin(taken, self._first(visits[review.to_numpy()], "ended_s"))
+
+    @cached_property
+    def human_response_s(self) -> Floats:
+        """Time until a person replies, from when the ticket first waits for one."""
+        return self.human_replied_s - self.human_wanted_s
+
+    def _first(self, visits: pd.DataFrame, column: str) -> Floats:
+        """The earliest moment in a column of some visits, by ticket."""
+        found = np.full(len(self.tickets), np.inf)
+        rows = np.searchsorted(self.tickets["ticket_id"].to_numpy(), visits["ticket_id"].to_numpy())
+        np.fmin.at(found, rows, visits[column].to_numpy(dtype=np.float64))
+        return np.where(np.isinf(found), np.nan, found)
+
+    @cached_property
+    def helped(self) -> Floats:
+        """1 for tickets resolved by an answer that solved the problem, else 0.
+
+        Missing for resolved tickets of which it is not known.
+        """
+        solved = self.tickets["solved"].to_numpy(dtype=np.float64)
+        return np.where(self.resolved, solved, 0.0)
+
+    @cached_property
+    def satisfied(self) -> Floats:
+        """1 for ratings of 4 or 5, 0 for others."""
+        return (self.ratings["rating"].to_numpy() >= 4).astype(np.float64)
+
+    @property
+    def total_usd(self) -> float:
+        """Price of model calls and of the agents' paid time together."""
+        return self.model_usd + self.human_usd
+
     @property
     def model_usd(self) -> float:
         """Price of their model calls; missing if that of any is unknown."""
@@ -192,9 +241,10 @@ class Population:
 
     @property
     def human_usd(self) -> float:
-        """Price of the agents' paid time."""
-        agents = self.scenario.agents
-        return sum(p.paid / 3600.0 * agents[p.pool].cost for p in self.pools)
+        """Price of the agents' paid time; missing if a pool that works has no cost."""
+        costs = {name: pool.cost for name, pool in self.scenario.agents.items()}
+        priced = ((p.paid, costs[p.pool]) for p in self.pools if p.paid)
+        return sum(paid / 3600.0 * (np.nan if cost is None else cost) for paid, cost in priced)
 
     @cached_property
     def resolved_in_window(self) -> Mask:
@@ -293,6 +343,23 @@ class Population:
             left = np.where(tickets < 1, total * (1 - parts) / (1 - tickets), 0.0)
         return Row(group, total, length, np.stack([left, np.full(TEXT_GROUPS, length)]))
 
+    def over_flow(self, total: float, flow: Row) -> Row:
+        """A fixed total over a flow."""
+        texts = None if flow.texts is None else np.stack([np.full(TEXT_GROUPS, total),
+                                                          flow.texts[0]])  # fmt: skip
+        return Row(flow.group, total, flow.numerator, texts)
+
+    def by_category(self, values: Any, of: pd.DataFrame) -> Rows:
+        """Means of values of things that belong to tickets, in all and by true category."""
+        values = np.asarray(values, dtype=np.float64)
+        names = pd.Categorical(self.log.tickets["category_true"].iloc[self._rows_of(of)])
+        rows = [self.row(values, of=of)]
+        for k, name in enumerate(names.categories):
+            here = names.codes == k
+            if here.any():
+                rows.append(self.row(np.where(here, values, 0.0), here, of=of, group=str(name)))
+        return rows
+
     def within_window(self, start_s: Any, end_s: Any) -> Floats:
         """Seconds of spells that lie between warm-up and horizon; a missing end is the horizon."""
         end = np.where(np.isnan(end_s), self.log.horizon_s, end_s)
@@ -321,7 +388,9 @@ class Population:
             self.row(np.where(mask, values, 0.0), mask, group=name) for name, mask in groups.items()
         ]
 
-    def within(self, done_s: Floats, targets: Mapping[Any, float]) -> Rows:
+    def within(
+        self, done_s: Floats, targets: Mapping[Any, float], begun_s: Floats | None = None
+    ) -> Rows:
         """Share of tickets that reached a moment within the target of their priority, by priority.
 
         Parameters
@@ -330,8 +399,12 @@ class Population:
             Missing where it was not reached: missed if abandoned or past the target, else left out.
         targets : mapping of priority to seconds
             Priorities without one are left out.
+        begun_s : array of float, shape (tickets,), optional
+            Moment from which it is promised; by default the arrival. Missing: nothing is promised.
         """
-        kept = promise_kept(self.tickets, done_s, targets, self.scenario, self.log.horizon_s)
+        kept = promise_kept(
+            self.tickets, done_s, targets, self.scenario, self.log.horizon_s, begun_s
+        )
         return [row for row in self.split(kept) if row.group in ("", *targets)]
 
     def area(self, level: Staircase) -> float:
@@ -350,14 +423,12 @@ class Population:
         return found
 
 
-def spent_s(tickets: pd.DataFrame, until_s: Floats, scenario: Scenario) -> Floats:
-    """Time from the arrival of tickets to moments, by the clock of the targets."""
-    arrived_s = tickets["arrived_s"].to_numpy()
+def spent_s(begun_s: Floats, until_s: Floats, scenario: Scenario) -> Floats:
+    """Time between moments, by the clock of the targets."""
     if scenario.targets.clock == "desk hours":
         hours = levels.desk_hours(scenario)
-        return hours.integral(until_s) - hours.integral(arrived_s)
-    spent: Floats = until_s - arrived_s
-    return spent
+        return hours.integral(until_s) - hours.integral(begun_s)
+    return until_s - begun_s
 
 
 def promise_kept(
@@ -366,6 +437,7 @@ def promise_kept(
     targets: Mapping[Any, float],
     scenario: Scenario,
     horizon_s: float,
+    begun_s: Floats | None = None,
 ) -> Floats:
     """The service level, ticket by ticket: 1 for a promise kept, 0 for one missed.
 
@@ -383,12 +455,17 @@ def promise_kept(
     scenario : Scenario
     horizon_s : float
         End of the run.
+    begun_s : array of float, shape (tickets,), optional
+        Moment from which it is promised; by default the arrival. Missing: nothing is promised.
     """
+    arrived_s = tickets["arrived_s"].to_numpy()
+    wanted = np.ones(len(tickets), np.bool_) if begun_s is None else ~np.isnan(begun_s)
+    begun_s = arrived_s if begun_s is None else np.where(wanted, begun_s, arrived_s)
     limit_s = np.full(len(tickets), np.nan)
     for name, seconds in targets.items():
         limit_s[(tickets["priority"] == name).to_numpy()] = seconds
     done = ~np.isnan(done_s)
     abandoned = (tickets["status"] == "Abandoned").to_numpy()
-    late = spent_s(tickets, np.where(done, done_s, horizon_s), scenario) > limit_s + ROUNDING_S
-    judged = ~np.isnan(limit_s) & (done | abandoned | late)
+    late = spent_s(begun_s, np.where(done, done_s, horizon_s), scenario) > limit_s + ROUNDING_S
+    judged = wanted & ~np.isnan(limit_s) & (done | abandoned | late)
     return np.where(judged, done & ~late, np.nan)

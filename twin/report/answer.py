@@ -15,10 +15,11 @@ from twin.common.text import (
     label,
     level,
 )
+from twin.experiments.guards import lost_in
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.model import PRIORITIES
-from twin.stats.verdicts import BETTER, OPEN, WORSE
+from twin.stats.verdicts import BETTER, OPEN, UNJUDGED, WORSE
 
 if TYPE_CHECKING:
     from twin.experiments.comparison import Comparison
@@ -26,11 +27,10 @@ if TYPE_CHECKING:
     from twin.report.source import Source
 
 # Main figures that a decision goes by, in this order, where several differ.
-DECISIVE = ("service_level", "csat", "cost_per_resolution", "abandonment_rate", "resolution_mean",
+DECISIVE = ("solved", "service_level", "human_service_level", "csat_all", "cost_week",
+           "cost_per_resolution", "abandonment_rate", "csat", "resolution_mean",
            "first_response_mean", "agent_wait_mean", "backlog", "containment")  # fmt: skip
 _MOST = 2
-# A sure difference below this share of the baseline is left to the table.
-_MATTERS = 0.01
 _SENTENCES = 3
 # More settings than these are not named in a sentence.
 _NAMED = 4
@@ -55,7 +55,20 @@ def of_runs(sources: Sequence[Source], comparison: Comparison | None) -> list[st
         end += f"in {len(shown)} of {len(rows)} comparisons no difference is shown"
     else:
         end += f"each of the {len(rows)} comparisons is settled"
+    end += _unjudged(rows, names)
     return [f"{base.name}: {_service(base)}", f"{sides[0]}.", f"{end}."]
+
+
+def _unjudged(rows: list[dict[str, Any]], names: list[str]) -> str:
+    """Differences that are no merit or fault, with the reasons."""
+    said = []
+    for name in names:
+        mine = [r for r in rows if r["scenario"] == name and r["verdict"] == UNJUDGED]
+        for reason in dict.fromkeys(row["reason"] for row in mine):
+            kpis = list(dict.fromkeys(label(r["kpi"]) for r in mine if r["reason"] == reason))
+            more = f" and {len(kpis) - _MOST} more" if len(kpis) > _MOST else ""
+            said.append(f"{', '.join(kpis[:_MOST])}{more} of {name} ({reason})")
+    return f"; not judged: {'; '.join(said)}" if said else ""
 
 
 def _side(
@@ -66,9 +79,7 @@ def _side(
         mine = [
             row
             for row in rows
-            if (row["scenario"], row["verdict"]) == (name, verdict)
-            and row["kpi"] in DECISIVE
-            and abs(row["difference"]) >= _MATTERS * abs(row["baseline"])
+            if (row["scenario"], row["verdict"]) == (name, verdict) and row["kpi"] in DECISIVE
         ]
         mine.sort(key=lambda row: DECISIVE.index(row["kpi"]))
         said = [f"{label(row['kpi'], row['group'])} by {interval(row)}" for row in mine[:_MOST]]
@@ -99,6 +110,9 @@ def _service(source: Source) -> str:
     # Only where luck does not explain it.
     if known[worst]["high"] < known[best]["low"]:
         text += f", of {worst} ones {source.said('service_level', worst)}"
+    people = source.said("human_service_level")
+    if people and source.scenario.assistant.role == "full":
+        text += f"; of those that need a person, {people} hear from one within it"
     return f"{text}; {times}."
 
 
@@ -116,6 +130,7 @@ def _work(source: Source) -> str:
 
 def _customers(source: Source) -> str:
     told = [
+        ("solved", "{} of all customers are helped"),
         ("abandonment_rate", "{} of the finished tickets were given up"),
         ("reopen_rate", "{} of the resolved come back"),
         ("cost_per_resolution", "a resolution costs {}"),
@@ -255,19 +270,24 @@ def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
             continue
         way = FIGURES[figure_of(name)[0]].better
         lowest, highest = (
-            _records(rows.loc[[k]])[0] for k in (rows["value"].idxmin(), rows["value"].idxmax())
+            _records(rows.loc[[k]].reset_index())[0]
+            for k in (rows["value"].idxmin(), rows["value"].idxmax())
         )
         if lowest["value"] == highest["value"]:
             text = f"{_name(name)} is {_said(lowest)} at every point."
             told.append((True, weight(name), text, ""))
             continue
         first, second = (lowest, highest) if way == "lower" else (highest, lowest)
-        words = ("highest", "lowest") if not way else ("best", "worst")
+        flaw = _flaw(found, summary, name, first["point"], second["point"])
+        words = ("best", "worst")
+        if not way or flaw:
+            words = ("lowest", "highest") if way == "lower" else ("highest", "lowest")
         places = [at({f: row[f] for f in found.factors}, found.names) for row in (first, second)]
         apart = bool(lowest["high"] < highest["low"])
+        flaw = flaw if apart else f", but their intervals overlap{flaw}"
         text = (
             f"{_name(name)} is {words[0]} with {places[0]} ({_said(first)}) and {words[1]} with "
-            f"{places[1]} ({_said(second)}){'' if apart else ', but their intervals overlap'}."
+            f"{places[1]} ({_said(second)}){flaw}."
         )
         told.append((not apart, weight(name), text, places[0]))
     # Differences that luck does not explain come first, then figures used for decisions.
@@ -275,6 +295,17 @@ def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
     # A second figure that is best elsewhere shows the price of the first.
     told[1:] = sorted(told[1:], key=lambda one: (one[0], one[3] == told[0][3], one[1]))
     return [text for _, _, text, _ in told]
+
+
+def _flaw(found: StudyResults, summary: pd.DataFrame, name: str, one: Any, other: Any) -> str:
+    """Reason not to call a point the best in a figure, from its guards and its load."""
+    figure = FIGURES[figure_of(name)[0]]
+    points = found.points.set_index("point")
+    loads = [factor for factor in found.factors if factor.startswith("arrivals.")]
+    if figure.follows_load and not points.loc[one, loads].equals(points.loc[other, loads]):
+        return "; they differ in load, so neither is called better"
+    reason = lost_in(summary, one, other) if figure.guarded else ""
+    return f"; the first is not called better, as {reason}" if reason else ""
 
 
 def weight(name: str) -> int:

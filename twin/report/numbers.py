@@ -34,7 +34,9 @@ def key_figures(sources: Sequence[Source]) -> list[Html]:
             if rows
         ]
     shown = tag("div", *tables, class_="groups" if len(names) == 1 else None)
-    parts = [shown, _meanings()]
+    open_ = sources[0].results.unset(MAIN)
+    said = [tag("ul", [tag("li", line) for line in open_], class_="small")] if open_ else []
+    parts = [shown, *said, _meanings()]
     promised = _promises(sources)
     if promised:
         words = ["half within", "9 in 10 within", "in words"] if len(names) == 1 else []
@@ -56,9 +58,13 @@ def _promises(sources: Sequence[Source]) -> list[list[object]]:
     """Each promise: of one run with its times, of several as the first run has it."""
     first = sources[0]
     targets = first.scenario.targets
+    human = targets.first_human_response
+    if first.scenario.assistant.role == "full":
+        human = human or targets.first_response
     rows: list[list[object]] = []
     for what, promised, kept, times in (
         ("first response", targets.first_response, "service_level", "first_response"),
+        ("a person's reply", human, "human_service_level", "human_response"),
         ("resolution", targets.resolution, "resolution_within_target", "resolution"),
     ):
         target_s = {str(name): seconds for name, seconds in promised.items()}
@@ -95,7 +101,7 @@ def differences(comparison: Comparison) -> list[Html]:
     for name in scenarios:
         rows = _differences(comparison, name)
         head = ["figure", comparison.baseline, name, "difference", "interval", "verdict",
-                "to settle: replications"]  # fmt: skip
+                "why not judged, or how much more to settle"]  # fmt: skip
         caption = f"{name} against {comparison.baseline}"
         whole = table(head, rows, caption, numbers=True)
         parts.append(tag("details", tag("summary", f"{caption}, as a table"), whole,
@@ -114,7 +120,7 @@ def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
         verdict = str(row["verdict"])
         more, texts = row["more_replications"], row["more_texts"]
         settle = f"{texts:,.0f} texts" if texts == texts else "-"
-        settle = f"{more:,.0f}" if more == more else settle
+        settle = f"{more:,.0f} replications" if more == more else settle
         rows.append(
             [
                 label(row["kpi"], row["group"]),
@@ -123,7 +129,7 @@ def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
                 signed(row["difference"], unit),
                 interval,
                 tag("span", verdict, class_=verdict if verdict in (BETTER, WORSE) else None),
-                settle,
+                str(row["reason"]) or settle,
             ]
         )
     return rows

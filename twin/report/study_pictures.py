@@ -100,7 +100,8 @@ def _front(found: StudyResults) -> Iterator[Picture]:
     paid = str(plan.get("minimise", "cost_per_resolution"))
     shares = set(found.frame.loc[found.frame["unit"] == "share", "kpi"])
     bought = next(
-        (n for n, t in plan.get("targets", {}).items() if t.get("at_least") and n in shares), "csat"
+        (n for n, t in plan.get("targets", {}).items() if t.get("at_least") and n in shares),
+        "csat_all",
     )
     summary, short = found.summary(), found.names
     load = next((name for name in found.factors if name.startswith("arrivals.")), None)

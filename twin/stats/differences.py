@@ -75,6 +75,7 @@ def differences(
     paired: Mapping[str, bool] | None = None,
     level: float = 0.95,
     same_texts: Mapping[str, bool] | None = None,
+    matters: Sequence[tuple[float, float]] | None = None,
 ) -> pd.DataFrame:
     """Compare what-if scenarios with a baseline, figure by figure.
 
@@ -92,17 +93,21 @@ def differences(
         Joint level of all intervals and tests.
     same_texts : mapping of str to bool, optional
         Whether a scenario's tickets have the texts of the baseline's; by default they have.
+    matters : sequence of (float, float), optional
+        Smallest difference of each of `rows` that matters: absolute, and as a share of the
+        baseline; the larger counts.
 
     Returns
     -------
     DataFrame
         A row a scenario and figure: scenario, kpi, group, unit, baseline, what_if, difference
         (what_if - baseline), low, high, p (of this row alone), p_adjusted, replications (of the
-        scenario with fewer), more_replications (of each scenario, for an 80 % chance to show a
-        difference of the size found; missing where it is shown, or where replications alone never
-        would, or a million are too few), texts (distinct ones; 0 for figures of no texts),
-        more_texts (the same for texts, with as many replications as it takes), paired. Bounds and p
-        are missing where a figure has no data or one replication.
+        scenario with fewer), more_replications (of each scenario, for an 80 % chance to show the
+        smallest difference that matters, or one of the size found where none is given; missing
+        where it is settled, or where replications alone never would, or a million are too few),
+        texts (distinct ones; 0 for figures of no texts), more_texts (the same for texts, with as
+        many replications as it takes), paired, matters (the smallest difference that does). Bounds
+        and p are missing where a figure has no data or one replication.
 
     Raises
     ------
@@ -129,6 +134,8 @@ def differences(
         )
         found = (_paired if pairs else _unpaired)(base, what_if, keys, how)
         labels = {"kpi": keys.get_level_values(0), "group": keys.get_level_values(1)}
+        sizes = np.array(matters if matters is not None else [(0.0, 0.0)] * len(keys))
+        found["matters"] = np.fmax(sizes[:, 0], sizes[:, 1] * np.abs(found["baseline"]))
         block = pd.DataFrame({"scenario": name, **labels, **found, "paired": pairs})
         blocks.append(block.assign(unit=units.reindex(keys).to_numpy()))
     table = pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame(columns=_COLUMNS)
@@ -153,6 +160,7 @@ _COLUMNS = [
     "texts",
     "more_texts",
     "paired",
+    "matters",
 ]
 
 
@@ -261,18 +269,21 @@ def _judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
     half_width = t_quantile(freedom, 1 - tail) * error
     # The rule of the intervals: a difference is shown if its interval leaves out 0.
     adjusted = np.minimum(p * max(known, 1), 1.0)
-    open_ = (adjusted > 1 - level) & (difference != 0) & (error > 0)
+    matters = table["matters"].to_numpy(dtype=float)
+    size = np.where(matters > 0, matters, np.abs(difference))
+    open_ = (adjusted > 1 - level) & (error > 0) & (size > 0)
+    open_ &= np.abs(difference) + half_width > matters
     text_error, texts = (table[name].to_numpy(dtype=float) for name in ("text_error", "texts"))
     more = [
         _more(d, s, n, tail, e) if still else np.nan
         for d, s, n, e, still in zip(
-            difference, spread, table["replications"], text_error, open_, strict=True
+            size, spread, table["replications"], text_error, open_, strict=True
         )
     ]
     # Error falls with the root of the number of texts; replications are taken to be no limit.
     reach = float(special.ndtri(1 - tail) + special.ndtri(POWER))
     with np.errstate(divide="ignore", invalid="ignore"):
-        wanted = np.ceil(texts * (reach * text_error / np.abs(difference)) ** 2)
+        wanted = np.ceil(texts * (reach * text_error / size) ** 2)
     more_texts = np.where(open_ & (wanted > texts) & (wanted < _MOST), wanted - texts, np.nan)
     return table.assign(
         low=difference - half_width,

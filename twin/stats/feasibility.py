@@ -31,14 +31,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from twin.stats.intervals import (
-    Floats,
-    divide,
-    jackknife_error,
-    leave_one_out,
-    quantile_t,
-    ratio_interval,
-)
+from twin.stats.intervals import quantile_t, ratio_interval
+from twin.stats.sums import Floats, divide, jackknife_error, leave_one_out
 
 MET, MISSED, OPEN = "met", "missed", "open"
 # Settings played in a round; not the number of workers, on which nothing may depend.

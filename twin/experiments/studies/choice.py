@@ -12,12 +12,14 @@ import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.text import signed
+from twin.experiments.guards import lost
 from twin.experiments.studies.design import Point, design
 from twin.experiments.studies.file import Plan, limit_of, read_study
 from twin.experiments.studies.store import Progress, StudyStore
 from twin.experiments.studies.study import store_for
-from twin.measures.figures import FIGURES, figure_of
+from twin.measures.figures import FIGURES, GUARDS, figure_of
 from twin.scenario import roster
+from twin.stats.differences import differences
 from twin.stats.feasibility import MET, MISSED, OPEN, judge
 from twin.stats.selection import Selection, kn, ocba
 
@@ -29,6 +31,7 @@ _KEPT = {
     MISSED: "it misses a target of the study",
     OPEN: "its intervals leave open whether it meets the study's targets",
 }
+_BEST = "best in"
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ def select(
         else:
             found = ocba(sample, len(points), indifference, confidence, step=_ROUND_OCBA, **common)
         kept = _targets(plan, points, store, found, confidence)
+        flaw = _flaw(store, points, found, kpi)
         played, notes = store.played, tuple(store.remarks())
     rows: list[dict[str, Any]] = []
     for k, point in enumerate(points):
@@ -165,6 +169,8 @@ def select(
         )
     best = points[found.best].scenario.name
     statement = _statement(found, best, kpi, indifference, method)
+    if flaw:
+        statement = statement.replace(f"is {_BEST}", "leads") + flaw
     if kept:
         statement += f"; {_KEPT[kept[found.best]]}"
     names = roster.names(points[0].factors, plan.bases[0] if len(plan.bases) == 1 else None)
@@ -190,9 +196,43 @@ def _targets(
     return verdicts if targets else []
 
 
+def _flaw(store: StudyStore, points: Sequence[Point], found: Selection, kpi: str) -> str:
+    """Reason not to call the selected point the best: customers are lost, or another load came."""
+    figure = FIGURES[figure_of(kpi)[0]]
+    best = points[found.best]
+    loads = [{k: v for k, v in p.factors.items() if k.startswith("arrivals.")} for p in points]
+    if figure.follows_load and any(load != loads[found.best] for load in loads):
+        return f"; the points differ in load, which {kpi} follows, so none is called the best"
+    if not figure.guarded:
+        return ""
+    # The rival that helps most customers shows what is lost.
+    frames, helped = [], []
+    for k, point in enumerate(points):
+        for name in GUARDS:
+            pairs = store.values(point.scenario, (name, ""), range(found.replications[k]))
+            over, under = np.array(pairs).T
+            frames.append(pd.DataFrame({
+                "scenario": point.scenario.name, "replication": np.arange(len(pairs)), "kpi": name,
+                "group": "", "unit": FIGURES[name].unit, "numerator": over, "denominator": under,
+            }))  # fmt: skip
+            if name == "solved":
+                total = under.sum()
+                helped.append(over.sum() / total if total and np.isfinite(over.sum()) else -1.0)
+    rival = points[int(np.argmax(helped))].scenario.name
+    if rival == best.scenario.name:
+        return ""
+    both = pd.concat(frames)
+    both = both[both["scenario"].isin([best.scenario.name, rival])]
+    rows = [(name, "") for name in GUARDS]
+    table = differences(both, rival, rows, matters=[FIGURES[name].matters for name in GUARDS])
+    watched: dict[str, Any] = {row["kpi"]: row for row in table.to_dict("records")}
+    reason = lost(watched)
+    return f"; it is not called the best, as against {rival} {reason}" if reason else ""
+
+
 def _statement(found: Selection, best: str, kpi: str, indifference: float, method: Method) -> str:
     size = signed(indifference, FIGURES[figure_of(kpi)[0]].unit).removeprefix("+")
-    within = f"best in {kpi} or within {size} of the best"
+    within = f"{_BEST} {kpi} or within {size} of the best"
     if not found.decided:
         return (
             f"{best} leads in {kpi}, but the budget ended before that was clear: "

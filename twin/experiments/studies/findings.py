@@ -63,8 +63,8 @@ class SearchResults:
     changes : DataFrame
         A row a factor: factor (its key), name, today, found.
     roster : DataFrame
-        The week of the one found (no rows without one): columns of `twin.scenario.roster.roster`, and heads today where
-        the same shift is there.
+        The week of the one found (no rows without one): columns of
+        `twin.scenario.roster.roster`, and heads today where the same shift is there.
     figures : DataFrame
         Figures of the one found (scenario "found") and of the scenario as it is ("today") on the
         same fresh replications, as from `twin.summarize`.

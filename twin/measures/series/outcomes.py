@@ -70,7 +70,9 @@ def response_times(
     """
     tickets = measured(tickets, scenario)
     moments_s = _moments(tickets, of)
-    spent = spent_s(tickets, np.where(np.isnan(moments_s), 0.0, moments_s), scenario)
+    spent = spent_s(
+        tickets["arrived_s"].to_numpy(), np.where(np.isnan(moments_s), 0.0, moments_s), scenario
+    )
     spent = np.where(np.isnan(moments_s), np.nan, spent)
     counted = ~np.isnan(spent) | (tickets["status"] == "Abandoned").to_numpy()
     promises: dict[str, float] = {**_promised(scenario, of)}
@@ -267,7 +269,7 @@ def confusion(tickets: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
 
 
 def pareto(
-    summary: pd.DataFrame, cost: str = "cost_per_resolution", good: str = "csat"
+    summary: pd.DataFrame, cost: str = "cost_per_arrival", good: str = "csat_all"
 ) -> pd.DataFrame:
     """Scenarios by what they cost and what they give, and which of them no other beats in both.
 
@@ -276,7 +278,8 @@ def pareto(
     summary : DataFrame
         `Results.summary` of several scenarios.
     cost, good : str
-        The figure to be low and the one to be high.
+        The figure to be low and the one to be high; by default of all who came, as cost and CSAT
+        of resolved tickets praise a desk that loses its customers.
 
     Returns
     -------

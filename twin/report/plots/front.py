@@ -17,8 +17,8 @@ def pareto(
     frame: pd.DataFrame,
     ax: Axes | None = None,
     *,
-    cost: str = "cost per resolution (USD)",
-    good: str = "CSAT (ratings of 4 or 5)",
+    cost: str = "cost per arrival (USD)",
+    good: str = "customers satisfied, of all who came",
 ) -> Axes:
     """Cost against satisfaction; scenarios that no other beats in both lie on the line.
 

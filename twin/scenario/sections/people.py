@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from twin.scenario.distributions import Lognormal, TimeDistribution
+from twin.scenario.distributions import Amount, Lognormal, TimeDistribution
 from twin.scenario.sections.base import (
     Count,
     Day,
@@ -74,7 +74,9 @@ class Pool(Model):
     triage_time: TimeDistribution | None = Field(
         None, description="to categorize only; default: a tenth of the handle time"
     )
-    cost: Annotated[float, Field(ge=0)] = Field(0.0, description="USD an agent an hour")
+    cost: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="USD an agent an hour; not given: costs are not known"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Pool:
@@ -106,7 +108,17 @@ class Targets(Model):
         "around the clock", description="desk hours: time counts while an agent is on shift"
     )
     first_response: PriorityTimes = Field({}, description="by priority")
+    first_human_response: PriorityTimes = Field(
+        {},
+        description="by priority: until a person replies, from when a ticket first waits for one; "
+        "default: those of first_response",
+    )
     resolution: PriorityTimes = Field({}, description="by priority")
+    matters: dict[str, Annotated[Amount, Field(gt=0)]] = Field(
+        {},
+        description="smallest difference that matters, by figure, in its unit (shares 0 to 1): "
+        "below it `twin compare` calls nothing better or worse",
+    )
 
 
 class Solved(Model):

@@ -1,0 +1,68 @@
+"""Guards of praise: whether customers are lost, or left to wait, on one desk against another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from twin.common.text import amount, label
+from twin.measures.figures import FIGURES, GUARDS
+
+
+def lost(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Reasons why a desk deserves no praise for figures of those who stayed; empty: none.
+
+    Parameters
+    ----------
+    rows : mapping of str to mapping
+        By figure of `GUARDS` a row of `twin.stats.differences`, of the desk against another.
+    """
+    return "; ".join(filter(None, (_lost(name, rows.get(name)) for name in GUARDS)))
+
+
+def _lost(name: str, row: Mapping[str, Any] | None) -> str:
+    """Reason of one guard: it is worse, and its interval does not show that this hardly matters."""
+    words = label(name)
+    if row is None or math.isnan(row["low"]):
+        return f"{words} is not known"
+    worse = (row["low"], row["high"]) if FIGURES[name].better == "lower" else (
+        -row["high"], -row["low"])  # fmt: skip
+    if sum(worse) <= 0 or worse[1] <= row["matters"]:
+        return ""
+    now, was = amount(row["what_if"], row["unit"]), amount(row["baseline"], row["unit"])
+    said = "got worse" if worse[0] > 0 else "may have got worse"
+    return f"{words} {said}, {now} against {was}"
+
+
+def lost_in(summary: pd.DataFrame, one: Any, other: Any) -> str:
+    """The same from intervals of two points of a study, which need not pair.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `StudyResults.summary`.
+    one, other : int
+        Numbers of the points.
+    """
+    rows = {}
+    whole = summary[(summary["group"] == "") & summary["kpi"].isin(GUARDS)]
+    for name in GUARDS:
+        both = whole[whole["kpi"] == name].set_index("point")
+        if one not in both.index or other not in both.index:
+            continue
+        now, was = both.loc[one], both.loc[other]
+        difference = now["value"] - was["value"]
+        half_width = math.hypot(now["half_width"], was["half_width"])
+        absolute, relative = FIGURES[name].matters
+        rows[name] = {
+            "low": difference - half_width,
+            "high": difference + half_width,
+            "what_if": now["value"],
+            "baseline": was["value"],
+            "unit": now["unit"],
+            "matters": max(absolute, relative * abs(was["value"])),
+        }
+    return lost(rows)

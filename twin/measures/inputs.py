@@ -1,0 +1,139 @@
+"""Inputs that figures rest on and nobody set: a cost that is missing, a chance that is assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from twin.scenario.diff import set_values
+
+if TYPE_CHECKING:
+    from twin.scenario.model import Scenario
+
+_COSTS = ("human_cost", "cost_per_arrival", "cost_per_resolution", "cost_week", "helped_per_dollar")
+_SOLVING = ("solved", "reopen_rate", "csat", "csat_all", "helped_per_dollar")
+_OPINIONS = ("csat", "csat_all", "rating_mean")
+
+
+@dataclass(frozen=True)
+class Unset:
+    """A key that nobody set, and the figures that rest on it.
+
+    Attributes
+    ----------
+    key : str
+        Where to set it.
+    value : str
+        Default that stands in for it; empty: nothing does, and the figures are missing.
+    figures : tuple of str
+    """
+
+    key: str
+    value: str
+    figures: tuple[str, ...]
+
+    def __str__(self) -> str:
+        carried = ", ".join(self.figures)
+        if not self.value:
+            return f"not known: {carried}; set {self.key}"
+        return f"assumed: {self.key} = {self.value} (default), which carries {carried}"
+
+
+# Key, default in words, figures, and on which desks it counts.
+_Rule = tuple[str, Callable[["Scenario"], str], tuple[str, ...], Callable[["Scenario"], bool]]
+
+
+def _answers(desk: Scenario) -> bool:
+    return desk.assistant.role == "full"
+
+
+def _profile(desk: Scenario, measured: bool = False) -> bool:
+    """Whether the assistant is drawn from a profile and not from what was measured."""
+    assistant = desk.assistant
+    known = measured and assistant.profile.measured is not None
+    return assistant.role != "off" and assistant.backend == "profile" and not known
+
+
+_ASSUMED: tuple[_Rule, ...] = (
+    ("assistant.profile.accuracy", lambda d: f"{d.assistant.profile.accuracy:g}",
+     ("categorization_accuracy", "containment", *_SOLVING),
+     lambda d: _profile(d) and d.assistant.profile.confusion is None),
+    ("assistant.profile.quality", lambda d: "0.8", ("quality", "containment", *_SOLVING),
+     lambda d: _profile(d) and _answers(d)
+     and getattr(d.assistant.profile.measured, "quality", None) is None),
+    ("assistant.profile.respond_latency", lambda d: "by the catalogue", ("model_latency_mean",),
+     lambda d: _profile(d, measured=True)),
+    ("assistant.profile.error_rate", lambda d: f"{d.assistant.profile.error_rate:g}",
+     ("call_failure_share", "escalation_rate"), _profile),
+    ("customers.solved.agent", lambda d: f"{d.customers.solved.agent:g}", _SOLVING,
+     lambda d: bool(d.agents)),
+    ("customers.solved.reviewed", lambda d: f"{d.customers.solved.reviewed:g}", _SOLVING,
+     lambda d: _answers(d) and bool(d.assistant.review_categories)),
+    ("customers.solved.assistant", lambda d: f"{d.customers.solved.assistant:g}",
+     ("containment", *_SOLVING), _answers),
+    ("customers.solved.wrong_category", lambda d: f"{d.customers.solved.wrong_category:g}",
+     ("containment", *_SOLVING), _answers),
+    ("customers.reopen_rate", lambda d: f"{d.customers.reopen_rate:g}",
+     ("reopen_rate", "containment", "solved"), lambda d: True),
+    ("customers.patience", lambda d: "endless", ("abandonment_rate", "agent_wait_mean", "solved"),
+     lambda d: bool(d.agents)),
+    ("customers.survey_rate", lambda d: f"{d.customers.survey_rate:g}", ("rated_share",),
+     lambda d: True),
+    ("customers.satisfaction", lambda d: "as in published surveys", _OPINIONS, lambda d: True),
+)  # fmt: skip
+_MISSING: tuple[_Rule, ...] = (
+    ("targets.first_response", lambda d: "", ("service_level", "human_service_level"),
+     lambda d: not d.targets.first_human_response),
+    ("targets.first_response", lambda d: "", ("service_level",),
+     lambda d: bool(d.targets.first_human_response)),
+    ("targets.resolution", lambda d: "", ("resolution_within_target",), lambda d: True),
+)  # fmt: skip
+
+
+def unset(scenario: Scenario) -> list[Unset]:
+    """Keys that a scenario leaves open and that figures rest on; first those that are missing.
+
+    Parameters
+    ----------
+    scenario : Scenario
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"}, "agents":
+    ...                        {"all": {"heads": 1, "handle_time": "5min", "cost": 20}}})
+    >>> [one.key for one in unset(desk)][-2:]
+    ['customers.survey_rate', 'customers.satisfaction']
+    """
+    given = [key for key, _ in set_values(scenario)]
+
+    def is_set(key: str) -> bool:
+        return any(k == key or k.startswith(f"{key}.") for k in given)
+
+    return [*_costs(scenario), *_apply(_MISSING, scenario, is_set),
+            *_apply(_ASSUMED, scenario, is_set)]  # fmt: skip
+
+
+def told(scenario: Scenario, figures: Collection[str]) -> list[str]:
+    """Lines on what a scenario leaves open, about some figures only."""
+    found = []
+    for one in unset(scenario):
+        about = tuple(name for name in one.figures if name in figures)
+        if about:
+            found.append(str(replace(one, figures=about)))
+    return found
+
+
+def _costs(scenario: Scenario) -> Iterator[Unset]:
+    without = [name for name, pool in scenario.agents.items() if pool.cost is None]
+    if without:
+        yield Unset(" and ".join(f"agents.{name}.cost" for name in without), "", _COSTS)
+
+
+def _apply(
+    rules: tuple[_Rule, ...], scenario: Scenario, is_set: Callable[[str], bool]
+) -> Iterator[Unset]:
+    for key, value, figures, counts in rules:
+        if counts(scenario) and not is_set(key):
+            yield Unset(key, value(scenario), figures)
