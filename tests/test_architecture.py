@@ -10,6 +10,8 @@ from house import PACKAGE, ROOMS, arrows, circles, imports, modules, name_of, ro
 MOST_LINES = 400
 LONGER = {
     "measures.figures": (640, "one table of figures, a small function each"),
+    "measures.population": (440, "one class: all that figures count"),
+    "experiments.studies.findings": (410, "findings in memory, on disk and in tables: one shape"),
 }
 MODULES = modules()
 FILES = {name_of(path): path for path in PACKAGE.rglob("*.py")}

@@ -25,7 +25,8 @@ import pandas as pd
 from twin.common.errors import nearest
 from twin.measures import levels
 from twin.measures.figure import MEAN, QUANTILE, RATIO, Better, Estimation, Figure, Section
-from twin.measures.population import ROUNDING_S, Population, Row, Rows
+from twin.measures.population import Population, Row, Rows
+from twin.measures.promises import ROUNDING_S
 from twin.records import tables as records
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.measures import levels
+from twin.measures.promises import Floats, Mask, promise_kept
 from twin.scenario.calendars import Staircase, staffing
 from twin.scenario.model import PRIORITIES
 
@@ -19,13 +20,8 @@ if TYPE_CHECKING:
     from twin.records.tables import RunLog
     from twin.scenario.model import Scenario
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 # Texts are left out in so many groups, to see how much hangs on which texts there are.
 TEXT_GROUPS = 30
-
-# Moments are sums of floats: what is late by less than this is rounding, not lateness.
-ROUNDING_S = 1e-6
 
 
 class Row(NamedTuple):
@@ -421,51 +417,3 @@ class Population:
             paid = levels.combine(busy, staffed, np.maximum)
             found.append(PoolTime(name, *(self.area(level) for level in (staffed, used, paid))))
         return found
-
-
-def spent_s(begun_s: Floats, until_s: Floats, scenario: Scenario) -> Floats:
-    """Time between moments, by the clock of the targets."""
-    if scenario.targets.clock == "desk hours":
-        hours = levels.desk_hours(scenario)
-        return hours.integral(until_s) - hours.integral(begun_s)
-    return until_s - begun_s
-
-
-def promise_kept(
-    tickets: pd.DataFrame,
-    done_s: Floats,
-    targets: Mapping[Any, float],
-    scenario: Scenario,
-    horizon_s: float,
-    begun_s: Floats | None = None,
-) -> Floats:
-    """The service level, ticket by ticket: 1 for a promise kept, 0 for one missed.
-
-    Missing where it cannot be said: without a target, or open and not yet past it.
-
-    Parameters
-    ----------
-    tickets : DataFrame
-        The table tickets, or some rows of it.
-    done_s : array of float, shape (tickets,)
-        Moment of what is promised; missing where it was not reached: missed if the ticket is
-        abandoned or past the target.
-    targets : mapping of priority to seconds
-        What is promised, on the scenario's clock of the targets.
-    scenario : Scenario
-    horizon_s : float
-        End of the run.
-    begun_s : array of float, shape (tickets,), optional
-        Moment from which it is promised; by default the arrival. Missing: nothing is promised.
-    """
-    arrived_s = tickets["arrived_s"].to_numpy()
-    wanted = np.ones(len(tickets), np.bool_) if begun_s is None else ~np.isnan(begun_s)
-    begun_s = arrived_s if begun_s is None else np.where(wanted, begun_s, arrived_s)
-    limit_s = np.full(len(tickets), np.nan)
-    for name, seconds in targets.items():
-        limit_s[(tickets["priority"] == name).to_numpy()] = seconds
-    done = ~np.isnan(done_s)
-    abandoned = (tickets["status"] == "Abandoned").to_numpy()
-    late = spent_s(begun_s, np.where(done, done_s, horizon_s), scenario) > limit_s + ROUNDING_S
-    judged = wanted & ~np.isnan(limit_s) & (done | abandoned | late)
-    return np.where(judged, done & ~late, np.nan)

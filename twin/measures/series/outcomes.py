@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.measures.levels import is_resolved
-from twin.measures.population import promise_kept, spent_s
+from twin.measures.promises import promise_kept, spent_s
 from twin.measures.series.grid import Floats, intervals, replications_of
 from twin.scenario import clock
 from twin.scenario.model import PRIORITIES
