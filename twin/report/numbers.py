@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.common.html import Html, table, tag
-from twin.common.text import amount, duration, label, signed
+from twin.common.text import amount, duration, label, signed, size_in
 from twin.experiments.display import figure_rows
 from twin.measures.figures import FIGURES, MAIN, MAIN_FIGURES
 from twin.scenario.model import PRIORITIES
@@ -114,17 +114,19 @@ def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
     for row in comparison.table.to_dict("records"):
         if row["scenario"] != scenario:
             continue
-        unit = row["unit"]
+        unit, size = row["unit"], size_in(row)
         missing = row["low"] != row["low"]
-        interval = "-" if missing else f"{signed(row['low'], unit)} to {signed(row['high'], unit)}"
+        interval = (
+            "-" if missing else " to ".join(signed(row[k], unit, size) for k in ("low", "high"))
+        )
         verdict = str(row["verdict"])
         more = row["more_replications"]
         rows.append(
             [
                 label(row["kpi"], row["group"]),
-                amount(row["baseline"], unit),
-                amount(row["what_if"], unit),
-                signed(row["difference"], unit),
+                amount(row["baseline"], unit, size),
+                amount(row["what_if"], unit, size),
+                signed(row["difference"], unit, size),
                 interval,
                 tag("span", verdict, class_=verdict if verdict in (BETTER, WORSE) else None),
                 str(row["reason"]) or (f"{more:,.0f} more" if more == more else "-"),
