@@ -80,7 +80,8 @@ def comparison_html(
             verdict = tag("strong", verdict) if verdict in (BETTER, WORSE) else verdict
             cells.append([label(row["kpi"], row["group"]), amount(row["baseline"], unit, size),
                           amount(row["what_if"], unit, size),
-                          signed(row["difference"], unit, size), bounds, verdict, row.get("reason", "")])  # fmt: skip
+                          signed(row["difference"], unit, size), bounds, verdict,
+                          row.get("reason", "")])  # fmt: skip
         head = ["figure", baseline, name, "difference", "interval", "verdict", "why not judged"]
         parts.append(table(head, cells, f"{name} against {baseline}", numbers=True))
     parts.append(tag("p", method.replace("%", " %")))
