@@ -261,7 +261,7 @@ def test_the_front_is_what_nothing_beats():
         [
             {"scenario": name, "kpi": kpi, "group": "", "value": v, "low": v, "high": v}
             for name, cost, csat in rows
-            for kpi, v in (("cost_per_resolution", cost), ("csat", csat))
+            for kpi, v in (("cost_per_arrival", cost), ("csat_all", csat))
         ]
     )
     frame = series.pareto(summary)

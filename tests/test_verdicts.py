@@ -366,3 +366,12 @@ def test_tickets_left_open_are_not_helped():
     assert value["idle", "csat_all"] < value["baseline", "csat_all"]
     # Ratings of those who were served tell nothing of it.
     assert value["idle", "csat"] > value["idle", "csat_all"] + 0.1
+
+
+def test_a_row_of_a_comparison_has_one_unit():
+    """An interval of minutes about seconds does not turn the difference into minutes."""
+    wild = np.array([-70.0, 60.0, -50.0, 65.0])
+    frames = [rows("a", "resolution_mean", STEP + 23.4), rows("b", "resolution_mean", wild + 18.9)]
+    (text,) = compare(results(*frames), kpis=["resolution_mean"]).sentences()
+    assert " s" in text
+    assert " min" not in text

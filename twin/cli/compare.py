@@ -172,7 +172,7 @@ def _results(
 
 
 def _show(found: Comparison, *, every: bool) -> None:
-    from twin.common.text import amount, interval
+    from twin.common.text import amount, interval, size_in
     from twin.stats.verdicts import EQUAL, OPEN, UNJUDGED, UNKNOWN
 
     rows = records(found.table)
@@ -196,7 +196,9 @@ def _show(found: Comparison, *, every: bool) -> None:
             verdict = row["verdict"]
             if verdict == OPEN:
                 verdict = f"{verdict} ({_more(row)})"
-            was, now = amount(row["baseline"], row["unit"]), amount(row["what_if"], row["unit"])
+            was, now = (
+                amount(row[name], row["unit"], size_in(row)) for name in ("baseline", "what_if")
+            )
             table.add_row(label, was, now, interval(row), verdict)
         out.print(f"{name} against {found.baseline}")
         if table.row_count:

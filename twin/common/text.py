@@ -42,8 +42,8 @@ def _number(value: float, size: float) -> str:
     return f"{value:,.{decimals}f}"
 
 
-def amount(value: float, unit: str) -> str:
-    """A figure with its unit.
+def amount(value: float, unit: str, size: float | None = None) -> str:
+    """A figure with its unit, or in the unit that suits another size.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def amount(value: float, unit: str) -> str:
     """
     if math.isnan(value):
         return _MISSING
-    factor, before, after = _scaled(unit, value)
+    factor, before, after = _scaled(unit, size or value)
     sign = "-" if value < 0 else ""
     return f"{sign}{before}{_number(abs(value) * factor, value * factor)}{after}"
 
@@ -104,7 +104,7 @@ def estimate(row: Mapping[Any, Any]) -> str:
     return f"{amount(value, unit)} ({first} to {last})"
 
 
-def alike(values: Sequence[float], unit: str) -> list[str]:
+def alike(values: Sequence[float], unit: str, size: float | None = None) -> list[str]:
     """Numbers with their signs, all in the unit that suits the largest; the first alone names it.
 
     Examples
@@ -115,7 +115,7 @@ def alike(values: Sequence[float], unit: str) -> list[str]:
     ['+$1.90', '+1.84', '+1.96']
     """
     largest = max(map(abs, values))
-    factor, before, after = _scaled(unit, largest)
+    factor, before, after = _scaled(unit, size or largest)
     signs = ("-" if value < 0 else "+" if value > 0 else "" for value in values)
     numbers = [
         (sign, _number(abs(value) * factor, largest * factor))
@@ -154,11 +154,26 @@ def duration(seconds: float) -> str:
 
 
 def interval(row: Mapping[str, Any]) -> str:
-    """A difference with its interval in the same unit, as "-5.24 min (-6.61 to -3.87)"."""
-    return change_of(row["difference"], row["low"], row["high"], row["unit"])
+    """A difference with its interval, as "-5.24 min (-6.61 to -3.87)", in the unit of its row."""
+    return change_of(row["difference"], row["low"], row["high"], row["unit"], size_in(row))
 
 
-def change_of(difference: float, low: float, high: float, unit: str) -> str:
+def size_in(row: Mapping[Any, Any]) -> float | None:
+    """Size whose unit all numbers of a row of differences are given in: one unit a row.
+
+    Examples
+    --------
+    >>> row = {"baseline": 23.4, "what_if": 18.9, "difference": -4.5, "low": -70.0, "high": 61.0}
+    >>> amount(23.4, "s", size_in(row)), interval(row | {"unit": "s"})
+    ('23.4 s', '-4.5 s (-70.0 to +61.0)')
+    """
+    sizes = [abs(row[name]) for name in ("baseline", "what_if") if name in row]
+    return max((size for size in sizes if not math.isnan(size)), default=None)
+
+
+def change_of(
+    difference: float, low: float, high: float, unit: str, size: float | None = None
+) -> str:
     """A difference with the bounds of its interval in the same unit; of shares in points.
 
     Examples
@@ -169,12 +184,12 @@ def change_of(difference: float, low: float, high: float, unit: str) -> str:
     '-43.1 s'
     """
     if math.isnan(low) or math.isnan(high):
-        return signed(difference, unit)
-    whole, *bounds = alike((difference, low, high), unit)
+        return signed(difference, unit, size)
+    whole, *bounds = alike((difference, low, high), unit, size)
     return f"{whole} ({' to '.join(bounds)})".replace(" %", " points")
 
 
-def signed(value: float, unit: str) -> str:
+def signed(value: float, unit: str, size: float | None = None) -> str:
     """A difference with its sign and unit; of shares in points.
 
     Examples
@@ -182,7 +197,7 @@ def signed(value: float, unit: str) -> str:
     >>> signed(0.021, "share"), signed(-90.0, "s")
     ('+2.10 points', '-1.50 min')
     """
-    text = f"+{amount(value, unit)}" if value > 0 else amount(value, unit)
+    text = f"+{amount(value, unit, size)}" if value > 0 else amount(value, unit, size)
     return text.replace(" %", " points")
 
 

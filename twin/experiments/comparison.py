@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twin.common.errors import nearest
-from twin.common.text import EMBEDDED, amount, duration, interval, label, signed
+from twin.common.text import EMBEDDED, amount, duration, interval, label, signed, size_in
 from twin.experiments.display import comparison_html
 from twin.experiments.guards import lost
 from twin.experiments.results import Results
@@ -119,7 +119,7 @@ def _sentence(row: Mapping[str, Any]) -> str:
     if row["verdict"] == UNKNOWN:
         return f"{start}: not known, too little data"
     unit = row["unit"]
-    was, now = amount(row["baseline"], unit), amount(row["what_if"], unit)
+    was, now = (amount(row[name], unit, size_in(row)) for name in ("baseline", "what_if"))
     change = f"by {interval(row)}"
     if row["verdict"] == UNJUDGED:
         return f"{start} is not judged ({now} against {was}, {change}): {row['reason']}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twin.common.html import Html, html, table, tag
-from twin.common.text import amount, estimate, label, signed
+from twin.common.text import amount, estimate, label, signed, size_in
 from twin.measures.figures import MAIN, figure_of
 from twin.stats.verdicts import BETTER, WORSE
 
@@ -68,16 +68,17 @@ def comparison_html(
     for name, rows in differences.groupby("scenario", sort=False):
         cells: list[list[object]] = []
         for row in rows.to_dict("records"):
-            unit = row["unit"]
+            unit, size = row["unit"], size_in(row)
             bounds = "-"
             if row["low"] == row["low"]:
-                bounds = f"{signed(row['low'], unit)} to {signed(row['high'], unit)}"
+                bounds = " to ".join(signed(row[k], unit, size) for k in ("low", "high"))
             verdict: object = row["verdict"]
             # In words and in bold, as not everybody sees colours.
             verdict = tag("strong", verdict) if verdict in (BETTER, WORSE) else verdict
-            cells.append([label(row["kpi"], row["group"]), amount(row["baseline"], unit),
-                          amount(row["what_if"], unit), signed(row["difference"], unit), bounds,
-                          verdict, row.get("reason", "")])  # fmt: skip
+            cells.append([label(row["kpi"], row["group"]), amount(row["baseline"], unit, size),
+                          amount(row["what_if"], unit, size),
+                          signed(row["difference"], unit, size), bounds, verdict,
+                          row.get("reason", "")])  # fmt: skip
         head = ["figure", baseline, name, "difference", "interval", "verdict", "why not judged"]
         parts.append(table(head, cells, f"{name} against {baseline}", numbers=True))
     parts.append(tag("p", method.replace("%", " %")))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.common.html import Html, table, tag
-from twin.common.text import amount, duration, label, signed
+from twin.common.text import amount, duration, label, signed, size_in
 from twin.experiments.display import figure_rows
 from twin.measures.figures import FIGURES, MAIN, MAIN_FIGURES
 from twin.scenario.model import PRIORITIES
@@ -114,9 +114,11 @@ def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
     for row in comparison.table.to_dict("records"):
         if row["scenario"] != scenario:
             continue
-        unit = row["unit"]
+        unit, size = row["unit"], size_in(row)
         missing = row["low"] != row["low"]
-        interval = "-" if missing else f"{signed(row['low'], unit)} to {signed(row['high'], unit)}"
+        interval = (
+            "-" if missing else " to ".join(signed(row[k], unit, size) for k in ("low", "high"))
+        )
         verdict = str(row["verdict"])
         more, texts = row["more_replications"], row["more_texts"]
         settle = f"{texts:,.0f} texts" if texts == texts else "-"
@@ -124,9 +126,9 @@ def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
         rows.append(
             [
                 label(row["kpi"], row["group"]),
-                amount(row["baseline"], unit),
-                amount(row["what_if"], unit),
-                signed(row["difference"], unit),
+                amount(row["baseline"], unit, size),
+                amount(row["what_if"], unit, size),
+                signed(row["difference"], unit, size),
                 interval,
                 tag("span", verdict, class_=verdict if verdict in (BETTER, WORSE) else None),
                 str(row["reason"]) or settle,
