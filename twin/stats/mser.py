@@ -43,8 +43,10 @@ _DRIFTING = 0.45
 # A start-up that is longer than this share of the run is not known by its half-lives.
 _LONGEST = 1 / 3
 # A gap that is smaller than this share of the usual level counts as closed.
-REMAINING = 0.02
-_HALVINGS = math.log2(1 / REMAINING)
+_REMAINING = 0.02
+_HALVINGS = math.log2(1 / _REMAINING)
+# A run that begins closer than this to the usual level has no start-up to speak of.
+_GAP = 0.1
 _RESAMPLES, _LEVEL = 200, 0.95
 # Chance that a cut without a start-up is taken for one.
 _DOUBT = 0.01
@@ -268,7 +270,7 @@ def _cuts(series: _Series) -> tuple[float, float, float]:
     if series.level:
         products = series.products(best)
         half = half_life(products.sum(axis=0))
-        there = math.isinf(half) or series.gap(everything, half) > REMAINING
+        there = math.isinf(half) or series.gap(everything, half) > _GAP
         if there and 0.8 * best <= _HALVINGS * half:
             best = _HALVINGS * half
             cuts = _HALVINGS * np.array([half_life(weights @ products) for weights in resampled])
