@@ -58,7 +58,7 @@ def warmup(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Suggest a warm-up (MSER-5, Welch's plot).
+    """Suggest a warm-up (MSER-5, half-lives of the backlog, Welch's plot).
 
     It is set against the scenario's own, which is not changed.
     """
@@ -83,6 +83,8 @@ def warmup(
             print_json(
                 {
                     "suggestion_s": found.suggestion_s,
+                    "low_s": found.low_s,
+                    "high_s": found.high_s,
                     "own_s": found.own_s,
                     "horizon_s": found.horizon_s,
                     "reason": found.reason,
@@ -117,14 +119,17 @@ def _show_warm_up(found: WarmUp) -> None:
     from twin.measures.figures import FIGURES
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("figure", "settled after", "mean until then", "usual then"):
+    for head in ("figure", "settled after", "by luck", "mean until then", "usual then"):
         table.add_column(head, justify="left" if head == "figure" else "right")
     for row in found.table().to_dict("records"):
         after = row["suggestion_s"]
         settled = "not yet" if math.isnan(after) else duration(after) if after else "at once"
+        ends = (row["low_s"], row["high_s"])
+        low, high = ("not" if math.isinf(end) else duration(end) if end else "0" for end in ends)
+        spread = "" if math.isnan(row["low_s"]) else f"{low} to {high}"
         unit = FIGURES[row["figure"]].unit
         means = (amount(row[name], unit) for name in ("before", "usual"))
-        table.add_row(row["figure"], settled, *means)
+        table.add_row(row["figure"], settled, spread, *means)
     hours = "all hours are alike"
     if found.cycle_s:
         cycle = "week" if found.cycle_s > 86400 else "day"

@@ -31,6 +31,8 @@ class WarmUp:
     ----------
     suggestion_s : float
         Longest of the figures' warm-ups; missing if one of them did not settle.
+    low_s, high_s : float
+        Interval of 95 % for it; see `twin.stats.mser.Settling`.
     own_s : float
         The scenario's own warm-up, which is not changed.
     horizon_s : float
@@ -43,6 +45,8 @@ class WarmUp:
     """
 
     suggestion_s: float
+    low_s: float
+    high_s: float
     own_s: float
     horizon_s: float
     cycle_s: float
@@ -56,21 +60,29 @@ class WarmUp:
         if math.isnan(self.suggestion_s):
             late = [k for k, figure in self.figures.items() if math.isnan(figure.suggestion_s)]
             return (
-                f"Not settled by the middle of {duration(self.horizon_s)}: {', '.join(late)}. The "
-                "desk is overloaded, or the run too short to tell; no warm-up is suggested."
+                f"Not settled within the horizon ({duration(self.horizon_s)}): "
+                f"{', '.join(late)}. The desk is overloaded, or the run too short to tell; no "
+                "warm-up is suggested."
             )
         latest = max(self.figures, key=lambda name: self.figures[name].suggestion_s)
         if self.suggestion_s == 0:
             return f"No start-up shows in any figure; the scenario's own warm-up is {own}."
         start = f"{latest} settles last, after {duration(self.suggestion_s)}"
+        if self.high_s > self.low_s:
+            high = "not within the run" if math.isinf(self.high_s) else duration(self.high_s)
+            start += f" ({duration(self.low_s) if self.low_s else 'at once'} to {high} by luck)"
         if self.own_s >= self.suggestion_s:
             return f"{start}; the scenario's own warm-up ({own}) covers that."
         return f"{start}; the scenario's own warm-up is shorter ({own})."
 
     def table(self) -> pd.DataFrame:
-        """A row a figure: figure, suggestion_s, before, usual; see `twin.stats.mser.Settling`."""
-        rows = [(k, f.suggestion_s, f.before, f.usual) for k, f in self.figures.items()]
-        return pd.DataFrame(rows, columns=["figure", "suggestion_s", "before", "usual"])
+        """A row a figure: its name and the numbers of `twin.stats.mser.Settling`."""
+        columns = ["suggestion_s", "low_s", "high_s", "before", "usual"]
+        rows = [
+            (name, *(getattr(figure, column) for column in columns))
+            for name, figure in self.figures.items()
+        ]
+        return pd.DataFrame(rows, columns=["figure", *columns])
 
 
 def cycle(scenario: Scenario) -> float:
@@ -98,7 +110,7 @@ def warm_up(
     ----------
     scenario : Scenario
     replications : int
-        Their mean is judged: more of them show a shorter start-up.
+        They are judged together: more of them show a shorter start-up, and say it more surely.
     horizon_s : float, optional
         Length of each; by default the scenario's own, but at least four cycles of a desk whose
         hours differ (four weeks if its weekdays do). A recorded trace is never made longer.
@@ -145,13 +157,24 @@ def warm_up(
     parts.sort(key=lambda part: int(part["replication"].iloc[0]))
     points = pd.concat(parts)
     figures = {
-        name: settling(points[points["figure"] == name], every_s, cycle_s)
+        name: settling(
+            points[points["figure"] == name],
+            every_s,
+            cycle_s,
+            level=name != "first_response_mean",
+        )
         for name in FIGURES
         if points.loc[points["figure"] == name, "denominator"].any()
     }
     found = [figure.suggestion_s for figure in figures.values()]
     suggestion_s = math.nan if any(map(math.isnan, found)) else max(found, default=0.0)
-    return WarmUp(suggestion_s, scenario.warm_up, length_s, cycle_s, replications, figures)
+    low_s, high_s = (
+        max((getattr(figure, end) for figure in figures.values()), default=math.nan)
+        for end in ("low_s", "high_s")
+    )
+    return WarmUp(
+        suggestion_s, low_s, high_s, scenario.warm_up, length_s, cycle_s, replications, figures
+    )
 
 
 def _lost(task: tuple[Scenario, int, float]) -> pd.DataFrame:
