@@ -235,7 +235,8 @@ def test_a_cheaper_plan_that_looked_bad_in_few_replications_is_not_dropped() -> 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> SearchResults:
-    plan = {"name": "heads", "scenario": twin.from_data(DESK), "factors": HEADS}
+    some = {key: {"low": 1, "high": 3, "whole": True} for key in HEADS}
+    plan = {"name": "heads", "scenario": twin.from_data(DESK), "factors": some}
     good = {"service_level": {"at_least": 0.75}}
     plan |= {"minimise": "human_cost", "targets": good, "question": "How many, and <when>?"}
     return twin.search(plan, checks=10, out=tmp_path_factory.mktemp("search"))
