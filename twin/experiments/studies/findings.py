@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,24 +12,17 @@ import pandas as pd
 import pyarrow as pa
 
 from twin.common.files import read_json, write_json, write_parquet
-from twin.common.text import amount, label, level, signed
+from twin.common.text import amount, label, level
 from twin.experiments import manifest as provenance
 from twin.experiments.display import figure_rows, search_html
-from twin.experiments.studies.design import as_in_base
-from twin.experiments.studies.file import Plan
 from twin.experiments.studies.results import MANIFEST as STUDY
-from twin.experiments.studies.results import age, as_run, home
-from twin.experiments.studies.store import StudyStore
+from twin.experiments.studies.results import age, home
 from twin.measures.figures import FIGURES, MAIN, figure_of
 from twin.records import storage
-from twin.scenario import roster as rosters
 from twin.scenario.model import Scenario
-from twin.stats import intervals
-from twin.stats.feasibility import MISSED, OPEN, Cheapest, Judged
 
 MANIFEST = "search.json"
 FOUND, TODAY = "found", "today"
-_MOST = 1_000_000
 # A table for people names no more near misses than these.
 _NAMED = 10
 
@@ -63,8 +55,8 @@ class SearchResults:
     changes : DataFrame
         A row a factor: factor (its key), name, today, found.
     roster : DataFrame
-        The week of the one found (no rows without one): columns of
-        `twin.scenario.roster.roster`, and heads today where the same shift is there.
+        The week of the one found (no rows without one): columns of `twin.scenario.roster.roster`,
+        and heads today where the same shift is there.
     figures : DataFrame
         Figures of the one found (scenario "found") and of the scenario as it is ("today") on the
         same fresh replications, as from `twin.summarize`.
@@ -149,191 +141,6 @@ def _roster_rows(roster: pd.DataFrame) -> list[list[str]]:
         hours, cost = roster["agent_hours"].sum(), roster["cost"].sum(skipna=False)
         rows.append(["all", "", "", "", "", f"{hours:,.0f}", amount(cost, "USD")])
     return rows
-
-
-def results_of(
-    plan: Plan,
-    store: StudyStore,
-    settings: Sequence[Mapping[str, Any]],
-    scenarios: Sequence[Scenario],
-    table: pd.DataFrame,
-    judged: Cheapest,
-    early: int,
-    confidence: float,
-    method: str,
-) -> SearchResults:
-    """Findings from what was played and judged.
-
-    Parameters
-    ----------
-    plan : Plan
-    store : StudyStore
-    settings : sequence of mapping
-        Level by factor; `scenarios`, `table` and `judged` have the same order.
-    scenarios : sequence of Scenario
-    table : DataFrame
-        As in `SearchResults`, without verdict and replications.
-    judged : Cheapest
-    early : int
-        Replications of the search, before the fresh ones.
-    confidence : float
-    method : str
-    """
-    base, best, cost = plan.bases[0], judged.best, plan.file.minimise
-    numbers = [range(early, early + n) for n in judged.replications]
-
-    def own_cost(k: int) -> float:
-        pairs = store.values(scenarios[k], figure_of(cost), numbers[k] or range(early))
-        over, under = zip(*pairs, strict=True)
-        return intervals.ratio_interval(over, under)[0]
-
-    def cost_of(k: int) -> float:
-        return own_cost(k) if best is None else own_cost(best) + judged.ahead[k][0]
-
-    targets = list(plan.file.targets)
-    finalists = [
-        {**settings[k], cost: cost_of(k)}
-        | {name: one.value for name, one in zip(targets, judged.judged[k], strict=True)}
-        | {"verdict": verdict}
-        for k, verdict in enumerate(judged.verdicts)
-        if judged.judged[k] and (verdict != MISSED or table["met"].iloc[k])
-    ]
-    near = [
-        {**settings[k], cost: cost_of(k), "difference": judged.ahead[k][0],
-         "replications": judged.replications[k], "takes": _takes(plan, judged, k)}
-        for k in (judged.near if best is not None else sorted(judged.near, key=own_cost))
-    ]  # fmt: skip
-    found = None if best is None else scenarios[best]
-    tables = {}
-    if found is not None and best is not None:
-        store.play((base, k) for k in numbers[best])
-        tables = {FOUND: (found, numbers[best]), TODAY: (base, numbers[best])}
-    names = rosters.names(plan.file.factors, base)
-    changes = [
-        {"factor": factor, "name": name, TODAY: level(as_in_base(base, plan, factor)),
-         FOUND: "-" if best is None else level(settings[best][factor])}
-        for factor, name in names.items()
-    ]  # fmt: skip
-    order = ["met", cost]
-    table = table.assign(verdict=judged.verdicts, replications=judged.replications)
-    finalist_columns = [*plan.file.factors, cost, *targets, "verdict"]
-    near_columns = [*plan.file.factors, cost, "difference", "replications", "takes"]
-    return SearchResults(
-        name=plan.file.name,
-        question=plan.file.question or base.question,
-        scenario=found,
-        statement=_statement(plan, judged, changes, own_cost, confidence, method),
-        method=method,
-        table=table.sort_values(order, ascending=[False, True]).reset_index(drop=True),
-        finalists=_frame(finalists, finalist_columns).sort_values(cost, ignore_index=True),
-        near_misses=_frame(near, near_columns),
-        changes=pd.DataFrame(changes),
-        roster=_roster(found, base),
-        figures=_figures(store, tables),
-        played=store.played,
-        notes=(*_remarks(table, cost), *store.remarks()),
-        manifest=as_run(plan),
-    )
-
-
-def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame([[row[name] for name in columns] for row in rows], columns=list(columns))
-
-
-def _remarks(table: pd.DataFrame, cost: str) -> list[str]:
-    if table[cost].notna().any():
-        return []
-    return [f"{cost} is missing in every setting, so none can be the cheapest"]
-
-
-def _statement(
-    plan: Plan,
-    judged: Cheapest,
-    changes: Sequence[Mapping[str, Any]],
-    own_cost: Any,
-    confidence: float,
-    method: str,
-) -> str:
-    near, best = len(judged.near), judged.best
-    sure = f"{confidence * 100:g} %"
-    settings = f"{near} setting{'s' if near > 1 else ''}"
-    if best is None:
-        text = f"no setting was found that meets the targets; {method}"
-        if near:
-            text += (
-                f"; {settings} may meet them, but {sum(judged.replications)} fresh replications "
-            )
-            text += f"do not show it at {sure}: see the near misses"
-        return text
-    cost = plan.file.minimise
-    price = amount(own_cost(best), FIGURES[figure_of(cost)[0]].unit)
-    setting = "; ".join(f"{row['name']} = {row[FOUND]}" for row in changes)
-    left = "every cheaper one that was played misses a target"
-    if near:
-        left = f"{settings} may be as good and no costlier: see the near misses"
-    shown = f"shown by {judged.replications[best]} fresh replications at {sure}"
-    return f"cheapest by {cost} ({price}) that meets the targets ({shown}): {setting}; {left}; " + (
-        method
-    )
-
-
-def _takes(plan: Plan, judged: Cheapest, k: int) -> str:
-    """Words for what is open about a near miss, and for what would settle it."""
-    if not judged.judged[k]:
-        return "not judged: the budget of replications was used up before"
-    parts = [
-        _one(name, one)
-        for name, one in zip(plan.file.targets, judged.judged[k], strict=True)
-        if one.verdict == OPEN and judged.verdicts[k] == OPEN
-    ]
-    ahead, low, high = judged.ahead[k]
-    if not parts:
-        parts.append("meets the targets")
-    if low <= 0 <= high:
-        unit = FIGURES[figure_of(plan.file.minimise)[0]].unit
-        much = f"{amount(abs(ahead), unit)} {'less' if ahead < 0 else 'more'}"
-        parts.append(
-            f"costs {much}, which may be luck" if ahead else "costs the same as the one found"
-        )
-    return "; ".join(parts)
-
-
-def _one(name: str, one: Judged) -> str:
-    unit = FIGURES[figure_of(name)[0]].unit
-    gap = signed(abs(one.gap), unit).removeprefix("+")
-    more = "over a million" if one.more > _MOST else f"about {math.ceil(one.more):,}"
-    if math.isnan(one.more):
-        more = "an unknown number of"
-    what = f"{label(*figure_of(name))} {amount(one.value, unit)}"
-    if one.gap > 0:
-        return f"{what} misses the target by {gap}, which may be luck: {more} more replications"
-    return f"{what} meets the target by {gap}, which may be luck: {more} more replications"
-
-
-def _roster(found: Scenario | None, base: Scenario) -> pd.DataFrame:
-    today = rosters.roster(base)
-    if found is None:
-        return today.assign(today=today["heads"]).iloc[:0]
-    frame = rosters.roster(found)
-    shift = ["pool", "days", "hours"]
-    heads = {tuple(row[:3]): row[3] for row in today[[*shift, "heads"]].to_numpy()}
-    # Two shifts with the same hours cannot be told apart.
-    twice = today.duplicated(shift, keep=False).any() or frame.duplicated(shift).any()
-    own = [None if twice else heads.get(tuple(row)) for row in frame[shift].to_numpy()]
-    return frame.assign(today=pd.array(own, dtype="Float64").to_numpy(float, na_value=math.nan))
-
-
-def _figures(
-    store: StudyStore, wanted: Mapping[str, tuple[Scenario, Sequence[int]]]
-) -> pd.DataFrame:
-    frames = []
-    for name, (scenario, numbers) in wanted.items():
-        for k in numbers:
-            table = store.figures(scenario, k)
-            if table is not None:
-                frame = table.to_pandas().drop(columns=["scenario", "replication"], errors="ignore")
-                frames.append(frame.assign(scenario=name, replication=k))
-    return intervals.summarize(pd.concat(frames)) if frames else pd.DataFrame()
 
 
 def save_search(results: SearchResults, out: Path) -> SearchResults:

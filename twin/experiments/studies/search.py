@@ -23,9 +23,10 @@ from scipy.optimize import differential_evolution
 
 from twin.common.errors import Fault, ScenarioError
 from twin.experiments.checks import check
+from twin.experiments.studies.conclusion import results_of
 from twin.experiments.studies.design import Level, at_share, levels_of
 from twin.experiments.studies.file import Plan, Range, Target, limit_of, read_study
-from twin.experiments.studies.findings import SearchResults, results_of, save_search
+from twin.experiments.studies.findings import SearchResults, save_search
 from twin.experiments.studies.store import Progress, StudyStore
 from twin.experiments.studies.study import store_for
 from twin.measures.figures import figure_of
