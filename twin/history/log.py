@@ -12,8 +12,14 @@ import numpy as np
 from twin.assistant.protocol import OK, OUTCOMES, Floats, Step
 from twin.assistant.recorded.recorded_calls import Calls, Sample
 from twin.records.tables import BY_ASSISTANT, WORKERS
+from twin.scenario.sections.assistant import answering_model
 
 Row = dict[str, Any]
+
+
+def speaker(call: Row) -> str:
+    """Name of what answered a call: its language model, else its backend (`embedded`)."""
+    return answering_model(call["backend"], call["model"]) or str(call["backend"])
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class History:
     ratings : list of dict
         Feedback on these tickets.
     model : str
-        The model whose calls are measured: the one asked most, or the one that was wanted.
+        The `speaker` whose calls are measured: the one that answered most, or a given one.
     calls_at_once : int
         Calls that were under way at once at the most, where the desk's scenario does not say.
     """
@@ -67,6 +73,20 @@ class History:
         times = [t["responded_at"] - t["received_at"] for t in self.tickets if t["responded_at"]]
         return np.array(times, dtype=np.float64)
 
+    @property
+    def own(self) -> set[int]:
+        """Numbers of the tickets that the measured model answered without an agent."""
+        wrote = {
+            c["ticket_id"]: speaker(c)
+            for c in self.calls
+            if c["step"] == "respond" and c["outcome"] == OUTCOMES[OK]
+        }
+        return {
+            t["id"]
+            for t in self.tickets
+            if t["resolved_by"] == WORKERS[BY_ASSISTANT] and wrote.get(t["id"]) == self.model
+        }
+
 
 def sample_of(history: History) -> Sample:
     """The calls of the history's model, as recorded calls from which a profile is measured.
@@ -78,7 +98,7 @@ def sample_of(history: History) -> Sample:
     usual = float(np.median(list(rest.values()))) if rest else 0.0
     rows: dict[Step, list[Row]] = {"categorize": [], "respond": []}
     for call in history.calls:
-        if call["model"] == history.model and call["outcome"] == OUTCOMES[OK]:
+        if speaker(call) == history.model and call["outcome"] == OUTCOMES[OK]:
             rows[call["step"]].append(call)
     steps: dict[Step, Calls] = {}
     for step, found in rows.items():

@@ -20,6 +20,14 @@ from twin.scenario.sections.base import (
 from twin.scenario.units import Duration
 
 
+def answering_model(backend: str, model: str) -> str:
+    """Name of the language model behind a backend's answers; empty where none answers.
+
+    `embedded` borrows a model's speed and price, never its words.
+    """
+    return "" if backend == "embedded" else model
+
+
 class MeasuredStep(Model):
     """Recorded calls of one step; lists hold quantiles from the smallest to the largest."""
 
