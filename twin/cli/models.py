@@ -128,14 +128,18 @@ def rag(
     floor: Annotated[float, typer.Option(min=-1, max=1, help="As assistant.floor.")] = 0.2,
     as_json: Json = False,
 ) -> None:
-    """Measure retrieval (RAG) on labelled questions: recall at k, MRR, answer quality."""
+    """Measure retrieval (RAG) on labelled questions: recall at k, MRR, answer quality.
+
+    Once as it is, and once without the phrases of customers that articles may bring.
+    """
     with _plain_errors():
         from twin.assistant.knowledge.knowledge import load_knowledge
-        from twin.assistant.knowledge.retrieval_eval import evaluate, read_questions
+        from twin.assistant.knowledge.retrieval_eval import evaluate, read_questions, with_phrases
 
         labelled = read_questions(file)
         folder = knowledge or _knowledge_near(file)
-        found = evaluate(labelled, load_knowledge(folder), ks=k or (1, 3, 5), floor=floor)
+        index = load_knowledge(folder)
+        found = evaluate(labelled, index, ks=k or (1, 3, 5), floor=floor)
         if as_json:
             print_json(records(found))
             return
@@ -149,6 +153,11 @@ def rag(
             table.add_row(str(method), str(group), str(rows["n"].iloc[0]), *cells)
         out.print(table)
         out.print("[95 % intervals]; answer quality: the judge's mark of the first article's steps")
+        if said := with_phrases(index):
+            out.print(
+                f'{said} of {len(index.articles)} articles bring phrases under "## Customers say", '
+                'perhaps written with such questions in mind; rows "no phrases" leave them out.'
+            )
 
 
 def _knowledge_near(file: Path) -> Path:
