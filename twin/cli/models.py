@@ -197,7 +197,9 @@ def profile(
         from twin.assistant.recorded.measured import measure, reproduce, to_toml
         from twin.assistant.recorded.recorded_calls import read_sample
         from twin.demand.corpus import load_corpus
+        from twin.report.explain import profile_rests_on
         from twin.scenario.file import load
+        from twin.scenario.model import Profile
 
         if to is not None and to.exists():
             fail(f"{to}: is there already; name a new file", BAD_INPUT)
@@ -233,6 +235,8 @@ def profile(
         for row in fit.itertuples():
             table.add_row(str(row.step), str(row.figure), str(row.n), *_pair(row))
         out.print(table)
+        for sentence in profile_rests_on(Profile.model_validate(made), "respond" in sample.steps):
+            out.print(sentence)
         for note in _gaps(made):
             err.print(f"note: {note}")
         if to is not None:

@@ -100,6 +100,8 @@ def sample_of(history: History) -> Sample:
     for call in history.calls:
         if speaker(call) == history.model and call["outcome"] == OUTCOMES[OK]:
             rows[call["step"]].append(call)
+    numbers = {t["description"]: k for k, t in enumerate(history.tickets)}
+    texts = {t["id"]: numbers[t["description"]] for t in history.tickets}
     steps: dict[Step, Calls] = {}
     for step, found in rows.items():
         if not found:
@@ -107,7 +109,7 @@ def sample_of(history: History) -> Sample:
         extra = np.zeros(len(found))
         if step == "categorize":
             extra += [rest.get(c["ticket_id"], usual) for c in found]
-        steps[step] = _calls(found, extra)
+        steps[step] = _calls(found, extra, [texts[c["ticket_id"]] for c in found])
     versions = Counter(c["prompt_version"] for found in rows.values() for c in found)
     day = datetime.fromtimestamp(history.tickets[-1]["received_at"], UTC).date()
     return Sample(history.model, versions.most_common(1)[0][0], day, (), steps)
@@ -125,7 +127,7 @@ def _overheads(history: History) -> dict[int, float]:
     }
 
 
-def _calls(rows: list[Row], extra_s: Floats) -> Calls:
+def _calls(rows: list[Row], extra_s: Floats, texts: list[int]) -> Calls:
     def column(name: str) -> Floats:
         return np.array([np.nan if r[name] is None else r[name] for r in rows], dtype=np.float64)
 
@@ -144,4 +146,5 @@ def _calls(rows: list[Row], extra_s: Floats) -> Calls:
         quality=unknown,
         articles=column("articles").astype(np.int64),
         max_tokens=column("max_tokens").astype(np.int64),
+        text=np.array(texts, dtype=np.int64),
     )
