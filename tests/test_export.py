@@ -14,6 +14,7 @@ import pytest
 import twin
 from twin.records import export
 from twin.records.tables import STATUSES, RunLog
+from twin.scenario.file import starter
 from twin.scenario.model import Scenario
 
 XES = "{http://www.xes-standard.org/}"
@@ -61,9 +62,19 @@ def test_tickets_have_the_shape_of_the_design(log: RunLog) -> None:
 def test_feedback_has_the_shape_of_the_design(log: RunLog) -> None:
     entries = json.loads(export.feedback_json(log))
     assert len(entries) == len(log.ratings) > 0
-    assert [*entries[0]] == ["description", "model", "rating", "feedback"]
+    assert [*entries[0]] == ["description", "model", "rating", "feedback", "backend"]
     assert {entry["rating"] for entry in entries} <= {1, 2, 3, 4, 5}
-    assert {entry["model"] for entry in entries} == {"", "openai/gpt-oss-20b"}
+    assert {(entry["model"], entry["backend"]) for entry in entries} == {
+        ("", ""), ("openai/gpt-oss-20b", "profile"),
+    }  # fmt: skip
+
+
+def test_no_language_model_is_credited_with_words_of_the_backend_embedded(desk: Scenario) -> None:
+    articles = str(starter() / "knowledge")
+    embedded = desk.vary({"assistant.backend": "embedded", "assistant.knowledge": articles})
+    entries = export.feedback_entries(twin.play(embedded).log)
+    assert {(entry["model"], entry["backend"]) for entry in entries} >= {("", "embedded")}
+    assert {entry["model"] for entry in entries} == {""}
 
 
 def test_a_million_tickets_make_no_giant_json(log: RunLog) -> None:

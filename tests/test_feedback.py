@@ -19,6 +19,7 @@ entries = st.builds(
     category=words,
     answer=words,
     prompt_version=words,
+    backend=words,
 )
 GOOD = {"description": "I cannot log in.", "model": "m", "rating": 5, "feedback": "Thanks!"}
 
@@ -27,6 +28,22 @@ def test_the_shape_of_the_design_and_nothing_unknown():
     entry = Entry("I cannot log in.", "m", 5, "Thanks!")
     assert entry.as_dictionary() == GOOD
     assert Entry("a", "m", 1, "", answer="b").as_dictionary()["answer"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("said", "asks", "own"),
+    [
+        (("embedded", ""), ("embedded", "a"), True),
+        (("embedded", "a"), ("groq", "a"), False),
+        (("groq", "a"), ("embedded", "a"), False),
+        (("groq", "a"), ("replay", "a"), True),
+        (("groq", "a"), ("groq", "b"), False),
+        (("", "a"), ("groq", "b"), True),
+    ],
+)
+def test_an_assistant_learns_from_what_it_said_itself(said, asks, own):
+    """A file that does not tell what answered is taken as it is."""
+    assert Entry("t", said[1], 1, "", backend=said[0]).is_by(*asks) == own
 
 
 @given(st.lists(entries, max_size=5))

@@ -1,5 +1,6 @@
 """The feedback loop on a whole desk: it mends bad answers, and nothing where luck alone rates."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -239,6 +240,14 @@ class TestStore:
         learning = {"mode": "examples", "feedback": str(path)}
         log = twin.play(desk(2, "10/h", learning=learning, customers={"survey_rate": 0.0})).log
         assert log.learning.empty
+
+    def test_words_of_another_assistant_teach_nothing(self, tmp_path):
+        path = tmp_path / "feedback.json"
+        save_feedback(path, [dataclasses.replace(e, backend="groq") for e in self.entries()])
+        learning = {"mode": "examples", "feedback": str(path)}
+        log = twin.play(desk(2, "10/h", learning=learning, customers={"survey_rate": 0.0})).log
+        assert log.learning.empty
+        assert any("80 of 80 rated answers" in note for note in log.notes)
 
     def test_what_a_run_leaves_is_a_start_for_the_next(self, tmp_path):
         first = desk(4)

@@ -113,10 +113,56 @@ def test_feedback_is_kept_with_its_ticket(small):
     answer = small.client.post("/submit_feedback", json=body)
     assert (answer.status_code, answer.get_json()) == (200, THANKS)
     (kept,) = small.client.get("/feedback").get_json()["feedback"]
-    assert {key: kept[key] for key in body} == body
+    said = {"backend": "embedded", "model": "", "model_wanted": MODEL, "prompt_version": "1"}
+    assert {key: kept[key] for key in body | said} == body | said
     assert (kept["ticket_id"], kept["category"]) == (1, "Payment")
     (row,) = small.store.feedback()
     assert (row["answer"], row["prompt_version"]) == ("This is how Payment works.", "1")
+
+
+WHO = ("backend", "model", "model_wanted", "prompt_version")
+
+
+@pytest.mark.parametrize("backend", ["embedded", "groq"])
+def test_an_answer_and_its_rating_tell_what_answered_and_not_what_was_wanted(open_desk, backend):
+    desk, other = open_desk(backend=backend, recording=None), "openai/gpt-oss-120b"
+    said = [desk.file("login", model=model).get_json() for model in (MODEL, other)]
+    for number, (ticket, model) in enumerate(zip(said, (MODEL, other), strict=True), start=1):
+        answered = model if backend == "groq" else ""
+        expected = dict(zip(WHO, (backend, answered, model, "1"), strict=True))
+        # Whatever the client claims.
+        body = {"description": "login", "model": MODEL, "rating": 4, "ticket_id": number}
+        assert desk.client.post("/submit_feedback", json=body).status_code == 200
+        (kept, *_) = desk.client.get("/feedback").get_json()["feedback"]
+        assert {key: ticket[key] for key in WHO} == expected
+        assert {key: desk.ticket(number)[key] for key in WHO} == expected
+        assert {key: kept[key] for key in WHO} == expected | {"model_wanted": MODEL}
+
+
+def test_a_second_model_that_stands_in_is_the_one_that_is_rated(open_desk):
+    other = "openai/gpt-oss-120b"
+    desk = open_desk(backend="groq", on_failure="fallback", fallback_model=other)
+    desk.assistant.outcomes["respond"] = SERVER_ERROR
+    assert desk.file("login").get_json()["model"] == other
+    body = {"description": "login", "model": MODEL, "rating": 4}
+    assert desk.client.post("/submit_feedback", json=body).status_code == 200
+    (kept,) = desk.client.get("/feedback").get_json()["feedback"]
+    assert (kept["ticket_id"], kept["model"], kept["model_wanted"]) == (1, other, MODEL)
+
+
+def test_words_of_agents_are_no_models(open_desk):
+    desk = open_desk(backend="groq")
+    for response, model in ((None, MODEL), ("Mended.", "")):
+        number = desk.file("other things").get_json()["ticket_id"]
+        assert desk.ticket(number)["model"] == MODEL
+        changed = desk.change(
+            number, status="Resolved", **({"response": response} if response else {})
+        )
+        assert changed.get_json()["model"] == model
+        body = {"description": "other things", "rating": 4, "ticket_id": number}
+        assert desk.client.post("/submit_feedback", json=body).status_code == 200
+        (kept, *_) = desk.client.get("/feedback").get_json()["feedback"]
+        assert (kept["model"], kept["backend"]) == (model, "groq" if model else "")
 
 
 def test_feedback_without_a_ticket_is_kept(small):
@@ -124,6 +170,8 @@ def test_feedback_without_a_ticket_is_kept(small):
     assert small.client.post("/submit_feedback", json=body).get_json() == THANKS
     (kept,) = small.client.get("/feedback").get_json()["feedback"]
     assert kept["ticket_id"] is None
+    # Nobody knows what answered.
+    assert (kept["model"], kept["backend"], kept["model_wanted"]) == ("", "", "gemma-7b-it")
     assert small.client.post("/submit_feedback", json=body | {"ticket_id": 7}).status_code == 404
 
 

@@ -173,6 +173,7 @@ def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
         visitor.press("Send")
         visitor.sees("Ticket 1")
         visitor.sees("From our help articles")
+        visitor.sees("Answered by the desk without a language model (backend embedded)")
         visitor.settled()
         badges = browser.run(
             "[...document.querySelectorAll('[data-testid=stExpander], [data-testid=stMarkdown]')]"
@@ -250,5 +251,5 @@ def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
     assert [(e["description"], e["rating"], e["feedback"]) for e in entries] == [
         ("login issue", 5, "well done")
     ]
-    assert entries[0]["model"]
+    assert (entries[0]["model"], entries[0]["backend"]) == ("", "embedded")
     shutil.rmtree(tmp_path / "profile", ignore_errors=True)

@@ -147,6 +147,9 @@ def test_many_who_open_it_at_once_make_it_or_bring_it_up_once(database, old):
         with first.database.writing() as connection:
             for column in ("category", "confidence"):
                 connection.exec_driver_sql(f"ALTER TABLE calls DROP COLUMN {column}")
+            for table in ("tickets", "feedback"):
+                for column in ("backend", "answered_model"):
+                    connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
             connection.exec_driver_sql("UPDATE schema_version SET version = 1")
         first.close()
     with ThreadPoolExecutor(8) as pool:

@@ -126,7 +126,8 @@ def test_a_fortnight_becomes_a_scenario(small, tmp_path):
     assert desk.assistant.backend == "profile"
     assert measured.respond.calls == 240
     assert measured.categorize.calls == 320
-    assert measured.model == MODEL
+    assert (measured.model, desk.assistant.model) == ("embedded", MODEL)
+    assert any("no language model" in note for note in notes)
     assert desk.customers.survey_rate == 0.5
     handle = desk.agents["all"].handle_time
     assert handle.mean_value() == pytest.approx(120 + 10 * 12.5)
@@ -486,3 +487,26 @@ def test_the_twin_of_a_local_model_predicts_minutes_it_had_not_seen(tmp_path, ca
             f"{measured} ({len(unseen.tickets)} tickets)"
         )
     assert twins == pytest.approx(measured, rel=0.15)
+
+
+def test_calls_and_ratings_of_several_speakers_are_not_mixed(small, tmp_path):
+    """A desk that ran without a key at first, then with one: each model is measured by itself."""
+    for k in range(60):
+        number = answered(small.store, MONDAY + 20 * k, latency_s=3.0, rating=1)
+        if k < 40:
+            continue
+        with small.store.database.writing() as connection:
+            here = tables.calls.c.ticket_id == number
+            connection.execute(tables.calls.update().where(here).values(backend="groq"))
+    for model, rows in (("embedded", 40), (MODEL, 20)):
+        history = read_history(small.store, model=model)
+        assert len(history.own) == rows
+        out = tmp_path / f"{rows}.toml"
+        notes = write_scenario(history, out)
+        assert twin.load(out).assistant.profile.measured.respond.calls == rows
+        assert twin.load(out).assistant.profile.measured.model == model
+        assert any(f"{2 * rows} calls of " in note for note in notes)
+        lessons = json.loads((tmp_path / f"{rows}-feedback.json").read_text(encoding="utf-8"))
+        assert len(lessons) == rows
+    with pytest.raises(ScenarioError, match="no answered calls"):
+        read_history(small.store, model="openai/gpt-oss-120b")

@@ -38,7 +38,7 @@ def ticket(key=None, description="I cannot log in", **values):
 
 
 def rated(key=None, **values):
-    return {"key": key, "at": 1000.0, **ENTRY, **values}
+    return {"key": key, "at": 1000.0, "answered_model": "m", **ENTRY, **values}
 
 
 def test_what_was_stored_is_there_after_opening_again(tmp_path):
@@ -251,6 +251,40 @@ def test_a_store_of_version_1_is_brought_up_with_all_that_is_in_it(tmp_path):
         store.close()
 
 
+@pytest.mark.parametrize(
+    ("backend", "answered"), [("embedded", ""), ("groq", "second"), (None, "")]
+)
+def test_an_old_store_tells_what_answered_by_its_calls_and_not_by_the_model_wanted(
+    tmp_path, backend, answered
+):
+    call = "'respond','{}','{}','1',1000.0,1000.0,1000.5,{},100,9,20,0,'{}');"
+    sql = OLD.read_text(encoding="utf-8")
+    if backend is not None:
+        row = "INSERT INTO calls VALUES({},1," + call
+        failed = row.format(2, backend, "m", "NULL", "server error")
+        then = row.format(3, backend, "second", 0.5, "ok")
+        sql = sql.replace("COMMIT;", f"{failed}\n{then}\nCOMMIT;")
+    store = Store(str(make(tmp_path / "desk.sqlite", sql)))
+    for found in (store.ticket(1), store.feedback()[0]):
+        assert (found["backend"], found["answered_model"]) == (backend or "", answered)
+        # The same request sent again is known all the same.
+        assert found["model"] == "m"
+    out = tmp_path / "feedback.json"
+    exchange.export_feedback(store, out)
+    (entry,) = json.loads(out.read_text(encoding="utf-8"))
+    assert (entry["model"], entry.get("backend")) == (answered, backend)
+    store.close()
+
+
+def test_a_file_that_was_imported_before_backends_were_known_is_not_imported_again(store, tmp_path):
+    """Its keys, as the program of that day made them."""
+    full = ENTRY | {"category": "", "answer": "", "prompt_version": ""}
+    old = exchange._keys([json.dumps(full, sort_keys=True)])[0]
+    store.add_feedback(rated(old, origin="import"))
+    path = write(tmp_path / "feedback.json", [ENTRY, ENTRY | {"backend": "groq"}])
+    assert exchange.import_feedback(store, path) == (1, 1)
+
+
 def test_an_old_store_and_a_new_one_have_the_same_columns(tmp_path):
     old = make(tmp_path / "old.sqlite", OLD.read_text(encoding="utf-8"))
     columns = []
@@ -323,6 +357,10 @@ def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):
         ),
         (
             "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (2)",
+            "no such table: tickets",
+        ),
+        (
+            "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (3)",
             'table "desks" has no at, id, scenario: another program',
         ),
     ],

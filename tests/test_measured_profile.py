@@ -1,9 +1,12 @@
+import dataclasses
 import json
 from datetime import date
 
 import numpy as np
 import pytest
+from scipy import stats
 
+import twin
 from twin.assistant import catalogue, prompts
 from twin.assistant.errors import RecordingError
 from twin.assistant.knowledge.articles import load_articles
@@ -116,6 +119,9 @@ def test_what_was_put_in_comes_out(sample, corpus):
     assert (measured["confidence_right"], measured["confidence_wrong"]) == ([0.9], [0.6])
     step = measured["categorize"]
     assert (step["calls"], step["max_tokens"]) == (N, 200)
+    texts = len(set(corpus.texts[:N]))
+    assert (step["texts"], measured["accuracy_texts"]) == (texts, texts)
+    assert measured["accuracy_answers"] == N
     assert float(step["prompt_token"][:-1]) == pytest.approx(READING, rel=1e-3)
     assert float(step["completion_token"][:-1]) == pytest.approx(WRITING, rel=1e-3)
     assert float(step["overhead"][:-1]) == pytest.approx(OVERHEAD, abs=0.01)
@@ -166,6 +172,49 @@ def test_a_written_profile_is_a_scenario_that_runs_the_same(sample, tmp_path):
     latency = (log.calls["ended_s"] - log.calls["started_s"]).dropna()
     assert latency.between(0.05, 5).all()
     assert log.tickets["category"].notna().any()
+
+
+def rests_on(profile):
+    made = {"backend": "profile", "model": MODEL, "profile": profile}
+    desk = load(starter() / "baseline.toml").as_data()
+    desk["assistant"] = made
+    return [s for s in twin.explain(twin.from_data(desk)) if "Its " in s]
+
+
+@pytest.mark.parametrize("answers", [1, 3])
+def test_a_profile_says_on_how_many_texts_it_rests_however_often_each_was_asked(
+    corpus, knowledge, tmp_path, answers
+):
+    """More answers about the same texts make nobody surer of other texts."""
+    made = [
+        dataclasses.replace(one, key=f"{n}{one.key[1:]}")
+        for n in range(answers)
+        for one in calls(corpus, knowledge)
+    ]
+    profile = measure(read_sample(write(tmp_path / "r.jsonl", made), corpus, knowledge))
+    texts = profile["measured"]["accuracy_texts"]
+    assert texts == len(set(corpus.texts[:N]))
+    low, high = stats.binomtest(round(0.8 * texts), texts).proportion_ci(method="wilson")
+    assert rests_on(profile) == [
+        f"Its accuracy, 80.0 %, was measured on {texts} texts ({N * answers} answers): "
+        f"{100 * low:.1f} % to {100 * high:.1f} % at 95 %.",
+        f"Its latency to categorize was measured on {N * answers} calls ({texts} texts).",
+        f"Its latency to respond was measured on {N * answers} calls ({texts} texts).",
+    ]
+
+
+def test_a_profile_that_nobody_measured_says_assumed(sample):
+    assert len(rests_on({"accuracy": 0.9, "respond_latency": "2s"})) == 3
+    assert all("assumed" in sentence for sentence in rests_on({"accuracy": 0.9}))
+    # Profiles from before the numbers were kept can be read, and promise nothing.
+    old = measure(sample)
+    for name in ("accuracy_texts", "accuracy_answers"):
+        del old["measured"][name]
+    del old["measured"]["categorize"]["texts"]
+    stated = rests_on(old | {"respond_latency": "2s"})
+    assert [("assumed" in s, "measured on" in s) for s in stated] == [
+        (True, False), (False, True), (True, False),
+    ]  # fmt: skip
 
 
 def test_what_the_scenario_states_goes_before_what_was_measured(sample, corpus):

@@ -4,6 +4,7 @@ import pytest
 from twin.assistant.knowledge.articles import Article, load_articles
 from twin.assistant.knowledge.knowledge import Knowledge, load_knowledge
 from twin.assistant.knowledge.retrieval_eval import (
+    BARE,
     METHODS,
     _ranks,
     evaluate,
@@ -62,7 +63,7 @@ def value(frame, retrieval, group, figure):
 def test_figures_of_a_small_folder(folder, questions):
     found = evaluate(read_questions(questions), load_knowledge(folder), ks=(1, 3))
     assert list(dict.fromkeys(found["figure"])) == ["recall@1", "recall@3", "MRR", "answer quality"]
-    assert list(dict.fromkeys(found["retrieval"])) == list(METHODS)
+    assert list(dict.fromkeys(found["retrieval"])) == [*METHODS, *BARE]
     assert value(found, "default", "high", "recall@1") == 1
     assert value(found, "default", "low", "recall@1") == 0.5
     assert value(found, "default", "all", "MRR") == pytest.approx(0.75)
@@ -73,6 +74,20 @@ def test_figures_of_a_small_folder(folder, questions):
     assert {name: n.tolist() for name, n in groups.items()} == {"all": [4], "high": [2], "low": [2]}
     again = evaluate(read_questions(questions), load_knowledge(folder), ks=(1, 3))
     assert found.equals(again)
+
+
+def test_phrases_are_left_out_where_the_rows_say_so(folder, questions):
+    """Rows without phrases are those of the same folder that has none, and only then are there."""
+    labelled = read_questions(questions)
+    found = evaluate(labelled, load_knowledge(folder))
+    assert value(found, "default", "low", "MRR") > value(found, "default, no phrases", "low", "MRR")
+    parcel = folder / "parcel.md"
+    parcel.write_text(parcel.read_text().split("## Customers say")[0], encoding="utf-8")
+    bare = evaluate(labelled, load_knowledge(folder))
+    assert list(dict.fromkeys(bare["retrieval"])) == list(METHODS)
+    rows = found[found["retrieval"].isin(BARE)].reset_index(drop=True)
+    same = bare[bare["retrieval"] != "off"].reset_index(drop=True)
+    assert rows.drop(columns="retrieval").equals(same.drop(columns="retrieval"))
 
 
 def test_floor_makes_misses(folder, questions):

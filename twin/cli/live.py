@@ -185,7 +185,7 @@ def live_scenario(
     since: Annotated[datetime | None, typer.Option(help="Only tickets from then on (UTC).")] = None,
     until: Annotated[datetime | None, typer.Option(help="Only tickets before then (UTC).")] = None,
     model: Annotated[
-        str | None, typer.Option(help="Whose calls to measure; default: the one asked most.")
+        str | None, typer.Option(help="Whose calls to measure; default: what answered most.")
     ] = None,
     trace: Annotated[
         bool, typer.Option("--trace", help="Arrivals and texts as they came, not as a rate.")

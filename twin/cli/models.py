@@ -128,14 +128,18 @@ def rag(
     floor: Annotated[float, typer.Option(min=-1, max=1, help="As assistant.floor.")] = 0.2,
     as_json: Json = False,
 ) -> None:
-    """Measure retrieval (RAG) on labelled questions: recall at k, MRR, answer quality."""
+    """Measure retrieval (RAG) on labelled questions: recall at k, MRR, answer quality.
+
+    Once as it is, and once without the phrases of customers that articles may bring.
+    """
     with _plain_errors():
         from twin.assistant.knowledge.knowledge import load_knowledge
-        from twin.assistant.knowledge.retrieval_eval import evaluate, read_questions
+        from twin.assistant.knowledge.retrieval_eval import evaluate, read_questions, with_phrases
 
         labelled = read_questions(file)
         folder = knowledge or _knowledge_near(file)
-        found = evaluate(labelled, load_knowledge(folder), ks=k or (1, 3, 5), floor=floor)
+        index = load_knowledge(folder)
+        found = evaluate(labelled, index, ks=k or (1, 3, 5), floor=floor)
         if as_json:
             print_json(records(found))
             return
@@ -149,6 +153,11 @@ def rag(
             table.add_row(str(method), str(group), str(rows["n"].iloc[0]), *cells)
         out.print(table)
         out.print("[95 % intervals]; answer quality: the judge's mark of the first article's steps")
+        if said := with_phrases(index):
+            out.print(
+                f'{said} of {len(index.articles)} articles bring phrases under "## Customers say", '
+                'perhaps written with such questions in mind; rows "no phrases" leave them out.'
+            )
 
 
 def _knowledge_near(file: Path) -> Path:
@@ -188,7 +197,9 @@ def profile(
         from twin.assistant.recorded.measured import measure, reproduce, to_toml
         from twin.assistant.recorded.recorded_calls import read_sample
         from twin.demand.corpus import load_corpus
+        from twin.report.explain import profile_rests_on
         from twin.scenario.file import load
+        from twin.scenario.model import Profile
 
         if to is not None and to.exists():
             fail(f"{to}: is there already; name a new file", BAD_INPUT)
@@ -224,6 +235,8 @@ def profile(
         for row in fit.itertuples():
             table.add_row(str(row.step), str(row.figure), str(row.n), *_pair(row))
         out.print(table)
+        for sentence in profile_rests_on(Profile.model_validate(made), "respond" in sample.steps):
+            out.print(sentence)
         for note in _gaps(made):
             err.print(f"note: {note}")
         if to is not None:

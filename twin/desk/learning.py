@@ -12,7 +12,7 @@ from twin.demand.tickets import Demand
 from twin.desk.answers import ModelAnswers
 from twin.desk.kernel import Clock, Life, Process
 from twin.desk.ledger import Ledger
-from twin.scenario.model import Learning
+from twin.scenario.model import Assistant, Learning
 
 
 class FeedbackLoop:
@@ -21,25 +21,32 @@ class FeedbackLoop:
     Parameters
     ----------
     clock : Clock
-    settings : Learning
+    settings : Assistant
     demand : Demand
     answers : ModelAnswers
         Of the assistant; asked with the versions that are learned.
     held_out : HeldOut
     ledger : Ledger
+
+    Attributes
+    ----------
+    notes : list of str
+        Ratings to start from that are not about this assistant's answers.
     """
 
     def __init__(
         self,
         clock: Clock,
-        settings: Learning,
+        settings: Assistant,
         demand: Demand,
         answers: ModelAnswers,
         held_out: HeldOut,
         ledger: Ledger,
     ) -> None:
         self._clock = clock
-        self._settings = settings
+        learning = settings.learning
+        self._settings = learning
+        self.notes: list[str] = []
         self._answers = answers
         self._ledger = ledger
         self._text = view(demand.text)
@@ -49,17 +56,26 @@ class FeedbackLoop:
             lambda version: view(demand.uniform(Stream.CHOICE, Use(version=version)))
         )
         self._chosen: dict[int, tuple[int, bool]] = {}
-        self._learner, events = _start(settings, len(demand.categories), held_out.gain)
+        self._learner, events = _start(learning, len(demand.categories), held_out.gain)
         answers.versions = self._learner.versions
-        if settings.feedback is not None:
-            for entry in load_feedback(settings.feedback):
-                if entry.category in demand.categories and entry.answer:
-                    code = demand.categories.index(entry.category)
-                    self._learner.rated(
-                        Rated(code, 0, False, entry.description, entry.answer, entry.rating)
-                    )
+        if learning.feedback is not None:
+            self._start_from(learning.feedback, settings.backend, demand.categories)
         self._note(events)
         Process(self._looks())
+
+    def _start_from(self, path: str, backend: str, categories: tuple[str, ...]) -> None:
+        entries = [e for e in load_feedback(path) if e.category in categories and e.answer]
+        own = [entry for entry in entries if entry.is_by(backend, self._answers.assistant.model)]
+        for entry in own:
+            code = categories.index(entry.category)
+            self._learner.rated(
+                Rated(code, 0, False, entry.description, entry.answer, entry.rating)
+            )
+        if others := len(entries) - len(own):
+            self.notes.append(
+                f"{others} of {len(entries)} rated answers of assistant.learning.feedback are "
+                "another assistant's, so nothing is learned from them"
+            )
 
     @property
     def versions(self) -> list[Version]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Lock
 
 from twin.assistant import catalogue
@@ -61,7 +62,7 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     customers = Customers(scenario, demand)
     models: list[ServedModel] = []
     names = Names()
-    assistant_desk = None
+    assistant_desk = feedback = None
     if scenario.assistant.role != "off":
         models = _models(clock, scenario, demand, assistant, ledger, names)
         feedback = _feedback(clock, scenario, demand, models[0].answers, ledger)
@@ -76,8 +77,9 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     customers.forget()
     for model in models:
         model.answers.forget()
-    notes = _notes(scenario, models)
-    return ledger.log(agents.names, names, ALL_COMMENTS, notes)
+    notes = _notes(scenario, models) + (feedback.notes if feedback else [])
+    backend = scenario.assistant.backend if models else ""
+    return replace(ledger.log(agents.names, names, ALL_COMMENTS, notes), backend=backend)
 
 
 def _arrivals(clock: Clock, lifecycle: Lifecycle, demand: Demand) -> Waits:
@@ -117,12 +119,11 @@ def _models(
 def _feedback(
     clock: Clock, scenario: Scenario, demand: Demand, answers: ModelAnswers, ledger: Ledger
 ) -> FeedbackLoop | None:
-    settings = scenario.assistant.learning
-    if settings.mode == "off":
+    settings = scenario.assistant
+    if settings.learning.mode == "off":
         return None
-    held_out = HeldOut(
-        answers.assistant, answers.judge, demand.corpus, demand.categories, settings.examples
-    )
+    most = settings.learning.examples
+    held_out = HeldOut(answers.assistant, answers.judge, demand.corpus, demand.categories, most)
     return FeedbackLoop(clock, settings, demand, answers, held_out, ledger)
 
 

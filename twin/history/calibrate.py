@@ -20,10 +20,11 @@ from twin.common.text import duration, moment
 from twin.common.toml import dump
 from twin.experiments.checks import check
 from twin.history.customers import customers_of
-from twin.history.log import History, sample_of
+from twin.history.log import History, sample_of, speaker
 from twin.scenario.changes import PATH_KEYS
 from twin.scenario.file import load
 from twin.scenario.model import PRIORITIES, Scenario
+from twin.scenario.sections.assistant import answering_model
 
 # Fewer of an agent's handled tickets say too little to replace an assumption.
 FEWEST_HANDLED = 10
@@ -198,18 +199,22 @@ def _assistant(history: History, base: Scenario, notes: list[str]) -> dict[str, 
     """The assistant as a profile of its measured calls."""
     sample = sample_of(history)
     profile = measure(sample)
-    sure = np.array([c["confidence"] for c in history.calls if c["confidence"] is not None])
+    mine = [c for c in history.calls if speaker(c) == history.model]
+    sure = np.array([c["confidence"] for c in mine if c["confidence"] is not None])
     if len(sure):
         # Right or wrong nobody knows; who is sent to humans for doubt is as measured either way.
         levels = np.quantile(sure, np.linspace(0, 1, min(_CONFIDENCES, len(sure))))
         both = [round(float(level), 4) for level in levels]
         profile["measured"] |= {"confidence_right": both, "confidence_wrong": both}
-    mine = [c for c in history.calls if c["model"] == history.model]
     failed = sum(c["outcome"] != OUTCOMES[OK] for c in mine)
     profile["error_rate"] = round(failed / len(mine), 4)
     with_rag = sum(t["use_rag"] for t in history.tickets) * 2 >= len(history.tickets)
+    spoke = answering_model(mine[-1]["backend"], history.model)
+    of = f"{spoke} (backend {mine[-1]['backend']})" if spoke else (
+        f"backend {history.model}, no language model"
+    )  # fmt: skip
     notes.append(
-        f"{len(mine)} calls of {history.model} (backend {mine[0]['backend']}), {failed} failed; "
+        f"{len(mine)} calls of {of}, {failed} failed; "
         "how often its category is right and how good its answers are is assumed: see "
         "accuracy and quality of [assistant.profile] in scenarios/README.md."
     )
@@ -224,7 +229,7 @@ def _assistant(history: History, base: Scenario, notes: list[str]) -> dict[str, 
     return {
         **kept,
         "backend": "profile",
-        "model": history.model,
+        "model": spoke or base.assistant.model,
         "retrieval": with_rag,
         "max_tokens": limits,
         "profile": profile,
@@ -269,9 +274,9 @@ def _agents(
 
 def _lessons(history: History) -> list[Entry]:
     """Live feedback from which an assistant can learn: that with a category and its answer."""
-    names = list(Entry.__dataclass_fields__)
+    own, names = history.own, list(Entry.__dataclass_fields__)
     return [
         Entry(**{name: rating[name] for name in names})
         for rating in history.ratings[::-1]
-        if rating["category"] and rating["answer"]
+        if rating["category"] and rating["answer"] and rating["ticket_id"] in own
     ]

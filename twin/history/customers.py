@@ -44,7 +44,8 @@ def customers_of(
     customers["survey_rate"] = round(len(rated & {t["id"] for t in ended}) / max(len(ended), 1), 4)
     by_assistant = {t["id"] for t in ended if t["resolved_by"] == WORKERS[BY_ASSISTANT]}
     share = len(by_assistant) / max(len(ended), 1)
-    ratings = [r["rating"] for r in history.ratings if r["ticket_id"] in by_assistant]
+    own = history.own
+    ratings = [r["rating"] for r in history.ratings if r["ticket_id"] in own]
     if all(t["status"] != STATUSES[ABANDONED] for t in history.tickets):
         notes.append("Nobody was seen to give up; patience is the desk's assumed one.")
     if len(ratings) < FEWEST_RATINGS:

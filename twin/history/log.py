@@ -12,8 +12,14 @@ import numpy as np
 from twin.assistant.protocol import OK, OUTCOMES, Floats, Step
 from twin.assistant.recorded.recorded_calls import Calls, Sample
 from twin.records.tables import BY_ASSISTANT, WORKERS
+from twin.scenario.sections.assistant import answering_model
 
 Row = dict[str, Any]
+
+
+def speaker(call: Row) -> str:
+    """Name of what answered a call: its language model, else its backend (`embedded`)."""
+    return answering_model(call["backend"], call["model"]) or str(call["backend"])
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class History:
     ratings : list of dict
         Feedback on these tickets.
     model : str
-        The model whose calls are measured: the one asked most, or the one that was wanted.
+        The `speaker` whose calls are measured: the one that answered most, or a given one.
     calls_at_once : int
         Calls that were under way at once at the most, where the desk's scenario does not say.
     """
@@ -67,6 +73,20 @@ class History:
         times = [t["responded_at"] - t["received_at"] for t in self.tickets if t["responded_at"]]
         return np.array(times, dtype=np.float64)
 
+    @property
+    def own(self) -> set[int]:
+        """Numbers of the tickets that the measured model answered without an agent."""
+        wrote = {
+            c["ticket_id"]: speaker(c)
+            for c in self.calls
+            if c["step"] == "respond" and c["outcome"] == OUTCOMES[OK]
+        }
+        return {
+            t["id"]
+            for t in self.tickets
+            if t["resolved_by"] == WORKERS[BY_ASSISTANT] and wrote.get(t["id"]) == self.model
+        }
+
 
 def sample_of(history: History) -> Sample:
     """The calls of the history's model, as recorded calls from which a profile is measured.
@@ -78,8 +98,10 @@ def sample_of(history: History) -> Sample:
     usual = float(np.median(list(rest.values()))) if rest else 0.0
     rows: dict[Step, list[Row]] = {"categorize": [], "respond": []}
     for call in history.calls:
-        if call["model"] == history.model and call["outcome"] == OUTCOMES[OK]:
+        if speaker(call) == history.model and call["outcome"] == OUTCOMES[OK]:
             rows[call["step"]].append(call)
+    numbers = {t["description"]: k for k, t in enumerate(history.tickets)}
+    texts = {t["id"]: numbers[t["description"]] for t in history.tickets}
     steps: dict[Step, Calls] = {}
     for step, found in rows.items():
         if not found:
@@ -87,7 +109,7 @@ def sample_of(history: History) -> Sample:
         extra = np.zeros(len(found))
         if step == "categorize":
             extra += [rest.get(c["ticket_id"], usual) for c in found]
-        steps[step] = _calls(found, extra)
+        steps[step] = _calls(found, extra, [texts[c["ticket_id"]] for c in found])
     versions = Counter(c["prompt_version"] for found in rows.values() for c in found)
     day = datetime.fromtimestamp(history.tickets[-1]["received_at"], UTC).date()
     return Sample(history.model, versions.most_common(1)[0][0], day, (), steps)
@@ -105,7 +127,7 @@ def _overheads(history: History) -> dict[int, float]:
     }
 
 
-def _calls(rows: list[Row], extra_s: Floats) -> Calls:
+def _calls(rows: list[Row], extra_s: Floats, texts: list[int]) -> Calls:
     def column(name: str) -> Floats:
         return np.array([np.nan if r[name] is None else r[name] for r in rows], dtype=np.float64)
 
@@ -124,4 +146,5 @@ def _calls(rows: list[Row], extra_s: Floats) -> Calls:
         quality=unknown,
         articles=column("articles").astype(np.int64),
         max_tokens=column("max_tokens").astype(np.int64),
+        text=np.array(texts, dtype=np.int64),
     )

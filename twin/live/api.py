@@ -37,6 +37,7 @@ from twin.live.limits import Busy, Gate, RateLimit
 from twin.live.openapi import describe
 from twin.live.store import KeyReused, NotAllowed
 from twin.records.tables import STATUSES, TRANSITIONS
+from twin.scenario.sections.assistant import answering_model
 
 _log = logging.getLogger(__name__)
 
@@ -302,13 +303,14 @@ def _about(app: Flask, desk: Desk, protected: bool) -> None:
         real = asker.backend == "groq"
         note = "" if real else (
             "No key is in use, so no language model answers: the desk looks for the help article "
-            "that fits best and answers in its words (backend embedded)."
+            "that fits best and answers in its words (backend embedded). A model that customers "
+            "choose is noted as wanted."
         )  # fmt: skip
         return jsonify(
             {
                 "status": "ok",
                 "backend": asker.backend,
-                "model": scenario.assistant.model,
+                "model": answering_model(asker.backend, scenario.assistant.model),
                 "note": note,
                 "version": twin.__version__,
             }

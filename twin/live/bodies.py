@@ -103,7 +103,10 @@ class TicketIn(Body):
     """A ticket to be answered."""
 
     description: Description = Field(description="what the customer writes")
-    model: Name | None = Field(None, description="language model; default: the desk's")
+    model: Name | None = Field(
+        None,
+        description="language model wanted; default: the desk's. The answer says what answered",
+    )
     use_rag: bool | None = Field(None, description="look up articles; default: as the desk does")
     priority: Priority = Field("normal", description=f"one of {', '.join(PRIORITIES)}")
 
@@ -112,7 +115,9 @@ class FeedbackIn(Body):
     """A customer's opinion of an answer."""
 
     description: Description = Field(description="of the ticket")
-    model: Name = Field("", description="language model that answered")
+    model: Name = Field(
+        "", description="language model wanted, or that answered; the ticket knows what did"
+    )
     rating: Rating = Field(description="stars, 1 to 5")
     feedback: LongText = Field("", description="comment")
     ticket_id: Number | None = Field(None, description="the ticket's number, where it is known")
@@ -208,6 +213,19 @@ def _words(fault: Any) -> str:
     return f"{where} {reason}"
 
 
+def what_answered(row: Row) -> dict[str, str]:
+    """Backend, language model and prompt version of a ticket's answer, or of its draft.
+
+    All are empty where a person wrote what was sent, and the model where no language model did.
+    """
+    own = not row["response"] or row["response"] == row["draft"]
+    return {
+        "backend": row["backend"] if own else "",
+        "model": row["answered_model"] if own else "",
+        "prompt_version": row["prompt_version"] if own else "",
+    }
+
+
 def shown_ticket(row: Row, due: Row | None = None) -> dict[str, Any]:
     """A ticket as lists show it.
 
@@ -226,7 +244,8 @@ def shown_ticket(row: Row, due: Row | None = None) -> dict[str, Any]:
         "status": row["status"],
         "draft": row["draft"] or "",
         "priority": row["priority"],
-        "model": row["model"],
+        **what_answered(row),
+        "model_wanted": row["model"],
         "use_rag": row["use_rag"],
         "confidence": row["confidence"],
         "categorized_by": row["categorized_by"],
@@ -248,8 +267,10 @@ def shown_change(row: Row) -> dict[str, Any]:
 
 def shown_feedback(row: Row) -> dict[str, Any]:
     """A piece of feedback."""
-    shape = feedback_dictionary(row["description"], row["model"], row["rating"], row["feedback"])
-    return shape | {
+    said = row["description"], row["answered_model"], row["rating"], row["feedback"]
+    return feedback_dictionary(*said, row["backend"]) | {
+        "prompt_version": row["prompt_version"],
+        "model_wanted": row["model"],
         "feedback_id": row["id"],
         "ticket_id": row["ticket_id"],
         "category": row["category"],
@@ -268,8 +289,10 @@ def answered(row: Row, note: str, calls: Sequence[Row]) -> dict[str, Any]:
         "status": row["status"],
         "confidence": row["confidence"],
         "articles": json.loads(row["articles"]),
-        "model": row["model"],
+        **what_answered(row),
+        "model_wanted": row["model"],
         "use_rag": row["use_rag"],
+        "resolved_by": row["resolved_by"],
         "latency_s": None if ended is None else round(max(ended - began, 0.0), 6),
         "prompt_tokens": sum(call["prompt_tokens"] for call in calls),
         "completion_tokens": sum(call["completion_tokens"] for call in calls),

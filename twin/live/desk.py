@@ -20,7 +20,7 @@ from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names
 from twin.desk.rules import Rules
 from twin.live.asking import Asker, Build, Failed, Said, Watch
-from twin.live.bodies import FeedbackIn, TicketIn, answered
+from twin.live.bodies import FeedbackIn, TicketIn, answered, what_answered
 from twin.live.store import Change, Row, Store
 from twin.records.tables import (
     BY_ASSISTANT,
@@ -33,6 +33,7 @@ from twin.records.tables import (
     WORKERS,
 )
 from twin.scenario.model import Scenario
+from twin.scenario.sections.assistant import answering_model
 
 # Longest time for all calls of a ticket together, in seconds.
 TIMEOUT_S = 60.0
@@ -223,9 +224,12 @@ class Desk:
         said = self._ask("respond", work, category)
         written = said.written
         assert written is not None
+        call = work.calls[-1]
         work.values |= {
             "draft": written.text,
-            "prompt_version": work.calls[-1]["prompt_version"],
+            "backend": call["backend"],
+            "answered_model": answering_model(call["backend"], call["model"]),
+            "prompt_version": call["prompt_version"],
             "articles": json.dumps(
                 [
                     {"slug": slug, "title": self._titles.get(slug, slug), "score": score}
@@ -273,10 +277,11 @@ class Desk:
         if ticket is not None:
             values |= {"ticket_id": ticket["id"], "category": ticket["category"]}
             values["model"] = body.model or ticket["model"]
+            said = what_answered(ticket)
+            values |= {**said, "answered_model": said["model"], "model": values["model"]}
             # An agent's words are not the model's to learn from.
             if ticket["resolved_by"] == WORKERS[BY_ASSISTANT]:
-                values |= {"answer": ticket["response"]}
-                values["prompt_version"] = ticket["prompt_version"]
+                values["answer"] = ticket["response"]
         return self.store.add_feedback(values)[0]
 
     def due(self, ticket: Mapping[str, Any]) -> dict[str, float]:

@@ -19,8 +19,8 @@ from twin.assistant.learning.feedback import Entry, load_feedback, save_feedback
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import read_json, reason, write_json
 from twin.live.bodies import MAX_DESCRIPTION, MAX_TEXT
-from twin.live.store import Store
-from twin.records.tables import BY_ASSISTANT, STATUSES, WORKERS
+from twin.live.store import Store, as_entry
+from twin.records.tables import STATUSES
 
 _TICKET = {"ticket_id": int, "description": str, "category": str, "response": str, "status": str}
 
@@ -55,8 +55,7 @@ def export_feedback(store: Store, path: Path, replace: bool = False) -> int:
     """
     _check_new(path, replace)
     rows = store.feedback()[::-1]
-    names = list(Entry.__dataclass_fields__)
-    save_feedback(path, [Entry(**{name: row[name] for name in names}) for row in rows])
+    save_feedback(path, [as_entry(row) for row in rows])
     return len(rows)
 
 
@@ -72,15 +71,24 @@ def import_feedback(store: Store, path: Path) -> tuple[int, int]:
     for number, entry in enumerate(entries, start=1):
         for name, value in asdict(entry).items():
             _check_text(path, f"entry {number}", name, value)
-    keys = _keys([json.dumps(asdict(entry), sort_keys=True) for entry in entries])
+    keys = _keys([_content(entry) for entry in entries])
     now = time.time()
+    common = {"origin": "import", "at": now}
     new = store.add_all_feedback(
         [
-            {"key": key, "origin": "import", "at": now, **asdict(entry)}
+            {"key": key, **common, **asdict(entry), "answered_model": entry.model}
             for key, entry in zip(keys, entries, strict=True)
         ]
     )
     return new, len(entries) - new
+
+
+def _content(entry: Entry) -> str:
+    values = asdict(entry)
+    # Files from before backends were written keep their keys.
+    if not entry.backend:
+        del values["backend"]
+    return json.dumps(values, sort_keys=True)
 
 
 def _check_text(path: Path, place: str, name: str, value: Any) -> None:
@@ -149,7 +157,6 @@ def _as_row(key: str, item: dict[str, Any], now: float) -> dict[str, Any]:
         "response": item["response"] or None,
         "responded_at": answered,
         "resolved_at": answered,
-        "resolved_by": WORKERS[BY_ASSISTANT] if answered else None,
     }
 
 

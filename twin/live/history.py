@@ -9,7 +9,7 @@ import numpy as np
 
 from twin.assistant.protocol import OK, OUTCOMES
 from twin.common.errors import Fault, ScenarioError
-from twin.history.log import History
+from twin.history.log import History, speaker
 from twin.live.asking import PLACES
 from twin.live.store import Row, Store
 from twin.records.tables import (
@@ -33,7 +33,7 @@ def read_history(
     since, until : float, optional
         Seconds since 1970.
     model : str, optional
-        Whose calls to measure.
+        Whose calls to measure: a language model that answered, or "embedded".
 
     Raises
     ------
@@ -54,7 +54,7 @@ def read_history(
     if not ended > began:
         raise _too_little("all tickets arrived at the same moment")
     calls = [c for c in store.calls()[::-1] if c["ticket_id"] in here]
-    asked = Counter(c["model"] for c in calls if c["outcome"] == OUTCOMES[OK])
+    asked = Counter(speaker(c) for c in calls if c["outcome"] == OUTCOMES[OK])
     if model is not None and model not in asked:
         known = f"there are: {', '.join(asked)}" if asked else "there are none"
         raise _too_little(f"no answered calls of that model; {known}")
@@ -70,7 +70,11 @@ def read_history(
         calls=calls,
         handle_s=np.array(spells[_ANSWERED]),
         triage_s=np.array(spells[_TRIAGED]),
-        ratings=[f for f in store.feedback() if f["origin"] == "live" and f["ticket_id"] in here],
+        ratings=[
+            f | {"model": f["answered_model"]}
+            for f in store.feedback()
+            if f["origin"] == "live" and f["ticket_id"] in here
+        ],
         model=model or asked.most_common(1)[0][0],
         calls_at_once=PLACES,
     )

@@ -46,6 +46,14 @@ def _many(items: dict[str, Any]) -> dict[str, Any]:
 
 _ARTICLE = _object(slug=_TEXT, title=_TEXT, score={"type": "number"})
 _CHANGE = _object(status=_STATUS, at=_MOMENT, by=_TEXT)
+_ANSWERED = {
+    "backend": {
+        **_TEXT, "description": "that wrote the answer or draft; empty: a person, or not known",
+    },
+    "model": {**_TEXT, "description": "language model that wrote it; empty: none did"},
+    "prompt_version": {**_TEXT, "description": "version of its prompts"},
+    "model_wanted": {**_TEXT, "description": "language model that was asked for"},
+}  # fmt: skip
 _SHOWN = {
     "ticket_id": _ID,
     "description": _TEXT,
@@ -54,7 +62,7 @@ _SHOWN = {
     "status": _STATUS,
     "draft": _TEXT,
     "priority": _TEXT,
-    "model": _TEXT,
+    **_ANSWERED,
     "use_rag": {"type": "boolean"},
     "confidence": _SHARE,
     "categorized_by": _MAYBE_TEXT,
@@ -75,15 +83,16 @@ _ANSWER = _object(
     status=_STATUS,
     confidence=_SHARE,
     articles=_many(_ARTICLE),
-    model=_TEXT,
+    **_ANSWERED,
     use_rag={"type": "boolean"},
+    resolved_by=_MAYBE_TEXT,
     latency_s={"type": ["number", "null"]},
     prompt_tokens=_WHOLE,
     completion_tokens=_WHOLE,
 )
 _RATED = _object(
     description=_TEXT,
-    model=_TEXT,
+    **_ANSWERED,
     rating={"type": "integer", "minimum": 1, "maximum": 5},
     feedback=_TEXT,
     feedback_id=_ID,

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from twin.assistant.learning.feedback import Entry
 from twin.common.errors import TwinError
 from twin.live import tables
 from twin.live.database import Database, StoreError
@@ -116,6 +117,12 @@ def _keep_feedback(connection: Connection, values: Mapping[str, Any]) -> tuple[R
     full |= {name: full.get(name) or "" for name in ("category", "answer", "prompt_version")}
     same = ("description", "model", "rating", "feedback")
     return _insert_once(connection, tables.feedback, full, same)
+
+
+def as_entry(row: Row) -> Entry:
+    """A piece of feedback with what answered, never with the model that was asked for."""
+    names = [name for name in Entry.__dataclass_fields__ if name != "model"]
+    return Entry(model=row["answered_model"], **{name: row[name] for name in names})
 
 
 class Store:
@@ -313,10 +320,12 @@ class Store:
         return sum(fresh for _, fresh in self._once(_keep_feedback, entries))
 
     def ticket_of(self, description: str, model: str) -> Row | None:
-        """The newest ticket of a description that a model answered."""
+        """The newest answered ticket of a description; of the model asked for, or that answered."""
         t = tables.tickets
-        same = (t.c.digest == digest(description)) & (t.c.model == model)
-        return next(iter(self._rows(t, same, t.c.response.is_not(None), limit=1)), None)
+        where = [t.c.digest == digest(description), t.c.response.is_not(None)]
+        if model:
+            where.append((t.c.model == model) | (t.c.answered_model == model))
+        return next(iter(self._rows(t, *where, limit=1)), None)
 
     def feedback(self, before: int | None = None, limit: int | None = None) -> list[Row]:
         """Feedback, newest first."""

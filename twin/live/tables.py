@@ -54,6 +54,7 @@ tickets = Table(
     # Hash of the description: a feedback without a ticket's number finds its ticket by it.
     Column("digest", String(64), nullable=False),
     Column("priority", String(10), nullable=False),
+    # The model that was asked for, whatever answered.
     Column("model", String(200), nullable=False),
     Column("use_rag", Boolean, nullable=False),
     Column("status", String(20), nullable=False),
@@ -64,6 +65,9 @@ tickets = Table(
     Column("draft", Text),
     Column("response", Text),
     Column("articles", Text, nullable=False),
+    # Of the draft: the backend, its language model (empty: none) and its prompts; empty: unknown.
+    Column("backend", String(20), nullable=False, server_default=""),
+    Column("answered_model", String(200), nullable=False, server_default=""),
     Column("prompt_version", String(40), nullable=False),
     Column("responded_at", Double),
     Column("resolved_at", Double),
@@ -121,11 +125,15 @@ feedback = Table(
     Column("at", Double, nullable=False),
     Column("ticket_id", ForeignKey("tickets.id"), index=True),
     Column("description", Text, nullable=False),
+    # The model that was asked for, or that a file names.
     Column("model", String(200), nullable=False),
     Column("rating", Integer, nullable=False),
     Column("feedback", Text, nullable=False),
     Column("category", String(200), nullable=False),
     Column("answer", Text, nullable=False),
+    # As of tickets; all empty where a person answered.
+    Column("backend", String(20), nullable=False, server_default=""),
+    Column("answered_model", String(200), nullable=False, server_default=""),
     Column("prompt_version", String(40), nullable=False),
 )
 
@@ -138,9 +146,31 @@ def _note_what_models_said(connection: Connection) -> None:
             connection.exec_driver_sql(f"ALTER TABLE calls ADD COLUMN {name} {kind}")
 
 
+def _note_what_answered(connection: Connection) -> None:
+    """Tell what answered from the calls that were kept, never from the model that was asked for."""
+    run = connection.exec_driver_sql
+    for table in ("tickets", "feedback"):
+        run(f"ALTER TABLE {table} ADD COLUMN backend VARCHAR(20) NOT NULL DEFAULT ''")
+        run(f"ALTER TABLE {table} ADD COLUMN answered_model VARCHAR(200) NOT NULL DEFAULT ''")
+    for column, name in (("backend", "backend"), ("model", "answered_model")):
+        run(
+            f"UPDATE tickets SET {name} = COALESCE((SELECT c.{column} FROM calls c WHERE "
+            "c.ticket_id = tickets.id AND c.step = 'respond' AND c.outcome = 'ok' "
+            "ORDER BY c.id DESC LIMIT 1), '')"
+        )
+    run("UPDATE tickets SET answered_model = '' WHERE backend = 'embedded'")
+    # Its answer is kept where the assistant gave it on its own.
+    for name in ("backend", "answered_model"):
+        run(
+            f"UPDATE feedback SET {name} = COALESCE((SELECT t.{name} FROM tickets t "
+            "WHERE t.id = feedback.ticket_id), '') WHERE answer <> ''"
+        )
+    run("UPDATE feedback SET answered_model = model WHERE origin = 'import'")
+
+
 # Step k leads from version k to k + 1, by SQL of that day: never by the tables above, which change.
 # Version 1 is what `metadata.create_all` made first.
-STEPS: tuple[Callable[[Connection], None], ...] = (_note_what_models_said,)
+STEPS: tuple[Callable[[Connection], None], ...] = (_note_what_models_said, _note_what_answered)
 VERSION = 1 + len(STEPS)
 # Any number: on PostgreSQL its holder makes or changes the tables, and others wait.
 _LOCK = 7_283_415

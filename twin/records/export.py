@@ -20,6 +20,7 @@ from twin.records.tables import (
     ticket_dictionary,
 )
 from twin.scenario.model import Scenario
+from twin.scenario.sections.assistant import answering_model
 
 # JSON for people and small tools: what does not fit is in the tables.
 MAX_JSON_TICKETS = 10_000
@@ -44,9 +45,8 @@ def ticket_entries(log: RunLog, limit: int = MAX_JSON_TICKETS) -> list[dict[str,
 def feedback_entries(log: RunLog, limit: int = MAX_JSON_TICKETS) -> list[dict[str, Any]]:
     """Feedback on the first tickets of a run in the shape of `records.feedback_dictionary`.
 
-    The model is empty where an agent answered. What the assistant answered on its own also has
-    category, answer and prompt_version, so that another run can start to learn from the file
-    (`assistant.learning.feedback`).
+    What the assistant answered on its own also has category, answer and prompt_version, so that
+    another run can start to learn from the file (`assistant.learning.feedback`).
     """
     answers = log.answers["text"].tolist()
     tickets: list[Any] = list(log.tickets.head(limit).itertuples())
@@ -54,11 +54,13 @@ def feedback_entries(log: RunLog, limit: int = MAX_JSON_TICKETS) -> list[dict[st
     entries = []
     for row in rows:
         ticket = tickets[row.ticket_id - 1]
+        by_model = isinstance(row.model, str)
         entry = feedback_dictionary(
             log.texts[ticket.text_id] if ticket.text_id >= 0 else "",
-            row.model if isinstance(row.model, str) else "",
+            answering_model(log.backend, row.model) if by_model else "",
             row.rating,
             row.feedback if isinstance(row.feedback, str) else "",
+            log.backend if by_model else "",
         )
         if ticket.resolved_by == WORKERS[BY_ASSISTANT] and ticket.answer_id >= 0:
             entry["category"] = str(ticket.category)

@@ -225,6 +225,8 @@ class RunLog:
         The corpus texts that ``tickets.text_id`` points at; empty without a corpus.
     notes : tuple of str
         Things the reader of the results must know, such as an unknown price.
+    backend : str
+        Of the assistant; empty without one.
     """
 
     horizon_s: float
@@ -237,6 +239,7 @@ class RunLog:
     learning: pd.DataFrame
     texts: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    backend: str = ""
 
 
 def codes(values: Any, names: tuple[str, ...] | list[str]) -> pd.Categorical[str]:
@@ -298,11 +301,18 @@ def ticket_dictionary(row: Any, description: str, response: str) -> dict[str, An
     }
 
 
-def feedback_dictionary(description: str, model: str, rating: int, feedback: str) -> dict[str, Any]:
-    """A feedback entry in the shape in which it is exported everywhere."""
+def feedback_dictionary(
+    description: str, model: str, rating: int, feedback: str, backend: str
+) -> dict[str, Any]:
+    """A feedback entry in the shape in which it is exported everywhere.
+
+    Backend and model are those that answered: both are empty where a person did, and the model
+    where no language model did (`embedded`).
+    """
     return {
         "description": description,
         "model": model,
         "rating": int(rating),
         "feedback": feedback,
+        "backend": backend,
     }

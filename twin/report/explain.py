@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import get_args
@@ -16,8 +17,9 @@ from twin.experiments.workload import Workload, best_case, known_habits, workloa
 from twin.scenario import clock
 from twin.scenario.calendars import staffing
 from twin.scenario.clock import DAY_S, HOUR_S
-from twin.scenario.model import Pool, Priority, Scenario
+from twin.scenario.model import MeasuredStep, Pool, Priority, Profile, Scenario
 from twin.scenario.units import format_duration
+from twin.stats.shares import wilson
 
 WEEK_S = 604_800.0
 _LIMITS = {"rpm": "requests a minute", "rpd": "requests a day"} | {
@@ -220,6 +222,8 @@ def _assistant(scenario: Scenario, arrivals: Expected) -> Iterator[str]:
     yield text + "."
     if assistant.backend == "embedded":
         yield f"{EMBEDDED}."
+    if assistant.backend == "profile":
+        yield from profile_rests_on(assistant.profile, assistant.role == "full")
     for name in (assistant.model, assistant.fallback_model):
         model = catalogue.model(name) if name else None
         if model is not None and model.is_retired(scenario.start):
@@ -227,6 +231,33 @@ def _assistant(scenario: Scenario, arrivals: Expected) -> Iterator[str]:
             hint = f"; {successor.name} follows it" if successor else ""
             yield f"Warning: {model.name} was retired on {model.retired}{hint}."
     yield from _provider(scenario, arrivals)
+
+
+def profile_rests_on(profile: Profile, responds: bool) -> Iterator[str]:
+    """Sentences on what the accuracy and the latency of a profile rest on."""
+    measured, confusion = profile.measured, profile.confusion
+    if measured is not None and measured.accuracy_texts and confusion:
+        right = sum(row.get(name, 0.0) for name, row in confusion.items())
+        share = right / sum(sum(row.values()) for row in confusion.values())
+        low, high = wilson(share, measured.accuracy_texts)
+        text = (
+            f"Its accuracy, {share:.1%}, was measured on {measured.accuracy_texts:,} texts "
+            f"({measured.accuracy_answers:,} answers): {low:.1%} to {high:.1%} at 95 %."
+        )
+        yield re.sub(r"(?<=\d)%", " %", text)
+    else:
+        yield (
+            f"Its accuracy, {profile.accuracy:.1%}, is assumed (assistant.profile.accuracy)."
+        ).replace("%,", " %,")
+    for name in ("categorize", "respond") if responds else ("categorize",):
+        stated = getattr(profile, f"{name}_latency")
+        step: MeasuredStep | None = getattr(measured, name, None)
+        if step is not None and stated is None:
+            texts = f" ({step.texts:,} texts)" if step.texts else ""
+            yield f"Its latency to {name} was measured on {step.calls:,} calls{texts}."
+        else:
+            source = "" if stated else ", from the catalogue's speeds"
+            yield f"Its latency to {name} is assumed{source} (assistant.profile.{name}_latency)."
 
 
 def _provider(scenario: Scenario, arrivals: Expected) -> Iterator[str]:

@@ -49,6 +49,24 @@ def are_counts(over: Floats, under: Floats) -> npt.NDArray[np.bool_]:
         return np.asarray((whole & (over >= 0) & (over <= under)).all(axis=-1), dtype=np.bool_)
 
 
+def wilson(share: float, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Bounds of a share of `n` independent things by Wilson (1927), JASA 22.
+
+    Where each of the `n` was seen several times, `share` is the mean of their shares: the bounds
+    are then a little wide, as things seen often differ less than single ones.
+
+    Examples
+    --------
+    >>> low, high = wilson(0.8, 150)
+    >>> round(low, 3), round(high, 3)
+    (0.729, 0.856)
+    """
+    z = float(special.ndtri((1 + level) / 2))
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
 def share_bounds(
     over: Floats, under: Floats, error: Floats, freedom: Floats, level: float = 0.95
 ) -> tuple[Floats, Floats]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,11 @@ from twin.common.files import read_texts
 
 Floats = npt.NDArray[np.float64]
 
-# What is compared: the default, each half of it alone, and no retrieval at all.
+# What is compared: the default, each half of it alone, and no retrieval at all. Where articles
+# bring phrases of customers, also without them: they may be written with the questions in mind.
 METHODS = ("default", "meaning only", "words only", "off")
+NO_PHRASES = ", no phrases"
+BARE = tuple(f"{method}{NO_PHRASES}" for method in METHODS[:3])
 LEVEL = 0.95
 _RESAMPLES = 2_000
 _MAX_TOKENS = 200
@@ -70,7 +73,7 @@ def evaluate(
     knowledge: Knowledge,
     ks: Sequence[int] = (1, 3, 5),
     floor: float = 0.2,
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Measure retrieval on labelled questions.
 
@@ -83,8 +86,8 @@ def evaluate(
     floor : float
         Score below which `default` returns nothing, so that the question counts as missed; the
         halves alone have another scale and no floor.
-    methods : sequence of str
-        Of `METHODS`.
+    methods : sequence of str, optional
+        Of `METHODS` and `BARE`; by default all, but for `BARE` where no article brings phrases.
 
     Returns
     -------
@@ -106,14 +109,14 @@ def evaluate(
         fault = Fault("article", f"line {line}: no such article in the folder", unknown[0])
         raise ScenarioError("questions", [fault])
     right = np.array([slugs.index(slug) for slug in labelled.articles])
-    meaning, lexical = knowledge.parts(labelled.questions)
-    joint = knowledge.scores(labelled.questions)
-    scores = {
-        "default": np.where(joint >= floor, joint, -np.inf),
-        "meaning only": meaning,
-        "words only": np.where(lexical > 0, lexical, -np.inf),
-        "off": np.full(joint.shape, -np.inf),
-    }
+    if methods is None:
+        methods = METHODS + (BARE if with_phrases(knowledge) else ())
+    scores = _scores(labelled, knowledge, floor)
+    scores["off"] = np.full((len(labelled), len(slugs)), -np.inf)
+    if set(methods) & set(BARE):
+        bare = Knowledge([replace(a, phrases=()) for a in knowledge.articles.values()])
+        found = _scores(labelled, bare, floor)
+        scores |= {f"{method}{NO_PHRASES}": score for method, score in found.items()}
     groups = {"all": np.ones(len(labelled), dtype=bool)}
     for name in sorted(set(labelled.overlap) - {""}):
         groups[name] = np.array([overlap == name for overlap in labelled.overlap])
@@ -131,6 +134,21 @@ def evaluate(
             rows.append((method, group, "answer quality", *_mean(quality[here])))
     names = ["retrieval", "questions", "figure", "n", "value", "low", "high"]
     return pd.DataFrame(rows, columns=names)
+
+
+def with_phrases(knowledge: Knowledge) -> int:
+    """Number of articles that bring phrases of customers."""
+    return sum(bool(article.phrases) for article in knowledge.articles.values())
+
+
+def _scores(labelled: Labelled, knowledge: Knowledge, floor: float) -> dict[str, Floats]:
+    meaning, lexical = knowledge.parts(labelled.questions)
+    joint = knowledge.scores(labelled.questions)
+    return {
+        "default": np.where(joint >= floor, joint, -np.inf),
+        "meaning only": meaning,
+        "words only": np.where(lexical > 0, lexical, -np.inf),
+    }
 
 
 def _ranks(score: Floats, right: npt.NDArray[np.int64]) -> Floats:

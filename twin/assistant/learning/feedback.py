@@ -9,14 +9,16 @@ from typing import Any
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import read_json, reason, write_json
+from twin.scenario.sections.assistant import answering_model
 
 
 @dataclass(frozen=True)
 class Entry:
     """One piece of feedback.
 
-    `category`, `answer` and `prompt_version` are kept where they are known; to learn from an entry
-    its category and answer are needed.
+    Backend and model are those that answered; both are empty where a person did, and the backend
+    also in files that do not tell it. `category`, `answer` and `prompt_version` are kept where they
+    are known; to learn from an entry its category and answer are needed.
     """
 
     description: str
@@ -26,6 +28,13 @@ class Entry:
     category: str = ""
     answer: str = ""
     prompt_version: str = ""
+    backend: str = ""
+
+    def is_by(self, backend: str, model: str) -> bool:
+        """Whether an assistant gave this answer itself, or the file does not tell what did."""
+        if not self.backend:
+            return True
+        return answering_model(self.backend, self.model) == answering_model(backend, model)
 
     def as_dictionary(self) -> dict[str, Any]:
         """In the shape of feedback.json, with what else is known."""
@@ -36,7 +45,7 @@ class Entry:
             "feedback": self.feedback,
         }
         more = {"category": self.category, "answer": self.answer}
-        more["prompt_version"] = self.prompt_version
+        more |= {"prompt_version": self.prompt_version, "backend": self.backend}
         return shape | {key: value for key, value in more.items() if value}
 
 

@@ -61,6 +61,7 @@ def _step(calls: Calls) -> dict[str, Any]:
     fitted = _fit(calls)
     return {
         "calls": len(calls),
+        "texts": len(np.unique(calls.text)),
         "max_tokens": int(calls.max_tokens.max()),
         "prompt_tokens": _quantiles(calls.tokens_in, 1),
         "completion_tokens": _quantiles(calls.tokens_out, 1),
@@ -86,6 +87,8 @@ def measure(sample: Sample) -> dict[str, Any]:
         if here.any():
             profile["accuracy"] = round(float(right.sum() / here.sum()), 4)
             profile["confusion"] = _confusion(calls, here, sample.categories)
+            measured["accuracy_answers"] = int(here.sum())
+            measured["accuracy_texts"] = len(np.unique(calls.text[here]))
         for name, rows in (("right", right), ("wrong", here & ~right)):
             found = calls.confidence[rows & np.isfinite(calls.confidence)]
             if len(found):

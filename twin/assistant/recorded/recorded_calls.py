@@ -46,6 +46,8 @@ class Calls:
         For respond, judged; NaN where no article is known to solve the ticket.
     articles, max_tokens : array of int
         Articles in the prompt, and the token limit.
+    text : array of int
+        Number of the ticket's text: the same for calls about the same text.
     """
 
     tokens_in: Floats
@@ -60,6 +62,7 @@ class Calls:
     quality: Floats
     articles: Ints
     max_tokens: Ints
+    text: Ints
 
     def __len__(self) -> int:
         return len(self.latency_s)
@@ -181,9 +184,11 @@ def _asked(reply: Reply) -> dict[str, Any]:
 
 def _calls(replies: Sequence[Reply], known: _Known) -> Calls:
     rows = []
+    texts: dict[str, int] = {}
     for reply in replies:
         asked = _asked(reply)
-        truth, article = known.ticket(str(asked.get("ticket", "")))
+        text = str(asked.get("ticket", ""))
+        truth, article = known.ticket(text)
         said, confidence, quality = known.category(asked.get("category")), np.nan, np.nan
         if reply.step == "categorize":
             answer = _answer(reply.answer)
@@ -198,10 +203,11 @@ def _calls(replies: Sequence[Reply], known: _Known) -> Calls:
                 *(reply.prompt_tokens, reply.completion_tokens, reply.latency_s, *times),
                 *(truth, said, confidence, quality, len(asked.get("articles", ()))),
                 int(reply.request.get("max_completion_tokens", 1)),
+                texts.setdefault(text, len(texts)),
             )
         )
     columns = list(np.array(rows, dtype=float).T)
-    whole = {6, 7, 10, 11}
+    whole = {6, 7, 10, 11, 12}
     return Calls(*(c.astype(np.int64) if k in whole else c for k, c in enumerate(columns)))
 
 

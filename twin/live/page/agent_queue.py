@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from twin.live.page.client import Client, DeskError, Ticket
-from twin.live.page.parts import ago, escaped, show_facts, span
+from twin.live.page.parts import ago, escaped, show_facts, span, who_answers
 from twin.records.tables import (
     CATEGORIZED,
     ESCALATED,
@@ -122,9 +122,9 @@ def _card(client: Client, ticket: Ticket, now: float, first: bool) -> None:
                 st.badge(words, color=shade, icon=":material/timer:")
             show_facts(ticket)
         st.text(ticket.description)
-        model = f", {ticket.model}" if ticket.model else ""
-        sure = "" if ticket.confidence is None else f", confidence {ticket.confidence:.2f}"
-        st.caption(escaped(f"received {ago(ticket.received, now)}{model}{sure}"))
+        sure = "" if ticket.confidence is None else f"confidence {ticket.confidence:.2f}"
+        facts = (f"received {ago(ticket.received, now)}", sure, who_answers(ticket))
+        st.caption(escaped(", ".join(filter(None, facts))))
         if ticket.status not in _OPEN and ticket.response:
             with st.chat_message("assistant"):
                 st.text(ticket.response)

@@ -56,7 +56,10 @@ class DeskError(TwinError, RuntimeError):
 
 @dataclass(frozen=True)
 class Ticket:
-    """A ticket as the pages show it; moments are seconds since 1970, missing ones None."""
+    """A ticket as the pages show it; moments are seconds since 1970, missing ones None.
+
+    Backend and model are those that wrote the answer, or its draft.
+    """
 
     number: int
     description: str
@@ -65,7 +68,10 @@ class Ticket:
     status: str
     draft: str = ""
     priority: str = "normal"
+    backend: str = ""
     model: str = ""
+    model_wanted: str = ""
+    resolved_by: str = ""
     use_rag: bool = True
     confidence: float | None = None
     articles: tuple[str, ...] = ()
@@ -87,7 +93,10 @@ class Ticket:
             status=str(data["status"]),
             draft=str(data.get("draft") or ""),
             priority=str(data.get("priority") or "normal"),
+            backend=str(data.get("backend") or ""),
             model=str(data.get("model") or ""),
+            model_wanted=str(data.get("model_wanted") or ""),
+            resolved_by=str(data.get("resolved_by") or ""),
             use_rag=bool(data.get("use_rag", True)),
             confidence=data.get("confidence"),
             articles=tuple(str(one["title"]) for one in data.get("articles") or ()),
@@ -139,8 +148,8 @@ class Client:
 
     def rate(self, ticket: Ticket, rating: int, feedback: str, key: str) -> None:
         """Say what a customer thinks of an answer, 1 to 5."""
-        body = {"description": ticket.description, "model": ticket.model, "rating": rating}
-        body |= {"feedback": feedback, "ticket_id": ticket.number}
+        body: dict[str, Any] = {"description": ticket.description, "model": ticket.model_wanted}
+        body |= {"rating": rating, "feedback": feedback, "ticket_id": ticket.number}
         self._ask("POST", "/submit_feedback", body, key=key)
 
     def ticket(self, number: int) -> Ticket:

@@ -7,7 +7,7 @@ import uuid
 import streamlit as st
 
 from twin.live.page.client import Client, DeskError, Ticket
-from twin.live.page.parts import ago, escaped, line, show_facts
+from twin.live.page.parts import ago, escaped, line, show_facts, who_answers
 
 # The customer's tickets are in the address of the page, by number: that is what survives a reload
 # without a login.
@@ -42,20 +42,23 @@ def show() -> None:
         return
     if health.get("note"):
         st.info(escaped(health["note"]))
-    _form(client, models)
+    _form(client, models, health.get("backend") == "embedded")
     ticket = st.session_state.get("answered")
     if ticket is not None:
         _answer(client, ticket)
     _history(client)
 
 
-def _form(client: Client, models: list[str]) -> None:
+def _form(client: Client, models: list[str], no_model: bool) -> None:
     with st.form("ticket", border=False):
         text = st.text_area(
             "Describe your problem", height=140, max_chars=_MOST_CHARACTERS, key="description",
             placeholder="For example: I forgot my password and cannot log in.",
         )  # fmt: skip
-        model = st.selectbox("Language model", models, format_func=line)
+        model = st.selectbox(
+            "Language model wanted (none answers here)" if no_model else "Language model",
+            models, format_func=line,
+        )  # fmt: skip
         use_rag = st.toggle(
             "Look up help articles", value=True,
             help="The assistant reads the articles that fit before it answers.",
@@ -101,6 +104,8 @@ def _answer(client: Client, ticket: Ticket) -> None:
         show_facts(ticket)
         # Neither the customer's words nor the model's are read as Markdown or HTML.
         st.text(ticket.response)
+        if who := who_answers(ticket):
+            st.caption(escaped(f"{who[0].upper()}{who[1:]}."))
         if ticket.articles:
             titles = "".join(f"\n- {escaped(title, 120)}" for title in ticket.articles)
             st.caption(f"From our help articles:\n{titles}")
@@ -164,7 +169,9 @@ def _history(client: Client) -> None:
                 st.text(ticket.description)
             with st.chat_message("assistant"):
                 st.text(ticket.response or "Our people are looking into it.")
-            st.caption(escaped(f"{ago(ticket.received)}, {ticket.model}"))
+            st.caption(
+                escaped(", ".join(filter(None, (ago(ticket.received), who_answers(ticket)))))
+            )
             answered = st.session_state.get("answered")
             if answered is None or answered.number != ticket.number:
                 _rating(client, ticket)

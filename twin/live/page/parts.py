@@ -107,6 +107,33 @@ def show_facts(ticket: Ticket) -> None:
         st.badge(escaped(ticket.status), color=colour)
 
 
+def who_answers(ticket: Ticket) -> str:
+    """The author of a ticket's answer or draft, in words; empty where there is none.
+
+    Examples
+    --------
+    >>> from twin.live.page.client import Ticket
+    >>> said = (1, "help", "", "Press it.", "Resolved")
+    >>> who_answers(Ticket(*said, backend="groq", model="m", resolved_by="assistant"))
+    'answered by m'
+    >>> who_answers(Ticket(*said, backend="embedded", model_wanted="m", resolved_by="assistant"))
+    'answered by the desk without a language model (backend embedded); wanted: m'
+    >>> who_answers(Ticket(*said, resolved_by="agent"))
+    'answered by an agent'
+    """
+    if not ticket.backend:
+        person = bool(ticket.response) and ticket.resolved_by in ("agent", "reviewed draft")
+        return "answered by an agent" if person else ""
+    author = ticket.model or "the desk without a language model"
+    if not ticket.model or ticket.backend != "groq":
+        author += f" (backend {ticket.backend})"
+    if ticket.model_wanted and ticket.model_wanted != ticket.model:
+        author += f"; wanted: {ticket.model_wanted}"
+    if ticket.resolved_by == "reviewed draft":
+        return f"draft by {author}; approved by an agent"
+    return f"{'answered' if ticket.resolved_by == 'assistant' else 'draft'} by {author}"
+
+
 def ago(moment: float, now: float | None = None) -> str:
     """Time since a moment (seconds since 1970), in words.
 

@@ -20,10 +20,19 @@ from twin.scenario.sections.base import (
 from twin.scenario.units import Duration
 
 
+def answering_model(backend: str, model: str) -> str:
+    """Name of the language model behind a backend's answers; empty where none answers.
+
+    `embedded` borrows a model's speed and price, never its words.
+    """
+    return "" if backend == "embedded" else model
+
+
 class MeasuredStep(Model):
     """Recorded calls of one step; lists hold quantiles from the smallest to the largest."""
 
     calls: Annotated[int, Field(ge=1)] = Field(description="how many were recorded")
+    texts: Annotated[int, Field(ge=1)] | None = Field(None, description="distinct texts of theirs")
     max_tokens: Annotated[int, Field(ge=1)] = Field(description="token limit they were asked with")
     prompt_tokens: Quantiles = Field(description="tokens in")
     completion_tokens: Quantiles = Field(description="tokens out")
@@ -53,6 +62,12 @@ class Measured(Model):
     date: Day = Field(description="day of the last call")
     prompt_version: str = Field(description="version of the prompts")
     articles: Count | None = Field(None, description="most articles in a prompt")
+    accuracy_answers: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="answers behind accuracy and confusion"
+    )
+    accuracy_texts: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="distinct texts of those answers"
+    )
     categorize: MeasuredStep | None = None
     respond: MeasuredStep | None = None
     confidence_right: Quantiles | None = Field(None, description="confidence when right")
