@@ -9,6 +9,7 @@ from strategies import SETTINGS
 
 from twin.stats.differences import differences
 from twin.stats.intervals import ratio_interval, summarize
+from twin.stats.sequential import wanted_replications
 
 SHARES = (0.001, 0.005, 0.02, 0.1, 0.5, 0.9, 0.98, 0.999)
 REPLICATIONS = (3, 5, 10, 20, 50)
@@ -155,3 +156,16 @@ def test_differences_of_rare_shares_are_called_as_seldom_as_stated(paired):
             print(f"paired {paired}, share {share}, n {n}: {called / 400:.1%} called")
             # Of 400 fair ones at 5 %, more than 34 come in one of a thousand.
             assert called <= 34
+
+
+def test_precision_goes_on_while_a_rare_event_may_only_not_have_been_seen():
+    def played(n):
+        return pd.DataFrame({
+            "kpi": "abandonment_rate", "group": "", "unit": "share",
+            "replication": np.arange(n), "numerator": 0.0, "denominator": 100.0,
+        })  # fmt: skip
+
+    wanted = {("abandonment_rate", ""): 0.002}
+    assert wanted_replications(played(10), wanted, 10) > 10
+    # None of 50,000 is below two in a thousand with any likely clustering.
+    assert wanted_replications(played(500), wanted, 500) == 500

@@ -14,22 +14,26 @@ The rule looks at variances alone, never at the figures themselves:
    going on beyond N can only raise the coverage.
 
 The promise holds for each figure on its own. It is not exact for figures that are far from normal
-over replications (a rare event, a very short run): one that shows no spread at all in the first
-stage stops there.
+over replications (a very short run): one that shows no spread at all in the first stage stops
+there. Not so shares of counted things: what nobody has seen yet may only be rare, which their
+intervals allow for (`shares`), so replications go on until there are enough to say so.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from twin.stats.intervals import summarize
+from twin.stats.intervals import ratio_interval, summarize
 
 FIRST_STAGE = 10
 MAX_REPLICATIONS = 1000
+# An interval with texts is told where it is so many times as wide.
+_MORE = 1.1
 
 
 # A figure and its group; "" is all.
@@ -71,13 +75,15 @@ def wanted_replications(
     wanted = played
     for key, target in precision.items():
         rows = _rows(kpis, key)
-        at_first = _half_width(rows[rows["replication"] < first], level)
-        now = _half_width(rows, level)
+        spread, now = _spread(rows, level), _half_width(rows, level)
+        at_first = _spread(rows[rows["replication"] < first], level)
         if math.isfinite(at_first):
             # A ratio of half-widths of nearly equal size must not ask for one more by rounding.
             wanted = max(wanted, math.ceil(_times(first, at_first / target) * (1 - 1e-12)))
         if math.isfinite(now) and now > target:
-            wanted = max(wanted, played + 1, math.ceil(_times(played, now / target)))
+            # What nobody has seen is bounded by one over the number of tickets, not its root.
+            more = _times(played, now / target) if spread > 0 else played * min(now / target, 1e9)
+            wanted = max(wanted, played + 1, math.ceil(more))
     return min(wanted, most)
 
 
@@ -99,17 +105,20 @@ def reached(
     Returns
     -------
     DataFrame
-        Columns kpi, group, unit, wanted, half_width (missing without data), replications (with
-        data), reached.
+        Columns kpi, group, unit, wanted, half_width (over replications; missing without data),
+        replications (with data), reached, with_texts (half-width with the spread over texts).
     """
     rows = []
     for key, target in precision.items():
         table = _rows(kpis, key)
         half_width = _half_width(table, level)
+        with_texts = _half_width(table, level, texts=True)
         unit = str(table["unit"].iloc[0]) if len(table) else ""
         counted = int(((table["numerator"] != 0) | (table["denominator"] != 0)).sum())
-        rows.append((*key, unit, float(target), half_width, counted, bool(half_width <= target)))
+        met = bool(half_width <= target)
+        rows.append((*key, unit, float(target), half_width, counted, met, with_texts))
     columns = ["kpi", "group", "unit", "wanted", "half_width", "replications", "reached"]
+    columns.append("with_texts")
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -128,12 +137,23 @@ def sentences(table: pd.DataFrame) -> list[str]:
             f"{row['replications']} replications, {wanted} wanted: "
         )
         if row["reached"]:
-            found.append(f"{said}reached")
+            found.append(f"{said}reached{_beyond(row, unit)}")
             continue
         # Half-widths fall as one over the root of the number of replications.
         needed = math.ceil(_times(row["replications"], row["half_width"] / row["wanted"]))
-        found.append(f"{said}not reached, it takes about {needed:,} replications")
+        found.append(
+            f"{said}not reached, it takes about {needed:,} replications{_beyond(row, unit)}"
+        )
     return found
+
+
+def _beyond(row: Mapping[Any, Any], unit: str) -> str:
+    if not row["with_texts"] > _MORE * row["half_width"]:
+        return ""
+    return (
+        f"; with which texts and answers there are it is {row['with_texts']:.3g}{unit}, which "
+        "only more texts make narrower"
+    )
 
 
 def _rows(kpis: pd.DataFrame, key: Key) -> pd.DataFrame:
@@ -141,8 +161,18 @@ def _rows(kpis: pd.DataFrame, key: Key) -> pd.DataFrame:
     return kpis[(kpis["kpi"] == kpi).to_numpy() & (kpis["group"] == group).to_numpy()]
 
 
-def _half_width(rows: pd.DataFrame, level: float) -> float:
+def _half_width(rows: pd.DataFrame, level: float, *, texts: bool = False) -> float:
+    """Half-width over replications; if told, with the spread over texts."""
     if rows.empty:
         return np.nan
     columns = ["kpi", "group", "unit", "replication", "numerator", "denominator"]
+    columns += ["by_text"] if texts and "by_text" in rows else []
     return float(summarize(rows[columns], level)["half_width"].iloc[0])
+
+
+def _spread(rows: pd.DataFrame, level: float) -> float:
+    """Half-width by what was seen to vary between replications alone."""
+    if rows.empty:
+        return np.nan
+    _, low, high = ratio_interval(rows["numerator"], rows["denominator"], level)
+    return (high - low) / 2

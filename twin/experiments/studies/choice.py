@@ -153,6 +153,7 @@ def select(
             found = ocba(sample, len(points), indifference, confidence, step=_ROUND_OCBA, **common)
         kept = _targets(plan, points, store, found, confidence)
         flaw = _flaw(store, points, found, kpi)
+        untold = _untold(store, points, found, kpi)
         played, notes = store.played, tuple(store.remarks())
     rows: list[dict[str, Any]] = []
     for k, point in enumerate(points):
@@ -171,6 +172,7 @@ def select(
     statement = _statement(found, best, kpi, indifference, method)
     if flaw:
         statement = statement.replace(f"is {_BEST}", "leads") + flaw
+    statement += untold
     if kept:
         statement += f"; {_KEPT[kept[found.best]]}"
     names = roster.names(points[0].factors, plan.bases[0] if len(plan.bases) == 1 else None)
@@ -228,6 +230,32 @@ def _flaw(store: StudyStore, points: Sequence[Point], found: Selection, kpi: str
     watched: dict[str, Any] = {row["kpi"]: row for row in table.to_dict("records")}
     reason = lost(watched)
     return f"; it is not called the best, as against {rival} {reason}" if reason else ""
+
+
+def _untold(store: StudyStore, points: Sequence[Point], found: Selection, kpi: str) -> str:
+    """Warning where other texts may put the next best first: no number of replications tells."""
+    name, group = figure_of(kpi)
+    means = np.array(found.means) * (1 if FIGURES[name].better == "higher" else -1)
+    means[found.best] = -np.inf
+    rival = int(np.nanargmax(means)) if np.isfinite(means).any() else found.best
+    if rival == found.best:
+        return ""
+    frames = []
+    for k in (found.best, rival):
+        for number in range(int(found.replications[k])):
+            table = store.figures(points[k].scenario, number)
+            if table is not None:
+                one = table.to_pandas()
+                one = one[(one["kpi"] == name) & (one["group"] == group)]
+                labels = {"scenario": str(k), "replication": number}
+                frames.append(one.assign(**labels))
+    row = differences(pd.concat(frames, ignore_index=True), str(found.best), [(name, group)])
+    if row.empty or not row["texts"].iloc[0] or not row["low"].iloc[0] <= 0 <= row["high"].iloc[0]:
+        return ""
+    return (
+        f"; but it rests on {row['texts'].iloc[0]:,.0f} texts, and with other texts "
+        f"{points[rival].scenario.name} may lead"
+    )
 
 
 def _statement(found: Selection, best: str, kpi: str, indifference: float, method: Method) -> str:
