@@ -270,7 +270,7 @@ def _cuts(series: _Series) -> tuple[float, float, float]:
     if series.level:
         products = series.products(best)
         half = half_life(products.sum(axis=0))
-        there = math.isinf(half) or series.gap(everything, half) > _GAP
+        there = math.isinf(half) or series.gap(everything, half / 4) > _GAP
         if there and 0.8 * best <= _HALVINGS * half:
             best = _HALVINGS * half
             cuts = _HALVINGS * np.array([half_life(weights @ products) for weights in resampled])
