@@ -116,7 +116,7 @@ class StudyFile(Model):
         description="figures shown; all are kept",
     )
     crossings: list[Crossing] = Field([], description="where along a factor a limit is crossed")
-    minimise: str = Field("cost_per_resolution", description="for `twin search`: what is to be low")
+    minimise: str = Field("cost_week", description="for `twin search`: what is to be low")
     targets: dict[str, Target] = Field({}, description="for `twin search`: what must be reached")
 
     @model_validator(mode="after")
