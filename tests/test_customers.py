@@ -77,7 +77,7 @@ def test_ratings_fall_with_response_time_on_a_whole_desk():
     work = {"distribution": "exponential", "mean": "3min"}
     desk = from_data(
         {
-            "horizon": "120d",
+            "horizon": "360d",
             "seed": 3,
             "arrivals": {"rate": "18/h"},
             "agents": {"all": {"heads": 1, "handle_time": work}},

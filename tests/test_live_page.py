@@ -389,7 +389,7 @@ def test_a_what_if_is_played_and_compared_and_saved(folders):
     scenarios, results = folders
     app = draw("whatif")
     assert [s.label for s in app.slider] == ["Load", "Agents more or less: all"]
-    slider(app, "Load").set_value(2.0)
+    slider(app, "Load").set_value(3.0)
     slider(app, "Agents more or less: all").set_value(1)
     app.number_input[0].set_value(8)
     app = press(app, "Run")
@@ -406,7 +406,7 @@ def test_a_what_if_is_played_and_compared_and_saved(folders):
     assert texts(app.success) == [f"Saved as {parts.escaped(str(made))}."]
     assert 'extends = "baseline.toml"' in made.read_text()
     saved = load(made)
-    assert (saved.arrivals.scale, saved.agents["all"].extra_heads) == (2.0, 1)
+    assert (saved.arrivals.scale, saved.agents["all"].extra_heads) == (3.0, 1)
     app = press(app, "Save")
     assert texts(app.error) == ["There is a file of this name already; choose another."]
     for name in ("../out", "", "a/b", ".hidden"):

@@ -84,7 +84,9 @@ def test_a_large_space_is_searched_as_well(
     monkeypatch.setattr(search, "SMALL_SPACE", 1)
     found = twin.search(plan, checks=5, out=tmp_path, points=16, budget=240)
     assert "differential evolution" in found.method
-    assert found.finalists["human_cost"].min() == pytest.approx(whole.finalists["human_cost"].min())
+    # The cheapest that may be it is the same; how much of the budget is left for it differs.
+    one, other = (one.finalists.iloc[0][list(HEADS)].tolist() for one in (found, whole))
+    assert one == other
     few = twin.search(plan, checks=5, out=tmp_path, points=5, budget=10)
     assert len(few.table) == 5
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from twin.report.plots import style
 if TYPE_CHECKING:
     from twin.experiments.studies.results import StudyResults
 
+# Characters of verdicts that fit beside each other in the legend of `forest`.
+_LINE = 40
 # Colour and mark by verdict; all others are grey.
 _VERDICTS = {
     "better": (style.BLUE, "o"),
@@ -98,9 +101,11 @@ def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None
         Line2D([], [], color=colour, marker=mark, markersize=6.5, linewidth=2, label=verdict)
         for verdict, (colour, mark) in marks.items()
     ]
-    style.below_title(ax, 1)
+    # Long verdicts, or many, take a second line.
+    columns = 4 if sum(map(len, marks)) <= _LINE else max(2, ceil(len(marks) / 2))
+    style.below_title(ax, ceil(len(marks) / columns))
     ax.legend(handles=handles, fontsize=style.SMALL, frameon=False, labelcolor=style.INK,
-              ncols=4, loc="lower right", bbox_to_anchor=(1.2, 1.0), borderaxespad=0.1,
+              ncols=columns, loc="lower right", bbox_to_anchor=(1.2, 1.0), borderaxespad=0.1,
               columnspacing=1.0, handlelength=1.6)  # fmt: skip
     return ax
 
