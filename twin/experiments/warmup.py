@@ -32,7 +32,7 @@ class WarmUp:
     suggestion_s : float
         Longest of the figures' warm-ups; missing if one of them did not settle.
     low_s, high_s : float
-        Interval of 95 % for it; see `twin.stats.mser.Settling`.
+        Spread of it by luck; see `twin.stats.mser.Settling`.
     own_s : float
         The scenario's own warm-up, which is not changed.
     horizon_s : float
