@@ -18,6 +18,7 @@ from matplotlib import pyplot
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from twin.records.tables import STATUSES
 from twin.report import plots
 from twin.report.plots import over_time, picture, style
 from twin.report.plots.front import MOST_NAMED
@@ -459,7 +460,8 @@ def test_dollars_in_names_are_no_formulas(ax):
 
 def test_colours_differ_and_keep_their_meaning():
     assert len(set(style.COLOURS)) == len(style.COLOURS)
-    assert len(set(over_time.STATUS_COLOURS.values())) == 9
+    assert set(over_time.STATUS_COLOURS) == set(STATUSES)
+    assert len(set(over_time.STATUS_COLOURS.values())) == len(STATUSES)
     assert {to_hex(c) for c in style.COLOURS} == set(style.COLOURS)
 
 

@@ -59,7 +59,7 @@ class WrongKey(AssistantError):
 
 
 class WrongAddress(AssistantError):
-    """GROQ_BASE_URL is no address."""
+    """GROQ_BASE_URL is not an address."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -191,7 +191,7 @@ class Unreachable(AssistantError):
 
 
 class BrokenResponse(AssistantError):
-    """An answer that is none: cut JSON, a page of HTML, no choices, wrong types."""
+    """A response that is not an answer: cut JSON, a page of HTML, no choices, wrong types."""
 
     outcome = SERVER_ERROR
     again = True

@@ -83,7 +83,7 @@ def cores() -> int:
 
     try:
         return int(cpu_count())
-    except ValueError:  # joblib says no more than that it is no number
+    except ValueError:  # joblib only says that it is not a number
         fail("LOKY_MAX_CPU_COUNT in the environment must be a whole number above 0", BAD_INPUT)
         raise
 

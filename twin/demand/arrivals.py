@@ -88,7 +88,7 @@ class Expected:
         return float(high - low)
 
     def busiest(self, length_s: float) -> tuple[float, float]:
-        """When most tickets are expected within a length of time, and how many.
+        """Start of the busiest stretch of a length, and the tickets expected in it.
 
         Returns
         -------

@@ -129,7 +129,7 @@ def uniforms(
 
 @dataclass(frozen=True)
 class Places:
-    """Where the luck of tickets lies: in each stream, at a row of a layer.
+    """Rows and layers of the luck of tickets, in each stream.
 
     A ticket keeps its place whatever the load, so it keeps its luck.
 

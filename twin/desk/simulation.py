@@ -1,4 +1,4 @@
-"""A run: put the desk together, let the clock go, hand out the tables."""
+"""A run: put the desk together, run the clock, return the tables."""
 
 from __future__ import annotations
 

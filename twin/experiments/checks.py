@@ -41,7 +41,7 @@ def check(scenario: Scenario) -> None:
 
 
 def _text_faults(scenario: Scenario) -> Iterable[Fault]:
-    """Categories of the mix that the corpus knows and customers have no text of."""
+    """Categories of the mix for which the corpus has no text that customers send."""
     tickets = scenario.tickets
     if tickets.corpus is None or tickets.category_mix is None or scenario.arrivals.kind == "trace":
         return

@@ -137,7 +137,7 @@ def _where(
 
 
 def connect(cluster: str) -> Any:
-    """A client of a Dask cluster whose workers run this very code.
+    """A client of a Dask cluster whose workers run the same code.
 
     Parameters
     ----------

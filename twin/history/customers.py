@@ -1,4 +1,4 @@
-"""From live ratings and returns to a simulated customer of the same satisfaction."""
+"""From the ratings and returns of a history to a simulated customer of the same satisfaction."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _unsolved(
 
 
 def _reopen_rate(history: History, base: Scenario, unsolved: float, notes: list[str]) -> float:
-    """Share of unsolved tickets that come back, such that as many of all do as did here.
+    """Share of unsolved tickets that come back, so that as many of all do as in the history.
 
     A ticket counts by the chance that it would have come back by the end of the history, if it ever
     does. Where that is too little to go by, nobody comes back: whoever did is not in the history's

@@ -24,7 +24,7 @@ def speaker(call: Row) -> str:
 
 @dataclass(frozen=True)
 class History:
-    """A stretch of the live desk's history.
+    """A stretch of a desk's history.
 
     Attributes
     ----------

@@ -59,7 +59,7 @@ class Gate:
 
     @contextmanager
     def pass_through(self) -> Iterator[None]:
-        """Be inside while the context lasts.
+        """Hold one of the gate's places during the context.
 
         Raises
         ------

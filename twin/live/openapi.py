@@ -23,7 +23,7 @@ _WHY = {
     "409": "The ticket is in another state or being worked on, or the key was used before.",
     "413": "The body is too large.",
     "415": "The body is not said to be JSON.",
-    "421": "The host name is none of this desk's.",
+    "421": "The host name is not one of this desk's.",
     "422": "JSON that does not say what it must.",
     "429": "Too many requests.",
     "500": "A fault of this program.",

@@ -231,7 +231,7 @@ class Population:
 
     @property
     def model_usd(self) -> float:
-        """Price of their model calls; missing if that of any is unknown."""
+        """Price of their model calls; missing if any price is unknown."""
         # Not pandas' sum: an unknown price must make the whole unknown.
         return float(self.ended_calls["cost_usd"].to_numpy().sum())
 

@@ -132,7 +132,7 @@ def _ahead_in(start_utc: datetime, day: date, zone: tzinfo, count: int) -> tuple
     first = datetime(day.year, day.month, day.day)
 
     def ahead(at: int) -> float:
-        """How far the local clock is ahead of the time that has passed."""
+        """Lead of the local clock over the time that has passed."""
         shown = (start_utc + timedelta(seconds=at)).astimezone(zone).replace(tzinfo=None)
         return (shown - first).total_seconds() - at
 

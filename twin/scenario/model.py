@@ -38,11 +38,11 @@ from twin.scenario.sections.base import (
     Day,
     Days,
     LongDuration,
-    Model,
     Positive,
     Priority,
     PriorityTimes,
     Quantiles,
+    Section,
     Share,
     TimeZone,
     fail,
@@ -77,7 +77,6 @@ __all__ = [
     "MaxTokens",
     "Measured",
     "MeasuredStep",
-    "Model",
     "Outage",
     "Pool",
     "Positive",
@@ -89,6 +88,7 @@ __all__ = [
     "RandomOutages",
     "Satisfaction",
     "Scenario",
+    "Section",
     "Share",
     "Shift",
     "Solved",
@@ -106,7 +106,7 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 2999
 _MAX_HORIZON_S = 36_525 * 86400.0
 
 
-class Scenario(Model):
+class Scenario(Section):
     """A support desk and the question asked of it; frozen.
 
     Examples

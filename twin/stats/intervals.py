@@ -149,5 +149,5 @@ def check_level(level: float) -> None:
 
 
 def quantile_t(degrees: Any, p: Any) -> Floats:
-    """Quantile of Student's t; below one degree of freedom that of one, which nobody may use."""
+    """Quantile of Student's t; below one degree of freedom that of one, which is not shown."""
     return np.asarray(special.stdtrit(np.maximum(degrees, 1), p), dtype=np.float64)

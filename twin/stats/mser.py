@@ -215,7 +215,7 @@ class _Series:
         return cut
 
     def _differs(self, low: int, high: int) -> bool:
-        """Whether the replications are another before `high` points than after, by a t test."""
+        """Whether the replications differ before `high` points from after, by a t test."""
         usual = self.judged(np.ones(len(self.over)))[1]
         count = self.over.shape[1] if usual is None else len(usual)
         over, under = self.over[:, :count], self.under[:, :count]
@@ -246,7 +246,7 @@ class _Series:
         return lag_products(np.nan_to_num(values[:, first:count]))
 
     def gap(self, weights: Floats, points: float) -> float:
-        """How far the first points are from the usual level, as a share of it."""
+        """Distance of the first points from the usual level, as a share of it."""
         judged, usual = self.judged(weights)
         half = judged[len(judged) // 2 :].mean() if usual is None else 0.0
         scale = half if usual is None else usual.mean()

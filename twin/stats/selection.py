@@ -280,7 +280,7 @@ def _chances(ahead: Floats, error: Floats, counts: npt.NDArray[np.int64], best: 
 def _allocation(
     distance: Floats, spread: Floats, counts: npt.NDArray[np.int64], best: int, room: int
 ) -> npt.NDArray[np.int64]:
-    """Replications that each is to have in all, after `room` more."""
+    """Replications that each needs in total, after `room` more."""
     near = np.maximum(distance, 1e-3 * max(float(np.abs(distance).max()), 1e-300))
     share = (spread / near) ** 2
     share[best] = 0.0

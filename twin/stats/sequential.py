@@ -88,7 +88,7 @@ def wanted_replications(
 
 
 def _times(replications: int, ratio: float) -> float:
-    """Replications for half-widths so many times narrower, up to a limit."""
+    """Replications for half-widths that are narrower by a factor, up to a limit."""
     return replications * min(ratio, 1e9) ** 2
 
 

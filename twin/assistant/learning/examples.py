@@ -68,7 +68,7 @@ class Examples:
         self._question(rated).ratings.append(rated.rating)
 
     def _question(self, rated: Rated) -> _Question:
-        """Where the rating counts: the question that this ticket asks again, or a new one."""
+        """Question that the rating counts for: one that this ticket asks again, or a new one."""
         exact = (rated.category, rated.ticket, rated.answer)
         if exact not in self._known:
             asked = self._questions.setdefault((rated.category, rated.answer), [])

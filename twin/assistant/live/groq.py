@@ -45,7 +45,7 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 @dataclass(frozen=True)
 class Settings:
-    """Where to ask, and with which key.
+    """Address of the provider, and the key.
 
     Attributes
     ----------

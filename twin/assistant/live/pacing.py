@@ -35,7 +35,7 @@ _LENGTH = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([
 
 
 def parse_length(text: str | None) -> float | None:
-    """Seconds of a reset such as ``2m59.56s``, ``7.66s``, ``20ms`` or ``3``; None if it is none.
+    """Seconds of a reset such as ``2m59.56s``, ``7.66s``, ``20ms`` or ``3``; None if unreadable.
 
     Examples
     --------
@@ -95,7 +95,7 @@ class Window:
 
 
 class Left:
-    """The rest of a limit, as the latest call that told of it said.
+    """The rest of a limit, as the latest response reported it.
 
     Calls under way count on top, whether or not it knew of them when it told: calls overtake each
     other. It also learns how the provider counts: what is left falls faster than by what was sent
@@ -169,7 +169,7 @@ class Slot:
 
 
 class Pacer:
-    """When the next call may go out.
+    """Moment at which the next call may be sent.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Responses as they come over the wire: answers, faults and rate-limit headers, as values of ours.
+"""Responses as they come over the wire: answers, faults and rate-limit headers, as our own types.
 
 Of a server's own words only codes and numbers are taken over: they may quote keys and prompts.
 """
@@ -55,7 +55,7 @@ def today() -> date:
 
 
 def failure(status: int, body: object, headers: Mapping[str, str], model: Model) -> AssistantError:
-    """The error of ours for an HTTP status that is none of success.
+    """Our error for an HTTP status that is not success.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.changes import PATH_KEYS, clean_name
 from twin.scenario.faults import fault_of
 from twin.scenario.file import load, read_toml
-from twin.scenario.model import Count, Model, Scenario
+from twin.scenario.model import Count, Scenario, Section
 from twin.stats.feasibility import Limit
 
 Kind = Literal["full factorial", "one at a time", "latin hypercube"]
@@ -42,7 +42,7 @@ _COLUMNS = {
 }  # fmt: skip
 
 
-class Range(Model):
+class Range(Section):
     """A range of values; bounds may carry a unit, as "20/h" or "5min", the same in both."""
 
     low: Bound = Field(description="smallest value")
@@ -69,7 +69,7 @@ class Range(Model):
         return number_of(self.low), number_of(self.high)
 
 
-class Crossing(Model):
+class Crossing(Section):
     """A limit whose crossing along a factor is looked for."""
 
     kpi: str = Field(description='a figure, with its group as in "service_level:urgent"')
@@ -77,7 +77,7 @@ class Crossing(Model):
     limit: float = Field(description="the value that it crosses")
 
 
-class Target(Model):
+class Target(Section):
     """A bound that a figure must keep."""
 
     at_least: float | None = Field(None, description="smallest value allowed")
@@ -90,7 +90,7 @@ class Target(Model):
         return self
 
 
-class StudyFile(Model):
+class StudyFile(Section):
     """Keys of a study file."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+=,@-]{0,120}$")] = Field(
@@ -250,7 +250,7 @@ def _faults(errors: Sequence[Any]) -> list[Fault]:
                 factors[key] = Fault(key, item["msg"])
             factors.setdefault(key, Fault(key, _NO_FACTOR, None, _QUOTED))
         elif item["type"] == "extra_forbidden":
-            nested: dict[str, type[Model]] = {"crossings": Crossing, "targets": Target}
+            nested: dict[str, type[Section]] = {"crossings": Crossing, "targets": Target}
             model = nested.get(loc[0], StudyFile) if len(loc) > 1 else StudyFile
             known = nearest(loc[-1], model.model_fields)
             others.append(Fault(".".join(loc), "unknown key", None, known))

@@ -14,7 +14,6 @@ from twin.live.page.parts import ago, escaped, line, show_facts, who_answers
 _PARAMETER = "tickets"
 _MOST_REMEMBERED, _MOST_SHOWN = 50, 10
 _MOST_CHARACTERS = 8_000
-_STARS = 5
 
 
 def remember() -> None:

@@ -33,7 +33,7 @@ def measured(table: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
 
 
 def _moments(tickets: pd.DataFrame, of: Promise) -> Floats:
-    """When it was answered or resolved; missing where it was not."""
+    """Moments of answer or resolution; missing where there is none."""
     if of == "first response":
         moments: Floats = tickets["responded_s"].to_numpy()
         return moments

@@ -11,8 +11,8 @@ from twin.scenario.sections.base import (
     Count,
     Day,
     LongDuration,
-    Model,
     Quantiles,
+    Section,
     Share,
     Weight,
     fail,
@@ -28,7 +28,7 @@ def answering_model(backend: str, model: str) -> str:
     return "" if backend == "embedded" else model
 
 
-class MeasuredStep(Model):
+class MeasuredStep(Section):
     """Recorded calls of one step; lists hold quantiles from the smallest to the largest."""
 
     calls: Annotated[int, Field(ge=1)] = Field(description="how many were recorded")
@@ -55,7 +55,7 @@ class MeasuredStep(Model):
         return self
 
 
-class Measured(Model):
+class Measured(Section):
     """Properties of recorded calls, as `twin profile` writes them; the profile's own keys win."""
 
     model: str = Field(description="model that was recorded")
@@ -75,7 +75,7 @@ class Measured(Model):
     quality: Quantiles | None = Field(None, description="judged quality in the right category")
 
 
-class Profile(Model):
+class Profile(Section):
     """A statistical assistant (backend `profile`): measured or assumed distributions."""
 
     accuracy: Share = Field(0.8, description="share of tickets categorized rightly")
@@ -104,14 +104,14 @@ class Profile(Model):
     )
 
 
-class MaxTokens(Model):
+class MaxTokens(Section):
     """Most tokens the model may write, by step."""
 
     categorize: Annotated[int, Field(ge=1, le=100_000)] = Field(50, description="for a category")
     respond: Annotated[int, Field(ge=1, le=100_000)] = Field(200, description="for an answer")
 
 
-class Learning(Model):
+class Learning(Section):
     """Learning from feedback (see `twin.assistant.learning.learning`)."""
 
     mode: Literal["off", "examples", "bandit"] = Field(
@@ -145,7 +145,7 @@ class Learning(Model):
     )
 
 
-class Assistant(Model):
+class Assistant(Section):
     """The language-model step."""
 
     role: Literal["full", "triage", "off"] = Field(
@@ -202,21 +202,21 @@ class Assistant(Model):
         return self
 
 
-class Outage(Model):
+class Outage(Section):
     """A planned window in which the provider answers nothing."""
 
     start: Duration = Field(description="time since the start of the run")
     length: LongDuration = Field(description="how long it lasts")
 
 
-class RandomOutages(Model):
+class RandomOutages(Section):
     """Outages at random, exponential up and down times."""
 
     mean_time_between_failures: LongDuration = Field(description="mean time up")
     mean_time_to_repair: LongDuration = Field(description="mean time down")
 
 
-class Provider(Model):
+class Provider(Section):
     """The service that runs the model: its limits and its failures."""
 
     plan: Literal["free", "developer", "unlimited"] = Field(

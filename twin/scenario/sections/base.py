@@ -89,7 +89,7 @@ Days = Annotated[str, AfterValidator(_checked_days)]
 PriorityTimes = dict[Priority, LongDuration]
 
 
-class Model(BaseModel):
+class Section(BaseModel):
     """Base of all sections: frozen, strict in types, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)

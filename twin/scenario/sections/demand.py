@@ -6,17 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from twin.scenario.sections.base import LongDuration, Model, Priority, Weight, fail
+from twin.scenario.sections.base import LongDuration, Priority, Section, Weight, fail
 from twin.scenario.units import Duration, Rate
 
 
-class Busyness(Model):
+class Busyness(Section):
     """A factor a day, gamma distributed with mean 1: some days are simply busier."""
 
     cv: Annotated[float, Field(ge=1e-6, le=3)] = Field(description="cv of the day factor")
 
 
-class Bursts(Model):
+class Bursts(Section):
     """Markov-modulated bursts: quiet and burst periods of exponential length alternate."""
 
     factor: Annotated[float, Field(gt=1, le=1000)] = Field(
@@ -26,7 +26,7 @@ class Bursts(Model):
     mean_burst: LongDuration = Field(description="mean length of a burst")
 
 
-class Surge(Model):
+class Surge(Section):
     """A planned rise (or fall) of the arrival rate."""
 
     start: Duration = Field(description="time since the start of the run")
@@ -34,7 +34,7 @@ class Surge(Model):
     factor: Annotated[float, Field(ge=0, le=1000)] = Field(description="times the usual rate")
 
 
-class Week(Model):
+class Week(Section):
     """The shape of a week; `rate` is its mean, so only relative sizes matter."""
 
     hours: list[Weight] = Field(
@@ -59,7 +59,7 @@ class Week(Model):
         return [weight * self.days[k // 24] for k, weight in enumerate(hours)]
 
 
-class Arrivals(Model):
+class Arrivals(Section):
     """Arrivals of tickets over time."""
 
     kind: Literal["poisson", "hourly", "constant", "trace"] = Field(
@@ -99,7 +99,7 @@ class Arrivals(Model):
         return self
 
 
-class Tickets(Model):
+class Tickets(Section):
     """Topics, texts and priorities of tickets."""
 
     corpus: str | None = Field(

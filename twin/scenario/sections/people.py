@@ -11,8 +11,8 @@ from twin.scenario.sections.base import (
     Count,
     Day,
     Days,
-    Model,
     PriorityTimes,
+    Section,
     Share,
     TimeZone,
     fail,
@@ -20,7 +20,7 @@ from twin.scenario.sections.base import (
 from twin.scenario.units import ClockTime, Duration
 
 
-class Break(Model):
+class Break(Section):
     """Time in a shift when some agents are away."""
 
     start: ClockTime = Field(description="local time")
@@ -28,7 +28,7 @@ class Break(Model):
     heads: Annotated[int, Field(ge=1)] = Field(description="how many are away")
 
 
-class Shift(Model):
+class Shift(Section):
     """Heads on the weekly calendar; an end before the start is on the next day."""
 
     days: Days = Field("daily", description="weekdays on which it starts")
@@ -52,7 +52,7 @@ class Shift(Model):
 TRIAGE_SHARE, REVIEW_SHARE = 0.1, 0.2
 
 
-class Pool(Model):
+class Pool(Section):
     """A pool of agents with the same skills."""
 
     heads: Count | None = Field(None, description="agents around the clock; else give shifts")
@@ -101,7 +101,7 @@ class Pool(Model):
         return REVIEW_SHARE * self.handle(category) if own is None else own.mean_value()
 
 
-class Targets(Model):
+class Targets(Section):
     """Promises of the desk to its customers."""
 
     clock: Literal["around the clock", "desk hours"] = Field(
@@ -121,7 +121,7 @@ class Targets(Model):
     )
 
 
-class Solved(Model):
+class Solved(Section):
     """Chance that an answer solves the ticket."""
 
     agent: Share = Field(0.92, description="an agent's answer")
@@ -132,7 +132,7 @@ class Solved(Model):
     wrong_category: Share = Field(0.05, description="the assistant's, in the wrong category")
 
 
-class Satisfaction(Model):
+class Satisfaction(Section):
     """Shifts of the rating on a logit scale (see `twin.desk.customers`)."""
 
     unsolved: float = Field(3.0, ge=0, description="fall when the answer did not solve it")
@@ -142,7 +142,7 @@ class Satisfaction(Model):
     wait: float = Field(1.0, ge=0, description="weight of the published fall with response time")
 
 
-class Customers(Model):
+class Customers(Section):
     """The simulated customer."""
 
     patience: TimeDistribution | None = Field(
