@@ -6,6 +6,7 @@ pytest tests/test_verdicts.py -m slow -s   # 200 pairs of desks, and how many ve
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_comparison import results, rows, run_cli
 
@@ -17,6 +18,7 @@ from twin.measures.figures import FIGURES, GUARDS, JUDGED
 from twin.report.answer import of_runs
 from twin.report.page import page
 from twin.report.source import Source
+from twin.stats.differences import differences
 
 STEP = np.array([0.0, 0.01, -0.01, 0.005])
 TARGETS = {"first_response": {"normal": "30min"}, "resolution": {"normal": "2h"}}
@@ -317,7 +319,6 @@ def test_commands_and_the_report_name_what_nobody_set(tmp_path):
 
 
 def test_a_priority_that_misses_what_all_meet_is_shown():
-    import pandas as pd
 
     from twin.cli.figure_tables import missed_by
 
@@ -375,3 +376,39 @@ def test_a_row_of_a_comparison_has_one_unit():
     (text,) = compare(results(*frames), kpis=["resolution_mean"]).sentences()
     assert " s" in text
     assert " min" not in text
+
+
+def test_models_with_the_same_assumptions_and_other_customers_are_told_of():
+    """Two models on one assumed profile cannot differ in quality; other customers are no effect."""
+    desk = twin.from_data(
+        {
+            "name": "a",
+            "horizon": "1d",
+            "arrivals": {"rate": "6/h"},
+            "assistant": {"role": "full", "backend": "profile", "model": "openai/gpt-oss-20b"},
+            "agents": {"all": {"heads": 1, "handle_time": "5min", "cost": 20}},
+        }
+    )
+    other = desk.vary({"assistant.model": "openai/gpt-oss-120b"}, name="large")
+    happy = desk.vary({"customers.solved.assistant": 1.0}, name="happy")
+    better = desk.vary(
+        {"assistant.model": "openai/gpt-oss-120b", "assistant.profile.accuracy": 0.9}, name="right"
+    )
+    notes = twin.compare(twin.run([desk, other, happy, better], replications=2)).notes
+    assert [note.partition(":")[0] for note in notes] == ["large", "happy"]
+    assert "same assumed accuracy and quality" in notes[0]
+    assert "customers.solved" in notes[1]
+
+
+def test_a_difference_that_is_far_more_than_matters_asks_for_few_replications():
+    """The advice counts to the size found where that is larger than the smallest that matters."""
+    rows = [
+        {"scenario": name, "kpi": "wait", "group": "", "unit": "s", "replication": k,
+         "numerator": mean + noise, "denominator": 1.0}
+        for name, mean in (("was", 0.0), ("now", 100.0))
+        for k, noise in enumerate((0.0, 300.0 * (name == "now"), 0.0))
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    row = differences(frame, "was", [("wait", "")], matters=[(1.0, 0.0)]).iloc[0]
+    assert row["p_adjusted"] > 0.05
+    assert row["more_replications"] < 30

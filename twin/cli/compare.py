@@ -185,7 +185,7 @@ def _show(found: Comparison, *, every: bool) -> None:
         table.add_column("difference (interval)", justify="right")
         table.add_column("verdict")
         hidden: dict[str, list[str]] = {EQUAL: [], UNKNOWN: []}
-        why = {EQUAL: "", UNKNOWN: " (too little data)"}
+        why = {EQUAL: "", UNKNOWN: " (no data, or too little)"}
         for row in rows:
             label = f"{row['kpi']}, {row['group']}" if row["group"] else row["kpi"]
             if row["scenario"] != name:
@@ -217,7 +217,8 @@ def _show(found: Comparison, *, every: bool) -> None:
     if (found.table["verdict"] == OPEN).any():
         out.print(
             "In brackets, to settle it: so many more replications of each scenario, or texts where "
-            "replications cannot, and the smallest difference that matters shows with 80 % chance."
+            "replications cannot. Then a difference of the size found, or the smallest that "
+            "matters where that is larger, shows with 80 % chance."
         )
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twin.common.errors import nearest
-from twin.common.text import EMBEDDED, amount, duration, interval, label, signed, size_in
+from twin.common.text import amount, duration, interval, label, signed, size_in
 from twin.experiments.display import comparison_html
 from twin.experiments.guards import lost
+from twin.experiments.remarks import same_by_assumption
 from twin.experiments.results import Results
 from twin.measures.figures import FIGURES, GUARDS, figure_of
 from twin.scenario.changes import flat
@@ -117,7 +118,7 @@ def _sentence(row: Mapping[str, Any]) -> str:
     name = f"{row['kpi']} ({row['group']})" if row["group"] else row["kpi"]
     start = f"{row['scenario']}: {name}"
     if row["verdict"] == UNKNOWN:
-        return f"{start}: not known, too little data"
+        return f"{start}: not known: no data, or too little"
     unit = row["unit"]
     was, now = (amount(row[name], unit, size_in(row)) for name in ("baseline", "what_if"))
     change = f"by {interval(row)}"
@@ -229,7 +230,7 @@ def compare(
                 f"{name} and {baseline} do not pair ({', '.join(reasons)}): "
                 "intervals are those of unrelated runs, which are wider"
             )
-    notes += _same_words(runs[baseline], [runs[name] for name in paired])
+    notes += same_by_assumption(runs[baseline], [runs[name] for name in paired])
     same_texts = {name: _corpus(runs[name]) == _corpus(runs[baseline]) for name in paired}
     sizes = _sizes(runs[baseline], matters or {})
 
@@ -323,19 +324,6 @@ def _corpus(run: Run) -> str | None:
     files = run.manifest.get("files", {})
     found = files.get("arrivals.trace") or files.get("tickets.corpus")
     return None if found is None else str(found)
-
-
-def _same_words(base: Run, others: Sequence[Run]) -> list[str]:
-    """A note where models are compared that say the same, as they do on backend embedded."""
-
-    def says(run: Run) -> tuple[Any, Any]:
-        assistant = run.manifest.get("scenario_as_run", {}).get("assistant", {})
-        return assistant.get("backend", "embedded"), assistant.get("model")
-
-    same = [run for run in others if says(run)[0] == says(base)[0] == "embedded"]
-    if any(says(run) != says(base) for run in same):
-        return [f"{EMBEDDED[0].lower()}{EMBEDDED[1:]}"]
-    return []
 
 
 def unpaired_reasons(first: Run, second: Run) -> list[str]:

@@ -94,7 +94,7 @@ class Results:
         whole, asked, failed = (
             sum(getattr(run, name) for run in self.runs) for name in ("whole", "asked", "failed")
         )
-        return results_html(summary, whole, asked, failed, self.notes)
+        return results_html(summary, whole, asked, failed, (*self.unset(), *self.notes))
 
     def sanity(self) -> pd.DataFrame:
         """Whether the runs add up: conservation, Little's law, Erlang's bound where one applies.

@@ -102,8 +102,8 @@ def differences(
     DataFrame
         A row a scenario and figure: scenario, kpi, group, unit, baseline, what_if, difference
         (what_if - baseline), low, high, p (of this row alone), p_adjusted, replications (of the
-        scenario with fewer), more_replications (of each scenario, for an 80 % chance to show the
-        smallest difference that matters, or one of the size found where none is given; missing
+        scenario with fewer), more_replications (of each scenario, for an 80 % chance to show a
+        difference of the size found, or the smallest that matters where that is larger; missing
         where it is settled, or where replications alone never would, or a million are too few),
         texts (distinct ones; 0 for figures of no texts), more_texts (the same for texts, with as
         many replications as it takes), paired, matters (the smallest difference that does). Bounds
@@ -270,7 +270,8 @@ def _judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
     # The rule of the intervals: a difference is shown if its interval leaves out 0.
     adjusted = np.minimum(p * max(known, 1), 1.0)
     matters = table["matters"].to_numpy(dtype=float)
-    size = np.where(matters > 0, matters, np.abs(difference))
+    # A difference that is there is shown sooner than the smallest one that matters.
+    size = np.maximum(matters, np.abs(difference))
     open_ = (adjusted > 1 - level) & (error > 0) & (size > 0)
     open_ &= np.abs(difference) + half_width > matters
     text_error, texts = (table[name].to_numpy(dtype=float) for name in ("text_error", "texts"))
@@ -285,9 +286,11 @@ def _judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):
         wanted = np.ceil(texts * (reach * text_error / size) ** 2)
     more_texts = np.where(open_ & (wanted > texts) & (wanted < _MOST), wanted - texts, np.nan)
+    # Shares differ by no more than the whole.
+    most = np.where(table["unit"] == "share", 1.0, np.inf)
     return table.assign(
-        low=difference - half_width,
-        high=difference + half_width,
+        low=np.maximum(difference - half_width, -most),
+        high=np.minimum(difference + half_width, most),
         p=p,
         p_adjusted=adjusted,
         more_replications=more,

@@ -130,13 +130,14 @@ def _statement(
     sure = f"{confidence * 100:g} %"
     settings = f"{near} setting{'s' if near > 1 else ''}"
     if best is None:
-        text = f"no setting was found that meets the targets; {method}"
-        if near:
-            text += (
-                f"; {settings} may meet them, but {sum(judged.replications)} fresh replications "
-            )
-            text += f"do not show it at {sure}: see the near misses"
-        return text
+        if not near:
+            return f"no setting was found that meets the targets; {method}"
+        played = sum(judged.replications)
+        return (
+            f"undecided: {settings} may meet the targets, but the {played} fresh replications that "
+            f"were played do not show it at {sure} (see the near misses; a larger budget may); "
+            f"{method}"
+        )
     cost = plan.file.minimise
     price = amount(own_cost(best), FIGURES[figure_of(cost)[0]].unit)
     setting = "; ".join(f"{row['name']} = {row[FOUND]}" for row in changes)
