@@ -308,3 +308,29 @@ def test_a_point_that_is_selected_says_whether_it_meets_the_targets() -> None:
     without = twin.select(plan | {"targets": {}}, "human_cost", 0.1, first=10, budget=200)
     assert "targets" not in without.table
     assert without.best == found.best
+
+
+def test_heads_of_a_shift_that_the_run_does_not_hold_are_refused(desk: Scenario) -> None:
+    """A run from Monday to Wednesday says nothing of the weekend, so no plan of it is the best."""
+    shifts = [
+        {"days": "Mon-Fri", "start": "00:00", "end": "06:00", "heads": 2},
+        {"days": "Sat,Sun", "start": "00:00", "end": "06:00", "heads": 2},
+    ]
+    base = desk.vary({"horizon": "3d", "agents.a.shifts": shifts})
+    study = {"scenario": base, "factors": HEADS, "minimise": "cost_week", "targets": GOOD}
+    with pytest.raises(twin.ScenarioError, match=r"shifts\.1\.heads: no time of this shift"):
+        twin.search(study)
+
+
+def test_the_week_of_a_short_run_is_paid_by_its_roster(desk: Scenario) -> None:
+    """Three days of the week cost what a whole week of that roster does, but for work and luck."""
+    shifts = [
+        {"days": "Mon-Fri", "start": "09:00", "end": "17:00", "heads": 3},
+        {"days": "Sat,Sun", "start": "09:00", "end": "17:00", "heads": 1},
+    ]
+    # 3 x 8 x 5 + 8 x 2 = 136 hours a week at $20.
+    for horizon in ("3d", "6d", "7d", "10d", "14d"):
+        base = desk.vary({"horizon": horizon, "agents.a.shifts": shifts,
+                          "agents.a.handle_time": "1s"})  # fmt: skip
+        rows = twin.play(base).kpis.set_index(["kpi", "group"])
+        assert rows.at[("cost_week", ""), "value"] == pytest.approx(136 * 20, rel=1e-3), horizon

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -148,3 +149,16 @@ def test_the_command_splits(tmp_path):
     none = CliRunner().invoke(app, [*words[:-1], "categorization_accuracy"])
     assert none.exit_code == 1
     assert "no such figure" in none.stderr
+
+
+def test_one_answer_a_text_hides_the_models_part():
+    """Where the assistant says the same every time, nobody can see how much it varies."""
+    desk = twin.load(
+        Path(__file__).parents[1] / "scenarios" / "baseline.toml",
+        {"horizon": "1d", "warm_up": "0s"},
+    )
+    found = twin.split_variance(desk, days=2, kpis=["csat", "model_latency_mean"])
+    parts = found.set_index(["kpi", "source"])
+    assert np.isnan(parts.at[("csat", "the model's answers"), "variance"])
+    assert np.isfinite(parts.at[("csat", "raters"), "variance"])
+    assert np.isfinite(parts.at[("model_latency_mean", "the model's answers"), "variance"])

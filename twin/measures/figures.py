@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from twin.records.tables import RunLog
     from twin.scenario.model import Scenario
 
+WEEK_S = 168 * 3600.0
 # The one list of all figures, in the order in which they are defined below.
 FIGURES: dict[str, Figure] = {}
 
@@ -449,9 +450,12 @@ def cost_per_arrival(run: Population) -> Rows:
 def cost_week(run: Population) -> Rows:
     """Model and human cost together, per week of 168 hours.
 
-    What is paid, however much is done for it: read it beside solved.
+    What is paid, however much is done for it: read it beside solved. Where the time measured is no
+    whole number of weeks, shifts are paid as in the first week of the roster, so that a run from
+    Monday to Wednesday knows of the weekend; work past their end and model calls are scaled up.
     """
-    return [Row("", run.total_usd, run.length_s / (168 * 3600.0))]
+    weeks = run.length_s / WEEK_S
+    return [Row("", run.total_usd + run.roster_usd(weeks), weeks)]
 
 
 @_figure("customers/USD", "higher", "arrivals", RATIO, main="Cost", follows_load=True)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.measures import levels
-from twin.measures.promises import Floats, Mask, promise_kept
+from twin.measures.promises import ROUNDING_S, Floats, Mask, promise_kept
 from twin.scenario.calendars import Staircase, staffing
 from twin.scenario.model import PRIORITIES
 
@@ -241,6 +241,23 @@ class Population:
         costs = {name: pool.cost for name, pool in self.scenario.agents.items()}
         priced = ((p.paid, costs[p.pool]) for p in self.pools if p.paid)
         return sum(paid / 3600.0 * (np.nan if cost is None else cost) for paid, cost in priced)
+
+    def roster_usd(self, weeks: float) -> float:
+        """Price of so many weeks of the roster, less that of the shifts in the time measured.
+
+        0 for whole weeks, which are what they are, holidays and all.
+        """
+        if weeks >= 1 and abs(weeks - round(weeks)) < ROUNDING_S:
+            return 0.0
+        week = self.scenario.model_copy(update={"horizon": 7 * 86400.0})
+        more = 0.0
+        for p in self.pools:
+            pool = self.scenario.agents[p.pool]
+            usual_s = float(staffing(pool, week).integral(np.array([week.horizon]))[0])
+            hours = (usual_s * weeks - p.staffed) / 3600.0
+            if hours:
+                more += hours * (np.nan if pool.cost is None else pool.cost)
+        return more
 
     @cached_property
     def resolved_in_window(self) -> Mask:

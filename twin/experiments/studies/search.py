@@ -30,6 +30,7 @@ from twin.experiments.studies.findings import SearchResults, save_search
 from twin.experiments.studies.store import Progress, StudyStore
 from twin.experiments.studies.study import store_for
 from twin.measures.figures import figure_of
+from twin.scenario.calendars import staffing
 from twin.scenario.model import Scenario
 from twin.stats.feasibility import Cheapest, cheapest
 from twin.stats.intervals import ratio_interval
@@ -122,6 +123,14 @@ def search(
     if len(plan.bases) != 1 or not file.factors:
         reason = "a search varies factors of one scenario"
         raise ScenarioError(file.name, [Fault("factors", reason)])
+    unseen = [name for name in file.factors if _never_on_duty(name, plan.bases[0])]
+    if unseen:
+        # Nobody would be the best of heads whose shift the run does not hold.
+        reason = "no time of this shift lies in the run, so its heads would change nothing"
+        hint = "let horizon hold the days of all shifts that are varied, as 7d"
+        raise ScenarioError(
+            file.name, [Fault(f"factors.{name}", reason, hint=hint) for name in unseen]
+        )
     with store_for(plan, out, workers, cluster) as store:
         found = SearchInProgress(
             plan, store, replications or plan.bases[0].replications, points, progress
@@ -140,6 +149,19 @@ def search(
             method,
         )
     return results if out is None else save_search(results, Path(out))
+
+
+def _never_on_duty(key: str, base: Scenario) -> bool:
+    """Whether a key is the heads of a shift of which no time lies in the run."""
+    parts = key.split(".")
+    if len(parts) != 5 or (parts[0], parts[2], parts[4]) != ("agents", "shifts", "heads"):
+        return False
+    end = np.array([base.horizon])
+    worked = [
+        staffing(one.agents[parts[1]], one).integral(end)[0]
+        for one in (base.vary({key: heads}) for heads in (1000, 1001))
+    ]
+    return bool(worked[0] == worked[1])
 
 
 @dataclass
