@@ -77,8 +77,14 @@ def test_dawdlers_do_not_keep_others_out(small, monkeypatch):
                 dawdlers.append(connect(port))
                 if number % 2:
                     dawdlers[-1].sendall(HALF)
-                # Who asks now and then is none of those who go first.
+                # Who asks now and then is none of those who go first. Connections are taken in the
+                # order in which they came: once the probe is answered, no dawdler waits to be taken
+                # after the steady client has asked.
                 if number % 10 == 0:
+                    with closing(
+                        http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+                    ) as probe:
+                        assert ask(probe)[0] == 200
                     assert ask(steady)[0] == 200
             with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as fresh:
                 assert ask(fresh)[0] == 200
