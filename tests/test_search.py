@@ -318,7 +318,9 @@ def test_heads_of_a_shift_that_the_run_does_not_hold_are_refused(desk: Scenario)
     ]
     base = desk.vary({"horizon": "3d", "agents.a.shifts": shifts})
     study = {"scenario": base, "factors": HEADS, "minimise": "cost_week", "targets": GOOD}
-    with pytest.raises(twin.ScenarioError, match=r"shifts\.1\.heads: no time of this shift"):
+    with pytest.raises(
+        twin.ScenarioError, match=r"shifts\.1\.heads: this shift lies wholly outside"
+    ):
         twin.search(study)
 
 

@@ -201,6 +201,15 @@ def test_a_damaged_part_is_named(plan: dict[str, Any], tmp_path: Path) -> None:
         twin.study(plan, out=tmp_path)
 
 
+def test_damaged_notes_are_named(plan: dict[str, Any], tmp_path: Path) -> None:
+    twin.study(plan, out=tmp_path)
+    home = next(tmp_path.glob("studies/study/replications/*"))
+    (home / "notes").mkdir(exist_ok=True)
+    (home / "notes" / "r0000.json").write_text('["cut off')
+    with pytest.raises(ValueError, match=r"r0000\.json is damaged: not valid JSON at line 1"):
+        twin.study(plan, out=tmp_path)
+
+
 def made_up(values: Any, **factors: Any) -> StudyResults:
     """A study with given values of service_level, shape (points, replications)."""
     values = np.asarray(values, dtype=float)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -193,8 +193,6 @@ def live_scenario(
 ) -> None:
     """Turn the live desk's history into a scenario, so that the twin plays the desk that runs."""
     with _errors(), _store(database) as store:
-        from datetime import UTC
-
         from twin.history.calibrate import write_scenario
         from twin.live.history import read_history
 

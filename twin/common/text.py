@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-# Whoever compares models must know it.
+# Said where models are compared.
 EMBEDDED = (
     "Backend embedded says the same under every model: only latency, tokens and price are the "
     "model's; its quality takes a recording (twin record) or a profile"

@@ -147,7 +147,7 @@ def rate(
 
 
 def _changed(folder: Path, manifest: dict[str, Any], scenario: Scenario) -> list[str]:
-    """Changes since the run; inputs that tickets come from must be the same."""
+    """Inputs that changed since the run; those that tickets come from must not have."""
     then, now = manifest.get("files", {}), provenance.file_hashes(scenario)
     for key in ("tickets.corpus", "arrivals.trace"):
         if then.get(key) != now.get(key):

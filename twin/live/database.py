@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
 
 from twin.common.errors import TwinError
 from twin.live.tables import WrongVersion, migrate
@@ -179,8 +185,6 @@ def _no_space(error: Any) -> bool:
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """Errors of the database as ours; those of a constraint go through, the store reads them."""
-    from sqlalchemy.exc import IntegrityError
-
     try:
         yield
     except IntegrityError:

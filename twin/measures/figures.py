@@ -27,7 +27,7 @@ from twin.measures import levels
 from twin.measures.figure import MEAN, QUANTILE, RATIO, Better, Estimation, Figure, Section
 from twin.measures.population import Population, Row, Rows
 from twin.measures.promises import ROUNDING_S
-from twin.records import tables as records
+from twin.records import tables
 
 if TYPE_CHECKING:
     from twin.records.tables import RunLog
@@ -590,7 +590,7 @@ def measure(log: RunLog, scenario: Scenario) -> pd.DataFrame:
     names, groups, units, numerators, denominators, by_text = map(list, zip(*rows, strict=True))
     over, under = np.array(numerators), np.array(denominators)
     value = np.divide(over, under, out=np.full(len(over), np.nan), where=under != 0)
-    return records.frame(
+    return tables.frame(
         "kpis",
         {
             "kpi": names,

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from twin.records import tables as records
+from twin.records import tables
 from twin.scenario.calendars import Staircase, staffing
 
 if TYPE_CHECKING:
@@ -169,13 +169,13 @@ def levels(log: RunLog, scenario: Scenario, every_s: float = 900.0) -> pd.DataFr
     rows += [("busy", k, busy(log, name)) for k, name in enumerate(pools)]
     rows += [("staffed", k, staffing(scenario.agents[p], scenario)) for k, p in enumerate(pools)]
     count = len(at) - 1
-    return records.frame(
+    return tables.frame(
         "levels",
         {
             "start_s": np.tile(at[:-1], len(rows)),
             "end_s": np.tile(at[1:], len(rows)),
-            "level": records.codes(np.repeat([LEVELS.index(r[0]) for r in rows], count), LEVELS),
-            "pool": records.codes(np.repeat([r[1] for r in rows], count), pools),
+            "level": tables.codes(np.repeat([LEVELS.index(r[0]) for r in rows], count), LEVELS),
+            "pool": tables.codes(np.repeat([r[1] for r in rows], count), pools),
             "mean": np.concatenate([np.diff(r[2].integral(at)) / np.diff(at) for r in rows]),
         },
     )

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from twin.measures.levels import conservation, little
-from twin.records import tables as records
+from twin.records import tables
 from twin.stats import intervals
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def sanity(log: RunLog, scenario: Scenario) -> pd.DataFrame:
     ok = np.isclose(found, expected, rtol=_ROUNDING, atol=1e-9)
     ok[0] = found[0] == expected[0]
     columns = {"check": checks, "expected": expected, "found": found, "ok": ok}
-    return records.frame("sanity", columns)
+    return tables.frame("sanity", columns)
 
 
 def faults(table: pd.DataFrame, replication: int) -> list[str]:

@@ -32,9 +32,9 @@ from twin.stats.intervals import check_level
 from twin.stats.intervals import quantile_t as t_quantile
 from twin.stats.shares import are_counts
 from twin.stats.sums import (
-    Error,
     Floats,
     Mask,
+    StandardErrors,
     Sums,
     divide,
     jackknife_error,
@@ -53,7 +53,7 @@ Found = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class How:
+class Terms:
     """The terms of a comparison of two scenarios.
 
     Attributes
@@ -128,11 +128,11 @@ def differences(
             continue
         what_if = wanted[wanted["scenario"] == name]
         pairs = True if paired is None else paired[name]
-        how = How(
+        terms = Terms(
             share=(units.reindex(keys) == "share").to_numpy(),
             same_texts=same_texts is None or same_texts[name],
         )
-        found = (_paired if pairs else _unpaired)(base, what_if, keys, how)
+        found = (_paired if pairs else _unpaired)(base, what_if, keys, terms)
         labels = {"kpi": keys.get_level_values(0), "group": keys.get_level_values(1)}
         sizes = np.array(matters if matters is not None else [(0.0, 0.0)] * len(keys))
         found["matters"] = np.fmax(sizes[:, 0], sizes[:, 1] * np.abs(found["baseline"]))
@@ -171,7 +171,7 @@ def _aligned(frame: pd.DataFrame, keys: pd.MultiIndex, numbers: npt.NDArray[np.i
     return sums.chosen(rows, pd.Index(replications).get_indexer(pd.Index(numbers)))
 
 
-def _paired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex, how: How) -> Found:
+def _paired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex, terms: Terms) -> Found:
     numbers = np.intersect1d(base["replication"], what_if["replication"])
     a, b = (_aligned(frame, keys, numbers) for frame in (base, what_if))
     seen = a.seen | b.seen
@@ -180,19 +180,21 @@ def _paired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex, how:
     d = np.minimum(np.abs(b.value - a.value), 1.0)  # beyond 1 it is no difference of shares
     tickets = np.minimum(a.under.sum(axis=-1), b.under.sum(axis=-1))
     least = np.sqrt(divide(d * (1 - d), tickets))
-    counts = how.share & are_counts(a.over, a.under) & are_counts(b.over, b.under)
+    counts = terms.share & are_counts(a.over, a.under) & are_counts(b.over, b.under)
     of_replications = np.where(counts, np.fmax(of_replications, least), of_replications)
-    texts, freedom = _text_variance(a, b, how, paired=True)
+    texts, freedom = _text_variance(a, b, terms, paired=True)
     return _found(a, b, joined(of_replications, n - 1, texts, freedom), n, of_replications**2 * n)
 
 
-def _unpaired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex, how: How) -> Found:
+def _unpaired(
+    base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex, terms: Terms
+) -> Found:
     both, squares, counts = [], [], []
     for frame in (base, what_if):
         sums = _aligned(frame, keys, np.unique(frame["replication"]))
         hits, tickets = sums.over.sum(axis=-1), sums.under.sum(axis=-1)
         p = (hits + 1) / (tickets + 2)
-        counted = how.share & are_counts(sums.over, sums.under)
+        counted = terms.share & are_counts(sums.over, sums.under)
         least = np.where(counted, divide(p * (1 - p), tickets), 0.0)
         squares.append(np.maximum(jackknife_error(sums.without_each(), sums.seen) ** 2, least))
         counts.append(sums.seen.sum(axis=-1))
@@ -203,20 +205,20 @@ def _unpaired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex, ho
     # Without any spread there is nothing to be free.
     freedom = np.where(np.isnan(freedom), 1.0, freedom)
     a, b = both
-    texts, text_freedom = _text_variance(a, b, how, paired=False)
+    texts, text_freedom = _text_variance(a, b, terms, paired=False)
     error = joined(np.sqrt(total), freedom, texts, text_freedom)
     spread = squares[0] * counts[0] + squares[1] * counts[1]
     return _found(a, b, error, np.minimum(counts[0], counts[1]), spread)
 
 
-def _text_variance(a: Sums, b: Sums, how: How, *, paired: bool) -> tuple[Floats, Floats]:
+def _text_variance(a: Sums, b: Sums, terms: Terms, *, paired: bool) -> tuple[Floats, Floats]:
     """Variance of a difference between texts less that of single cells, and degrees of freedom.
 
     Both scenarios were asked about the same texts, so texts pair even where replications do not.
     """
     none = np.zeros(len(a.over))
     sides = [sums for sums in (a, b) if sums.left is not None]
-    if len(sides) == 2 and how.same_texts:
+    if len(sides) == 2 and terms.same_texts:
         (was, groups), (now, others) = a.without_texts(), b.without_texts()
         seen = groups | others
         by_text = jackknife_variance(now - was, seen)
@@ -233,7 +235,7 @@ def _text_variance(a: Sums, b: Sums, how: How, *, paired: bool) -> tuple[Floats,
     return by_text - sum(jackknife_variance(*sums.without_cells()) for sums in sides), freedom
 
 
-def _found(base: Sums, what_if: Sums, error: Error, counted: Any, spread: Floats) -> Found:
+def _found(base: Sums, what_if: Sums, error: StandardErrors, counted: Any, spread: Floats) -> Found:
     was, now = base.value, what_if.value
     difference = now - was
     scale = _ROUNDING * np.maximum(np.abs(was), np.abs(now))
@@ -281,7 +283,7 @@ def _judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
             size, spread, table["replications"], text_error, open_, strict=True
         )
     ]
-    # Error falls with the root of the number of texts; replications are taken to be no limit.
+    # The error falls with the root of the number of texts; replications are taken to be no limit.
     reach = float(special.ndtri(1 - tail) + special.ndtri(POWER))
     with np.errstate(divide="ignore", invalid="ignore"):
         wanted = np.ceil(texts * (reach * text_error / size) ** 2)

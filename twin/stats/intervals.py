@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import special
 
 from twin.stats.shares import are_counts, share_bounds
-from twin.stats.sums import Error, Sums, error_of, matrices
+from twin.stats.sums import StandardErrors, Sums, error_of, matrices
 
 Floats = npt.NDArray[np.float64]
 
@@ -124,7 +124,7 @@ def summarize(kpis: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 
 def _bounds(
     sums: Sums, share: npt.NDArray[np.bool_], level: float
-) -> tuple[Floats, Floats, Floats, Error]:
+) -> tuple[Floats, Floats, Floats, StandardErrors]:
     """Ratios of sums with their bounds and error, shape (k,) each.
 
     `share` says which rows are shares: those of counted things get bounds of their own, those of

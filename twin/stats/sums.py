@@ -97,7 +97,7 @@ class Sums:
 
 
 @dataclass(frozen=True)
-class Error:
+class StandardErrors:
     """Standard errors of k estimates, and what they are made of; shape (k,) each.
 
     Attributes
@@ -116,7 +116,7 @@ class Error:
     freedom: Floats
 
 
-def error_of(sums: Sums) -> Error:
+def error_of(sums: Sums) -> StandardErrors:
     """The error of ratios of sums."""
     seen = sums.seen
     of_replications = jackknife_error(sums.without_each(), seen)
@@ -130,7 +130,9 @@ def error_of(sums: Sums) -> Error:
     return joined(of_replications, n - 1, texts, groups.sum(axis=-1) - 1)
 
 
-def joined(of_replications: Floats, freedom: Any, texts: Floats, text_freedom: Any) -> Error:
+def joined(
+    of_replications: Floats, freedom: Any, texts: Floats, text_freedom: Any
+) -> StandardErrors:
     """The error of replications together with the variance that texts add.
 
     Parameters
@@ -150,7 +152,9 @@ def joined(of_replications: Floats, freedom: Any, texts: Floats, text_freedom: A
     )
     whole_freedom = divide(variance**2, parts)
     whole_freedom = np.where(np.isnan(whole_freedom), freedom, whole_freedom)
-    return Error(np.sqrt(variance), of_replications, np.sqrt(added), np.maximum(whole_freedom, 1.0))
+    return StandardErrors(
+        np.sqrt(variance), of_replications, np.sqrt(added), np.maximum(whole_freedom, 1.0)
+    )
 
 
 def leave_one_out(over: Floats, under: Floats) -> Floats:

@@ -31,7 +31,7 @@ class Entry:
     backend: str = ""
 
     def is_by(self, backend: str, model: str) -> bool:
-        """Whether an assistant gave this answer itself, or the file does not tell what did."""
+        """True for an answer of an assistant, or where the file does not tell what answered."""
         if not self.backend:
             return True
         return answering_model(self.backend, self.model) == answering_model(backend, model)

@@ -182,7 +182,7 @@ def select(
 def _targets(
     plan: Plan, points: Sequence[Point], store: StudyStore, found: Selection, confidence: float
 ) -> list[str]:
-    """Whether each point meets the study's targets, by its intervals; nothing without targets."""
+    """Verdict on the study's targets for each point, by its intervals; empty without targets."""
     targets = plan.file.targets
     # As in `twin.stats.feasibility`, for one look: a point that misses must look good there too.
     met_error = (1 - confidence) / len(points)

@@ -125,9 +125,9 @@ def search(
         raise ScenarioError(file.name, [Fault("factors", reason)])
     unseen = [name for name in file.factors if _never_on_duty(name, plan.bases[0])]
     if unseen:
-        # Nobody would be the best of heads whose shift the run does not hold.
-        reason = "no time of this shift lies in the run, so its heads would change nothing"
-        hint = "let horizon hold the days of all shifts that are varied, as 7d"
+        # Such heads change no figure of the run: none at all would seem best.
+        reason = "this shift lies wholly outside the run, so its heads would change nothing"
+        hint = "choose a horizon that holds the days of all shifts that are varied, as 7d"
         raise ScenarioError(
             file.name, [Fault(f"factors.{name}", reason, hint=hint) for name in unseen]
         )
@@ -152,7 +152,7 @@ def search(
 
 
 def _never_on_duty(key: str, base: Scenario) -> bool:
-    """Whether a key is the heads of a shift of which no time lies in the run."""
+    """True where a key is the heads of a shift that lies wholly outside the run."""
     parts = key.split(".")
     if len(parts) != 5 or (parts[0], parts[2], parts[4]) != ("agents", "shifts", "heads"):
         return False

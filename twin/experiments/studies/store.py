@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from twin.common.files import write_json
+from twin.common.files import read_json, reason, write_json
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
 from twin.experiments.replication import Outcome, Task, lost, replicate
@@ -185,8 +185,7 @@ class StudyStore:
     def notes(self, scenario: Scenario) -> list[str]:
         """Remarks that the reader of a scenario's figures needs."""
         paths = sorted((self.home(scenario) / _NOTES).glob("r*.json"))
-        notes = [note for p in paths for note in json.loads(p.read_text(encoding="utf-8"))]
-        return list(dict.fromkeys(notes))
+        return list(dict.fromkeys(note for path in paths for note in _read_notes(path)))
 
     def values(
         self, scenario: Scenario, figure: tuple[str, str], replications: Sequence[int]
@@ -274,8 +273,19 @@ def _keep(folder: Path | None, outcome: Outcome) -> None:
         storage.write_part(folder, "kpis", k, outcome.kpis)
 
 
+def _read_notes(path: Path) -> list[str]:
+    try:
+        return list(read_json(path, "notes of a replication"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, reason(error)) from None
+
+
+def _damaged(path: Path, why: str) -> ValueError:
+    return ValueError(f"{path} is damaged: {why}; remove it and start again")
+
+
 def _read(path: Path) -> pa.Table:
     try:
         return pq.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is damaged: {error}; remove it and start again") from None
+        raise _damaged(path, str(error)) from None

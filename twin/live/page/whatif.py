@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from twin.live.page import knobs as page_knobs
+from twin.live.page import knobs
 from twin.live.page.parts import (
     escaped,
     line,
@@ -50,8 +50,8 @@ def show() -> None:
     base = _pick(files)
     if base is None:
         return
-    changes = page_knobs.knobs(base)
-    against = _against(files, base, changes)
+    changes = knobs.knobs(base)
+    against = _against(files, base)
     count = st.number_input(
         "Replications", 2, 100, _REPLICATIONS,
         help="How often each desk is played, each time with other luck. More take longer and make "
@@ -63,7 +63,7 @@ def show() -> None:
     desks = [what_if] if what_if is base and against is base else [against, what_if]
     if st.button("Run", type="primary", icon=":material/play_arrow:"):
         _play(desks, int(count))
-    page_knobs.save(base, changes)
+    knobs.save(base, changes)
     played = st.session_state.get("whatif")
     if played is not None:
         _show(played)
@@ -101,7 +101,7 @@ def _say(error: Exception) -> None:
     st.text(str(error))
 
 
-def _against(files: list[Path], base: Scenario, changes: dict[str, Any]) -> Scenario | None:
+def _against(files: list[Path], base: Scenario) -> Scenario | None:
     """The scenario to compare with: by default the one that was picked, as it is in its file."""
     names = [path.stem for path in files if path != base._path]
     itself = f"{base.name}, as it is in its file"
