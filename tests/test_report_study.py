@@ -194,3 +194,12 @@ def test_notebooks_show_a_study_and_a_comparison(found):
     for row in compared.table.to_dict("records"):
         assert amount(row["what_if"], row["unit"]) in shown.text
     assert "Bonferroni" in shown.text
+
+
+def test_less_load_is_never_the_best():
+    """A point with half the tickets has the better service level, and is no better desk for it."""
+    plan = {"scenario": twin.from_data(DESK), "factors": {"arrivals.scale": [1, 8]},
+            "kpis": ["service_level", "agent_wait_mean"]}  # fmt: skip
+    said = " ".join(of_study(twin.study(plan, replications=3)))
+    assert "they differ in load, so neither is called better" in said
+    assert "best" not in said

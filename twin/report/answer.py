@@ -302,7 +302,8 @@ def _flaw(found: StudyResults, summary: pd.DataFrame, name: str, one: Any, other
     figure = FIGURES[figure_of(name)[0]]
     points = found.points.set_index("point")
     loads = [factor for factor in found.factors if factor.startswith("arrivals.")]
-    if figure.follows_load and not points.loc[one, loads].equals(points.loc[other, loads]):
+    # Less work is no better desk, whatever the figure.
+    if not points.loc[one, loads].equals(points.loc[other, loads]):
         return "; they differ in load, so neither is called better"
     reason = lost_in(summary, one, other) if figure.guarded else ""
     return f"; the first is not called better, as {reason}" if reason else ""

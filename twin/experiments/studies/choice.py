@@ -203,8 +203,8 @@ def _flaw(store: StudyStore, points: Sequence[Point], found: Selection, kpi: str
     figure = FIGURES[figure_of(kpi)[0]]
     best = points[found.best]
     loads = [{k: v for k, v in p.factors.items() if k.startswith("arrivals.")} for p in points]
-    if figure.follows_load and any(load != loads[found.best] for load in loads):
-        return f"; the points differ in load, which {kpi} follows, so none is called the best"
+    if any(load != loads[found.best] for load in loads):
+        return "; the points differ in load, so none is called the best"
     if not figure.guarded:
         return ""
     # The rival that helps most customers shows what is lost.
