@@ -153,3 +153,10 @@ def test_the_command_takes_durations_and_per_cents(tmp_path):
         found = CliRunner().invoke(app, [*words, "--precision", bad])
         assert found.exit_code == 2
         assert text in found.stderr
+
+
+def test_a_precision_reached_without_any_spread_is_told():
+    (said,) = sentences(reached(figures([0.0] * 12), {("wait", ""): 1.0}))
+    assert said.endswith("reached; no spread was seen, so what is rare may only not have come yet")
+    (said,) = sentences(reached(figures([0.0, 1.0] * 50), {("wait", ""): 1.0}))
+    assert said.endswith("reached")

@@ -412,3 +412,20 @@ def test_a_difference_that_is_far_more_than_matters_asks_for_few_replications():
     row = differences(frame, "was", [("wait", "")], matters=[(1.0, 0.0)]).iloc[0]
     assert row["p_adjusted"] > 0.05
     assert row["more_replications"] < 30
+
+
+def test_people_are_not_praised_for_tickets_that_the_assistant_kept_from_them():
+    """With no ticket left to the unsure, other customers wait for a person: no merit, no praise."""
+    assistant = {"role": "full", "backend": "profile", "confidence_threshold": 0.9}
+    strict = desk(assistant=assistant)
+    bold = strict.vary({"assistant.confidence_threshold": 0.0}, name="bold")
+    staffed = strict.vary({"agents.all.heads": 9}, name="staffed")
+    kpis = ["human_service_level", "human_response_mean"]
+    found = compare(twin.run([strict, bold, staffed], replications=6), strict.name, kpis).table
+    mine = found[found["scenario"] == "bold"]
+    assert "better" not in set(mine["verdict"])
+    judged = mine[mine["verdict"] == "not judged"]
+    assert len(judged)
+    assert judged["reason"].str.startswith("other tickets need a person (assistant.conf").all()
+    # More people for the same tickets are judged.
+    assert "not judged" not in set(found.loc[found["scenario"] == "staffed", "verdict"])

@@ -271,16 +271,20 @@ def _sizes(base: Run, given: Mapping[str, float]) -> Callable[[str, str], tuple[
 
 @dataclass(frozen=True)
 class _Reasons:
-    """Reasons not to judge differences of a scenario: customers are lost, another load came."""
+    """Reasons not to judge a scenario: customers are lost, other tickets came or need a person."""
 
     guards: str
     load: str
+    assistant: str
 
     @classmethod
     def of(
         cls, base: Run, run: Run, watched: Mapping[str, Mapping[str, Any]], level: float
     ) -> _Reasons:
-        return cls(lost(watched), _load(base, run, watched.get("arrivals"), level))
+        keys = _changed(base, run, "assistant")
+        # Who is left for people is another question, so a better answer to it is no merit.
+        other = f"other tickets need a person ({', '.join(keys[:3])})" if keys else ""
+        return cls(lost(watched), _load(base, run, watched.get("arrivals"), level), other)
 
     def judge(self, row: Mapping[str, Any], level: float) -> tuple[str, str]:
         """Verdict on a row, and the reason where it is not judged."""
@@ -288,19 +292,26 @@ class _Reasons:
         found = verdict(row, figure.better, level)
         if found in (BETTER, WORSE) and figure.follows_load and self.load:
             return UNJUDGED, self.load
+        if found == BETTER and figure.needs_person and self.assistant:
+            return UNJUDGED, self.assistant
         if found == BETTER and figure.guarded and self.guards:
             return UNJUDGED, self.guards
         return found, ""
 
 
+def _changed(base: Run, run: Run, section: str) -> list[str]:
+    """Keys of a section in which two runs differ, by their manifests."""
+    asked = [one.manifest.get("scenario_as_run") for one in (base, run)]
+    if None in asked:  # runs that were put together by hand
+        return []
+    old, new = (flat({section: (data or {}).get(section, {})}) for data in asked)
+    return [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+
+
 def _load(base: Run, run: Run, row: Mapping[str, Any] | None, level: float) -> str:
     """Reason why figures that follow the load are not judged; empty under the same load."""
-    asked = [one.manifest.get("scenario_as_run", {}).get("arrivals") for one in (base, run)]
-    if None not in asked:
-        old, new = (flat({"arrivals": data}) for data in asked)
-        keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
-        if keys:
-            return f"another load ({', '.join(keys[:3])})"
+    if keys := _changed(base, run, "arrivals"):
+        return f"another load ({', '.join(keys[:3])})"
     if row is None or math.isnan(row["p"]):
         return "not known whether the same load came"
     if verdict(row, "", level) in (HIGHER, LOWER):

@@ -35,7 +35,12 @@ from twin.demand.tickets import Demand, draw
 from twin.desk.customers import Customers
 from twin.experiments import manifest as provenance
 from twin.records import storage
-from twin.records.tables import BY_ASSISTANT, CLOSED, RESOLVED, STATUSES, WORKERS, Column
+from twin.records.tables import (
+    BY_ASSISTANT,
+    RESOLVED_STATUSES,
+    WORKERS,
+    Column,
+)
 from twin.scenario.model import Scenario, from_data
 from twin.stats.differences import differences
 
@@ -235,7 +240,7 @@ def _rated(folder: Path, scenario: Scenario, replication: int, rater: Rater) -> 
     response_s = (told["responded_s"] - told["arrived_s"]).to_numpy()
     transfers, reopens = told["transfers"].tolist(), told["reopens"].tolist()
     # Of a ticket that is back in work the last resolution was before it came back.
-    at_rest = told["status"].isin([STATUSES[RESOLVED], STATUSES[CLOSED]])
+    at_rest = told["status"].isin(RESOLVED_STATUSES)
     visit = (told["reopens"] - ~at_rest).tolist()
     for k in np.flatnonzero(by_assistant).tolist():
         ticket = int(rows[k])

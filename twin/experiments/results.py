@@ -315,8 +315,7 @@ def _run_folder(path: Path) -> Path:
         return path
     inside = sorted(p.parent for p in path.glob(f"*/{storage.MANIFEST}"))
     if inside:
-        # Names begin with the time in UTC; runs of one second are told apart by when they began.
-        return max(inside, key=lambda p: (p.name[:16], p.stat().st_mtime_ns))
+        return max(inside, key=storage.age)
     below = sorted({p.parent.parent.name for p in path.glob(f"*/*/{storage.MANIFEST}")})
     if below:
         raise ValueError(f"{path} holds several scenarios, open one of them: {', '.join(below)}")

@@ -14,11 +14,11 @@ from twin.experiments import engine
 from twin.experiments.replication import play
 from twin.measures.levels import levels
 from twin.records.tables import RunLog
+from twin.scenario.clock import DAY_S, WEEK_S
 from twin.scenario.model import Scenario, parse_days
 from twin.stats.mser import Settling, settling
 
 FIGURES = ("backlog", "queue", "first_response_mean")
-_DAY, _WEEK = 86400.0, 604800.0
 _CYCLES = 4
 _STEPS = (60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 21600.0, 43200.0)
 
@@ -67,10 +67,11 @@ class WarmUp:
         latest = max(self.figures, key=lambda name: self.figures[name].suggestion_s)
         if self.suggestion_s == 0:
             return f"No start-up shows in any figure; the scenario's own warm-up is {own}."
-        start = f"{latest} settles last, after {duration(self.suggestion_s)}"
+        start = f"All figures have settled after {duration(self.suggestion_s)}"
         if self.high_s > self.low_s:
             high = "not within the run" if math.isinf(self.high_s) else duration(self.high_s)
             start += f" ({duration(self.low_s) if self.low_s else 'at once'} to {high} by luck)"
+        start += f", {latest} last"
         if self.own_s >= self.suggestion_s:
             return f"{start}; the scenario's own warm-up ({own}) covers that."
         return f"{start}; the scenario's own warm-up is shorter ({own})."
@@ -94,7 +95,7 @@ def cycle(scenario: Scenario) -> float:
         return 0.0
     days = np.array(arrivals.week.weights if arrivals.week else [1.0] * 168).reshape(7, 24)
     alike = bool(np.allclose(days, days[0])) and arrivals.kind != "trace"
-    return _DAY if alike and all(len(parse_days(s.days)) == 7 for s in shifts) else _WEEK
+    return DAY_S if alike and all(len(parse_days(s.days)) == 7 for s in shifts) else WEEK_S
 
 
 def warm_up(
@@ -140,9 +141,9 @@ def warm_up(
     cycle_s, length_s = cycle(scenario), horizon_s or scenario.horizon
     if horizon_s is None and scenario.arrivals.kind != "trace":
         length_s = max(length_s, _CYCLES * cycle_s)
-    if cycle_s == _WEEK and length_s < 3 * _WEEK:
+    if cycle_s == WEEK_S and length_s < 3 * WEEK_S:
         # Weekdays are mixed then; better than nothing for a trace of ten days.
-        cycle_s = _DAY
+        cycle_s = DAY_S
     desk = scenario.vary({"horizon": f"{length_s!r}s", "warm_up": "0s"}, name=scenario.name)
     every_s = min((s for s in _STEPS if length_s / s <= 700), default=_STEPS[-1])
     if cycle_s:

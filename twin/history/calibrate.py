@@ -22,6 +22,7 @@ from twin.experiments.checks import check
 from twin.history.customers import customers_of
 from twin.history.log import History, sample_of, speaker
 from twin.scenario.changes import PATH_KEYS
+from twin.scenario.clock import DAY_S, HOUR_S
 from twin.scenario.file import load
 from twin.scenario.model import PRIORITIES, Scenario
 from twin.scenario.sections.assistant import answering_model
@@ -30,7 +31,7 @@ from twin.scenario.sections.assistant import answering_model
 FEWEST_HANDLED = 10
 # The error of a Poisson rate is one over the root of the count: a tenth.
 FEWEST_ARRIVALS = 100
-HOUR_S, DAY_S, WEEK_HOURS = 3600.0, 86400.0, 168
+WEEK_HOURS = 168
 _CONFIDENCES = 101
 
 

@@ -91,6 +91,11 @@ class Figure:
     rows: Callable[[Population], Rows]
 
     @property
+    def needs_person(self) -> bool:
+        """True where it covers tickets that need a person: the assistant decides which do."""
+        return "person" in self.population
+
+    @property
     def description(self) -> str:
         """First line of the docstring of its function."""
         return (self.rows.__doc__ or "").splitlines()[0]
@@ -111,5 +116,6 @@ class Figure:
         if not self.better:
             return "never: higher or lower only"
         parts = ["the same load"] if self.follows_load else []
+        parts += ["the same assistant"] if self.needs_person else []
         parts += ["better only if no customers are lost"] if self.guarded else []
         return "; ".join(parts) or "always"

@@ -28,12 +28,12 @@ from twin.measures.figure import MEAN, QUANTILE, RATIO, Better, Estimation, Figu
 from twin.measures.population import Population, Row, Rows
 from twin.measures.promises import ROUNDING_S
 from twin.records import tables
+from twin.scenario.clock import WEEK_S
 
 if TYPE_CHECKING:
     from twin.records.tables import RunLog
     from twin.scenario.model import Scenario
 
-WEEK_S = 168 * 3600.0
 # The one list of all figures, in the order in which they are defined below.
 FIGURES: dict[str, Figure] = {}
 

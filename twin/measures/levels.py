@@ -183,7 +183,7 @@ def levels(log: RunLog, scenario: Scenario, every_s: float = 900.0) -> pd.DataFr
 
 def is_resolved(tickets: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """True for tickets that are Resolved or Closed at the horizon."""
-    return tickets["status"].isin(["Resolved", "Closed"]).to_numpy()
+    return tickets["status"].isin(tables.RESOLVED_STATUSES).to_numpy()
 
 
 def throughput(log: RunLog, every_s: float = 3600.0) -> pd.DataFrame:
@@ -280,5 +280,5 @@ def _open_s(log: RunLog) -> float:
     times, tickets = times[order], tickets[order]
     until = np.append(times[1:], log.horizon_s)
     until[np.append(tickets[1:] != tickets[:-1], True)] = log.horizon_s
-    closed = log.timeline["status"].isin(["Resolved", "Closed", "Abandoned"]).to_numpy()[order]
+    closed = (~log.timeline["status"].isin(tables.OPEN_STATUSES)).to_numpy()[order]
     return float((until - times)[~closed].sum())

@@ -14,6 +14,7 @@ import pandas as pd
 from twin.measures import levels
 from twin.measures.promises import ROUNDING_S, Floats, Mask, promise_kept
 from twin.scenario.calendars import Staircase, staffing
+from twin.scenario.clock import WEEK_S
 from twin.scenario.model import PRIORITIES
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ class Population:
         """
         if weeks >= 1 and abs(weeks - round(weeks)) < ROUNDING_S:
             return 0.0
-        week = self.scenario.model_copy(update={"horizon": 7 * 86400.0})
+        week = self.scenario.model_copy(update={"horizon": WEEK_S})
         more = 0.0
         for p in self.pools:
             pool = self.scenario.agents[p.pool]

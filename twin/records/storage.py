@@ -7,7 +7,7 @@ it the replication is whole. So whatever ends a run, what lies there under its n
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,22 @@ def new_run_folder(out: Path, scenario: str, digest: str) -> Path:
             continue
         return folder
     raise FileExistsError(f"too many runs in {parent}")
+
+
+def age(folder: Path) -> tuple[str, int]:
+    """Rank of a folder of results by its age; the newest has the highest."""
+    # Names begin with the time in UTC; folders of one second are told apart by when they began.
+    return folder.name[:16], folder.stat().st_mtime_ns
+
+
+def write_frames(
+    folder: Path, frames: Mapping[str, pd.DataFrame], manifest_name: str, manifest: dict[str, Any]
+) -> None:
+    """Write frames as Parquet and a manifest last, so that a folder with a manifest is whole."""
+    for name, frame in frames.items():
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        write_parquet(folder / f"{name}.parquet", table)
+    write_json(folder / manifest_name, manifest)
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

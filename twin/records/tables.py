@@ -51,6 +51,16 @@ TRANSITIONS: dict[int | None, frozenset[int]] = {
     ABANDONED: frozenset(),
 }
 
+# What has become of a ticket, by its status: all that is said of resolved or open tickets goes by
+# these. From a final status no other follows.
+RESOLVED_STATUSES = (STATUSES[RESOLVED], STATUSES[CLOSED])
+OPEN_STATUSES = tuple(
+    name for name in STATUSES if name not in (*RESOLVED_STATUSES, STATUSES[ABANDONED])
+)
+FINAL_STATUSES = tuple(
+    STATUSES[code] for code, after in TRANSITIONS.items() if code is not None and not after
+)
+
 # Values of tickets.categorized_by and resolved_by; missing where nobody did it.
 WORKERS = ("assistant", "agent", "reviewed draft")
 BY_ASSISTANT, BY_AGENT, BY_REVIEW = range(len(WORKERS))

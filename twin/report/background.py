@@ -10,6 +10,7 @@ from twin.common.html import Html, html, table, tag
 from twin.common.text import estimate, label
 from twin.common.toml import dump
 from twin.measures.figures import MAIN
+from twin.records.tables import OPEN_STATUSES
 from twin.report.assumptions import assumptions
 from twin.report.explain import explain
 from twin.scenario.diff import set_values
@@ -120,7 +121,7 @@ def _amounts(source: Source) -> list[str]:
         found.append("So few replications make wide intervals: five or more are better.")
     tickets = source.table("tickets", ["arrived_s", "status"])
     counted = tickets["arrived_s"] >= source.scenario.warm_up
-    over = int((~tickets["status"].isin(["Resolved", "Closed", "Abandoned"])).sum())
+    over = int(tickets["status"].isin(OPEN_STATUSES).sum())
     found.append(
         f"{len(tickets):,} tickets in all, {int((~counted).sum()):,} of them in the warm-up; "
         f"{over:,} ({over / max(1, len(tickets)):.1%}) still open at the end.".replace("%", " %")

@@ -16,12 +16,11 @@ from twin.demand.tickets import Demand, category_shares, draw
 from twin.experiments.workload import Workload, best_case, known_habits, workload
 from twin.scenario import clock
 from twin.scenario.calendars import staffing
-from twin.scenario.clock import DAY_S, HOUR_S
+from twin.scenario.clock import DAY_S, HOUR_S, WEEK_S
 from twin.scenario.model import MeasuredStep, Pool, Priority, Profile, Scenario
 from twin.scenario.units import format_duration
 from twin.stats.shares import wilson
 
-WEEK_S = 604_800.0
 _LIMITS = {"rpm": "requests a minute", "rpd": "requests a day"} | {
     "tpm": "tokens a minute",
     "tpd": "tokens a day",

@@ -16,7 +16,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-HOUR_S, DAY_S = 3600.0, 86400.0
+HOUR_S, DAY_S, WEEK_S = 3600.0, 86400.0, 604_800.0
 
 
 def midnight(day: date, zone: tzinfo = UTC) -> datetime:

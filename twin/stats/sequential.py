@@ -137,7 +137,8 @@ def sentences(table: pd.DataFrame) -> list[str]:
             f"{row['replications']} replications, {wanted} wanted: "
         )
         if row["reached"]:
-            found.append(f"{said}reached{_beyond(row, unit)}")
+            unseen = "; no spread was seen, so what is rare may only not have come yet"
+            found.append(f"{said}reached{'' if row['half_width'] else unseen}{_beyond(row, unit)}")
             continue
         # Half-widths fall as one over the root of the number of replications.
         needed = math.ceil(_times(row["replications"], row["half_width"] / row["wanted"]))

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
-from twin.common.files import read_json, write_json, write_parquet
+from twin.common.files import read_json
 from twin.common.text import amount, label, level
 from twin.experiments import manifest as provenance
 from twin.experiments.display import figure_rows, search_html
 from twin.experiments.studies.results import MANIFEST as STUDY
-from twin.experiments.studies.results import age, home
+from twin.experiments.studies.results import home
 from twin.measures.figures import FIGURES, MAIN, figure_of
 from twin.records import storage
 from twin.scenario.model import Scenario
@@ -146,9 +145,6 @@ def _roster_rows(roster: pd.DataFrame) -> list[list[str]]:
 def save_search(results: SearchResults, out: Path) -> SearchResults:
     """Write the frames and a manifest into a new folder beside the replications."""
     folder = storage.new_run_folder(home(out, results.name), "", provenance.code_digest())
-    for name in _FRAMES:
-        table = pa.Table.from_pandas(getattr(results, name), preserve_index=False)
-        write_parquet(folder / f"{name}.parquet", table)
     manifest = {
         "study": results.name,
         "question": results.question,
@@ -160,8 +156,8 @@ def save_search(results: SearchResults, out: Path) -> SearchResults:
         "played": results.played,
         **results.manifest,
     }
-    # Last, so that a folder with a manifest is whole.
-    write_json(folder / MANIFEST, manifest)
+    frames = {name: getattr(results, name) for name in _FRAMES}
+    storage.write_frames(folder, frames, MANIFEST, manifest)
     return replace(results, path=folder, manifest=manifest)
 
 
@@ -170,7 +166,7 @@ def newest_search(path: Path) -> Path | None:
     if (path / MANIFEST).is_file():
         return path
     inside = [p.parent for name in (MANIFEST, STUDY) for p in path.glob(f"*/{name}")]
-    newest = max(inside, key=age, default=None)
+    newest = max(inside, key=storage.age, default=None)
     return newest if newest is not None and (newest / MANIFEST).is_file() else None
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
-from twin.common.files import read_json, write_json, write_parquet
+from twin.common.files import read_json
 from twin.common.text import estimate, level
 from twin.experiments import manifest as provenance
 from twin.experiments.display import study_html
@@ -196,9 +195,6 @@ def save_study(results: StudyResults, out: Path) -> StudyResults:
     parent = home(out, results.name)
     folder = storage.new_run_folder(parent, "", provenance.code_digest())
     saved = replace(results, path=folder)
-    for name in _FRAMES:
-        table = pa.Table.from_pandas(getattr(results, name), preserve_index=False)
-        write_parquet(folder / f"{name}.parquet", table)
     manifest = {
         "study": results.name,
         "question": results.question,
@@ -210,14 +206,9 @@ def save_study(results: StudyResults, out: Path) -> StudyResults:
         "played": results.played,
         **results.manifest,
     }
-    # Last, so that a folder with a manifest is whole.
-    write_json(folder / MANIFEST, manifest)
+    frames = {name: getattr(results, name) for name in _FRAMES}
+    storage.write_frames(folder, frames, MANIFEST, manifest)
     return saved
-
-
-def age(folder: Path) -> tuple[str, int]:
-    """Rank of a folder of results by its age; the newest has the highest."""
-    return folder.name[:16], folder.stat().st_mtime_ns
 
 
 def holds_study(path: Path) -> bool:
@@ -255,7 +246,7 @@ def open_study(path: str | Path) -> StudyResults:
         inside = [p.parent for p in path.glob(f"*/{MANIFEST}")]
         if not inside:
             raise ValueError(f"{path} holds no study: no {MANIFEST} in it or in its folders")
-        path = max(inside, key=age)
+        path = max(inside, key=storage.age)
     try:
         manifest = read_json(path / MANIFEST, "the manifest of a study")
         frames = {name: pd.read_parquet(path / f"{name}.parquet") for name in _FRAMES}

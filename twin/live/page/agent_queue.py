@@ -15,6 +15,7 @@ from twin.records.tables import (
     ESCALATED,
     IN_PROGRESS,
     OPEN,
+    OPEN_STATUSES,
     PENDING_REVIEW,
     REOPENED,
     STATUSES,
@@ -27,7 +28,6 @@ _ORDER = [
     *(STATUSES[k] for k in (ESCALATED, PENDING_REVIEW, REOPENED, IN_PROGRESS, OPEN, CATEGORIZED)),
 ]
 _ORDER += [name for name in STATUSES if name not in _ORDER]
-_OPEN = frozenset(_ORDER[:6])
 _COLOURS: dict[str, Any] = {"urgent": "red", "high": "orange", "normal": "blue", "low": "gray"}
 _SOON_S = 900.0
 _MOST = 25
@@ -71,7 +71,7 @@ def _list(client: Client, status: str, counts: dict[str, int]) -> None:
         st.error(escaped(str(error)))
         return
     now = time.time()
-    if status in _OPEN:
+    if status in OPEN_STATUSES:
         tickets.sort(key=lambda t: (_due(t)[1] or float("inf"), _rank(t), t.number))
     for place, ticket in enumerate(tickets):
         _card(client, ticket, now, first=place == 0)
@@ -86,7 +86,7 @@ def _rank(ticket: Ticket) -> int:
 
 def _due(ticket: Ticket) -> tuple[str, float | None]:
     """The next promise, and until when it holds."""
-    if ticket.status not in _OPEN:
+    if ticket.status not in OPEN_STATUSES:
         return "", None
     if ticket.responded is None and ticket.first_response_due is not None:
         return "first response", ticket.first_response_due
@@ -125,7 +125,7 @@ def _card(client: Client, ticket: Ticket, now: float, first: bool) -> None:
         sure = "" if ticket.confidence is None else f"confidence {ticket.confidence:.2f}"
         facts = (f"received {ago(ticket.received, now)}", sure, who_answers(ticket))
         st.caption(escaped(", ".join(filter(None, facts))))
-        if ticket.status not in _OPEN and ticket.response:
+        if ticket.status not in OPEN_STATUSES and ticket.response:
             with st.chat_message("assistant"):
                 st.text(ticket.response)
         _actions(client, ticket)
@@ -136,7 +136,7 @@ def _actions(client: Client, ticket: Ticket) -> None:
     may = {STATUSES[k] for k in TRANSITIONS[STATUSES.index(status)]}
     at = f"{ticket.number} {status}"
     text = ""
-    answers = "Resolved" in may or (status in _OPEN and "In Progress" in may)
+    answers = "Resolved" in may or (status in OPEN_STATUSES and "In Progress" in may)
     if answers:
         before = ticket.draft if status == "Pending Review" else ticket.response
         text = st.text_area(

@@ -8,6 +8,7 @@ import streamlit as st
 
 from twin.live.page.client import Client, DeskError, Ticket
 from twin.live.page.parts import ago, escaped, line, show_facts, who_answers
+from twin.records.tables import RESOLVED_STATUSES
 
 # The customer's tickets are in the address of the page, by number: that is what survives a reload
 # without a login.
@@ -112,7 +113,7 @@ def _answer(client: Client, ticket: Ticket) -> None:
 
 
 def _rating(client: Client, ticket: Ticket) -> None:
-    if ticket.status not in ("Resolved", "Closed") or not ticket.response:
+    if ticket.status not in RESOLVED_STATUSES or not ticket.response:
         return
     rated: dict[int, str] = st.session_state.setdefault("rated", {})
     if ticket.number in rated:

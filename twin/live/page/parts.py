@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from twin.common.html import html, table
+from twin.records.tables import RESOLVED_STATUSES
 
 if TYPE_CHECKING:
     from twin.live.page.client import Ticket
@@ -103,7 +104,7 @@ def show_facts(ticket: Ticket) -> None:
     with st.container(horizontal=True):
         if ticket.category:
             st.badge(escaped(ticket.category, 60), icon=":material/label:")
-        colour: Any = "green" if ticket.status in ("Resolved", "Closed") else "orange"
+        colour: Any = "green" if ticket.status in RESOLVED_STATUSES else "orange"
         st.badge(escaped(ticket.status), color=colour)
 
 

@@ -42,8 +42,7 @@ def saved_runs(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
     """Folders of runs and their manifests, the newest first, without those that cannot be read."""
     from twin.records import storage
 
-    # Names begin with the time in UTC.
-    paths = sorted(folder.glob(f"*/*/{storage.MANIFEST}"), key=lambda p: p.parent.name)
+    paths = sorted(folder.glob(f"*/*/{storage.MANIFEST}"), key=lambda p: storage.age(p.parent))
     found: list[tuple[Path, dict[str, Any]]] = []
     for path in reversed(paths[-_MOST:]):
         try:

@@ -35,7 +35,6 @@ from twin.measures.series.outcomes import (
     service_by_hour,
 )
 from twin.measures.series.over_time import (
-    OPEN_STATUSES,
     levels_over_time,
     ratings_over_time,
     statuses,
@@ -43,6 +42,7 @@ from twin.measures.series.over_time import (
 )
 from twin.measures.series.single import call_sample, calls_over_time, stories, ticket_lives
 from twin.measures.series.studies import along
+from twin.records.tables import OPEN_STATUSES
 
 __all__ = [
     "BAND",

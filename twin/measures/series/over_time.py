@@ -21,7 +21,6 @@ from twin.records.tables import STATUSES
 # Arguments are described in each function, so that its help stands alone.
 
 # Statuses in which a ticket still needs work.
-OPEN_STATUSES = tuple(s for s in STATUSES if s not in ("Resolved", "Closed", "Abandoned"))
 
 
 def throughput(

@@ -17,7 +17,7 @@ from twin.measures.series.grid import (
     replications_of,
     spans_of,
 )
-from twin.measures.series.over_time import OPEN_STATUSES
+from twin.records.tables import FINAL_STATUSES, OPEN_STATUSES
 
 
 def stories(tickets: pd.DataFrame) -> pd.DataFrame:
@@ -94,7 +94,7 @@ def ticket_lives(
     first_s = spans.groupby("ticket_id")["time_s"].transform("min").to_numpy()
     since = spans["time_s"].to_numpy() - first_s
     status = spans["status"].astype(str).to_numpy()
-    final = np.isin(status, ["Closed", "Abandoned"])
+    final = np.isin(status, FINAL_STATUSES)
     frame = pd.DataFrame(
         {
             "ticket_id": spans["ticket_id"].to_numpy(),
