@@ -96,12 +96,38 @@ def test_work_is_that_of_a_run_in_which_all_of_it_is_done(assistant, max_reopens
     work, total, tickets = None, 0.0, 0
     for k in range(3):
         log = twin.play(scenario, k).log
-        work = workload(scenario, draw(scenario), known_habits(scenario, ("A", "B", "C")))
+        demand = draw(scenario)
+        work = workload(scenario, demand, known_habits(scenario, demand))
         total += float((log.visits["ended_s"] - log.visits["started_s"]).sum())
         tickets += len(log.tickets)
     # About 13,000 tickets, whose work varies by about its mean.
     assert work.ticket_s == pytest.approx(total / tickets, rel=0.03)
     assert (work.returns_s > 0) == (max_reopens > 0)
+
+
+def test_work_that_embedded_leaves_is_known_before_the_run():
+    base = twin.load("scenarios/baseline.toml")
+    demand = draw(base)
+    work = workload(base, demand, known_habits(base, demand))
+    busy = work.busy(0.0, base.horizon)
+    log = twin.play(base, 0).log
+    # Returns are counted as if they came at once: those of the last days come after the run.
+    assert busy == pytest.approx(
+        float((log.visits["ended_s"] - log.visits["started_s"]).sum()) / base.horizon, rel=0.15
+    )
+    triage = base.vary({"assistant.role": "triage"})
+    alone = workload(base, demand).busy(0.0, base.horizon)
+    sorted_only = workload(triage, demand, known_habits(triage, demand))
+    assert busy < 0.5 * alone
+    # An assistant that only sorts spares agents little, and sends some to the wrong pool.
+    assert sorted_only.busy(0.0, base.horizon) == pytest.approx(alone, rel=0.05)
+
+
+def test_days_with_too_much_work_for_an_embedded_assistant_are_told():
+    told = "\n".join(twin.explain(twin.load("scenarios/black-friday.toml")))
+    assert "Warning: more work than staff on 4 days, most on Friday 27 November" in told
+    assert "without the assistant" in told
+    assert "always right" not in told
 
 
 def told(data):

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twin.assistant.backends import build
+from twin.assistant.judging.model_judge import build_judge
+from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.profile import Habits, habits
+from twin.assistant.protocol import Ints, Luck, Questions, Step
 from twin.demand.arrivals import Expected, expected
 from twin.demand.tickets import Demand, category_shares
 from twin.scenario import clock
@@ -103,10 +107,52 @@ def best_case(categories: tuple[str, ...]) -> Habits:
     return Habits(np.eye(len(categories)), 0.0, 0.0, 1.0, 0.0)
 
 
-def known_habits(scenario: Scenario, categories: tuple[str, ...]) -> Habits | None:
-    """Habits of the assistant, where the scenario itself says them: backend `profile`."""
-    known = scenario.assistant.role != "off" and scenario.assistant.backend == "profile"
-    return habits(scenario, categories) if known else None
+def known_habits(scenario: Scenario, demand: Demand) -> Habits | None:
+    """Habits of the assistant, where they can be known before a run.
+
+    Backend `profile` states them, and `embedded` can be asked about each text at no cost. What is
+    recorded, or live, is not asked here.
+    """
+    if scenario.assistant.role == "off":
+        return None
+    if scenario.assistant.backend == "profile":
+        return habits(scenario, demand.categories)
+    return _asked(scenario, demand) if scenario.assistant.backend == "embedded" else None
+
+
+def _asked(scenario: Scenario, demand: Demand) -> Habits:
+    """Habits by what the assistant says to each text that customers send, as often as they do."""
+    settings, size = scenario.assistant, len(demand.categories)
+    assistant = build(scenario, demand.categories, demand.corpus)
+    text, first, count = np.unique(demand.text, return_index=True, return_counts=True)
+    truth = demand.category[first]
+
+    def question(step: Step, category: Ints | None) -> Questions:
+        luck = Luck.neutral(len(text))
+        return Questions(step, demand.categories, demand.texts, text, category, truth, text, luck)
+
+    said = assistant.answer(question("categorize", None))
+    assert said.category is not None
+    assert said.confidence is not None
+    given, unsure = said.category, said.confidence < settings.confidence_threshold
+    chances = np.zeros((size, size))
+    np.add.at(chances, (truth, given), count)
+    total = chances.sum(axis=1, keepdims=True)
+    chances = np.where(total > 0, chances / np.maximum(total, 1), np.eye(size))
+    right = given == truth
+    quality = 1.0
+    if settings.role == "full" and right.any():
+        knowledge = load_knowledge(settings.knowledge) if settings.knowledge else None
+        asked = question("respond", truth)
+        judged = build_judge(scenario, knowledge).quality(
+            asked, assistant.answer(asked), demand.articles
+        )
+        quality = float(np.average(judged[right], weights=count[right]))
+    sure_not, wrong_not = (
+        float(np.average(unsure[of], weights=count[of])) if of.any() else 0.0
+        for of in (right, ~right)
+    )
+    return Habits(chances, sure_not, wrong_not, quality, 0.0)
 
 
 def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> tuple[float, float]:

@@ -155,7 +155,7 @@ def _capacity(scenario: Scenario, demand: Demand) -> Iterator[str]:
         if share > 0 and not able:
             yield f'Warning: no pool takes "{name}": agents never handle such tickets.'
     alone, horizon_s = workload(scenario, demand), scenario.horizon
-    known = known_habits(scenario, demand.categories)
+    known = known_habits(scenario, demand)
     work, more, even = alone, "", ""
     if known is not None:
         work = workload(scenario, demand, known)
