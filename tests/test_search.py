@@ -310,6 +310,25 @@ def test_a_point_that_is_selected_says_whether_it_meets_the_targets() -> None:
     assert without.best == found.best
 
 
+def test_a_target_that_other_texts_may_miss_is_told() -> None:
+    """Replications show a figure for these texts only, however many there are."""
+    base = twin.load("scenarios/baseline.toml").vary(
+        {"horizon": "3d", "start": "2026-01-05", "warm_up": "0s"}
+    )
+    plan = {
+        "scenario": base, "factors": {"agents.frontline.extra_heads": [0, 1]},
+        "minimise": "cost_week", "targets": {"categorization_accuracy": {"at_least": 0.78}},
+    }  # fmt: skip
+    close = twin.search(plan, replications=2).statement
+    assert re.search(
+        r"; but with other texts it may miss a target: categorization accuracy "
+        r"\(7\d\.\d % to 8\d\.\d % over 150 texts\)$",
+        close,
+    ), close
+    far = twin.search({**plan, "targets": {"categorization_accuracy": {"at_least": 0.6}}}, 2)
+    assert "other texts" not in far.statement
+
+
 def test_heads_of_a_shift_that_the_run_does_not_hold_are_refused(desk: Scenario) -> None:
     """A run from Monday to Wednesday says nothing of the weekend, so no plan of it is the best."""
     shifts = [

@@ -10,7 +10,7 @@ import pandas as pd
 
 from twin.common.text import amount, label, level, signed
 from twin.experiments.studies.design import as_in_base
-from twin.experiments.studies.file import Plan
+from twin.experiments.studies.file import Plan, limit_of
 from twin.experiments.studies.findings import FOUND, TODAY, SearchResults
 from twin.experiments.studies.results import as_run
 from twin.experiments.studies.store import StudyStore
@@ -80,6 +80,7 @@ def results_of(
     if found is not None and best is not None:
         store.play((base, k) for k in numbers[best])
         tables = {FOUND: (found, numbers[best]), TODAY: (base, numbers[best])}
+    figures = _figures(store, tables)
     names = rosters.names(plan.file.factors, base)
     changes = [
         {"factor": factor, "name": name, TODAY: level(as_in_base(base, plan, factor)),
@@ -94,14 +95,15 @@ def results_of(
         name=plan.file.name,
         question=plan.file.question or base.question,
         scenario=found,
-        statement=_statement(plan, judged, changes, own_cost, confidence, method),
+        statement=_statement(plan, judged, changes, own_cost, confidence, method)
+        + _untold(plan, figures),
         method=method,
         table=table.sort_values(order, ascending=[False, True]).reset_index(drop=True),
         finalists=_frame(finalists, finalist_columns).sort_values(cost, ignore_index=True),
         near_misses=_frame(near, near_columns),
         changes=pd.DataFrame(changes),
         roster=_roster(found, base),
-        figures=_figures(store, tables),
+        figures=figures,
         played=store.played,
         notes=(*_remarks(table, cost), *store.remarks()),
         manifest=as_run(plan),
@@ -148,6 +150,23 @@ def _statement(
     return f"cheapest by {cost} ({price}) that meets the targets ({shown}): {setting}; {left}; " + (
         method
     )
+
+
+def _untold(plan: Plan, figures: pd.DataFrame) -> str:
+    """Warning where the one found may miss a target with other texts: no replication tells."""
+    told = []
+    for name, target in plan.file.targets.items():
+        kpi, group = figure_of(name)
+        for row in figures.to_dict("records"):
+            if (row["scenario"], row["kpi"], row["group"]) == (FOUND, kpi, group) and row["texts"]:
+                limit = limit_of(name, target)
+                passed = row["high"] > limit.value if limit.at_most else row["low"] < limit.value
+                if passed:
+                    low, high = (amount(row[bound], row["unit"]) for bound in ("low", "high"))
+                    told.append(
+                        f"{label(kpi, group)} ({low} to {high} over {row['texts']:,} texts)"
+                    )
+    return f"; but with other texts it may miss a target: {', '.join(told)}" if told else ""
 
 
 def _takes(plan: Plan, judged: Cheapest, k: int) -> str:
