@@ -142,7 +142,7 @@ class Browser:
         return [p["request"]["url"] for n, p in self.events if n == "Network.requestWillBeSent"]
 
     def complaints(self):
-        """What the console was told, and what was thrown."""
+        """Messages of the console, and errors that were thrown."""
         texts = [p["entry"]["text"] for n, p in self.events if n == "Log.entryAdded"]
         texts += [str(p["args"]) for n, p in self.events if n == "Runtime.consoleAPICalled"]
         thrown = [str(p["exceptionDetails"]) for n, p in self.events

@@ -1,4 +1,4 @@
-"""Whether intervals, the sequential rule and comparisons keep what they promise (long studies).
+"""True if intervals, the sequential rule and comparisons keep what they promise (long studies).
 
     pytest -m slow -s tests/test_coverage.py
 

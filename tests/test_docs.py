@@ -1,4 +1,4 @@
-"""What the pages promise: commands parse, examples run, links lead somewhere, figures are true."""
+"""Promises of the pages: commands parse, examples run, links lead somewhere, figures are true."""
 
 import ast
 import contextlib
@@ -103,7 +103,7 @@ def says(words):
 
 
 def holds(output, abridged):
-    """Whether every line shown is one of the output; dots stand for what is left out."""
+    """True if every line shown is one of the output; dots stand for what is left out."""
     lines = {" ".join(line.split()) for line in output.splitlines()}
     for line in abridged.splitlines():
         start, dots, _ = " ".join(line.split()).partition("...")
@@ -340,7 +340,7 @@ def test_examples_in_docstrings(name):
 
 @functools.cache
 def shared(package):
-    """What the examples of a package's own docstring define: its modules' examples go on from it.
+    """Names from the examples of a package's own docstring, for those of its modules.
 
     Those of `twin` itself stand alone.
     """

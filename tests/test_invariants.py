@@ -1,4 +1,4 @@
-"""What holds on every desk: invariants over random scenarios, read off the tables of a run."""
+"""Invariants of every desk, over random scenarios, read off the tables of a run."""
 
 from dataclasses import dataclass
 from unittest.mock import patch

@@ -1,4 +1,4 @@
-"""What ratings teach, without a desk: choices, tests with a stated error rate, guard, roll-back."""
+"""Learning from ratings, without a desk: choices, tests of stated error rate, guard, roll-back."""
 
 import numpy as np
 import pytest

@@ -19,7 +19,7 @@ TOKEN = "a-token-of-enough-characters"
 
 
 def faults(small, examples, **settings):
-    """What schemathesis finds in all its phases: examples, edges, random cases, sequences."""
+    """Faults that schemathesis finds in its phases: examples, edges, random cases, sequences."""
     # Tickets in several statuses, for what it asks about one.
     for text in ("login", "other", "unsure", "payment"):
         small.desk.process(body(text), None)

@@ -325,7 +325,7 @@ def test_latency_grows_with_tokens_and_luck():
 
 
 def test_a_recording_of_the_default_prompts_is_understood(corpus, knowledge, tmp_path):
-    """What the real prompts say is read back: the ticket with its odd characters, the category."""
+    """The words of the real prompts are read back: ticket, odd characters, category."""
     text = next(text for text in corpus.texts if "<" in text)
     row = corpus.texts.index(text)
     name = corpus.categories[corpus.category[row]]

@@ -95,7 +95,7 @@ def handle_times(scenario, demand):
 
 
 def before(moments, horizon):
-    """What the tables say of moments: nothing, from the horizon on."""
+    """Tables without any moment from the horizon on."""
     return np.where(moments < horizon, moments, NAN)
 
 

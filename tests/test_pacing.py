@@ -31,7 +31,7 @@ class Provider:
         self.at = 0.0
 
     def ask(self, prompt, room, now):
-        """Whether it takes the call, and what its headers tell."""
+        """True if it takes the call, and what its headers tell."""
         amount = {"requests": 1, "tokens": self.charge(prompt, room)}
         for kind, limit in self.limits.items():
             drained = (now - self.at) * limit / MINUTE_S
@@ -141,7 +141,7 @@ def test_the_first_call_goes_alone():
 @pytest.mark.parametrize("latency", [0.02, 2.0])
 @pytest.mark.parametrize("known", [True, False])
 def test_close_to_what_a_provider_allows(charge, latency, known):
-    """Whether the plan is known or only headers tell, and whatever the provider counts."""
+    """True if the plan is known or only headers tell, and whatever the provider counts."""
     charges = {
         "reserved": lambda prompt, room: prompt + room,
         "used": lambda prompt, room: prompt + 5,

@@ -44,7 +44,7 @@ def problem(number):
         for h in heads
         for crew, (handle, cost) in CREWS.items()
     }
-    # The limit lies close to a setting that may be the answer, on either side of it.
+    # The limit is a little above or below the figure of a setting that may be the answer.
     values = {
         key: v
         for key, (_, v) in settings.items()

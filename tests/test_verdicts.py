@@ -74,7 +74,7 @@ def random_pair(number):
 
 
 def is_worse(played):
-    """Whether fewer staff do harm: a minute more of waiting, or half a point fewer in time.
+    """True if fewer staff do harm: a minute more of waiting, or half a point fewer in time.
 
     None of these figures is one that verdicts are guarded by.
     """
@@ -333,7 +333,7 @@ def test_a_priority_that_misses_what_all_meet_is_shown():
 
 
 def test_the_reply_of_a_person_has_targets_of_its_own():
-    """What the bot answers at once says nothing of the wait for a person."""
+    """Quick answers of the assistant say nothing of the wait for a person."""
     desks = [desk(horizon="2d", assistant={"backend": "profile"}, arrivals={"rate": "30/h"},
                   agents={"all": {"heads": 1, "handle_time": "10min"}},
                   targets={**TARGETS, "first_human_response": promised})

@@ -150,7 +150,7 @@ def _section(model: type[BaseModel]) -> list[str]:
 
 
 def _meaning(name: str, hint: Any) -> str:
-    """What a key without a description means: a section's first line, or a common word."""
+    """Meaning of a key without a description: a section's first line, or a common word."""
     for inner in _inside(hint):
         return (inner.__doc__ or "").strip().splitlines()[0]
     return _COMMON.get(name, "")

@@ -50,7 +50,7 @@ def studies(root: Path = ROOT) -> list[Path]:
 
 
 def inputs(root: Path = ROOT) -> dict[str, str]:
-    """What the runs are made from, but for the code: short hashes by path below `root`."""
+    """Sources of the runs, but for the code: short hashes by path below `root`."""
     folder = root / "scenarios"
     paths = [*folder.glob("*.toml"), *studies(root), *folder.glob("corpus/*.csv")]
     paths.append(folder / "knowledge")

@@ -130,7 +130,7 @@ class Model(BaseModel):
         return found
 
     def is_retired(self, on: date) -> bool:
-        """Whether the free and developer plans refuse the model on a day."""
+        """True if the free and developer plans refuse the model on a day."""
         return self.retired is not None and on >= self.retired
 
     def live_successor(self, on: date) -> Model | None:

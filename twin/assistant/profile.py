@@ -228,7 +228,7 @@ class ProfileAssistant:
         else:
             known = measured.quality if measured else None
             drawn = _drawn(profile.quality, known, _QUALITY, luck.quality)
-            # What a prompt version is worth is an assumption of the scenario.
+            # The worth of a prompt version is an assumption of the scenario.
             effect = self._effect.get(questions.version or PROMPT_VERSION, 0.0)
             quality = np.clip(drawn + effect, 0.0, 1.0)
         return Answers(latency, tokens_in, tokens_out, outcome, category, confidence, quality)
@@ -245,7 +245,7 @@ class ProfileAssistant:
         tokens_out = _whole(_drawn(given, seen_out, default, luck.tokens_out))
         limit = getattr(self._max_tokens, questions.step)
         if step is not None:
-            # What was counted includes the thoughts of models that think first.
+            # Counted tokens include the thoughts of models that think first.
             limit += self._model.reasoning_tokens
             for name, tokens, seen in (
                 ("prompt", tokens_in, step.prompt_tokens),

@@ -74,7 +74,7 @@ def reason(error: OSError | ValueError) -> str:
     """Words for why a file cannot be read, without its name."""
     if isinstance(error, OSError):
         return f"cannot be read: {error.strerror or 'no reason given'}"
-    # What follows is advice to programmers.
+    # The rest of the message is advice to programmers.
     return str(error).partition(";")[0]
 
 

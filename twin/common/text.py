@@ -100,7 +100,7 @@ def estimate(row: Mapping[Any, Any]) -> str:
     below, above = value - low, high - value
     if unit != "share" or not max(below, above) > _LOPSIDED * min(below, above):
         return with_interval(value, row["half_width"], unit)
-    # What is nearly nothing is 0, not a power of ten.
+    # An amount that is nearly nothing is 0, not a power of ten.
     first, last = (f"{100 * bound:.3g}" if bound > 1e-6 else "0" for bound in (low, high))
     return f"{amount(value, unit)} ({first} to {last})"
 

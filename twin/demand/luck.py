@@ -157,7 +157,7 @@ class Places:
 
     @cached_property
     def _whole(self) -> bool:
-        """Whether this is layer 0 with all its rows in order, as at a load of 1."""
+        """True if this is layer 0 with all its rows in order, as at a load of 1."""
         return not self.layer.any() and bool((self.row == np.arange(len(self))).all())
 
     @cached_property

@@ -215,7 +215,7 @@ class AgentPools:
         """Agents come on shift or go off it."""
         for team, heads in changes:
             team.staffed = heads
-            # Who began last hands over first; work that ends now is left to end.
+            # The agent who began last hands over first; work that ends now is left to end.
             for visit in list(reversed(team.in_work)):
                 if team.busy > heads and visit.ends_s > self._clock.now:
                     self._hand_over(team, visit)
@@ -232,7 +232,7 @@ class AgentPools:
         team.in_work.remove(visit)
         category = visit.category
         if visit.activity == HANDLE and not visit.misrouted:
-            # Whoever has worked on it knows what it is about.
+            # An agent who has worked on it knows what it is about.
             category = self._truth[visit.ticket]
         rest = Visit(self._clock, visit.ticket, category, visit.activity, visit.returns)
         # The old event stays in SimPy's heap with nobody to call.

@@ -87,7 +87,7 @@ class Customers:
         return inf if self._patience is None else self._patience[ticket]
 
     def is_solved(self, ticket: int, worker: int, right: bool, quality: float, visit: int) -> bool:
-        """Whether the answer solves the ticket.
+        """True if the answer solves the ticket.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class Customers:
         return self._solved[visit][ticket] < chance
 
     def comes_back(self, ticket: int, visit: int) -> bool:
-        """Whether a customer whose ticket is unsolved reopens it."""
+        """True if a customer whose ticket is unsolved reopens it."""
         return visit < self._settings.max_reopens and bool(self._returns[visit][ticket])
 
     def reopen_delay_s(self, ticket: int, visit: int) -> float:
@@ -121,7 +121,7 @@ class Customers:
         return self._delay[visit][ticket]
 
     def answers_survey(self, ticket: int) -> bool:
-        """Whether the customer rates at all."""
+        """True if the customer rates at all."""
         return bool(self._surveyed[0][ticket])
 
     def rating(

@@ -203,7 +203,7 @@ class Lifecycle:
             if ledger.resolved_by[ticket] == BY_ASSISTANT:
                 ledger.transfers[ticket] += 1
             elif ledger.resolved_by[ticket] == BY_AGENT:
-                # Who worked on it knows better than the assistant's guess.
+                # The agent who worked on it knows better than the assistant.
                 category = self._truth[ticket]
             return (yield from self.respond_by_agent(ticket, category, visit))
         return (yield from self.respond(ticket, ledger.category[ticket], visit))

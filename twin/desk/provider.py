@@ -220,7 +220,7 @@ class Provider:
         return k >= 0 and now_s < self._down_to[k]
 
     def _admits(self, attempt: Attempt, now: float) -> bool:
-        """Whether the quotas let the request through; if so it is counted."""
+        """True if the quotas let the request through; if so it is counted."""
         wait_s = 0.0
         tokens = attempt.tokens_in + attempt.tokens_out
         for quota in self.quotas:

@@ -72,7 +72,7 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     with _rare_collections():
         clock.run(until=scenario.horizon)
     agents.close()
-    # What was drawn for the run is not needed for its tables, which take memory of their own.
+    # The draws are not needed for the tables, which take memory of their own.
     agents.forget()
     customers.forget()
     for model in models:

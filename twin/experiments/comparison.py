@@ -282,7 +282,7 @@ class _Reasons:
         cls, base: Run, run: Run, watched: Mapping[str, Mapping[str, Any]], level: float
     ) -> _Reasons:
         keys = _changed(base, run, "assistant")
-        # Who is left for people is another question, so a better answer to it is no merit.
+        # Other tickets are left for people, so a better figure of theirs is no merit.
         other = f"other tickets need a person ({', '.join(keys[:3])})" if keys else ""
         return cls(lost(watched), _load(base, run, watched.get("arrivals"), level), other)
 

@@ -84,7 +84,7 @@ def code_digest() -> str:
 
 
 def pairs_by(scenario: Scenario) -> dict[str, str | int | float]:
-    """Values that two runs must share for their replications to be the same customers and days."""
+    """Values that must be equal for two runs to have the same customers and days."""
     return {
         "seed": scenario.seed,
         "start": scenario.start.isoformat(),

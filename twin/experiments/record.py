@@ -191,7 +191,7 @@ def _first(demand: Demand, n: int) -> Demand:
 
 
 def _answers(assistant: Assistant, scenario: Scenario, demand: Demand) -> ModelAnswers:
-    # How good answers are does not matter here, and a judge without articles costs no time.
+    # The quality of answers does not matter here, and a judge without articles costs no time.
     return ModelAnswers(assistant, scenario, demand, Judge(None), Names(), [])
 
 
@@ -307,7 +307,7 @@ class Session:
         if self._plan.whole and alone and not self._assistant.tally.failed:
             # Some prompts only the run itself brings about, as when an agent finds the category.
             with warnings.catch_warnings():
-                # What a model costs was said before.
+                # The price of a model was said before.
                 warnings.simplefilter("ignore", catalogue.PriceWarning)
                 for demand in self._plan.demands:
                     simulate(scenario, demand, self._assistant)

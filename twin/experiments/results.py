@@ -97,7 +97,7 @@ class Results:
         return results_html(summary, whole, asked, failed, (*self.unset(), *self.notes))
 
     def sanity(self) -> pd.DataFrame:
-        """Whether the runs add up: conservation, Little's law, Erlang's bound where one applies.
+        """True if the runs add up: conservation, Little's law, Erlang's bound where one applies.
 
         Returns
         -------

@@ -49,7 +49,7 @@ BAD_INPUT = 2
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is of this machine only."""
+    """True if an address is of this machine only."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -132,7 +132,7 @@ class _Channel(HTTPChannel):
             min(waiting, key=lambda c: c.useful_at).will_close = True
 
     def readable(self) -> bool:
-        """Whether to read on; asked at least once a second."""
+        """True if to read on; asked at least once a second."""
         late = time.monotonic() - self.useful_at > REQUEST_S
         if late and self.request is not None and not self.requests:
             self.will_close = True

@@ -61,7 +61,7 @@ tickets = Table(
     Column("category", String(200)),
     Column("confidence", Double),
     Column("categorized_by", String(20)),
-    # What the assistant wrote, and what was sent.
+    # The assistant's draft, and the text that was sent.
     Column("draft", Text),
     Column("response", Text),
     Column("articles", Text, nullable=False),
@@ -111,7 +111,7 @@ calls = Table(
     Column("max_tokens", Integer, nullable=False),
     Column("articles", Integer, nullable=False),
     Column("outcome", String(20), nullable=False),
-    # What the model said, whatever an agent made of it later.
+    # The model's own answer, also where an agent changed it later.
     Column("category", String(200)),
     Column("confidence", Double),
 )

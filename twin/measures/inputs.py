@@ -49,7 +49,7 @@ def _answers(desk: Scenario) -> bool:
 
 
 def _profile(desk: Scenario, measured: bool = False) -> bool:
-    """Whether the assistant is drawn from a profile and not from what was measured."""
+    """True if the assistant is drawn from a profile and not from what was measured."""
     assistant = desk.assistant
     known = measured and assistant.profile.measured is not None
     return assistant.role != "off" and assistant.backend == "profile" and not known

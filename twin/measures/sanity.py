@@ -91,7 +91,7 @@ def overall(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def erlang(kpis: pd.DataFrame, scenario: str, bounds: Mapping[str, float]) -> pd.DataFrame:
-    """Whether mean waits keep below what Erlang's formulas allow, as far as luck can tell.
+    """True if mean waits keep below what Erlang's formulas allow, as far as luck can tell.
 
     Parameters
     ----------

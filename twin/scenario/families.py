@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -56,13 +57,13 @@ class Distribution(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @abstractmethod
     def quantile(self, u: Floats) -> Floats:
         """Values at the probabilities `u` (any shape, in [0, 1))."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mean_value(self) -> float:
         """Mean, in the unit of the parameters."""
-        raise NotImplementedError
 
     def _require(self, condition: bool, reason: str) -> None:
         if not condition:
@@ -176,9 +177,9 @@ class _Spread(Distribution):
         first, second = sorted(pairs)
         return first, second
 
+    @abstractmethod
     def _parameters(self) -> tuple[float, float]:
         """Location-free parameters of the family, (shape, scale)."""
-        raise NotImplementedError
 
 
 class Lognormal(_Spread):

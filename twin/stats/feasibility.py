@@ -282,7 +282,7 @@ class _Search:
         return wanted
 
     def _contends(self, k: int, tolerance: float) -> bool:
-        """Whether more replications of a setting could change the answer."""
+        """True if more replications of a setting could change the answer."""
         if self.verdicts[k] == MISSED or k == self.best:
             return False
         if self.best is None:

@@ -215,7 +215,7 @@ class _Series:
         return cut
 
     def _differs(self, low: int, high: int) -> bool:
-        """Whether the replications differ before `high` points from after, by a t test."""
+        """True if the replications differ before `high` points from after, by a t test."""
         usual = self.judged(np.ones(len(self.over)))[1]
         count = self.over.shape[1] if usual is None else len(usual)
         over, under = self.over[:, :count], self.under[:, :count]

@@ -81,7 +81,7 @@ def wanted_replications(
             # A ratio of half-widths of nearly equal size must not ask for one more by rounding.
             wanted = max(wanted, math.ceil(_times(first, at_first / target) * (1 - 1e-12)))
         if math.isfinite(now) and now > target:
-            # What nobody has seen is bounded by one over the number of tickets, not its root.
+            # Where nothing was seen, the bound falls as one over the tickets, not as its root.
             more = _times(played, now / target) if spread > 0 else played * min(now / target, 1e9)
             wanted = max(wanted, played + 1, math.ceil(more))
     return min(wanted, most)

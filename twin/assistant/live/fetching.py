@@ -335,7 +335,7 @@ class Fetcher:
             self._pacer.read(slot, {} if failed is None else failed.limits, now)
             self._pacer.end(slot, now, refused=refused)
             if failed is None or failed.billed:
-                # Whether it was charged nobody says: a budget must assume it.
+                # Nobody says if it was charged: a budget must assume that it was.
                 tally.spent_usd += dearest
         self._changed.set()
 

@@ -280,7 +280,7 @@ class GroqAssistant:
         if len(known) == len(asks):
             return dict(known)
         self.recording.open()
-        # What another process added in the meantime is known only now.
+        # Entries that another process added in the meantime are known only now.
         missing = {ask.key: ask for ask in asks if ask.key not in self.recording}
         work = partial(self._fetcher.fetch, list(missing.values()))
         fetched = self._background.run(work, self._fetcher.stop)

@@ -264,7 +264,7 @@ class Pacer:
             # Slowly, as prompts differ.
             seen = min(max(prompt / max(slot.estimated, 1), 0.5), 4.0)
             self.ratio += 0.1 * (seen - self.ratio)
-            # Whether what was reserved and not written comes back, only headers can show.
+            # Only headers can show if tokens that were reserved and not used come back.
             back = self._gives_back and self._tokens.told
             used = prompt + (completion if back else slot.room)
         there_s = min(now_s, slot.sent_s + TRANSIT_S)

@@ -117,7 +117,7 @@ def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.Data
 def _remarks(table: pd.DataFrame, cost: str) -> list[str]:
     if table[cost].notna().any():
         return []
-    return [f"{cost} is missing in every setting, so there is no cheapest one"]
+    return [f"{cost} is missing in every setting, so the cheapest one cannot be told"]
 
 
 def _statement(

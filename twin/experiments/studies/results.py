@@ -212,7 +212,7 @@ def save_study(results: StudyResults, out: Path) -> StudyResults:
 
 
 def holds_study(path: Path) -> bool:
-    """Whether `open_study` finds a study there."""
+    """True if `open_study` finds a study there."""
     return (path / MANIFEST).is_file() or any(path.glob(f"*/{MANIFEST}"))
 
 

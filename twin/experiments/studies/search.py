@@ -262,7 +262,7 @@ class SearchInProgress:
         return {name: self.store.values(one, figure_of(name), numbers) for name in names}
 
     def met(self, setting: Setting) -> bool:
-        """Whether a setting met the targets in the search."""
+        """True if a setting met the targets in the search."""
         return self.rank(setting) < _MISS
 
     def rank(self, setting: Setting) -> float:
