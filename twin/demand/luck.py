@@ -61,6 +61,13 @@ class Stream(IntEnum):
     EXPLORE = 41
     CHOICE = 42
     COPY_MOMENT = 43
+    TOUCH = 70
+    REPLY = 71
+    NO_REPLY = 72
+    AUTO_CLOSE = 73
+    SOLVED_UNANSWERED = 74
+    HOLD = 75
+    FOLLOW_UP = 76
 
 
 class Use(NamedTuple):
@@ -69,7 +76,7 @@ class Use(NamedTuple):
     Attributes
     ----------
     visit : int
-        Times that the customer came back before.
+        Times that the customer came back before; of waits and further touches: waits before.
     attempt : int
         Times that the call was made before.
     model : int

@@ -19,13 +19,18 @@ from twin.demand.luck import Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
-from twin.records.tables import HANDLE, REVIEW, TRIAGE
+from twin.records.tables import FOLLOW_UP, HANDLE, REVIEW, TRIAGE
 from twin.scenario.calendars import Staircase, staffing
 from twin.scenario.distributions import Floats
 from twin.scenario.model import Pool, Scenario
 from twin.scenario.sections.people import REVIEW_SHARE, TRIAGE_SHARE
 
-_STREAM = {HANDLE: Stream.HANDLE, TRIAGE: Stream.TRIAGE, REVIEW: Stream.REVIEW}
+_STREAM = {
+    HANDLE: Stream.HANDLE,
+    TRIAGE: Stream.TRIAGE,
+    REVIEW: Stream.REVIEW,
+    FOLLOW_UP: Stream.FOLLOW_UP,
+}
 _SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
 
 
@@ -144,9 +149,9 @@ class AgentPools:
         category : int
             Decides which pools may take it.
         activity : int
-            HANDLE, TRIAGE or REVIEW.
+            HANDLE, TRIAGE, REVIEW or FOLLOW_UP.
         returns : int
-            Times that the customer came back before, for the ticket's luck.
+            Times that the customer came back before, or waits before a follow-up: for the luck.
         patience_s : float
             The customer leaves after waiting this long.
         """
@@ -273,13 +278,17 @@ def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
     ----------
     pool : Pool
     activity : int
-        HANDLE, TRIAGE or REVIEW.
+        HANDLE, TRIAGE, REVIEW or FOLLOW_UP.
     u : array of float, shape (n,)
         The tickets' luck.
     demand : Demand
         For the true categories.
     """
-    own = {TRIAGE: pool.triage_time, REVIEW: pool.review_time}.get(activity)
+    own = {
+        TRIAGE: pool.triage_time,
+        REVIEW: pool.review_time,
+        FOLLOW_UP: pool.follow_up_time,
+    }.get(activity)
     if own is not None:
         return own.quantile(u)
     times = pool.handle_time.quantile(u)

@@ -58,6 +58,7 @@ from twin.scenario.sections.people import (
     Solved,
     Targets,
 )
+from twin.scenario.sections.touches import Touches
 from twin.scenario.units import Duration
 
 __all__ = [
@@ -96,6 +97,7 @@ __all__ = [
     "Targets",
     "Tickets",
     "TimeZone",
+    "Touches",
     "Week",
     "parse_days",
 ]
@@ -142,6 +144,9 @@ class Scenario(Section):
     )
     targets: Targets = Targets()
     customers: Customers = Customers()
+    touches: Touches | None = Field(
+        None, description="further touches of a ticket; not given: an agent's touch answers"
+    )
 
     # The file it came from, for messages only; set by `twin.load`.
     _path: Path | None = PrivateAttr(default=None)

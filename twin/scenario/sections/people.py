@@ -74,6 +74,9 @@ class Pool(Section):
     triage_time: TimeDistribution | None = Field(
         None, description="to categorize only; default: a tenth of the handle time"
     )
+    follow_up_time: TimeDistribution | None = Field(
+        None, description="a further touch (see touches); default: the handle time"
+    )
     cost: Annotated[float, Field(ge=0)] | None = Field(
         None, description="USD an agent an hour; not given: costs are not known"
     )
@@ -95,6 +98,11 @@ class Pool(Section):
         own = self.triage_time
         return TRIAGE_SHARE * self.handle(category) if own is None else own.mean_value()
 
+    def follow_up(self, category: str) -> float:
+        """Mean work of a further touch on a ticket of a category; seconds."""
+        own = self.follow_up_time
+        return self.handle(category) if own is None else own.mean_value()
+
     def review(self, category: str) -> float:
         """Mean time to approve a draft on a ticket of a category; seconds."""
         own = self.review_time
@@ -106,6 +114,9 @@ class Targets(Section):
 
     clock: Literal["around the clock", "desk hours"] = Field(
         "around the clock", description="desk hours: time counts while an agent is on shift"
+    )
+    pauses: list[Literal["Waiting for customer", "On hold"]] = Field(
+        [], description="statuses in which the time to resolution stands still"
     )
     first_response: PriorityTimes = Field({}, description="by priority")
     first_human_response: PriorityTimes = Field(
