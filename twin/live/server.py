@@ -19,7 +19,7 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
 from twin.assistant.errors import AssistantError, NoKey
-from twin.assistant.live.groq import Settings as Provider
+from twin.assistant.live.settings import Settings as Provider
 from twin.common.errors import Fault, ScenarioError
 from twin.live.api import Settings, create_app
 from twin.live.database import StoreError, StoreUnusable
