@@ -203,7 +203,9 @@ def run(options: argparse.Namespace) -> None:
     server = make_server(app, options.host, options.port)
     stop = threading.Event()
     threading.Thread(target=_tidy, args=(desk, stop), daemon=True).start()
-    _log.warning("the desk is open (backend %s, %s)", desk.asker.backend, store.database.name)
+    answers = Provider.find().words if desk.asker.backend == "groq" else "on this machine"
+    where = desk.asker.backend, answers, store.database.name
+    _log.warning("the desk is open (backend %s: %s; %s)", *where)
     try:
         server.run()
     finally:

@@ -75,12 +75,12 @@ class Settings:
 
     @property
     def words(self) -> str:
-        """The address that is asked, and where the key is from, for those who wait for answers."""
+        """The address that is asked, and where the key is from, in words."""
         parts = urlsplit(self.url)
         key = "no key" if self.key == _NO_KEY else f"the key of {self.source}"
         more = f"; {self.unused} is not used with it" if self.unused else ""
         # Not the path, which may hold something secret.
-        return f"asking {parts.scheme}://{parts.netloc} with {key}{more}"
+        return f"live answers come from {parts.scheme}://{parts.netloc}, with {key}{more}"
 
 
 def secrets() -> list[str]:
