@@ -59,7 +59,7 @@ def parse_length(text: str | None) -> float | None:
     Returns
     -------
     float or None
-        At most a day, as no limit is longer; None if unreadable.
+        None if unreadable.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def parse_length(text: str | None) -> float | None:
             seconds = float(text)
         except ValueError:
             return None
-    return min(seconds, DAY_S) if math.isfinite(seconds) and seconds >= 0 else None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
 class Window:
@@ -172,6 +172,8 @@ class Left:
         self._limit, self._left = limit, left
         used = limit - left
         # Without a reset: a limit a minute is the shorter guess, and a 429 would correct it.
+        # No limit is longer than a day.
+        reset_s = min(reset_s or 0.0, DAY_S)
         self._drain = used / reset_s if reset_s and used > 0 else limit / MINUTE_S
 
 

@@ -60,6 +60,8 @@ _STATUS_OF = {
     "timeout": 408,
 }
 _STATUSES = {f"{number}" for number in range(400, 600)}
+# A longer pause than a week's is a mistake, such as a moment in place of a length.
+MOST_PAUSE_S = 7 * DAY_S
 # Longer than any model may write; what a server sends beyond is no answer.
 _MOST_CHARACTERS = 1_000_000
 
@@ -194,16 +196,17 @@ def _successor(model: Model) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str], message: str) -> float | None:
-    exact = parse_length(headers.get("retry-after-ms"))
-    if exact is not None:
-        return exact / 1000
     told = headers.get("retry-after")
-    seconds = parse_length(told)
+    seconds = parse_length(headers.get("retry-after-ms"))
+    if seconds is not None:
+        seconds /= 1000
+    else:
+        seconds = parse_length(told)
     if seconds is None:
         seconds = _until(told, headers.get("date"))
     if seconds is None and (found := _TRY_AGAIN.search(message)):
         seconds = parse_length(found[1].rstrip("."))
-    return seconds
+    return None if seconds is None else min(seconds, MOST_PAUSE_S)
 
 
 def _until(moment: str | None, now: str | None) -> float | None:
@@ -211,8 +214,7 @@ def _until(moment: str | None, now: str | None) -> float | None:
     until = _moment(moment)
     if until is None:
         return None
-    seconds = (until - (_moment(now) or datetime.now(UTC))).total_seconds()
-    return min(max(seconds, 0.0), DAY_S)
+    return max((until - (_moment(now) or datetime.now(UTC))).total_seconds(), 0.0)
 
 
 def _moment(text: str | None) -> datetime | None:
