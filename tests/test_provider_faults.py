@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
+from types import SimpleNamespace
 
 import httpx
 import provider_faults
@@ -24,7 +25,7 @@ from twin.assistant import catalogue
 from twin.assistant.answer_text import clean
 from twin.assistant.backends import build
 from twin.assistant.errors import AssistantError
-from twin.assistant.live import bounded, pacing, wire
+from twin.assistant.live import bounded, fetching, pacing, wire
 from twin.assistant.live.pacing import DAY_S, Pacer, parse_length
 from twin.assistant.protocol import BAD_ANSWER, OK, RATE_LIMITED, REFUSED
 from twin.assistant.recorded.recording import Reply
@@ -168,13 +169,15 @@ class TestHoldingBack:
         monkeypatch,
         headers,
     ):
-        monkeypatch.setattr(pacing, "MINUTE_S", 0.3)
+        ahead = [0.0]
+        clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead[0])
+        monkeypatch.setattr(fetching, "time", clock)
         server.faults = [refuse(429, headers)]
         one = make(provider=QUICK)
         ends = [one.answer(ask("categorize", [f"Help {k}"])).outcome[0] for k in range(3)]
         assert ends == [RATE_LIMITED] * 3
         assert len(server.bodies) == 1
-        time.sleep(0.35)
+        ahead[0] = 61.0
         assert one.answer(ask("categorize", ["Help again"])).outcome.tolist() == [OK]
         assert one.answer(ask("categorize", ["And again"])).outcome.tolist() == [OK]
 
