@@ -17,6 +17,8 @@ import httpx
 import provider_faults
 import pytest
 from fault_server import KEY
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from provider_faults import ANSWER, FAULTS, message, refuse, usage
 from test_groq import CATEGORIES, ask, corpus, desk, make  # noqa: F401
 
@@ -27,7 +29,7 @@ from twin.assistant.backends import build
 from twin.assistant.errors import AssistantError
 from twin.assistant.live import bounded, fetching, pacing, wire
 from twin.assistant.live.pacing import DAY_S, Pacer, parse_length
-from twin.assistant.protocol import BAD_ANSWER, OK, RATE_LIMITED, REFUSED
+from twin.assistant.protocol import BAD_ANSWER, OK, RATE_LIMITED, REFUSED, Written
 from twin.assistant.recorded.recording import Reply
 from twin.live.api import create_app
 from twin.live.desk import Desk
@@ -213,12 +215,13 @@ class TestTooLarge:
         one = make(provider={**QUICK, "rpm": None})
         assert one.answer(ask("categorize", ["Help"])).outcome.tolist() == [OK]
 
-    def test_no_pause_is_still_a_pause(self, server, make):  # noqa: F811
+    @pytest.mark.parametrize("told", ["0", "0.0001", "1us"])
+    def test_no_pause_is_still_a_pause(self, server, make, told):  # noqa: F811
         moments = []
 
         def noted(body, number):
             moments.append(time.monotonic())
-            return refuse(429, {"retry-after": "0"})
+            return refuse(429, {"retry-after": told})
 
         server.choose = noted
         one = make(provider={**QUICK, "backoff": "40ms", "max_backoff": "40ms"})
@@ -282,6 +285,12 @@ def test_retry_after_as_a_moment():
     assert wait(retry_after="1d2h3m") == 93_780
 
 
+def test_words_of_articles_are_cleaned():
+    assert Written("Press\x00 this.", ("card",), (0.5,)) == Written(
+        "Press\ufffd this.", ("card",), (0.5,)
+    )
+
+
 @pytest.mark.parametrize(
     ("answer", "cleaned"),
     [
@@ -311,6 +320,54 @@ def test_cleaning_takes_no_more_time_than_the_text_is_long():
     assert clean("</think>" * 300_000 + "x") == "x"
     assert clean("<think" + " " * 1_000_000) != ""
     assert time.perf_counter() - begun < 5
+
+
+def answer_in_json(content):
+    """A whole answer, as data."""
+    usage = {"prompt_tokens": 5, "completion_tokens": 2, "queue_time": 0.1}
+    choice = {"message": {"content": content}, "finish_reason": "stop"}
+    return {"choices": [choice], "usage": usage, "error": None}
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8)
+    | st.sampled_from([10**400, -1, 429, "429", "rate_limit_exceeded", "\ud800", "<think>"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["error", "code", "type", "status", "message", "content", "text"]),
+        inner, max_size=4,
+    ),
+    max_leaves=8,
+)  # fmt: skip
+PLACES = [
+    (), ("choices",), ("choices", 0), ("choices", 0, "message"), ("choices", 0, "finish_reason"),
+    ("choices", 0, "message", "content"), ("choices", 0, "error"), ("usage",), ("error",),
+    ("code",), ("usage", "prompt_tokens"), ("usage", "queue_time"), ("usage", "prompt_tokens_details"),
+]  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(place=st.sampled_from(PLACES), value=ANY_JSON, cut=st.integers(0, 400) | st.none())
+def test_any_json_in_any_place(place, value, cut):
+    data = answer_in_json("Do this.")
+    if place:
+        here = data
+        for step in place[:-1]:
+            here = here[step]
+        here[place[-1]] = value
+    else:
+        data = value
+    body = json.dumps(data).encode()[:cut]
+    asked = [{"role": "user", "content": "Help"}]
+    try:
+        sent = wire.read_completion(body, 0.1, {}, asked, MODEL)
+    except AssistantError:
+        pass
+    else:
+        sent.answer.encode()
+        assert sent.prompt_tokens + sent.completion_tokens <= 2 * MODEL.context
+        json.dumps(dataclasses.asdict(sent), allow_nan=False).encode()
+    assert isinstance(wire.failure(503, data, {}, MODEL), AssistantError)
 
 
 ODD = "Do\ud800 this.\x00 <think>Hm.</think>Then that."

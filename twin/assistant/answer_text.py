@@ -1,7 +1,7 @@
 """Answers of models as text that can be shown, kept and sent on: the one place that cleans them.
 
-It is applied where answers are read, off the wire and out of a recording, so that a run, its
-replay and the live desk see the same.
+It is applied where answers are read (off the wire, out of a recording) and to answers in the words
+of articles, so that a run, its replay and the live desk see the same.
 """
 
 from __future__ import annotations

@@ -41,6 +41,8 @@ MARGIN_S = 1.0
 PATIENCE = 1.25
 # Times that a call is sent again after a 429; other failures follow provider.retries.
 LIMITED_TRIES = 8
+# A pause that is told and shorter is none: calls would follow each other as fast as they fail.
+_SHORTEST_S = 0.01
 
 Send = Callable[[dict[str, Any]], Awaitable[Sent]]
 
@@ -245,7 +247,7 @@ class Fetcher:
         return (error.retry_after_s or 0.0) > PATIENCE * pacing.MINUTE_S
 
     def _pause(self, tries: int, error: AssistantError) -> float:
-        if isinstance(error, RateLimited) and error.retry_after_s:
+        if isinstance(error, RateLimited) and (error.retry_after_s or 0.0) >= _SHORTEST_S:
             return 0.0  # The pacer holds everything back.
         bounds = self._bounds
         pause = min(bounds.max_backoff_s, bounds.backoff_s * 2.0 ** (tries - 1))
