@@ -342,7 +342,8 @@ ANY_JSON = st.recursive(
 PLACES = [
     (), ("choices",), ("choices", 0), ("choices", 0, "message"), ("choices", 0, "finish_reason"),
     ("choices", 0, "message", "content"), ("choices", 0, "error"), ("usage",), ("error",),
-    ("code",), ("usage", "prompt_tokens"), ("usage", "queue_time"), ("usage", "prompt_tokens_details"),
+    ("code",), ("usage", "prompt_tokens"), ("usage", "queue_time"),
+    ("usage", "prompt_tokens_details"),
 ]  # fmt: skip
 
 
