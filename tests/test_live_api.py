@@ -406,11 +406,11 @@ def test_a_ticket_that_a_dead_desk_left_is_answered_on_retry(small):
     key = {"Idempotency-Key": "k1"}
     values = {
         "key": "client:k1", "received_at": time.time(), "description": "payment",
-        "priority": "normal", "model": MODEL, "use_rag": True, "held_until": time.time() + 60,
+        "priority": "normal", "model": MODEL, "use_rag": True, **small.store.lease(60),
     }  # fmt: skip
     small.store.receive(values)
     assert small.file("payment", headers=key).status_code == 409
-    small.store.release_all()
+    small.store.claim()
     assert small.file("payment", headers=key).get_json()["category"] == "Payment"
 
 
@@ -423,7 +423,7 @@ def test_a_clock_that_is_set_back_neither_holds_tickets_nor_makes_times_negative
     key = {"Idempotency-Key": "k1"}
     values = {
         "key": "client:k1", "received_at": real(), "description": "payment",
-        "priority": "normal", "model": MODEL, "use_rag": True, "held_until": real() + 60,
+        "priority": "normal", "model": MODEL, "use_rag": True, **small.store.lease(60),
     }  # fmt: skip
     small.store.receive(values)
     back[0] = 3600.0

@@ -68,8 +68,14 @@ class StubDesk:
         statuses = [ticket.status for ticket in self.known.values()]
         return {status: statuses.count(status) for status in statuses}
 
-    def tickets(self, status, most=50):
-        return [t for t in reversed(self.known.values()) if t.status == status][:most]
+    def queue(self, status, most, place=""):
+        found = sorted(
+            (t for t in self.known.values() if t.status == status),
+            key=lambda t: (agent_queue._due(t)[1] or 1e18, t.number),
+        )
+        behind = int(place or 0)
+        more = len(found) > behind + most
+        return found[behind : behind + most], str(behind + most) if more else ""
 
     def change(self, number, status, response=None):
         self.asked.append(("change", number, status, response))
@@ -128,7 +134,7 @@ def test_a_ticket_is_answered_rated_and_thanked_for(desk):
     app.feedback[0].set_value(4)
     app.text_input[0].set_value("well done")
     app = press(app, "Send rating")
-    assert desk.asked[-1] == ("rate", 1, 5, "well done", "page-1-0")
+    assert desk.asked[-1][:4] == ("rate", 1, 5, "well done")
     assert texts(app.success) == ["Thank you for your 5 stars!"]
     assert not [b for b in app.button if b.label == "Send rating"]
 
@@ -569,7 +575,7 @@ def test_the_client_speaks_the_desks_language(live_client):
     assert abs(shown.received - time.time()) < 60
     assert shown.resolution_due is not None
     assert client.counts() == {"Resolved": 1}
-    assert client.tickets("Resolved") == [shown]
+    assert client.queue("Resolved", 25) == ([shown], "")
     client.rate(shown, 5, "well done", "rating")
     with pytest.raises(DeskError, match="sent before"):
         client.rate(shown, 1, "", "rating")

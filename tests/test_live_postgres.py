@@ -156,6 +156,8 @@ def test_many_who_open_it_at_once_make_it_or_bring_it_up_once(database, old):
             for table in ("tickets", "feedback"):
                 for column in ("backend", "answered_model"):
                     connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
+            for column in ("held_since", "held_by"):
+                connection.exec_driver_sql(f"ALTER TABLE tickets DROP COLUMN {column}")
             connection.exec_driver_sql("UPDATE schema_version SET version = 1")
         first.close()
     with ThreadPoolExecutor(8) as pool:

@@ -261,7 +261,7 @@ def test_a_store_that_cannot_be_written_to_is_said_without_a_traceback(
     def refuse(*_):
         raise StoreError("attempt to write a readonly database")
 
-    monkeypatch.setattr(Store, "release_all", refuse)
+    monkeypatch.setattr(Store, "claim", refuse)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     words = ["server", "--scenario", str(scenario_file(tmp_path)), "--backend", "embedded"]
     monkeypatch.setattr(sys, "argv", [*words, "--database", str(tmp_path / "desk.sqlite")])

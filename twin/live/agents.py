@@ -9,7 +9,7 @@ from twin.common.errors import TwinError
 from twin.live.asking import Failed, Watch
 from twin.live.bodies import ChangeIn
 from twin.live.desk import Conflict, Desk
-from twin.live.store import Row, check_path
+from twin.live.store import Row, check_path, is_held
 from twin.records.tables import (
     ABANDONED,
     BY_AGENT,
@@ -49,8 +49,7 @@ class Agents:
         ticket = self._desk.ticket(ticket_id)
         # Also when the machine's clock was set back, no answer comes before its question.
         now = max(time.time(), ticket["received_at"])
-        # A ticket held for longer than tickets ever are was held before the clock was set back.
-        if now < (ticket["held_until"] or 0.0) <= now + self._desk.lease_s:
+        if is_held(ticket, self._desk.store.clock()):
             raise Conflict("the assistant is at work on this ticket")
         if body.category is not None and body.category not in self._desk.categories:
             raise Unprocessable(f"unknown category; there are: {', '.join(self._desk.categories)}")
@@ -85,7 +84,8 @@ class Agents:
             unsure = ticket["confidence"] is not None and ticket["categorized_by"] is None
             if not self._desk.rules.responds and not unsure:
                 raise Unprocessable("no assistant answers on this desk")
-            return {"held_until": now + self._desk.lease_s, "categorized_by": WORKERS[BY_AGENT]}
+            lease = self._desk.store.lease(self._desk.lease_s)
+            return lease | {"categorized_by": WORKERS[BY_AGENT]}
         if code == RESOLVED:
             reviewed = ticket["status"] == STATUSES[PENDING_REVIEW]
             response = body.response or (ticket["draft"] if reviewed else ticket["response"])

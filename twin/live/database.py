@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -74,6 +76,8 @@ class Database:
         url = _url(database)
         self.name = url.render_as_string(hide_password=True)
         self.is_file = url.get_backend_name() == "sqlite"
+        self._path = Path(str(url.database)).resolve() if self.is_file else None
+        self._held: sqlite3.Connection | None = None
         # SQLite has one writer: threads wait for each other here, which is fair and quick.
         self._turn = threading.Lock() if self.is_file else nullcontext()
         try:
@@ -154,9 +158,54 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def clock(self) -> float:
+        """The present moment by the clock that all who share the database have: PostgreSQL's own.
+
+        A file is on one machine, so it is that machine's; seconds since 1970.
+        """
+        if self.is_file:
+            return time.time()
+        with self.reading() as connection:
+            moment = func.extract("epoch", func.clock_timestamp())
+            return float(connection.execute(select(moment)).scalar_one())
+
+    def hold(self) -> bool:
+        """Keep a file for this desk alone until `close`; False for a database that is no file.
+
+        Who only reads or adds, as exports and imports do, needs not hold it.
+
+        Raises
+        ------
+        StoreUnusable
+            If another desk holds it.
+        """
+        if self._path is None:
+            return False
+        # A lock that ends with the process, however that ends, on every system: that of SQLite, on
+        # an empty file of its own.
+        beside = self._path.with_name(f"{self._path.name}.lock")
+        try:
+            held = sqlite3.connect(beside, timeout=0, isolation_level=None, check_same_thread=False)
+            try:
+                held.execute("BEGIN EXCLUSIVE")
+            except BaseException:
+                held.close()
+                raise
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+                raise StoreUnusable(f"{beside}: {_reason(error)}") from None
+            raise StoreUnusable(
+                f"{self.name}: another desk runs on this store; stop that one, name another store, "
+                "or use PostgreSQL, which several desks may share"
+            ) from None
+        self._held = held
+        return True
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+        if self._held is not None:
+            self._held.close()
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +20,8 @@ from twin.demand.tickets import category_names
 from twin.desk.rules import Rules
 from twin.live.asking import Asker, Build, Failed, Said, Watch
 from twin.live.bodies import FeedbackIn, TicketIn, answered, what_answered
-from twin.live.store import Change, Row, Store
+from twin.live.promises import Promises
+from twin.live.store import Change, Row, Store, is_held
 from twin.records.tables import (
     BY_ASSISTANT,
     ESCALATED,
@@ -48,6 +48,9 @@ FAILED = (
 )
 
 
+_TAKEN = "this ticket is being answered"
+
+
 class NoSuchTicket(TwinError, LookupError):
     """A number that no ticket has."""
 
@@ -64,7 +67,7 @@ class _Work:
     watch: Watch
     deadline: float
     changes: list[Change] = field(default_factory=list)
-    values: Row = field(default_factory=lambda: {"held_until": None})
+    values: Row = field(default_factory=dict)
     calls: list[Row] = field(default_factory=list)
 
     def note(self, code: int | None) -> None:
@@ -112,6 +115,7 @@ class Desk:
         self._timeout_s = timeout_s
         self.lease_s = timeout_s + _MARGIN_S
         self.rules = Rules.of(scenario, self.categories)
+        self.promises = Promises(scenario.targets)
         store.note_desk(json.dumps(scenario.as_data(), ensure_ascii=False), time.time())
 
     def process(self, body: TicketIn, key: str | None) -> dict[str, Any]:
@@ -127,23 +131,23 @@ class Desk:
         self.asker.check(model)
         use_rag = body.use_rag if body.use_rag is not None else self.scenario.assistant.retrieval
         watch = Watch()
-        now = watch.now()
         asks = self.scenario.assistant.role != "off"
         ticket, fresh = self.store.receive(
             {
                 "key": key,
-                "received_at": now,
+                "received_at": watch.now(),
                 "description": body.description,
                 "priority": body.priority,
                 "model": model,
                 "use_rag": use_rag,
-                "held_until": now + self.lease_s if asks else None,
+                **(self.store.lease(self.lease_s) if asks else {}),
             }
         )
         if asks and not fresh and ticket["status"] == STATUSES[OPEN]:
-            if not self.store.take(ticket["id"], now, now + self.lease_s):
-                raise Conflict("this ticket is being answered")
-            fresh = True
+            taken = self.store.take(ticket, self.lease_s)
+            if taken is None:
+                raise Conflict(_TAKEN)
+            ticket, fresh = taken, True
         if asks and fresh:
             return self.answer(ticket, watch, from_scratch=True)
         return self.shown(ticket)
@@ -167,6 +171,8 @@ class Desk:
         Raises
         ------
         Failed, StoreError
+        Conflict
+            If the lease ran out and another desk is at work on the ticket now.
         """
         work = _Work(ticket, watch, time.monotonic() + self._timeout_s)
         failure: Failed | None = None
@@ -183,9 +189,10 @@ class Desk:
             work.values |= {"responded_at": ticket["responded_at"] or at, "resolved_at": at}
         moved = self.store.move(ticket, work.changes, work.values, work.calls)
         if moved is None:
-            # An agent was quicker; theirs stays.
-            moved = self.store.ticket(ticket["id"])
-            assert moved is not None
+            # An agent was quicker, or the lease ran out and another desk took it; theirs stays.
+            moved = self.ticket(ticket["id"])
+            if is_held(moved, self.store.clock()):
+                raise Conflict(_TAKEN)
         elif failure is not None:
             failure.ticket = moved
             raise failure
@@ -284,18 +291,6 @@ class Desk:
                 values["answer"] = ticket["response"]
         return self.store.add_feedback(values)[0]
 
-    def due(self, ticket: Mapping[str, Any]) -> dict[str, float]:
-        """Moments by which a ticket is to be answered and resolved, around the clock."""
-        targets = self.scenario.targets
-        found = {}
-        for name, times in (
-            ("first_response", targets.first_response),
-            ("resolution", targets.resolution),
-        ):
-            if ticket["priority"] in times:
-                found[name] = ticket["received_at"] + times[ticket["priority"]]
-        return found
-
     def tidy(self) -> None:
         """Make the changes that need nobody: see `Store.tidy`."""
-        self.store.tidy(time.time(), self.scenario.customers.close_after)
+        self.store.tidy(self.store.clock(), self.scenario.customers.close_after)

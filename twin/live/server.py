@@ -191,9 +191,7 @@ def run(options: argparse.Namespace) -> None:
     changes = dict(parse_change(text) for text in options.changes)
     scenario = choose_backend(load(options.scenario, changes), options.backend)
     store = Store(options.database)
-    if store.database.is_file:
-        # Tickets that a killed backend held are free again.
-        store.release_all()
+    store.claim()
     desk = Desk(scenario, store, timeout_s=options.timeout)
     desk.asker.warm_up()
     rate = options.rate

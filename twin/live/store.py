@@ -1,8 +1,8 @@
 """The live desk's store: tickets, their changes of status, model calls and feedback.
 
 When a method returns, its changes are on the disk. A status changes only by the table of
-transitions and only from the status that the caller saw, so of two callers who change one ticket at
-once only one succeeds.
+transitions, and only from the status and the lease that the caller saw: of two callers who change
+one ticket at once only one succeeds, and whoever lost a lease changes nothing any more.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
+from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from twin.assistant.learning.feedback import Entry
 from twin.common.errors import TwinError
 from twin.live import tables
 from twin.live.database import Database, StoreError
+from twin.live.promises import Promises, behind, place
 from twin.records.tables import (
     CATEGORIZED,
     CLOSED,
     ESCALATED,
     IN_PROGRESS,
     OPEN,
+    OPEN_STATUSES,
     RESOLVED,
     STATUSES,
     TRANSITIONS,
@@ -35,8 +38,9 @@ Row = dict[str, Any]
 Change = tuple[str, float, str]
 # Statuses in which the assistant may be at work.
 WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
-# Clocks of two machines that share a store may differ by this much.
-_SKEW_S = 60.0
+# A clock that is set back by no more than this leaves leases as they are.
+_SET_BACK_S = 60.0
+_NO_LEASE: Row = {"held_until": None, "held_since": None, "held_by": None}
 
 
 class NotAllowed(TwinError, ValueError):
@@ -66,6 +70,13 @@ def check_path(statuses: Sequence[str]) -> None:
     for before, after in pairwise(codes):
         if after not in TRANSITIONS[before]:
             raise NotAllowed(STATUSES[before])
+
+
+def is_held(ticket: Mapping[str, Any], now: float) -> bool:
+    """Whether some desk's assistant is at work on a ticket, at a moment of the store's clock."""
+    until = ticket["held_until"]
+    # A lease that is yet to begin is from before the clock was set back.
+    return until is not None and (ticket["held_since"] or 0.0) - _SET_BACK_S <= now < until
 
 
 class KeyReused(TwinError, ValueError):
@@ -202,22 +213,45 @@ class Store:
                 continue
         raise StoreError("the same key is being written by somebody else")
 
-    def take(self, ticket_id: int, now: float, until: float) -> bool:
-        """Hold a waiting ticket that nobody holds, for the assistant; returns whether it worked."""
-        t = tables.tickets
-        held = t.c.held_until
-        # No ticket is held for longer than this, so the clock was set back since.
-        free = or_(held.is_(None), held < now, held > until + _SKEW_S)
-        here = (t.c.id == ticket_id) & (t.c.status == STATUSES[OPEN]) & free
-        with self.database.writing() as connection:
-            taken = connection.execute(update(t).where(here).values(held_until=until))
-            return bool(taken.rowcount)
+    def clock(self) -> float:
+        """The present moment by the clock that leases go by; see `Database.clock`."""
+        return self.database.clock()
 
-    def release_all(self) -> None:
-        """Let go of all tickets: for a store that only this process uses, when it starts."""
-        t = tables.tickets
-        with self.database.writing() as connection:
-            connection.execute(update(t).where(t.c.held_until.is_not(None)).values(held_until=0.0))
+    def lease(self, lease_s: float) -> Row:
+        """Values of a ticket that hold it for an assistant from now on."""
+        now = self.clock()
+        return {"held_until": now + lease_s, "held_since": now, "held_by": uuid4().hex}
+
+    def take(self, ticket: Mapping[str, Any], lease_s: float) -> Row | None:
+        """Hold a ticket for the assistant; the ticket, or None if somebody holds it already.
+
+        Parameters
+        ----------
+        ticket : mapping
+            As the caller saw it.
+        lease_s : float
+        """
+        lease = self.lease(lease_s)
+        if is_held(ticket, lease["held_since"]):
+            return None
+        return self.move(ticket, [], lease)
+
+    def claim(self) -> None:
+        """Make this desk the only one of a store in a file, and let go of what a dead one held.
+
+        Several desks may share a PostgreSQL store: there the leases of a dead one run out.
+
+        Raises
+        ------
+        StoreUnusable
+            If another desk runs on the file.
+        StoreError
+        """
+        if self.database.hold():
+            t = tables.tickets
+            held = t.c.held_until.is_not(None)
+            with self.database.writing() as connection:
+                connection.execute(update(t).where(held).values(held_until=0.0))
 
     def move(
         self,
@@ -235,15 +269,15 @@ class Store:
         changes : sequence of Change
             Each new status with its moment and by whom.
         values : mapping
-            New values of the ticket's other columns.
+            New values of the ticket's other columns. A lease ends unless they hold one.
         calls : sequence of mapping
             Rows of model calls.
 
         Returns
         -------
         dict or None
-            The ticket as it is now; None if its status is no longer what the caller saw. The calls
-            are kept all the same.
+            The ticket as it is now; None if its status or its lease is no longer what the caller
+            saw. The calls are kept all the same.
 
         Raises
         ------
@@ -253,10 +287,11 @@ class Store:
         before = ticket["status"]
         check_path([before, *(status for status, _, _ in changes)])
         t = tables.tickets
-        new: Row = dict(values)
+        new = _NO_LEASE | dict(values)
         if changes:
             new["status"] = changes[-1][0]
-        here = (t.c.id == ticket["id"]) & (t.c.status == before)
+        same_lease = t.c.held_by.is_not_distinct_from(ticket["held_by"])
+        here = (t.c.id == ticket["id"]) & (t.c.status == before) & same_lease
         with self.database.writing() as connection:
             if calls:
                 rows = [{"ticket_id": ticket["id"], **call} for call in calls]
@@ -286,6 +321,34 @@ class Store:
         where += [t.c.id < before] if before is not None else []
         return self._rows(t, *where, limit=limit)
 
+    def queue(
+        self,
+        promises: Promises,
+        status: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[tuple[Row, str]]:
+        """Open tickets, or those of a status, with their places; the most urgent first.
+
+        See `Promises`.
+
+        Raises
+        ------
+        ValueError
+            If `after`, behind which the tickets are wanted, is no place.
+        """
+        t = tables.tickets
+        order = promises.urgency()
+        where = [t.c.status == status if status else t.c.status.in_(OPEN_STATUSES)]
+        where += [behind(order, after)] if after is not None else []
+        keys = [column.label(f"key{n}") for n, column in enumerate(order)]
+        query = select(t, *keys).where(*where).order_by(*order).limit(limit)
+        with self.database.reading() as connection:
+            found = connection.execute(query).all()
+        most = len(order)
+        names = t.columns.keys()
+        return [(dict(zip(names, row, strict=False)), place(*row[-most:])) for row in found]
+
     def history(self, ticket_id: int) -> list[Row]:
         """Changes of status of a ticket, oldest first."""
         c = tables.changes
@@ -303,7 +366,7 @@ class Store:
         t = tables.tickets
         stuck = t.c.status.in_(WORKED_ON) & (t.c.held_until < now)
         for row in self._rows(t, stuck):
-            self.move(row, [(STATUSES[ESCALATED], now, "desk")], {"held_until": None})
+            self.move(row, [(STATUSES[ESCALATED], now, "desk")], {})
         old = (t.c.status == STATUSES[RESOLVED]) & (t.c.resolved_at < now - close_after_s)
         for row in self._rows(t, old):
             at = row["resolved_at"] + close_after_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,6 @@ from twin.records.tables import (
     STATUSES,
     TRANSITIONS,
 )
-from twin.scenario.model import PRIORITIES
 
 # In the order in which agents need them; those at the end need nothing from agents.
 _ORDER = [
@@ -65,23 +65,39 @@ def show() -> None:
 
 
 def _list(client: Client, status: str, counts: dict[str, int]) -> None:
+    # Where each part of the list begins, up to the one that is shown.
+    if st.session_state.get("queue of") != status:
+        st.session_state["queue of"], st.session_state["queue begins"] = status, [""]
+    begins: list[str] = st.session_state["queue begins"]
     try:
-        tickets = client.tickets(status, _MOST)
+        tickets, following = client.queue(status, _MOST, begins[-1])
     except DeskError as error:
         st.error(escaped(str(error)))
         return
     now = time.time()
-    if status in OPEN_STATUSES:
-        tickets.sort(key=lambda t: (_due(t)[1] or float("inf"), _rank(t), t.number))
     for place, ticket in enumerate(tickets):
         _card(client, ticket, now, first=place == 0)
-    if counts.get(status, 0) > len(tickets):
-        st.caption(f"Shown are the newest {len(tickets)} of {counts[status]}.")
+    if not tickets:
+        st.write("No more tickets are here now.")
+    _turn(begins, following, status, counts.get(status, 0))
 
 
-def _rank(ticket: Ticket) -> int:
-    known = ticket.priority in PRIORITIES
-    return PRIORITIES.index(ticket.priority) if known else len(PRIORITIES)
+def _turn(begins: list[str], following: str, status: str, count: int) -> None:
+    """Say which part of a list is shown, and let the agent turn to the others."""
+    if len(begins) == 1 and count <= _MOST:
+        return
+    first = "the most overdue first" if status in OPEN_STATUSES else "the newest first"
+    st.caption(f"Part {len(begins)} of {max(math.ceil(count / _MOST), len(begins))}; {first}.")
+    with st.container(horizontal=True):
+        if len(begins) > 1:
+            st.button("First", on_click=_go, args=(begins[:1],))
+            st.button("Previous", on_click=_go, args=(begins[:-1],))
+        if following:
+            st.button("Next", on_click=_go, args=([*begins, following],))
+
+
+def _go(begins: list[str]) -> None:
+    st.session_state["queue begins"] = begins
 
 
 def _due(ticket: Ticket) -> tuple[str, float | None]:

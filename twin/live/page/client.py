@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from twin.common.errors import TwinError
+from twin.records.tables import OPEN_STATUSES
 
 BACKEND = "http://127.0.0.1:5000"
 # An answer may wait for a model through its retries; all else is a look into the store.
@@ -161,10 +162,22 @@ class Client:
         found = self._ask("GET", "/tickets?limit=1")["counts"]
         return {str(status): int(number) for status, number in found.items()}
 
-    def tickets(self, status: str, most: int = 50) -> list[Ticket]:
-        """Tickets of a status, the newest first."""
-        query = urlencode({"status": status, "limit": most})
-        return [Ticket.of(row) for row in self._ask("GET", f"/tickets?{query}")["tickets"]]
+    def queue(self, status: str, most: int, place: str = "") -> tuple[list[Ticket], str]:
+        """Tickets of a status: of an open one the most overdue first, of others the newest.
+
+        Returns
+        -------
+        tickets : list of Ticket
+            Up to `most` of them, those behind `place`.
+        place : str
+            Behind which the next ones are; empty if there are none.
+        """
+        path, here, there = "/tickets", "before", "next_before"
+        if status in OPEN_STATUSES:
+            path, here, there = "/queue", "after", "next_after"
+        query = {"status": status, "limit": str(most)} | ({here: place} if place else {})
+        found = self._ask("GET", f"{path}?{urlencode(query)}")
+        return [Ticket.of(row) for row in found["tickets"]], str(found[there] or "")
 
     def change(self, number: int, status: str, response: str | None = None) -> Ticket:
         """Change a ticket's status, with an agent's answer where there is one."""
