@@ -18,7 +18,8 @@ from twin.assistant.protocol import (
 )
 from twin.live.api import Settings
 from twin.live.desk import FAILED, FOR_AGENTS, FOR_REVIEW
-from twin.records.tables import STATUSES, TRANSITIONS
+from twin.records.tables import OPEN_STATUSES, STATUSES, TRANSITIONS
+from twin.scenario.model import PRIORITIES
 
 EMPTY = {"error": "Please provide a ticket description."}
 THANKS = {"message": "Feedback submitted successfully."}
@@ -371,6 +372,100 @@ def test_too_many_tickets_at_once_are_turned_away(open_desk):
     assert desk.client.get("/tickets").status_code == 200
     desk.assistant.hold.set()
     thread.join()
+
+
+# The agents' queue
+
+
+def queue(client, most=100, **where):
+    """All numbers of a queue, asked for part by part."""
+    found, after = [], {}
+    while True:
+        said = client.get("/queue", query_string={"limit": most, **where, **after}).get_json()
+        found += said["tickets"]
+        if said["next_after"] is None:
+            return found
+        after = {"after": said["next_after"]}
+
+
+def next_due(shown):
+    first, last = shown["first_response_due"], shown["resolution_due"]
+    return first if shown["responded_at"] is None and first else last
+
+
+# Moments as text sort as they are: all are of one form, in UTC.
+def pressing(shown):
+    return (next_due(shown) or "9", PRIORITIES.index(shown["priority"]), shown["ticket_id"])
+
+
+TARGETS = [
+    {"first_response": {"urgent": "15min", "high": "1h"}, "resolution": {"normal": "4h"}},
+    {"first_response": dict.fromkeys(PRIORITIES, "1h"), "resolution": {"low": "1min"}},
+    {"resolution": {"high": "2h"}},
+    {},
+]
+
+
+@pytest.mark.parametrize("targets", TARGETS)
+def test_the_queue_begins_with_the_most_overdue_and_ends_with_the_last(open_desk, targets):
+    desk = open_desk(changes={"targets": targets})
+    fill(desk.store)
+    every = [t for t in queue(desk.client) if t["status"] in OPEN_STATUSES]
+    assert len(every) == 48
+    assert every == sorted(every, key=pressing)
+    for status in ("Escalated", "Reopened", "Resolved"):
+        of_it = [t["ticket_id"] for t in queue(desk.client, status=status)]
+        numbers = [r["id"] for r in desk.store.tickets(status)]
+        assert len(of_it) == 24
+        assert sorted(of_it) == sorted(numbers)
+        # In parts of any size the order is the same, and all are reached.
+        for most in (1, 7, 24):
+            part = [t["ticket_id"] for t in queue(desk.client, most, status=status)]
+            assert part == of_it
+    if not targets:
+        ranks = [PRIORITIES.index(t["priority"]) for t in every]
+        assert ranks == sorted(ranks)
+
+
+def fill(store):
+    """Tickets of three statuses, all priorities and many ages, some of them responded to."""
+    now = time.time()
+    for k in range(72):
+        row, _ = store.receive(
+            {
+                "key": None, "received_at": now - 1000.0 * (k * 37 % 72), "description": f"{k}",
+                "priority": PRIORITIES[k % 4], "model": MODEL, "use_rag": True,
+            }
+        )  # fmt: skip
+        answered = {"responded_at": now - 5.0} if k % 3 or k % 5 == 0 else {}
+        path = [("Escalated",), ("In Progress", "Resolved"),
+                ("In Progress", "Resolved", "Reopened")][k % 3]  # fmt: skip
+        store.move(row, [(status, now, "agent") for status in path], answered)
+
+
+def test_tickets_that_leave_a_queue_hide_no_others(small):
+    fill(small.store)
+    every = [t["ticket_id"] for t in queue(small.client)]
+    first = small.client.get("/queue?limit=10").get_json()
+    # Some of those that were seen are answered, and a new one comes.
+    for shown in first["tickets"][:5]:
+        assert small.change(shown["ticket_id"], status="In Progress").status_code == 200
+        assert small.change(shown["ticket_id"], status="Resolved", response="x").status_code == 200
+    small.file("unsure")
+    rest = small.client.get(f"/queue?after={first['next_after']}").get_json()["tickets"]
+    assert [t["ticket_id"] for t in rest if t["description"] != "unsure"] == every[10:]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["after=1", "after=x", "after=", "after=-1.0_0_1", "after=nan_0_1", "after=1e9_0_1",
+     "after=1.0_0_1_2", "status=Nobody", "limit=0", "limit=501",
+     "after=%D9%A1.0_0_1"],
+)  # fmt: skip
+def test_an_odd_place_in_the_queue_is_told(small, asked):
+    answer = small.client.get(f"/queue?{asked}")
+    assert answer.status_code == 422
+    assert set(answer.get_json()) == {"error"}
 
 
 # Sent twice

@@ -4,6 +4,7 @@ import io
 import json
 import time
 import urllib.error
+from dataclasses import replace
 from email.message import Message
 from pathlib import Path
 
@@ -200,6 +201,35 @@ def test_the_history_survives_a_reload(desk):
     assert texts(again.success) == ["Thank you! You have rated this answer before."]
 
 
+def keys_of_ratings(desk):
+    return [step[-1] for step in desk.asked if step[0] == "rate"]
+
+
+def rate(app, stars):
+    app.feedback[0].set_value(stars - 1)
+    return press(app, "Send rating")
+
+
+def test_the_key_of_a_rating_is_the_visitors_own_secret(desk):
+    app = send(draw("desk"), "login issue")
+    address = {name: app.query_params[name] for name in ("tickets", "visitor")}
+    rate(app, 4)
+    # The same after a reload, so that it counts once; another one for whoever lacks the secret.
+    rate(draw("desk", **address), 2)
+    rate(draw("desk", tickets="1"), 1)
+    for short in ("", "x", "guess", "a" * 21, "\u00e9" * 30, "a b" * 10):
+        rate(draw("desk", tickets="1", visitor=short), 1)
+    first, again, *others = keys_of_ratings(desk)
+    assert first == again
+    assert len({first, *others}) == 1 + len(others)
+    # Neither the ticket's number nor anything of the desk leads to it.
+    assert all(len(key) == 64 and address["visitor"] not in key for key in [first, *others])
+    # What is solved anew can be rated anew.
+    desk.known[1] = replace(desk.known[1], reopens=1)
+    rate(draw("desk", **address), 5)
+    assert keys_of_ratings(desk)[-1] != first
+
+
 @pytest.mark.parametrize("address", ["", "x", "7-7-999999999999-0", "1-2-<b>", "-" * 300, "9" * 9])
 def test_an_odd_address_is_no_fault(desk, address):
     desk.add(description="mine")
@@ -292,6 +322,52 @@ def test_the_queue_shows_what_is_most_pressing_first(desk):
     assert "first response overdue by 1 h" in badges
     assert "resolution due in 9 min" in badges
     assert "received 2 h ago" in " ".join(texts(app.caption))
+
+
+def numbers_on(app):
+    return [int(e.label.split(":")[0]) for e in app.expander]
+
+
+def test_all_of_a_long_queue_can_be_reached(desk):
+    now = time.time()
+    # The newest are the least overdue.
+    for n in range(60):
+        desk.add(received=now - 60 * (60 - n), first_response_due=now + 60 * n - 1800)
+    app = draw("agent_queue")
+    assert numbers_on(app) == list(range(1, 26))
+    assert "Part 1 of 3; the most overdue first." in texts(app.caption)
+    app = press(app, "Next")
+    assert numbers_on(app) == list(range(26, 51))
+    app = press(app, "Next")
+    assert numbers_on(app) == list(range(51, 61))
+    assert not [b for b in app.button if b.label == "Next"]
+    app = press(app, "Previous")
+    assert numbers_on(app) == list(range(26, 51))
+    app = press(app, "First")
+    assert numbers_on(app) == list(range(1, 26))
+    assert not [b for b in app.button if b.label in ("First", "Previous")]
+    # Another status begins at its own beginning, and so does the first one after it.
+    app = press(app, "Next")
+    for _ in range(30):
+        desk.add(status="Resolved", response="Done.")
+    whole(app.run())
+    app.pills[0].set_value("Resolved")
+    app = whole(app.run())
+    assert len(numbers_on(app)) == 25
+    assert "Part 1 of 2; the newest first." in texts(app.caption)
+    app.pills[0].set_value("Escalated")
+    assert numbers_on(whole(app.run())) == list(range(1, 26))
+
+
+def test_a_part_whose_tickets_are_gone_leads_back(desk):
+    for _ in range(26):
+        desk.add()
+    app = press(draw("agent_queue"), "Next")
+    assert numbers_on(app) == [26]
+    del desk.known[26]
+    app = press(app, "Refresh")
+    assert "No more tickets are here now." in texts(app.markdown)
+    assert numbers_on(press(app, "First")) == list(range(1, 26))
 
 
 def test_the_status_that_is_looked_at_is_in_the_address(desk):
@@ -589,6 +665,44 @@ def test_the_client_speaks_the_desks_language(live_client):
     with pytest.raises(DeskError, match="Please provide a ticket description") as told:
         client.file(" ", client.models()[0], True, "b-key")
     assert told.value.status == 400
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_another_clients_rating_takes_no_customers_place(live_client):
+    """As anybody could who knew the keys of the page: a ticket's number and how often it came."""
+    client = live_client
+    ticket = client.file("I cannot log into my account.", client.models()[0], True, "a-key")
+    other = Ticket(ticket.number, "something else", "", "", "Resolved")
+    client.rate(other, 1, "bad", "page-1-0")
+    app = AppTest.from_string(
+        f"import os\nos.environ['TWIN_BACKEND'] = {client.backend!r}\n"
+        "from twin.live.page import desk\ndesk.remember()\ndesk.show()",
+        default_timeout=60,
+    )
+    app.query_params["tickets"] = "1"
+    app = rate(whole(app.run()), 5)
+    assert texts(app.success) == ["Thank you for your 5 stars!"]
+    found = client._ask("GET", "/feedback")["feedback"]
+    assert [entry["rating"] for entry in found] == [5, 1]
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_the_client_turns_the_pages_of_a_queue(live_client):
+    client = live_client
+    for k in range(7):
+        client.file(f"I cannot log into my account {k}.", client.models()[0], True, f"key-{k}")
+    for number in range(1, 6):
+        client.change(number, "Reopened")
+    for status, expected in (("Reopened", [1, 2, 3, 4, 5]), ("Resolved", [7, 6])):
+        seen, place = [], ""
+        while True:
+            tickets, place = client.queue(status, 2, place)
+            seen += [ticket.number for ticket in tickets]
+            if not place:
+                break
+        assert seen == expected
 
 
 @pytest.mark.network

@@ -272,6 +272,26 @@ def test_a_store_that_cannot_be_written_to_is_said_without_a_traceback(
     assert said == "the store cannot be written to: attempt to write a readonly database\n"
 
 
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_a_second_desk_on_the_same_file_is_refused_and_the_first_goes_on(tmp_path):
+    first = Command(tmp_path, "--no-page")
+    first.lines(1)
+    second = Command(tmp_path, "--no-page")
+    out, err = second.process.communicate(timeout=60)
+    assert (second.process.returncode, out) == (1, "")
+    assert "another desk runs on this store" in err
+    assert "Traceback" not in err
+    assert first.get("/health")[0] == 200
+    # Killed outright it leaves the store to the next one.
+    first.process.kill()
+    first.process.communicate(timeout=60)
+    within(30, lambda: not answers(first.port))
+    third = Command(tmp_path, "--no-page")
+    third.lines(1)
+    assert third.end(signal.SIGINT)[0] == 0
+
+
 def test_feedback_on_the_command_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     entry = {"description": "login", "model": "m", "rating": 5, "feedback": "Good"}
