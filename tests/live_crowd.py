@@ -2,8 +2,8 @@
 
 Each of the crowd is a customer and the agent of their own tickets: files one, answers it where the
 assistant did not, reopens some and gives them back to the assistant, and rates it. A request whose
-answer was lost, or not waited for, is sent again, to any of the desks. What was acknowledged is noted, as is when the
-provider was asked about what; `faults` holds that against the store.
+answer was lost, or not waited for, is sent again, to any of the desks. What was acknowledged is
+noted, as is when the provider was asked about what; `faults` holds that against the store.
 """
 
 import http.client

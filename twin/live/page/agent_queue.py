@@ -60,7 +60,6 @@ def show() -> None:
         format_func=lambda name: f"{name} ({counts.get(name, 0)})",
     ) or busy[0]  # fmt: skip
     st.query_params["status"] = status
-    st.button("Refresh", icon=":material/refresh:")
     _list(client, status, counts)
 
 
@@ -73,27 +72,30 @@ def _list(client: Client, status: str, counts: dict[str, int]) -> None:
         tickets, following = client.queue(status, _MOST, begins[-1])
     except DeskError as error:
         st.error(escaped(str(error)))
+        st.button("Try again")
         return
+    _turn(begins, following, status, counts.get(status, 0))
+    if not tickets:
+        st.write("No more tickets are here now.")
     now = time.time()
     for place, ticket in enumerate(tickets):
         _card(client, ticket, now, first=place == 0)
-    if not tickets:
-        st.write("No more tickets are here now.")
-    _turn(begins, following, status, counts.get(status, 0))
 
 
 def _turn(begins: list[str], following: str, status: str, count: int) -> None:
-    """Say which part of a list is shown, and let the agent turn to the others."""
-    if len(begins) == 1 and count <= _MOST:
-        return
-    first = "the most overdue first" if status in OPEN_STATUSES else "the newest first"
-    st.caption(f"Part {len(begins)} of {max(math.ceil(count / _MOST), len(begins))}; {first}.")
+    """Refresh, and for a list of several parts: say which is shown, and turn to the others."""
+    several = len(begins) > 1 or count > _MOST
     with st.container(horizontal=True):
-        if len(begins) > 1:
-            st.button("First", on_click=_go, args=(begins[:1],))
-            st.button("Previous", on_click=_go, args=(begins[:-1],))
-        if following:
-            st.button("Next", on_click=_go, args=([*begins, following],))
+        st.button("Refresh", icon=":material/refresh:")
+        if several:
+            # All keep their places, so that nobody who clicks twice hits another.
+            for name, to in (("First", begins[:1]), ("Previous", begins[:-1])):
+                st.button(name, on_click=_go, args=(to,), disabled=len(begins) == 1)
+            st.button("Next", on_click=_go, args=([*begins, following],), disabled=not following)
+    if several:
+        first = "the most overdue first" if status in OPEN_STATUSES else "the newest first"
+        of = max(math.ceil(count / _MOST), len(begins))
+        st.caption(f"Part {len(begins)} of {of}; {first}.")
 
 
 def _go(begins: list[str]) -> None:
