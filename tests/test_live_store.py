@@ -209,6 +209,14 @@ def test_a_locked_store_is_told(store, tmp_path, monkeypatch):
         ("mysql://host/name", "only sqlite and postgresql"),
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),
+        # This one is in memory, too, and the other is a new file of that name.
+        ("sqlite:///file::memory:?uri=true", "leave out what follows"),
+        ("sqlite:///desk.sqlite?mode=ro", "leave out what follows"),
+        ("sqlite+aiosqlite:///x", "leave the driver out"),
+        ("postgresql+asyncpg://h/x", "leave the driver out"),
+        ("a\0b", "characters that no name has"),
+        ("\udcff", "characters that no name has"),
+        ("x\n", "characters that no name has"),
         ("://", "must be a file name"),
         ("postgresql://user:secret-word@127.0.0.1:1/x", "127.0.0.1"),
     ],
@@ -400,10 +408,13 @@ def test_a_lease_is_taken_by_one_runs_out_and_goes_to_agents(store, clock):
     assert taken["held_by"] != row["held_by"]
     # Who saw the lease before it went to another cannot take it, too.
     assert store.take(row, 1000.0) is None
-    store.tidy(2900.0, 60.0)
+    store.tidy(5000.0, 60.0)
     assert status_of(store, row) == "Open"
-    store.tidy(3100.0, 60.0)
+    clock[0] = 3001.0
+    # The machine's own clock was set back before the ticket came; it is no earlier than that.
+    store.tidy(900.0, 60.0)
     assert status_of(store, row) == "Escalated"
+    assert [change["at"] for change in store.history(row["id"])] == [1000.0, 1000.0]
     assert store.ticket(row["id"])["held_by"] is None
 
 

@@ -6,7 +6,6 @@ import errno
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -23,11 +22,13 @@ from sqlalchemy.exc import (
 
 from twin.common.errors import TwinError
 from twin.live.tables import WrongVersion, migrate
+from twin.live.watch import Watch
 
 # Seconds to wait for a connection, or for another process that writes.
 PATIENCE_S = 10
 # PostgreSQL's "disk full"; SQLite says it in words.
 _DISK_FULL = "53100"
+_DRIVERS = ("sqlite+pysqlite", "postgresql+psycopg")
 
 
 class StoreError(TwinError, RuntimeError):
@@ -43,6 +44,8 @@ class StoreUnusable(StoreError):
 
 
 def _url(database: str) -> URL:
+    if not database.isprintable():
+        raise StoreUnusable("the database's name holds characters that no name has")
     try:
         url = make_url(database if "://" in database else f"sqlite:///{database}")
     except ArgumentError:
@@ -53,8 +56,13 @@ def _url(database: str) -> URL:
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise StoreUnusable(f'"{url.get_backend_name()}": only sqlite and postgresql are known')
-    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise StoreUnusable("a store in memory would keep nothing: name a file")
+    if "+" in url.drivername and url.drivername not in _DRIVERS:
+        raise StoreUnusable(f"{url.drivername}: leave the driver out, as in postgresql://HOST/NAME")
+    if url.get_backend_name() == "sqlite":
+        if url.database in (None, "", ":memory:"):
+            raise StoreUnusable("a store in memory would keep nothing: name a file")
+        if url.query:
+            raise StoreUnusable("a store in a file has no settings: leave out what follows the ?")
     return url
 
 
@@ -76,8 +84,9 @@ class Database:
         url = _url(database)
         self.name = url.render_as_string(hide_password=True)
         self.is_file = url.get_backend_name() == "sqlite"
-        self._path = Path(str(url.database)).resolve() if self.is_file else None
+        self._path = Path(os.path.realpath(str(url.database))) if self.is_file else None
         self._held: sqlite3.Connection | None = None
+        self._watch = Watch()
         # SQLite has one writer: threads wait for each other here, which is fair and quick.
         self._turn = threading.Lock() if self.is_file else nullcontext()
         try:
@@ -109,7 +118,8 @@ class Database:
                 **common,
             )
             return engine
-        path = Path(str(url.database))
+        path = self._path
+        assert path is not None
         path.parent.mkdir(parents=True, exist_ok=True)
         # Other users of this machine may not read what customers write.
         with suppress(FileExistsError):
@@ -159,12 +169,13 @@ class Database:
                 yield connection
 
     def clock(self) -> float:
-        """The present moment by the clock that all who share the database have: PostgreSQL's own.
+        """The present moment by the clock that leases go by, whoever sets this machine's.
 
-        A file is on one machine, so it is that machine's; seconds since 1970.
+        It is PostgreSQL's own where several desks share the database, and a watch where a file is
+        this desk's alone; seconds since 1970.
         """
         if self.is_file:
-            return time.time()
+            return self._watch.now()
         with self.reading() as connection:
             moment = func.extract("epoch", func.clock_timestamp())
             return float(connection.execute(select(moment)).scalar_one())

@@ -18,10 +18,11 @@ from twin.common.errors import TwinError
 from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names
 from twin.desk.rules import Rules
-from twin.live.asking import Asker, Build, Failed, Said, Watch
+from twin.live.asking import Asker, Build, Failed, Said
 from twin.live.bodies import FeedbackIn, TicketIn, answered, what_answered
 from twin.live.promises import Promises
 from twin.live.store import Change, Row, Store, is_held
+from twin.live.watch import Watch
 from twin.records.tables import (
     BY_ASSISTANT,
     ESCALATED,
@@ -147,7 +148,7 @@ class Desk:
             taken = self.store.take(ticket, self.lease_s)
             if taken is None:
                 raise Conflict(_TAKEN)
-            ticket, fresh = taken, True
+            ticket, fresh, watch = taken, True, Watch(ticket["received_at"])
         if asks and fresh:
             return self.answer(ticket, watch, from_scratch=True)
         return self.shown(ticket)
@@ -184,7 +185,7 @@ class Desk:
             work.note(self.rules.handed_on())
         if work.changes and work.changes[-1][0] == STATUSES[RESOLVED]:
             # The latest moment that is known counts, as the customer has the answer only then.
-            at = max(watch.now(), ticket["received_at"])
+            at = watch.now()
             work.changes[-1] = (STATUSES[RESOLVED], at, "assistant")
             work.values |= {"responded_at": ticket["responded_at"] or at, "resolved_at": at}
         moved = self.store.move(ticket, work.changes, work.values, work.calls)
@@ -293,4 +294,4 @@ class Desk:
 
     def tidy(self) -> None:
         """Make the changes that need nobody: see `Store.tidy`."""
-        self.store.tidy(self.store.clock(), self.scenario.customers.close_after)
+        self.store.tidy(time.time(), self.scenario.customers.close_after)

@@ -13,6 +13,8 @@ from twin.records.tables import OPEN_STATUSES
 from twin.scenario.model import PRIORITIES
 from twin.scenario.sections.people import Targets
 
+# A thousand years: what is promised for then is not promised, and has no date in calendars.
+_LONGEST_S = 1000 * 365.25 * 86_400
 # Later than any promise; what is promised nothing comes behind all that is.
 _NEVER = 9e15
 PLACE = r"^([0-9]{1,17}\.[0-9]{1,17})_([0-9])_([0-9]{1,10})$"
@@ -34,8 +36,11 @@ class Promises:
 
     def __init__(self, targets: Targets) -> None:
         self._times = {
-            "first_response": targets.first_response,
-            "resolution": targets.resolution,
+            name: {priority: s for priority, s in times.items() if s < _LONGEST_S}
+            for name, times in (
+                ("first_response", targets.first_response),
+                ("resolution", targets.resolution),
+            )
         }
 
     def due(self, ticket: Mapping[str, Any]) -> dict[str, float]:

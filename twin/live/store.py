@@ -354,6 +354,13 @@ class Store:
         c = tables.changes
         return self._rows(c, c.c.ticket_id == ticket_id)[::-1]
 
+    def last_change(self, ticket_id: int) -> float:
+        """Moment of a ticket's last change of status; 0 where there is none."""
+        c = tables.changes
+        latest = select(func.max(c.c.at)).where(c.c.ticket_id == ticket_id)
+        with self.database.reading() as connection:
+            return connection.execute(latest).scalar_one() or 0.0
+
     def counts(self) -> dict[str, int]:
         """Number of tickets by status."""
         t = tables.tickets
@@ -364,9 +371,10 @@ class Store:
     def tidy(self, now: float, close_after_s: float) -> None:
         """Give work that the assistant abandoned to agents, and close tickets resolved long ago."""
         t = tables.tickets
-        stuck = t.c.status.in_(WORKED_ON) & (t.c.held_until < now)
+        stuck = t.c.status.in_(WORKED_ON) & (t.c.held_until < self.clock())
         for row in self._rows(t, stuck):
-            self.move(row, [(STATUSES[ESCALATED], now, "desk")], {})
+            at = max(now, self.last_change(row["id"]))
+            self.move(row, [(STATUSES[ESCALATED], at, "desk")], {})
         old = (t.c.status == STATUSES[RESOLVED]) & (t.c.resolved_at < now - close_after_s)
         for row in self._rows(t, old):
             at = row["resolved_at"] + close_after_s
