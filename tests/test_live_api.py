@@ -1,8 +1,10 @@
 """The live desk's API: tickets answered as the twin's lifecycle says, and faults told as JSON."""
 
 import logging
+import shutil
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -16,7 +18,9 @@ from twin.assistant.protocol import (
     SERVER_ERROR,
     TIMEOUT,
 )
+from twin.live import server
 from twin.live.api import Settings
+from twin.live.database import StoreError
 from twin.live.desk import FAILED, FOR_AGENTS, FOR_REVIEW
 from twin.records.tables import OPEN_STATUSES, STATUSES, TRANSITIONS
 from twin.scenario.model import PRIORITIES
@@ -612,6 +616,34 @@ def test_the_same_key_counts_feedback_once(small):
     assert changed.status_code == 409
 
 
+def test_a_key_of_feedback_counts_for_the_same_ticket_only(small):
+    for _ in range(2):
+        small.file("login")
+    body = {"description": "login", "rating": 4}
+    post = partial(small.client.post, "/submit_feedback")
+    key = {"Idempotency-Key": "f1"}
+    assert post(json=body | {"ticket_id": 1}, headers=key).status_code == 200
+    assert post(json=body | {"ticket_id": 1}, headers=key).status_code == 200
+    for other in (
+        {"ticket_id": 2},
+        {"ticket_id": 1, "feedback": "x"},
+        {"ticket_id": 1, "model": "x"},
+    ):
+        assert post(json=body | other, headers=key).status_code == 409
+    assert [row["ticket_id"] for row in small.store.feedback()] == [1]
+
+
+def test_feedback_that_is_sent_again_counts_once_though_its_words_lead_to_a_newer_ticket(small):
+    small.file("login")
+    body = {"description": "login", "rating": 4}
+    key = {"Idempotency-Key": "f1"}
+    post = partial(small.client.post, "/submit_feedback", json=body, headers=key)
+    assert post().status_code == 200
+    small.file("login", model="gemma-7b-it")
+    assert post().status_code == 200
+    assert [row["ticket_id"] for row in small.store.feedback()] == [1]
+
+
 # Who may ask, and how often
 
 
@@ -721,7 +753,68 @@ def test_a_full_disk_is_told_and_changes_nothing(small):
     assert len(small.store.tickets()) == filed
 
 
+def test_a_store_whose_file_is_taken_away_acknowledges_nothing_until_it_is_back(small, tmp_path):
+    small.file()
+    path, away = tmp_path / "desk.sqlite", tmp_path / "away.sqlite"
+    body = {"description": "x", "rating": 5}
+    asks = [
+        lambda: small.client.get("/health"), lambda: small.client.get("/tickets"), small.file,
+        lambda: small.client.post("/submit_feedback", json=body),
+        lambda: small.change(1, status="Reopened"),
+    ]  # fmt: skip
+
+    def refused():
+        for ask in asks:
+            answer = ask()
+            assert answer.status_code == 503
+            assert set(answer.get_json()) == {"error"}
+
+    path.rename(away)
+    refused()
+    # No empty store takes its place, and another one is not taken for it.
+    assert not path.exists()
+    shutil.copy(away, path)
+    refused()
+    path.unlink()
+    tmp_path.joinpath("desk.sqlite").mkdir()
+    refused()
+    path.rmdir()
+    away.rename(path)
+    assert [ask().status_code for ask in asks] == [200] * len(asks)
+    assert (len(small.store.tickets()), len(small.store.feedback())) == (2, 1)
+
+
+def test_a_file_that_goes_in_the_midst_of_a_change_is_not_acknowledged(small, tmp_path):
+    def change():
+        with small.store.database.writing() as connection:
+            connection.exec_driver_sql("UPDATE schema_version SET version = version")
+            (tmp_path / "desk.sqlite").rename(tmp_path / "away.sqlite")
+
+    with pytest.raises(StoreError, match="removed"):
+        change()
+
+
 # What happens by itself
+
+
+def test_a_round_of_tidying_that_fails_is_not_the_last(small, monkeypatch, caplog):
+    rounds = []
+
+    def fail():
+        rounds.append(1)
+        raise [StoreError("gone"), KeyError("words of a customer")][len(rounds) % 2]
+
+    monkeypatch.setattr(small.desk, "tidy", fail)
+    monkeypatch.setattr(server, "_TIDY_S", 0.01)
+    stop = threading.Event()
+    thread = threading.Thread(target=server._tidy, args=(small.desk, stop))
+    thread.start()
+    within(20, lambda: len(rounds) > 4)
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert "KeyError" in caplog.text
+    assert "words" not in caplog.text
 
 
 def test_a_stuck_ticket_goes_to_agents_and_a_resolved_one_closes(small):

@@ -621,6 +621,74 @@ def test_faults_are_told_in_words_for_customers(error, words):
     assert (told.ticket == 3) == ("Not lost" in words)
 
 
+TICKET = {"ticket_id": 1, "status": "Open", "received_at": "2026-01-01T00:00:00Z"}
+ODD = [
+    b"", b"null", b"[]", b"7", b'"x"', b"{}", b"[" * 100_000, b'{"a":' * 50_000, b"\xff", b"{",
+    b'{"tickets": 7, "models": 7, "counts": 7, "default": []}',
+    b'{"tickets": [7], "models": [7], "counts": {"Open": "x"}, "default": "m"}',
+    b'{"tickets": [{}], "models": [{}], "counts": [], "default": "m", "next_after": []}',
+    *(json.dumps({**TICKET, **odd, "tickets": [{**TICKET, **odd}]}).encode() for odd in (
+        {"ticket_id": "x"}, {"ticket_id": None}, {"received_at": "yesterday"}, {"received_at": 7},
+        {"articles": [7]}, {"articles": [{}]}, {"articles": 7}, {"reopens": "x"},
+        {"reopens": [1]}, {"ticket_id": 1e400},
+    )),
+]  # fmt: skip
+
+
+@pytest.fixture
+def odd_desk():
+    """Something that answers any request with given bytes; its address, and where to put them."""
+    import socket
+    import threading
+
+    said = [b""]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            while True:
+                try:
+                    connection = listener.accept()[0]
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(said[0])
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", said
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_whatever_answers_in_the_desks_place_is_told_in_words(odd_desk):
+    url, said = odd_desk
+    client = Client(url)
+    asks = [
+        client.models, client.counts, lambda: client.ticket(1), lambda: client.queue("Open", 5),
+        lambda: client.queue("Closed", 5), lambda: client.file("x", "m", True, "k"),
+        lambda: client.change(1, "Closed"),
+    ]  # fmt: skip
+    whole = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(b), b) for b in ODD]
+    faulty = [b"HTTP/1.1 502 X\r\nContent-Length: %d\r\n\r\n%s" % (len(b), b) for b in ODD]
+    cut = [b"", b"GARBAGE\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}",
+           b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+           b"HTTP/1.1 502 X\r\nContent-Length: 99\r\n\r\n{}", b"HTTP/1.1 xx\r\n\r\n",
+           b"HTTP/1.1 302 X\r\nLocation: file:///etc/passwd\r\n\r\n"]  # fmt: skip
+    told = []
+    for answer in [*whole, *faulty, *cut]:
+        said[0] = answer
+        for ask in asks:
+            try:
+                ask()
+            except DeskError as error:
+                told.append(str(error))
+    assert len(told) > 6 * len(whole)
+    assert not any("passwd" in words or not words for words in told)
+
+
 @pytest.fixture
 def live_client(tmp_path):
     """A client of a real desk on loopback, with a small scenario."""

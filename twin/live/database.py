@@ -85,6 +85,7 @@ class Database:
         self.name = url.render_as_string(hide_password=True)
         self.is_file = url.get_backend_name() == "sqlite"
         self._path = Path(os.path.realpath(str(url.database))) if self.is_file else None
+        self._file: tuple[int, int] | None = None
         self._held: sqlite3.Connection | None = None
         self._watch = Watch()
         # SQLite has one writer: threads wait for each other here, which is fair and quick.
@@ -141,6 +142,7 @@ class Database:
                 raw.cursor().execute("PRAGMA journal_mode=WAL").close()
             finally:
                 raw.close()
+            self._file = self._identity()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -151,6 +153,7 @@ class Database:
         StoreError
             If the database fails.
         """
+        self._see()
         with _plain_errors(), self._engine.connect() as connection:
             yield connection
 
@@ -163,10 +166,30 @@ class Database:
         StoreFull, StoreError
             If the database fails.
         """
+        self._see()
         with _plain_errors(), self._turn, self._engine.connect() as connection:
             connection = connection.execution_options(writes=True)
             with connection.begin():
                 yield connection
+        self._see()
+
+    def _see(self) -> None:
+        """See that a file is still where it was opened: what is written to a removed one is lost.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self._file is not None and self._identity() != self._file:
+            raise StoreError("the store's file was removed or replaced: put it back")
+
+    def _identity(self) -> tuple[int, int] | None:
+        assert self._path is not None
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def clock(self) -> float:
         """The present moment by the clock that leases go by, whoever sets this machine's.

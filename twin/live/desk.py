@@ -290,7 +290,10 @@ class Desk:
             # An agent's words are not the model's to learn from.
             if ticket["resolved_by"] == WORKERS[BY_ASSISTANT]:
                 values["answer"] = ticket["response"]
-        return self.store.add_feedback(values)[0]
+        # Not by what is looked up: that may be another ticket when it is sent again.
+        same = ["description", "rating", "feedback"]
+        same += [name for name in ("model", "ticket_id") if getattr(body, name)]
+        return self.store.add_feedback(values, same)[0]
 
     def tidy(self) -> None:
         """Make the changes that need nobody: see `Store.tidy`."""

@@ -183,6 +183,9 @@ def _tidy(desk: Desk, stop: threading.Event) -> None:
             desk.tidy()
         except StoreError as error:
             _log.error("%s: %s", type(error).__name__, error)
+        except Exception as error:
+            # One ticket that it cannot understand ends it for this time, not for good.
+            _log.error("a round of tidying failed: %s", type(error).__name__)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 from uuid import uuid4
@@ -40,6 +41,8 @@ Change = tuple[str, float, str]
 WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
 # A clock that is set back by no more than this leaves leases as they are.
 _SET_BACK_S = 60.0
+# What makes a piece of feedback another one.
+_OPINION = ("description", "model", "rating", "feedback")
 _NO_LEASE: Row = {"held_until": None, "held_since": None, "held_by": None}
 
 
@@ -123,10 +126,11 @@ def _file_ticket(connection: Connection, values: Mapping[str, Any]) -> tuple[Row
     return row, fresh
 
 
-def _keep_feedback(connection: Connection, values: Mapping[str, Any]) -> tuple[Row, bool]:
+def _keep_feedback(
+    connection: Connection, values: Mapping[str, Any], same: Sequence[str] = _OPINION
+) -> tuple[Row, bool]:
     full = {"origin": "live", "ticket_id": None, **values}
     full |= {name: full.get(name) or "" for name in ("category", "answer", "prompt_version")}
-    same = ("description", "model", "rating", "feedback")
     return _insert_once(connection, tables.feedback, full, same)
 
 
@@ -382,9 +386,18 @@ class Store:
 
     # Feedback
 
-    def add_feedback(self, values: Mapping[str, Any]) -> tuple[Row, bool]:
-        """Keep a piece of feedback, once for each idempotency key; see `receive`."""
-        return self._once(_keep_feedback, [values])[0]
+    def add_feedback(
+        self, values: Mapping[str, Any], same: Sequence[str] = _OPINION
+    ) -> tuple[Row, bool]:
+        """Keep a piece of feedback, once for each idempotency key; see `receive`.
+
+        Parameters
+        ----------
+        values : mapping
+        same : sequence of str
+            Of these, what came with the same key before must be equal.
+        """
+        return self._once(partial(_keep_feedback, same=same), [values])[0]
 
     def add_all_feedback(self, entries: Sequence[Mapping[str, Any]]) -> int:
         """Keep many pieces of feedback, all or none; returns how many were new."""
