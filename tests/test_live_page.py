@@ -440,6 +440,37 @@ def test_who_comes_too_late_is_told(desk):
     assert texts(app.error) == ["Somebody else changed this ticket just now"]
 
 
+def look_at(app, status):
+    app.pills[0].set_value(status)
+    return whole(app.run())
+
+
+def test_what_an_agent_typed_is_not_lost_when_the_ticket_changes(desk, monkeypatch):
+    def change(number, status, response=None):
+        now = desk.known[number]
+        desk.known[number] = replace(now, status=status, response=response or now.response)
+
+    monkeypatch.setattr(desk, "change", change)
+    desk.add()
+    desk.add(status="Pending Review", draft="Do this.")
+    app = draw("agent_queue")
+    app.text_area[0].set_value("A long answer.")
+    app = press(app, "Take")
+    assert app.text_area[0].value == "Do this."
+    app = look_at(app, "In Progress")
+    assert app.text_area[0].value == "A long answer."
+    # Another ticket's draft is its own, and a look elsewhere changes nothing.
+    assert look_at(app, "Pending Review").text_area[0].value == "Do this."
+    app = look_at(app, "In Progress")
+    assert app.text_area[0].value == "A long answer."
+    press(app, "Send answer")
+    assert (desk.known[1].status, desk.known[1].response) == ("Resolved", "A long answer.")
+    # Once it is sent, it is not offered again.
+    desk.known[1] = replace(desk.known[1], status="Reopened", response="Sent by another.")
+    app = look_at(whole(app.run()), "Reopened")
+    assert app.text_area[0].value == "Sent by another."
+
+
 def test_nothing_waits(desk):
     assert texts(draw("agent_queue").markdown) == ["No ticket was filed yet."]
     desk.add(status="Closed", response="Bye.")

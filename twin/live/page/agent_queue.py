@@ -154,19 +154,27 @@ def _actions(client: Client, ticket: Ticket) -> None:
     may = {STATUSES[k] for k in TRANSITIONS[STATUSES.index(status)]}
     at = f"{ticket.number} {status}"
     text = ""
+    # What was typed is there again after the ticket changed, or another part was looked at.
+    typed: dict[int, str] = st.session_state.setdefault("queue typed", {})
     answers = "Resolved" in may or (status in OPEN_STATUSES and "In Progress" in may)
     if answers:
-        before = ticket.draft if status == "Pending Review" else ticket.response
+        before = (ticket.draft if status == "Pending Review" else ticket.response) or ticket.draft
         text = st.text_area(
             "Draft, to approve or to mend" if status == "Pending Review" else "Answer",
-            before or ticket.draft, height=150, max_chars=_MOST_CHARACTERS, key=f"text {at}",
+            typed.get(ticket.number, before), height=150, max_chars=_MOST_CHARACTERS,
+            key=f"text {at}",
         )  # fmt: skip
+        if text != before:
+            typed[ticket.number] = text
+        else:
+            typed.pop(ticket.number, None)
     with st.container(horizontal=True):
         if answers:
             name = "Approve and send" if status == "Pending Review" else "Send answer"
             if st.button(name, key=f"send {at}", type="primary"):
                 if text.strip():
-                    _do(lambda: _answer(client, ticket, text), f"Ticket {ticket.number} answered")
+                    _do(lambda: _answer(client, ticket, text, typed),
+                        f"Ticket {ticket.number} answered")  # fmt: skip
                 else:
                     st.error("Please write an answer first.")
         for new, name in (("In Progress", "Take"), ("Escalated", "Hand on"),
@@ -176,11 +184,12 @@ def _actions(client: Client, ticket: Ticket) -> None:
                 _do(lambda new=new: client.change(ticket.number, new), said)  # type: ignore[misc]
 
 
-def _answer(client: Client, ticket: Ticket, text: str) -> None:
+def _answer(client: Client, ticket: Ticket, text: str, typed: dict[int, str]) -> None:
     if ticket.status not in ("In Progress", "Pending Review"):
         # An agent who answers a ticket has taken it first.
         client.change(ticket.number, "In Progress")
     client.change(ticket.number, "Resolved", text)
+    typed.pop(ticket.number, None)
 
 
 def _do(action: Callable[[], object], said: str) -> None:
