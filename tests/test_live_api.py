@@ -22,7 +22,7 @@ from twin.live import server
 from twin.live.api import Settings
 from twin.live.database import StoreError
 from twin.live.desk import FAILED, FOR_AGENTS, FOR_REVIEW
-from twin.records.tables import OPEN_STATUSES, STATUSES, TRANSITIONS
+from twin.records.tables import STATUSES, TRANSITIONS
 from twin.scenario.model import PRIORITIES
 
 EMPTY = {"error": "Please provide a ticket description."}
@@ -414,7 +414,7 @@ TARGETS = [
 def test_the_queue_begins_with_the_most_overdue_and_ends_with_the_last(open_desk, targets):
     desk = open_desk(changes={"targets": targets})
     fill(desk.store)
-    every = [t for t in queue(desk.client) if t["status"] in OPEN_STATUSES]
+    every = queue(desk.client)
     assert len(every) == 48
     assert every == sorted(every, key=pressing)
     for status in ("Escalated", "Reopened", "Resolved"):
@@ -454,6 +454,27 @@ def fill(store):
         path = [("Escalated",), ("In Progress", "Resolved"),
                 ("In Progress", "Resolved", "Reopened")][k % 3]  # fmt: skip
         store.move(row, [(status, now, "agent") for status in path], answered)
+
+
+def test_tickets_that_wait_for_others_are_in_the_queue_of_their_status_only(small):
+    for _ in range(3):
+        small.file("unsure")
+    for number, status in ((1, "Waiting for customer"), (2, "On hold")):
+        assert small.change(number, status="In Progress").status_code == 200
+        assert small.change(number, status=status).status_code == 200
+        assert [t["ticket_id"] for t in queue(small.client, status=status)] == [number]
+    assert [t["ticket_id"] for t in queue(small.client)] == [3]
+
+
+def test_a_ticket_that_agents_opened_again_is_not_asked_about_when_it_is_sent_again(small):
+    key = {"Idempotency-Key": "k1"}
+    small.file("unsure", headers=key)
+    asked = len(small.assistant.asked)
+    for status in ("In Progress", "Waiting for customer", "Open"):
+        assert small.change(1, status=status).status_code == 200
+    said = small.file("unsure", headers=key)
+    assert (said.status_code, said.get_json()["status"]) == (200, "Open")
+    assert len(small.assistant.asked) == asked
 
 
 def test_tickets_that_leave_a_queue_hide_no_others(small):

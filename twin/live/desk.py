@@ -144,7 +144,9 @@ class Desk:
                 **(self.store.lease(self.lease_s) if asks else {}),
             }
         )
-        if asks and not fresh and ticket["status"] == STATUSES[OPEN]:
+        # One that agents set to Open again has no lease: the assistant had its turn.
+        unasked = ticket["status"] == STATUSES[OPEN] and ticket["held_until"] is not None
+        if asks and not fresh and unasked:
             taken = self.store.take(ticket, self.lease_s)
             if taken is None:
                 raise Conflict(_TAKEN)

@@ -233,7 +233,7 @@ def describe(models: list[str], categories: list[str], protected: bool) -> dict[
         },
         "/queue": {
             "get": operation(
-                "queue", "Open tickets, or those of a status, the most overdue first.",
+                "queue", "Tickets for the desk, or those of a status, the most overdue first.",
                 _object(tickets=_many(_TICKET), next_after=_NEXT_AFTER, counts=_COUNTS),
                 "422", parameters=(_OF_STATUS, _LIMIT, _AFTER),
             )

@@ -78,7 +78,7 @@ def place(due: float, rank: int, number: int) -> str:
 
 
 def behind(order: Sequence[ColumnElement[Any]], text: str) -> ColumnElement[bool]:
-    """Whether a ticket comes behind a place.
+    """Condition that a ticket comes behind a place.
 
     Raises
     ------

@@ -25,10 +25,11 @@ from twin.live.promises import Promises, behind, place
 from twin.records.tables import (
     CATEGORIZED,
     CLOSED,
+    DESK,
     ESCALATED,
     IN_PROGRESS,
     OPEN,
-    OPEN_STATUSES,
+    OWNERS,
     RESOLVED,
     STATUSES,
     TRANSITIONS,
@@ -39,6 +40,8 @@ Row = dict[str, Any]
 Change = tuple[str, float, str]
 # Statuses in which the assistant may be at work.
 WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
+# Those in which the desk has to act next, not the customer or a third party.
+FOR_THE_DESK = tuple(STATUSES[k] for k, owner in OWNERS.items() if owner == DESK)
 # A clock that is set back by no more than this leaves leases as they are.
 _SET_BACK_S = 60.0
 # What makes a piece of feedback another one.
@@ -76,7 +79,7 @@ def check_path(statuses: Sequence[str]) -> None:
 
 
 def is_held(ticket: Mapping[str, Any], now: float) -> bool:
-    """Whether some desk's assistant is at work on a ticket, at a moment of the store's clock."""
+    """True if some desk's assistant is at work on a ticket, at a moment of the store's clock."""
     until = ticket["held_until"]
     # A lease that is yet to begin is from before the clock was set back.
     return until is not None and (ticket["held_since"] or 0.0) - _SET_BACK_S <= now < until
@@ -332,7 +335,7 @@ class Store:
         after: str | None = None,
         limit: int | None = None,
     ) -> list[tuple[Row, str]]:
-        """Open tickets, or those of a status, with their places; the most urgent first.
+        """Tickets that wait for the desk, or those of a status, with places; most urgent first.
 
         See `Promises`.
 
@@ -343,7 +346,7 @@ class Store:
         """
         t = tables.tickets
         order = promises.urgency()
-        where = [t.c.status == status if status else t.c.status.in_(OPEN_STATUSES)]
+        where = [t.c.status == status if status else t.c.status.in_(FOR_THE_DESK)]
         where += [behind(order, after)] if after is not None else []
         keys = [column.label(f"key{n}") for n, column in enumerate(order)]
         query = select(t, *keys).where(*where).order_by(*order).limit(limit)
