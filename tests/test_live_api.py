@@ -637,6 +637,17 @@ def test_the_same_key_counts_feedback_once(small):
     assert changed.status_code == 409
 
 
+def test_a_ticket_sent_again_to_a_desk_of_other_rules_is_the_same_ticket(open_desk):
+    key = {"Idempotency-Key": "k1"}
+    first = open_desk().file("payment", headers=key).get_json()
+    later = open_desk(model="llama-3.1-8b-instant", retrieval=False)
+    assert later.file("payment", headers=key).get_json() == first
+    assert not later.assistants
+    for other in ({"model": "gemma-7b-it"}, {"use_rag": False}, {"priority": "low"}):
+        assert later.file("payment", headers=key, **other).status_code == 409
+    assert later.file("payment", headers=key, model=MODEL, use_rag=True).get_json() == first
+
+
 def test_a_key_of_feedback_counts_for_the_same_ticket_only(small):
     for _ in range(2):
         small.file("login")

@@ -451,6 +451,7 @@ def test_a_second_desk_on_a_file_is_refused_while_the_first_runs(store, tmp_path
     # What a desk held that is not there any more is free.
     assert store.take(store.ticket(held["id"]), 1000.0) is not None
     assert store.ticket(free["id"])["held_until"] is None
+    assert store.database.hold()
     (tmp_path / "link.sqlite").symlink_to(tmp_path / "desk.sqlite")
     for name in ("desk.sqlite", "link.sqlite", "./desk.sqlite"):
         other = Store(str(tmp_path / name))

@@ -213,8 +213,8 @@ class Database:
         StoreUnusable
             If another desk holds it.
         """
-        if self._path is None:
-            return False
+        if self._path is None or self._held is not None:
+            return self._path is not None
         # A lock that ends with the process, however that ends, on every system: that of SQLite, on
         # an empty file of its own.
         beside = self._path.with_name(f"{self._path.name}.lock")

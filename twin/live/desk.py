@@ -133,6 +133,9 @@ class Desk:
         use_rag = body.use_rag if body.use_rag is not None else self.scenario.assistant.retrieval
         watch = Watch()
         asks = self.scenario.assistant.role != "off"
+        # Not by what the desk added: it may be run by other rules when a request is sent again.
+        same = ["description", "priority", *(["model"] if body.model else [])]
+        same += ["use_rag"] if body.use_rag is not None else []
         ticket, fresh = self.store.receive(
             {
                 "key": key,
@@ -142,7 +145,8 @@ class Desk:
                 "model": model,
                 "use_rag": use_rag,
                 **(self.store.lease(self.lease_s) if asks else {}),
-            }
+            },
+            same,
         )
         # One that agents set to Open again has no lease: the assistant had its turn.
         unasked = ticket["status"] == STATUSES[OPEN] and ticket["held_until"] is not None

@@ -44,7 +44,8 @@ WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
 FOR_THE_DESK = tuple(STATUSES[k] for k, owner in OWNERS.items() if owner == DESK)
 # A clock that is set back by no more than this leaves leases as they are.
 _SET_BACK_S = 60.0
-# What makes a piece of feedback another one.
+# What makes a ticket, or a piece of feedback, another one.
+_REQUEST = ("description", "model", "use_rag", "priority")
 _OPINION = ("description", "model", "rating", "feedback")
 _NO_LEASE: Row = {"held_until": None, "held_since": None, "held_by": None}
 
@@ -110,7 +111,9 @@ def _insert_once(
     return dict(added.one()._mapping), True
 
 
-def _file_ticket(connection: Connection, values: Mapping[str, Any]) -> tuple[Row, bool]:
+def _file_ticket(
+    connection: Connection, values: Mapping[str, Any], same: Sequence[str] = _REQUEST
+) -> tuple[Row, bool]:
     full = {
         "origin": "live",
         "digest": digest(values["description"]),
@@ -120,7 +123,6 @@ def _file_ticket(connection: Connection, values: Mapping[str, Any]) -> tuple[Row
         "prompt_version": "",
         **values,
     }
-    same = ("description", "model", "use_rag", "priority")
     row, fresh = _insert_once(connection, tables.tickets, full, same)
     if fresh:
         by = "customer" if row["origin"] == "live" else "desk"
@@ -185,8 +187,16 @@ class Store:
 
     # Tickets
 
-    def receive(self, values: Mapping[str, Any]) -> tuple[Row, bool]:
+    def receive(
+        self, values: Mapping[str, Any], same: Sequence[str] = _REQUEST
+    ) -> tuple[Row, bool]:
         """File a ticket, once for each idempotency key (`values["key"]`, or None).
+
+        Parameters
+        ----------
+        values : mapping
+        same : sequence of str
+            Of these, what came with the same key before must be equal.
 
         Returns
         -------
@@ -199,7 +209,7 @@ class Store:
         KeyReused
             If the key came with another ticket.
         """
-        return self._once(_file_ticket, [values])[0]
+        return self._once(partial(_file_ticket, same=same), [values])[0]
 
     def receive_all(self, tickets: Sequence[Mapping[str, Any]]) -> int:
         """File many tickets, all or none; returns how many were new. See `receive`."""
@@ -392,14 +402,7 @@ class Store:
     def add_feedback(
         self, values: Mapping[str, Any], same: Sequence[str] = _OPINION
     ) -> tuple[Row, bool]:
-        """Keep a piece of feedback, once for each idempotency key; see `receive`.
-
-        Parameters
-        ----------
-        values : mapping
-        same : sequence of str
-            Of these, what came with the same key before must be equal.
-        """
+        """Keep a piece of feedback, once for each idempotency key; see `receive`."""
         return self._once(partial(_keep_feedback, same=same), [values])[0]
 
     def add_all_feedback(self, entries: Sequence[Mapping[str, Any]]) -> int:
