@@ -18,7 +18,8 @@ from tests.test_live_kill import check, check_history
 from tests.test_provider_faults import serves
 from twin.live.database import StoreError
 from twin.live.history import read_history
-from twin.live.store import KeyReused, Store, is_held
+from twin.live.moves import is_held
+from twin.live.store import KeyReused, Store
 from twin.live.tables import VERSION
 
 pytest.importorskip("psycopg")

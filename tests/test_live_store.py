@@ -12,7 +12,8 @@ from sqlalchemy import inspect
 from twin.common.errors import ScenarioError
 from twin.live import exchange, tables
 from twin.live.database import StoreError, StoreFull, StoreUnusable
-from twin.live.store import KeyReused, NotAllowed, Store
+from twin.live.moves import NotAllowed
+from twin.live.store import KeyReused, Store
 
 # As the first program of this kind made it, with a ticket, its call and its rating.
 OLD = Path(__file__).parent / "data" / "store-1.sql"

@@ -8,7 +8,8 @@ from twin.common.errors import TwinError
 from twin.live.asking import Failed
 from twin.live.bodies import ChangeIn
 from twin.live.desk import Conflict, Desk
-from twin.live.store import Row, check_path, is_held
+from twin.live.moves import check_path, is_held
+from twin.live.store import Row
 from twin.live.watch import Watch
 from twin.records.tables import (
     ABANDONED,

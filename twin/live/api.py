@@ -34,8 +34,9 @@ from twin.live.bodies import (
 from twin.live.database import StoreError, StoreFull
 from twin.live.desk import FAILED, Conflict, Desk, NoSuchTicket
 from twin.live.limits import Busy, Gate, RateLimit
+from twin.live.moves import NotAllowed
 from twin.live.openapi import describe
-from twin.live.store import KeyReused, NotAllowed
+from twin.live.store import KeyReused
 from twin.records.tables import STATUSES, TRANSITIONS
 from twin.scenario.sections.assistant import answering_model
 

@@ -20,8 +20,9 @@ from twin.demand.tickets import category_names
 from twin.desk.rules import Rules
 from twin.live.asking import Asker, Build, Failed, Said
 from twin.live.bodies import FeedbackIn, TicketIn, answered, what_answered
+from twin.live.moves import is_held
 from twin.live.promises import Promises
-from twin.live.store import Change, Row, Store, is_held
+from twin.live.store import Change, Row, Store
 from twin.live.watch import Watch
 from twin.records.tables import (
     BY_ASSISTANT,

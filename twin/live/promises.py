@@ -1,4 +1,4 @@
-"""What the desk promises its customers, and by it the order in which agents work off the queue."""
+"""Promises of the desk to its customers, and by them the order of the agents' queue."""
 
 from __future__ import annotations
 

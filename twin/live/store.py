@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -21,6 +19,7 @@ from twin.assistant.learning.feedback import Entry
 from twin.common.errors import TwinError
 from twin.live import tables
 from twin.live.database import Database, StoreError
+from twin.live.moves import NO_LEASE, check_path, is_held, lease
 from twin.live.promises import Promises, behind, place
 from twin.records.tables import (
     CATEGORIZED,
@@ -32,7 +31,6 @@ from twin.records.tables import (
     OWNERS,
     RESOLVED,
     STATUSES,
-    TRANSITIONS,
 )
 
 Row = dict[str, Any]
@@ -42,48 +40,9 @@ Change = tuple[str, float, str]
 WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
 # Those in which the desk has to act next, not the customer or a third party.
 FOR_THE_DESK = tuple(STATUSES[k] for k, owner in OWNERS.items() if owner == DESK)
-# A clock that is set back by no more than this leaves leases as they are.
-_SET_BACK_S = 60.0
 # What makes a ticket, or a piece of feedback, another one.
 _REQUEST = ("description", "model", "use_rag", "priority")
 _OPINION = ("description", "model", "rating", "feedback")
-_NO_LEASE: Row = {"held_until": None, "held_since": None, "held_by": None}
-
-
-class NotAllowed(TwinError, ValueError):
-    """A change of status that the table of transitions does not know.
-
-    Attributes
-    ----------
-    status : str
-        Where the ticket is.
-    """
-
-    def __init__(self, status: str) -> None:
-        self.status = status
-        next_ones = [STATUSES[k] for k in sorted(TRANSITIONS[STATUSES.index(status)])]
-        ways = f"can only become {' or '.join(next_ones)}" if next_ones else "stays as it is"
-        super().__init__(f"a ticket that is {status} {ways}")
-
-
-def check_path(statuses: Sequence[str]) -> None:
-    """See that each status may follow the one before it.
-
-    Raises
-    ------
-    NotAllowed
-    """
-    codes = [STATUSES.index(name) for name in statuses]
-    for before, after in pairwise(codes):
-        if after not in TRANSITIONS[before]:
-            raise NotAllowed(STATUSES[before])
-
-
-def is_held(ticket: Mapping[str, Any], now: float) -> bool:
-    """True if some desk's assistant is at work on a ticket, at a moment of the store's clock."""
-    until = ticket["held_until"]
-    # A lease that is yet to begin is from before the clock was set back.
-    return until is not None and (ticket["held_since"] or 0.0) - _SET_BACK_S <= now < until
 
 
 class KeyReused(TwinError, ValueError):
@@ -236,8 +195,7 @@ class Store:
 
     def lease(self, lease_s: float) -> Row:
         """Values of a ticket that hold it for an assistant from now on."""
-        now = self.clock()
-        return {"held_until": now + lease_s, "held_since": now, "held_by": uuid4().hex}
+        return lease(self.clock(), lease_s)
 
     def take(self, ticket: Mapping[str, Any], lease_s: float) -> Row | None:
         """Hold a ticket for the assistant; the ticket, or None if somebody holds it already.
@@ -248,10 +206,10 @@ class Store:
             As the caller saw it.
         lease_s : float
         """
-        lease = self.lease(lease_s)
-        if is_held(ticket, lease["held_since"]):
+        taken = self.lease(lease_s)
+        if is_held(ticket, taken["held_since"]):
             return None
-        return self.move(ticket, [], lease)
+        return self.move(ticket, [], taken)
 
     def claim(self) -> None:
         """Make this desk the only one of a store in a file, and let go of what a dead one held.
@@ -304,7 +262,7 @@ class Store:
         before = ticket["status"]
         check_path([before, *(status for status, _, _ in changes)])
         t = tables.tickets
-        new = _NO_LEASE | dict(values)
+        new = NO_LEASE | dict(values)
         if changes:
             new["status"] = changes[-1][0]
         same_lease = t.c.held_by.is_not_distinct_from(ticket["held_by"])
