@@ -207,7 +207,8 @@ class Asking:
         BadAnswer
             If it has not.
         """
-        cut = _CUT.get(finish.lower(), "")
+        # A recording may be damaged, so that it is no text.
+        cut = _CUT.get(str(finish).lower(), "")
         if step in ("categorize", "judge"):
             try:
                 if step == "judge":
