@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from twin.common.files import read_csv, read_json, read_text, reason, whole, write_json, write_text
+from twin.common.files import read_json, read_text, reason, whole, write_json, write_text
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
@@ -74,9 +74,3 @@ def test_an_interrupted_write_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write()
     assert not list(tmp_path.iterdir())
-
-
-def test_a_csv_row_longer_than_the_first_is_a_fault(tmp_path):
-    (tmp_path / "a.csv").write_text("x,y\n1,2,3\n")
-    with pytest.raises(ValueError, match="more cells"):
-        read_csv(tmp_path / "a.csv")

@@ -98,7 +98,7 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     recorded: pd.DataFrame | None = None
     trace: pd.DataFrame | None = None
     if scenario.arrivals.kind == "trace":
-        recorded = read_trace(scenario)
+        recorded = read_trace(scenario).rows
         arrived = arrive_traced(recorded, scenario, seed, replication)
         trace = recorded.iloc[arrived.places.row]
     else:
@@ -133,7 +133,7 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
         weights = np.array([mix.get(name, 0.0) for name in PRIORITIES])  # type: ignore[call-overload]
         priority = _pick(weights, luck(Stream.PRIORITY))
     elif trace is not None and "priority" in trace:
-        priority = _traced_priorities(trace["priority"], scenario)
+        priority = np.array([PRIORITIES.index(name) for name in trace["priority"]], dtype=np.int64)
     return Demand(
         seed,
         replication,
@@ -162,7 +162,7 @@ def category_shares(scenario: Scenario, demand: Demand) -> Floats:
 def category_names(scenario: Scenario) -> tuple[str, ...]:
     """The categories of a scenario's tickets, without drawing any."""
     corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
-    trace = read_trace(scenario) if scenario.arrivals.kind == "trace" else None
+    trace = read_trace(scenario).rows if scenario.arrivals.kind == "trace" else None
     return _categories(scenario, corpus, trace)
 
 
@@ -233,14 +233,6 @@ def _traced_texts(
     known = dict(zip(corpus.texts, corpus.article, strict=True)) if corpus else {}
     texts = tuple(map(str, distinct))
     return text.astype(np.int64), texts, tuple(known.get(t, "") for t in texts)
-
-
-def _traced_priorities(column: pd.Series[str], scenario: Scenario) -> Ints:
-    odd = sorted(set(column) - set(PRIORITIES))
-    if odd:
-        reason = f"unknown priority in the trace; allowed: {', '.join(PRIORITIES)}"
-        raise ScenarioError(scenario.name, [Fault("arrivals.trace", reason, odd[0])])
-    return np.array([PRIORITIES.index(name) for name in column], dtype=np.int64)
 
 
 def check_categories(scenario: Scenario, categories: Sequence[str]) -> None:
