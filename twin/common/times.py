@@ -42,6 +42,10 @@ _DATES = (
     rf"(?:[a-z]{{3,9}},?\s+)?{_MONTH}\s+(?P<d>\d\d?),?\s+(?P<Y>\d{{4}})",
 )
 _FORMS = tuple(re.compile(form + _CLOCK, re.IGNORECASE | re.ASCII) for form in _DATES)
+# As nearly all are; Python reads it at once.
+_USUAL = re.compile(
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)?", re.ASCII
+)
 # What programs write for a number that is none; not of one that is beyond all bounds.
 _NO_TIME = ("nan", "nat", "null", "none")
 # Calendars and time zones are sound there.
@@ -88,13 +92,13 @@ def seconds(cells: Sequence[object]) -> list[float] | None:
         If one has no value, or is beyond all bounds.
     """
     endless = ("inf", "infinity")
-    numbers = [
-        is_missing(cell)
-        or is_number(cell)
-        or (isinstance(cell, str) and trimmed(cell).lower().lstrip("+-") in endless)
-        for cell in cells
-    ]
-    if not all(numbers) or not any(is_number(cell) for cell in cells):
+
+    def is_such(cell: object) -> bool:
+        if is_number(cell) or is_missing(cell):
+            return True
+        return isinstance(cell, str) and trimmed(cell).lower().lstrip("+-") in endless
+
+    if not all(map(is_such, cells)) or not any(map(is_number, cells)):
         return None
     found = []
     for row, cell in enumerate(cells):
@@ -133,14 +137,17 @@ def instants(cells: Sequence[object], time_zone: str) -> Micros:
     >>> instants(["2026-10-24 09:00:00+01", "2026-10-25 10:00:00+00"], "Europe/London")
     array([1792828800000000, 1792922400000000])
     """
-    texts = [None if not isinstance(cell, str) else _plain(cell) for cell in cells]
-    day_first = _day_first(texts)
+    day_first = _day_first(cells)
     walls = []
-    for row, (cell, text) in enumerate(zip(cells, texts, strict=True)):
+    for row, cell in enumerate(cells):
+        if (wall := _usual(cell)) is not None:
+            walls.append(wall)
+            continue
         if is_missing(cell):
             raise BadTime(row, "has no timestamp")
         try:
-            walls.append(_given(cell) if text is None else _read(text, day_first))
+            text = isinstance(cell, str)
+            walls.append(_read(_plain(str(cell)), day_first) if text else _given(cell))
         except (ValueError, OverflowError) as error:
             clear = not isinstance(error, _Unclear)
             said = "is no time that is understood" if clear else f"may be two times: {error}"
@@ -178,21 +185,36 @@ def _match(text: str) -> re.Match[str] | None:
     return next((found for form in _FORMS if (found := form.fullmatch(text))), None)
 
 
-def _day_first(texts: Sequence[str | None]) -> bool | None:
+def _usual(cell: object) -> _Wall | None:
+    """A time in the form that nearly all have; None of all others."""
+    if not isinstance(cell, str) or _USUAL.fullmatch(cell) is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(cell)
+    except ValueError:  # a second 60, or a fault that is worded elsewhere
+        return None
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        return None
+    return _Wall(moment.replace(tzinfo=None), moment.utcoffset())
+
+
+def _day_first(cells: Sequence[object]) -> bool | None:
     """Whether 03/04/2026 is in April, by rows that leave no doubt; None where none is there."""
     form = _FORMS[2]
     told: dict[bool, int] = {}
-    for row, text in enumerate(texts):
+    for row, cell in enumerate(cells):
         # A row of ISO times, as nearly all are, is left at its first signs.
-        if text is None or text[:4].isdigit() or not (found := form.fullmatch(text)):
+        if not isinstance(cell, str) or cell[:4].isdigit():
+            continue
+        if not (found := form.fullmatch(_plain(cell))):
             continue
         a, b = int(found["a"]), int(found["b"])
         if found["s"] != "." and (a > 12) != (b > 12):
             told.setdefault(a > 12, row)
     if len(told) == 2:
         row = max(told.values())
-        other = texts[min(told.values())]
-        raise BadTime(row, f'day and month change places: "{texts[row]}" beside "{other}"')
+        this, other = shown_cell(cells[row]), shown_cell(cells[min(told.values())])
+        raise BadTime(row, f"{this}: day and month have changed places since {other}")
     return next(iter(told), None)
 
 
