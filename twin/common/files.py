@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,25 @@ if TYPE_CHECKING:
 
 # No JSON file that the twin writes or reads comes near it.
 MOST_JSON_BYTES = 200_000_000
+# To Windows they are devices, in any folder, in any case and with any ending.
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.I)
+
+
+def unmakeable(name: str) -> str:
+    """Why some system cannot make a file or folder of a name; empty where all can.
+
+    Results made on one machine are copied to another.
+
+    Examples
+    --------
+    >>> unmakeable("con.old"), unmakeable("desk "), unmakeable("console")
+    ('is the name of a device to Windows', 'must not end with a blank or a full stop', '')
+    """
+    if _DEVICES.fullmatch(name):
+        return "is the name of a device to Windows"
+    if name != name.rstrip(" ."):
+        return "must not end with a blank or a full stop"
+    return ""
 
 
 def regular_file(path: Path) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError, nearest
+from twin.common.tables import said_twice, twins
 from twin.demand.arrivals import arrive, arrive_traced, read_trace
 from twin.demand.corpus import Corpus, load_corpus
 from twin.demand.luck import FIRST, Floats, Ints, Places, Stream, Use
@@ -170,8 +171,12 @@ def _categories(
     scenario: Scenario, corpus: Corpus | None, trace: pd.DataFrame | None
 ) -> tuple[str, ...]:
     if trace is not None and "category" in trace:
-        traced = set(trace["category"].astype(str))
-        return tuple(sorted(traced | set(corpus.categories if corpus else ())))
+        names = sorted(set(trace["category"]) | set(corpus.categories if corpus else ()))
+        if pair := twins(names):
+            # Each file names its own in one way.
+            fault = Fault("arrivals.trace", f"category {said_twice(*pair)} (trace and corpus)")
+            raise ScenarioError(scenario.name, [fault])
+        return tuple(names)
     if corpus is not None:
         return corpus.categories
     return tuple(scenario.tickets.category_mix or ("General",))
@@ -208,8 +213,7 @@ def _texts(
         known = corpus.categories.index(name) if name in corpus.categories else -1
         rows = np.flatnonzero((corpus.category == known) & ~corpus.train)
         if not len(rows):
-            reason = f'the corpus has no ticket for customers to send in category "{name}"'
-            raise ScenarioError(scenario.name, [Fault("tickets.category_mix", reason)])
+            raise ScenarioError(scenario.name, [_nothing_to_send("tickets.category_mix", name)])
         here = category == k
         text[here] = rows[(u[here] * len(rows)).astype(np.int64)]
     return text
@@ -233,6 +237,43 @@ def _traced_texts(
     known = dict(zip(corpus.texts, corpus.article, strict=True)) if corpus else {}
     texts = tuple(map(str, distinct))
     return text.astype(np.int64), texts, tuple(known.get(t, "") for t in texts)
+
+
+def check_trace(scenario: Scenario, categories: Sequence[str]) -> None:
+    """Every row of a trace must have a category and a text, whichever of them a replication keeps.
+
+    Raises
+    ------
+    ScenarioError
+        With one fault for each category without texts, or for unknown texts.
+    """
+    if scenario.arrivals.kind != "trace" or scenario.tickets.corpus is None:
+        return
+    trace, corpus = read_trace(scenario).rows, load_corpus(scenario.tickets.corpus)
+    if "text" in trace:
+        if "category" not in trace:
+            _known_categories(scenario, trace["text"], corpus)
+        return
+    weights = np.zeros(len(categories))
+    if "category" not in trace:
+        weights = _category_weights(scenario, corpus, tuple(categories))
+    comes = set(
+        trace.get("category", [name for name, w in zip(categories, weights, strict=True) if w])
+    )
+    sent = {corpus.categories[code] for code in corpus.category[~corpus.train]}
+    faults = [_nothing_to_send("arrivals.trace", name) for name in sorted(comes - sent)]
+    if faults:
+        raise ScenarioError(scenario.name, faults)
+
+
+def _nearest(name: str, categories: Sequence[str]) -> str:
+    pair = twins([*categories, name])
+    return said_twice(*pair) if pair else nearest(name, categories)
+
+
+def _nothing_to_send(key: str, category: str) -> Fault:
+    reason = f'the corpus has no ticket for customers to send in category "{category}"'
+    return Fault(key, reason)
 
 
 def check_categories(scenario: Scenario, categories: Sequence[str]) -> None:
@@ -259,7 +300,7 @@ def check_categories(scenario: Scenario, categories: Sequence[str]) -> None:
         named.append((f"agents.{name}.skills", pool.skills))
         named.append((f"agents.{name}.handle_times", pool.handle_times))
     faults = [
-        Fault(key, "no ticket has this category", name, nearest(name, categories))
+        Fault(key, "no ticket has this category", name, _nearest(name, categories))
         for key, names in named
         for name in names
         if name not in categories

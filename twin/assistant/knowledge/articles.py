@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -335,15 +335,41 @@ def _body(blocks: Sequence[_Block], shown: Sequence[_Block], lines: Sequence[str
     return "\n".join(parts).strip()
 
 
-def load_articles(folder: str | Path) -> list[Article]:
+def load_articles(folder: str | Path, skip_bad: bool = False) -> list[Article]:
     """Read the Markdown articles of a folder, in the order of their names.
+
+    Parameters
+    ----------
+    folder : str or Path
+    skip_bad : bool
+        Leave out what cannot be used, as long as something can; `left_out` tells of it.
 
     Raises
     ------
     ScenarioError
         Naming every file that cannot be used, and why.
     """
-    folder = Path(folder)
+    articles, faults = _read(Path(folder))
+    if faults and not (skip_bad and articles):
+        if articles:
+            hint = "the others are used by --skip-bad (assistant.skip_bad_articles = true)"
+            faults = [*faults[:-1], replace(faults[-1], hint=hint)]
+        raise ScenarioError(str(folder), faults)
+    return articles
+
+
+def left_out(folder: str | Path) -> str:
+    """The articles of a folder that cannot be used, in words; empty where all can."""
+    articles, faults = _read(Path(folder))
+    if not faults:
+        return ""
+    which = "; ".join(f"{fault.key}: {fault.reason}" for fault in faults[:3])
+    more = f"; and {len(faults) - 3:,} more" if len(faults) > 3 else ""
+    total = len(articles) + len(faults)
+    return f"{len(faults):,} of {total:,} articles cannot be read and are left out: {which}{more}"
+
+
+def _read(folder: Path) -> tuple[list[Article], list[Fault]]:
     paths = sorted(p for p in folder.glob("*.md") if not p.name.startswith("."))
     if not paths:
         why = "holds no articles (*.md)" if folder.is_dir() else "no such folder"
@@ -354,11 +380,7 @@ def load_articles(folder: str | Path) -> list[Article]:
     articles, faults = [], []
     for path in paths:
         try:
-            # Stripped, so that a file of blank lines has a first line to look at.
-            text = read_text(path, _MAX_BYTES, "an article").strip() or "(empty)"
-            articles.append(_parse(path.stem, text))
+            articles.append(_parse(path.stem, read_text(path, _MAX_BYTES, "an article")))
         except (OSError, ValueError) as error:
             faults.append(Fault(path.name, reason(error)))
-    if faults:
-        raise ScenarioError(str(folder), faults)
-    return articles
+    return articles, faults
