@@ -150,11 +150,7 @@ def test_an_empirical_distribution_gives_each_measured_value_equally_often(tmp_p
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [
-        ("n\n-1\n", "none negative"),
-        ("n\nx\n", "must hold numbers"),
-        ("m\n1\n", "no column n; it has: m"),
-    ],
+    [("n\n-1\n", "none negative"), ("n\nx\n", "must hold numbers"), ("m\n1\n", 'no column "n"')],
 )
 def test_an_empirical_distribution_names_what_is_wrong(tmp_path, text, reason):
     path = tmp_path / "times.csv"

@@ -49,8 +49,26 @@ def check(scenario: Scenario) -> None:
         raise ScenarioError(where, faults)
 
 
+def check_recording(scenario: Scenario) -> None:
+    """Check that what is replayed can be read; not of a scenario that is yet to be recorded.
+
+    Raises
+    ------
+    ScenarioError
+        If it cannot.
+    """
+    settings = scenario.assistant
+    if settings.role == "off" or settings.backend != "replay" or settings.recording is None:
+        return
+    try:
+        read_lines(Path(settings.recording))
+    except RecordingError as error:
+        fault = Fault("assistant.recording", str(error))
+        raise ScenarioError(str(scenario._path or scenario.name), [fault]) from None
+
+
 def notes(scenario: Scenario) -> list[str]:
-    """What of the files that a scenario names is not used, in sentences; mostly none."""
+    """Parts of a scenario's files that are not used, in sentences; mostly none."""
     found = []
     if scenario.arrivals.kind == "trace":
         found.append(read_trace(scenario).left_out)
@@ -70,12 +88,6 @@ def _read_files(scenario: Scenario) -> list[Article]:
         articles = load_articles(settings.knowledge, settings.skip_bad_articles)
     if settings.learning.mode != "off" and settings.learning.feedback is not None:
         load_feedback(settings.learning.feedback)
-    if settings.backend == "replay" and settings.recording is not None:
-        try:
-            read_lines(Path(settings.recording))
-        except RecordingError as error:
-            fault = Fault("assistant.recording", str(error))
-            raise ScenarioError(str(scenario._path or scenario.name), [fault]) from None
     return articles
 
 

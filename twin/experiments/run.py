@@ -20,7 +20,7 @@ import pandas as pd
 from twin.common.errors import Fault, ScenarioError
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
-from twin.experiments.checks import check
+from twin.experiments.checks import check, check_recording
 from twin.experiments.checks import notes as unused_inputs
 from twin.experiments.replication import Outcome, Played, Task, lost, play, replicate
 from twin.experiments.results import Results, Run
@@ -313,6 +313,7 @@ def _prepare(
         if names.count(desk.name) > 1:
             raise ScenarioError(desk.name, [Fault("name", "two scenarios have this name")])
         check(desk)
+        check_recording(desk)
     return desks
 
 

@@ -289,16 +289,24 @@ class Exponential(Distribution):
         return float(self.mean)
 
 
-@lru_cache(maxsize=64)
 def _sorted_column(file: str, column: str) -> Floats:
-
+    """A column of numbers, in order; kept in memory until the file changes."""
     path = Path(file)
     if not path.is_file():
         raise ValueError(f"file not found: {file}")
+    stat = path.stat()
+    return _read_column(file, column, (stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=64)
+def _read_column(file: str, column: str, _stamp: tuple[int, int]) -> Floats:
     try:
-        table = read_table(path, (column,), rows="values")
+        table = read_table(file, (column,), rows="values")
     except ScenarioError as error:
-        raise ValueError(f"{file}: {error.faults[0].reason}; {error.faults[0].hint}") from None
+        fault = error.faults[0]
+        words = fault.reason.replace(f"no column {column}", f'no column "{column}"')
+        hint = f"; {fault.hint}" if fault.hint else ""
+        raise ValueError(f"{words}{hint}, in {file}") from None
     values = np.empty(len(table))
     for row, cell in enumerate(table.columns[column]):
         value = float(cell) if is_number(cell) else math.nan

@@ -9,7 +9,7 @@ from typing import Any
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import read_json, reason, write_json
-from twin.common.tables import as_text
+from twin.common.tables import is_blank
 from twin.scenario.sections.assistant import answering_model
 
 
@@ -84,8 +84,9 @@ def _entry(item: Any, place: str, fail: Any) -> Entry:
                 raise fail("rating must be a whole number from 1 to 5", place)
         elif value is not None and not isinstance(value, str):
             raise fail(f"{key} must be text", place)
-        values[key] = value if key == "rating" else as_text(value)
-    if not values["description"]:
+        # Null is a blank, as in tables.
+        values[key] = "" if value is None else value
+    if is_blank(values["description"]):
         raise fail("description must not be empty", place)
     return Entry(**values)
 
