@@ -98,7 +98,6 @@ start = 2026-01-05
 [arrivals]
 rate = "6/h" # an hour
 [agents.all]
-heads = 1
 handle_time = { distribution = "lognormal", mean = "5min", cv = 0.5 }
 shifts = [{ days = "Mon-Fri", start = "09:00", end = "17:00", heads = 2 }]
 """

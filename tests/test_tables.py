@@ -88,7 +88,7 @@ def test_a_near_miss_is_told_in_traces_and_questions_too(tmp_path):
 
 
 def test_the_column_of_measured_values_is_known_by_its_name_too(tmp_path):
-    path = write(tmp_path, "id, Minutes\n1,5\n2,7\n")
+    path = write(tmp_path, "id, Minutes\n1,5\n2, 7\ufeff\n")
     time = {"distribution": "empirical", "file": path, "column": "minutes", "unit": "1min"}
     people = {"a": {"heads": 1, "handle_time": time}}
     assert from_data({"arrivals": {"rate": "1/h"}, "agents": people}).agents["a"]

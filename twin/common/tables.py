@@ -16,6 +16,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -82,6 +83,19 @@ def is_number(text: object) -> bool:
     if isinstance(text, str):
         return _NUMBER.fullmatch(trimmed(text)) is not None
     return isinstance(text, int | float | Decimal) and not isinstance(text, bool)
+
+
+def as_number(cell: object) -> float:
+    """A cell as a number; not a number (NaN) where it is none.
+
+    Examples
+    --------
+    >>> as_number(" 5.5"), as_number(2), as_number("five")
+    (5.5, 2.0, nan)
+    """
+    if not is_number(cell):
+        return math.nan
+    return float(trimmed(cell) if isinstance(cell, str) else cell)  # type: ignore[arg-type]
 
 
 def shown_cell(cell: object) -> str:

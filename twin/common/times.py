@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from twin.common.tables import is_blank, is_number, shown_cell, trimmed
+from twin.common.tables import as_number, is_blank, is_number, shown_cell, trimmed
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = rf"(?P<name>{'|'.join(_MONTHS)})[a-z]*\.?"
@@ -104,7 +104,7 @@ def seconds(cells: Sequence[object]) -> list[float] | None:
     for row, cell in enumerate(cells):
         if is_missing(cell):
             raise BadTime(row, "has no timestamp")
-        value = float(trimmed(cell) if isinstance(cell, str) else cell)  # type: ignore[arg-type]
+        value = as_number(cell)
         if not np.isfinite(value):
             raise BadTime(row, f"{shown_cell(cell)} is no moment")
         found.append(value)

@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from scipy import optimize, special
 
 from twin.common.errors import ScenarioError
-from twin.common.tables import is_number, read_table, shown_cell
+from twin.common.tables import as_number, read_table, shown_cell
 from twin.scenario.units import DURATION_HELP, format_duration, parse_duration
 
 Floats = npt.NDArray[np.float64]
@@ -309,7 +309,7 @@ def _read_column(file: str, column: str, _stamp: tuple[int, int]) -> Floats:
         raise ValueError(f"{words}{hint}, in {file}") from None
     values = np.empty(len(table))
     for row, cell in enumerate(table.columns[column]):
-        value = float(cell) if is_number(cell) else math.nan
+        value = as_number(cell)
         if not (math.isfinite(value) and value >= 0):
             reason = "must hold numbers, none negative or missing"
             place = f"{table.place(row)} has {shown_cell(cell)}"
