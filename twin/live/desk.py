@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twin.assistant.backends import build as build_backend
-from twin.assistant.knowledge.knowledge import load_knowledge
+from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.protocol import Step
 from twin.common.errors import TwinError
 from twin.demand.corpus import load_corpus
@@ -108,11 +108,9 @@ class Desk:
         self.store = store
         self.categories = category_names(scenario)
         corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
-        folder = scenario.assistant.knowledge
-        self._titles = {}
-        if folder is not None:
-            articles = load_knowledge(folder).articles
-            self._titles = {slug: article.title for slug, article in articles.items()}
+        knowledge = knowledge_of(scenario.assistant)
+        articles = knowledge.articles if knowledge is not None else {}
+        self._titles = {slug: article.title for slug, article in articles.items()}
         self.asker = Asker(scenario, self.categories, corpus, build)
         self._timeout_s = timeout_s
         self.lease_s = timeout_s + _MARGIN_S
