@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from twin.common.errors import TwinError
 from twin.common.tables import as_number, is_blank, is_number, shown_cell, trimmed
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -56,7 +57,7 @@ _US = timedelta(microseconds=1)
 Micros = npt.NDArray[np.int64]
 
 
-class BadTime(ValueError):
+class BadTime(TwinError, ValueError):
     """A cell that is no time.
 
     Attributes
@@ -149,7 +150,7 @@ def instants(cells: Sequence[object], time_zone: str) -> Micros:
             text = isinstance(cell, str)
             walls.append(_read(_plain(str(cell)), day_first) if text else _given(cell))
         except (ValueError, OverflowError) as error:
-            clear = not isinstance(error, _Unclear)
+            clear = not isinstance(error, UnclearTime)
             said = "is no time that is understood" if clear else f"may be two times: {error}"
             raise BadTime(row, f"{shown_cell(cell)} {said}") from None
     return _on_clock(walls, cells, time_zone)
@@ -171,7 +172,7 @@ def instant(text: str) -> float:
     return float(instants([text], "UTC")[0] / 1e6)
 
 
-class _Unclear(ValueError):
+class UnclearTime(TwinError, ValueError):
     """A time that may be two."""
 
 
@@ -235,7 +236,7 @@ def _read(text: str, day_first: bool | None) -> _Wall:
     if hour > 24 or minute > 59 or second > 60 or (hour == 24 and minute + second > 0):
         raise ValueError
     if part["f"] and not (part["M"] or part["M2"] or part["t"]):
-        raise _Unclear("half past nine is 09:30, and of hours ISO 8601 writes T09.5")
+        raise UnclearTime("half past nine is 09:30, and of hours ISO 8601 writes T09.5")
     # A fraction is one of the last unit that is given.
     last = 1 if part["S"] or part["S2"] else 60 if part["M"] else 3600
     fraction = round(int(part["f"] or 0) * last * 10**6 / 10 ** len(part["f"] or ""))
@@ -261,7 +262,7 @@ def _day(part: dict[str, Any], day_first: bool | None) -> date:
     if part["s"] == ".":
         day_first = True
     if day_first is None and a != b:
-        raise _Unclear("no row tells which is the day and which the month; write 2026-01-31")
+        raise UnclearTime("no row tells which is the day and which the month; write 2026-01-31")
     return date(year, b, a) if day_first else date(year, a, b)
 
 
