@@ -20,7 +20,7 @@ indented derives from the error above it.
             RecordingError                           a recording that cannot be used
                 RecordingMiss                        an answer that is not in the recording
         OutOfBounds                 ValueError       a response that is too long, or packed oddly
-        BadTime, UnclearTime        ValueError       a time in a table that cannot be read as one moment
+        BadTime, UnclearTime        ValueError       a time that cannot be read as one moment
         LocalModelError             RuntimeError     a local model that cannot be served
         ClusterError                ConnectionError  a Dask cluster that cannot be used
         HttpProblem                                  a request that the live desk's API refuses
