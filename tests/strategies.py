@@ -115,6 +115,7 @@ def pools(draw):
             handle_times=st.dictionaries(st.sampled_from(CATEGORIES), times(30, 2400), max_size=2),
             review_time=times(10, 600),
             triage_time=times(10, 600),
+            wrap_up=times(10, 1200),
             time_zone=st.sampled_from(["Europe/London", "Asia/Kolkata"]),
             cost=st.just(30.0),
         )

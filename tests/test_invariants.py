@@ -29,6 +29,14 @@ class Run:
     log: RunLog
     visits: pd.DataFrame
 
+    def busy(self, name, at):
+        """Agents of a pool who work, wrap-up included, at each moment of `at`."""
+        here = self.log.visits[self.log.visits["pool"] == name]
+        start_s = here["started_s"].to_numpy()
+        end_s = here["ended_s"].fillna(np.inf).to_numpy()
+        at = np.reshape(at, (-1, 1))
+        return ((start_s <= at) & (end_s > at)).sum(axis=1)
+
 
 def play(scenario):
     """Run a scenario, looking over the shoulders of its agents."""
@@ -60,7 +68,7 @@ def play(scenario):
             rows >= 0, table[name].to_numpy()[rows] if len(table) else 0, np.nan
         )
     visits["pool"] = [table["pool"].iloc[row] if row >= 0 else None for row in rows]
-    assert len(visits) == len(table)
+    assert len(visits) == (table["activity"] != "wrap-up").sum()
     return Run(scenario, demand, log, visits)
 
 
@@ -100,8 +108,7 @@ def test_no_pool_begins_work_above_its_staffing(run):
     for name, pool in run.scenario.agents.items():
         here = run.visits[run.visits["pool"] == name]
         start_s = here["started_s"].to_numpy()
-        end_s = here["ended_s"].fillna(np.inf).to_numpy()
-        busy = ((start_s <= start_s[:, None]) & (end_s > start_s[:, None])).sum(axis=1)
+        busy = run.busy(name, start_s)
         level = staffing(pool, run.scenario)
         heads = level.values[np.searchsorted(level.times, start_s, side="right") - 1]
         assert (level.values >= 0).all()
@@ -113,16 +120,16 @@ def test_no_pool_begins_work_above_its_staffing(run):
 @given(runs)
 def test_handed_over_work_leaves_no_pool_above_its_staffing_at_any_moment(run):
     for name, pool in run.scenario.agents.items():
-        if pool.at_shift_end == "finish":
+        # A wrap-up is finished past the shift.
+        if pool.at_shift_end == "finish" or pool.wrap_up:
             continue
         here = run.visits[run.visits["pool"] == name]
         level = staffing(pool, run.scenario)
         at = np.concatenate([level.times, here["started_s"]])
         at = at[at < run.scenario.horizon]
-        start_s = here["started_s"].to_numpy()
-        end_s = here["ended_s"].fillna(np.inf).to_numpy()
-        busy = ((start_s <= at[:, None]) & (end_s > at[:, None])).sum(axis=1)
-        assert (busy <= level.values[np.searchsorted(level.times, at, side="right") - 1]).all()
+        assert (
+            run.busy(name, at) <= level.values[np.searchsorted(level.times, at, side="right") - 1]
+        ).all()
 
 
 def takes(run, name, categories):
@@ -130,6 +137,22 @@ def takes(run, name, categories):
     skills = run.scenario.agents[name].skills or run.demand.categories
     codes = [k for k, category in enumerate(run.demand.categories) if category in skills]
     return np.isin(categories, codes)
+
+
+@SETTINGS
+@given(runs)
+def test_every_answer_is_wrapped_up_once_by_who_gave_it(run):
+    visits = run.log.visits
+    answered = visits[(visits["activity"] == "handle") & (visits["end"] == "done")]
+    resolved = run.log.timeline[run.log.timeline["status"] == "Resolved"]
+    ends = set(zip(resolved["ticket_id"], resolved["time_s"], strict=True))
+    for name, pool in run.scenario.agents.items():
+        own = answered[answered["pool"] == name]
+        expected = sorted(pair for pair in zip(own["ticket_id"], own["ended_s"], strict=True)
+                          if pair in ends)  # fmt: skip
+        after = visits[(visits["activity"] == "wrap-up") & (visits["pool"] == name)]
+        found = sorted(zip(after["ticket_id"], after["started_s"], strict=True))
+        assert found == (expected if pool.wrap_up else [])
 
 
 @SETTINGS
@@ -166,15 +189,13 @@ def leaves_s(visits):
 @given(runs)
 def test_nobody_waits_while_an_agent_who_could_take_them_is_free(run):
     visits = run.visits
-    moments = visits[["queued_s", "started_s", "ended_s"]].to_numpy().ravel()
+    moments = run.log.visits[["queued_s", "started_s", "ended_s"]].to_numpy().ravel()
     steps = {name: staffing(pool, run.scenario) for name, pool in run.scenario.agents.items()}
     moments = np.concatenate([moments, *(level.times for level in steps.values())])
     at = np.unique(moments[moments < run.scenario.horizon])[:, None]
     waits = (visits["queued_s"].to_numpy() <= at) & (leaves_s(visits) > at)
     for name, level in steps.items():
-        here = visits[visits["pool"] == name]
-        end_s = here["ended_s"].fillna(np.inf).to_numpy()
-        busy = ((here["started_s"].to_numpy() <= at) & (end_s > at)).sum(axis=1)
+        busy = run.busy(name, at)
         heads = level.values[np.searchsorted(level.times, at[:, 0], side="right") - 1]
         able = takes(run, name, visits["category"].to_numpy())
         assert not waits[:, able][busy < heads].any()
@@ -297,7 +318,9 @@ def test_the_timeline_agrees_with_visits_and_calls(run):
             responded[visit.ticket_id] = min(first, visit.started_s)
         if visit.activity == "review" and not rest:
             assert (visit.ticket_id, visit.queued_s, "Pending Review") in found
-        if visit.end == "done":
+        if visit.activity == "wrap-up":
+            assert (visit.ticket_id, visit.started_s, "Resolved") in found
+        elif visit.end == "done":
             ends = {"handle": ("Resolved", "Escalated"), "triage": ("Categorized",)}
             ends = ends.get(visit.activity, ("Resolved",))
             assert any((visit.ticket_id, visit.ended_s, status) in found for status in ends)

@@ -61,6 +61,7 @@ class Stream(IntEnum):
     EXPLORE = 41
     CHOICE = 42
     COPY_MOMENT = 43
+    WRAP_UP = 50
 
 
 class Use(NamedTuple):

@@ -8,6 +8,7 @@ abandonment costs no event.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
@@ -15,17 +16,22 @@ from math import inf, nan
 
 from simpy.events import URGENT
 
-from twin.demand.luck import Stream, Use, view
+from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
-from twin.records.tables import HANDLE, REVIEW, TRIAGE
+from twin.records.tables import HANDLE, REVIEW, TRIAGE, WRAP_UP
 from twin.scenario.calendars import Staircase, staffing
 from twin.scenario.distributions import Floats
 from twin.scenario.model import Pool, Scenario
 from twin.scenario.sections.people import REVIEW_SHARE, TRIAGE_SHARE
 
-_STREAM = {HANDLE: Stream.HANDLE, TRIAGE: Stream.TRIAGE, REVIEW: Stream.REVIEW}
+_STREAM = {
+    HANDLE: Stream.HANDLE,
+    TRIAGE: Stream.TRIAGE,
+    REVIEW: Stream.REVIEW,
+    WRAP_UP: Stream.WRAP_UP,
+}
 _SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
 
 
@@ -57,17 +63,24 @@ class Visit(Happening):
 
 @dataclass(eq=False)
 class Team:
-    """A pool at work: how many are on shift, how many of them busy."""
+    """A pool at work: how many are on shift, how many of them busy.
+
+    Attributes
+    ----------
+    done : callable
+        Called with the team and a visit that an agent of the team has ended.
+    """
 
     number: int
     pool: Pool
     calendar: Staircase
     skills: frozenset[int]
     staffed: int
+    done: Callable[[Team, Visit], None]
     busy: int = 0
     queues: list[list[tuple[tuple[int, int], Visit]]] = field(default_factory=list)
     in_work: list[Visit] = field(default_factory=list)
-    times: dict[tuple[int, int], memoryview] = field(default_factory=dict)
+    times: Lazy[tuple[int, int], memoryview] = field(init=False)
 
 
 class AgentPools:
@@ -110,7 +123,11 @@ class AgentPools:
         categories = self._demand.categories
         skills = pool.skills or categories
         known = frozenset(k for k, name in enumerate(categories) if name in skills)
-        return Team(number, pool, calendar, known, staffed=int(calendar.values[0]))
+        # What a pool does after a visit is looked up once, here, and not for each ticket.
+        done = self._release if pool.wrap_up is None else self._wrap_up
+        team = Team(number, pool, calendar, known, int(calendar.values[0]), done)
+        team.times = Lazy(lambda key: self._draw_times(pool, *key))
+        return team
 
     def _schedule_changes(self, horizon_s: float) -> None:
         """One event for all pools that change at a moment: nobody is given work in between."""
@@ -170,13 +187,11 @@ class AgentPools:
         if visit.remaining_s == visit.remaining_s:
             duration = visit.remaining_s
         else:
-            duration = (
-                team.times.get((activity, visit.returns))
-                or self._draw_times(team, activity, visit.returns)
-            )[ticket]
+            duration = team.times[activity, visit.returns][ticket]
         team.busy += 1
         ends_s = visit.ends_s = self._clock.now + duration
-        visit.callbacks.insert(0, lambda _: self._release(team, visit))
+        done = team.done
+        visit.callbacks.insert(0, lambda _: done(team, visit))
         visit.row = self._ledger.picked_up(
             ticket, team.number, visit.activity, visit.queued_s, ends_s, visit.fresh
         )
@@ -185,9 +200,31 @@ class AgentPools:
             team.in_work.append(visit)
 
     def _release(self, team: Team, visit: Visit) -> None:
-        team.busy -= 1
+        """A visit is over, and its agent free."""
         if team.in_work:
             team.in_work.remove(visit)
+        self._free(team)
+
+    def _wrap_up(self, team: Team, visit: Visit) -> None:
+        """The ticket is answered, the agent not free yet: after-contact work, to its end."""
+        lasts_s = 0.0
+        if visit.activity == HANDLE and not visit.misrouted:
+            lasts_s = team.times[WRAP_UP, visit.returns][visit.ticket]
+        if not lasts_s:
+            self._release(team, visit)
+            return
+        if team.in_work:
+            # Nobody else can take over what is left: it is ended past the shift, too.
+            team.in_work.remove(visit)
+        ends_s = self._clock.now + lasts_s
+        self._ledger.wraps_up(visit.ticket, team.number, ends_s)
+        free = Happening(self._clock)
+        free.callbacks = [lambda _: self._free(team)]
+        self._clock.schedule_at(free, ends_s)
+
+    def _free(self, team: Team) -> None:
+        """An agent of the team is free again."""
+        team.busy -= 1
         if team.busy < team.staffed:
             self._fill(team)
 
@@ -244,12 +281,10 @@ class AgentPools:
         rest.place = visit.place
         heappush(self._route[category][1], (rest.place, rest))
 
-    def _draw_times(self, team: Team, activity: int, returns: int) -> memoryview:
-        """Work of each ticket with this team, shape (n,), from the ticket's luck; seconds."""
+    def _draw_times(self, pool: Pool, activity: int, returns: int) -> memoryview:
+        """Work of each ticket with a pool, shape (n,), from the ticket's luck; seconds."""
         u = self._demand.uniform(_STREAM[activity], Use(returns))
-        times = work_times(team.pool, activity, u, self._demand)
-        drawn = team.times[activity, returns] = view(times)
-        return drawn
+        return view(work_times(pool, activity, u, self._demand))
 
     def forget(self) -> None:
         """Let go of all columns; the run is over."""
@@ -273,13 +308,13 @@ def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
     ----------
     pool : Pool
     activity : int
-        HANDLE, TRIAGE or REVIEW.
+        HANDLE, TRIAGE, REVIEW or WRAP_UP.
     u : array of float, shape (n,)
         The tickets' luck.
     demand : Demand
         For the true categories.
     """
-    own = {TRIAGE: pool.triage_time, REVIEW: pool.review_time}.get(activity)
+    own = {TRIAGE: pool.triage_time, REVIEW: pool.review_time, WRAP_UP: pool.wrap_up}.get(activity)
     if own is not None:
         return own.quantile(u)
     times = pool.handle_time.quantile(u)

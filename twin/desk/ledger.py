@@ -35,6 +35,7 @@ from twin.records.tables import (
     STILL_OPEN,
     VISIT_ENDS,
     WORKERS,
+    WRAP_UP,
     RunLog,
     codes,
     frame,
@@ -153,6 +154,11 @@ class Ledger:
             if activity == HANDLE:
                 self.responded(ticket)
         return len(visits.data) // visits.size - 1
+
+    def wraps_up(self, ticket: int, pool: int, ended_s: float) -> None:
+        """An agent who has answered the ticket now is busy with it until `ended_s`."""
+        now = self._clock._now
+        self._visits.add(self._visits.pack(ticket, pool, WRAP_UP, NAN, now, ended_s, DONE))
 
     def handed_over(self, row: int) -> None:
         """The agent of a visit leaves it now, unfinished."""

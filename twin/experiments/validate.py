@@ -53,9 +53,10 @@ def _exponential(mean: str) -> dict[str, str]:
 
 
 def _desk(name: str, heads: int, handle: Any, **more: Any) -> dict[str, Any]:
+    pool = {"heads": heads, "handle_time": handle, **more.pop("pool", {})}
     return {
         "name": name,
-        "agents": {"all": {"heads": heads, "handle_time": handle}},
+        "agents": {"all": pool},
         # Once resolved for good: whoever came back would be a second arrival.
         "customers": {"survey_rate": 0.0, "solved": {"agent": 1.0}, **more.pop("customers", {})},
         **more,
@@ -135,6 +136,26 @@ def cases() -> list[Case]:
                 replications=20,
             ),
             {queue: theory.pollaczek_khinchine(0.7, 2), used: 0.7},
+        ),
+        Case(
+            "M/G/1 of handle time and wrap-up, load 0.7",
+            "Pollaczek 1930, Khinchine 1932",
+            _desk(
+                "wrap-up",
+                1,
+                _exponential("0.4min"),
+                pool={"wrap_up": _exponential("0.3min")},
+                arrivals={"rate": "1/min"},
+                horizon="10d",
+                warm_up="12h",
+                replications=20,
+            ),
+            {
+                queue: theory.pollaczek_khinchine(0.7, 0.5 / 0.7),
+                used: 0.7,
+                # The ticket is resolved before the wrap-up, so a stay holds the handle time only.
+                ("resolution_mean", ""): 60 * (0.4 + theory.pollaczek_khinchine(0.7, 0.5 / 0.7)),
+            },
         ),
         Case(
             "priorities on M/M/1",

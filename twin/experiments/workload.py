@@ -1,6 +1,7 @@
 """Work that a run is expected to bring to its agents, without playing it.
 
-Returns are counted as if they came at once, nobody gives up, and the provider never refuses a call.
+Wrap-up is work like any other. Returns are counted as if they came at once, nobody gives up, and
+the provider never refuses a call.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     names, customers, settings = demand.categories, scenario.customers, scenario.assistant
     pools = list(scenario.agents.values())
     able = [[p for p in pools if not p.skills or name in p.skills] for name in names]
-    handle = np.array([_mean([p.handle(c) for p in able[k]]) for k, c in enumerate(names)])
+    handle = np.array([_mean([p.answer(c) for p in able[k]]) for k, c in enumerate(names)])
     again = (1 - customers.solved.agent) * customers.reopen_rate
     # Work on those who come back to an agent once, and again after that.
     later = sum(again**k for k in range(customers.max_reopens))
@@ -172,7 +173,7 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     def by_agent(truth: int, given: int) -> float:
         """Work of an agent who is given a ticket by its category, which may be wrong."""
         return _mean([
-            p.handle(names[truth]) if p in able[truth] else p.triage(names[truth]) + handle[truth]
+            p.answer(names[truth]) if p in able[truth] else p.triage(names[truth]) + handle[truth]
             for p in able[given]
         ])  # fmt: skip
 

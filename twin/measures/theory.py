@@ -92,6 +92,7 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     changing = arrivals.busyness or arrivals.bursts or arrivals.surges
     returning = customers.solved.agent < 1 and customers.reopen_rate > 0 and customers.max_reopens
     memoryless = isinstance(pool.handle_time, Exponential) and not pool.handle_times
+    memoryless = memoryless and pool.wrap_up is None
     rate = (arrivals.rate or 0.0) * arrivals.scale
     limited = bool(pool.skills) or heads < 1 or rate == 0
     if arrivals.kind != "poisson" or changing or returning or not memoryless or limited:

@@ -65,9 +65,10 @@ FINAL_STATUSES = tuple(
 WORKERS = ("assistant", "agent", "reviewed draft")
 BY_ASSISTANT, BY_AGENT, BY_REVIEW = range(len(WORKERS))
 
-# Kinds of visits.
-ACTIVITIES = ("handle", "triage", "review")
-HANDLE, TRIAGE, REVIEW = range(len(ACTIVITIES))
+# Kinds of visits. Wrap-up is agents' work like the others, but after the answer: no ticket waits
+# for it, so it has a row of its own and handle times stay clean.
+ACTIVITIES = ("handle", "triage", "review", "wrap-up")
+HANDLE, TRIAGE, REVIEW, WRAP_UP = range(len(ACTIVITIES))
 
 # Ends of a visit to the agents; open ones were waiting or in work at the horizon.
 VISIT_ENDS = ("done", "handed over", "abandoned", "open")
@@ -118,8 +119,13 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "visits": _columns(
         ("ticket_id", "int32", "", "number of the ticket"),
         ("pool", "category", "", "agents' pool; missing while nobody took it"),
-        ("activity", "category", "", "handle, triage or review"),
-        ("queued_s", "float64", "s", "moment it joined the queue"),
+        ("activity", "category", "", "handle, triage, review or wrap-up"),
+        (
+            "queued_s",
+            "float64",
+            "s",
+            "moment it joined the queue; missing for wrap-up, which never waits",
+        ),
         ("started_s", "float64", "s", "moment an agent took it"),
         ("ended_s", "float64", "s", "moment the agent was done or the customer left"),
         ("end", "category", "", "done, handed over, abandoned or open (at the horizon)"),

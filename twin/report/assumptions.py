@@ -69,8 +69,11 @@ def _assistant(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
 def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
     for name, pool in scenario.agents.items():
         mean = duration(round(pool.handle_time.mean_value(), 1))
+        after = ""
+        if pool.wrap_up is not None:
+            after = f", and {duration(round(pool.wrap_up.mean_value(), 1))} after the answer"
         text = (
-            f"{name}: work on a ticket takes {mean} on average; at the end of a shift "
+            f"{name}: work on a ticket takes {mean} on average{after}; at the end of a shift "
             f"agents {pool.at_shift_end} their work"
         )
         yield "Agents", text, f"agents.{name}.handle_time"

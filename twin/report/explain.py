@@ -141,9 +141,12 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
         skills = f"takes {', '.join(pool.skills)}" if pool.skills else "takes everything"
         cost = f", ${hours * pool.cost:,.0f} a week" if pool.cost else ""
         handle = duration(round(pool.handle_time.mean_value(), 1))
+        after = ""
+        if pool.wrap_up is not None:
+            after = f" and {duration(round(pool.wrap_up.mean_value(), 1))} of wrap-up"
         yield (
             f"Pool {name}: {hours:,.0f} agent hours a week{cost}, {skills}, "
-            f"{handle} a ticket on average."
+            f"{handle} a ticket{after} on average."
         )
     yield from _capacity(scenario, demand)
 

@@ -68,6 +68,11 @@ class Pool(Section):
     )
     handle_time: TimeDistribution = Field(description="an agent's work on a ticket")
     handle_times: dict[str, TimeDistribution] = Field({}, description="by true category")
+    wrap_up: TimeDistribution | None = Field(
+        None,
+        description="after-contact work: an agent who has answered stays busy, the ticket is "
+        "resolved already; default: none",
+    )
     review_time: TimeDistribution | None = Field(
         None, description="to approve a draft; default: a fifth of the handle time"
     )
@@ -89,6 +94,11 @@ class Pool(Section):
     def handle(self, category: str) -> float:
         """Mean work on a ticket of a category; seconds."""
         return self.handle_times.get(category, self.handle_time).mean_value()
+
+    def answer(self, category: str) -> float:
+        """Mean time of an agent to answer a ticket of a category, wrap-up included; seconds."""
+        after = 0.0 if self.wrap_up is None else self.wrap_up.mean_value()
+        return self.handle(category) + after
 
     def triage(self, category: str) -> float:
         """Mean time to categorize a ticket of a category; seconds."""
