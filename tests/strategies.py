@@ -214,6 +214,7 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
         "assistant": draw(assistants(roles)),
         "provider": draw(providers()),
         "customers": draw(customers),
+        "queue": draw(sections({}, capacity=st.integers(0, 5), balking=shares)),
         "targets": {"first_response": {"urgent": "15min", "normal": "2h"}},
     }
     if data["arrivals"]["kind"] == "trace":

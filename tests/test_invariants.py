@@ -67,6 +67,10 @@ def play(scenario):
         visits[name] = np.where(
             rows >= 0, table[name].to_numpy()[rows] if len(table) else 0, np.nan
         )
+    out = table[table["end"].isin(["blocked", "balked"])]
+    moments = zip(out["ticket_id"] - 1, out["queued_s"], strict=True)
+    ends = dict(zip(moments, out["end"], strict=True))
+    visits["end"] = [ends.get((visit.ticket, visit.queued_s)) for visit in seen]
     visits["pool"] = [table["pool"].iloc[row] if row >= 0 else None for row in rows]
     assert len(visits) == (table["activity"] != "wrap-up").sum()
     return Run(scenario, demand, log, visits)
@@ -234,9 +238,41 @@ def test_who_is_picked_up_stays_and_who_leaves_was_never_picked_up(run):
         longest = patience.quantile(run.demand.uniform(Stream.PATIENCE))
         expected = left["queued_s"] + longest[left["ticket_id"] - 1]
         assert (left["ended_s"] == expected).all()
+    # And who is turned away or put off leaves at the moment at which they come.
+    out = visits[visits["end"].isin(["blocked", "balked"])]
+    assert (out["queued_s"] == out["ended_s"]).all()
+    left = pd.concat([left, out])
     gone = run.log.timeline[run.log.timeline["status"] == "Abandoned"]
     one = zip(gone["ticket_id"], gone["time_s"], strict=True)
     assert sorted(one) == sorted(zip(left["ticket_id"], left["ended_s"], strict=True))
+
+
+@SETTINGS
+@given(runs)
+def test_who_finds_no_place_is_turned_away_and_nobody_else(run):
+    visits, queue = run.visits, run.scenario.queue
+    places = np.inf if queue.capacity is None else queue.capacity
+    luck = run.demand.uniform(Stream.BALKING)
+    line = np.array([
+        sum(takes(run, name, [category])[0] << k for k, name in enumerate(run.scenario.agents))
+        for category in visits["category"]
+    ])  # fmt: skip
+    queued_s, left_s = visits["queued_s"].to_numpy(), leaves_s(visits)
+    for row, visit in enumerate(visits.itertuples()):
+        others = np.delete(np.concatenate([queued_s, left_s]), [row, row + len(visits)])
+        if (others == visit.queued_s).any():
+            continue  # what comes first at one moment is tested elsewhere
+        waiting = (
+            (queued_s < visit.queued_s) & (line == line[row]) & (left_s > visit.queued_s)
+        ).sum()
+        if visit.end in ("blocked", "balked"):
+            assert (visit.end == "blocked") == (waiting >= places)
+        if visit.end == "balked":
+            assert 1 - luck[visit.ticket] > (1 - queue.balking) ** waiting
+        # What is handed over keeps its place.
+        elif visit.fresh and left_s[row] > visit.queued_s:
+            assert waiting < places
+            assert 1 - luck[visit.ticket] <= (1 - queue.balking) ** waiting * (1 + 1e-9)
 
 
 @SETTINGS

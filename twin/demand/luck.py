@@ -62,6 +62,7 @@ class Stream(IntEnum):
     CHOICE = 42
     COPY_MOMENT = 43
     WRAP_UP = 50
+    BALKING = 51
 
 
 class Use(NamedTuple):

@@ -2,8 +2,8 @@
 
 A queue for each set of pools that can take a category. A free agent takes, among the queues that
 fit the pool's skills, the highest priority, then the longest waiting. Who has run out of patience
-is found when they would be next, with the moment they left: nothing depends on it earlier, so
-abandonment costs no event.
+is found when they would be next, with the moment they left: so abandonment costs no event. Where it
+matters earlier how many wait, they are counted (`twin.desk.waiting`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
-from twin.records.tables import HANDLE, REVIEW, TRIAGE, WRAP_UP
+from twin.desk.waiting import Entrance, Line, Visit, WaitingCount
+from twin.records.tables import (
+    HANDLE,
+    LEFT,
+    REVIEW,
+    STILL_OPEN,
+    TRIAGE,
+    WRAP_UP,
+)
 from twin.scenario.calendars import Staircase, staffing
 from twin.scenario.distributions import Floats
 from twin.scenario.model import Pool, Scenario
@@ -33,32 +41,6 @@ _STREAM = {
     WRAP_UP: Stream.WRAP_UP,
 }
 _SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
-
-
-class Visit(Happening):
-    """A ticket's stay with the agents: it waits, then an agent works on it.
-
-    As a process's event it happens when the agent is done or the customer has left.
-    """
-
-    deadline_s = inf
-    remaining_s = nan
-    abandoned = False
-    misrouted = False
-    fresh = True
-    place = (0, 0)
-    row = -1
-    ends_s = inf
-
-    def __init__(
-        self, clock: Clock, ticket: int, category: int, activity: int, returns: int
-    ) -> None:
-        super().__init__(clock)
-        self.ticket = ticket
-        self.category = category
-        self.activity = activity
-        self.returns = returns
-        self.queued_s = clock.now
 
 
 @dataclass(eq=False)
@@ -78,7 +60,7 @@ class Team:
     staffed: int
     done: Callable[[Team, Visit], None]
     busy: int = 0
-    queues: list[list[tuple[tuple[int, int], Visit]]] = field(default_factory=list)
+    queues: list[Line] = field(default_factory=list)
     in_work: list[Visit] = field(default_factory=list)
     times: Lazy[tuple[int, int], memoryview] = field(init=False)
 
@@ -107,15 +89,19 @@ class AgentPools:
             for number, pool in enumerate(scenario.agents.values())
         ]
         # Categories that the same teams can take share a queue.
-        queues: dict[tuple[Team, ...], list[tuple[tuple[int, int], Visit]]] = {}
+        queues: dict[tuple[Team, ...], Line] = {}
         self._route = []
         for code in range(len(demand.categories)):
             able = tuple(team for team in self.teams if code in team.skills)
-            queue = queues.setdefault(able, [])
+            queue = queues.setdefault(able, Line())
             self._route.append((able, queue))
         for able, queue in queues.items():
             for team in able:
                 team.queues.append(queue)
+        self._entrance = Entrance.of(scenario.queue, demand)
+        if self._entrance is not None:
+            for queue in queues.values():
+                queue.waiting = WaitingCount(queue)
         self._schedule_changes(scenario.horizon)
 
     def _team(self, number: int, pool: Pool, scenario: Scenario) -> Team:
@@ -155,6 +141,9 @@ class AgentPools:
     ) -> Visit:
         """Ask for an agent with the skill for `category`; the event is the end of the visit.
 
+        Where the customer does not even join the queue, the visit comes back `abandoned`, and its
+        event never happens.
+
         Parameters
         ----------
         ticket : int
@@ -175,6 +164,14 @@ class AgentPools:
                 self._pick_up(team, visit)
                 return visit
         visit.deadline_s = visit.queued_s + patience_s
+        if queue.waiting is not None:
+            assert self._entrance is not None
+            end = self._entrance.refuses(ticket, queue.waiting.now(visit.queued_s))
+            if end is not None:
+                visit.deadline_s = visit.queued_s
+                self._leave(visit, end)
+                return visit
+            queue.waiting.expect(visit)
         heappush(queue, (visit.place, visit))
         return visit
 
@@ -203,7 +200,9 @@ class AgentPools:
         """A visit is over, and its agent free."""
         if team.in_work:
             team.in_work.remove(visit)
-        self._free(team)
+        team.busy -= 1
+        if team.busy < team.staffed:
+            self._fill(team)
 
     def _wrap_up(self, team: Team, visit: Visit) -> None:
         """The ticket is answered, the agent not free yet: after-contact work, to its end."""
@@ -213,20 +212,12 @@ class AgentPools:
         if not lasts_s:
             self._release(team, visit)
             return
-        if team.in_work:
-            # Nobody else can take over what is left: it is ended past the shift, too.
-            team.in_work.remove(visit)
+        # It is not handed over at the end of a shift, as the visit itself has ended.
         ends_s = self._clock.now + lasts_s
         self._ledger.wraps_up(visit.ticket, team.number, ends_s)
         free = Happening(self._clock)
-        free.callbacks = [lambda _: self._free(team)]
+        free.callbacks = [lambda _: self._release(team, visit)]
         self._clock.schedule_at(free, ends_s)
-
-    def _free(self, team: Team) -> None:
-        """An agent of the team is free again."""
-        team.busy -= 1
-        if team.busy < team.staffed:
-            self._fill(team)
 
     def _fill(self, team: Team) -> None:
         """Give the team's free agents their next visits."""
@@ -241,9 +232,16 @@ class AgentPools:
                 return
             self._pick_up(team, heappop(first)[1])
 
-    def _abandon(self, visit: Visit) -> None:
+    def _leave(self, visit: Visit, end: int) -> None:
         visit.abandoned = True
-        self._ledger.never_served(visit.ticket, visit.activity, visit.queued_s, visit.deadline_s)
+        self._ledger.never_served(
+            visit.ticket, visit.activity, visit.queued_s, visit.deadline_s, end
+        )
+
+    def _abandon(self, visit: Visit) -> None:
+        self._leave(visit, LEFT)
+        if visit.counted_out is not None:
+            visit.counted_out.gone -= 1
         # Not an event: it happened at the deadline, and the process has only to note it.
         for resume in visit.callbacks or ():
             resume(visit)
@@ -298,7 +296,8 @@ class AgentPools:
                 if visit.deadline_s < self._clock.now:
                     self._abandon(visit)
                 else:
-                    self._ledger.never_served(visit.ticket, visit.activity, visit.queued_s, nan)
+                    ticket, activity = visit.ticket, visit.activity
+                    self._ledger.never_served(ticket, activity, visit.queued_s, nan, STILL_OPEN)
 
 
 def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:

@@ -27,7 +27,6 @@ from twin.records.tables import (
     HANDED_OVER,
     HANDLE,
     IN_PROGRESS,
-    LEFT,
     OPEN,
     REVIEW,
     STATUSES,
@@ -165,9 +164,10 @@ class Ledger:
         self._visits.mend(row, "ended", self._clock._now)
         self._visits.mend(row, "end", HANDED_OVER)
 
-    def never_served(self, ticket: int, activity: int, queued_s: float, left_s: float) -> None:
-        """A visit that ended in the queue: the customer left, or the run ended (`left_s` NaN)."""
-        end = LEFT if left_s == left_s else STILL_OPEN
+    def never_served(
+        self, ticket: int, activity: int, queued_s: float, left_s: float, end: int
+    ) -> None:
+        """A visit that nobody began: the customer left, or the run ended (`left_s` NaN)."""
         self._visits.add(self._visits.pack(ticket, -1, activity, queued_s, NAN, left_s, end))
 
     def rated(self, ticket: int, rating: int, model: int, version: int, feedback: int) -> None:

@@ -70,9 +70,10 @@ BY_ASSISTANT, BY_AGENT, BY_REVIEW = range(len(WORKERS))
 ACTIVITIES = ("handle", "triage", "review", "wrap-up")
 HANDLE, TRIAGE, REVIEW, WRAP_UP = range(len(ACTIVITIES))
 
-# Ends of a visit to the agents; open ones were waiting or in work at the horizon.
-VISIT_ENDS = ("done", "handed over", "abandoned", "open")
-DONE, HANDED_OVER, LEFT, STILL_OPEN = range(len(VISIT_ENDS))
+# Ends of a visit to the agents; open ones were waiting or in work at the horizon. Who was turned
+# away (blocked) or put off by the queue (balked) left at the moment at which they came.
+VISIT_ENDS = ("done", "handed over", "abandoned", "open", "blocked", "balked")
+DONE, HANDED_OVER, LEFT, STILL_OPEN, BLOCKED, BALKED = range(len(VISIT_ENDS))
 
 STEPS = ("categorize", "respond")
 
@@ -128,7 +129,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ),
         ("started_s", "float64", "s", "moment an agent took it"),
         ("ended_s", "float64", "s", "moment the agent was done or the customer left"),
-        ("end", "category", "", "done, handed over, abandoned or open (at the horizon)"),
+        (
+            "end",
+            "category",
+            "",
+            "done, handed over, abandoned, blocked, balked or open (at the horizon)",
+        ),
     ),
     "calls": _columns(
         ("ticket_id", "int32", "", "number of the ticket"),

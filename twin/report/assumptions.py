@@ -107,6 +107,13 @@ def _customers(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
         mean = duration(round(customers.patience.mean_value(), 1))
         patience = f"give up waiting for an agent after {mean} on average"
     yield "Customers", patience, "customers.patience"
+    queue = scenario.queue
+    if queue.capacity is not None:
+        text = f"who finds {queue.capacity:,} waiting is turned away, and does not try again"
+        yield "Customers", text, "queue.capacity"
+    if queue.balking:
+        text = f"each ticket that waits puts off {queue.balking:.3g} of those who come"
+        yield "Customers", text, "queue.balking"
     text = (
         f"{customers.survey_rate:.0%} of resolved tickets are rated; ratings fall with waits, "
         "wrong categories, transfers and reopenings as in published surveys"

@@ -309,4 +309,8 @@ def _customers(scenario: Scenario) -> str:
     if customers.patience is not None:
         mean = duration(round(customers.patience.mean_value(), 1))
         patience = f"wait for an agent {mean} on average before they give up"
+    if scenario.queue.capacity is not None:
+        patience += f", at most {scenario.queue.capacity:,} at once, others are turned away"
+    if scenario.queue.balking:
+        patience += f", each one waiting puts off {scenario.queue.balking:.3g} of those who come"
     return f"Customers {patience}; {customers.survey_rate:.0%} of the resolved rate the answer."

@@ -53,6 +53,7 @@ from twin.scenario.sections.people import (
     Break,
     Customers,
     Pool,
+    Queue,
     Satisfaction,
     Shift,
     Solved,
@@ -85,6 +86,7 @@ __all__ = [
     "Profile",
     "Provider",
     "Quantiles",
+    "Queue",
     "RandomOutages",
     "Satisfaction",
     "Scenario",
@@ -140,6 +142,7 @@ class Scenario(Section):
     agents: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], Pool] = Field(
         {}, description="pools by name, as [agents.frontline]; none: no humans"
     )
+    queue: Queue = Queue()
     targets: Targets = Targets()
     customers: Customers = Customers()
 

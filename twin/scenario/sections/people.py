@@ -111,6 +111,21 @@ class Pool(Section):
         return REVIEW_SHARE * self.handle(category) if own is None else own.mean_value()
 
 
+class Queue(Section):
+    """Tickets that wait for agents: one queue for those that the same pools can take."""
+
+    capacity: Count | None = Field(
+        None,
+        description="places to wait in a queue; who finds none is turned away at once (counted "
+        "as abandoned); default: no limit",
+    )
+    balking: Share = Field(
+        0.0,
+        description="share that each ticket in the queue puts off: who finds n waiting stays with "
+        "chance (1 - balking)^n, else leaves at once (counted as abandoned)",
+    )
+
+
 class Targets(Section):
     """Promises of the desk to its customers."""
 
