@@ -231,4 +231,9 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
     alone = data["assistant"]["role"] == "full"
     names = st.sampled_from(["front", "back", "night"])
     data["agents"] = draw(st.dictionaries(names, pools(), min_size=0 if alone else 1, max_size=3))
+    for name, pool in data["agents"].items():
+        others = [other for other in data["agents"] if other != name]
+        if others and draw(st.booleans()):
+            to = draw(st.lists(st.sampled_from(others), unique=True, min_size=1))
+            pool |= {"overflow_to": to, "overflow_after": draw(duration(0, 1800))}
     return from_data(data)

@@ -143,6 +143,18 @@ def takes(run, name, categories):
     return np.isin(categories, codes)
 
 
+def may_take_s(run, name, visits):
+    """Moment from which a pool may take each visit; infinite: never."""
+    queued_s = visits["queued_s"].to_numpy()
+    categories = visits["category"].to_numpy()
+    since_s = np.where(takes(run, name, categories), queued_s, np.inf)
+    for other, pool in run.scenario.agents.items():
+        if name in pool.overflow_to:
+            over_s = np.where(takes(run, other, categories), queued_s + pool.overflow_after, np.inf)
+            since_s = np.minimum(since_s, over_s)
+    return since_s
+
+
 @SETTINGS
 @given(runs)
 def test_every_answer_is_wrapped_up_once_by_who_gave_it(run):
@@ -166,10 +178,14 @@ def test_no_skill_is_violated_but_by_misrouted_visits(run):
     truth = run.demand.category[visits["ticket"].to_numpy(dtype=int)]
     for name in run.scenario.agents:
         here = (visits["pool"] == name).to_numpy()
-        assert takes(run, name, visits["category"].to_numpy()[here]).all()
+        own = visits[here]
+        assert (may_take_s(run, name, own) <= own["started_s"].to_numpy()).all()
         handles = here & (visits["activity"] == 0).to_numpy()
         # The rest of work that was handed over stays what it was.
         able = takes(run, name, truth[handles])
+        for other, pool in run.scenario.agents.items():
+            if name in pool.overflow_to:
+                able |= takes(run, other, truth[handles])
         assert visits["misrouted"].to_numpy()[handles][~able].all()
         fresh = visits["fresh"].to_numpy()[handles]
         assert not visits["misrouted"].to_numpy()[handles][able & fresh].any()
@@ -201,8 +217,8 @@ def test_nobody_waits_while_an_agent_who_could_take_them_is_free(run):
     for name, level in steps.items():
         busy = run.busy(name, at)
         heads = level.values[np.searchsorted(level.times, at[:, 0], side="right") - 1]
-        able = takes(run, name, visits["category"].to_numpy())
-        assert not waits[:, able][busy < heads].any()
+        able = may_take_s(run, name, visits) <= at
+        assert not (waits & able)[busy < heads].any()
 
 
 @SETTINGS
@@ -214,7 +230,7 @@ def test_the_next_is_the_most_urgent_then_the_longest_waiting(run):
     assert [place[0] for place in visits["place"]] == urgency.tolist()
     order = np.array([place[1] for place in visits["place"]], dtype=int)
     for visit in visits[visits["pool"].notna()].itertuples():
-        able = takes(run, visit.pool, visits["category"].to_numpy())
+        able = may_take_s(run, visit.pool, visits) < visit.started_s
         waiting = able & (queued_s < visit.started_s) & (left_s > visit.started_s)
         first = (urgency < visit.place[0]) | (
             (urgency == visit.place[0]) & (order < visit.place[1])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf, nan
 
@@ -20,7 +20,7 @@ from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
-from twin.desk.waiting import Entrance, Line, Visit, WaitingCount
+from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
 from twin.records.tables import (
     HANDLE,
     LEFT,
@@ -49,6 +49,8 @@ class Team:
 
     Attributes
     ----------
+    skills, knows : frozenset of int
+        Categories that go to it; categories that it can handle, those that overflow to it included.
     done : callable
         Called with the team and a visit that an agent of the team has ended.
     """
@@ -57,6 +59,7 @@ class Team:
     pool: Pool
     calendar: Staircase
     skills: frozenset[int]
+    knows: frozenset[int]
     staffed: int
     done: Callable[[Team, Visit], None]
     busy: int = 0
@@ -89,29 +92,64 @@ class AgentPools:
             for number, pool in enumerate(scenario.agents.values())
         ]
         # Categories that the same teams can take share a queue.
-        queues: dict[tuple[Team, ...], Line] = {}
+        lines: dict[tuple[Team, ...], tuple[tuple[Team, ...], Line]] = {}
         self._route = []
         for code in range(len(demand.categories)):
             able = tuple(team for team in self.teams if code in team.skills)
-            queue = queues.setdefault(able, Line())
-            self._route.append((able, queue))
-        for able, queue in queues.items():
-            for team in able:
-                team.queues.append(queue)
+            if able not in lines:
+                lines[able] = self._line(able)
+            self._route.append(lines[able])
+        self._lines = [
+            line
+            for _, first in lines.values()
+            for line in (first, *(overflow.line for overflow in first.overflows))
+        ]
         self._entrance = Entrance.of(scenario.queue, demand)
         if self._entrance is not None:
-            for queue in queues.values():
-                queue.waiting = WaitingCount(queue)
+            for _, first in lines.values():
+                first.waiting = WaitingCount([first, *(one.line for one in first.overflows)])
         self._schedule_changes(scenario.horizon)
+
+    def _line(self, able: tuple[Team, ...]) -> tuple[tuple[Team, ...], Line]:
+        """Teams that may take a ticket at once, in order, and the line in which it waits for them.
+
+        Lines that it overflows to are its own: no other line's tickets wait there.
+        """
+        after: dict[float, list[Team]] = {}
+        for team in able:
+            for name in team.pool.overflow_to:
+                other = self.teams[self.names.index(name)]
+                after.setdefault(team.pool.overflow_after, []).append(other)
+        able = tuple(dict.fromkeys([*able, *after.pop(0.0, [])]))
+        line, taken, overflows = Line(), list(able), []
+        for after_s in sorted(after):
+            more = tuple(team for team in dict.fromkeys(after[after_s]) if team not in taken)
+            taken += more
+            if more:
+                overflows.append(Overflow(after_s, more, Line()))
+        line.overflows = tuple(overflows)
+        # Who may take a ticket after a while may take it later, too.
+        stages = [(able, line), *((one.teams, one.line) for one in overflows)]
+        for k, (teams, _) in enumerate(stages):
+            for team in teams:
+                team.queues += [later for _, later in stages[k:]]
+        return able, line
 
     def _team(self, number: int, pool: Pool, scenario: Scenario) -> Team:
         calendar = staffing(pool, scenario)
         categories = self._demand.categories
         skills = pool.skills or categories
-        known = frozenset(k for k, name in enumerate(categories) if name in skills)
+        own = frozenset(k for k, name in enumerate(categories) if name in skills)
+        knows = own.union(
+            k
+            for other in scenario.agents.values()
+            if self.names[number] in other.overflow_to
+            for k, name in enumerate(categories)
+            if name in (other.skills or categories)
+        )
         # What a pool does after a visit is looked up once, here, and not for each ticket.
         done = self._release if pool.wrap_up is None else self._wrap_up
-        team = Team(number, pool, calendar, known, int(calendar.values[0]), done)
+        team = Team(number, pool, calendar, own, knows, int(calendar.values[0]), done)
         team.times = Lazy(lambda key: self._draw_times(pool, *key))
         return team
 
@@ -172,12 +210,36 @@ class AgentPools:
                 self._leave(visit, end)
                 return visit
             queue.waiting.expect(visit)
-        heappush(queue, (visit.place, visit))
+        self._join(queue, visit)
         return visit
+
+    def _join(self, line: Line, visit: Visit) -> None:
+        heappush(line, (visit.place, visit))
+        for overflow in line.overflows:
+            self._overflow_later(line, overflow, visit)
+
+    def _overflow_later(self, line: Line, to: Overflow, visit: Visit) -> None:
+        event = self._clock.at(visit.queued_s + to.after_s)
+        event.callbacks = [lambda _: self._overflow(line, to, visit)]
+
+    def _overflow(self, first: Line, to: Overflow, visit: Visit) -> None:
+        """The visit has waited so long that other teams may take it, too."""
+        if visit.row >= 0 or visit.abandoned or visit.deadline_s <= self._clock.now:
+            return
+        entry = (visit.place, visit)
+        for line in (first, *(one.line for one in first.overflows)):
+            if entry in line:
+                line.remove(entry)
+                heapify(line)
+        for team in to.teams:
+            if team.busy < team.staffed:
+                self._pick_up(team, visit)
+                return
+        heappush(to.line, entry)
 
     def _pick_up(self, team: Team, visit: Visit) -> None:
         ticket, activity = visit.ticket, visit.activity
-        if activity == HANDLE and self._truth[ticket] not in team.skills:
+        if activity == HANDLE and self._truth[ticket] not in team.knows:
             # The category was wrong: an agent finds out as fast as they could categorize.
             visit.misrouted = True
             activity = TRIAGE
@@ -277,7 +339,7 @@ class AgentPools:
         rest.fresh = False
         rest.queued_s = now
         rest.place = visit.place
-        heappush(self._route[category][1], (rest.place, rest))
+        self._join(self._route[category][1], rest)
 
     def _draw_times(self, pool: Pool, activity: int, returns: int) -> memoryview:
         """Work of each ticket with a pool, shape (n,), from the ticket's luck; seconds."""
@@ -291,7 +353,7 @@ class AgentPools:
 
     def close(self) -> None:
         """Note the end of the run for all who still wait."""
-        for queue in {id(queue): queue for _, queue in self._route}.values():
+        for queue in self._lines:
             for _, visit in sorted(queue):
                 if visit.deadline_s < self._clock.now:
                     self._abandon(visit)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf, nan
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,9 +19,26 @@ from twin.records.tables import BALKED, BLOCKED
 from twin.scenario.model import Queue
 
 
+class Overflow(NamedTuple):
+    """Teams that may take the visits of a line after a wait, and the line in which they then wait.
+
+    Attributes
+    ----------
+    after_s : float
+    teams : tuple
+    line : Line
+    """
+
+    after_s: float
+    teams: tuple[Any, ...]
+    line: Line
+
+
 class Line(list[tuple[tuple[int, int], "Visit"]]):
     """Visits that wait for the same teams, as a heap: who is next comes first."""
 
+    # In order of time.
+    overflows: tuple[Overflow, ...] = ()
     # Where it matters how many wait.
     waiting: WaitingCount | None = None
 
@@ -53,13 +71,13 @@ class Visit(Happening):
 
 
 class WaitingCount:
-    """The number of visits in a line that wait.
+    """The number of visits that wait in a line, and in those that its visits overflow to.
 
     Who ran out of patience stays in the line until found there, and is not counted.
     """
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, lines: list[Line]) -> None:
+        self._lines = lines
         self._deadlines: list[tuple[float, tuple[int, int], Visit]] = []
         self.gone = 0
 
@@ -76,7 +94,7 @@ class WaitingCount:
             if visit.row < 0 and not visit.abandoned:
                 visit.counted_out = self
                 self.gone += 1
-        return len(self._line) - self.gone
+        return sum(map(len, self._lines)) - self.gone
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,8 @@ def cases() -> list[Case]:
     share, abandoned, occupancy, wait = theory.erlang_a(14, 100 / 30, service=3, patience=5)
     one_place = theory.limited(2, 3, 1 / 4, places=1)
     five_places = theory.limited(12, 4.2, 2, places=5)
+    pool = {"handle_time": _exponential("10min")}
+    lost, used_first, used_second = theory.overflow_loss((3, 2), (16 / 60, 8 / 60), 10)
     # A hundred wait as good as never.
     put_off = theory.limited(2, 0.3, 10, places=100, balking=0.2)
     wait_share, wait_mean = ("agent_wait_share", ""), ("agent_wait_mean", "")
@@ -193,6 +195,32 @@ def cases() -> list[Case]:
                 ("blocked_share", ""): five_places.blocked,
                 wait_mean: 60 * five_places.wait,
                 used: five_places.used,
+            },
+        ),
+        Case(
+            "overflow from three agents to two, nobody waits",
+            "its Markov chain",
+            {
+                **_desk(
+                    "overflow",
+                    3,
+                    _exponential("10min"),
+                    queue={"capacity": 0},
+                    tickets={"category_mix": {"Login": 2.0, "Payment": 1.0}},
+                    arrivals={"rate": "24/h"},
+                    horizon="20d",
+                    warm_up="1d",
+                    replications=20,
+                ),
+                "agents": {
+                    "login": pool | {"heads": 3, "skills": ["Login"], "overflow_to": ["payment"]},
+                    "payment": pool | {"heads": 2, "skills": ["Payment"]},
+                },
+            },
+            {
+                ("blocked_share", ""): lost,
+                ("occupancy", "login"): used_first,
+                ("occupancy", "payment"): used_second,
             },
         ),
         Case(

@@ -1,7 +1,7 @@
 """Work that a run is expected to bring to its agents, without playing it.
 
 Wrap-up is work like any other. Returns are counted as if they came at once, nobody gives up or is
-turned away, and the provider never refuses a call.
+turned away, no pool overflows to another, and the provider never refuses a call.
 """
 
 from __future__ import annotations

@@ -89,6 +89,59 @@ def limited(
     return Limited(blocked, balked, float(chance @ number), wait, used)
 
 
+def overflow_loss(
+    servers: tuple[int, int], arrivals: tuple[float, float], service: float
+) -> tuple[float, float, float]:
+    """Two pools without places to wait; the first one's customers overflow to the second.
+
+    From the balance equations of its Markov chain: busy agents of the first, of the second.
+
+    Returns
+    -------
+    (float, float, float)
+        Share of all customers who are turned away; occupancy of the first and of the second pool.
+    """
+    first, second = servers
+    states = [(i, j) for i in range(first + 1) for j in range(second + 1)]
+    number = {state: k for k, state in enumerate(states)}
+    rates = np.zeros((len(states), len(states)))
+    for (i, j), k in number.items():
+        # Own agents, else those of the second pool; nobody there: turned away.
+        over = (i + 1, j) if i < first else (i, j + 1)
+        for there, rate in (
+            (over, arrivals[0]),
+            ((i, j + 1), arrivals[1]),
+            ((i - 1, j), i / service),
+            ((i, j - 1), j / service),
+        ):
+            if there in number:
+                rates[k, number[there]] += rate
+    chance = stationary(rates)
+    both = np.array(states)
+    full = both[:, 1] == second
+    lost = arrivals[0] * float(chance[full & (both[:, 0] == first)].sum())
+    lost += arrivals[1] * float(chance[full].sum())
+    used = chance @ both / np.array(servers)
+    return lost / sum(arrivals), float(used[0]), float(used[1])
+
+
+def stationary(rates: Floats) -> Floats:
+    """Stationary chances of a Markov chain.
+
+    Parameters
+    ----------
+    rates : array of float, shape (n, n)
+        From each state (row) to each other one; the diagonal is not read.
+    """
+    flow = rates - np.diag(np.diag(rates))
+    flow -= np.diag(flow.sum(axis=1))
+    # The chances add up to 1, in place of a balance equation that follows from the others.
+    flow[:, -1] = 1.0
+    right = np.zeros(len(flow))
+    right[-1] = 1.0
+    return np.asarray(np.linalg.solve(flow.T, right), dtype=np.float64)
+
+
 def erlang_a(
     servers: int, arrivals: float, service: float, patience: float
 ) -> tuple[float, float, float, float]:

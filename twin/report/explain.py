@@ -139,6 +139,9 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
     for name, pool in scenario.agents.items():
         hours = _hours_a_week(pool, scenario)
         skills = f"takes {', '.join(pool.skills)}" if pool.skills else "takes everything"
+        if pool.overflow_to:
+            after = f"after {duration(pool.overflow_after)}" if pool.overflow_after else "at once"
+            skills += f" (overflow {after} to {', '.join(pool.overflow_to)})"
         cost = f", ${hours * pool.cost:,.0f} a week" if pool.cost else ""
         handle = duration(round(pool.handle_time.mean_value(), 1))
         after = ""

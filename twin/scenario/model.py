@@ -247,6 +247,12 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
         folder = key == "assistant.knowledge"
         if name is not None and not _is_there(Path(name), folder):
             yield Fault(key, "no such folder" if folder else "no such file", name)
+    for pool, settings in scenario.agents.items():
+        for name in settings.overflow_to:
+            if name == pool or name not in scenario.agents:
+                others = [other for other in scenario.agents if other != pool]
+                hint = f"other pools: {', '.join(others) or 'none'}"
+                yield Fault(f"agents.{pool}.overflow_to", "not another pool", name, hint)
     if used and assistant.backend != "profile" and tickets.corpus is None:
         reason = f'backend "{assistant.backend}" reads text, so tickets.corpus must be given'
         yield Fault("assistant.backend", reason, hint='or use backend = "profile"')

@@ -61,6 +61,13 @@ class Pool(Section):
         0, description="added to every shift (negative: fewer agents), never below 0"
     )
     skills: list[str] = Field([], description="categories they take; none given: all")
+    overflow_to: list[str] = Field(
+        [], description="pools that may take this pool's tickets, too, whatever their skills"
+    )
+    overflow_after: Duration = Field(
+        0.0,
+        description="how long a ticket waits before they may; 0s: as soon as nobody here is free",
+    )
     time_zone: TimeZone | None = Field(None, description="default: the scenario's")
     holidays: list[Day] = Field([], description="days on which no shift starts")
     at_shift_end: Literal["finish", "hand over"] = Field(
@@ -89,6 +96,8 @@ class Pool(Section):
             raise fail("give heads (around the clock) or shifts, one of them")
         if self.holidays and self.shifts is None:
             raise fail("holidays are days on which no shift starts: give shifts, not heads")
+        if self.overflow_after and not self.overflow_to:
+            raise fail("overflow_after needs overflow_to: say which pools take the tickets")
         return self
 
     def handle(self, category: str) -> float:
