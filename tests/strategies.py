@@ -214,6 +214,7 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
         "assistant": draw(assistants(roles)),
         "provider": draw(providers()),
         "customers": draw(customers),
+        "routing": draw(sections({}, wait_bonus=duration(0, 1800))),
         "queue": draw(sections({}, capacity=st.integers(0, 5), balking=shares)),
         "targets": {"first_response": {"urgent": "15min", "normal": "2h"}},
     }

@@ -227,6 +227,12 @@ def test_the_next_is_the_most_urgent_then_the_longest_waiting(run):
     visits = run.visits
     queued_s, left_s = visits["queued_s"].to_numpy(), leaves_s(visits)
     urgency = run.demand.priority[visits["ticket"].to_numpy(dtype=int)]
+    bonus_s = run.scenario.routing.wait_bonus
+    if bonus_s is not None:
+        # What is handed over keeps its place, by when it first queued.
+        again = ~visits["fresh"].to_numpy()
+        urgency = np.where(again, [place[0] for place in visits["place"]],
+                           queued_s + urgency * bonus_s)  # fmt: skip
     assert [place[0] for place in visits["place"]] == urgency.tolist()
     order = np.array([place[1] for place in visits["place"]], dtype=int)
     for visit in visits[visits["pool"].notna()].itertuples():

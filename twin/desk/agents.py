@@ -85,6 +85,9 @@ class AgentPools:
         self._ledger = ledger
         self._arrival = count()
         self._priority = view(demand.priority)
+        bonus_s = scenario.routing.wait_bonus
+        # Time by which the next higher priority is ahead: None, for ever.
+        self._behind_s = None if bonus_s is None else view(demand.priority * bonus_s)
         self._truth = view(demand.category)
         self.names = list(scenario.agents)
         self.teams = [
@@ -195,7 +198,10 @@ class AgentPools:
             The customer leaves after waiting this long.
         """
         visit = Visit(self._clock, ticket, category, activity, returns)
-        visit.place = (self._priority[ticket], next(self._arrival))
+        if self._behind_s is None:
+            visit.place = (self._priority[ticket], next(self._arrival))
+        else:
+            visit.place = (visit.queued_s + self._behind_s[ticket], next(self._arrival))
         able, queue = self._route[category]
         for team in able:
             if team.busy < team.staffed:

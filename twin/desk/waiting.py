@@ -18,6 +18,9 @@ from twin.desk.kernel import Clock, Happening
 from twin.records.tables import BALKED, BLOCKED
 from twin.scenario.model import Queue
 
+# Place in a line: what comes first is smaller.
+Place = tuple[float, int]
+
 
 class Overflow(NamedTuple):
     """Teams that may take the visits of a line after a wait, and the line in which they then wait.
@@ -34,7 +37,7 @@ class Overflow(NamedTuple):
     line: Line
 
 
-class Line(list[tuple[tuple[int, int], "Visit"]]):
+class Line(list[tuple[Place, "Visit"]]):
     """Visits that wait for the same teams, as a heap: who is next comes first."""
 
     # In order of time.
@@ -54,7 +57,7 @@ class Visit(Happening):
     abandoned = False
     misrouted = False
     fresh = True
-    place = (0, 0)
+    place: Place = (0, 0)
     row = -1
     ends_s = inf
     counted_out: WaitingCount | None = None
@@ -78,7 +81,7 @@ class WaitingCount:
 
     def __init__(self, lines: list[Line]) -> None:
         self._lines = lines
-        self._deadlines: list[tuple[float, tuple[int, int], Visit]] = []
+        self._deadlines: list[tuple[float, Place, Visit]] = []
         self.gone = 0
 
     def expect(self, visit: Visit) -> None:

@@ -80,10 +80,17 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
     if scenario.agents:
         yield (
             "Agents",
-            "take tickets by skill, then priority, then waiting time; all of a pool are equally "
+            f"take tickets by skill, then {_order(scenario)}; all of a pool are equally "
             "fast, never ill, and do nothing else on shift",
             "agents",
         )
+
+
+def _order(scenario: Scenario) -> str:
+    bonus_s = scenario.routing.wait_bonus
+    if bonus_s is None:
+        return "priority, then waiting time"
+    return f"waiting time, with {duration(bonus_s)} of it for each step of priority"
 
 
 def _customers(scenario: Scenario) -> Iterator[tuple[str, str, str]]:

@@ -54,6 +54,7 @@ from twin.scenario.sections.people import (
     Customers,
     Pool,
     Queue,
+    Routing,
     Satisfaction,
     Shift,
     Solved,
@@ -88,6 +89,7 @@ __all__ = [
     "Quantiles",
     "Queue",
     "RandomOutages",
+    "Routing",
     "Satisfaction",
     "Scenario",
     "Section",
@@ -143,6 +145,7 @@ class Scenario(Section):
         {}, description="pools by name, as [agents.frontline]; none: no humans"
     )
     queue: Queue = Queue()
+    routing: Routing = Routing()
     targets: Targets = Targets()
     customers: Customers = Customers()
 

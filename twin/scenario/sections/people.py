@@ -135,6 +135,16 @@ class Queue(Section):
     )
 
 
+class Routing(Section):
+    """Order in which agents take tickets."""
+
+    wait_bonus: Duration | None = Field(
+        None,
+        description="a ticket that has waited so much longer goes before one of the next higher "
+        "priority (0s: first come, first served); default: priority always comes first",
+    )
+
+
 class Targets(Section):
     """Promises of the desk to its customers."""
 
