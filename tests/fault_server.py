@@ -83,7 +83,8 @@ class FaultServer:
     Attributes
     ----------
     faults : list
-        What the next requests get: a status, or the name of a fault in `Handler`.
+        What the next requests get: a status, the name of a fault in `Handler`, or a function of
+        the handler, the body and the limits to tell, which sends what it likes.
     choose : callable or None
         Instead: the fault of a request, from its body and its number.
     limits : dict
@@ -148,6 +149,8 @@ class Handler(BaseHTTPRequestHandler):
     owner = None
     protocol_version = "HTTP/1.1"
     timeout = 60
+    # Head and body in one packet, or each answer waits 40 ms for the other side.
+    wbufsize = -1
 
     def log_message(self, *_):
         pass
@@ -203,6 +206,8 @@ class Handler(BaseHTTPRequestHandler):
             owner.closing.wait(owner.latency_s)
         if isinstance(fault, int):
             self.error(fault, ERRORS.get(fault, "error"), "It failed.", told)
+        elif callable(fault):
+            fault(self, body, told)
         elif hasattr(self, f"do_{fault}"):
             getattr(self, f"do_{fault}")(body, told)
         else:

@@ -191,6 +191,22 @@ customers = sections(
 
 
 @st.composite
+def touches(draw):
+    """Waits for the customer, for a third party, or both."""
+    clocks = st.sampled_from(["around the clock", "desk hours"])
+    chance = st.sampled_from([0.0, 0.1, 0.5])
+    reply = sections(
+        {"chance": chance, "delay": times(60, 20_000), "clock": clocks},
+        never=st.sampled_from([0.0, 0.3]),
+        close_after=times(60, 40_000),
+        solved=shares,
+    )
+    hold = sections({"chance": chance, "delay": times(60, 20_000), "clock": clocks})
+    both = sections({"waiting": reply, "on_hold": hold}, most=st.integers(1, 4))
+    return draw(sections({"waiting": reply}) | sections({"on_hold": hold}) | both)
+
+
+@st.composite
 def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
     """A valid scenario.
 
@@ -237,4 +253,9 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
         if others and draw(st.booleans()):
             to = draw(st.lists(st.sampled_from(others), unique=True, min_size=1))
             pool |= {"overflow_to": to, "overflow_after": draw(duration(0, 1800))}
+    if draw(st.booleans()):
+        data["touches"] = draw(touches())
+        data["targets"]["resolution"] = {"urgent": "1h", "normal": "3h"}
+        waits = st.sampled_from(["Waiting for customer", "On hold"])
+        data["targets"]["pauses"] = draw(st.lists(waits, unique=True))
     return from_data(data)

@@ -218,16 +218,18 @@ def test_failures_hold_neither_tickets_nor_keys(
     desk = twin.from_data(AGENTS | {"tickets": {"corpus": str(tmp_path / "corpus.csv")}})
 
     def broken(*_: Any) -> None:
-        raise ValueError("cannot read 'my card number is 4' with key gsk_123")
+        raise ValueError("cannot read 'my card number is 4' with key gsk_123 or gsk_456")
 
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GROQ_API_KEY", "gsk_123")
+    (tmp_path / ".env").write_text("GROQ_API_KEY=gsk_456")
     monkeypatch.setattr(replication, "simulate", broken)
     row = twin.run(desk, replications=1).failures.iloc[0]
     for text in (row["message"], row["traceback"]):
         assert "[ticket text]" in text
         assert "[key]" in text
         assert "card" not in text
-        assert "gsk_123" not in text
+        assert "gsk_" not in text
 
 
 def test_a_text_within_a_text_a_quoted_one_and_a_blank_one_are_hidden(

@@ -174,6 +174,84 @@ class TestKeyAndAddress:
 
         assert "GROQ_BASE_URL" not in os.environ
 
+    @pytest.fixture
+    def places(self, monkeypatch, tmp_path):
+        """Write the environment and .env: K, U and P are key, address and leave for plain HTTP."""
+        monkeypatch.chdir(tmp_path)
+        names = {"K": "GROQ_API_KEY", "U": "GROQ_BASE_URL", "P": "TWIN_PLAIN_HTTP"}
+
+        def write(here, there):
+            for short, name in names.items():
+                monkeypatch.delenv(name, raising=False)
+                if short in here:
+                    monkeypatch.setenv(name, here[short])
+            lines = [f"{names[short]}={value}" for short, value in there.items()]
+            (tmp_path / ".env").write_text("\n".join(lines))
+
+        return write
+
+    @pytest.mark.parametrize(
+        ("here", "there", "key", "url", "source"),
+        [
+            ({"K": "real"}, {"U": "https://evil.test"}, "real", "https://api.groq.com", 0),
+            ({"K": "real"}, {"U": "http://127.0.0.1:9"}, "real", "https://api.groq.com", 0),
+            ({"K": "real"}, {"K": "b", "U": "https://evil"}, "real", "https://api.groq.com", 0),
+            ({"K": "real", "U": "https://mine.test"}, {"U": "https://evil.test"}, "real",
+             "https://mine.test", 0),
+            ({"U": "http://127.0.0.1:9"}, {"K": "b", "U": "https://b.test"}, "none",
+             "http://127.0.0.1:9", 0),
+            ({}, {"K": "b", "U": "https://b.test/openai/v1"}, "b", "https://b.test", 1),
+            ({}, {"K": "b"}, "b", "https://api.groq.com", 1),
+            ({"K": " ", "U": ""}, {"K": "b"}, "b", "https://api.groq.com", 1),
+        ],
+    )  # fmt: skip
+    def test_key_and_address_are_of_one_source(self, places, here, there, key, url, source):
+        places(here, there)
+        found = groq.Settings.find()
+        assert (found.key, found.url) == (key, url)
+        assert found.source == ("the environment", ".env")[source]
+        assert url.removeprefix("https://") in found.words
+        assert ("no key" if key == "none" else "key of " + found.source) in found.words
+        for secret in {"real", "evil"} & {key, "evil"}:
+            assert secret not in found.words
+        unused = "U" in there and "U" not in here and source == 0
+        assert ("GROQ_BASE_URL of .env is not used" in found.words) == unused
+
+    def test_a_key_of_the_file_goes_to_no_address_of_the_environment(self, places):
+        places({"U": "https://gateway.test"}, {"K": "b"})
+        with pytest.raises(errors.NoKey, match="same place"):
+            groq.Settings.find()
+
+    @pytest.mark.parametrize(
+        "url",
+        ["http://api.groq.com", "http://10.0.0.5:8000", "http://localhost.evil.test", "http://0.0.0.0",
+         "http://127.0.0.1.evil.test", "HTTP://gateway", "http://[2001:db8::1]", "http://0x7f.1",
+         "http://localhost."],
+    )  # fmt: skip
+    def test_plain_http_off_this_machine_takes_leave(self, places, url):
+        places({"K": "real", "U": url}, {"P": "1"})
+        with pytest.raises(errors.PlainAddress, match="TWIN_PLAIN_HTTP=1") as caught:
+            groq.Settings.find()
+        assert "real" not in str(caught.value)
+        places({"K": "real", "U": url, "P": "no"}, {})
+        with pytest.raises(errors.PlainAddress):
+            groq.Settings.find()
+        places({"K": "real", "U": url, "P": "1"}, {})
+        assert groq.Settings.find().url == url
+        # Leave comes from where the address does.
+        places({}, {"K": "b", "U": url, "P": "1"})
+        assert groq.Settings.find().source == ".env"
+        places({"P": "1"}, {"K": "b", "U": url})
+        with pytest.raises(errors.PlainAddress):
+            groq.Settings.find()
+
+    @pytest.mark.parametrize(
+        "url", ["http://127.0.0.1:1", "http://127.9.9.9", "http://localhost:8080", "http://[::1]:9"]
+    )
+    def test_plain_http_on_this_machine(self, places, url):
+        places({"K": "real", "U": url}, {})
+        assert groq.Settings.find().url == url
+
     def test_no_key(self, monkeypatch, tmp_path):
         monkeypatch.chdir(tmp_path)
         monkeypatch.delenv("GROQ_API_KEY", raising=False)
@@ -191,8 +269,11 @@ class TestKeyAndAddress:
         assert groq.Settings.find().url == "https://api.groq.com"
 
     @pytest.mark.parametrize(
-        "url", ["api.groq.com", "ftp://x", "http://", "http://me:pw@host", "[x"]
-    )
+        "url",
+        ["api.groq.com", "ftp://x", "http://", "http://me:pw@host", "[x", "https://host?pw=1",
+         "https://host#pw", "https://evil.test\\@api.groq.com", "https://me@host", "https://a b",
+         "https://host:99999", "https://host:x", "https:///pw", "https://host\tpw", "file:///pw"],
+    )  # fmt: skip
     def test_no_address(self, monkeypatch, tmp_path, url):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("GROQ_API_KEY", KEY)

@@ -42,7 +42,6 @@ FAULTS = [
     ("no_choices", SERVER_ERROR, errors.BrokenResponse),
     ("null_choices", SERVER_ERROR, errors.BrokenResponse),
     ("wrong_types", SERVER_ERROR, errors.BrokenResponse),
-    ("no_usage", SERVER_ERROR, errors.BrokenResponse),
     ("array", SERVER_ERROR, errors.BrokenResponse),
     ("cut_json", SERVER_ERROR, errors.BrokenResponse),
     ("cut_connection", SERVER_ERROR, errors.Unreachable),

@@ -34,6 +34,7 @@ DESK = {
         "first_response": {"normal": "10min", "high": "1min"},
         "resolution": {"normal": "30min", "high": "100s"},
     },
+    "touches": {"waiting": {"chance": 0.1, "delay": "1h"}},
 }
 
 
@@ -43,7 +44,7 @@ def scenario(**changes):
 
 # 1: came during warm-up; its resolution and its agent's work are after. 2: the assistant, in 5 s.
 # 3: the assistant, wrong; reopened; an agent. 4: abandoned. 5: open and late. 6: open, not late.
-# 7: an agent categorized it.
+# 7: an agent categorized it, and asked the customer.
 ASSISTANT = {"category": "Login", "categorized_by": "assistant"}
 AGENT = {"category": "Payment", "categorized_by": "agent", "category_true": "Payment"}
 TICKETS = [
@@ -70,9 +71,9 @@ LOG = run_log(
         *timeline(4, (2000, "Open"), (2000, "Escalated"), (2600, "Abandoned")),
         *timeline(5, (3000, "Open"), (3000, "Escalated")),
         *timeline(6, (7000, "Open")),
-        *timeline(
-            7, (1300, "Open"), (1300, "Escalated"), (1600, "In Progress"), (2200, "Resolved")
-        ),
+        *timeline(7, (1300, "Open"), (1300, "Escalated"), (1600, "In Progress")),
+        *timeline(7, (1700, "Waiting for customer"), (1900, "Open"), (1900, "In Progress")),
+        *timeline(7, (2200, "Resolved")),
     ],
     visits=[
         visit(1, 0, 0, 1200, "done", pool="front"),
@@ -167,6 +168,10 @@ BY_HAND = {
     ("rate_limited_share", ""): (2, 6),
     ("call_failure_share", ""): (1, 3),
     ("model_latency_mean", ""): (8, 2),
+    ("resolution_less_waits_mean", ""): (5 + 2900 + 700, 3),
+    ("waiting_share", ""): (200, 5 + 2900 + 900),
+    ("touches_mean", ""): (2, 3),
+    ("unanswered_share", ""): (0, 3),
 }
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from twin.measures import levels
 from twin.records.tables import TABLES
+from twin.scenario.calendars import combine, desk_hours
 from twin.scenario.model import Scenario
 
 NAN = np.nan
@@ -87,8 +88,8 @@ def test_intervals_need_a_length(every_s):
 def test_busy_past_the_shift_is_paid_but_not_occupied():
     staffed = levels.steps(np.array([10.0, 30.0]), np.array([2, -2]))
     busy = levels.count_between(np.array([5.0, 20.0, 25.0]), np.array([15.0, 40.0, NAN]))
-    used = levels.combine(busy, staffed, np.minimum)
-    paid = levels.combine(busy, staffed, np.maximum)
+    used = combine(busy, staffed, np.minimum)
+    paid = combine(busy, staffed, np.maximum)
     assert levels.area(used, 0, 50) == 5 + 0 + 5 + 5 * 2
     assert levels.area(paid, 0, 50) == 5 + 20 * 2 + 10 * 2 + 10
     assert levels.area(paid, 30, 40) == 20
@@ -105,10 +106,10 @@ def test_desk_hours_are_those_with_an_agent_on_shift():
             "late": {"shifts": late, "handle_time": "1min"},
         },
     }
-    hours = levels.desk_hours(Scenario.model_validate(desk))
+    hours = desk_hours(Scenario.model_validate(desk))
     assert levels.area(hours, 0, 86400) == 11 * 3600
     nobody = Scenario.model_validate({**desk, "agents": {}, "assistant": {"role": "full"}})
-    assert levels.area(levels.desk_hours(nobody), 0, 86400) == 86400
+    assert levels.area(desk_hours(nobody), 0, 86400) == 86400
 
 
 def test_throughput_by_interval():
@@ -167,7 +168,7 @@ def test_used_and_paid_add_up_to_busy_and_staffed(busy_spans, staffed_spans):
         levels.count_between(*np.array(spans, dtype=float).reshape(-1, 2).T)
         for spans in (busy_spans, staffed_spans)
     )
-    used, paid = (levels.combine(busy, staffed, how) for how in (np.minimum, np.maximum))
+    used, paid = (combine(busy, staffed, how) for how in (np.minimum, np.maximum))
     both = levels.area(busy, 0, 100) + levels.area(staffed, 0, 100)
     assert levels.area(used, 0, 100) + levels.area(paid, 0, 100) == pytest.approx(both, abs=1e-9)
     assert levels.area(used, 0, 100) <= levels.area(paid, 0, 100) + 1e-9

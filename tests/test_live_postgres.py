@@ -14,6 +14,7 @@ import pytest
 from tests.live_desk import Small
 from tests.live_server import free_port
 from tests.test_live_kill import check
+from tests.test_provider_faults import serves
 from twin.live.database import StoreError
 from twin.live.history import read_history
 from twin.live.store import KeyReused, Store
@@ -138,6 +139,11 @@ def test_a_desk_runs_on_it(database, tmp_path):
     small.desk.tidy()
     assert len(read_history(small.store).tickets) == 2
     small.store.close()
+
+
+def test_answers_that_it_cannot_keep_are_cleaned_before(server, database, tmp_path):
+    """A NUL was an error of the store, so that a ticket was asked and paid for again and again."""
+    serves(server, Store(database), tmp_path)
 
 
 @pytest.mark.parametrize("old", [False, True])

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from twin.assistant.live import pacing
 from twin.assistant.recorded.recording import Recording
+from twin.cli.app import app as twin_app
 from twin.cli.record import register
 from twin.experiments import record as recording_of
 from twin.scenario.file import load
@@ -94,6 +95,38 @@ def test_all_first_answers_and_nothing_twice(server, desk, tmp_path):
     for shown in (first.stdout, first.stderr, (tmp_path / "kept.jsonl").read_text()):
         assert KEY not in shown
     assert "Trouble number" not in first.stderr
+
+
+def test_the_address_is_named_before_it_is_asked(server, desk, tmp_path):
+    told = f"live answers come from {server.url}, with the key of the environment"
+    assert told in run(desk(3), "--yes", "--limit", 1).stderr
+    study = tmp_path / "study.toml"
+    study.write_text(
+        'scenario = "desk.toml"\n[set]\n"assistant.backend" = "groq"\n[factors]\n"seed" = [1]\n'
+    )
+    live = ["--set", "assistant.backend=groq"]
+    path = str(desk(3))
+    (tmp_path / "other.toml").write_text('extends = "desk.toml"\nname = "other"')
+    for command, quiet in (
+        (["run", path, *live], True),
+        (["compare", path, path.replace("desk.toml", "other.toml"), *live], False),
+        (["study", str(study)], False),
+    ):
+        command = [*command, "--replications", "2", "--workers", "1"]
+        result = CliRunner().invoke(twin_app, command)
+        assert told in result.stderr.splitlines(), result.output
+        assert KEY not in result.output
+        if quiet:
+            assert told not in CliRunner().invoke(twin_app, [*command, "--quiet"]).output
+    # Nothing is said where nothing is asked.
+    replayed = CliRunner().invoke(twin_app, ["run", path, "--workers", "1"])
+    assert "live answers" not in replayed.output
+
+
+def test_tokens_that_nobody_counted_are_told(server, desk):
+    server.choose = lambda body, number: "no_usage"
+    told = run(desk(3), "--yes").stderr
+    assert "6 answers came without token counts: theirs are estimated" in told
 
 
 def test_the_estimate_is_close(server, desk):

@@ -96,6 +96,19 @@ def test_at_the_end_of_a_shift_work_is_handed_over_and_a_wrap_up_is_not(play, ar
     ]
 
 
+def test_each_touch_is_wrapped_up_while_the_customer_is_asked(play, arrive):
+    pool = POOL | {"follow_up_time": "3min"}
+    touches = {"waiting": {"chance": 1.0, "delay": "12min"}, "most": 1}
+    log = play(desk(arrive(0), agents={"all": pool}, touches=touches))
+    assert rows(log, "started_s", "ended_s") == [
+        (1, "handle", 0, 10 * MIN),
+        (1, "wrap-up", 10 * MIN, 15 * MIN),
+        (1, "follow up", 22 * MIN, 25 * MIN),
+        (1, "wrap-up", 25 * MIN, 30 * MIN),
+    ]
+    assert log.tickets["resolved_s"].tolist() == [25 * MIN]
+
+
 def test_sorting_and_approving_are_not_wrapped_up(play, arrive):
     pool = POOL | {"triage_time": "1min", "review_time": "2min"}
     settings = {"confidence_threshold": 1.0, "review_categories": ["*"]}
@@ -183,6 +196,9 @@ def test_check_and_reports_count_it_as_work():
             "customers": {"reopen_rate": 0.0}}  # fmt: skip
     scenario = from_data(data)
     assert workload(scenario, draw(scenario)).busy(0.0, 86400.0) == pytest.approx(1.5)
+    touches = {"waiting": {"chance": 1.0, "delay": "12min"}, "most": 1}
+    asked = from_data(data | {"touches": touches, "customers": {"solved": {"agent": 1.0}}})
+    assert workload(asked, draw(asked)).busy(0.0, 86400.0) == pytest.approx(3.0)
     text = " ".join(explain(scenario))
     assert "10 min a ticket and 5 min of wrap-up on average" in text
     assert "more work than staff" in text

@@ -18,9 +18,25 @@ from twin.assistant.catalogue import Model
 from twin.assistant.errors import BadAnswer
 from twin.assistant.judging import rubric
 from twin.assistant.knowledge.knowledge import Hit, Knowledge, load_knowledge
-from twin.assistant.protocol import OK, Answers, Guidance, Ints, Questions, Step, Written
+from twin.assistant.protocol import (
+    BAD_ANSWER,
+    OK,
+    Answers,
+    Guidance,
+    Ints,
+    Questions,
+    Step,
+    Written,
+)
 from twin.assistant.recorded.recording import Reply, request_key
 from twin.scenario.model import Scenario
+
+# Why an answer ended before its end, by the names that servers have for it.
+_LIMIT = "it was cut at the token limit"
+_FILTERED = "it was cut by the provider's filter"
+_CUT = dict.fromkeys(("length", "max_tokens", "model_length"), _LIMIT) | dict.fromkeys(
+    ("content_filter", "safety"), _FILTERED
+)
 
 
 @dataclass(frozen=True)
@@ -191,7 +207,7 @@ class Asking:
         BadAnswer
             If it has not.
         """
-        cut = "it was cut at the token limit" if finish == "length" else ""
+        cut = _CUT.get(finish.lower(), "")
         if step in ("categorize", "judge"):
             try:
                 if step == "judge":
@@ -200,7 +216,8 @@ class Asking:
                     self.parse_category(answer)
             except BadAnswer as error:
                 raise BadAnswer(cut or error.what) from None
-        elif not answer.strip():
+        elif cut or not answer.strip():
+            # Half an answer is none: it may end before the step that matters.
             raise BadAnswer(cut or "it is empty")
 
     def parse_category(self, answer: str) -> tuple[int, float]:
@@ -219,11 +236,20 @@ class Asking:
             raise BadAnswer("its confidence is not a number from 0 to 1")
         return self._categories.index(name), float(confidence)
 
+    def _is_whole(self, reply: Reply) -> bool:
+        try:
+            self.check("respond", reply.answer, reply.finish)
+        except BadAnswer:
+            return False
+        return True
+
     def repair(self, ask: Ask, answer: str, error: BadAnswer) -> dict[str, Any]:
         """The request that shows the model its answer and what is wrong with it."""
         wanted = "Answer again, with the JSON object only."
         if ask.step == "respond":
             wanted = "Answer again, shorter."
+            if error.what == _FILTERED:
+                wanted = "Answer again, in other words."
         more = [
             {"role": "assistant", "content": answer or "(nothing)"},
             {"role": "user", "content": f"Your answer cannot be used: {error.what}. {wanted}"},
@@ -260,6 +286,9 @@ class Asking:
             tokens[:, k] = reply.prompt_tokens, reply.completion_tokens
             if questions.step == "categorize":
                 category[k], confidence[k] = self.parse_category(reply.answer)
+            elif not self._is_whole(reply):
+                # Older recordings hold what no customer may get.
+                latency[k], tokens[:, k], outcome[k] = 0.0, 0, BAD_ANSWER
             else:
                 written[k] = len(texts)
                 texts.append(Written(reply.answer.strip(), ask.articles, ask.scores))

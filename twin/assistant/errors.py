@@ -43,8 +43,8 @@ class NoKey(AssistantError):
     def __init__(self) -> None:
         super().__init__(
             "no key: set GROQ_API_KEY in the environment or in a file .env in the folder you work "
-            "in (keys are made at console.groq.com/keys); the backends embedded, profile and "
-            "replay need none"
+            "in (keys are made at console.groq.com/keys), and GROQ_BASE_URL, if you use it, in the "
+            "same place; the backends embedded, profile and replay need none"
         )
 
 
@@ -65,6 +65,27 @@ class WrongAddress(AssistantError):
         super().__init__(
             "GROQ_BASE_URL is no usable address: it must look like https://api.groq.com or "
             "http://127.0.0.1:8080, with no user or password in it (unset it to use Groq)"
+        )
+
+
+class PlainAddress(AssistantError):
+    """GROQ_BASE_URL is of another machine, and not encrypted."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "GROQ_BASE_URL begins with http:// and leads to another machine, so that the key and "
+            "customers' words could be read on the way: use https://, or set TWIN_PLAIN_HTTP=1 "
+            "beside it if that network is yours"
+        )
+
+
+class Moved(AssistantError):
+    """The address answers that the provider is elsewhere (HTTP 3xx)."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"the address only says that the provider is elsewhere (HTTP {status}), where nothing "
+            "is sent unasked: set GROQ_BASE_URL to where it is"
         )
 
 

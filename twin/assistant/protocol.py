@@ -14,6 +14,8 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from twin.assistant.answer_text import clean
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Step = Literal["categorize", "respond"]
@@ -108,6 +110,10 @@ class Written:
     text: str
     articles: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Also what an article or a past answer says must be kept and shown.
+        object.__setattr__(self, "text", clean(self.text))
 
 
 @dataclass(frozen=True)

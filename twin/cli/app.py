@@ -28,6 +28,7 @@ from twin.cli.terminal import (
     cores,
     each,
     err,
+    name_provider,
     out,
     plain_errors,
     print_json,
@@ -114,6 +115,8 @@ def run(
         wanted, precise = _parse(changes), sizes(precision, "--precision")
         desks = each(scenarios, lambda path: load(path, wanted))
         tasks = sum(replications or desk.replications for desk in desks)
+        if not quiet:
+            name_provider(desks)
         with progress_of(tasks, shown=not quiet) as progress:
             results = run_all(
                 desks,

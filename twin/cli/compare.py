@@ -20,6 +20,7 @@ from twin.cli.terminal import (
     each,
     err,
     fail,
+    name_provider,
     out,
     plain_errors,
     print_json,
@@ -162,6 +163,8 @@ def _results(
             fail(str(error), BAD_INPUT)
     if desks:
         total = sum(replications or desk.replications for desk in desks.values())
+        if not quiet:
+            name_provider(desks.values())
         with progress(total, shown=not quiet) as told:
             played = run(
                 list(desks.values()), replications, workers or cores(), seed, folder, told,

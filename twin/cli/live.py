@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from twin.cli.terminal import BAD_INPUT, FAILED, Changes, err, fail, out, plain_errors
+from twin.cli.terminal import (
+    BAD_INPUT,
+    FAILED,
+    Changes,
+    err,
+    fail,
+    name_provider,
+    out,
+    plain_errors,
+)
 
 if TYPE_CHECKING:
     from twin.live.serve import Part
@@ -108,6 +117,7 @@ def serve(
         elif not no_page:
             err.print('no page: it takes pip install "support-desk-twin[live]"')
         kind = desk.assistant.backend
+        name_provider(surely=kind == "groq")
         if kind == "embedded":
             err.print(
                 "no key is in use: the desk answers by backend embedded, with no language model"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from twin.cli import terminal
-from twin.cli.terminal import BAD_INPUT, FAILED, Json, err, fail, out, plain_errors
+from twin.cli.terminal import BAD_INPUT, FAILED, Json, err, fail, name_provider, out, plain_errors
 
 if TYPE_CHECKING:
     from twin.experiments.rerate import Rerated
@@ -50,6 +50,7 @@ def rate(
         from twin.experiments.rerate import rate as rate_again
         from twin.experiments.results import open_results
 
+        name_provider(surely=model is not None)
         try:
             folder = open_results(results).paths[0]
             done = rate_again(folder, model, recording, max_cost)

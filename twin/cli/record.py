@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twin.cli.terminal import FAILED, INTERRUPTED, Changes, err, fail, plain_errors, progress
+from twin.cli.terminal import (
+    FAILED,
+    INTERRUPTED,
+    Changes,
+    err,
+    fail,
+    name_provider,
+    plain_errors,
+    progress,
+)
 
 if TYPE_CHECKING:
     from twin.assistant.live.fetching import Tally
@@ -81,6 +90,7 @@ def _record(
     planned = plan(desk, named, replications, limit, concurrency)
     if not quiet:
         err.print("\n".join(_before(planned)))
+        name_provider([planned.scenario])
     if confirm and planned.calls and not typer.confirm("Make these calls?", err=True):
         raise typer.Exit(FAILED)
     # Categories decide which answers are asked for, so the total is an estimate.
@@ -173,6 +183,8 @@ def _after(done: Recorded) -> list[str]:
             f"{tally.prompt_tokens:,} tokens in, {tally.completion_tokens:,} out, cost {spent}"
         )
         lines.append(f"{seconds:.1f} s: {', '.join(rates)}")
+    if tally.uncounted:
+        lines.append(f"{tally.uncounted:,} answers came without token counts: theirs are estimated")
     return lines
 
 

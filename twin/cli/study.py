@@ -20,6 +20,7 @@ from twin.cli.terminal import (
     cores,
     err,
     fail,
+    name_provider,
     out,
     plain_errors,
     print_json,
@@ -74,6 +75,8 @@ def study(
         from twin.cli.study_tables import as_data
         from twin.experiments.studies.study import study as run_study
 
+        if not quiet:
+            _name_provider(file)
         with progress_of(0, shown=not (quiet or as_json)) as progress:
             found = run_study(
                 file,
@@ -171,6 +174,8 @@ def search(
         from twin.cli.study_tables import search_data, text_table
         from twin.experiments.studies.search import search as run_search
 
+        if not quiet:
+            _name_provider(file)
         with progress_of(0, shown=not (quiet or as_json), what="settings") as progress:
             found = run_search(
                 file,
@@ -215,6 +220,14 @@ def _plain_errors() -> Iterator[None]:
             fail(str(error), BAD_INPUT)
         except RuntimeError as error:
             fail(str(error), FAILED)
+
+
+def _name_provider(file: Path) -> None:
+    from twin.experiments.studies.file import read_study
+
+    plan = read_study(file)
+    # A factor may change the backend, also as one of the keys of a named level.
+    name_provider(plan.bases, surely="groq" in str(plan.file.factors))
 
 
 def _say(notes: Sequence[str]) -> None:

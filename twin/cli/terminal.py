@@ -6,8 +6,8 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,8 @@ from twin.common.errors import ScenarioError, TwinError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from twin.scenario.model import Scenario
 
 Changes = Annotated[
     list[str] | None,
@@ -75,6 +77,25 @@ def plain_errors() -> Iterator[None]:
         fail(f"{where}{error.strerror or error}", FAILED)
     except KeyboardInterrupt as error:
         fail(str(error) or "interrupted", INTERRUPTED)
+
+
+def name_provider(desks: Iterable[Scenario] = (), surely: bool = False) -> None:
+    """Say where live answers come from, before they are asked for; never the key."""
+    if not surely and not any(map(_is_live, desks)):
+        return
+    from twin.assistant.errors import AssistantError
+    from twin.assistant.live.settings import Settings
+
+    # What is wrong with it, who asks will say.
+    with suppress(AssistantError):
+        err.print(Settings.find().words)
+
+
+def _is_live(desk: Scenario) -> bool:
+    """Whether playing a desk may ask a provider."""
+    settings = desk.assistant
+    judged = settings.judge == "model" and settings.backend != "replay"
+    return settings.role != "off" and (settings.backend == "groq" or judged)
 
 
 def cores() -> int:

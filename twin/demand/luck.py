@@ -63,6 +63,14 @@ class Stream(IntEnum):
     COPY_MOMENT = 43
     WRAP_UP = 50
     BALKING = 51
+    WRAP_UP_LATER = 52
+    TOUCH = 70
+    REPLY = 71
+    NO_REPLY = 72
+    AUTO_CLOSE = 73
+    SOLVED_UNANSWERED = 74
+    HOLD = 75
+    FOLLOW_UP = 76
 
 
 class Use(NamedTuple):
@@ -71,7 +79,7 @@ class Use(NamedTuple):
     Attributes
     ----------
     visit : int
-        Times that the customer came back before.
+        Times that the customer came back before; of waits and further touches: waits before.
     attempt : int
         Times that the call was made before.
     model : int

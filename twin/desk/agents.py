@@ -21,14 +21,7 @@ from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
 from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
-from twin.records.tables import (
-    HANDLE,
-    LEFT,
-    REVIEW,
-    STILL_OPEN,
-    TRIAGE,
-    WRAP_UP,
-)
+from twin.records.tables import FOLLOW_UP, HANDLE, LEFT, REVIEW, STILL_OPEN, TRIAGE, WRAP_UP
 from twin.scenario.calendars import Staircase, staffing
 from twin.scenario.distributions import Floats
 from twin.scenario.model import Pool, Scenario
@@ -38,8 +31,10 @@ _STREAM = {
     HANDLE: Stream.HANDLE,
     TRIAGE: Stream.TRIAGE,
     REVIEW: Stream.REVIEW,
-    WRAP_UP: Stream.WRAP_UP,
+    FOLLOW_UP: Stream.FOLLOW_UP,
 }
+# Wrap-up of touches: those of a kind have luck of their own.
+_WRAP_UP = {HANDLE: Stream.WRAP_UP, FOLLOW_UP: Stream.WRAP_UP_LATER}
 _SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
 
 
@@ -66,6 +61,7 @@ class Team:
     queues: list[Line] = field(default_factory=list)
     in_work: list[Visit] = field(default_factory=list)
     times: Lazy[tuple[int, int], memoryview] = field(init=False)
+    after: Lazy[tuple[int, int], memoryview] = field(init=False)
 
 
 class AgentPools:
@@ -153,7 +149,8 @@ class AgentPools:
         # What a pool does after a visit is looked up once, here, and not for each ticket.
         done = self._release if pool.wrap_up is None else self._wrap_up
         team = Team(number, pool, calendar, own, knows, int(calendar.values[0]), done)
-        team.times = Lazy(lambda key: self._draw_times(pool, *key))
+        team.times = Lazy(lambda key: self._draw(pool, key[0], _STREAM[key[0]], key[1]))
+        team.after = Lazy(lambda key: self._draw(pool, WRAP_UP, _WRAP_UP[key[0]], key[1]))
         return team
 
     def _schedule_changes(self, horizon_s: float) -> None:
@@ -191,9 +188,9 @@ class AgentPools:
         category : int
             Decides which pools may take it.
         activity : int
-            HANDLE, TRIAGE or REVIEW.
+            HANDLE, TRIAGE, REVIEW or FOLLOW_UP.
         returns : int
-            Times that the customer came back before, for the ticket's luck.
+            Times that the customer came back before, or waits before a follow-up: for the luck.
         patience_s : float
             The customer leaves after waiting this long.
         """
@@ -273,10 +270,10 @@ class AgentPools:
             self._fill(team)
 
     def _wrap_up(self, team: Team, visit: Visit) -> None:
-        """The ticket is answered, the agent not free yet: after-contact work, to its end."""
+        """The ticket goes on, the agent is not free yet: after-contact work, to its end."""
         lasts_s = 0.0
-        if visit.activity == HANDLE and not visit.misrouted:
-            lasts_s = team.times[WRAP_UP, visit.returns][visit.ticket]
+        if visit.activity in _WRAP_UP and not visit.misrouted:
+            lasts_s = team.after[visit.activity, visit.returns][visit.ticket]
         if not lasts_s:
             self._release(team, visit)
             return
@@ -347,15 +344,16 @@ class AgentPools:
         rest.place = visit.place
         self._join(self._route[category][1], rest)
 
-    def _draw_times(self, pool: Pool, activity: int, returns: int) -> memoryview:
+    def _draw(self, pool: Pool, activity: int, stream: Stream, returns: int) -> memoryview:
         """Work of each ticket with a pool, shape (n,), from the ticket's luck; seconds."""
-        u = self._demand.uniform(_STREAM[activity], Use(returns))
+        u = self._demand.uniform(stream, Use(returns))
         return view(work_times(pool, activity, u, self._demand))
 
     def forget(self) -> None:
         """Let go of all columns; the run is over."""
         for team in self.teams:
             team.times.clear()
+            team.after.clear()
 
     def close(self) -> None:
         """Note the end of the run for all who still wait."""
@@ -375,13 +373,18 @@ def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
     ----------
     pool : Pool
     activity : int
-        HANDLE, TRIAGE, REVIEW or WRAP_UP.
+        HANDLE, TRIAGE, REVIEW, FOLLOW_UP or WRAP_UP.
     u : array of float, shape (n,)
         The tickets' luck.
     demand : Demand
         For the true categories.
     """
-    own = {TRIAGE: pool.triage_time, REVIEW: pool.review_time, WRAP_UP: pool.wrap_up}.get(activity)
+    own = {
+        TRIAGE: pool.triage_time,
+        REVIEW: pool.review_time,
+        FOLLOW_UP: pool.follow_up_time,
+        WRAP_UP: pool.wrap_up,
+    }.get(activity)
     if own is not None:
         return own.quantile(u)
     times = pool.handle_time.quantile(u)

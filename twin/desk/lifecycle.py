@@ -19,16 +19,20 @@ from twin.desk.customers import Customers
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
 from twin.desk.rules import Rules
+from twin.desk.touches import Wait, Waits
 from twin.records.tables import (
     ABANDONED,
+    AUTOMATIC,
     BY_AGENT,
     BY_ASSISTANT,
     BY_REVIEW,
     CATEGORIZED,
     CLOSED,
     ESCALATED,
+    FOLLOW_UP,
     HANDLE,
     IN_PROGRESS,
+    OPEN,
     PENDING_REVIEW,
     REOPENED,
     RESOLVED,
@@ -40,7 +44,7 @@ from twin.scenario.model import Scenario
 # In place of a category: there is nobody to answer any more.
 GONE = -1
 
-Waits = Generator[Any, Any, Any]
+Life = Generator[Any, Any, Any]
 
 
 class Lifecycle:
@@ -56,6 +60,8 @@ class Lifecycle:
     assistant : AssistantDesk or None
         Behind its provider; None where humans work alone.
     ledger : Ledger
+    waits : Waits or None
+        Between the touches of a ticket; None where an agent's touch always answers.
     """
 
     def __init__(
@@ -67,12 +73,14 @@ class Lifecycle:
         agents: AgentPools,
         assistant: AssistantDesk | None,
         ledger: Ledger,
+        waits: Waits | None = None,
     ) -> None:
         self._clock = clock
         self._customers = customers
         self._agents = agents
         self._assistant = assistant
         self._ledger = ledger
+        self._waits = waits
         self._arrived_s = view(demand.arrived_s)
         self._truth = view(demand.category)
         self._rules = Rules.of(scenario, demand.categories)
@@ -82,7 +90,7 @@ class Lifecycle:
         self._drafted = [self._rules.drafted(code) for code in codes]
         self._close_after_s = scenario.customers.close_after
 
-    def life(self, ticket: int) -> Waits:
+    def life(self, ticket: int) -> Life:
         """The whole life of a ticket, from its arrival (received, Open) to its last status."""
         category = None
         if self._assistant is not None:
@@ -93,7 +101,7 @@ class Lifecycle:
         while worker is not None and self.update_status(ticket, worker):
             worker = yield from self.reopen(ticket)
 
-    def categorize(self, ticket: int) -> Waits:
+    def categorize(self, ticket: int) -> Life:
         """The assistant names a category; where it is unsure, an agent does.
 
         Returns the category, None where there is no answer, or GONE where the customer has left.
@@ -117,8 +125,8 @@ class Lifecycle:
         ledger.status(ticket, CATEGORIZED)
         return category
 
-    def respond(self, ticket: int, category: int | None, visit: int = 0) -> Waits:
-        """Somebody answers. Returns who, or None where the customer left."""
+    def respond(self, ticket: int, category: int | None, visit: int = 0) -> Life:
+        """Somebody answers. Returns who, or None where the ticket's life is over without."""
         ledger = self._ledger
         if category is None or self._routed[category] != IN_PROGRESS:
             return (yield from self.respond_by_agent(ticket, category, visit))
@@ -137,7 +145,7 @@ class Lifecycle:
             return BY_REVIEW
         return BY_ASSISTANT
 
-    def respond_by_agent(self, ticket: int, category: int | None, visit: int) -> Waits:
+    def respond_by_agent(self, ticket: int, category: int | None, visit: int) -> Life:
         """An agent answers, if the customer waits for one."""
         ledger = self._ledger
         if self._rules.handed_on() == ESCALATED and not (visit and self._agents.teams):
@@ -156,7 +164,45 @@ class Lifecycle:
                 return None
         if category is None:
             self._categorized(ticket, truth, BY_AGENT)
-        return BY_AGENT
+        if self._waits is None:
+            return BY_AGENT
+        return (yield from self.follow_up(ticket, self._waits))
+
+    def follow_up(self, ticket: int, waits: Waits) -> Life:
+        """An agent's touch may end with a question; the ticket comes back for a further touch.
+
+        Returns who answers in the end, or None where the customer left or never replied.
+        """
+        ledger, clock = self._ledger, self._clock
+        while True:
+            wait = waits.after_touch(ticket, clock.now)
+            if wait is None:
+                return BY_AGENT
+            ledger.status(ticket, wait.status)
+            in_time = wait.back_s <= wait.closes_s
+            if not in_time:
+                yield clock.at(wait.closes_s)
+                if not self.resolve_unanswered(ticket, wait):
+                    return None
+            yield clock.at(wait.back_s)
+            ledger.reopens[ticket] += not in_time
+            ledger.status(ticket, OPEN if in_time else REOPENED)
+            visit = waits.number(ticket)
+            if (yield from self._agent(ticket, self._truth[ticket], FOLLOW_UP, visit)) is None:
+                return None
+
+    def resolve_unanswered(self, ticket: int, wait: Wait) -> bool:
+        """The customer did not reply in time. Returns whether a late reply reopens the ticket."""
+        ledger, now = self._ledger, self._clock.now
+        ledger.resolved_s[ticket] = now
+        ledger.resolved_by[ticket] = AUTOMATIC
+        ledger.solved[ticket] = wait.solved
+        ledger.status(ticket, RESOLVED)
+        closed_s = now + self._close_after_s
+        if wait.back_s < closed_s:
+            return True
+        ledger.status_at(ticket, CLOSED, closed_s)
+        return False
 
     def update_status(self, ticket: int, worker: int) -> bool:
         """The answer reaches the customer. Returns whether they will come back."""
@@ -191,7 +237,7 @@ class Lifecycle:
                 self._assistant.rated(ticket, rating)
         ledger.rated(ticket, rating, model, version, customers.comment(ticket, rating))
 
-    def reopen(self, ticket: int) -> Waits:
+    def reopen(self, ticket: int) -> Life:
         """The customer comes back after a while, to a human where there are any."""
         ledger, clock = self._ledger, self._clock
         yield clock.at(clock.now + self._customers.reopen_delay_s(ticket, ledger.reopens[ticket]))
@@ -208,7 +254,7 @@ class Lifecycle:
             return (yield from self.respond_by_agent(ticket, category, visit))
         return (yield from self.respond(ticket, ledger.category[ticket], visit))
 
-    def _agent(self, ticket: int, category: int, activity: int, visit: int = 0) -> Waits:
+    def _agent(self, ticket: int, category: int, activity: int, visit: int = 0) -> Life:
         """Wait for an agent and their work; None where the customer left first."""
         patience_s = self._customers.patience_s(ticket)
         done = self._agents.visit(ticket, category, activity, visit, patience_s)

@@ -23,8 +23,9 @@ from twin.desk.customers import ALL_COMMENTS, Customers
 from twin.desk.kernel import Clock, Process
 from twin.desk.learning import FeedbackLoop
 from twin.desk.ledger import Ledger
-from twin.desk.lifecycle import Lifecycle, Waits
+from twin.desk.lifecycle import Life, Lifecycle
 from twin.desk.provider import Provider, outages
+from twin.desk.touches import Waits
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 
@@ -67,7 +68,8 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
         models = _models(clock, scenario, demand, assistant, ledger, names)
         feedback = _feedback(clock, scenario, demand, models[0].answers, ledger)
         assistant_desk = AssistantDesk(clock, scenario.assistant, models, feedback)
-    lifecycle = Lifecycle(clock, scenario, demand, customers, agents, assistant_desk, ledger)
+    waits = None if scenario.touches is None else Waits(scenario, demand)
+    lifecycle = Lifecycle(clock, scenario, demand, customers, agents, assistant_desk, ledger, waits)
     Process(_arrivals(clock, lifecycle, demand))
     with _rare_collections():
         clock.run(until=scenario.horizon)
@@ -75,6 +77,8 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     # The draws are not needed for the tables, which take memory of their own.
     agents.forget()
     customers.forget()
+    if waits is not None:
+        waits.forget()
     for model in models:
         model.answers.forget()
     notes = _notes(scenario, models) + (feedback.notes if feedback else [])
@@ -82,7 +86,7 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     return replace(ledger.log(agents.names, names, ALL_COMMENTS, notes), backend=backend)
 
 
-def _arrivals(clock: Clock, lifecycle: Lifecycle, demand: Demand) -> Waits:
+def _arrivals(clock: Clock, lifecycle: Lifecycle, demand: Demand) -> Life:
     for ticket, moment in enumerate(view(demand.arrived_s)):
         yield clock.at(moment)
         Process(lifecycle.life(ticket))

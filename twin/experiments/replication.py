@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import traceback
 import warnings
@@ -14,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from twin.assistant.backends import build
+from twin.assistant.live.settings import secrets
 from twin.common.files import write_text
 from twin.demand.tickets import Demand, draw
 from twin.desk.simulation import simulate
@@ -177,5 +177,6 @@ def _redact(message: str, texts: Sequence[str]) -> str:
             # Whole words only: "hi" must not be cut out of "while".
             pattern = rf"(?<!\w){re.escape(words)}(?!\w)"
             message = re.sub(pattern, "[ticket text]", message)
-    secret = os.environ.get("GROQ_API_KEY")
-    return message.replace(secret, "[key]") if secret else message
+    for secret in secrets():
+        message = message.replace(secret, "[key]")
+    return message

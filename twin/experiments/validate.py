@@ -162,6 +162,28 @@ def cases() -> list[Case]:
             },
         ),
         Case(
+            "returns: M/M/3, two in five come back from the customer",
+            "Yom-Tov and Mandelbaum 2014; Jackson 1957",
+            _desk(
+                "Erlang-R",
+                3,
+                _exponential("6min"),
+                arrivals={"rate": "12/h"},
+                touches={"waiting": {"chance": 0.4, "delay": _exponential("2h")}, "most": 1000},
+                horizon="100d",
+                warm_up="5d",
+                replications=20,
+            ),
+            {
+                wait_mean: 60 * theory.erlang_c_wait(3, 2, 6),
+                wait_share: theory.erlang_c(3, 2),
+                used: 2 / 3,
+                # In service, in the queue, and with the customer.
+                ("backlog", ""): 2 + 20 / 60 * theory.erlang_c_wait(3, 2, 6) + 8 * 2,
+                ("touches_mean", ""): 1 / 0.6,
+            },
+        ),
+        Case(
             "tandem: one assistant call at a time, one agent",
             "Burke 1956",
             _desk(

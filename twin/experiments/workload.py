@@ -1,7 +1,8 @@
 """Work that a run is expected to bring to its agents, without playing it.
 
-Wrap-up is work like any other. Returns are counted as if they came at once, nobody gives up or is
-turned away, no pool overflows to another, and the provider never refuses a call.
+Wrap-up is work like any other. Returns and further touches are counted as if they came at once,
+nobody gives up or is turned away, no pool overflows to another, and the provider never refuses a
+call.
 """
 
 from __future__ import annotations
@@ -161,8 +162,15 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     names, customers, settings = demand.categories, scenario.customers, scenario.assistant
     pools = list(scenario.agents.values())
     able = [[p for p in pools if not p.skills or name in p.skills] for name in names]
-    handle = np.array([_mean([p.answer(c) for p in able[k]]) for k, c in enumerate(names)])
-    again = (1 - customers.solved.agent) * customers.reopen_rate
+    touches, answered_share = _touches(scenario)
+    further = np.array([
+        touches * _mean([p.follow_up(c) + p.after for p in able[k]]) for k, c in enumerate(names)
+    ])  # fmt: skip
+    handle = np.array(
+        [_mean([p.handle(c) + p.after for p in able[k]]) for k, c in enumerate(names)]
+    )
+    handle = handle + further
+    again = answered_share * (1 - customers.solved.agent) * customers.reopen_rate
     # Work on those who come back to an agent once, and again after that.
     later = sum(again**k for k in range(customers.max_reopens))
     first, returns = handle.copy(), handle * again * later
@@ -173,7 +181,9 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     def by_agent(truth: int, given: int) -> float:
         """Work of an agent who is given a ticket by its category, which may be wrong."""
         return _mean([
-            p.answer(names[truth]) if p in able[truth] else p.triage(names[truth]) + handle[truth]
+            p.handle(names[truth]) + p.after + further[truth]
+            if p in able[truth]
+            else p.triage(names[truth]) + handle[truth]
             for p in able[given]
         ])  # fmt: skip
 
@@ -207,6 +217,30 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
         whole = np.array([first[truth], returns[truth]])
         first[truth], returns[truth] = (1 - assistant.failed) * parts + assistant.failed * whole
     return float(shares @ first), float(shares @ returns)
+
+
+def _touches(scenario: Scenario) -> tuple[float, float]:
+    """Further touches that follow an agent's first on average, and the share answered in the end.
+
+    Delays are compared as they are, also where they go by different clocks.
+    """
+    touches = scenario.touches
+    if touches is None:
+        return 0.0, 1.0
+    back, lost = 0.0, 0.0
+    if touches.on_hold is not None:
+        back += touches.on_hold.chance
+    waiting = touches.waiting
+    if waiting is not None:
+        in_time = 1.0
+        if waiting.close_after is not None:
+            u = (np.arange(200) + 0.5) / 200
+            over_s = waiting.close_after.quantile(u) + scenario.customers.close_after
+            in_time = float((waiting.delay.quantile(u)[:, None] < over_s[None, :]).mean())
+        returns = waiting.chance * (1 - waiting.never) * in_time
+        back, lost = back + returns, waiting.chance - returns
+    further = sum(back**k for k in range(1, touches.most + 1))
+    return further, 1.0 - lost * (1.0 + further)
 
 
 def _mean(values: list[float]) -> float:

@@ -87,8 +87,8 @@ Name = Annotated[str, _field(MAX_NAME, _ANY), AfterValidator(_possible)]
 Number = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_whole)]
 Rating = Annotated[int, Field(ge=1, le=5), BeforeValidator(_whole)]
 Status = Literal[
-    "Open", "Categorized", "In Progress", "Pending Review", "Escalated", "Resolved", "Reopened",
-    "Closed", "Abandoned",
+    "Open", "Categorized", "In Progress", "Waiting for customer", "On hold", "Pending Review",
+    "Escalated", "Resolved", "Reopened", "Closed", "Abandoned",
 ]  # fmt: skip
 assert get_args(Status) == STATUSES
 

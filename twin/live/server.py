@@ -19,7 +19,7 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
 from twin.assistant.errors import AssistantError, NoKey
-from twin.assistant.live.groq import Settings as Provider
+from twin.assistant.live.settings import Settings as Provider
 from twin.common.errors import Fault, ScenarioError
 from twin.live.api import Settings, create_app
 from twin.live.database import StoreError, StoreUnusable
@@ -203,7 +203,9 @@ def run(options: argparse.Namespace) -> None:
     server = make_server(app, options.host, options.port)
     stop = threading.Event()
     threading.Thread(target=_tidy, args=(desk, stop), daemon=True).start()
-    _log.warning("the desk is open (backend %s, %s)", desk.asker.backend, store.database.name)
+    answers = Provider.find().words if desk.asker.backend == "groq" else "on this machine"
+    where = desk.asker.backend, answers, store.database.name
+    _log.warning("the desk is open (backend %s: %s; %s)", *where)
     try:
         server.run()
     finally:

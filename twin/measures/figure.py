@@ -119,3 +119,23 @@ class Figure:
         parts += ["the same assistant"] if self.needs_person else []
         parts += ["better only if no customers are lost"] if self.guarded else []
         return "; ".join(parts) or "always"
+
+
+def figure(
+    unit: str,
+    better: Better,
+    population: str,
+    estimation: Estimation,
+    main: Section = "",
+    *,
+    guarded: bool = True,
+    follows_load: bool = False,
+) -> Callable[[Callable[[Population], Rows]], Figure]:
+    """Make a figure of a function; its name and description are those of the function."""
+
+    def made(rows: Callable[[Population], Rows]) -> Figure:
+        return Figure(
+            rows.__name__, unit, better, population, estimation, main, guarded, follows_load, rows
+        )
+
+    return made

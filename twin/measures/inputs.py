@@ -55,6 +55,17 @@ def _profile(desk: Scenario, measured: bool = False) -> bool:
     return assistant.role != "off" and assistant.backend == "profile" and not known
 
 
+def _closes_unanswered(desk: Scenario) -> bool:
+    waiting = None if desk.touches is None else desk.touches.waiting
+    return waiting is not None and waiting.close_after is not None
+
+
+def _solved_unanswered(desk: Scenario) -> str:
+    assert desk.touches is not None
+    assert desk.touches.waiting is not None
+    return f"{desk.touches.waiting.solved:g}"
+
+
 _ASSUMED: tuple[_Rule, ...] = (
     ("assistant.profile.accuracy", lambda d: f"{d.assistant.profile.accuracy:g}",
      ("categorization_accuracy", "containment", *_SOLVING),
@@ -74,6 +85,8 @@ _ASSUMED: tuple[_Rule, ...] = (
      ("containment", *_SOLVING), _answers),
     ("customers.solved.wrong_category", lambda d: f"{d.customers.solved.wrong_category:g}",
      ("containment", *_SOLVING), _answers),
+    ("touches.waiting.solved", _solved_unanswered, ("solved", "csat_all", "helped_per_dollar"),
+     _closes_unanswered),
     ("customers.reopen_rate", lambda d: f"{d.customers.reopen_rate:g}",
      ("reopen_rate", "containment", "solved"), lambda d: True),
     ("customers.patience", lambda d: "endless", ("abandonment_rate", "agent_wait_mean", "solved"),

@@ -16,7 +16,7 @@ from twin.records import tables
 from twin.scenario.calendars import Staircase, staffing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Collection
 
     from twin.records.tables import RunLog
     from twin.scenario.model import Scenario
@@ -61,19 +61,6 @@ def count_between(start_s: Floats, end_s: Floats) -> Staircase:
     return steps(np.concatenate([start_s, end_s]), changes)
 
 
-def combine(
-    first: Staircase, second: Staircase, how: Callable[[Ints, Ints], npt.NDArray[np.int64]]
-) -> Staircase:
-    """Two levels as one, exactly: the change points of both, such as with ``np.minimum``."""
-    times = np.concatenate([first.times, second.times])
-    times.sort(kind="stable")
-    return Staircase(times, how(_at(first, times), _at(second, times)))
-
-
-def _at(level: Staircase, times: Floats) -> Ints:
-    return level.values[np.searchsorted(level.times, times, side="right") - 1]
-
-
 def area(level: Staircase, start_s: float, end_s: float) -> float:
     """Area under a level between two moments (its unit times seconds)."""
     low, high = level.integral(np.array([start_s, end_s]))
@@ -90,13 +77,38 @@ def backlog(log: RunLog) -> Staircase:
 def backlog_changes(log: RunLog) -> npt.NDArray[np.int64]:
     """Change of the open work at each row of the timeline: 1, -1 or 0."""
     status = pd.Categorical(log.timeline["status"])
-    change = np.array([_CHANGES.get(str(name), 0) for name in status.categories], dtype=np.int64)
-    return change[status.codes] if len(change) else np.zeros(0, dtype=np.int64)
+    by_status = [_CHANGES.get(str(name), 0) for name in status.categories]
+    if not by_status:
+        return np.zeros(0, dtype=np.int64)
+    change: Ints = np.array(by_status, dtype=np.int64)[status.codes]
+    # A ticket that waited for the customer or a third party was open all the time.
+    opened = np.flatnonzero(np.asarray(status == "Open"))
+    if len(opened) > len(log.tickets):
+        again = log.timeline["ticket_id"].iloc[opened].duplicated().to_numpy()
+        change[opened[again]] = 0
+    return change
 
 
 def queue(log: RunLog) -> Staircase:
     """Visits that wait for an agent."""
     return count_between(log.visits["queued_s"].to_numpy(), wait_ends(log.visits))
+
+
+def spells(log: RunLog, statuses: Collection[str]) -> tuple[Ints, Floats, Floats]:
+    """Spells of tickets in some statuses: row in the table tickets, start, end in seconds.
+
+    A spell that is under way at the horizon ends there. Tickets must be in the order of
+    ``ticket_id``.
+    """
+    timeline = log.timeline
+    times, ids = timeline["time_s"].to_numpy(), timeline["ticket_id"].to_numpy()
+    order = np.argsort(ids, kind="stable")
+    times, ids = times[order], ids[order]
+    until = np.append(times[1:], log.horizon_s)
+    until[np.append(ids[1:] != ids[:-1], True)] = log.horizon_s
+    here = timeline["status"].isin(list(statuses)).to_numpy()[order]
+    row = np.searchsorted(log.tickets["ticket_id"].to_numpy(), ids[here])
+    return row.astype(np.int64), times[here], until[here]
 
 
 def wait_ends(visits: pd.DataFrame) -> Floats:
@@ -109,17 +121,6 @@ def busy(log: RunLog, pool: str) -> Staircase:
     visits = log.visits
     here = (visits["pool"] == pool).to_numpy()
     return count_between(visits["started_s"].to_numpy()[here], visits["ended_s"].to_numpy()[here])
-
-
-def desk_hours(scenario: Scenario) -> Staircase:
-    """1 while at least one agent is on shift, else 0; a desk without agents is always open."""
-    total: Staircase | None = None
-    for pool in scenario.agents.values():
-        heads = staffing(pool, scenario)
-        total = heads if total is None else combine(total, heads, np.add)
-    if total is None:
-        return Staircase(np.zeros(1), np.ones(1, dtype=np.int64))
-    return Staircase(total.times, (total.values > 0).astype(np.int64))
 
 
 def edges(horizon_s: float, every_s: float) -> Floats:
@@ -275,12 +276,6 @@ def _span_s(start_s: Floats | pd.Series[float], end_s: Floats, log: RunLog) -> f
 
 
 def _open_s(log: RunLog) -> float:
-    """Time tickets were open, added up status by status within each ticket."""
-    times = log.timeline["time_s"].to_numpy()
-    tickets = log.timeline["ticket_id"].to_numpy()
-    order = np.lexsort((times, tickets))
-    times, tickets = times[order], tickets[order]
-    until = np.append(times[1:], log.horizon_s)
-    until[np.append(tickets[1:] != tickets[:-1], True)] = log.horizon_s
-    closed = (~log.timeline["status"].isin(tables.OPEN_STATUSES)).to_numpy()[order]
-    return float((until - times)[~closed].sum())
+    """Time tickets were open, added up spell by spell within each ticket."""
+    _, begun_s, ended_s = spells(log, tables.OPEN_STATUSES)
+    return float((ended_s - begun_s).sum())

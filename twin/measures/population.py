@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.measures import levels
-from twin.measures.promises import ROUNDING_S, Floats, Mask, promise_kept
-from twin.scenario.calendars import Staircase, staffing
+from twin.measures.promises import ROUNDING_S, Floats, Mask, paused_s, promise_kept
+from twin.scenario.calendars import Staircase, combine, staffing
 from twin.scenario.clock import WEEK_S
 from twin.scenario.model import PRIORITIES
 
@@ -168,6 +168,17 @@ class Population:
         A category that an agent replaced (confidence below the threshold) is the agent's.
         """
         return self.tickets[(self.tickets["categorized_by"] == "assistant").to_numpy()]
+
+    @cached_property
+    def paused_s(self) -> Floats:
+        """Time for which the clock of their resolution stood still, by the targets."""
+        return paused_s(self.log, self.scenario)[self._counted]
+
+    def spent_in(self, *statuses: str) -> Floats:
+        """Time that each ticket spent in some statuses, up to the horizon."""
+        ticket, begun_s, ended_s = levels.spells(self.log, statuses)
+        spent = np.bincount(ticket, ended_s - begun_s, len(self.log.tickets))
+        return np.asarray(spent[self._counted], dtype=np.float64)
 
     @cached_property
     def response_s(self) -> Floats:
@@ -403,7 +414,11 @@ class Population:
         ]
 
     def within(
-        self, done_s: Floats, targets: Mapping[Any, float], begun_s: Floats | None = None
+        self,
+        done_s: Floats,
+        targets: Mapping[Any, float],
+        begun_s: Floats | None = None,
+        paused_s: Floats | float = 0.0,
     ) -> Rows:
         """Share of tickets that reached a moment within the target of their priority, by priority.
 
@@ -415,9 +430,11 @@ class Population:
             Priorities without one are left out.
         begun_s : array of float, shape (tickets,), optional
             Moment from which it is promised; by default the arrival. Missing: nothing is promised.
+        paused_s : float or array of float, shape (tickets,)
+            Time that does not count.
         """
         kept = promise_kept(
-            self.tickets, done_s, targets, self.scenario, self.log.horizon_s, begun_s
+            self.tickets, done_s, targets, self.scenario, self.log.horizon_s, begun_s, paused_s
         )
         return [row for row in self.split(kept) if row.group in ("", *targets)]
 
@@ -431,7 +448,7 @@ class Population:
         found = []
         for name, pool in self.scenario.agents.items():
             staffed, busy = staffing(pool, self.scenario), levels.busy(self.log, name)
-            used = levels.combine(busy, staffed, np.minimum)
-            paid = levels.combine(busy, staffed, np.maximum)
+            used = combine(busy, staffed, np.minimum)
+            paid = combine(busy, staffed, np.maximum)
             found.append(PoolTime(name, *(self.area(level) for level in (staffed, used, paid))))
         return found

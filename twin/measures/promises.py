@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from twin.measures import levels
-from twin.scenario.model import Scenario
+from twin.scenario.calendars import desk_hours
+
+if TYPE_CHECKING:
+    from twin.records.tables import RunLog
+    from twin.scenario.model import Scenario
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -22,9 +26,19 @@ ROUNDING_S = 1e-6
 def spent_s(begun_s: Floats, until_s: Floats, scenario: Scenario) -> Floats:
     """Time between moments, by the clock of the targets."""
     if scenario.targets.clock == "desk hours":
-        hours = levels.desk_hours(scenario)
+        hours = desk_hours(scenario)
         return hours.integral(until_s) - hours.integral(begun_s)
     return until_s - begun_s
+
+
+def paused_s(log: RunLog, scenario: Scenario) -> Floats:
+    """Time of each ticket, shape (n,), for which the clock of its resolution stood still; seconds.
+
+    It is spent in the statuses of ``targets.pauses``, by the clock of the targets.
+    """
+    ticket, begun_s, ended_s = levels.spells(log, scenario.targets.pauses)
+    spent = spent_s(begun_s, ended_s, scenario)
+    return np.bincount(ticket, spent, len(log.tickets)).astype(np.float64)
 
 
 def promise_kept(
@@ -34,6 +48,7 @@ def promise_kept(
     scenario: Scenario,
     horizon_s: float,
     begun_s: Floats | None = None,
+    paused_s: Floats | float = 0.0,
 ) -> Floats:
     """The service level, ticket by ticket: 1 for a promise kept, 0 for one missed.
 
@@ -53,6 +68,8 @@ def promise_kept(
         End of the run.
     begun_s : array of float, shape (tickets,), optional
         Moment from which it is promised; by default the arrival. Missing: nothing is promised.
+    paused_s : float or array of float, shape (tickets,)
+        Time that does not count.
     """
     arrived_s = tickets["arrived_s"].to_numpy()
     wanted = np.ones(len(tickets), np.bool_) if begun_s is None else ~np.isnan(begun_s)
@@ -62,6 +79,7 @@ def promise_kept(
         limit_s[(tickets["priority"] == name).to_numpy()] = seconds
     done = ~np.isnan(done_s)
     abandoned = (tickets["status"] == "Abandoned").to_numpy()
-    late = spent_s(begun_s, np.where(done, done_s, horizon_s), scenario) > limit_s + ROUNDING_S
+    spent = spent_s(begun_s, np.where(done, done_s, horizon_s), scenario) - paused_s
+    late = spent > limit_s + ROUNDING_S
     judged = wanted & ~np.isnan(limit_s) & (done | abandoned | late)
     return np.where(judged, done & ~late, np.nan)

@@ -17,6 +17,8 @@ STATUSES = (
     "Open",
     "Categorized",
     "In Progress",
+    "Waiting for customer",
+    "On hold",
     "Pending Review",
     "Escalated",
     "Resolved",
@@ -28,6 +30,8 @@ STATUSES = (
     OPEN,
     CATEGORIZED,
     IN_PROGRESS,
+    WAITING_FOR_CUSTOMER,
+    ON_HOLD,
     PENDING_REVIEW,
     ESCALATED,
     RESOLVED,
@@ -36,12 +40,40 @@ STATUSES = (
     ABANDONED,
 ) = range(len(STATUSES))
 
+# Who has to act next, by status; nobody on a ticket that is over.
+DESK, CUSTOMER, THIRD_PARTY, AUTOMATION, NOBODY = (
+    "desk",
+    "customer",
+    "third party",
+    "automation",
+    "nobody",
+)
+OWNERS: dict[int, str] = {
+    OPEN: DESK,
+    CATEGORIZED: DESK,
+    IN_PROGRESS: DESK,
+    WAITING_FOR_CUSTOMER: CUSTOMER,
+    ON_HOLD: THIRD_PARTY,
+    PENDING_REVIEW: DESK,
+    ESCALATED: DESK,
+    # Closed after a while, unless the customer comes back.
+    RESOLVED: AUTOMATION,
+    REOPENED: DESK,
+    CLOSED: NOBODY,
+    ABANDONED: NOBODY,
+}
+
 # The only table of transitions; None stands for a ticket that is not there yet.
 TRANSITIONS: dict[int | None, frozenset[int]] = {
     None: frozenset({OPEN}),
     OPEN: frozenset({CATEGORIZED, IN_PROGRESS, ESCALATED, ABANDONED}),
     CATEGORIZED: frozenset({IN_PROGRESS, ESCALATED, ABANDONED}),
-    IN_PROGRESS: frozenset({CATEGORIZED, PENDING_REVIEW, ESCALATED, RESOLVED}),
+    IN_PROGRESS: frozenset(
+        {CATEGORIZED, PENDING_REVIEW, ESCALATED, RESOLVED, WAITING_FOR_CUSTOMER, ON_HOLD}
+    ),
+    # Back to the queue; without a reply a ticket is resolved automatically.
+    WAITING_FOR_CUSTOMER: frozenset({OPEN, RESOLVED}),
+    ON_HOLD: frozenset({OPEN}),
     # On the live desk an agent may answer a ticket anew instead of approving its draft.
     PENDING_REVIEW: frozenset({RESOLVED, IN_PROGRESS, ABANDONED}),
     ESCALATED: frozenset({IN_PROGRESS, ABANDONED}),
@@ -61,14 +93,15 @@ FINAL_STATUSES = tuple(
     STATUSES[code] for code, after in TRANSITIONS.items() if code is not None and not after
 )
 
-# Values of tickets.categorized_by and resolved_by; missing where nobody did it.
-WORKERS = ("assistant", "agent", "reviewed draft")
-BY_ASSISTANT, BY_AGENT, BY_REVIEW = range(len(WORKERS))
+# Values of tickets.categorized_by and resolved_by; missing where nobody did it. Automatic: resolved
+# since the customer did not reply.
+WORKERS = ("assistant", "agent", "reviewed draft", "automatic")
+BY_ASSISTANT, BY_AGENT, BY_REVIEW, AUTOMATIC = range(len(WORKERS))
 
-# Kinds of visits. Wrap-up is agents' work like the others, but after the answer: no ticket waits
-# for it, so it has a row of its own and handle times stay clean.
-ACTIVITIES = ("handle", "triage", "review", "wrap-up")
-HANDLE, TRIAGE, REVIEW, WRAP_UP = range(len(ACTIVITIES))
+# Kinds of visits. Follow up: a further touch, after a wait. Wrap-up is agents' work like the rest,
+# but no ticket waits for it: so it has a row of its own, and handle times stay clean.
+ACTIVITIES = ("handle", "triage", "review", "follow up", "wrap-up")
+HANDLE, TRIAGE, REVIEW, FOLLOW_UP, WRAP_UP = range(len(ACTIVITIES))
 
 # Ends of a visit to the agents; open ones were waiting or in work at the horizon. Who was turned
 # away (blocked) or put off by the queue (balked) left at the moment at which they came.
@@ -104,7 +137,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ("categorized_by", "category", "", "assistant or agent"),
         ("responded_s", "float64", "s", "first response: an answer is sent or an agent picks up"),
         ("resolved_s", "float64", "s", "last resolution"),
-        ("resolved_by", "category", "", "assistant, agent or reviewed draft (last resolution)"),
+        (
+            "resolved_by",
+            "category",
+            "",
+            "assistant, agent, reviewed draft or automatic (last resolution)",
+        ),
         ("solved", "float64", "0/1", "whether the last answer solved it; missing if unresolved"),
         ("quality", "float64", "0-1", "judged quality of the assistant's answer"),
         ("answer_id", "int32", "", "row in the table answers (0 first); -1 without a text"),
@@ -120,7 +158,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "visits": _columns(
         ("ticket_id", "int32", "", "number of the ticket"),
         ("pool", "category", "", "agents' pool; missing while nobody took it"),
-        ("activity", "category", "", "handle, triage, review or wrap-up"),
+        (
+            "activity",
+            "category",
+            "",
+            "handle, triage, review, follow up (a further touch) or wrap-up",
+        ),
         (
             "queued_s",
             "float64",

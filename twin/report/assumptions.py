@@ -71,7 +71,7 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
         mean = duration(round(pool.handle_time.mean_value(), 1))
         after = ""
         if pool.wrap_up is not None:
-            after = f", and {duration(round(pool.wrap_up.mean_value(), 1))} after the answer"
+            after = f", and {duration(round(pool.wrap_up.mean_value(), 1))} after each touch"
         text = (
             f"{name}: work on a ticket takes {mean} on average{after}; at the end of a shift "
             f"agents {pool.at_shift_end} their work"

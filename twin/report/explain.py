@@ -17,6 +17,7 @@ from twin.experiments.workload import Workload, best_case, known_habits, workloa
 from twin.scenario import clock
 from twin.scenario.calendars import staffing
 from twin.scenario.clock import DAY_S, HOUR_S, WEEK_S
+from twin.scenario.distributions import TimeDistribution
 from twin.scenario.model import MeasuredStep, Pool, Priority, Profile, Scenario
 from twin.scenario.units import format_duration
 from twin.stats.shares import wilson
@@ -51,6 +52,7 @@ def explain(scenario: Scenario) -> list[str]:
         *_assistant(scenario, arrivals),
         *_targets(scenario),
         _customers(scenario),
+        *_touches(scenario),
     ]
 
 
@@ -304,6 +306,36 @@ def _targets(scenario: Scenario) -> Iterator[str]:
                 f"{name} {duration(times[name])}" for name in get_args(Priority) if name in times
             ]
             yield f"{label} is promised within: {', '.join(parts)} ({targets.clock})."
+
+
+def _touches(scenario: Scenario) -> Iterator[str]:
+    """Further touches: chances and delays of the waits between them."""
+    touches = scenario.touches
+    if touches is None:
+        return
+
+    def mean(delay: TimeDistribution, clock: str = "around the clock") -> str:
+        said = duration(round(delay.mean_value(), 1))
+        return f"{said} of desk hours" if clock == "desk hours" else said
+
+    parts = []
+    waiting, hold = touches.waiting, touches.on_hold
+    if waiting is not None:
+        part = f"{_share(waiting.chance)} with a question, and a reply comes after "
+        part += f"{mean(waiting.delay, waiting.clock)} on average"
+        if waiting.never:
+            part += f", to {_share(waiting.never)} never"
+        if waiting.close_after is not None:
+            part += f"; after {mean(waiting.close_after)} without one they are resolved"
+        parts.append(part)
+    if hold is not None:
+        part = f"{_share(hold.chance)} on hold for a third party, "
+        parts.append(part + f"{mean(hold.delay, hold.clock)} on average")
+    yield f"Of agents' touches end: {'; '.join(parts)}. The others answer."
+
+
+def _share(share: float) -> str:
+    return f"{share:.3g}" if share in (0, 1) else f"{100 * share:.3g} %"
 
 
 def _customers(scenario: Scenario) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from twin.scenario import clock
 from twin.scenario.model import Pool, Scenario, Shift, parse_days
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -92,3 +94,25 @@ def shift_changes(shift: Shift, heads: int) -> list[tuple[float, int]]:
     # Breaks may overlap, but there are never fewer than 0 heads.
     heads_then = np.maximum(level.values, 0)
     return list(zip(level.times.tolist(), np.diff(heads_then, prepend=0).tolist(), strict=True))
+
+
+def combine(first: Staircase, second: Staircase, how: Callable[[Ints, Ints], Ints]) -> Staircase:
+    """Two levels as one, exactly: the change points of both, such as with ``np.minimum``."""
+    times = np.concatenate([first.times, second.times])
+    times.sort(kind="stable")
+    return Staircase(times, how(_at(first, times), _at(second, times)))
+
+
+def _at(level: Staircase, times: Floats) -> Ints:
+    return level.values[np.searchsorted(level.times, times, side="right") - 1]
+
+
+def desk_hours(scenario: Scenario) -> Staircase:
+    """1 while at least one agent is on shift, else 0; a desk without agents is always open."""
+    total: Staircase | None = None
+    for pool in scenario.agents.values():
+        heads = staffing(pool, scenario)
+        total = heads if total is None else combine(total, heads, np.add)
+    if total is None:
+        return Staircase(np.zeros(1), np.ones(1, dtype=np.int64))
+    return Staircase(total.times, (total.values > 0).astype(np.int64))

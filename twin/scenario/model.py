@@ -60,6 +60,7 @@ from twin.scenario.sections.people import (
     Solved,
     Targets,
 )
+from twin.scenario.sections.touches import Touches
 from twin.scenario.units import Duration
 
 __all__ = [
@@ -100,6 +101,7 @@ __all__ = [
     "Targets",
     "Tickets",
     "TimeZone",
+    "Touches",
     "Week",
     "parse_days",
 ]
@@ -148,6 +150,9 @@ class Scenario(Section):
     routing: Routing = Routing()
     targets: Targets = Targets()
     customers: Customers = Customers()
+    touches: Touches | None = Field(
+        None, description="further touches of a ticket; not given: an agent's touch answers"
+    )
 
     # The file it came from, for messages only; set by `twin.load`.
     _path: Path | None = PrivateAttr(default=None)

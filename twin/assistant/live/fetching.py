@@ -25,6 +25,7 @@ from twin.assistant.errors import (
     RateLimited,
     Stopped,
     TimedOut,
+    TooLarge,
 )
 from twin.assistant.live import pacing
 from twin.assistant.live.pacing import CAUTION, Pacer, Slot
@@ -40,6 +41,8 @@ MARGIN_S = 1.0
 PATIENCE = 1.25
 # Times that a call is sent again after a 429; other failures follow provider.retries.
 LIMITED_TRIES = 8
+# A pause that is told and shorter is none: calls would follow each other as fast as they fail.
+_SHORTEST_S = 0.01
 
 Send = Callable[[dict[str, Any]], Awaitable[Sent]]
 
@@ -57,6 +60,8 @@ class Tally:
     failed : Counter
         Calls that failed, by type of error; `words` says what the last of each said.
     prompt_tokens, completion_tokens : int
+    uncounted : int
+        Answers whose tokens the provider did not count, so that they are estimated.
     spent_usd : float
         By the catalogue's price; NaN where that is unknown.
     started_s, ended_s : float
@@ -70,6 +75,7 @@ class Tally:
     words: dict[str, str] = field(default_factory=dict)
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    uncounted: int = 0
     spent_usd: float = 0.0
     started_s: float = math.nan
     ended_s: float = math.nan
@@ -241,7 +247,7 @@ class Fetcher:
         return (error.retry_after_s or 0.0) > PATIENCE * pacing.MINUTE_S
 
     def _pause(self, tries: int, error: AssistantError) -> float:
-        if isinstance(error, RateLimited) and error.retry_after_s is not None:
+        if isinstance(error, RateLimited) and (error.retry_after_s or 0.0) >= _SHORTEST_S:
             return 0.0  # The pacer holds everything back.
         bounds = self._bounds
         pause = min(bounds.max_backoff_s, bounds.backoff_s * 2.0 ** (tries - 1))
@@ -267,13 +273,22 @@ class Fetcher:
         failed: AssistantError | None = None
         try:
             sent = await self._within(request)
-            return sent
         except AssistantError as error:
             failed = error
-            raise
         finally:
             # Also when it was cancelled: what it reserved must not stay reserved.
             self._end(slot, sent, failed, dearest)
+        if isinstance(failed, RateLimited) and self._never_fits(failed, prompt, room):
+            raise TooLarge
+        if failed is not None:
+            raise failed
+        assert sent is not None
+        return sent
+
+    def _never_fits(self, error: RateLimited, prompt: int, room: int) -> bool:
+        """Whether a call that was refused is larger than a limit, so that waiting does not help."""
+        of_requests = error.limit is not None and error.limit[0].startswith("r")
+        return not (of_requests or self._pacer.fits(prompt, room))
 
     async def _within(self, request: dict[str, Any]) -> Sent:
         try:
@@ -320,13 +335,14 @@ class Fetcher:
         if sent is not None:
             self._pacer.read(slot, sent.limits, now)
             # Cached tokens count towards no limit.
-            counted = sent.prompt_tokens - sent.usage.get("cached_tokens", 0)
+            counted = max(sent.prompt_tokens - sent.usage.get("cached_tokens", 0), 0)
             self._pacer.end(slot, now, counted, sent.completion_tokens)
             tally.prompt_tokens += sent.prompt_tokens
             tally.completion_tokens += sent.completion_tokens
-            tally.spent_usd += cost_usd(
-                self._asking.model, sent.prompt_tokens, sent.completion_tokens
-            )
+            tally.uncounted += not sent.counted
+            cost = cost_usd(self._asking.model, sent.prompt_tokens, sent.completion_tokens)
+            # What the provider did not count may have been more: a budget must assume it.
+            tally.spent_usd += cost if sent.counted else dearest
         else:
             refused = isinstance(failed, RateLimited)
             if isinstance(failed, RateLimited):

@@ -10,18 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import os
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-
-from dotenv import dotenv_values
 
 from twin.assistant import catalogue, errors, prompts
 from twin.assistant.asking import Ask, Asking
@@ -31,6 +26,7 @@ from twin.assistant.live import wire
 from twin.assistant.live.background import Background
 from twin.assistant.live.fetching import Bounds, Fetcher, Tally
 from twin.assistant.live.pacing import DAY_S, Pacer
+from twin.assistant.live.settings import Settings
 from twin.assistant.live.wire import Sent
 from twin.assistant.protocol import Answers, Questions
 from twin.assistant.recorded.recording import Recording, Reply, open_recording
@@ -38,64 +34,6 @@ from twin.scenario.model import Scenario
 
 if TYPE_CHECKING:
     import groq
-
-DEFAULT_URL = "https://api.groq.com"
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Address of the provider, and the key.
-
-    Attributes
-    ----------
-    key : str
-        Never shown.
-    url : str
-        Without the path that the SDK appends itself.
-    """
-
-    key: str = field(repr=False)
-    url: str
-
-    @classmethod
-    def find(cls) -> Settings:
-        """From the environment, else from a file ``.env`` in the working folder.
-
-        Raises
-        ------
-        NoKey
-            If there is none, and the server is not on this machine.
-        WrongAddress
-            If GROQ_BASE_URL is none.
-        """
-        try:
-            found = dotenv_values(".env", interpolate=False)
-        except (OSError, UnicodeDecodeError):
-            found = {}
-
-        def known(name: str) -> str:
-            return (os.environ.get(name) or found.get(name) or "").strip()
-
-        key = known("GROQ_API_KEY")
-        url = (known("GROQ_BASE_URL") or DEFAULT_URL).rstrip("/")
-        url = url.removesuffix("/openai/v1")
-        try:
-            parts = urlsplit(url)
-            host = parts.hostname or ""
-            usable = parts.scheme in ("http", "https") and host and parts.username is None
-        except ValueError:
-            usable = False
-        if not usable:
-            raise errors.WrongAddress
-        if not key:
-            if host not in _LOOPBACK:
-                raise errors.NoKey
-            key = "none"
-        if not key.isascii() or not key.isprintable():
-            # It could not be a header; httpx would show it in its complaint.
-            raise errors.WrongKey(401)
-        return cls(key, url)
 
 
 class Caller:
@@ -117,7 +55,9 @@ class Caller:
 
     def _ready(self) -> groq.AsyncGroq:
         if self._client is None:
-            from groq import AsyncGroq
+            from groq import AsyncGroq, DefaultAsyncHttpxClient
+
+            from twin.assistant.live import bounded
 
             # At its debug level the SDK logs whole requests, customers' words included.
             logging.getLogger("groq._base_client").setLevel(logging.INFO)
@@ -127,6 +67,13 @@ class Caller:
                     base_url=self._settings.url,
                     timeout=self._timeout_s,
                     max_retries=0,
+                    # Its own would follow the server anywhere, with customers' words.
+                    http_client=DefaultAsyncHttpxClient(
+                        timeout=self._timeout_s,
+                        follow_redirects=False,
+                        headers={"accept-encoding": bounded.ENCODING},
+                        event_hooks={"response": [bounded.bound]},
+                    ),
                 )
             except Exception:
                 # Key and address were looked at before: it is what httpx finds by itself, and it
@@ -150,26 +97,43 @@ class Caller:
         """
         import groq
 
+        from twin.assistant.live.bounded import OutOfBounds
+
         completions = self._ready().chat.completions.with_raw_response
         failure: AssistantError | None = None
         begun = time.perf_counter()
         try:
             response = await completions.create(**request)
-            body = await response.text()
+            body = await response.read()
         except groq.APITimeoutError:
             failure = errors.TimedOut()
         except groq.APIStatusError as error:
             failure = wire.failure(
-                error.status_code, error.body, error.response.headers, self._model
+                error.status_code,
+                _said(error.response.content),
+                error.response.headers,
+                self._model,
             )
-        except (groq.GroqError, OSError, ValueError, TypeError) as error:
-            # ValueError and TypeError: bytes that are not what their headers say.
-            gone = isinstance(error, groq.APIConnectionError | OSError)
-            failure = errors.Unreachable() if gone else errors.BrokenResponse("unreadable")
+        except Exception as error:
+            # Of any type, where bytes are not what their headers say; they may hold the request.
+            if isinstance(error.__cause__, OutOfBounds):
+                failure = errors.BrokenResponse("too long, or packed in a way that is not read")
+            elif isinstance(error, groq.APIConnectionError | OSError):
+                failure = errors.Unreachable()
+            else:
+                failure = errors.BrokenResponse("unreadable")
         latency_s = time.perf_counter() - begun
         if failure is not None:
             raise failure
-        return wire.read_completion(body, latency_s, wire.rate_limits(response.headers))
+        messages = request["messages"]
+        return wire.read_completion(body, latency_s, response.headers, messages, self._model)
+
+
+def _said(body: bytes) -> object:
+    try:
+        return wire.read_json(body)
+    except ValueError:
+        return None
 
 
 class GroqAssistant:
@@ -202,7 +166,7 @@ class GroqAssistant:
     ------
     ModelRetired
         If the catalogue says so; nothing is sent then.
-    NoKey, WrongAddress
+    NoKey, WrongAddress, PlainAddress
         If the environment lacks what it takes.
     RecordingError
         If the recording cannot be read.

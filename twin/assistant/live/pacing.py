@@ -7,6 +7,10 @@ counts until a period after its end, or after `TRANSIT_S` from its sending where
 `Left` follows what the provider says is left: a limit drains evenly, as its messages compute
 ("Limit 8000, Used 6956, Requested 3570. Please try again in 18.945s" is (6956 + 3570 - 8000) /
 8000 x 60 s), and so do the resets of its headers (time until all of it is there again).
+
+What the provider tells may be wrong, such as a moment of 1970's count in place of a pause. So
+nothing that it tells holds calls back for good: after a minute without a call one goes out as the
+first of a new process would, and what was told before is forgotten. Known limits stay.
 """
 
 from __future__ import annotations
@@ -31,11 +35,31 @@ MEMORY = 0.97
 # Least factor from estimated to real prompt tokens that a budget assumes.
 CAUTION = 1.5
 
-_LENGTH = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
+# Names of units by their size in seconds, as servers write them; the micro sign has two codes.
+_UNITS = {
+    DAY_S: ("d", "day", "days"),
+    3600.0: ("h", "hr", "hrs", "hour", "hours"),
+    60.0: ("m", "min", "mins", "minute", "minutes"),
+    1.0: ("s", "sec", "secs", "second", "seconds"),
+    1e-3: ("ms", "msec", "millisecond", "milliseconds"),
+    1e-6: ("us", "\u00b5s", "\u03bcs", "microsecond", "microseconds"),
+    1e-9: ("ns", "nanosecond", "nanoseconds"),
+}
+_SECONDS = {name: size for size, names in _UNITS.items() for name in names}
+_NAMES = "|".join(sorted(_SECONDS, key=len, reverse=True))
+_PART = rf"(\d{{1,20}}(?:\.\d{{0,20}})?)\s?({_NAMES})(?![a-z\u00b5\u03bc])"
+# A length of time in words or letters, somewhere in a text.
+LENGTH = re.compile(rf"{_PART}(?:(?:,? and |, ?| )?{_PART}){{0,6}}", re.IGNORECASE)
+_ONE = re.compile(_PART, re.IGNORECASE)
 
 
 def parse_length(text: str | None) -> float | None:
-    """Seconds of a reset such as ``2m59.56s``, ``7.66s``, ``20ms`` or ``3``; None if unreadable.
+    """Seconds of a length such as ``2m59.56s``, ``20ms``, ``2 minutes`` or ``3``.
+
+    Returns
+    -------
+    float or None
+        None if unreadable.
 
     Examples
     --------
@@ -43,16 +67,13 @@ def parse_length(text: str | None) -> float | None:
     (179.56, 0.25, None)
     """
     text = (text or "").strip().lower()
-    found = _LENGTH.fullmatch(text)
-    try:
-        if found is None or not text:
+    if LENGTH.fullmatch(text):
+        seconds = sum(float(number) * _SECONDS[unit] for number, unit in _ONE.findall(text))
+    else:
+        try:
             seconds = float(text)
-        else:
-            parts = [float(part or 0) for part in found.groups()]
-            factors = (86400, 3600, 60, 1, 0.001)
-            seconds = sum(x * y for x, y in zip(parts, factors, strict=True))
-    except ValueError:
-        return None
+        except ValueError:
+            return None
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
@@ -66,14 +87,16 @@ class Window:
         self._closed: deque[tuple[float, int]] = deque()
         self._sum = 0
 
-    def wait_s(self, amount: int, now_s: float) -> float:
+    def wait_s(self, amount: int, now_s: float, limit: float | None = None) -> float:
         """Seconds until `amount` fits; infinite while only the end of a call under way can tell.
 
         More than the limit fits when nothing else is there: what to do with it is the provider's.
+        Another limit may be asked about.
         """
+        limit = self.limit if limit is None else limit
         while self._closed and self._closed[0][0] + self.period_s <= now_s:
             self._sum -= self._closed.popleft()[1]
-        over = self._open + self._sum + min(amount, self.limit) - self.limit
+        over = self._open + self._sum + min(amount, limit) - limit
         for ended_s, ended in self._closed:
             if over <= 0:
                 break
@@ -149,6 +172,8 @@ class Left:
         self._limit, self._left = limit, left
         used = limit - left
         # Without a reset: a limit a minute is the shorter guess, and a 429 would correct it.
+        # No limit is longer than a day.
+        reset_s = min(reset_s or 0.0, DAY_S)
         self._drain = used / reset_s if reset_s and used > 0 else limit / MINUTE_S
 
 
@@ -175,6 +200,7 @@ class Pacer:
     ----------
     limits : mapping of str to int
         rpm, rpd, tpm, tpd of the plan, as far as known; what the provider tells replaces them.
+        Where that is less and leads to long waits, it is asked again once a minute.
     caps : mapping of str to int
         Likewise, but kept also where the provider would allow more.
     """
@@ -186,15 +212,22 @@ class Pacer:
             name: Window(math.inf, MINUTE_S if name.endswith("m") else DAY_S)
             for name in ("rpm", "rpd", "tpm", "tpd")
         }
-        for name, limit in {**limits, **self._caps}.items():
-            self._limit(name, limit)
-        self._requests, self._tokens = Left(), Left()
-        self._blocked_s = -math.inf
+        known = {**limits, **self._caps}
+        self._known = {name: known.get(name, math.inf) for name in self._windows}
         self._order = self._under_way = 0
-        self._probed = False
-        self._gives_back = True
+        self._sent_s = -math.inf
+        self._forget()
         # Real over estimated prompt tokens, as the answers tell.
         self.ratio = 1.0
+
+    def _forget(self) -> None:
+        """Be as new, but for what was sent."""
+        for name, window in self._windows.items():
+            window.limit = self._known[name]
+        self._requests, self._tokens = Left(), Left()
+        self._blocked_s = -math.inf
+        self._probed = False
+        self._gives_back = True
 
     def _limit(self, name: str, limit: int) -> None:
         self._windows[name].limit = min(limit, self._caps.get(name, limit))
@@ -218,15 +251,40 @@ class Pacer:
         # The first goes alone: its headers tell what others have left of the limits.
         if not self._probed and self._under_way:
             return math.inf
-        tokens = self.estimate(prompt) + room
-        waits = [self._blocked_s - now_s, self._requests.wait_s(1, now_s)]
-        waits.append(self._tokens.wait_s(tokens, now_s))
+        known, told = self._waits(self.estimate(prompt) + room, now_s)
+        return known if self._asks_again(told, now_s) else max(known, told)
+
+    def _waits(self, tokens: int, now_s: float) -> tuple[float, float]:
+        """Waits by the limits that were known, and by what the provider told."""
+        known, told = [0.0], [0.0, self._blocked_s - now_s, self._requests.wait_s(1, now_s)]
+        told.append(self._tokens.wait_s(tokens, now_s))
         for name, window in self._windows.items():
-            waits.append(window.wait_s(tokens if name.startswith("t") else 1, now_s))
-        return max(0.0, *waits)
+            amount = tokens if name.startswith("t") else 1
+            wait = window.wait_s(amount, now_s)
+            if window.limit < self._known[name]:
+                told.append(wait)
+                known.append(window.wait_s(amount, now_s, self._known[name]))
+            else:
+                known.append(wait)
+        return max(known), max(told)
+
+    def _asks_again(self, told_s: float, now_s: float) -> bool:
+        idle = not self._under_way and now_s - self._sent_s >= MINUTE_S
+        return idle and told_s > MINUTE_S
+
+    def fits(self, prompt: int, room: int) -> bool:
+        """Whether a call is within the limits on tokens that are known now, however long it waits.
+
+        By estimate, so that it is to be believed only where the provider has refused the call.
+        """
+        most = min(self._windows["tpm"].limit, self._windows["tpd"].limit)
+        return self.estimate(prompt) + room <= most
 
     def send(self, prompt: int, room: int, now_s: float) -> Slot:
         """A call goes out."""
+        if self._asks_again(self._waits(self.estimate(prompt) + room, now_s)[1], now_s):
+            self._forget()
+        self._sent_s = now_s
         slot = Slot(self._order, now_s, prompt, self.estimate(prompt), room)
         self._order += 1
         self._under_way += 1
@@ -295,7 +353,7 @@ class Pacer:
     ) -> None:
         """A 429 came: hold everything back as long as it says, and learn from it."""
         if retry_after_s is not None:
-            self._blocked_s = max(self._blocked_s, now_s + retry_after_s)
+            self._blocked_s = max(self._blocked_s, now_s + min(retry_after_s, DAY_S))
         if limit is not None and limit[1] > 0:
             self._limit(*limit)
         self._gives_back = False

@@ -17,12 +17,13 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import FileIO
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+from twin.assistant.answer_text import clean
 from twin.assistant.errors import RecordingError
 
 if sys.platform == "win32":
@@ -31,7 +32,7 @@ else:
     import fcntl
 
 # Beyond what any call has: eleven days, and what a column of the table calls can hold.
-_MOST_S, _MOST_TOKENS = 1e6, (1 << 31) - 1
+MOST_S, _MOST_TOKENS = 1e6, (1 << 31) - 1
 # Seconds between two times that the disk, too, is made to have everything.
 _SYNC_S = 1.0
 _FAR = 1 << 62
@@ -64,15 +65,17 @@ class Reply:
     step, model, prompt_version, sample
         What was asked; `request` holds all of it.
     answer : str
-        The model's words.
+        The model's words, without its thoughts.
     finish : str
-        Why the model stopped: "stop", or "length" where the token limit cut it.
+        Why the model stopped: "stop", "length" where the token limit cut it, "content_filter" where
+        the provider did; empty where it did not say.
     repaired : bool
         Whether a first answer was outside the form, so that the model was asked once more; tokens
         and latency are those of both.
     prompt_tokens, completion_tokens : int
     usage, timings : dict
         Other counts and the times that the provider reports, such as queue_time (seconds).
+        `usage` holds estimated = 1 where it did not count the tokens, so that they are estimated.
     latency_s : float
         Measured, from sending to the whole answer, without waiting for quota.
     cost_usd : float or None
@@ -132,12 +135,13 @@ class Reply:
             raise ValueError("no key")
         if not (isinstance(reply.answer, str) and isinstance(reply.latency_s, int | float)):
             raise ValueError("no answer or no latency")
-        if not 0 <= reply.latency_s <= _MOST_S:
+        if not 0 <= reply.latency_s <= MOST_S:
             raise ValueError("no latency that a call can have")
         tokens = (reply.prompt_tokens, reply.completion_tokens)
         if not all(type(n) is int and 0 <= n <= _MOST_TOKENS for n in tokens):
             raise ValueError("no token counts")
-        return reply
+        # Older recordings hold answers as they came.
+        return replace(reply, answer=clean(reply.answer))
 
 
 def read_lines(path: Path) -> tuple[dict[str, Reply], int, bool]:

@@ -60,7 +60,8 @@ def response_times(
     -------
     DataFrame
         Columns priority, seconds, share (of tickets with that time, or abandoned without: a curve
-        ends below 1 where customers left; open ones are left out), target_s (missing without one).
+        ends below 1 where customers left; open ones are left out), target_s (missing without one,
+        and for resolutions where targets.pauses stop the clock: times here are whole).
 
     Examples
     --------
@@ -101,6 +102,9 @@ def response_times(
 def _promised(scenario: Scenario, of: Promise) -> dict[str, float]:
     targets = scenario.targets
     promised = targets.first_response if of == "first response" else targets.resolution
+    if of == "resolution" and targets.pauses:
+        # The table tickets does not tell for how long the clock stood still.
+        promised = {}
     return {str(name): seconds for name, seconds in promised.items()}
 
 
@@ -119,6 +123,8 @@ def service_by_hour(
     scenario : Scenario
         As run: warm-up, targets and their clock, start and time zone.
     of : {"first response", "resolution"}
+        No resolution is judged where targets.pauses stop the clock, as the table tickets does not
+        tell for how long.
 
     Returns
     -------

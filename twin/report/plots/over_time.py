@@ -128,6 +128,8 @@ STATUS_COLOURS = {
     "Open": style.SKY,
     "Categorized": style.YELLOW,
     "In Progress": style.BLUE,
+    "Waiting for customer": style.TEAL,
+    "On hold": style.WINE,
     "Pending Review": style.PURPLE,
     "Escalated": style.RED,
     "Reopened": style.ORANGE,

@@ -29,6 +29,8 @@ from twin.scenario.clock import DAY_S, HOUR_S
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 PURPLE, SKY, YELLOW, GREY = "#cc79a7", "#56b4e9", "#f0e442", "#8a9097"
 BROWN = "#6b4c2a"
+# From the muted scheme of Paul Tol, which the colour-blind can tell apart.
+TEAL, WINE = "#44aa99", "#882255"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW, GREY)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # Ink, paper and lines; a report gives them the colours of its page.

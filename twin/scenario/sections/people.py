@@ -77,14 +77,17 @@ class Pool(Section):
     handle_times: dict[str, TimeDistribution] = Field({}, description="by true category")
     wrap_up: TimeDistribution | None = Field(
         None,
-        description="after-contact work: an agent who has answered stays busy, the ticket is "
-        "resolved already; default: none",
+        description="after-contact work, after each touch: the agent stays busy, the ticket goes "
+        "on (answered: it is resolved already); default: none",
     )
     review_time: TimeDistribution | None = Field(
         None, description="to approve a draft; default: a fifth of the handle time"
     )
     triage_time: TimeDistribution | None = Field(
         None, description="to categorize only; default: a tenth of the handle time"
+    )
+    follow_up_time: TimeDistribution | None = Field(
+        None, description="a further touch (see touches); default: the handle time"
     )
     cost: Annotated[float, Field(ge=0)] | None = Field(
         None, description="USD an agent an hour; not given: costs are not known"
@@ -104,15 +107,20 @@ class Pool(Section):
         """Mean work on a ticket of a category; seconds."""
         return self.handle_times.get(category, self.handle_time).mean_value()
 
-    def answer(self, category: str) -> float:
-        """Mean time of an agent to answer a ticket of a category, wrap-up included; seconds."""
-        after = 0.0 if self.wrap_up is None else self.wrap_up.mean_value()
-        return self.handle(category) + after
+    @property
+    def after(self) -> float:
+        """Mean wrap-up after a touch; seconds."""
+        return 0.0 if self.wrap_up is None else self.wrap_up.mean_value()
 
     def triage(self, category: str) -> float:
         """Mean time to categorize a ticket of a category; seconds."""
         own = self.triage_time
         return TRIAGE_SHARE * self.handle(category) if own is None else own.mean_value()
+
+    def follow_up(self, category: str) -> float:
+        """Mean work of a further touch on a ticket of a category; seconds."""
+        own = self.follow_up_time
+        return self.handle(category) if own is None else own.mean_value()
 
     def review(self, category: str) -> float:
         """Mean time to approve a draft on a ticket of a category; seconds."""
@@ -150,6 +158,9 @@ class Targets(Section):
 
     clock: Literal["around the clock", "desk hours"] = Field(
         "around the clock", description="desk hours: time counts while an agent is on shift"
+    )
+    pauses: list[Literal["Waiting for customer", "On hold"]] = Field(
+        [], description="statuses in which the time to resolution stands still"
     )
     first_response: PriorityTimes = Field({}, description="by priority")
     first_human_response: PriorityTimes = Field(

@@ -1,0 +1,148 @@
+"""Waits between the touches of a ticket: for the customer's reply, or for a third party."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from twin.demand.luck import Lazy, Stream, Use, view
+from twin.demand.tickets import Demand
+from twin.records.tables import ON_HOLD, WAITING_FOR_CUSTOMER
+from twin.scenario.calendars import Staircase, desk_hours
+from twin.scenario.model import Scenario
+from twin.scenario.sections.touches import Clock
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A wait of a ticket.
+
+    Attributes
+    ----------
+    status : int
+        WAITING_FOR_CUSTOMER or ON_HOLD.
+    back_s : float
+        Moment at which it comes back to the agents; infinite: never.
+    closes_s : float
+        Moment at which it is resolved automatically unless it came back; infinite: never.
+    solved : bool
+        Whether a ticket that is resolved so is solved.
+    """
+
+    status: int
+    back_s: float
+    closes_s: float = inf
+    solved: bool = False
+
+
+class Waits:
+    """All waits of a replication, with their luck: each wait of a ticket has its own.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        With a section touches.
+    demand : Demand
+    """
+
+    def __init__(self, scenario: Scenario, demand: Demand) -> None:
+        assert scenario.touches is not None
+        self._most = scenario.touches.most
+        self._reply, self._hold = scenario.touches.waiting, scenario.touches.on_hold
+        self._waited: defaultdict[int, int] = defaultdict(int)
+        self._hours = OpenHours(desk_hours(scenario))
+        reply, hold = self._reply, self._hold
+
+        def luck(stream: Stream) -> Lazy[int, memoryview]:
+            return Lazy(lambda wait: view(demand.uniform(stream, Use(wait))))
+
+        def times(distribution: object, stream: Stream) -> Lazy[int, memoryview]:
+            def drawn(wait: int) -> memoryview:
+                u = demand.uniform(stream, Use(wait))
+                return view(distribution.quantile(u))  # type: ignore[attr-defined]
+
+            return Lazy(drawn)
+
+        self._kind = luck(Stream.TOUCH)
+        self._never = luck(Stream.NO_REPLY)
+        self._solved = luck(Stream.SOLVED_UNANSWERED)
+        if reply is not None:
+            self._reply_s = times(reply.delay, Stream.REPLY)
+            if reply.close_after is not None:
+                self._close_s = times(reply.close_after, Stream.AUTO_CLOSE)
+        if hold is not None:
+            self._hold_s = times(hold.delay, Stream.HOLD)
+
+    def after_touch(self, ticket: int, now_s: float) -> Wait | None:
+        """The wait that an agent's touch ends with; None where it ends with an answer."""
+        number = self._waited[ticket]
+        if number >= self._most:
+            return None
+        u = self._kind[number][ticket]
+        reply, hold = self._reply, self._hold
+        asks = 0.0 if reply is None else reply.chance
+        if reply is not None and u < asks:
+            self._waited[ticket] += 1
+            closes_s = inf
+            if reply.close_after is not None:
+                closes_s = now_s + self._close_s[number][ticket]
+            back_s = inf
+            if not self._never[number][ticket] < reply.never:
+                back_s = self._after(now_s, self._reply_s[number][ticket], reply.clock)
+            solved = self._solved[number][ticket] < reply.solved
+            return Wait(WAITING_FOR_CUSTOMER, back_s, closes_s, solved)
+        if hold is not None and u < asks + hold.chance:
+            self._waited[ticket] += 1
+            return Wait(ON_HOLD, self._after(now_s, self._hold_s[number][ticket], hold.clock))
+        return None
+
+    def number(self, ticket: int) -> int:
+        """Waits that a ticket had, for the luck of its next touch."""
+        return self._waited[ticket]
+
+    def _after(self, now_s: float, delay_s: float, clock: Clock) -> float:
+        return now_s + delay_s if clock == "around the clock" else self._hours.after(now_s, delay_s)
+
+    def forget(self) -> None:
+        """Let go of all columns; the run is over."""
+        for name, columns in vars(self).items():
+            if isinstance(columns, Lazy) and name.startswith("_"):
+                columns.clear()
+
+
+class OpenHours:
+    """Time as it passes while an agent is on shift.
+
+    Parameters
+    ----------
+    open_hours : Staircase
+        1 while the desk is open, else 0.
+
+    Examples
+    --------
+    >>> nine_to_five = Staircase(np.array([0.0, 9.0, 17.0, 33.0, 41.0]), np.array([0, 1, 0, 1, 0]))
+    >>> hours = OpenHours(nine_to_five)
+    >>> hours.after(10.0, 3.0), hours.after(16.0, 3.0), hours.after(16.0, 30.0)
+    (13.0, 35.0, inf)
+    """
+
+    def __init__(self, open_hours: Staircase) -> None:
+        self._level = open_hours
+        self._times = open_hours.times.tolist()
+        self._open = open_hours.values.tolist()
+
+    def after(self, moment_s: float, delay_s: float) -> float:
+        """Moment at which so much open time has passed; infinite where there is not so much."""
+        k = int(np.searchsorted(self._level.times, moment_s, side="right")) - 1
+        left, at = delay_s, moment_s
+        while k + 1 < len(self._times):
+            spell = (self._times[k + 1] - at) * self._open[k]
+            if self._open[k] and left <= spell:
+                return at + left
+            left -= spell
+            k += 1
+            at = self._times[k]
+        return at + left if self._open[k] else inf

@@ -1,0 +1,61 @@
+"""Figures of touches and waits; a run without a section touches has none of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twin.measures.figure import MEAN, RATIO, figure
+from twin.measures.population import Population, Rows
+from twin.records import tables
+
+
+@figure("s", "lower", "resolved tickets", MEAN)
+def resolution_less_waits_mean(run: Population) -> Rows:
+    """Mean time from arrival to last resolution, less the time that others had the ticket.
+
+    Left out is the time in Waiting for customer and On hold. Only with a section touches.
+    """
+    if run.scenario.touches is None:
+        return []
+    others_s = run.spent_in(tables.STATUSES[tables.WAITING_FOR_CUSTOMER],
+                            tables.STATUSES[tables.ON_HOLD])  # fmt: skip
+    return run.split(run.resolved_s - run.arrived_s - others_s)
+
+
+@figure("share", "", "resolved tickets", RATIO, main="Speed")
+def waiting_share(run: Population) -> Rows:
+    """Share of the time from arrival to last resolution that tickets waited for the customer.
+
+    Over resolved tickets; not in it is time on hold for a third party. Only with a section touches.
+    """
+    if run.scenario.touches is None:
+        return []
+    waiting_s = run.spent_in(tables.STATUSES[tables.WAITING_FOR_CUSTOMER])
+    spent_s = np.nan_to_num(run.resolved_s - run.arrived_s)
+    return [run.row(np.where(run.resolved, waiting_s, 0.0), spent_s)]
+
+
+@figure("touches", "", "resolved tickets", MEAN, main="People")
+def touches_mean(run: Population) -> Rows:
+    """Touches of agents a ticket: spells of work to answer or to follow up, over resolved tickets.
+
+    Only with a section touches.
+    """
+    if run.scenario.touches is None:
+        return []
+    visits, names = run.visits, (tables.ACTIVITIES[k] for k in (tables.HANDLE, tables.FOLLOW_UP))
+    done = visits[(visits["activity"].isin(list(names)) & (visits["end"] == "done")).to_numpy()]
+    count = run.by_ticket(done.assign(one=1.0), "one")
+    return [run.row(np.where(run.resolved, count, 0.0), run.resolved)]
+
+
+@figure("share", "", "resolved tickets", RATIO)
+def unanswered_share(run: Population) -> Rows:
+    """Share resolved automatically because the customer did not reply, over resolved tickets.
+
+    Only with a section touches.
+    """
+    if run.scenario.touches is None:
+        return []
+    automatic = (run.tickets["resolved_by"] == tables.WORKERS[tables.AUTOMATIC]).to_numpy()
+    return [run.row(automatic & run.resolved, run.resolved)]
