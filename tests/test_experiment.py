@@ -235,8 +235,8 @@ def test_failures_hold_neither_tickets_nor_keys(
 def test_a_text_within_a_text_a_quoted_one_and_a_blank_one_are_hidden(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trace = pd.DataFrame({"timestamp": [1, 2, 3, 4]})
-    trace["text"] = ["help", "help me, I am Ann", "first line\nit's 5 o'clock", ""]
+    trace = pd.DataFrame({"timestamp": [1, 2, 3]})
+    trace["text"] = ["help", "help me, I am Ann", "first line\nit's 5 o'clock"]
     trace.to_csv(tmp_path / "trace.csv", index=False)
     arrivals = {"kind": "trace", "trace": str(tmp_path / "trace.csv")}
 
@@ -247,6 +247,7 @@ def test_a_text_within_a_text_a_quoted_one_and_a_blank_one_are_hidden(
     failures = twin.run(twin.from_data(AGENTS | {"arrivals": arrivals}), replications=1).failures
     message = failures["message"].iloc[0]
     assert message.replace('"', "'") == "bad words: '[ticket text]', '[ticket text]'"
+    assert replication._redact("bad words: help me", ["", "help"]) == "bad words: [ticket text] me"
 
 
 def test_the_manifest_has_every_file_that_the_scenario_names(tmp_path: Path) -> None:

@@ -68,6 +68,12 @@ def test_keys_of_other_programs_are_left_alone(tmp_path):
     assert load_feedback(path) == [Entry(**GOOD)]
 
 
+def test_null_is_a_blank(tmp_path):
+    path = tmp_path / "feedback.json"
+    path.write_text(json.dumps([GOOD | {"model": None, "feedback": None, "category": None}]))
+    assert load_feedback(path) == [Entry(**(GOOD | {"model": "", "feedback": "", "category": ""}))]
+
+
 def without(key):
     return {name: value for name, value in GOOD.items() if name != key}
 
@@ -94,7 +100,9 @@ SECRET = "my card 4242"
         ([GOOD | {"description": "  "}], "entry 1: description must not be empty"),
         ([without("description")], "entry 1: description must not be empty"),
         ([GOOD | {"answer": ["x"]}], "entry 1: answer must be text"),
-        ([GOOD | {"model": None}], "entry 1: model must be text"),
+        ([GOOD | {"model": 7}], "entry 1: model must be text"),
+        ([GOOD | {"description": None}], "entry 1: description must not be empty"),
+        ([GOOD | {"rating": None}], "entry 1: rating"),
     ],
 )
 def test_a_broken_file_is_named_with_the_place_of_the_damage(tmp_path, content, said):

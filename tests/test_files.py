@@ -5,7 +5,19 @@ import os
 
 import pytest
 
-from twin.common.files import read_csv, read_json, read_text, reason, whole, write_json, write_text
+from twin.common.errors import ScenarioError
+from twin.common.files import (
+    read_json,
+    read_text,
+    reason,
+    unmakeable,
+    whole,
+    write_json,
+    write_text,
+)
+from twin.experiments.studies.file import read_study
+from twin.scenario.changes import clean_name
+from twin.scenario.model import from_data
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
@@ -76,7 +88,39 @@ def test_an_interrupted_write_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_csv_row_longer_than_the_first_is_a_fault(tmp_path):
-    (tmp_path / "a.csv").write_text("x,y\n1,2,3\n")
-    with pytest.raises(ValueError, match="more cells"):
-        read_csv(tmp_path / "a.csv")
+DEVICES = [
+    "CON",
+    "con",
+    "Prn",
+    "aux",
+    "NUL",
+    "com1",
+    "LPT9",
+    "COM0",
+    "nul.txt",
+    "Aux.a.b",
+    "con .x",
+]
+
+
+@pytest.mark.parametrize("name", [*DEVICES, "desk ", "desk.", "desk. .", "a" * 100 + " "])
+def test_a_name_that_windows_cannot_make_is_no_name_of_results(tmp_path, name):
+    assert unmakeable(name)
+    desk = {"arrivals": {"rate": "1/h"}, "agents": {"a": {"heads": 1, "handle_time": "5min"}}}
+    for words in (lambda: from_data(desk | {"name": name}), lambda: from_data(desk).vary({}, name)):
+        with pytest.raises(ScenarioError, match=r"name: .*(Windows|must not end)"):
+            words()
+    plan = {"name": name, "scenario": from_data(desk), "factors": {"arrivals.scale": [1, 2]}}
+    with pytest.raises(ScenarioError, match=r"name: .*(Windows|must not end)"):
+        read_study(plan)
+    # A name that the twin makes, of a file or of changes, is one that can be made.
+    assert not unmakeable(clean_name(name))
+    assert from_data(desk | {"name": clean_name(name)}).name == clean_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["console", "com10", "nullable", "a.con", "lpt", "prn-1", "desk.1"]
+)
+def test_other_names_are_left_as_they_are(name):
+    assert not unmakeable(name)
+    assert clean_name(name) == name

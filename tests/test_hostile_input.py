@@ -26,7 +26,7 @@ from twin.assistant.recorded.recording import read_lines
 from twin.cli.app import app
 from twin.common import files
 from twin.common.errors import ScenarioError
-from twin.common.files import read_csv
+from twin.common.tables import read_table
 from twin.demand.corpus import load_corpus
 from twin.experiments.engine import ClusterError, connect
 from twin.experiments.results import open_results
@@ -176,8 +176,8 @@ def test_cells_never_move_to_another_column(tmp_path):
     path.write_text("text,category,split\nhello,A,desk,1\nbye,B,train,2\n")
     with pytest.raises(ScenarioError, match="more cells than its first line has names"):
         load_corpus(str(path))
-    with pytest.raises(ValueError, match="more cells"):
-        read_csv(path)
+    with pytest.raises(ValueError, match="line 2 has 4, the first has 3"):
+        read_table(path, ("text",))
 
 
 def test_a_split_that_is_neither_is_a_fault(tmp_path):

@@ -1,8 +1,10 @@
 """The live desk's API: tickets answered as the twin's lifecycle says, and faults told as JSON."""
 
 import logging
+import shutil
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -16,9 +18,12 @@ from twin.assistant.protocol import (
     SERVER_ERROR,
     TIMEOUT,
 )
+from twin.live import server
 from twin.live.api import Settings
+from twin.live.database import StoreError
 from twin.live.desk import FAILED, FOR_AGENTS, FOR_REVIEW
 from twin.records.tables import STATUSES, TRANSITIONS
+from twin.scenario.model import PRIORITIES
 
 EMPTY = {"error": "Please provide a ticket description."}
 THANKS = {"message": "Feedback submitted successfully."}
@@ -373,6 +378,130 @@ def test_too_many_tickets_at_once_are_turned_away(open_desk):
     thread.join()
 
 
+# The agents' queue
+
+
+def queue(client, most=100, **where):
+    """All numbers of a queue, asked for part by part."""
+    found, after = [], {}
+    while True:
+        said = client.get("/queue", query_string={"limit": most, **where, **after}).get_json()
+        found += said["tickets"]
+        if said["next_after"] is None:
+            return found
+        after = {"after": said["next_after"]}
+
+
+def next_due(shown):
+    first, last = shown["first_response_due"], shown["resolution_due"]
+    return first if shown["responded_at"] is None and first else last
+
+
+# Moments as text sort as they are: all are of one form, in UTC.
+def pressing(shown):
+    return (next_due(shown) or "9", PRIORITIES.index(shown["priority"]), shown["ticket_id"])
+
+
+TARGETS = [
+    {"first_response": {"urgent": "15min", "high": "1h"}, "resolution": {"normal": "4h"}},
+    {"first_response": dict.fromkeys(PRIORITIES, "1h"), "resolution": {"low": "1min"}},
+    {"resolution": {"high": "2h"}},
+    {},
+]
+
+
+@pytest.mark.parametrize("targets", TARGETS)
+def test_the_queue_begins_with_the_most_overdue_and_ends_with_the_last(open_desk, targets):
+    desk = open_desk(changes={"targets": targets})
+    fill(desk.store)
+    every = queue(desk.client)
+    assert len(every) == 48
+    assert every == sorted(every, key=pressing)
+    for status in ("Escalated", "Reopened", "Resolved"):
+        of_it = [t["ticket_id"] for t in queue(desk.client, status=status)]
+        numbers = [r["id"] for r in desk.store.tickets(status)]
+        assert len(of_it) == 24
+        assert sorted(of_it) == sorted(numbers)
+        # In parts of any size the order is the same, and all are reached.
+        for most in (1, 7, 24):
+            part = [t["ticket_id"] for t in queue(desk.client, most, status=status)]
+            assert part == of_it
+    if not targets:
+        ranks = [PRIORITIES.index(t["priority"]) for t in every]
+        assert ranks == sorted(ranks)
+
+
+def test_a_promise_for_ages_hence_is_none(open_desk):
+    longest = dict.fromkeys(PRIORITIES, "10000000d")
+    desk = open_desk(changes={"targets": {"first_response": longest, "resolution": longest}})
+    desk.file("unsure")
+    for path in ("/tickets", "/queue"):
+        (shown,) = desk.client.get(path).get_json()["tickets"]
+        assert (shown["first_response_due"], shown["resolution_due"]) == (None, None)
+
+
+def fill(store):
+    """Tickets of three statuses, all priorities and many ages, some of them responded to."""
+    now = time.time()
+    for k in range(72):
+        row, _ = store.receive(
+            {
+                "key": None, "received_at": now - 1000.0 * (k * 37 % 72), "description": f"{k}",
+                "priority": PRIORITIES[k % 4], "model": MODEL, "use_rag": True,
+            }
+        )  # fmt: skip
+        answered = {"responded_at": now - 5.0} if k % 3 or k % 5 == 0 else {}
+        path = [("Escalated",), ("In Progress", "Resolved"),
+                ("In Progress", "Resolved", "Reopened")][k % 3]  # fmt: skip
+        store.move(row, [(status, now, "agent") for status in path], answered)
+
+
+def test_tickets_that_wait_for_others_are_in_the_queue_of_their_status_only(small):
+    for _ in range(3):
+        small.file("unsure")
+    for number, status in ((1, "Waiting for customer"), (2, "On hold")):
+        assert small.change(number, status="In Progress").status_code == 200
+        assert small.change(number, status=status).status_code == 200
+        assert [t["ticket_id"] for t in queue(small.client, status=status)] == [number]
+    assert [t["ticket_id"] for t in queue(small.client)] == [3]
+
+
+def test_a_ticket_that_agents_opened_again_is_not_asked_about_when_it_is_sent_again(small):
+    key = {"Idempotency-Key": "k1"}
+    small.file("unsure", headers=key)
+    asked = len(small.assistant.asked)
+    for status in ("In Progress", "Waiting for customer", "Open"):
+        assert small.change(1, status=status).status_code == 200
+    said = small.file("unsure", headers=key)
+    assert (said.status_code, said.get_json()["status"]) == (200, "Open")
+    assert len(small.assistant.asked) == asked
+
+
+def test_tickets_that_leave_a_queue_hide_no_others(small):
+    fill(small.store)
+    every = [t["ticket_id"] for t in queue(small.client)]
+    first = small.client.get("/queue?limit=10").get_json()
+    # Some of those that were seen are answered, and a new one comes.
+    for shown in first["tickets"][:5]:
+        assert small.change(shown["ticket_id"], status="In Progress").status_code == 200
+        assert small.change(shown["ticket_id"], status="Resolved", response="x").status_code == 200
+    small.file("unsure")
+    rest = small.client.get(f"/queue?after={first['next_after']}").get_json()["tickets"]
+    assert [t["ticket_id"] for t in rest if t["description"] != "unsure"] == every[10:]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["after=1", "after=x", "after=", "after=-1.0_0_1", "after=nan_0_1", "after=1e9_0_1",
+     "after=1.0_0_1_2", "status=Nobody", "limit=0", "limit=501",
+     "after=%D9%A1.0_0_1"],
+)  # fmt: skip
+def test_an_odd_place_in_the_queue_is_told(small, asked):
+    answer = small.client.get(f"/queue?{asked}")
+    assert answer.status_code == 422
+    assert set(answer.get_json()) == {"error"}
+
+
 # Sent twice
 
 
@@ -406,11 +535,11 @@ def test_a_ticket_that_a_dead_desk_left_is_answered_on_retry(small):
     key = {"Idempotency-Key": "k1"}
     values = {
         "key": "client:k1", "received_at": time.time(), "description": "payment",
-        "priority": "normal", "model": MODEL, "use_rag": True, "held_until": time.time() + 60,
+        "priority": "normal", "model": MODEL, "use_rag": True, **small.store.lease(60),
     }  # fmt: skip
     small.store.receive(values)
     assert small.file("payment", headers=key).status_code == 409
-    small.store.release_all()
+    small.store.claim()
     assert small.file("payment", headers=key).get_json()["category"] == "Payment"
 
 
@@ -423,13 +552,17 @@ def test_a_clock_that_is_set_back_neither_holds_tickets_nor_makes_times_negative
     key = {"Idempotency-Key": "k1"}
     values = {
         "key": "client:k1", "received_at": real(), "description": "payment",
-        "priority": "normal", "model": MODEL, "use_rag": True, "held_until": real() + 60,
+        "priority": "normal", "model": MODEL, "use_rag": True, **small.store.lease(60),
     }  # fmt: skip
     small.store.receive(values)
     back[0] = 3600.0
     # The desk that held it died, and the clock says that this is an hour ahead.
+    small.store.claim()
     said = small.file("payment", headers=key).get_json()
-    assert (said["status"], said["latency_s"]) == ("Resolved", 0)
+    assert said["status"] == "Resolved"
+    assert 0 <= said["latency_s"] < 5
+    moments = [change["at"] for change in small.ticket(1)["changes"]]
+    assert moments == sorted(moments)
 
     # Set back in the midst of an answer.
     back[0] = 0.0
@@ -450,7 +583,46 @@ def test_a_clock_that_is_set_back_neither_holds_tickets_nor_makes_times_negative
     back[0] = 3600.0
     assert small.change(3, status="In Progress").status_code == 200
     assert small.change(3, status="Resolved", response="Yes.").status_code == 200
-    assert small.ticket(3)["responded_at"] == small.ticket(3)["received_at"]
+    moments = [change["at"] for change in small.ticket(3)["changes"]]
+    assert moments == sorted(moments)
+    assert small.ticket(3)["responded_at"] >= small.ticket(3)["received_at"]
+
+
+@pytest.mark.parametrize("set_by", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_in_the_midst_of_an_answer_gives_the_ticket_to_nobody_else(
+    small, monkeypatch, set_by
+):
+    key = {"Idempotency-Key": "k1"}
+    small.assistant.hold.clear()
+    box, thread = in_thread(lambda: small.file("payment", headers=key))
+    within(20, lambda: small.assistant.asked)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + set_by)
+    small.desk.tidy()
+    assert small.file("payment", headers=key).status_code == 409
+    assert small.change(1, status="In Progress").status_code == 409
+    small.assistant.hold.set()
+    thread.join()
+    assert box[0].get_json()["status"] == "Resolved"
+    assert len(small.assistant.asked) == 2
+
+
+def test_a_clock_that_is_set_back_between_an_agents_steps_keeps_them_in_order(small, monkeypatch):
+    real, back = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: real() - back[0])
+    small.file("unsure")
+    steps = [
+        {"status": "In Progress"}, {"status": "Categorized", "category": "Payment"},
+        {"status": "Reopened"}, {"status": "In Progress"}, {"status": "Resolved", "response": "x"},
+    ]  # fmt: skip
+    for step in steps:
+        back[0] += 3600.0
+        assert small.change(1, **step).status_code == 200, step
+    shown = small.ticket(1)
+    moments = [change["at"] for change in shown["changes"]]
+    assert len(moments) == 9
+    assert moments == sorted(moments)
+    assert shown["received_at"] <= shown["responded_at"] <= shown["resolved_at"] == moments[-1]
 
 
 def test_the_same_key_counts_feedback_once(small):
@@ -463,6 +635,45 @@ def test_the_same_key_counts_feedback_once(small):
         "/submit_feedback", json=body | {"rating": 1}, headers={"Idempotency-Key": "f1"}
     )
     assert changed.status_code == 409
+
+
+def test_a_ticket_sent_again_to_a_desk_of_other_rules_is_the_same_ticket(open_desk):
+    key = {"Idempotency-Key": "k1"}
+    first = open_desk().file("payment", headers=key).get_json()
+    later = open_desk(model="llama-3.1-8b-instant", retrieval=False)
+    assert later.file("payment", headers=key).get_json() == first
+    assert not later.assistants
+    for other in ({"model": "gemma-7b-it"}, {"use_rag": False}, {"priority": "low"}):
+        assert later.file("payment", headers=key, **other).status_code == 409
+    assert later.file("payment", headers=key, model=MODEL, use_rag=True).get_json() == first
+
+
+def test_a_key_of_feedback_counts_for_the_same_ticket_only(small):
+    for _ in range(2):
+        small.file("login")
+    body = {"description": "login", "rating": 4}
+    post = partial(small.client.post, "/submit_feedback")
+    key = {"Idempotency-Key": "f1"}
+    assert post(json=body | {"ticket_id": 1}, headers=key).status_code == 200
+    assert post(json=body | {"ticket_id": 1}, headers=key).status_code == 200
+    for other in (
+        {"ticket_id": 2},
+        {"ticket_id": 1, "feedback": "x"},
+        {"ticket_id": 1, "model": "x"},
+    ):
+        assert post(json=body | other, headers=key).status_code == 409
+    assert [row["ticket_id"] for row in small.store.feedback()] == [1]
+
+
+def test_feedback_that_is_sent_again_counts_once_though_its_words_lead_to_a_newer_ticket(small):
+    small.file("login")
+    body = {"description": "login", "rating": 4}
+    key = {"Idempotency-Key": "f1"}
+    post = partial(small.client.post, "/submit_feedback", json=body, headers=key)
+    assert post().status_code == 200
+    small.file("login", model="gemma-7b-it")
+    assert post().status_code == 200
+    assert [row["ticket_id"] for row in small.store.feedback()] == [1]
 
 
 # Who may ask, and how often
@@ -574,7 +785,68 @@ def test_a_full_disk_is_told_and_changes_nothing(small):
     assert len(small.store.tickets()) == filed
 
 
+def test_a_store_whose_file_is_taken_away_acknowledges_nothing_until_it_is_back(small, tmp_path):
+    small.file()
+    path, away = tmp_path / "desk.sqlite", tmp_path / "away.sqlite"
+    body = {"description": "x", "rating": 5}
+    asks = [
+        lambda: small.client.get("/health"), lambda: small.client.get("/tickets"), small.file,
+        lambda: small.client.post("/submit_feedback", json=body),
+        lambda: small.change(1, status="Reopened"),
+    ]  # fmt: skip
+
+    def refused():
+        for ask in asks:
+            answer = ask()
+            assert answer.status_code == 503
+            assert set(answer.get_json()) == {"error"}
+
+    path.rename(away)
+    refused()
+    # No empty store takes its place, and another one is not taken for it.
+    assert not path.exists()
+    shutil.copy(away, path)
+    refused()
+    path.unlink()
+    tmp_path.joinpath("desk.sqlite").mkdir()
+    refused()
+    path.rmdir()
+    away.rename(path)
+    assert [ask().status_code for ask in asks] == [200] * len(asks)
+    assert (len(small.store.tickets()), len(small.store.feedback())) == (2, 1)
+
+
+def test_a_file_that_goes_in_the_midst_of_a_change_is_not_acknowledged(small, tmp_path):
+    def change():
+        with small.store.database.writing() as connection:
+            connection.exec_driver_sql("UPDATE schema_version SET version = version")
+            (tmp_path / "desk.sqlite").rename(tmp_path / "away.sqlite")
+
+    with pytest.raises(StoreError, match="removed"):
+        change()
+
+
 # What happens by itself
+
+
+def test_a_round_of_tidying_that_fails_is_not_the_last(small, monkeypatch, caplog):
+    rounds = []
+
+    def fail():
+        rounds.append(1)
+        raise [StoreError("gone"), KeyError("words of a customer")][len(rounds) % 2]
+
+    monkeypatch.setattr(small.desk, "tidy", fail)
+    monkeypatch.setattr(server, "_TIDY_S", 0.01)
+    stop = threading.Event()
+    thread = threading.Thread(target=server._tidy, args=(small.desk, stop))
+    thread.start()
+    within(20, lambda: len(rounds) > 4)
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert "KeyError" in caplog.text
+    assert "words" not in caplog.text
 
 
 def test_a_stuck_ticket_goes_to_agents_and_a_resolved_one_closes(small):

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from tests.live_crowd import Crowd, faults, trouble
+from tests.live_desk import Small
 from tests.live_server import served, submit_all
 from twin.live.store import Store
 
@@ -75,3 +77,72 @@ def test_a_ticket_cut_off_by_a_kill_is_answered_when_sent_again(tmp_path):
         row = store.ticket(said["ticket_id"])
         assert (row["description"], row["category"]) == (texts[k], said["category"])
     store.close()
+
+
+def check_history(folder, database, **how):
+    crowd, asked = trouble(folder, database, **how)
+    store = Store(database)
+    try:
+        assert faults(store, crowd, asked) == []
+        total = how["total"]
+        assert len(store.tickets()) == len(store.feedback()) == len(crowd.ratings) == total
+        # All of it happened: answers by the assistant and by hand, hand-backs, lost requests.
+        changes = [status for made in crowd.changes.values() for status in made]
+        assert {"In Progress", "Resolved", "Reopened", "Categorized"} <= set(changes)
+        assert [] in crowd.changes.values()
+        assert crowd.retries >= how["kills"]
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (None, None),
+        ("DELETE FROM changes WHERE ticket_id = 1 AND status = 'In Progress'", "follows"),
+        ("UPDATE tickets SET status = 'Open' WHERE id = 1", "is Open, its last change"),
+        ("UPDATE changes SET at = at - 9 WHERE id = 3", "times go back"),
+        ("UPDATE tickets SET held_by = 'x' WHERE id = 1", "is held"),
+        ("UPDATE tickets SET response = 'x' WHERE id = 1", "another answer"),
+        ("UPDATE tickets SET description = 'first' WHERE id = 2", "first: 2 tickets"),
+        ("UPDATE tickets SET description = 'gone' WHERE id = 1", "first: acknowledged and lost"),
+        ("UPDATE feedback SET feedback = 'gone'", "rating of first: 0 times"),
+        ("DELETE FROM changes WHERE ticket_id = 2 AND by = 'agent'", "acknowledged"),
+        ("INSERT INTO calls SELECT 99, ticket_id, step, backend, model, prompt_version, asked_at, "
+         "started_at, ended_at, latency_s, prompt_tokens, completion_tokens, max_tokens, articles, "
+         "outcome, category, confidence FROM calls WHERE id = 1", "categorize is paid for 2 times"),
+        ("UPDATE calls SET ended_at = ended_at - 9 WHERE step = 'respond'", "respond was asked"),
+    ],
+)  # fmt: skip
+def test_the_check_of_a_history_sees_what_is_wrong(tmp_path, damage, words):
+    small = Small(tmp_path)
+    crowd = Crowd([], 0)
+    asked = []
+    for text in ("first", "unsure second"):
+        crowd.answers[text] = small.file(text).get_json()
+        asked += [(time.time() - 4.5, "respond", text)]
+    assert small.change(2, status="In Progress").status_code == 200
+    crowd.changes = {1: [], 2: ["In Progress"]}
+    body = {"description": "first", "rating": 4, "feedback": "first"}
+    assert small.client.post("/submit_feedback", json=body).status_code == 200
+    crowd.ratings = ["first"]
+    if damage is not None:
+        with small.store.database.writing() as connection:
+            connection.exec_driver_sql(damage)
+    found = faults(small.store, crowd, asked)
+    assert (found == []) == (damage is None), found
+    assert damage is None or any(words in fault for fault in found), found
+    small.store.close()
+
+
+def test_a_history_without_a_fault_though_the_desk_is_killed(tmp_path):
+    check_history(
+        tmp_path, str(tmp_path / "desk.sqlite"), desks=1, total=60, members=8, kills=2
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_long_history_without_a_fault_though_the_desk_is_killed(tmp_path):
+    check_history(
+        tmp_path, str(tmp_path / "desk.sqlite"), desks=1, total=600, members=16, kills=12
+    )  # fmt: skip

@@ -4,6 +4,7 @@ import io
 import json
 import time
 import urllib.error
+from dataclasses import replace
 from email.message import Message
 from pathlib import Path
 
@@ -68,8 +69,14 @@ class StubDesk:
         statuses = [ticket.status for ticket in self.known.values()]
         return {status: statuses.count(status) for status in statuses}
 
-    def tickets(self, status, most=50):
-        return [t for t in reversed(self.known.values()) if t.status == status][:most]
+    def queue(self, status, most, place=""):
+        found = sorted(
+            (t for t in self.known.values() if t.status == status),
+            key=lambda t: (agent_queue._due(t)[1] or 1e18, t.number),
+        )
+        behind = int(place or 0)
+        more = len(found) > behind + most
+        return found[behind : behind + most], str(behind + most) if more else ""
 
     def change(self, number, status, response=None):
         self.asked.append(("change", number, status, response))
@@ -128,7 +135,7 @@ def test_a_ticket_is_answered_rated_and_thanked_for(desk):
     app.feedback[0].set_value(4)
     app.text_input[0].set_value("well done")
     app = press(app, "Send rating")
-    assert desk.asked[-1] == ("rate", 1, 5, "well done", "page-1-0")
+    assert desk.asked[-1][:4] == ("rate", 1, 5, "well done")
     assert texts(app.success) == ["Thank you for your 5 stars!"]
     assert not [b for b in app.button if b.label == "Send rating"]
 
@@ -192,6 +199,35 @@ def test_the_history_survives_a_reload(desk):
     again.feedback[0].set_value(3)
     again = press(again, "Send rating")
     assert texts(again.success) == ["Thank you! You have rated this answer before."]
+
+
+def keys_of_ratings(desk):
+    return [step[-1] for step in desk.asked if step[0] == "rate"]
+
+
+def rate(app, stars):
+    app.feedback[0].set_value(stars - 1)
+    return press(app, "Send rating")
+
+
+def test_the_key_of_a_rating_is_the_visitors_own_secret(desk):
+    app = send(draw("desk"), "login issue")
+    address = {name: app.query_params[name] for name in ("tickets", "visitor")}
+    rate(app, 4)
+    # The same after a reload, so that it counts once; another one for whoever lacks the secret.
+    rate(draw("desk", **address), 2)
+    rate(draw("desk", tickets="1"), 1)
+    for short in ("", "x", "guess", "a" * 21, "\u00e9" * 30, "a b" * 10):
+        rate(draw("desk", tickets="1", visitor=short), 1)
+    first, again, *others = keys_of_ratings(desk)
+    assert first == again
+    assert len({first, *others}) == 1 + len(others)
+    # Neither the ticket's number nor anything of the desk leads to it.
+    assert all(len(key) == 64 and address["visitor"] not in key for key in [first, *others])
+    # What is solved anew can be rated anew.
+    desk.known[1] = replace(desk.known[1], reopens=1)
+    rate(draw("desk", **address), 5)
+    assert keys_of_ratings(desk)[-1] != first
 
 
 @pytest.mark.parametrize("address", ["", "x", "7-7-999999999999-0", "1-2-<b>", "-" * 300, "9" * 9])
@@ -288,6 +324,58 @@ def test_the_queue_shows_what_is_most_pressing_first(desk):
     assert "received 2 h ago" in " ".join(texts(app.caption))
 
 
+def numbers_on(app):
+    return [int(e.label.split(":")[0]) for e in app.expander]
+
+
+def usable(app):
+    """Buttons of the list that can be pressed."""
+    names = ("Refresh", "First", "Previous", "Next")
+    return {b.label for b in app.button if b.label in names and not b.disabled}
+
+
+def test_all_of_a_long_queue_can_be_reached(desk):
+    now = time.time()
+    # The newest are the least overdue.
+    for n in range(60):
+        desk.add(received=now - 60 * (60 - n), first_response_due=now + 60 * n - 1800)
+    app = draw("agent_queue")
+    assert numbers_on(app) == list(range(1, 26))
+    assert "Part 1 of 3; the most overdue first." in texts(app.caption)
+    app = press(app, "Next")
+    assert numbers_on(app) == list(range(26, 51))
+    app = press(app, "Next")
+    assert numbers_on(app) == list(range(51, 61))
+    assert usable(app) == {"Refresh", "First", "Previous"}
+    app = press(app, "Previous")
+    assert numbers_on(app) == list(range(26, 51))
+    app = press(app, "First")
+    assert numbers_on(app) == list(range(1, 26))
+    assert usable(app) == {"Refresh", "Next"}
+    # Another status begins at its own beginning, and so does the first one after it.
+    app = press(app, "Next")
+    for _ in range(30):
+        desk.add(status="Resolved", response="Done.")
+    whole(app.run())
+    app.pills[0].set_value("Resolved")
+    app = whole(app.run())
+    assert len(numbers_on(app)) == 25
+    assert "Part 1 of 2; the newest first." in texts(app.caption)
+    app.pills[0].set_value("Escalated")
+    assert numbers_on(whole(app.run())) == list(range(1, 26))
+
+
+def test_a_part_whose_tickets_are_gone_leads_back(desk):
+    for _ in range(26):
+        desk.add()
+    app = press(draw("agent_queue"), "Next")
+    assert numbers_on(app) == [26]
+    del desk.known[26]
+    app = press(app, "Refresh")
+    assert "No more tickets are here now." in texts(app.markdown)
+    assert numbers_on(press(app, "First")) == list(range(1, 26))
+
+
 def test_the_status_that_is_looked_at_is_in_the_address(desk):
     desk.add()
     for _ in range(2):
@@ -350,6 +438,37 @@ def test_who_comes_too_late_is_told(desk):
     desk.change = late
     app = whole(app.run())
     assert texts(app.error) == ["Somebody else changed this ticket just now"]
+
+
+def look_at(app, status):
+    app.pills[0].set_value(status)
+    return whole(app.run())
+
+
+def test_what_an_agent_typed_is_not_lost_when_the_ticket_changes(desk, monkeypatch):
+    def change(number, status, response=None):
+        now = desk.known[number]
+        desk.known[number] = replace(now, status=status, response=response or now.response)
+
+    monkeypatch.setattr(desk, "change", change)
+    desk.add()
+    desk.add(status="Pending Review", draft="Do this.")
+    app = draw("agent_queue")
+    app.text_area[0].set_value("A long answer.")
+    app = press(app, "Take")
+    assert app.text_area[0].value == "Do this."
+    app = look_at(app, "In Progress")
+    assert app.text_area[0].value == "A long answer."
+    # Another ticket's draft is its own, and a look elsewhere changes nothing.
+    assert look_at(app, "Pending Review").text_area[0].value == "Do this."
+    app = look_at(app, "In Progress")
+    assert app.text_area[0].value == "A long answer."
+    press(app, "Send answer")
+    assert (desk.known[1].status, desk.known[1].response) == ("Resolved", "A long answer.")
+    # Once it is sent, it is not offered again.
+    desk.known[1] = replace(desk.known[1], status="Reopened", response="Sent by another.")
+    app = look_at(whole(app.run()), "Reopened")
+    assert app.text_area[0].value == "Sent by another."
 
 
 def test_nothing_waits(desk):
@@ -533,6 +652,74 @@ def test_faults_are_told_in_words_for_customers(error, words):
     assert (told.ticket == 3) == ("Not lost" in words)
 
 
+TICKET = {"ticket_id": 1, "status": "Open", "received_at": "2026-01-01T00:00:00Z"}
+ODD = [
+    b"", b"null", b"[]", b"7", b'"x"', b"{}", b"[" * 100_000, b'{"a":' * 50_000, b"\xff", b"{",
+    b'{"tickets": 7, "models": 7, "counts": 7, "default": []}',
+    b'{"tickets": [7], "models": [7], "counts": {"Open": "x"}, "default": "m"}',
+    b'{"tickets": [{}], "models": [{}], "counts": [], "default": "m", "next_after": []}',
+    *(json.dumps({**TICKET, **odd, "tickets": [{**TICKET, **odd}]}).encode() for odd in (
+        {"ticket_id": "x"}, {"ticket_id": None}, {"received_at": "yesterday"}, {"received_at": 7},
+        {"articles": [7]}, {"articles": [{}]}, {"articles": 7}, {"reopens": "x"},
+        {"reopens": [1]}, {"ticket_id": 1e400},
+    )),
+]  # fmt: skip
+
+
+@pytest.fixture
+def odd_desk():
+    """Something that answers any request with given bytes; its address, and where to put them."""
+    import socket
+    import threading
+
+    said = [b""]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            while True:
+                try:
+                    connection = listener.accept()[0]
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(said[0])
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", said
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_whatever_answers_in_the_desks_place_is_told_in_words(odd_desk):
+    url, said = odd_desk
+    client = Client(url)
+    asks = [
+        client.models, client.counts, lambda: client.ticket(1), lambda: client.queue("Open", 5),
+        lambda: client.queue("Closed", 5), lambda: client.file("x", "m", True, "k"),
+        lambda: client.change(1, "Closed"),
+    ]  # fmt: skip
+    whole = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(b), b) for b in ODD]
+    faulty = [b"HTTP/1.1 502 X\r\nContent-Length: %d\r\n\r\n%s" % (len(b), b) for b in ODD]
+    cut = [b"", b"GARBAGE\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}",
+           b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+           b"HTTP/1.1 502 X\r\nContent-Length: 99\r\n\r\n{}", b"HTTP/1.1 xx\r\n\r\n",
+           b"HTTP/1.1 302 X\r\nLocation: file:///etc/passwd\r\n\r\n"]  # fmt: skip
+    told = []
+    for answer in [*whole, *faulty, *cut]:
+        said[0] = answer
+        for ask in asks:
+            try:
+                ask()
+            except DeskError as error:
+                told.append(str(error))
+    assert len(told) > 6 * len(whole)
+    assert not any("passwd" in words or not words for words in told)
+
+
 @pytest.fixture
 def live_client(tmp_path):
     """A client of a real desk on loopback, with a small scenario."""
@@ -569,7 +756,7 @@ def test_the_client_speaks_the_desks_language(live_client):
     assert abs(shown.received - time.time()) < 60
     assert shown.resolution_due is not None
     assert client.counts() == {"Resolved": 1}
-    assert client.tickets("Resolved") == [shown]
+    assert client.queue("Resolved", 25) == ([shown], "")
     client.rate(shown, 5, "well done", "rating")
     with pytest.raises(DeskError, match="sent before"):
         client.rate(shown, 1, "", "rating")
@@ -583,6 +770,44 @@ def test_the_client_speaks_the_desks_language(live_client):
     with pytest.raises(DeskError, match="Please provide a ticket description") as told:
         client.file(" ", client.models()[0], True, "b-key")
     assert told.value.status == 400
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_another_clients_rating_takes_no_customers_place(live_client):
+    """As anybody could who knew the keys of the page: a ticket's number and how often it came."""
+    client = live_client
+    ticket = client.file("I cannot log into my account.", client.models()[0], True, "a-key")
+    other = Ticket(ticket.number, "something else", "", "", "Resolved")
+    client.rate(other, 1, "bad", "page-1-0")
+    app = AppTest.from_string(
+        f"import os\nos.environ['TWIN_BACKEND'] = {client.backend!r}\n"
+        "from twin.live.page import desk\ndesk.remember()\ndesk.show()",
+        default_timeout=60,
+    )
+    app.query_params["tickets"] = "1"
+    app = rate(whole(app.run()), 5)
+    assert texts(app.success) == ["Thank you for your 5 stars!"]
+    found = client._ask("GET", "/feedback")["feedback"]
+    assert [entry["rating"] for entry in found] == [5, 1]
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_the_client_turns_the_pages_of_a_queue(live_client):
+    client = live_client
+    for k in range(7):
+        client.file(f"I cannot log into my account {k}.", client.models()[0], True, f"key-{k}")
+    for number in range(1, 6):
+        client.change(number, "Reopened")
+    for status, expected in (("Reopened", [1, 2, 3, 4, 5]), ("Resolved", [7, 6])):
+        seen, place = [], ""
+        while True:
+            tickets, place = client.queue(status, 2, place)
+            seen += [ticket.number for ticket in tickets]
+            if not place:
+                break
+        assert seen == expected
 
 
 @pytest.mark.network

@@ -13,10 +13,12 @@ import pytest
 
 from tests.live_desk import Small
 from tests.live_server import free_port
-from tests.test_live_kill import check
+from tests.test_live_api import TARGETS, fill, next_due, pressing, queue
+from tests.test_live_kill import check, check_history
 from tests.test_provider_faults import serves
 from twin.live.database import StoreError
 from twin.live.history import read_history
+from twin.live.moves import is_held
 from twin.live.store import KeyReused, Store
 from twin.live.tables import VERSION
 
@@ -156,6 +158,8 @@ def test_many_who_open_it_at_once_make_it_or_bring_it_up_once(database, old):
             for table in ("tickets", "feedback"):
                 for column in ("backend", "answered_model"):
                     connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
+            for column in ("held_since", "held_by"):
+                connection.exec_driver_sql(f"ALTER TABLE tickets DROP COLUMN {column}")
             connection.exec_driver_sql("UPDATE schema_version SET version = 1")
         first.close()
     with ThreadPoolExecutor(8) as pool:
@@ -190,3 +194,46 @@ def test_feedback_survives_kills(database, tmp_path):
 @pytest.mark.slow
 def test_ten_thousand_submissions_survive_five_kills(database, tmp_path):
     check(tmp_path, database, total=10_000, writers=16, kills=5)
+
+
+def test_several_desks_share_a_store_and_a_history_without_a_fault(database, tmp_path):
+    check_history(tmp_path, database, desks=2, total=40, members=8, kills=2)
+
+
+@pytest.mark.slow
+def test_a_long_history_of_three_desks_without_a_fault(database, tmp_path):
+    check_history(tmp_path, database, desks=3, total=600, members=16, kills=12)
+
+
+@pytest.mark.parametrize("targets", TARGETS)
+def test_the_queue_is_in_the_same_order_there(database, tmp_path, targets):
+    small = Small(tmp_path, database=database, changes={"targets": targets})
+    fill(small.store)
+    every = queue(small.client)
+    assert len(every) == 48
+    assert every == sorted(every, key=pressing)
+    assert queue(small.client, 7) == every
+    assert any(map(next_due, every)) == bool(targets)
+    small.store.close()
+
+
+def test_leases_go_by_the_databases_clock(database, monkeypatch):
+    """As two machines would have it whose own clocks are ten minutes apart."""
+    ahead, behind = Store(database), Store(database)
+    now = time.time()
+    values = {
+        "key": None, "received_at": now, "description": "x", "priority": "normal", "model": "m",
+        "use_rag": True,
+    }  # fmt: skip
+    row, _ = behind.receive(values | behind.lease(60.0))
+    assert abs(row["held_since"] - now) < 30
+    monkeypatch.setattr(time, "time", lambda: now + 600.0)
+    assert ahead.take(row, 60.0) is None
+    ahead.tidy(ahead.clock(), 60.0)
+    assert ahead.ticket(row["id"])["status"] == "Open"
+    # It is no file, so none is refused.
+    ahead.claim()
+    behind.claim()
+    assert is_held(behind.ticket(row["id"]), behind.clock())
+    ahead.close()
+    behind.close()

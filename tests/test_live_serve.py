@@ -261,7 +261,7 @@ def test_a_store_that_cannot_be_written_to_is_said_without_a_traceback(
     def refuse(*_):
         raise StoreError("attempt to write a readonly database")
 
-    monkeypatch.setattr(Store, "release_all", refuse)
+    monkeypatch.setattr(Store, "claim", refuse)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     words = ["server", "--scenario", str(scenario_file(tmp_path)), "--backend", "embedded"]
     monkeypatch.setattr(sys, "argv", [*words, "--database", str(tmp_path / "desk.sqlite")])
@@ -270,6 +270,26 @@ def test_a_store_that_cannot_be_written_to_is_said_without_a_traceback(
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert said == "the store cannot be written to: attempt to write a readonly database\n"
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_a_second_desk_on_the_same_file_is_refused_and_the_first_goes_on(tmp_path):
+    first = Command(tmp_path, "--no-page")
+    first.lines(1)
+    second = Command(tmp_path, "--no-page")
+    out, err = second.process.communicate(timeout=60)
+    assert (second.process.returncode, out) == (1, "")
+    assert "another desk runs on this store" in err
+    assert "Traceback" not in err
+    assert first.get("/health")[0] == 200
+    # Killed outright it leaves the store to the next one.
+    first.process.kill()
+    first.process.communicate(timeout=60)
+    within(30, lambda: not answers(first.port))
+    third = Command(tmp_path, "--no-page")
+    third.lines(1)
+    assert third.end(signal.SIGINT)[0] == 0
 
 
 def test_feedback_on_the_command_line(tmp_path, monkeypatch):

@@ -12,7 +12,8 @@ from sqlalchemy import inspect
 from twin.common.errors import ScenarioError
 from twin.live import exchange, tables
 from twin.live.database import StoreError, StoreFull, StoreUnusable
-from twin.live.store import KeyReused, NotAllowed, Store
+from twin.live.moves import NotAllowed
+from twin.live.store import KeyReused, Store
 
 # As the first program of this kind made it, with a ticket, its call and its rating.
 OLD = Path(__file__).parent / "data" / "store-1.sql"
@@ -209,6 +210,14 @@ def test_a_locked_store_is_told(store, tmp_path, monkeypatch):
         ("mysql://host/name", "only sqlite and postgresql"),
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),
+        # This one is in memory, too, and the other is a new file of that name.
+        ("sqlite:///file::memory:?uri=true", "leave out what follows"),
+        ("sqlite:///desk.sqlite?mode=ro", "leave out what follows"),
+        ("sqlite+aiosqlite:///x", "leave the driver out"),
+        ("postgresql+asyncpg://h/x", "leave the driver out"),
+        ("a\0b", "characters that no name has"),
+        ("\udcff", "characters that no name has"),
+        ("x\n", "characters that no name has"),
         ("://", "must be a file name"),
         ("postgresql://user:secret-word@127.0.0.1:1/x", "127.0.0.1"),
     ],
@@ -361,6 +370,10 @@ def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):
         ),
         (
             "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (3)",
+            "no such table: tickets",
+        ),
+        (
+            "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (4)",
             'table "desks" has no at, id, scenario: another program',
         ),
     ],
@@ -373,16 +386,87 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_was(tmp_path, s
     assert path.read_bytes() == before
 
 
-def test_release_take_and_tidy(store):
-    row, _ = store.receive(ticket(held_until=2000.0))
-    assert not store.take(row["id"], 1500.0, 3000.0)
-    assert store.take(row["id"], 2500.0, 3000.0)
-    store.release_all()
-    assert store.take(row["id"], 2500.0, 3000.0)
-    store.tidy(2900.0, 60.0)
-    assert store.ticket(row["id"])["status"] == "Open"
-    store.tidy(3100.0, 60.0)
-    assert store.ticket(row["id"])["status"] == "Escalated"
+@pytest.fixture
+def clock(store, monkeypatch):
+    """The store's clock, to be set."""
+    now = [1000.0]
+    monkeypatch.setattr(store.database, "clock", lambda: now[0])
+    return now
+
+
+def status_of(store, row):
+    return store.ticket(row["id"])["status"]
+
+
+def test_a_lease_is_taken_by_one_runs_out_and_goes_to_agents(store, clock):
+    row, _ = store.receive(ticket(**store.lease(1000.0)))
+    assert (row["held_since"], row["held_until"]) == (1000.0, 2000.0)
+    clock[0] = 1999.0
+    assert store.take(row, 75.0) is None
+    clock[0] = 2000.0
+    taken = store.take(row, 1000.0)
+    assert taken["held_until"] == 3000.0
+    assert taken["held_by"] != row["held_by"]
+    # Who saw the lease before it went to another cannot take it, too.
+    assert store.take(row, 1000.0) is None
+    store.tidy(5000.0, 60.0)
+    assert status_of(store, row) == "Open"
+    clock[0] = 3001.0
+    # The machine's own clock was set back before the ticket came; it is no earlier than that.
+    store.tidy(900.0, 60.0)
+    assert status_of(store, row) == "Escalated"
+    assert [change["at"] for change in store.history(row["id"])] == [1000.0, 1000.0]
+    assert store.ticket(row["id"])["held_by"] is None
+
+
+def test_who_lost_a_lease_changes_nothing_even_where_the_status_is_the_same_again(store, clock):
+    first, _ = store.receive(ticket(**store.lease(10.0)))
+    clock[0] = 1010.0
+    second = store.take(first, 10.0)
+    assert store.move(first, [("Escalated", 1011.0, "assistant")], {"draft": "mine"}) is None
+    assert status_of(store, first) == "Open"
+    assert store.move(second, [("Escalated", 1012.0, "assistant")], {"draft": "yours"})
+    assert store.ticket(first["id"])["draft"] == "yours"
+    # Nor does an agent's change go through once an assistant has taken the ticket.
+    seen, _ = store.receive(ticket())
+    store.take(seen, 10.0)
+    assert store.move(seen, [("In Progress", 1013.0, "agent")], {}) is None
+
+
+@pytest.mark.parametrize(("back_s", "free"), [(5.0, False), (59.0, False), (61.0, True)])
+def test_a_clock_set_back_a_little_frees_nothing_and_one_set_back_far_does(
+    store, clock, back_s, free
+):
+    # However long the lease: desks may be started with other time limits.
+    for lease_s in (10.0, 6000.0):
+        clock[0] = 1000.0
+        row, _ = store.receive(ticket(**store.lease(lease_s)))
+        clock[0] -= back_s
+        assert (store.take(row, 75.0) is not None) == free
+
+
+def test_a_second_desk_on_a_file_is_refused_while_the_first_runs(store, tmp_path, clock):
+    held, _ = store.receive(ticket(**store.lease(1000.0)))
+    free, _ = store.receive(ticket())
+    store.claim()
+    # What a desk held that is not there any more is free.
+    assert store.take(store.ticket(held["id"]), 1000.0) is not None
+    assert store.ticket(free["id"])["held_until"] is None
+    assert store.database.hold()
+    (tmp_path / "link.sqlite").symlink_to(tmp_path / "desk.sqlite")
+    for name in ("desk.sqlite", "link.sqlite", "./desk.sqlite"):
+        other = Store(str(tmp_path / name))
+        with pytest.raises(StoreUnusable, match="another desk runs on this store"):
+            other.claim()
+        # It can be read and added to all the same, as by `twin feedback import`.
+        assert len(other.tickets()) == 2
+        other.add_feedback(rated())
+        other.close()
+    assert store.take(store.ticket(held["id"]), 1000.0) is None
+    store.close()
+    again = Store(str(tmp_path / "desk.sqlite"))
+    again.claim()
+    again.close()
 
 
 # Files

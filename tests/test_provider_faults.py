@@ -403,6 +403,7 @@ class TestAnswers:
             dataclasses.replace(first, answer=ODD),
             dataclasses.replace(second, answer="1. Do thi", finish="length"),
         ]
+        odd.append(dataclasses.replace(first, key="0" * 64, finish=None))
         # As other programs write JSON.
         path.write_text("".join(json.dumps(vars(reply)) + "\n" for reply in odd))
         for backend in ("replay", "groq"):

@@ -17,7 +17,7 @@ from twin.assistant import prompts
 from twin.assistant.catalogue import Model
 from twin.assistant.errors import BadAnswer
 from twin.assistant.judging import rubric
-from twin.assistant.knowledge.knowledge import Hit, Knowledge, load_knowledge
+from twin.assistant.knowledge.knowledge import Hit, Knowledge, knowledge_of
 from twin.assistant.protocol import (
     BAD_ANSWER,
     OK,
@@ -98,8 +98,8 @@ class Asking:
         settings = scenario.assistant
         uses = settings.retrieval and settings.knowledge is not None and settings.role == "full"
         self._knowledge: Knowledge | None = None
-        if uses and settings.knowledge is not None:
-            self._knowledge = load_knowledge(settings.knowledge)
+        if uses:
+            self._knowledge = knowledge_of(settings)
 
     def asks(self, questions: Questions) -> tuple[list[Ask], Ints]:
         """Distinct requests of a batch, in order of their first question.
@@ -207,7 +207,8 @@ class Asking:
         BadAnswer
             If it has not.
         """
-        cut = _CUT.get(finish.lower(), "")
+        # A recording may be damaged, so that it is no text.
+        cut = _CUT.get(str(finish).lower(), "")
         if step in ("categorize", "judge"):
             try:
                 if step == "judge":

@@ -8,7 +8,7 @@ from typing import cast
 
 from twin.assistant import catalogue
 from twin.assistant.embedded import EmbeddedAssistant
-from twin.assistant.knowledge.knowledge import load_knowledge
+from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.profile import ProfileAssistant
 from twin.assistant.protocol import Assistant
 from twin.common.errors import Fault, ScenarioError
@@ -50,7 +50,7 @@ def build(
     if settings.backend == "profile":
         return ProfileAssistant(scenario, categories, entry)
     if settings.backend == "embedded":
-        knowledge = load_knowledge(settings.knowledge) if settings.knowledge else None
+        knowledge = knowledge_of(settings)
         return EmbeddedAssistant(scenario, categories, corpus, knowledge, entry)
     module, name = _LAZY[settings.backend]
     try:

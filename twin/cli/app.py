@@ -24,6 +24,7 @@ from twin.cli.terminal import (
     Changes,
     Cluster,
     Json,
+    SkipBad,
     Workers,
     cores,
     each,
@@ -32,6 +33,7 @@ from twin.cli.terminal import (
     out,
     plain_errors,
     print_json,
+    skipping,
 )
 from twin.cli.terminal import progress as progress_of
 
@@ -98,6 +100,7 @@ def run(
     event_log: Annotated[
         bool, typer.Option("--event-log", help="Also write an event log (CSV and XES).")
     ] = False,
+    skip_bad: SkipBad = False,
     every: Annotated[bool, typer.Option("--all", help="Show every figure.")] = False,
     as_json: Json = False,
     quiet: Annotated[
@@ -113,7 +116,7 @@ def run(
         from twin.scenario.file import load
 
         wanted, precise = _parse(changes), sizes(precision, "--precision")
-        desks = each(scenarios, lambda path: load(path, wanted))
+        desks = each(scenarios, lambda path: skipping(load(path, wanted), skip_bad))
         tasks = sum(replications or desk.replications for desk in desks)
         if not quiet:
             name_provider(desks)
@@ -173,10 +176,11 @@ def _report(
 
 
 @app.command()
-def check(scenarios: Files, changes: Changes = None) -> None:
+def check(scenarios: Files, changes: Changes = None, skip_bad: SkipBad = False) -> None:
     """Check scenarios: print their faults, or the scenario in sentences."""
     with plain_errors():
         from twin.experiments.checks import check as check_all
+        from twin.experiments.checks import notes
         from twin.measures.figures import MAIN
         from twin.measures.inputs import told
         from twin.report.explain import explain
@@ -186,7 +190,7 @@ def check(scenarios: Files, changes: Changes = None) -> None:
         wanted = _parse(changes)
 
         def read(path: Path) -> Scenario:
-            desk = load(path, wanted)
+            desk = skipping(load(path, wanted), skip_bad)
             check_all(desk)
             return desk
 
@@ -202,6 +206,8 @@ def check(scenarios: Files, changes: Changes = None) -> None:
             out.print(f"{desk.name}: {desk.question}" if desk.question else desk.name)
             for sentence in explain(desk):
                 out.print(f"  {sentence}", soft_wrap=True)
+            for line in notes(desk):
+                out.print(f"  {line}", soft_wrap=True)
             for line in told(desk, MAIN):
                 out.print(f"  {line}", soft_wrap=True)
             for key, old, new in differences(path):

@@ -21,6 +21,7 @@ from rich.table import Table
 from twin.cli.terminal import (
     BAD_INPUT,
     Json,
+    SkipBad,
     err,
     fail,
     out,
@@ -126,6 +127,7 @@ def rag(
         list[int] | None, typer.Option("--k", min=1, help="Recall at k; more than once; 1 3 5.")
     ] = None,
     floor: Annotated[float, typer.Option(min=-1, max=1, help="As assistant.floor.")] = 0.2,
+    skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
     """Measure retrieval (RAG) on labelled questions: recall at k, MRR, answer quality.
@@ -138,7 +140,8 @@ def rag(
 
         labelled = read_questions(file)
         folder = knowledge or _knowledge_near(file)
-        index = load_knowledge(folder)
+        index = load_knowledge(folder, skip_bad)
+        _say_left_out(folder)
         found = evaluate(labelled, index, ks=k or (1, 3, 5), floor=floor)
         if as_json:
             print_json(records(found))
@@ -158,6 +161,13 @@ def rag(
                 f'{said} of {len(index.articles)} articles bring phrases under "## Customers say", '
                 'perhaps written with such questions in mind; rows "no phrases" leave them out.'
             )
+
+
+def _say_left_out(folder: str | Path) -> None:
+    from twin.assistant.knowledge.articles import left_out
+
+    if sentence := left_out(folder):
+        err.print(f"note: {sentence}")
 
 
 def _knowledge_near(file: Path) -> Path:
@@ -189,6 +199,7 @@ def profile(
     to: Annotated[
         Path | None, typer.Option("--out", help="New scenario file (TOML) with the profile.")
     ] = None,
+    skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
     """Turn recorded calls into a profile, and show how well it reproduces them."""
@@ -209,10 +220,12 @@ def profile(
         sample = read_sample(
             recording,
             load_corpus(texts) if texts else None,
-            load_knowledge(folder) if folder else None,
+            load_knowledge(folder, skip_bad) if folder else None,
             model,
             prompt_version,
         )
+        if folder:
+            _say_left_out(folder)
         made = measure(sample)
         if error_rate is not None:
             made = {"error_rate": error_rate, **made}

@@ -13,11 +13,13 @@ from twin.cli.terminal import (
     FAILED,
     INTERRUPTED,
     Changes,
+    SkipBad,
     err,
     fail,
     name_provider,
     plain_errors,
     progress,
+    skipping,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def record(
         int | None, typer.Option(min=1, max=1000, help="Calls under way at once.")
     ] = None,
     changes: Changes = None,
+    skip_bad: SkipBad = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the calls.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the recording.")] = False,
 ) -> None:
@@ -60,7 +63,7 @@ def record(
         try:
             _record(
                 scenario, changes or [], limit, max_cost, replications, recording, concurrency,
-                confirm=not yes and sys.stdin.isatty(), quiet=quiet,
+                confirm=not yes and sys.stdin.isatty(), skip_bad=skip_bad, quiet=quiet,
             )  # fmt: skip
         except KeyboardInterrupt:
             told = "run the same command to go on: nothing recorded is asked twice"
@@ -77,15 +80,18 @@ def _record(
     concurrency: int | None,
     *,
     confirm: bool,
+    skip_bad: bool,
     quiet: bool,
 ) -> None:
-    from twin.experiments.checks import check
+    from twin.experiments.checks import check, notes
     from twin.experiments.record import Session, plan
     from twin.scenario.changes import parse_change
     from twin.scenario.file import load
 
-    desk = load(path, dict(parse_change(change) for change in changes))
+    desk = skipping(load(path, dict(parse_change(change) for change in changes)), skip_bad)
     check(desk)
+    for sentence in notes(desk):
+        err.print(f"note: {sentence}")
     named = recording or desk.assistant.recording or Path("recordings", f"{desk.name}.jsonl")
     planned = plan(desk, named, replications, limit, concurrency)
     if not quiet:

@@ -26,6 +26,12 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as arrivals.scale=2."),
 ]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad", help="Go on without articles that cannot be read; they are counted."
+    ),
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
 Cluster = Annotated[
     str | None,
@@ -107,6 +113,13 @@ def cores() -> int:
     except ValueError:  # joblib only says that it is not a number
         fail("LOKY_MAX_CPU_COUNT in the environment must be a whole number above 0", BAD_INPUT)
         raise
+
+
+def skipping(desk: Scenario, skip_bad: bool) -> Scenario:
+    """A scenario that goes on without bad articles, where that is asked for and it has any."""
+    if not skip_bad or desk.assistant.knowledge is None:
+        return desk
+    return desk.vary({"assistant.skip_bad_articles": True}, name=desk.name)
 
 
 def each(items: list[Any], read: Any) -> list[Any]:

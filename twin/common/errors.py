@@ -8,7 +8,7 @@ indented derives from the error above it.
         MeasuringError              ValueError       recorded calls of which no profile can be made
         AssistantError              RuntimeError     a model call, or a whole backend, that failed
             NoKey, WrongKey                          the provider's key
-            WrongAddress                             no model answers at the address
+            WrongAddress, PlainAddress, Moved        no model is to be asked at the address
             WrongEnvironment                         settings of the machine
             ModelRetired, UnknownModel               the model asked for
             RateLimited, NoCapacity, ServerError     the provider cannot answer now
@@ -19,6 +19,7 @@ indented derives from the error above it.
             NothingWorks                             call after call failed
             RecordingError                           a recording that cannot be used
                 RecordingMiss                        an answer that is not in the recording
+        OutOfBounds                 ValueError       a response that is too long, or packed oddly
         LocalModelError             RuntimeError     a local model that cannot be served
         ClusterError                ConnectionError  a Dask cluster that cannot be used
         HttpProblem                                  a request that the live desk's API refuses

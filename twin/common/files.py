@@ -4,22 +4,68 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from twin.common.errors import Fault, ScenarioError
-
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 # No JSON file that the twin writes or reads comes near it.
 MOST_JSON_BYTES = 200_000_000
+# To Windows they are devices, in any folder, in any case and with any ending.
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.I)
+
+
+def unmakeable(name: str) -> str:
+    """Why some system cannot make a file or folder of a name; empty where all can.
+
+    Results made on one machine are copied to another.
+
+    Examples
+    --------
+    >>> unmakeable("con.old"), unmakeable("desk "), unmakeable("console")
+    ('is the name of a device to Windows', 'must not end with a blank or a full stop', '')
+    """
+    if _DEVICES.fullmatch(name):
+        return "is the name of a device to Windows"
+    if name != name.rstrip(" ."):
+        return "must not end with a blank or a full stop"
+    return ""
+
+
+def regular_file(path: Path) -> int:
+    """Size of a file, in bytes; of a folder 0, which says itself what it is when it is read.
+
+    Raises
+    ------
+    ValueError
+        If it is neither: a pipe or a device has no size, and may never end.
+    OSError
+        If it is not there.
+    """
+    try:
+        found = path.stat()
+    except ValueError as error:
+        raise ValueError(f"not a file name: {error}") from None
+    if stat.S_ISDIR(found.st_mode):
+        return 0
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("not a regular file")
+    return found.st_size
+
+
+def read_bytes(path: Path, most_bytes: int, expected: str) -> bytes:
+    """Read a file; see `read_text`."""
+    if regular_file(path) > most_bytes:
+        k = most_bytes // 1000
+        size = f"{k // 1000} MB" if k >= 1000 else f"{k} kB"
+        raise ValueError(f"larger than {size}: not {expected}")
+    return path.read_bytes()
 
 
 def read_text(path: Path, most_bytes: int, expected: str) -> str:
@@ -40,22 +86,13 @@ def read_text(path: Path, most_bytes: int, expected: str) -> str:
     OSError
         If it cannot be read.
     """
-    try:
-        found = path.stat()
-    except ValueError as error:
-        raise ValueError(f"not a file name: {error}") from None
-    # A pipe or a device has no size, and may never end; a folder says itself what it is.
-    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-        raise ValueError("not a regular file")
-    if stat.S_ISREG(found.st_mode) and found.st_size > most_bytes:
-        k = most_bytes // 1000
-        size = f"{k // 1000} MB" if k >= 1000 else f"{k} kB"
-        raise ValueError(f"larger than {size}: not {expected}")
+    data = read_bytes(path, most_bytes, expected)
     try:
         # Some editors on Windows put a byte order mark in front.
-        return path.read_text(encoding="utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 text (byte {error.start})") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_json(path: Path, expected: str, most_bytes: int = MOST_JSON_BYTES) -> Any:
@@ -76,76 +113,6 @@ def reason(error: OSError | ValueError) -> str:
         return f"cannot be read: {error.strerror or 'no reason given'}"
     # The rest of the message is advice to programmers.
     return str(error).partition(";")[0]
-
-
-def read_csv(path: str | Path, **how: Any) -> pd.DataFrame:
-    """Read a CSV file; a row longer than the first one is a fault.
-
-    Where all rows are longer, pandas would take their first cells for row labels and move all
-    others to the left.
-
-    Parameters
-    ----------
-    path : str or Path
-    **how
-        See `pandas.read_csv`.
-
-    Raises
-    ------
-    ValueError
-        If it is no CSV file, or not in UTF-8.
-    OSError
-        If it cannot be read.
-    """
-    import pandas as pd
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            frame: pd.DataFrame = pd.read_csv(path, index_col=False, encoding="utf-8", **how)
-        except pd.errors.ParserWarning:
-            raise ValueError("its rows have more cells than its first line has names") from None
-    return frame
-
-
-def read_texts(path: str | Path, needed: Sequence[str], rows: str) -> pd.DataFrame:
-    """Read a CSV file of texts.
-
-    Parameters
-    ----------
-    path : str or Path
-    needed : sequence of str
-        Columns that must be there, without blank cells.
-    rows : str
-        What its rows are, for the message where there are none.
-
-    Raises
-    ------
-    ScenarioError
-        Naming the file, and the line of the first fault.
-    """
-
-    def fail(reason: str, hint: str = "") -> ScenarioError:
-        return ScenarioError(str(path), [Fault("", reason, hint=hint)])
-
-    try:
-        frame = read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise fail("no such file") from None
-    except OSError as error:
-        raise fail(reason(error)) from None
-    except ValueError as error:  # Not UTF-8, not CSV, or empty: all of them are ValueErrors.
-        raise fail(f"not a readable CSV file: {error}") from None
-    missing = [name for name in needed if name not in frame]
-    if missing:
-        raise fail(f"no column {' or '.join(missing)}", f"it has: {', '.join(map(str, frame))}")
-    if frame.empty:
-        raise fail(f"holds no {rows}")
-    for name in needed:
-        blank = (frame[name].str.strip() == "").to_numpy().nonzero()[0]
-        if len(blank):
-            raise fail(f"line {blank[0] + 2} has no {name}")
-    return frame
 
 
 @contextmanager

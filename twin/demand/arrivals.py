@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,13 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from twin.common import times
 from twin.common.errors import Fault, ScenarioError
-from twin.common.files import read_csv
+from twin.common.files import reason
+from twin.common.tables import read_table
 from twin.demand.luck import Floats, Places, Stream, generator, uniforms
 from twin.scenario import clock
-from twin.scenario.model import Arrivals, Bursts, Scenario
+from twin.scenario.model import PRIORITIES, Arrivals, Bursts, Scenario
 
 # More tickets than this in one replication is a slip of the pen, not a desk.
 MAX_TICKETS = 50_000_000
@@ -144,7 +148,7 @@ def expected(scenario: Scenario) -> Expected:
     if scenario.arrivals.kind != "trace":
         rate = rate_steps(scenario).times(load_steps(scenario))
         return Expected(rate, nothing, nothing)
-    time_s = read_trace(scenario)["time_s"].to_numpy(dtype=float)
+    time_s = read_trace(scenario).rows["time_s"].to_numpy(dtype=float)
     copies, gap = max(0.0, scenario.arrivals.scale - 1), np.diff(time_s, append=scenario.horizon)
     number = np.minimum(1.0, scenario.arrivals.scale) + copies * (gap == 0)
     rate = Steps(
@@ -282,8 +286,37 @@ def _bursts(bursts: Bursts, horizon: float, seed: int, replication: int) -> Step
     return Steps(np.array(edges), np.array(values))
 
 
-def read_trace(scenario: Scenario) -> pd.DataFrame:
-    """The recorded arrivals within the horizon, in order: time_s and the file's other columns.
+@dataclass(frozen=True)
+class Trace:
+    """Recorded arrivals.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        Those within the horizon, in order: time_s and, where the file has them, category, priority
+        and text.
+    before, after : int
+        Rows of the file that lie before the start of the run, and after its end.
+    """
+
+    rows: pd.DataFrame
+    before: int
+    after: int
+
+    @property
+    def left_out(self) -> str:
+        """Rows that are not played, in words; empty where all are."""
+        if not self.before + self.after:
+            return ""
+        total = self.before + self.after + len(self.rows)
+        return (
+            f"{self.before + self.after:,} of {total:,} rows of the trace lie outside the run and "
+            f"are left out: {self.before:,} before it, {self.after:,} after it"
+        )
+
+
+def read_trace(scenario: Scenario) -> Trace:
+    """The recorded arrivals of a scenario (kept in memory until the file changes).
 
     Raises
     ------
@@ -291,53 +324,50 @@ def read_trace(scenario: Scenario) -> pd.DataFrame:
         Naming the file and what is wrong with it.
     """
     path = Path(scenario.arrivals.trace or "")
-
-    def fail(reason: str) -> ScenarioError:
-        return ScenarioError(str(path), [Fault("", reason)])
-
     try:
-        parquet = path.suffix == ".parquet"
-        frame = pd.read_parquet(path) if parquet else read_csv(path, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise fail(f"not a readable CSV or Parquet file: {error}") from None
-    if "timestamp" not in frame:
-        raise fail(f"no column timestamp; it has: {', '.join(map(str, frame.columns))}")
-    # Names and texts, whatever a file of numbers makes of them; Parquet's nulls as CSV's blanks.
-    for name in {"text", "category", "priority"} & set(frame):
-        frame[name] = frame[name].astype(object).fillna("").astype(str)
-    stamp = frame["timestamp"]
-    if pd.api.types.is_numeric_dtype(stamp):
-        time_s = stamp.astype(float)
-    else:
-        try:
-            moments = _instants(stamp, scenario.time_zone)
-        except (ValueError, TypeError):
-            raise fail("timestamps must be numbers of seconds or ISO times") from None
-        origin = pd.Timestamp(scenario.start, tz=scenario.time_zone)
-        time_s = (moments - origin).dt.total_seconds()
-    if time_s.isna().any():
-        raise fail(f"row {int(np.argmax(time_s.isna())) + 1} has no timestamp")
-    frame = frame.assign(time_s=time_s).sort_values("time_s", kind="stable")
-    inside = (frame["time_s"] >= 0) & (frame["time_s"] < scenario.horizon)
-    if not inside.any():
-        raise fail(f"no timestamp lies in the run, {scenario.start} and the horizon after it")
-    return frame[inside].reset_index(drop=True)
+        stat = path.stat()
+    except OSError as error:
+        raise ScenarioError(str(path), [Fault("", reason(error))]) from None
+    stamp = (stat.st_mtime_ns, stat.st_size)
+    return _read_trace(str(path), stamp, scenario.start, scenario.time_zone, scenario.horizon)
 
 
-def _instants(stamp: pd.Series[Any], time_zone: str) -> pd.Series[Any]:
-    """ISO times as instants; local where they name no offset."""
+@lru_cache(maxsize=4)
+def _read_trace(
+    path: str, _stamp: tuple[int, int], start: date, time_zone: str, horizon: float
+) -> Trace:
+    known = ("category", "priority", "text")
+    table = replace(read_table(path, ("timestamp",), known, "arrivals"), rows_too=True)
+    stamps = table.columns["timestamp"]
     try:
-        moments = pd.to_datetime(stamp, format="ISO8601")
-    except ValueError:
-        # Offsets may change with the clocks; a time without one among them is still a fault.
-        if not stamp.astype(str).str.contains(r"(?:Z|[+-]\d\d:?\d\d)$").all():
-            raise
-        moments = pd.to_datetime(stamp, format="ISO8601", utc=True)
-    if moments.dt.tz is None:
-        # No ticket is lost when the clocks change: an hour that comes twice is the first one.
-        first = np.ones(len(moments), dtype=np.bool_)
-        moments = moments.dt.tz_localize(time_zone, ambiguous=first, nonexistent="shift_forward")
-    return moments
+        numbers = times.seconds(stamps)
+        if numbers is None:
+            since = times.instants(stamps, time_zone) - times.instants([start], time_zone)[0]
+            time_s = [int(us) / 10**6 for us in since]
+        else:
+            time_s = numbers
+    except times.BadTime as error:
+        hint = "timestamps are numbers of seconds or ISO times, as 2026-01-31 09:00"
+        raise table.fail(f"{table.place(error.row)} {error}", hint) from None
+    frame = pd.DataFrame({"time_s": np.array(time_s, dtype=float)})
+    for name in ("category", "text"):
+        if name in table:
+            found = table.names(name) if name == "category" else table.need(name)
+            frame[name] = np.array(found, dtype=object)
+    if "priority" in table:
+        words = table.one_of("priority", PRIORITIES, "normal")
+        frame["priority"] = np.array(words, dtype=object)
+    frame = frame.sort_values("time_s", kind="stable")
+    before, after = frame["time_s"] < 0, frame["time_s"] >= horizon
+    inside = frame[~before & ~after].reset_index(drop=True)
+    if inside.empty:
+        low, high = frame["time_s"].iloc[[0, -1]] / clock.DAY_S
+        where = f"they lie {low:,.1f} to {high:,.1f} days after its start"
+        epoch = numbers is not None and low > 365 * 10
+        hint = "numbers are seconds after the start of the run, not since 1970" if epoch else ""
+        why = f"no timestamp lies in the run, {start} and the horizon after it: {where}"
+        raise table.fail(why, hint)
+    return Trace(inside, int(before.sum()), int(after.sum()))
 
 
 def arrive_traced(trace: pd.DataFrame, scenario: Scenario, seed: int, replication: int) -> Arrived:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
-from twin.common.files import read_texts
+from twin.common.tables import read_table, trimmed
 from twin.scenario.model import PRIORITIES
 
 # More is a wrong column; and what tells them apart would take minutes to learn.
@@ -48,39 +48,28 @@ class Corpus:
 
 @lru_cache(maxsize=8)
 def _load(path: str, _stamp: tuple[int, int]) -> Corpus:
-    def fail(reason: str, hint: str = "") -> ScenarioError:
-        return ScenarioError(path, [Fault("", reason, hint=hint)])
-
-    frame = read_texts(path, ("text", "category"), "tickets")
-    priority = frame["priority"] if "priority" in frame else pd.Series(["normal"] * len(frame))
-    odd = np.flatnonzero(~priority.isin(PRIORITIES))
-    if len(odd):
-        allowed = f"allowed: {', '.join(PRIORITIES)}"
-        raise fail(f'line {odd[0] + 2}: unknown priority "{priority[odd[0]]}"', allowed)
-    if "split" in frame:
-        odd = np.flatnonzero(~frame["split"].isin(["train", "desk", ""]))
-        if len(odd):
-            # Taken for customers' tickets, rows meant to be learnt from would only be asked.
-            unknown = frame["split"][odd[0]]
-            raise fail(f'line {odd[0] + 2}: unknown split "{unknown}"', "allowed: train, desk")
-        train = (frame["split"] == "train").to_numpy()
+    table = read_table(path, ("text", "category"), ("priority", "article", "split"), "tickets")
+    texts, names = table.need("text"), table.names("category")
+    priority = table.one_of("priority", PRIORITIES, "normal")
+    if "split" in table:
+        # Taken for customers' tickets, rows meant to be learnt from would only be asked.
+        train = np.array(table.one_of("split", ("train", "desk"), "desk")) == "train"
     else:
         # Every third row of a category is held back; a fixed rule, so runs agree.
-        train = (frame.groupby("category").cumcount() % 3 != 2).to_numpy()
+        train = (pd.Series(names).groupby(names).cumcount() % 3 != 2).to_numpy()
     if train.all():
-        raise fail("no ticket is left for customers to send", 'mark some rows split = "desk"')
-    categories = tuple(sorted(set(frame["category"])))
+        raise table.fail("no ticket is left for customers to send", 'mark some rows split = "desk"')
+    categories = tuple(sorted(set(names)))
     if len(categories) > _MAX_CATEGORIES:
         count = f"{len(categories):,} different categories; at most {_MAX_CATEGORIES:,}"
-        raise fail(count, "is the column category the right one?")
+        raise table.fail(count, "is the column category the right one?")
     index = {name: k for k, name in enumerate(categories)}
-    article = frame["article"] if "article" in frame else pd.Series([""] * len(frame))
     return Corpus(
-        texts=tuple(frame["text"]),
+        texts=tuple(texts),
         categories=categories,
-        category=np.array([index[name] for name in frame["category"]]),
+        category=np.array([index[name] for name in names]),
         priority=np.array([PRIORITIES.index(name) for name in priority]),
-        article=tuple(article),
+        article=tuple(map(trimmed, table.texts("article"))),
         train=np.asarray(train, dtype=bool),
     )
 
@@ -91,7 +80,8 @@ def load_corpus(path: str) -> Corpus:
     Parameters
     ----------
     path : str
-        CSV with columns text, category and, where known, priority, article, split.
+        CSV or Parquet with columns text, category and, where known, priority, article, split. A
+        blank priority is normal, a blank split a ticket of customers.
 
     Raises
     ------

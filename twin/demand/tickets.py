@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError, nearest
+from twin.common.tables import said_twice, twins
 from twin.demand.arrivals import arrive, arrive_traced, read_trace
 from twin.demand.corpus import Corpus, load_corpus
 from twin.demand.luck import FIRST, Floats, Ints, Places, Stream, Use
@@ -98,7 +99,7 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     recorded: pd.DataFrame | None = None
     trace: pd.DataFrame | None = None
     if scenario.arrivals.kind == "trace":
-        recorded = read_trace(scenario)
+        recorded = read_trace(scenario).rows
         arrived = arrive_traced(recorded, scenario, seed, replication)
         trace = recorded.iloc[arrived.places.row]
     else:
@@ -133,7 +134,7 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
         weights = np.array([mix.get(name, 0.0) for name in PRIORITIES])  # type: ignore[call-overload]
         priority = _pick(weights, luck(Stream.PRIORITY))
     elif trace is not None and "priority" in trace:
-        priority = _traced_priorities(trace["priority"], scenario)
+        priority = np.array([PRIORITIES.index(name) for name in trace["priority"]], dtype=np.int64)
     return Demand(
         seed,
         replication,
@@ -162,7 +163,7 @@ def category_shares(scenario: Scenario, demand: Demand) -> Floats:
 def category_names(scenario: Scenario) -> tuple[str, ...]:
     """The categories of a scenario's tickets, without drawing any."""
     corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
-    trace = read_trace(scenario) if scenario.arrivals.kind == "trace" else None
+    trace = read_trace(scenario).rows if scenario.arrivals.kind == "trace" else None
     return _categories(scenario, corpus, trace)
 
 
@@ -170,8 +171,12 @@ def _categories(
     scenario: Scenario, corpus: Corpus | None, trace: pd.DataFrame | None
 ) -> tuple[str, ...]:
     if trace is not None and "category" in trace:
-        traced = set(trace["category"].astype(str))
-        return tuple(sorted(traced | set(corpus.categories if corpus else ())))
+        names = sorted(set(trace["category"]) | set(corpus.categories if corpus else ()))
+        if pair := twins(names):
+            # Each file names its own in one way.
+            fault = Fault("arrivals.trace", f"category {said_twice(*pair)} (trace and corpus)")
+            raise ScenarioError(scenario.name, [fault])
+        return tuple(names)
     if corpus is not None:
         return corpus.categories
     return tuple(scenario.tickets.category_mix or ("General",))
@@ -208,8 +213,7 @@ def _texts(
         known = corpus.categories.index(name) if name in corpus.categories else -1
         rows = np.flatnonzero((corpus.category == known) & ~corpus.train)
         if not len(rows):
-            reason = f'the corpus has no ticket for customers to send in category "{name}"'
-            raise ScenarioError(scenario.name, [Fault("tickets.category_mix", reason)])
+            raise ScenarioError(scenario.name, [_nothing_to_send("tickets.category_mix", name)])
         here = category == k
         text[here] = rows[(u[here] * len(rows)).astype(np.int64)]
     return text
@@ -235,12 +239,41 @@ def _traced_texts(
     return text.astype(np.int64), texts, tuple(known.get(t, "") for t in texts)
 
 
-def _traced_priorities(column: pd.Series[str], scenario: Scenario) -> Ints:
-    odd = sorted(set(column) - set(PRIORITIES))
-    if odd:
-        reason = f"unknown priority in the trace; allowed: {', '.join(PRIORITIES)}"
-        raise ScenarioError(scenario.name, [Fault("arrivals.trace", reason, odd[0])])
-    return np.array([PRIORITIES.index(name) for name in column], dtype=np.int64)
+def check_trace(scenario: Scenario, categories: Sequence[str]) -> None:
+    """Every row of a trace must have a category and a text, whichever of them a replication keeps.
+
+    Raises
+    ------
+    ScenarioError
+        With one fault for each category without texts, or for unknown texts.
+    """
+    if scenario.arrivals.kind != "trace" or scenario.tickets.corpus is None:
+        return
+    trace, corpus = read_trace(scenario).rows, load_corpus(scenario.tickets.corpus)
+    if "text" in trace:
+        if "category" not in trace:
+            _known_categories(scenario, trace["text"], corpus)
+        return
+    weights = np.zeros(len(categories))
+    if "category" not in trace:
+        weights = _category_weights(scenario, corpus, tuple(categories))
+    comes = set(
+        trace.get("category", [name for name, w in zip(categories, weights, strict=True) if w])
+    )
+    sent = {corpus.categories[code] for code in corpus.category[~corpus.train]}
+    faults = [_nothing_to_send("arrivals.trace", name) for name in sorted(comes - sent)]
+    if faults:
+        raise ScenarioError(scenario.name, faults)
+
+
+def _nearest(name: str, categories: Sequence[str]) -> str:
+    pair = twins([*categories, name])
+    return said_twice(*pair) if pair else nearest(name, categories)
+
+
+def _nothing_to_send(key: str, category: str) -> Fault:
+    reason = f'the corpus has no ticket for customers to send in category "{category}"'
+    return Fault(key, reason)
 
 
 def check_categories(scenario: Scenario, categories: Sequence[str]) -> None:
@@ -267,7 +300,7 @@ def check_categories(scenario: Scenario, categories: Sequence[str]) -> None:
         named.append((f"agents.{name}.skills", pool.skills))
         named.append((f"agents.{name}.handle_times", pool.handle_times))
     faults = [
-        Fault(key, "no ticket has this category", name, nearest(name, categories))
+        Fault(key, "no ticket has this category", name, _nearest(name, categories))
         for key, names in named
         for name in names
         if name not in categories

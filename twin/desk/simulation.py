@@ -11,7 +11,7 @@ from threading import Lock
 from twin.assistant import catalogue
 from twin.assistant.backends import build
 from twin.assistant.judging.model_judge import build_judge
-from twin.assistant.knowledge.knowledge import load_knowledge
+from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.learning.heldout import HeldOut
 from twin.assistant.protocol import Assistant
 from twin.demand.luck import Stream, view
@@ -106,7 +106,7 @@ def _models(
     if settings.fallback_model is not None:
         second = settings.fallback_model
         assistants.append(build(scenario, demand.categories, demand.corpus, model=second))
-    knowledge = load_knowledge(settings.knowledge) if settings.knowledge else None
+    knowledge = knowledge_of(settings)
     judge = build_judge(scenario, knowledge, first)
     down = outages(scenario, demand.seed, demand.replication)
     jitter = view(demand.uniform(Stream.BACKOFF))

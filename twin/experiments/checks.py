@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from twin.assistant import catalogue, prompts
+from twin.assistant.errors import RecordingError
+from twin.assistant.knowledge.articles import Article, left_out, load_articles
+from twin.assistant.learning.feedback import load_feedback
+from twin.assistant.recorded.recording import read_lines
 from twin.common.errors import Fault, ScenarioError, nearest
-from twin.demand.arrivals import MAX_TICKETS, expected
+from twin.common.tables import said_twice, same_form, twins
+from twin.demand.arrivals import MAX_TICKETS, expected, read_trace
 from twin.demand.corpus import load_corpus
-from twin.demand.tickets import category_names, check_categories
+from twin.demand.tickets import category_names, check_categories, check_trace
 from twin.measures.figures import figure_of
 from twin.scenario.model import Scenario
 
 
 def check(scenario: Scenario) -> None:
-    """Check what other files decide: categories and texts of the corpus, models of the catalogue.
+    """Check what other files decide, and read them all: no fault of an input comes after this.
 
     Raises
     ------
@@ -30,14 +36,80 @@ def check(scenario: Scenario) -> None:
     """
     where = str(scenario._path or scenario.name)
     faults = [*_load_fault(scenario), *_model_faults(scenario)]
+    articles = _read_files(scenario)
     categories = category_names(scenario)
-    try:
-        check_categories(scenario, categories)
-    except ScenarioError as error:
-        faults += error.faults
+    for found in (check_categories, check_trace):
+        try:
+            found(scenario, categories)
+        except ScenarioError as error:
+            faults += error.faults
     faults += [*_text_faults(scenario), *_figure_faults(scenario)]
+    faults += _form_faults(scenario, articles, categories)
     if faults:
         raise ScenarioError(where, faults)
+
+
+def check_recording(scenario: Scenario) -> None:
+    """Check that what is replayed can be read; not of a scenario that is yet to be recorded.
+
+    Raises
+    ------
+    ScenarioError
+        If it cannot.
+    """
+    settings = scenario.assistant
+    if settings.role == "off" or settings.backend != "replay" or settings.recording is None:
+        return
+    try:
+        read_lines(Path(settings.recording))
+    except RecordingError as error:
+        fault = Fault("assistant.recording", str(error))
+        raise ScenarioError(str(scenario._path or scenario.name), [fault]) from None
+
+
+def notes(scenario: Scenario) -> list[str]:
+    """Parts of a scenario's files that are not used, in sentences; mostly none."""
+    found = []
+    if scenario.arrivals.kind == "trace":
+        found.append(read_trace(scenario).left_out)
+    folder = scenario.assistant.knowledge
+    if scenario.assistant.role != "off" and folder is not None:
+        found.append(left_out(folder))
+    return [sentence for sentence in found if sentence]
+
+
+def _read_files(scenario: Scenario) -> list[Article]:
+    """Read what is otherwise read when a replication begins; the articles are given back."""
+    settings = scenario.assistant
+    if settings.role == "off":
+        return []
+    articles = []
+    if settings.knowledge is not None:
+        articles = load_articles(settings.knowledge, settings.skip_bad_articles)
+    if settings.learning.mode != "off" and settings.learning.feedback is not None:
+        load_feedback(settings.learning.feedback)
+    return articles
+
+
+def _form_faults(
+    scenario: Scenario, articles: Sequence[Article], categories: Sequence[str]
+) -> Iterable[Fault]:
+    """Names that differ from those of the articles by blanks or Unicode normalisation only."""
+    if not articles:
+        return
+    for article in articles:
+        pair = twins([*categories, article.category])
+        if pair is not None and article.category not in categories:
+            reason = f"category of {article.slug}.md: {said_twice(*pair)}"
+            yield Fault("assistant.knowledge", reason)
+    tickets = scenario.tickets
+    if tickets.corpus is None:
+        return
+    slugs = [article.slug for article in articles]
+    forms = {same_form(slug): slug for slug in slugs}
+    for named in sorted(set(load_corpus(tickets.corpus).article) - {"", *slugs}):
+        if (other := forms.get(same_form(named))) is not None:
+            yield Fault("tickets.corpus", f"article {said_twice(named, other)}")
 
 
 def _text_faults(scenario: Scenario) -> Iterable[Fault]:
@@ -65,6 +137,10 @@ def _figure_faults(scenario: Scenario) -> Iterable[Fault]:
 
 def _load_fault(scenario: Scenario) -> Iterable[Fault]:
     if scenario.arrivals.kind == "trace":
+        total = scenario.arrivals.scale * len(read_trace(scenario).rows)
+        if total > MAX_TICKETS:
+            reason = f"about {total:.3g} tickets in a replication; at most {MAX_TICKETS:,}"
+            yield Fault("arrivals.scale", reason)
         return
     total = expected(scenario).between(0.0, scenario.horizon)
     if total > MAX_TICKETS:

@@ -26,7 +26,7 @@ from twin.assistant.catalogue import cost_usd
 from twin.assistant.errors import AssistantError, UnknownPrice
 from twin.assistant.judging.judge import Judge, Rater
 from twin.assistant.judging.model_judge import Fetch, ModelJudge
-from twin.assistant.knowledge.knowledge import load_knowledge
+from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.learning.learning import GOOD_RATING
 from twin.assistant.protocol import OK, Answers, Luck, Questions, Written
 from twin.assistant.recorded.recording import Reply, open_recording
@@ -168,8 +168,7 @@ def _rater(
     recording: str | Path | None,
     max_cost_usd: float | None,
 ) -> Rater:
-    name = scenario.assistant.knowledge
-    knowledge = load_knowledge(name) if name else None
+    knowledge = knowledge_of(scenario.assistant)
     if model is None:
         return Judge(knowledge)
     entry = catalogue.model(model)

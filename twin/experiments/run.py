@@ -20,7 +20,8 @@ import pandas as pd
 from twin.common.errors import Fault, ScenarioError
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
-from twin.experiments.checks import check
+from twin.experiments.checks import check, check_recording
+from twin.experiments.checks import notes as unused_inputs
 from twin.experiments.replication import Outcome, Played, Task, lost, play, replicate
 from twin.experiments.results import Results, Run
 from twin.measures.figures import figure_of
@@ -53,6 +54,8 @@ class RunInProgress:
     status: str = "running"
     asked: int = 0
     aim: _Aim | None = None
+    # What of its files is not used.
+    unused: tuple[str, ...] = ()
 
     def begin(self, out: Path | None) -> None:
         scenario = self.scenario
@@ -106,7 +109,7 @@ class RunInProgress:
         ordered = sorted(self.outcomes, key=lambda outcome: outcome.replication)
         notes = dict.fromkeys(note for outcome in ordered for note in outcome.notes)
         found = self.manifest.get("precision", {}).get("found", ())
-        return (*notes, *found)
+        return (*self.unused, *notes, *found)
 
     def end(self, status: str) -> None:
         """Settle the status and write it down; of a run cut short keep what is whole."""
@@ -280,10 +283,13 @@ def run(
 
 
 def _in_progress(desk: Scenario, precision: Mapping[str, float] | None, most: int) -> RunInProgress:
+    unused = tuple(unused_inputs(desk))
     if not precision:
-        return RunInProgress(desk, workers=1, asked=desk.replications)
+        return RunInProgress(desk, workers=1, asked=desk.replications, unused=unused)
     first = min(max(desk.replications, sequential.FIRST_STAGE), most)
-    return RunInProgress(desk, workers=1, asked=first, aim=_Aim(dict(precision), first, most))
+    return RunInProgress(
+        desk, workers=1, asked=first, aim=_Aim(dict(precision), first, most), unused=unused
+    )
 
 
 def _check_precision(precision: Mapping[str, float], most: int) -> None:
@@ -307,6 +313,7 @@ def _prepare(
         if names.count(desk.name) > 1:
             raise ScenarioError(desk.name, [Fault("name", "two scenarios have this name")])
         check(desk)
+        check_recording(desk)
     return desks
 
 

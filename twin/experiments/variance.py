@@ -17,7 +17,7 @@ from twin.demand.luck import Stream
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
 from twin.experiments import engine
-from twin.experiments.checks import check
+from twin.experiments.checks import check, check_recording
 from twin.measures.figures import figure_of, measure
 from twin.stats.components import ANSWERS, components
 
@@ -89,6 +89,7 @@ def split_variance(
         if group:
             raise ValueError(f"{name}:{group}: only figures of all tickets are split; give {name}")
     check(scenario)
+    check_recording(scenario)
     plan = np.ndindex(days, answers, ratings)
     tasks: list[_Task] = [(scenario, day, answer, rating) for day, answer, rating in plan]
     found: dict[tuple[int, int, int], pd.DataFrame] = {}

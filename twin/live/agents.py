@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 
 from twin.common.errors import TwinError
-from twin.live.asking import Failed, Watch
+from twin.live.asking import Failed
 from twin.live.bodies import ChangeIn
 from twin.live.desk import Conflict, Desk
-from twin.live.store import Row, check_path
+from twin.live.moves import check_path, is_held
+from twin.live.store import Row
+from twin.live.watch import Watch
 from twin.records.tables import (
     ABANDONED,
     BY_AGENT,
@@ -47,10 +48,10 @@ class Agents:
         NoSuchTicket, NotAllowed, Conflict, Unprocessable, StoreError
         """
         ticket = self._desk.ticket(ticket_id)
-        # Also when the machine's clock was set back, no answer comes before its question.
-        now = max(time.time(), ticket["received_at"])
-        # A ticket held for longer than tickets ever are was held before the clock was set back.
-        if now < (ticket["held_until"] or 0.0) <= now + self._desk.lease_s:
+        # Also when the machine's clock was set back, nothing comes before what led to it.
+        watch = Watch(self._desk.store.last_change(ticket_id))
+        now = watch.now()
+        if is_held(ticket, self._desk.store.clock()):
             raise Conflict("the assistant is at work on this ticket")
         if body.category is not None and body.category not in self._desk.categories:
             raise Unprocessable(f"unknown category; there are: {', '.join(self._desk.categories)}")
@@ -69,7 +70,7 @@ class Agents:
         if moved is None:
             raise Conflict("somebody else changed this ticket just now")
         if body.status == STATUSES[CATEGORIZED]:
-            return self._hand_back(moved)
+            return self._hand_back(moved, watch)
         return moved
 
     def _values(self, code: int, ticket: Row, body: ChangeIn, now: float) -> Row:
@@ -85,7 +86,8 @@ class Agents:
             unsure = ticket["confidence"] is not None and ticket["categorized_by"] is None
             if not self._desk.rules.responds and not unsure:
                 raise Unprocessable("no assistant answers on this desk")
-            return {"held_until": now + self._desk.lease_s, "categorized_by": WORKERS[BY_AGENT]}
+            lease = self._desk.store.lease(self._desk.lease_s)
+            return lease | {"categorized_by": WORKERS[BY_AGENT]}
         if code == RESOLVED:
             reviewed = ticket["status"] == STATUSES[PENDING_REVIEW]
             response = body.response or (ticket["draft"] if reviewed else ticket["response"])
@@ -97,11 +99,11 @@ class Agents:
             }
         return {}
 
-    def _hand_back(self, ticket: Row) -> Row:
+    def _hand_back(self, ticket: Row, watch: Watch) -> Row:
         """Let a ticket whose category an agent named go on by the rules, as in the twin."""
         # If the assistant fails, the ticket's status shows that it is with the agents again.
         with suppress(Failed):
-            self._desk.answer(ticket, Watch(), from_scratch=False)
+            self._desk.answer(ticket, watch, from_scratch=False)
         return self._desk.ticket(ticket["id"])
 
 

@@ -34,8 +34,9 @@ from twin.live.bodies import (
 from twin.live.database import StoreError, StoreFull
 from twin.live.desk import FAILED, Conflict, Desk, NoSuchTicket
 from twin.live.limits import Busy, Gate, RateLimit
+from twin.live.moves import NotAllowed
 from twin.live.openapi import describe
-from twin.live.store import KeyReused, NotAllowed
+from twin.live.store import KeyReused
 from twin.records.tables import STATUSES, TRANSITIONS
 from twin.scenario.sections.assistant import answering_model
 
@@ -212,8 +213,16 @@ def _page(rows: Callable[..., list[Any]], **where: Any) -> tuple[list[Any], int 
     return found, found[-1]["id"] if len(found) == limit else None
 
 
+def _status() -> str | None:
+    status = request.args.get("status")
+    if status is not None and status not in STATUSES:
+        raise HttpProblem(422, f"status must be one of {', '.join(STATUSES)}")
+    return status
+
+
 def _tickets(app: Flask, desk: Desk, gate: Gate) -> None:
     agents = Agents(desk)
+    due = desk.promises.due
 
     @app.post("/process_ticket")
     def process_ticket() -> Any:
@@ -223,12 +232,20 @@ def _tickets(app: Flask, desk: Desk, gate: Gate) -> None:
 
     @app.get("/tickets")
     def tickets() -> Any:
-        status = request.args.get("status")
-        if status is not None and status not in STATUSES:
-            raise HttpProblem(422, f"status must be one of {', '.join(STATUSES)}")
-        found, below = _page(desk.store.tickets, status=status)
-        shown = [shown_ticket(row, desk.due(row)) for row in found]
+        found, below = _page(desk.store.tickets, status=_status())
+        shown = [shown_ticket(row, due(row)) for row in found]
         return jsonify({"tickets": shown, "next_before": below, "counts": desk.store.counts()})
+
+    @app.get("/queue")
+    def queue() -> Any:
+        limit = _number("limit", 100, MOST_ROWS) or MOST_ROWS
+        try:
+            found = desk.store.queue(desk.promises, _status(), request.args.get("after"), limit)
+        except ValueError:
+            raise HttpProblem(422, "after must be next_after of an earlier answer") from None
+        shown = [shown_ticket(row, due(row)) for row, _ in found]
+        beyond = found[-1][1] if len(found) == limit else None
+        return jsonify({"tickets": shown, "next_after": beyond, "counts": desk.store.counts()})
 
     @app.get("/tickets/<int:ticket_id>")
     def ticket(ticket_id: int) -> Any:
@@ -236,7 +253,7 @@ def _tickets(app: Flask, desk: Desk, gate: Gate) -> None:
             raise NoSuchTicket
         row = desk.ticket(ticket_id)
         changes = [shown_change(change) for change in desk.store.history(ticket_id)]
-        return jsonify(shown_ticket(row, desk.due(row)) | {"changes": changes})
+        return jsonify(shown_ticket(row, due(row)) | {"changes": changes})
 
     @app.patch("/tickets/<int:ticket_id>")
     def change(ticket_id: int) -> Any:
@@ -246,7 +263,7 @@ def _tickets(app: Flask, desk: Desk, gate: Gate) -> None:
         # One that goes back to the assistant takes a place as a new one does.
         with gate.pass_through():
             row = agents.change(ticket_id, body)
-        return jsonify(shown_ticket(row, desk.due(row)))
+        return jsonify(shown_ticket(row, due(row)))
 
 
 def _feedback(app: Flask, desk: Desk) -> None:

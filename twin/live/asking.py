@@ -31,6 +31,7 @@ from twin.assistant.protocol import (
 )
 from twin.common.errors import ScenarioError, TwinError
 from twin.demand.corpus import Corpus
+from twin.live.watch import Watch
 from twin.scenario.model import Scenario
 
 _log = logging.getLogger(__name__)
@@ -43,21 +44,6 @@ _FORGET_AFTER = 2_000
 _STATUS = {RATE_LIMITED: 503, OUTAGE: 503, TIMEOUT: 504}
 
 Build = Callable[[Scenario, tuple[str, ...], Corpus | None, str], Assistant]
-
-
-class Watch:
-    """A clock that starts at the wall clock's time and runs evenly from there.
-
-    Times between moments of one watch are right even if the machine's clock is set in between;
-    moments of different watches are as good as that clock.
-    """
-
-    def __init__(self) -> None:
-        self._began, self._steady = time.time(), time.monotonic()
-
-    def now(self) -> float:
-        """The present moment, seconds since 1970."""
-        return self._began + (time.monotonic() - self._steady)
 
 
 class Failed(TwinError, RuntimeError):

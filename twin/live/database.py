@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -21,11 +22,13 @@ from sqlalchemy.exc import (
 
 from twin.common.errors import TwinError
 from twin.live.tables import WrongVersion, migrate
+from twin.live.watch import Watch
 
 # Seconds to wait for a connection, or for another process that writes.
 PATIENCE_S = 10
 # PostgreSQL's "disk full"; SQLite says it in words.
 _DISK_FULL = "53100"
+_DRIVERS = ("sqlite+pysqlite", "postgresql+psycopg")
 
 
 class StoreError(TwinError, RuntimeError):
@@ -41,6 +44,8 @@ class StoreUnusable(StoreError):
 
 
 def _url(database: str) -> URL:
+    if not database.isprintable():
+        raise StoreUnusable("the database's name holds characters that no name has")
     try:
         url = make_url(database if "://" in database else f"sqlite:///{database}")
     except ArgumentError:
@@ -51,8 +56,13 @@ def _url(database: str) -> URL:
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise StoreUnusable(f'"{url.get_backend_name()}": only sqlite and postgresql are known')
-    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise StoreUnusable("a store in memory would keep nothing: name a file")
+    if "+" in url.drivername and url.drivername not in _DRIVERS:
+        raise StoreUnusable(f"{url.drivername}: leave the driver out, as in postgresql://HOST/NAME")
+    if url.get_backend_name() == "sqlite":
+        if url.database in (None, "", ":memory:"):
+            raise StoreUnusable("a store in memory would keep nothing: name a file")
+        if url.query:
+            raise StoreUnusable("a store in a file has no settings: leave out what follows the ?")
     return url
 
 
@@ -74,6 +84,10 @@ class Database:
         url = _url(database)
         self.name = url.render_as_string(hide_password=True)
         self.is_file = url.get_backend_name() == "sqlite"
+        self._path = Path(os.path.realpath(str(url.database))) if self.is_file else None
+        self._file: tuple[int, int] | None = None
+        self._held: sqlite3.Connection | None = None
+        self._watch = Watch()
         # SQLite has one writer: threads wait for each other here, which is fair and quick.
         self._turn = threading.Lock() if self.is_file else nullcontext()
         try:
@@ -105,7 +119,8 @@ class Database:
                 **common,
             )
             return engine
-        path = Path(str(url.database))
+        path = self._path
+        assert path is not None
         path.parent.mkdir(parents=True, exist_ok=True)
         # Other users of this machine may not read what customers write.
         with suppress(FileExistsError):
@@ -127,6 +142,7 @@ class Database:
                 raw.cursor().execute("PRAGMA journal_mode=WAL").close()
             finally:
                 raw.close()
+            self._file = self._identity()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -137,6 +153,7 @@ class Database:
         StoreError
             If the database fails.
         """
+        self._see()
         with _plain_errors(), self._engine.connect() as connection:
             yield connection
 
@@ -149,14 +166,80 @@ class Database:
         StoreFull, StoreError
             If the database fails.
         """
+        self._see()
         with _plain_errors(), self._turn, self._engine.connect() as connection:
             connection = connection.execution_options(writes=True)
             with connection.begin():
                 yield connection
+        self._see()
+
+    def _see(self) -> None:
+        """See that a file is still where it was opened: what is written to a removed one is lost.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self._file is not None and self._identity() != self._file:
+            raise StoreError("the store's file was removed or replaced: put it back")
+
+    def _identity(self) -> tuple[int, int] | None:
+        assert self._path is not None
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def clock(self) -> float:
+        """The present moment by the clock that leases go by, whoever sets this machine's.
+
+        It is PostgreSQL's own where several desks share the database, and a watch where a file is
+        this desk's alone; seconds since 1970.
+        """
+        if self.is_file:
+            return self._watch.now()
+        with self.reading() as connection:
+            moment = func.extract("epoch", func.clock_timestamp())
+            return float(connection.execute(select(moment)).scalar_one())
+
+    def hold(self) -> bool:
+        """Keep a file for this desk alone until `close`; False for a database that is no file.
+
+        Who only reads or adds, as exports and imports do, needs not hold it.
+
+        Raises
+        ------
+        StoreUnusable
+            If another desk holds it.
+        """
+        if self._path is None or self._held is not None:
+            return self._path is not None
+        # A lock that ends with the process, however that ends, on every system: that of SQLite, on
+        # an empty file of its own.
+        beside = self._path.with_name(f"{self._path.name}.lock")
+        try:
+            held = sqlite3.connect(beside, timeout=0, isolation_level=None, check_same_thread=False)
+            try:
+                held.execute("BEGIN EXCLUSIVE")
+            except BaseException:
+                held.close()
+                raise
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+                raise StoreUnusable(f"{beside}: {_reason(error)}") from None
+            raise StoreUnusable(
+                f"{self.name}: another desk runs on this store; stop that one, name another store, "
+                "or use PostgreSQL, which several desks may share"
+            ) from None
+        self._held = held
+        return True
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+        if self._held is not None:
+            self._held.close()
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from twin.assistant.backends import build as build_backend
-from twin.assistant.knowledge.knowledge import load_knowledge
+from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.protocol import Step
 from twin.common.errors import TwinError
 from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names
 from twin.desk.rules import Rules
-from twin.live.asking import Asker, Build, Failed, Said, Watch
+from twin.live.asking import Asker, Build, Failed, Said
 from twin.live.bodies import FeedbackIn, TicketIn, answered, what_answered
+from twin.live.moves import is_held
+from twin.live.promises import Promises
 from twin.live.store import Change, Row, Store
+from twin.live.watch import Watch
 from twin.records.tables import (
     BY_ASSISTANT,
     ESCALATED,
@@ -48,6 +50,9 @@ FAILED = (
 )
 
 
+_TAKEN = "this ticket is being answered"
+
+
 class NoSuchTicket(TwinError, LookupError):
     """A number that no ticket has."""
 
@@ -64,7 +69,7 @@ class _Work:
     watch: Watch
     deadline: float
     changes: list[Change] = field(default_factory=list)
-    values: Row = field(default_factory=lambda: {"held_until": None})
+    values: Row = field(default_factory=dict)
     calls: list[Row] = field(default_factory=list)
 
     def note(self, code: int | None) -> None:
@@ -103,15 +108,14 @@ class Desk:
         self.store = store
         self.categories = category_names(scenario)
         corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
-        folder = scenario.assistant.knowledge
-        self._titles = {}
-        if folder is not None:
-            articles = load_knowledge(folder).articles
-            self._titles = {slug: article.title for slug, article in articles.items()}
+        knowledge = knowledge_of(scenario.assistant)
+        articles = knowledge.articles if knowledge is not None else {}
+        self._titles = {slug: article.title for slug, article in articles.items()}
         self.asker = Asker(scenario, self.categories, corpus, build)
         self._timeout_s = timeout_s
         self.lease_s = timeout_s + _MARGIN_S
         self.rules = Rules.of(scenario, self.categories)
+        self.promises = Promises(scenario.targets)
         store.note_desk(json.dumps(scenario.as_data(), ensure_ascii=False), time.time())
 
     def process(self, body: TicketIn, key: str | None) -> dict[str, Any]:
@@ -127,23 +131,29 @@ class Desk:
         self.asker.check(model)
         use_rag = body.use_rag if body.use_rag is not None else self.scenario.assistant.retrieval
         watch = Watch()
-        now = watch.now()
         asks = self.scenario.assistant.role != "off"
+        # Not by what the desk added: it may be run by other rules when a request is sent again.
+        same = ["description", "priority", *(["model"] if body.model else [])]
+        same += ["use_rag"] if body.use_rag is not None else []
         ticket, fresh = self.store.receive(
             {
                 "key": key,
-                "received_at": now,
+                "received_at": watch.now(),
                 "description": body.description,
                 "priority": body.priority,
                 "model": model,
                 "use_rag": use_rag,
-                "held_until": now + self.lease_s if asks else None,
-            }
+                **(self.store.lease(self.lease_s) if asks else {}),
+            },
+            same,
         )
-        if asks and not fresh and ticket["status"] == STATUSES[OPEN]:
-            if not self.store.take(ticket["id"], now, now + self.lease_s):
-                raise Conflict("this ticket is being answered")
-            fresh = True
+        # One that agents set to Open again has no lease: the assistant had its turn.
+        unasked = ticket["status"] == STATUSES[OPEN] and ticket["held_until"] is not None
+        if asks and not fresh and unasked:
+            taken = self.store.take(ticket, self.lease_s)
+            if taken is None:
+                raise Conflict(_TAKEN)
+            ticket, fresh, watch = taken, True, Watch(ticket["received_at"])
         if asks and fresh:
             return self.answer(ticket, watch, from_scratch=True)
         return self.shown(ticket)
@@ -167,6 +177,8 @@ class Desk:
         Raises
         ------
         Failed, StoreError
+        Conflict
+            If the lease ran out and another desk is at work on the ticket now.
         """
         work = _Work(ticket, watch, time.monotonic() + self._timeout_s)
         failure: Failed | None = None
@@ -178,14 +190,15 @@ class Desk:
             work.note(self.rules.handed_on())
         if work.changes and work.changes[-1][0] == STATUSES[RESOLVED]:
             # The latest moment that is known counts, as the customer has the answer only then.
-            at = max(watch.now(), ticket["received_at"])
+            at = watch.now()
             work.changes[-1] = (STATUSES[RESOLVED], at, "assistant")
             work.values |= {"responded_at": ticket["responded_at"] or at, "resolved_at": at}
         moved = self.store.move(ticket, work.changes, work.values, work.calls)
         if moved is None:
-            # An agent was quicker; theirs stays.
-            moved = self.store.ticket(ticket["id"])
-            assert moved is not None
+            # An agent was quicker, or the lease ran out and another desk took it; theirs stays.
+            moved = self.ticket(ticket["id"])
+            if is_held(moved, self.store.clock()):
+                raise Conflict(_TAKEN)
         elif failure is not None:
             failure.ticket = moved
             raise failure
@@ -282,19 +295,10 @@ class Desk:
             # An agent's words are not the model's to learn from.
             if ticket["resolved_by"] == WORKERS[BY_ASSISTANT]:
                 values["answer"] = ticket["response"]
-        return self.store.add_feedback(values)[0]
-
-    def due(self, ticket: Mapping[str, Any]) -> dict[str, float]:
-        """Moments by which a ticket is to be answered and resolved, around the clock."""
-        targets = self.scenario.targets
-        found = {}
-        for name, times in (
-            ("first_response", targets.first_response),
-            ("resolution", targets.resolution),
-        ):
-            if ticket["priority"] in times:
-                found[name] = ticket["received_at"] + times[ticket["priority"]]
-        return found
+        # Not by what is looked up: that may be another ticket when it is sent again.
+        same = ["description", "rating", "feedback"]
+        same += [name for name in ("model", "ticket_id") if getattr(body, name)]
+        return self.store.add_feedback(values, same)[0]
 
     def tidy(self) -> None:
         """Make the changes that need nobody: see `Store.tidy`."""

@@ -18,6 +18,7 @@ from typing import Any
 from twin.assistant.learning.feedback import Entry, load_feedback, save_feedback
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import read_json, reason, write_json
+from twin.common.tables import is_blank
 from twin.live.bodies import MAX_DESCRIPTION, MAX_TEXT
 from twin.live.store import Store, as_entry
 from twin.records.tables import STATUSES
@@ -176,11 +177,13 @@ def _check_ticket(path: Path, place: str, item: Any) -> None:
     if not isinstance(item, dict) or set(item) != set(_TICKET):
         raise _refuse(path, f"must be an object of {', '.join(_TICKET)}", place)
     for name, kind in _TICKET.items():
+        if kind is str and item[name] is None:
+            item[name] = ""
         if not isinstance(item[name], kind) or isinstance(item[name], bool):
             words = "a whole number" if kind is int else "text"
             raise _refuse(path, f"{name} must be {words}", place)
         _check_text(path, place, name, item[name])
-    if not item["description"].strip():
+    if is_blank(item["description"]):
         raise _refuse(path, "description must not be empty", place)
     if item["status"] not in STATUSES:
         raise _refuse(path, f"status must be one of {', '.join(STATUSES)}", place)

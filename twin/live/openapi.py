@@ -6,6 +6,7 @@ from typing import Any
 
 import twin
 from twin.live.bodies import MAX_ID, ChangeIn, FeedbackIn, TicketIn
+from twin.live.promises import PLACE
 from twin.records.tables import STATUSES
 
 _TEXT = {"type": "string"}
@@ -101,6 +102,10 @@ _RATED = _object(
     at=_MOMENT,
 )
 _NEXT = {"type": ["integer", "null"], "description": "ask with `before` set to this for more"}
+_COUNTS = {"type": "object", "additionalProperties": _WHOLE}
+_NEXT_AFTER = {
+    **_MAYBE_TEXT, "description": "ask with `after` set to this for more",
+}  # fmt: skip
 _MODEL = _object(
     name=_TEXT,
     context=_WHOLE,
@@ -171,6 +176,10 @@ _LIMIT = _parameter(
     "limit", "query", {"type": "integer", "minimum": 1, "maximum": 500}, "most rows; default 100"
 )
 _BEFORE = _parameter("before", "query", _ID, "only rows of lower numbers")
+_AFTER = _parameter(
+    "after", "query", {"type": "string", "pattern": PLACE},
+    "only tickets behind `next_after` of an earlier answer",
+)  # fmt: skip
 _OF_STATUS = _parameter("status", "query", _STATUS, "only tickets of this status")
 
 
@@ -218,11 +227,15 @@ def describe(models: list[str], categories: list[str], protected: bool) -> dict[
         "/tickets": {
             "get": operation(
                 "tickets", "Tickets, newest first.",
-                _object(
-                    tickets=_many(_TICKET), next_before=_NEXT,
-                    counts={"type": "object", "additionalProperties": _WHOLE},
-                ),
+                _object(tickets=_many(_TICKET), next_before=_NEXT, counts=_COUNTS),
                 "422", parameters=(_OF_STATUS, _LIMIT, _BEFORE),
+            )
+        },
+        "/queue": {
+            "get": operation(
+                "queue", "Tickets for the desk, or those of a status, the most overdue first.",
+                _object(tickets=_many(_TICKET), next_after=_NEXT_AFTER, counts=_COUNTS),
+                "422", parameters=(_OF_STATUS, _LIMIT, _AFTER),
             )
         },
         "/tickets/{ticket_id}": {

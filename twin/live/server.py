@@ -183,6 +183,9 @@ def _tidy(desk: Desk, stop: threading.Event) -> None:
             desk.tidy()
         except StoreError as error:
             _log.error("%s: %s", type(error).__name__, error)
+        except Exception as error:
+            # One ticket that it cannot understand ends it for this time, not for good.
+            _log.error("a round of tidying failed: %s", type(error).__name__)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -191,9 +194,7 @@ def run(options: argparse.Namespace) -> None:
     changes = dict(parse_change(text) for text in options.changes)
     scenario = choose_backend(load(options.scenario, changes), options.backend)
     store = Store(options.database)
-    if store.database.is_file:
-        # Tickets that a killed backend held are free again.
-        store.release_all()
+    store.claim()
     desk = Desk(scenario, store, timeout_s=options.timeout)
     desk.asker.warm_up()
     rate = options.rate

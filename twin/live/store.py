@@ -1,33 +1,36 @@
 """The live desk's store: tickets, their changes of status, model calls and feedback.
 
 When a method returns, its changes are on the disk. A status changes only by the table of
-transitions and only from the status that the caller saw, so of two callers who change one ticket at
-once only one succeeds.
+transitions, and only from the status and the lease that the caller saw: of two callers who change
+one ticket at once only one succeeds, and whoever lost a lease changes nothing any more.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from twin.assistant.learning.feedback import Entry
 from twin.common.errors import TwinError
 from twin.live import tables
 from twin.live.database import Database, StoreError
+from twin.live.moves import NO_LEASE, check_path, is_held, lease
+from twin.live.promises import Promises, behind, place
 from twin.records.tables import (
     CATEGORIZED,
     CLOSED,
+    DESK,
     ESCALATED,
     IN_PROGRESS,
     OPEN,
+    OWNERS,
     RESOLVED,
     STATUSES,
-    TRANSITIONS,
 )
 
 Row = dict[str, Any]
@@ -35,37 +38,11 @@ Row = dict[str, Any]
 Change = tuple[str, float, str]
 # Statuses in which the assistant may be at work.
 WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
-# Clocks of two machines that share a store may differ by this much.
-_SKEW_S = 60.0
-
-
-class NotAllowed(TwinError, ValueError):
-    """A change of status that the table of transitions does not know.
-
-    Attributes
-    ----------
-    status : str
-        Where the ticket is.
-    """
-
-    def __init__(self, status: str) -> None:
-        self.status = status
-        next_ones = [STATUSES[k] for k in sorted(TRANSITIONS[STATUSES.index(status)])]
-        ways = f"can only become {' or '.join(next_ones)}" if next_ones else "stays as it is"
-        super().__init__(f"a ticket that is {status} {ways}")
-
-
-def check_path(statuses: Sequence[str]) -> None:
-    """See that each status may follow the one before it.
-
-    Raises
-    ------
-    NotAllowed
-    """
-    codes = [STATUSES.index(name) for name in statuses]
-    for before, after in pairwise(codes):
-        if after not in TRANSITIONS[before]:
-            raise NotAllowed(STATUSES[before])
+# Those in which the desk has to act next, not the customer or a third party.
+FOR_THE_DESK = tuple(STATUSES[k] for k, owner in OWNERS.items() if owner == DESK)
+# What makes a ticket, or a piece of feedback, another one.
+_REQUEST = ("description", "model", "use_rag", "priority")
+_OPINION = ("description", "model", "rating", "feedback")
 
 
 class KeyReused(TwinError, ValueError):
@@ -93,7 +70,9 @@ def _insert_once(
     return dict(added.one()._mapping), True
 
 
-def _file_ticket(connection: Connection, values: Mapping[str, Any]) -> tuple[Row, bool]:
+def _file_ticket(
+    connection: Connection, values: Mapping[str, Any], same: Sequence[str] = _REQUEST
+) -> tuple[Row, bool]:
     full = {
         "origin": "live",
         "digest": digest(values["description"]),
@@ -103,7 +82,6 @@ def _file_ticket(connection: Connection, values: Mapping[str, Any]) -> tuple[Row
         "prompt_version": "",
         **values,
     }
-    same = ("description", "model", "use_rag", "priority")
     row, fresh = _insert_once(connection, tables.tickets, full, same)
     if fresh:
         by = "customer" if row["origin"] == "live" else "desk"
@@ -112,10 +90,11 @@ def _file_ticket(connection: Connection, values: Mapping[str, Any]) -> tuple[Row
     return row, fresh
 
 
-def _keep_feedback(connection: Connection, values: Mapping[str, Any]) -> tuple[Row, bool]:
+def _keep_feedback(
+    connection: Connection, values: Mapping[str, Any], same: Sequence[str] = _OPINION
+) -> tuple[Row, bool]:
     full = {"origin": "live", "ticket_id": None, **values}
     full |= {name: full.get(name) or "" for name in ("category", "answer", "prompt_version")}
-    same = ("description", "model", "rating", "feedback")
     return _insert_once(connection, tables.feedback, full, same)
 
 
@@ -167,8 +146,16 @@ class Store:
 
     # Tickets
 
-    def receive(self, values: Mapping[str, Any]) -> tuple[Row, bool]:
+    def receive(
+        self, values: Mapping[str, Any], same: Sequence[str] = _REQUEST
+    ) -> tuple[Row, bool]:
         """File a ticket, once for each idempotency key (`values["key"]`, or None).
+
+        Parameters
+        ----------
+        values : mapping
+        same : sequence of str
+            Of these, what came with the same key before must be equal.
 
         Returns
         -------
@@ -181,7 +168,7 @@ class Store:
         KeyReused
             If the key came with another ticket.
         """
-        return self._once(_file_ticket, [values])[0]
+        return self._once(partial(_file_ticket, same=same), [values])[0]
 
     def receive_all(self, tickets: Sequence[Mapping[str, Any]]) -> int:
         """File many tickets, all or none; returns how many were new. See `receive`."""
@@ -202,22 +189,44 @@ class Store:
                 continue
         raise StoreError("the same key is being written by somebody else")
 
-    def take(self, ticket_id: int, now: float, until: float) -> bool:
-        """Hold a waiting ticket that nobody holds, for the assistant; returns whether it worked."""
-        t = tables.tickets
-        held = t.c.held_until
-        # No ticket is held for longer than this, so the clock was set back since.
-        free = or_(held.is_(None), held < now, held > until + _SKEW_S)
-        here = (t.c.id == ticket_id) & (t.c.status == STATUSES[OPEN]) & free
-        with self.database.writing() as connection:
-            taken = connection.execute(update(t).where(here).values(held_until=until))
-            return bool(taken.rowcount)
+    def clock(self) -> float:
+        """The present moment by the clock that leases go by; see `Database.clock`."""
+        return self.database.clock()
 
-    def release_all(self) -> None:
-        """Let go of all tickets: for a store that only this process uses, when it starts."""
-        t = tables.tickets
-        with self.database.writing() as connection:
-            connection.execute(update(t).where(t.c.held_until.is_not(None)).values(held_until=0.0))
+    def lease(self, lease_s: float) -> Row:
+        """Values of a ticket that hold it for an assistant from now on."""
+        return lease(self.clock(), lease_s)
+
+    def take(self, ticket: Mapping[str, Any], lease_s: float) -> Row | None:
+        """Hold a ticket for the assistant; the ticket, or None if somebody holds it already.
+
+        Parameters
+        ----------
+        ticket : mapping
+            As the caller saw it.
+        lease_s : float
+        """
+        taken = self.lease(lease_s)
+        if is_held(ticket, taken["held_since"]):
+            return None
+        return self.move(ticket, [], taken)
+
+    def claim(self) -> None:
+        """Make this desk the only one of a store in a file, and let go of what a dead one held.
+
+        Several desks may share a PostgreSQL store: there the leases of a dead one run out.
+
+        Raises
+        ------
+        StoreUnusable
+            If another desk runs on the file.
+        StoreError
+        """
+        if self.database.hold():
+            t = tables.tickets
+            held = t.c.held_until.is_not(None)
+            with self.database.writing() as connection:
+                connection.execute(update(t).where(held).values(held_until=0.0))
 
     def move(
         self,
@@ -235,15 +244,15 @@ class Store:
         changes : sequence of Change
             Each new status with its moment and by whom.
         values : mapping
-            New values of the ticket's other columns.
+            New values of the ticket's other columns. A lease ends unless they hold one.
         calls : sequence of mapping
             Rows of model calls.
 
         Returns
         -------
         dict or None
-            The ticket as it is now; None if its status is no longer what the caller saw. The calls
-            are kept all the same.
+            The ticket as it is now; None if its status or its lease is no longer what the caller
+            saw. The calls are kept all the same.
 
         Raises
         ------
@@ -253,10 +262,11 @@ class Store:
         before = ticket["status"]
         check_path([before, *(status for status, _, _ in changes)])
         t = tables.tickets
-        new: Row = dict(values)
+        new = NO_LEASE | dict(values)
         if changes:
             new["status"] = changes[-1][0]
-        here = (t.c.id == ticket["id"]) & (t.c.status == before)
+        same_lease = t.c.held_by.is_not_distinct_from(ticket["held_by"])
+        here = (t.c.id == ticket["id"]) & (t.c.status == before) & same_lease
         with self.database.writing() as connection:
             if calls:
                 rows = [{"ticket_id": ticket["id"], **call} for call in calls]
@@ -286,10 +296,45 @@ class Store:
         where += [t.c.id < before] if before is not None else []
         return self._rows(t, *where, limit=limit)
 
+    def queue(
+        self,
+        promises: Promises,
+        status: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[tuple[Row, str]]:
+        """Tickets that wait for the desk, or those of a status, with places; most urgent first.
+
+        See `Promises`.
+
+        Raises
+        ------
+        ValueError
+            If `after`, behind which the tickets are wanted, is no place.
+        """
+        t = tables.tickets
+        order = promises.urgency()
+        where = [t.c.status == status if status else t.c.status.in_(FOR_THE_DESK)]
+        where += [behind(order, after)] if after is not None else []
+        keys = [column.label(f"key{n}") for n, column in enumerate(order)]
+        query = select(t, *keys).where(*where).order_by(*order).limit(limit)
+        with self.database.reading() as connection:
+            found = connection.execute(query).all()
+        most = len(order)
+        names = t.columns.keys()
+        return [(dict(zip(names, row, strict=False)), place(*row[-most:])) for row in found]
+
     def history(self, ticket_id: int) -> list[Row]:
         """Changes of status of a ticket, oldest first."""
         c = tables.changes
         return self._rows(c, c.c.ticket_id == ticket_id)[::-1]
+
+    def last_change(self, ticket_id: int) -> float:
+        """Moment of a ticket's last change of status; 0 where there is none."""
+        c = tables.changes
+        latest = select(func.max(c.c.at)).where(c.c.ticket_id == ticket_id)
+        with self.database.reading() as connection:
+            return connection.execute(latest).scalar_one() or 0.0
 
     def counts(self) -> dict[str, int]:
         """Number of tickets by status."""
@@ -301,9 +346,10 @@ class Store:
     def tidy(self, now: float, close_after_s: float) -> None:
         """Give work that the assistant abandoned to agents, and close tickets resolved long ago."""
         t = tables.tickets
-        stuck = t.c.status.in_(WORKED_ON) & (t.c.held_until < now)
+        stuck = t.c.status.in_(WORKED_ON) & (t.c.held_until < self.clock())
         for row in self._rows(t, stuck):
-            self.move(row, [(STATUSES[ESCALATED], now, "desk")], {"held_until": None})
+            at = max(now, self.last_change(row["id"]))
+            self.move(row, [(STATUSES[ESCALATED], at, "desk")], {})
         old = (t.c.status == STATUSES[RESOLVED]) & (t.c.resolved_at < now - close_after_s)
         for row in self._rows(t, old):
             at = row["resolved_at"] + close_after_s
@@ -311,9 +357,11 @@ class Store:
 
     # Feedback
 
-    def add_feedback(self, values: Mapping[str, Any]) -> tuple[Row, bool]:
+    def add_feedback(
+        self, values: Mapping[str, Any], same: Sequence[str] = _OPINION
+    ) -> tuple[Row, bool]:
         """Keep a piece of feedback, once for each idempotency key; see `receive`."""
-        return self._once(_keep_feedback, [values])[0]
+        return self._once(partial(_keep_feedback, same=same), [values])[0]
 
     def add_all_feedback(self, entries: Sequence[Mapping[str, Any]]) -> int:
         """Keep many pieces of feedback, all or none; returns how many were new."""

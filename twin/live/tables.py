@@ -73,8 +73,11 @@ tickets = Table(
     Column("resolved_at", Double),
     Column("resolved_by", String(20)),
     Column("reopens", Integer, nullable=False),
-    # Lease of the desk that works on it; it runs out if that desk died.
+    # Lease of the desk that works on it, by the store's clock: it runs out if that desk died. Each
+    # lease has a name of its own, by which its holder knows it again.
     Column("held_until", Double),
+    Column("held_since", Double),
+    Column("held_by", String(40)),
     Index("tickets_by_status", "status", "id"),
     Index("tickets_by_digest", "digest"),
     Index("tickets_by_time", "received_at"),
@@ -168,9 +171,18 @@ def _note_what_answered(connection: Connection) -> None:
     run("UPDATE feedback SET answered_model = model WHERE origin = 'import'")
 
 
+def _name_leases(connection: Connection) -> None:
+    for name, kind in (("held_since", "DOUBLE PRECISION"), ("held_by", "VARCHAR(40)")):
+        connection.exec_driver_sql(f"ALTER TABLE tickets ADD COLUMN {name} {kind}")
+
+
 # Step k leads from version k to k + 1, by SQL of that day: never by the tables above, which change.
 # Version 1 is what `metadata.create_all` made first.
-STEPS: tuple[Callable[[Connection], None], ...] = (_note_what_models_said, _note_what_answered)
+STEPS: tuple[Callable[[Connection], None], ...] = (
+    _note_what_models_said,
+    _note_what_answered,
+    _name_leases,
+)
 VERSION = 1 + len(STEPS)
 # Any number: on PostgreSQL its holder makes or changes the tables, and others wait.
 _LOCK = 7_283_415

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from twin.common.files import to_json, whole
+from twin.common.tables import as_text, is_blank
 from twin.records.tables import (
     BY_ASSISTANT,
     WORKERS,
@@ -54,18 +55,18 @@ def feedback_entries(log: RunLog, limit: int = MAX_JSON_TICKETS) -> list[dict[st
     entries = []
     for row in rows:
         ticket = tickets[row.ticket_id - 1]
-        by_model = isinstance(row.model, str)
+        by_model = not is_blank(row.model)
         entry = feedback_dictionary(
             log.texts[ticket.text_id] if ticket.text_id >= 0 else "",
             answering_model(log.backend, row.model) if by_model else "",
             row.rating,
-            row.feedback if isinstance(row.feedback, str) else "",
+            as_text(row.feedback),
             log.backend if by_model else "",
         )
         if ticket.resolved_by == WORKERS[BY_ASSISTANT] and ticket.answer_id >= 0:
-            entry["category"] = str(ticket.category)
+            entry["category"] = as_text(ticket.category)
             entry["answer"] = answers[ticket.answer_id]
-            entry["prompt_version"] = str(row.prompt_version)
+            entry["prompt_version"] = as_text(row.prompt_version)
         entries.append(entry)
     return entries
 
@@ -145,7 +146,7 @@ def _rows(log: RunLog, scenario: Scenario) -> Iterator[tuple[int, str, str, str,
     # In slices, so that a million tickets do not stand in memory as text.
     for first in range(0, len(frame), 100_000):
         part = frame.iloc[first : first + 100_000]
-        resource = part["resource"].where(part["resource"].notna(), "")
+        resource = part["resource"].map(as_text)
         start, end = _iso(part["start_s"], scenario), _iso(part["end_s"], scenario)
         yield from zip(
             part["case"].tolist(),

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from twin.common.tables import as_text
+
 STATUSES = (
     "Open",
     "Categorized",
@@ -356,11 +358,10 @@ def ticket_dictionary(row: Any, description: str, response: str) -> dict[str, An
     description, response : str
         Its text and the assistant's answer.
     """
-    category = row.category
     return {
         "ticket_id": int(row.ticket_id),
         "description": description,
-        "category": category if isinstance(category, str) else "",
+        "category": as_text(row.category),
         "response": response,
         "status": str(row.status),
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from twin.common.errors import Fault, ScenarioError
+from twin.common.files import unmakeable
 
 # Keys that hold a file or folder, relative to the file they stand in.
 PATH_KEYS = {"corpus", "knowledge", "trace", "recording", "file", "feedback"}
@@ -15,7 +16,11 @@ PATH_KEYS = {"corpus", "knowledge", "trace", "recording", "file", "feedback"}
 def clean_name(text: str) -> str:
     """The text as a name that scenarios may have."""
     allowed = (c if c.isascii() and (c.isalnum() or c in " ._+=,@-") else "-" for c in text)
-    return "".join(allowed).lstrip(" ._+=,@-")[:120] or "scenario"
+    name = "".join(allowed).lstrip(" ._+=,@-")[:120].rstrip(" .") or "scenario"
+    if unmakeable(name):
+        stem, point, rest = name.partition(".")
+        name = f"{stem}-{point}{rest}"
+    return name
 
 
 def parse_change(text: str) -> tuple[str, Any]:

@@ -22,7 +22,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from scipy import optimize, special
 
-from twin.common.files import read_csv
+from twin.common.errors import ScenarioError
+from twin.common.tables import as_number, read_table, shown_cell
 from twin.scenario.units import DURATION_HELP, format_duration, parse_duration
 
 Floats = npt.NDArray[np.float64]
@@ -288,19 +289,32 @@ class Exponential(Distribution):
         return float(self.mean)
 
 
-@lru_cache(maxsize=64)
 def _sorted_column(file: str, column: str) -> Floats:
-    import pandas as pd
-
+    """A column of numbers, in order; kept in memory until the file changes."""
     path = Path(file)
     if not path.is_file():
         raise ValueError(f"file not found: {file}")
-    frame = pd.read_parquet(path) if path.suffix == ".parquet" else read_csv(path)
-    if column not in frame:
-        raise ValueError(f'no column "{column}" in {file}; it has: {", ".join(map(str, frame))}')
-    values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
-    if not len(values) or not np.isfinite(values).all() or values.min() < 0:
-        raise ValueError(f'column "{column}" of {file} must hold numbers, none negative or missing')
+    stat = path.stat()
+    return _read_column(file, column, (stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=64)
+def _read_column(file: str, column: str, _stamp: tuple[int, int]) -> Floats:
+    try:
+        table = read_table(file, (column,), rows="values")
+    except ScenarioError as error:
+        fault = error.faults[0]
+        words = fault.reason.replace(f"no column {column}", f'no column "{column}"')
+        hint = f"; {fault.hint}" if fault.hint else ""
+        raise ValueError(f"{words}{hint}, in {file}") from None
+    values = np.empty(len(table))
+    for row, cell in enumerate(table.columns[column]):
+        value = as_number(cell)
+        if not (math.isfinite(value) and value >= 0):
+            reason = "must hold numbers, none negative or missing"
+            place = f"{table.place(row)} has {shown_cell(cell)}"
+            raise ValueError(f'column "{column}" of {file} {reason}; {place}')
+        values[row] = value
     return np.sort(values)
 
 

@@ -38,6 +38,7 @@ from twin.scenario.sections.base import (
     Day,
     Days,
     LongDuration,
+    Name,
     Positive,
     Priority,
     PriorityTimes,
@@ -80,6 +81,7 @@ __all__ = [
     "MaxTokens",
     "Measured",
     "MeasuredStep",
+    "Name",
     "Outage",
     "Pool",
     "Positive",
@@ -123,9 +125,7 @@ class Scenario(Section):
     86400.0
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+=,@-]{0,120}$")] = Field(
-        "scenario", description="default: the file's name"
-    )
+    name: Name = Field("scenario", description="default: the file's name")
     question: str = Field("", description="what the scenario answers, in a sentence")
     horizon: LongDuration = Field(
         604800.0,

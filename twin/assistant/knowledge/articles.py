@@ -1,19 +1,31 @@
-"""Knowledge articles: Markdown files with front matter, taken apart into summary and steps."""
+"""Knowledge articles: Markdown files with front matter, taken apart into summary and steps.
+
+Markdown is read by a CommonMark parser and front matter by a YAML parser, so that an article means
+here what it means to whoever wrote it.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import read_text, reason
 
 _MAX_ARTICLES = 5_000
 _MAX_BYTES = 200_000
-_STEP = re.compile(r"\s*(?:\d+[.)]|[-*])\s+(.+)")
 # What stands below this heading helps to find the article and is shown to nobody.
-_PHRASES = re.compile(r"^##\s+customers say\s*$(.*?)(?=^#|\Z)", re.I | re.M | re.S)
+_PHRASES, _STEPS = "customers say", "steps"
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_OPEN = "<!--"
+_MARKDOWN = MarkdownIt("commonmark")
 
 
 @dataclass(frozen=True)
@@ -31,12 +43,13 @@ class Article:
     summary : str
         Text before the first heading: what the article is for.
     steps : tuple of str
-        Items of the list under "## Steps", else of the first list, else the paragraphs.
+        Items of the lists under "## Steps", else of the first list, else the paragraphs. What is
+        nested in an item belongs to it.
     closing : str
-        Text of the sections after the steps, without headings.
+        Text of all other sections and what stands below the steps, without headings.
     phrases : tuple of str
-        Items under "## Customers say": the problem in customers' words. They are for retrieval
-        only: neither answers, nor prompts, nor the judge see them.
+        Items under "## Customers say", of all its lists: the problem in customers' words. They are
+        for retrieval only: neither answers, nor prompts, nor the judge see them.
     """
 
     slug: str
@@ -50,76 +63,313 @@ class Article:
 
 
 def _front_matter(text: str) -> tuple[dict[str, str], str]:
-    head, *lines = text.splitlines()
-    if head.strip() != "---" or "---" not in (ends := [line.strip() for line in lines]):
+    """Title and category of the front matter, and the text after it.
+
+    The nodes of the YAML are read, not the objects that it stands for: so "no", 2026-01-05 and 1.0
+    stay the texts that they are, and no file makes an object.
+    """
+    lines = text.split("\n")
+    first = next((k for k, line in enumerate(lines) if line.strip()), 0)
+    ends = (k for k in range(first + 1, len(lines)) if lines[k].rstrip() in ("---", "..."))
+    last = next(ends, None)
+    if lines[first].strip() != "---" or last is None:
         raise ValueError('must begin with front matter: "---", title: ..., category: ..., "---"')
-    end = ends.index("---")
+    matter = "\n".join(lines[first + 1 : last])
+    try:
+        root = yaml.compose(matter, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {first + 2 + mark.line}: " if mark is not None else ""
+        hint = (
+            ': write a text that holds ": " in quotes' if ": " in _line(lines, first, mark) else ""
+        )
+        raise ValueError(f"{place}front matter is no YAML, {error.problem}{hint}") from None
+    except yaml.reader.ReaderError as error:
+        line = first + 2 + matter.count("\n", 0, error.position)
+        raise ValueError(
+            f"line {line}: front matter is no YAML, a sign that it cannot hold"
+        ) from None
+    except RecursionError:
+        raise ValueError("front matter is nested too deeply") from None
+    if root is not None and not isinstance(root, yaml.MappingNode):
+        raise ValueError(f"line {first + 2}: front matter must hold lines as title: ...")
+    return _keys(root, first + 2), "\n".join(lines[last + 1 :])
+
+
+def _line(lines: Sequence[str], first: int, mark: yaml.Mark | None) -> str:
+    """A line that YAML complains of, without its key."""
+    if mark is None:
+        return ""
+    line: str = lines[min(first + 1 + mark.line, len(lines) - 1)]
+    return line.partition(": ")[2]
+
+
+def _keys(root: yaml.MappingNode | None, line: int) -> dict[str, str]:
     keys: dict[str, str] = {}
-    for line in lines[:end]:
-        key, _, value = line.partition(":")
-        keys[key.strip().lower()] = value.strip().strip("\"'").strip()
-    return keys, "\n".join(lines[end + 1 :]).strip()
+    for key, value in root.value if root is not None else ():
+        name = str(key.value).strip().lower()
+        if name not in ("title", "category"):
+            continue
+        place = f"line {line + key.start_mark.line}: {name}"
+        if name in keys:
+            raise ValueError(f"{place} is given twice")
+        # A list of one is that one.
+        if isinstance(value, yaml.SequenceNode) and len(value.value) == 1:
+            value = value.value[0]
+        if not isinstance(value, yaml.ScalarNode):
+            raise ValueError(f"{place} must be one text")
+        null = value.tag == "tag:yaml.org,2002:null"
+        keys[name] = "" if null else " ".join(value.value.split())
+    return keys
 
 
-def _items(lines: list[str]) -> list[str]:
-    """Items of the first list; lines that follow an item belong to it until a blank line."""
-    items: list[str] = []
-    for line in lines:
-        match = _STEP.match(line)
-        if match:
-            items.append(match[1].strip())
-        elif items and line.strip():
-            items[-1] += " " + line.strip()
+@dataclass(frozen=True)
+class _Block:
+    """A block of Markdown at the top level: its tokens and its lines."""
+
+    tokens: list[Token]
+    start: int
+    end: int
+
+    @property
+    def kind(self) -> str:
+        return str(self.tokens[0].type)
+
+    @property
+    def level(self) -> int:
+        """Level of a heading, 1 is the highest; 0 of all else."""
+        return int(self.tokens[0].tag[1:]) if self.kind == "heading_open" else 0
+
+    @property
+    def heading(self) -> str:
+        """Text of a heading as it is compared: "## **Steps:**" is "steps"."""
+        return _inline(self.tokens).strip("#*_: ").lower()
+
+    @property
+    def comment(self) -> bool:
+        return self.kind == "html_block" and not _seen(self.tokens[0].content).strip()
+
+
+def _blocks(body: str) -> list[_Block]:
+    """The blocks of a text."""
+    found: list[_Block] = []
+    tokens: list[Token] = []
+    for token in _MARKDOWN.parse(body):
+        if token.type == "html_block" and _OPEN in _seen(token.content):
+            raise ValueError("a comment (<!--) is never closed")
+        tokens.append(token)
+        if token.level == 0 and token.nesting <= 0:
+            start, end = tokens[0].map or (0, 0)
+            found.append(_Block(tokens, start, end))
+            tokens = []
+    return found
+
+
+def _seen(text: str) -> str:
+    """A text without its comments."""
+    return _COMMENT.sub("", text)
+
+
+def _has_html(token: Token) -> bool:
+    """Whether a token holds HTML, not code that shows some."""
+    return token.type.startswith("html_") or any(map(_has_html, token.children or ()))
+
+
+def _inline(tokens: Sequence[Token]) -> str:
+    """What tokens say, on one line: text as it is written, and code."""
+    parts = []
+    for token in tokens:
+        if token.type == "inline":
+            parts.append(_seen(token.content) if _has_html(token) else token.content)
+        elif token.type in ("fence", "code_block"):
+            parts.append(token.content)
+        elif token.type == "html_block":
+            parts.append(_seen(token.content))
+    return " ".join(" ".join(parts).split())
+
+
+def _items(block: _Block) -> list[str]:
+    """Items of a list; what is nested in an item belongs to it."""
+    items: list[list[Token]] = []
+    for token in block.tokens:
+        if token.type == "list_item_open" and token.level == 1:
+            items.append([])
         elif items:
-            break
-    return items
+            items[-1].append(token)
+    return [text for item in items if (text := _inline(item))]
 
 
+def _is_list(block: _Block) -> bool:
+    return block.kind in ("ordered_list_open", "bullet_list_open")
+
+
+@dataclass
+class _List:
+    """A list of a section, and where its last block stands."""
+
+    items: list[str]
+    last: int
+    # The number that would go on; None after bullets.
+    following: int | None
+
+
+def _lists(section: Sequence[_Block], whole: bool) -> list[_List]:
+    """The lists of a section: all of them as one where it is `whole`, else where numbers go on.
+
+    To CommonMark, code or a picture that is not indented ends a list, and the next number begins
+    another one. It belongs to the step above; a line such as "On a phone:" to the step below.
+    """
+    found: list[_List] = []
+    for at, block in enumerate(section):
+        items = _items(block) if _is_list(block) else []
+        if not items:
+            continue
+        first = block.tokens[0].attrs.get("start", 1)
+        number = int(first) if block.kind == "ordered_list_open" else None
+        following = None if number is None else number + len(items)
+        if found and (whole or (number is not None and number == found[-1].following)):
+            last = found[-1]
+            between = (_inline(other.tokens) for other in section[last.last + 1 : at])
+            for text in filter(None, between):
+                if text.endswith(":"):
+                    items[0] = f"{text} {items[0]}"
+                else:
+                    last.items[-1] += f" {text}"
+            last.items += items
+            last.last, last.following = at, following
+        else:
+            found.append(_List(items, at, following))
+    return found
+
+
+def _sections(blocks: Sequence[_Block]) -> Iterator[tuple[str, list[_Block]]]:
+    """Headings with the blocks below each; "" is the part above the first one."""
+    name, below = "", list[_Block]()
+    for block in blocks:
+        if block.level:
+            yield name, below
+            name, below = block.heading, []
+        else:
+            below.append(block)
+    yield name, below
+
+
+def _apart(blocks: Sequence[_Block]) -> tuple[list[_Block], list[_Block]]:
+    """The blocks that are shown, and those below the headings of phrases; without comments."""
+    shown: list[_Block] = []
+    hidden: list[_Block] = []
+    within = 0
+    for block in blocks:
+        if block.comment:
+            continue
+        if block.level and (not within or block.level <= within):
+            within = block.level if block.heading == _PHRASES else 0
+        (hidden if within else shown).append(block)
+    return shown, hidden
+
+
+def _phrases(hidden: Sequence[_Block]) -> tuple[str, ...]:
+    """Items of all lists; without a list its paragraphs."""
+    below = [block for block in hidden if not block.level]
+    items = [item for block in below if _is_list(block) for item in _items(block)]
+    return tuple(items or filter(None, (_inline(block.tokens) for block in below)))
+
+
+def _source(blocks: Sequence[_Block], lines: Sequence[str]) -> str:
+    """Blocks as they are written, on one line."""
+    return " ".join(_text(blocks, lines).split())
+
+
+def _text(blocks: Sequence[_Block], lines: Sequence[str]) -> str:
+    """Blocks as they are written, without comments."""
+    parts = []
+    for block in blocks:
+        written = "\n".join(lines[block.start : block.end])
+        parts.append(_seen(written) if any(map(_has_html, block.tokens)) else written)
+    return "\n".join(parts)
+
+
+@lru_cache(maxsize=_MAX_ARTICLES)
 def _parse(slug: str, text: str) -> Article:
-    keys, body = _front_matter(text)
+    keys, written = _front_matter(text)
     if not keys.get("title"):
         raise ValueError("has no title in its front matter")
-    said = _PHRASES.search(body)
-    phrases = tuple(_items(said[1].strip().splitlines())) if said else ()
-    body = _PHRASES.sub("", body).strip()
-    if not body:
+    lines = written.split("\n")
+    blocks = _blocks(written)
+    shown, hidden = _apart(blocks)
+    if not shown:
         raise ValueError("has no text after its front matter")
-    sections: list[tuple[str, list[str]]] = [("", [])]
-    for line in body.splitlines():
-        if line.startswith("#"):
-            sections.append((line.strip("# ").lower(), []))
-        else:
-            sections[-1][1].append(line)
-    listed = [(name, _items(lines)) for name, lines in sections]
-    chosen = next((k for k, (name, steps) in enumerate(listed) if name == "steps" and steps), None)
+    sections = list(_sections(shown))
+    listed = [(name, _lists(below, name == _STEPS)) for name, below in sections]
+    chosen = next((k for k, (name, lists) in enumerate(listed) if name == _STEPS and lists), None)
     if chosen is None:
-        chosen = next((k for k, (_, steps) in enumerate(listed) if steps), None)
+        chosen = next((k for k, (_, lists) in enumerate(listed) if lists), None)
     if chosen is None:
-        paragraphs = [" ".join(p.split()) for p in re.split(r"\n\s*\n", body)]
-        steps, after = [p for p in paragraphs if p and not p.startswith("#")] or [body], []
+        said = [_source([block], lines) for block in shown if not block.level]
+        steps, other = [text for text in said if text] or [_source(shown, lines)], []
     else:
-        steps, after = listed[chosen][1], sections[chosen + 1 :]
+        first = listed[chosen][1][0]
+        # Nothing is left out: the judge knows what the prompt shows.
+        steps, other = first.items, [below for _, below in sections[1:]]
+        if chosen:
+            other[chosen - 1] = sections[chosen][1][first.last + 1 :]
     return Article(
         slug,
         keys["title"],
         keys.get("category", ""),
-        body,
-        " ".join(" ".join(sections[0][1]).split()),
+        _body(blocks, shown, lines),
+        _source(sections[0][1], lines),
         tuple(steps),
-        " ".join(" ".join(line for _, lines in after for line in lines).split()),
-        phrases,
+        " ".join(filter(None, (_source(below, lines) for below in other))),
+        _phrases(hidden),
     )
 
 
-def load_articles(folder: str | Path) -> list[Article]:
+def _body(blocks: Sequence[_Block], shown: Sequence[_Block], lines: Sequence[str]) -> str:
+    """All that is shown, as it is written; what stands between blocks goes with the one before."""
+    starts = [block.start for block in blocks[1:]] + [len(lines)]
+    parts = [*lines[: blocks[0].start]]
+    for block, following in zip(blocks, starts, strict=True):
+        if block in shown:
+            parts += [_text([block], lines), *lines[block.end : following]]
+    return "\n".join(parts).strip()
+
+
+def load_articles(folder: str | Path, skip_bad: bool = False) -> list[Article]:
     """Read the Markdown articles of a folder, in the order of their names.
+
+    Parameters
+    ----------
+    folder : str or Path
+    skip_bad : bool
+        Leave out what cannot be used, as long as something can; `left_out` tells of it.
 
     Raises
     ------
     ScenarioError
         Naming every file that cannot be used, and why.
     """
-    folder = Path(folder)
+    articles, faults = _read(Path(folder))
+    if faults and not (skip_bad and articles):
+        if articles:
+            hint = "the others are used by --skip-bad (assistant.skip_bad_articles = true)"
+            faults = [*faults[:-1], replace(faults[-1], hint=hint)]
+        raise ScenarioError(str(folder), faults)
+    return articles
+
+
+def left_out(folder: str | Path) -> str:
+    """The articles of a folder that cannot be used, in words; empty where all can."""
+    articles, faults = _read(Path(folder))
+    if not faults:
+        return ""
+    which = "; ".join(f"{fault.key}: {fault.reason}" for fault in faults[:3])
+    more = f"; and {len(faults) - 3:,} more" if len(faults) > 3 else ""
+    total = len(articles) + len(faults)
+    return f"{len(faults):,} of {total:,} articles cannot be read and are left out: {which}{more}"
+
+
+def _read(folder: Path) -> tuple[list[Article], list[Fault]]:
     paths = sorted(p for p in folder.glob("*.md") if not p.name.startswith("."))
     if not paths:
         why = "holds no articles (*.md)" if folder.is_dir() else "no such folder"
@@ -130,11 +380,7 @@ def load_articles(folder: str | Path) -> list[Article]:
     articles, faults = [], []
     for path in paths:
         try:
-            # Stripped, so that a file of blank lines has a first line to look at.
-            text = read_text(path, _MAX_BYTES, "an article").strip() or "(empty)"
-            articles.append(_parse(path.stem, text))
+            articles.append(_parse(path.stem, read_text(path, _MAX_BYTES, "an article")))
         except (OSError, ValueError) as error:
             faults.append(Fault(path.name, reason(error)))
-    if faults:
-        raise ScenarioError(str(folder), faults)
-    return articles
+    return articles, faults

@@ -33,6 +33,7 @@ from twin.assistant.knowledge.embedding import (
     similarity,
 )
 from twin.common.files import whole
+from twin.scenario.sections.assistant import Assistant
 
 Floats = npt.NDArray[np.float64]
 
@@ -225,21 +226,34 @@ class Knowledge:
         ]
 
 
-def load_knowledge(folder: str | Path) -> Knowledge:
-    """The index of a folder of articles, built once for the same content.
+def load_knowledge(folder: str | Path, skip_bad: bool = False) -> Knowledge:
+    """The index of a folder of articles, built once for the same content; see `load_articles`.
 
     Raises
     ------
     ScenarioError
         Naming every file that cannot be used, and why.
     """
-    articles = load_articles(folder)
+    articles = load_articles(folder, skip_bad)
     key = _key(articles)
     if key not in _indexes:
         while len(_indexes) >= 8:
             _indexes.pop(next(iter(_indexes)))
         _indexes[key] = Knowledge(articles)
     return _indexes[key]
+
+
+def knowledge_of(settings: Assistant) -> Knowledge | None:
+    """The index of the articles that an assistant has, if it has any.
+
+    Raises
+    ------
+    ScenarioError
+        As `load_knowledge`.
+    """
+    if settings.knowledge is None:
+        return None
+    return load_knowledge(settings.knowledge, settings.skip_bad_articles)
 
 
 def _key(articles: Sequence[Article]) -> str:

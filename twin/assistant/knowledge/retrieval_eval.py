@@ -14,8 +14,8 @@ from scipy import stats
 from twin.assistant.embedded import write_answer, write_generic
 from twin.assistant.judging.judge import Judge
 from twin.assistant.knowledge.knowledge import Knowledge
-from twin.common.errors import Fault, ScenarioError
-from twin.common.files import read_texts
+from twin.common.errors import Fault, ScenarioError, nearest
+from twin.common.tables import read_table, trimmed
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,11 +40,14 @@ class Labelled:
     overlap : tuple of str
         A group to report by, such as "high" and "low" by words shared with the article; empty
         texts where the file has no such column.
+    places : tuple of str
+        Where each stands in its file, for messages.
     """
 
     questions: tuple[str, ...]
     articles: tuple[str, ...]
     overlap: tuple[str, ...]
+    places: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.questions)
@@ -56,16 +59,20 @@ def read_questions(path: str | Path) -> Labelled:
     Parameters
     ----------
     path : str or Path
-        CSV with columns question, article and, where known, overlap.
+        CSV or Parquet with columns question, article and, where known, overlap.
 
     Raises
     ------
     ScenarioError
         Naming the fault and its line.
     """
-    frame = read_texts(path, ("question", "article"), "questions")
-    overlap = frame["overlap"] if "overlap" in frame else [""] * len(frame)
-    return Labelled(tuple(frame["question"]), tuple(frame["article"]), tuple(overlap))
+    table = read_table(path, ("question", "article"), ("overlap",), "questions")
+    return Labelled(
+        tuple(table.need("question")),
+        tuple(map(trimmed, table.need("article"))),
+        tuple(map(trimmed, table.texts("overlap"))),
+        tuple(map(table.place, range(len(table)))),
+    )
 
 
 def evaluate(
@@ -105,8 +112,10 @@ def evaluate(
     slugs = list(knowledge.articles)
     unknown = [slug for slug in labelled.articles if slug not in knowledge.articles]
     if unknown:
-        line = labelled.articles.index(unknown[0]) + 2
-        fault = Fault("article", f"line {line}: no such article in the folder", unknown[0])
+        row = labelled.articles.index(unknown[0])
+        place = labelled.places[row] if labelled.places else f"question {row + 1}"
+        hint = nearest(unknown[0], slugs)
+        fault = Fault("article", f"{place}: no such article in the folder", unknown[0], hint)
         raise ScenarioError("questions", [fault])
     right = np.array([slugs.index(slug) for slug in labelled.articles])
     if methods is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import read_json, reason, write_json
+from twin.common.tables import is_blank
 from twin.scenario.sections.assistant import answering_model
 
 
@@ -76,15 +77,16 @@ def _entry(item: Any, place: str, fail: Any) -> Entry:
         raise fail("must be an object with description, model, rating, feedback", place)
     values: dict[str, Any] = {}
     for key in Entry.__dataclass_fields__:
-        value = item.get(key, "")
+        value: Any = item.get(key)
         if key == "rating":
             whole = isinstance(value, int) and not isinstance(value, bool)
             if not whole or not 1 <= value <= 5:
                 raise fail("rating must be a whole number from 1 to 5", place)
-        elif not isinstance(value, str):
+        elif value is not None and not isinstance(value, str):
             raise fail(f"{key} must be text", place)
-        values[key] = value
-    if not values["description"].strip():
+        # Null is a blank, as in tables.
+        values[key] = "" if value is None else value
+    if is_blank(values["description"]):
         raise fail("description must not be empty", place)
     return Entry(**values)
 

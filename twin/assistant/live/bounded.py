@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 
 import httpx
 
+from twin.common.errors import TwinError
+
 MOST_BYTES = 20_000_000
 # Asked for, and read: others would bring decoders whose output knows no bounds.
 ENCODING = "gzip"
@@ -18,7 +20,7 @@ _READ = ("gzip", "x-gzip", "deflate")
 _ANY_HEADER = 32 + zlib.MAX_WBITS
 
 
-class OutOfBounds(Exception):
+class OutOfBounds(TwinError, ValueError):
     """A body that is too long, or compressed in another way than was asked for."""
 
 

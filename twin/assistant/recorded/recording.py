@@ -67,24 +67,21 @@ class Reply:
     answer : str
         The model's words, without its thoughts.
     finish : str
-        Why the model stopped: "stop", "length" where the token limit cut it, "content_filter" where
-        the provider did; empty where it did not say.
+        Why the model stopped, as "stop", "length" or "content_filter"; empty: it was not said.
     repaired : bool
         Whether a first answer was outside the form, so that the model was asked once more; tokens
         and latency are those of both.
     prompt_tokens, completion_tokens : int
     usage, timings : dict
-        Other counts and the times that the provider reports, such as queue_time (seconds).
-        `usage` holds estimated = 1 where it did not count the tokens, so that they are estimated.
+        Other counts ("estimated" is 1 where tokens were not counted), and times in seconds.
     latency_s : float
         Measured, from sending to the whole answer, without waiting for quota.
     cost_usd : float or None
         By the catalogue's price of that day; None where it is unknown.
     limits : dict of str to str
         The rate-limit headers of the answer.
-    recorded : str
-        UTC.
-    sdk : str
+    recorded, sdk : str
+        The moment in UTC, and what asked.
     """
 
     key: str
@@ -140,8 +137,7 @@ class Reply:
         tokens = (reply.prompt_tokens, reply.completion_tokens)
         if not all(type(n) is int and 0 <= n <= _MOST_TOKENS for n in tokens):
             raise ValueError("no token counts")
-        # Older recordings hold answers as they came.
-        return replace(reply, answer=clean(reply.answer))
+        return replace(reply, answer=clean(reply.answer))  # Older ones hold it as it came.
 
 
 def read_lines(path: Path) -> tuple[dict[str, Reply], int, bool]:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from twin.common.errors import Fault, ScenarioError
-from twin.experiments.checks import check
+from twin.experiments.checks import check, check_recording
 from twin.experiments.studies.file import Plan, Range, unit_of
 from twin.scenario.changes import clean_name
 from twin.scenario.model import Scenario
@@ -80,6 +80,7 @@ def design(plan: Plan) -> list[Point]:
             try:
                 scenario = base.vary(changes, name=_name(len(points), own, shown))
                 check(scenario)
+                check_recording(scenario)
             except ScenarioError as error:
                 faults |= {str(fault): fault for fault in error.faults}
                 continue

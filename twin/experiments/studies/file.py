@@ -29,7 +29,7 @@ from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.changes import PATH_KEYS, clean_name
 from twin.scenario.faults import fault_of
 from twin.scenario.file import load, read_toml
-from twin.scenario.model import Count, Scenario, Section
+from twin.scenario.model import Count, Name, Scenario, Section
 from twin.stats.feasibility import Limit
 
 Kind = Literal["full factorial", "one at a time", "latin hypercube"]
@@ -93,9 +93,7 @@ class Target(Section):
 class StudyFile(Section):
     """Keys of a study file."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+=,@-]{0,120}$")] = Field(
-        "study", description="default: the file's name"
-    )
+    name: Name = Field("study", description="default: the file's name")
     question: str = Field("", description="what the study answers, in a sentence")
     scenario: Any = Field(None, description="file of the scenario that varies")
     scenarios: list[Any] | None = Field(None, description="files, instead: each is played")

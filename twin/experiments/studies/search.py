@@ -22,7 +22,7 @@ import pandas as pd
 from scipy.optimize import differential_evolution
 
 from twin.common.errors import Fault, ScenarioError
-from twin.experiments.checks import check
+from twin.experiments.checks import check, check_recording
 from twin.experiments.studies.conclusion import results_of
 from twin.experiments.studies.design import Level, at_share, levels_of
 from twin.experiments.studies.file import Plan, Range, Target, limit_of, read_study
@@ -286,6 +286,7 @@ class SearchInProgress:
         base = self.plan.bases[0]
         scenario = base.vary(changes, name=base.name)
         check(scenario)
+        check_recording(scenario)
         return scenario
 
     def _chosen(self, setting: Setting) -> dict[str, Level]:

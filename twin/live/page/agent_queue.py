@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,6 @@ from twin.records.tables import (
     STATUSES,
     TRANSITIONS,
 )
-from twin.scenario.model import PRIORITIES
 
 # In the order in which agents need them; those at the end need nothing from agents.
 _ORDER = [
@@ -60,28 +60,46 @@ def show() -> None:
         format_func=lambda name: f"{name} ({counts.get(name, 0)})",
     ) or busy[0]  # fmt: skip
     st.query_params["status"] = status
-    st.button("Refresh", icon=":material/refresh:")
     _list(client, status, counts)
 
 
 def _list(client: Client, status: str, counts: dict[str, int]) -> None:
+    # Where each part of the list begins, up to the one that is shown.
+    if st.session_state.get("queue of") != status:
+        st.session_state["queue of"], st.session_state["queue begins"] = status, [""]
+    begins: list[str] = st.session_state["queue begins"]
     try:
-        tickets = client.tickets(status, _MOST)
+        tickets, following = client.queue(status, _MOST, begins[-1])
     except DeskError as error:
         st.error(escaped(str(error)))
+        st.button("Try again")
         return
+    _turn(begins, following, status, counts.get(status, 0))
+    if not tickets:
+        st.write("No more tickets are here now.")
     now = time.time()
-    if status in OPEN_STATUSES:
-        tickets.sort(key=lambda t: (_due(t)[1] or float("inf"), _rank(t), t.number))
     for place, ticket in enumerate(tickets):
         _card(client, ticket, now, first=place == 0)
-    if counts.get(status, 0) > len(tickets):
-        st.caption(f"Shown are the newest {len(tickets)} of {counts[status]}.")
 
 
-def _rank(ticket: Ticket) -> int:
-    known = ticket.priority in PRIORITIES
-    return PRIORITIES.index(ticket.priority) if known else len(PRIORITIES)
+def _turn(begins: list[str], following: str, status: str, count: int) -> None:
+    """Refresh, and for a list of several parts: say which is shown, and turn to the others."""
+    several = len(begins) > 1 or count > _MOST
+    with st.container(horizontal=True):
+        st.button("Refresh", icon=":material/refresh:")
+        if several:
+            # All keep their places, so that nobody who clicks twice hits another.
+            for name, to in (("First", begins[:1]), ("Previous", begins[:-1])):
+                st.button(name, on_click=_go, args=(to,), disabled=len(begins) == 1)
+            st.button("Next", on_click=_go, args=([*begins, following],), disabled=not following)
+    if several:
+        first = "the most overdue first" if status in OPEN_STATUSES else "the newest first"
+        of = max(math.ceil(count / _MOST), len(begins))
+        st.caption(f"Part {len(begins)} of {of}; {first}.")
+
+
+def _go(begins: list[str]) -> None:
+    st.session_state["queue begins"] = begins
 
 
 def _due(ticket: Ticket) -> tuple[str, float | None]:
@@ -136,19 +154,27 @@ def _actions(client: Client, ticket: Ticket) -> None:
     may = {STATUSES[k] for k in TRANSITIONS[STATUSES.index(status)]}
     at = f"{ticket.number} {status}"
     text = ""
+    # What was typed is there again after the ticket changed, or another part was looked at.
+    typed: dict[int, str] = st.session_state.setdefault("queue typed", {})
     answers = "Resolved" in may or (status in OPEN_STATUSES and "In Progress" in may)
     if answers:
-        before = ticket.draft if status == "Pending Review" else ticket.response
+        before = (ticket.draft if status == "Pending Review" else ticket.response) or ticket.draft
         text = st.text_area(
             "Draft, to approve or to mend" if status == "Pending Review" else "Answer",
-            before or ticket.draft, height=150, max_chars=_MOST_CHARACTERS, key=f"text {at}",
+            typed.get(ticket.number, before), height=150, max_chars=_MOST_CHARACTERS,
+            key=f"text {at}",
         )  # fmt: skip
+        if text != before:
+            typed[ticket.number] = text
+        else:
+            typed.pop(ticket.number, None)
     with st.container(horizontal=True):
         if answers:
             name = "Approve and send" if status == "Pending Review" else "Send answer"
             if st.button(name, key=f"send {at}", type="primary"):
                 if text.strip():
-                    _do(lambda: _answer(client, ticket, text), f"Ticket {ticket.number} answered")
+                    _do(lambda: _answer(client, ticket, text, typed),
+                        f"Ticket {ticket.number} answered")  # fmt: skip
                 else:
                     st.error("Please write an answer first.")
         for new, name in (("In Progress", "Take"), ("Escalated", "Hand on"),
@@ -158,11 +184,12 @@ def _actions(client: Client, ticket: Ticket) -> None:
                 _do(lambda new=new: client.change(ticket.number, new), said)  # type: ignore[misc]
 
 
-def _answer(client: Client, ticket: Ticket, text: str) -> None:
+def _answer(client: Client, ticket: Ticket, text: str, typed: dict[int, str]) -> None:
     if ticket.status not in ("In Progress", "Pending Review"):
         # An agent who answers a ticket has taken it first.
         client.change(ticket.number, "In Progress")
     client.change(ticket.number, "Resolved", text)
+    typed.pop(ticket.number, None)
 
 
 def _do(action: Callable[[], object], said: str) -> None:

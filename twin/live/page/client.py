@@ -6,13 +6,16 @@ import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlencode
 
 from twin.common.errors import TwinError
+from twin.records.tables import OPEN_STATUSES
 
 BACKEND = "http://127.0.0.1:5000"
 # An answer may wait for a model through its retries; all else is a look into the store.
@@ -113,6 +116,15 @@ def _moment(text: str | None) -> float | None:
     return None if not text else datetime.fromisoformat(text).timestamp()
 
 
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Answers of another shape come from something else than a desk."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+        raise DeskError(_UNREACHABLE) from None
+
+
 class Client:
     """Requests to a desk.
 
@@ -134,12 +146,14 @@ class Client:
         """The desk's state, and the backend that answers."""
         return self._ask("GET", "/health")
 
+    @_understood()
     def models(self) -> list[str]:
         """Names of the models to choose from, the desk's own first."""
         found = self._ask("GET", "/models")
         names = [str(model["name"]) for model in found["models"]]
         return list(dict.fromkeys([str(found["default"]), *names]))
 
+    @_understood()
     def file(self, description: str, model: str, use_rag: bool, key: str) -> Ticket:
         """File a ticket and wait for its answer; the same key files nothing twice."""
         body = {"description": description, "model": model, "use_rag": use_rag}
@@ -152,20 +166,36 @@ class Client:
         body |= {"rating": rating, "feedback": feedback, "ticket_id": ticket.number}
         self._ask("POST", "/submit_feedback", body, key=key)
 
+    @_understood()
     def ticket(self, number: int) -> Ticket:
         """One ticket."""
         return Ticket.of(self._ask("GET", f"/tickets/{number}"))
 
+    @_understood()
     def counts(self) -> dict[str, int]:
         """Number of tickets by status."""
         found = self._ask("GET", "/tickets?limit=1")["counts"]
         return {str(status): int(number) for status, number in found.items()}
 
-    def tickets(self, status: str, most: int = 50) -> list[Ticket]:
-        """Tickets of a status, the newest first."""
-        query = urlencode({"status": status, "limit": most})
-        return [Ticket.of(row) for row in self._ask("GET", f"/tickets?{query}")["tickets"]]
+    @_understood()
+    def queue(self, status: str, most: int, place: str = "") -> tuple[list[Ticket], str]:
+        """Tickets of a status: of an open one the most overdue first, of others the newest.
 
+        Returns
+        -------
+        tickets : list of Ticket
+            Up to `most` of them, those behind `place`.
+        place : str
+            Behind which the next ones are; empty if there are none.
+        """
+        path, here, there = "/tickets", "before", "next_before"
+        if status in OPEN_STATUSES:
+            path, here, there = "/queue", "after", "next_after"
+        query = {"status": status, "limit": str(most)} | ({here: place} if place else {})
+        found = self._ask("GET", f"{path}?{urlencode(query)}")
+        return [Ticket.of(row) for row in found["tickets"]], str(found[there] or "")
+
+    @_understood()
     def change(self, number: int, status: str, response: str | None = None) -> Ticket:
         """Change a ticket's status, with an agent's answer where there is one."""
         body = {"status": status} | ({} if response is None else {"response": response})
@@ -190,8 +220,7 @@ class Client:
         request = urllib.request.Request(self.backend + path, data, headers, method=method)
         try:
             with self._opener.open(request, timeout=patience_s) as answer:
-                found: dict[str, Any] = json.loads(answer.read(_MOST_BYTES))
-                return found
+                found = json.loads(answer.read(_MOST_BYTES))
         except urllib.error.HTTPError as error:
             with error:
                 raise _in_words(error) from None
@@ -200,9 +229,12 @@ class Client:
         except urllib.error.URLError as error:
             slow = isinstance(error.reason, TimeoutError)
             raise DeskError(_SLOW if slow else _UNREACHABLE) from None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError, HTTPException):
             # It went away while it answered, or something else answers at its address.
             raise DeskError(_UNREACHABLE) from None
+        if not isinstance(found, dict):
+            raise DeskError(_UNREACHABLE)
+        return found
 
 
 def _in_words(error: urllib.error.HTTPError) -> DeskError:
@@ -211,10 +243,11 @@ def _in_words(error: urllib.error.HTTPError) -> DeskError:
     try:
         body = json.loads(error.read(100_000))
         said, ticket = body.get("error"), body.get("ticket_id")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError, HTTPException):
         pass  # Not from the desk, or cut off: what its status says is all there is.
     if status in (409, 422) and isinstance(said, str) and "Idempotency-Key" in said:
         return DeskError("This was sent before.", 409)
+    ticket = ticket if isinstance(ticket, int) else None
     if isinstance(said, str) and said and (status in (400, 409, 422) or ticket is not None):
         # The desk tells the ticket's state, or the fault in what was typed.
         return DeskError(said[0].upper() + said[1:], status, ticket)

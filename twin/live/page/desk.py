@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import secrets
 import uuid
 
 import streamlit as st
@@ -10,9 +13,10 @@ from twin.live.page.client import Client, DeskError, Ticket
 from twin.live.page.parts import ago, escaped, line, show_facts, who_answers
 from twin.records.tables import RESOLVED_STATUSES
 
-# The customer's tickets are in the address of the page, by number: that is what survives a reload
-# without a login.
-_PARAMETER = "tickets"
+# The customer's tickets are in the address of the page, by number, and a secret that nobody else
+# knows: that is what survives a reload without a login.
+_PARAMETER, _SECRET = "tickets", "visitor"
+_SECRET_FORM = re.compile(r"[\w-]{22,64}", re.ASCII)
 _MOST_REMEMBERED, _MOST_SHOWN = 50, 10
 _MOST_CHARACTERS = 8_000
 
@@ -21,8 +25,20 @@ def remember() -> None:
     """Keep the customer's ticket numbers in the address, whichever page is shown."""
     known = st.session_state.setdefault("mine", _numbers(st.query_params.get(_PARAMETER, "")))
     text = "-".join(map(str, known))
-    if text and st.query_params.get(_PARAMETER) != text:
-        st.query_params[_PARAMETER] = text
+    if not text:
+        return
+    for name, value in ((_PARAMETER, text), (_SECRET, _secret())):
+        if st.query_params.get(name) != value:
+            st.query_params[name] = value
+
+
+def _secret() -> str:
+    """A secret of this visitor, the same after a reload."""
+    if "visitor" not in st.session_state:
+        given = st.query_params.get(_SECRET, "")
+        known = _SECRET_FORM.fullmatch(given)
+        st.session_state["visitor"] = given if known else secrets.token_urlsafe(16)
+    return str(st.session_state["visitor"])
 
 
 def _numbers(text: str) -> list[int]:
@@ -129,8 +145,11 @@ def _rating(client: Client, ticket: Ticket) -> None:
         st.error("Please choose from one to five stars.")
         return
     try:
-        # One rating for each resolution, also after a reload: by the key.
-        client.rate(ticket, stars + 1, comment, f"page-{ticket.number}-{ticket.reopens}")
+        # One rating of a visitor for each resolution, also after a reload: by the key. Nobody else
+        # can tell it, so nobody else's rating can stand in this one's place.
+        whole = f"{_secret()} {ticket.number} {ticket.reopens}"
+        key = hashlib.sha256(whole.encode()).hexdigest()
+        client.rate(ticket, stars + 1, comment, key)
         rated[ticket.number] = f"Thank you for your {_stars(stars + 1)}!"
     except DeskError as error:
         if error.status != 409:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from twin.common.files import unmakeable
 from twin.live.page.parts import escaped, line, scenarios_folder
 
 if TYPE_CHECKING:
@@ -100,6 +101,9 @@ def save(base: Scenario, changes: dict[str, Any]) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._+=,@-]*", name):
             st.error("A name starts with a letter or a digit; letters, digits, spaces and "
                      r"\.\_\+\=\,\@\- may follow.")  # fmt: skip
+            return
+        if reason := unmakeable(name):
+            st.error(f"The name {reason}.")
             return
         path = scenarios_folder() / f"{name}.toml"
         text = file_text(base._path, path, changes, question)

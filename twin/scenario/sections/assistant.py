@@ -164,6 +164,10 @@ class Assistant(Section):
     max_tokens: MaxTokens = MaxTokens()
     retrieval: bool = Field(True, description="look up knowledge articles (RAG)")
     knowledge: str | None = Field(None, description="folder of Markdown articles")
+    skip_bad_articles: bool = Field(
+        False,
+        description="go on without articles that cannot be read (`--skip-bad`); they are counted",
+    )
     articles: Annotated[int, Field(ge=1, le=20)] = Field(3, description="articles a question (k)")
     floor: Annotated[float, Field(ge=-1, le=1)] = Field(
         0.2, description="similarity below which an article is not used"

@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from twin.common.files import unmakeable
 from twin.scenario.units import Duration
 
 Priority = Literal["urgent", "high", "normal", "low"]
@@ -47,6 +48,18 @@ def _known_zone(name: str) -> str:
     if name not in _zones():
         raise fail(f'unknown time zone "{name[:40]}"; names look like "Europe/London" or "UTC"')
     return name
+
+
+def _makeable(name: str) -> str:
+    if reason := unmakeable(name):
+        raise fail(f"{reason}: it names a folder of results")
+    return name
+
+
+# Of a scenario or a study: its results lie in a folder of that name.
+Name = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+=,@-]{0,120}$"), AfterValidator(_makeable)
+]
 
 
 def parse_days(text: str) -> tuple[int, ...]:

@@ -1,0 +1,56 @@
+"""Rules of a change of a live ticket: what may follow what, and who holds the ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+from uuid import uuid4
+
+from twin.common.errors import TwinError
+from twin.records.tables import STATUSES, TRANSITIONS
+
+# A clock that is set back by no more than this leaves leases as they are.
+_SET_BACK_S = 60.0
+NO_LEASE: dict[str, Any] = {"held_until": None, "held_since": None, "held_by": None}
+
+
+class NotAllowed(TwinError, ValueError):
+    """A change of status that the table of transitions does not know.
+
+    Attributes
+    ----------
+    status : str
+        Where the ticket is.
+    """
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+        next_ones = [STATUSES[k] for k in sorted(TRANSITIONS[STATUSES.index(status)])]
+        ways = f"can only become {' or '.join(next_ones)}" if next_ones else "stays as it is"
+        super().__init__(f"a ticket that is {status} {ways}")
+
+
+def check_path(statuses: Sequence[str]) -> None:
+    """See that each status may follow the one before it.
+
+    Raises
+    ------
+    NotAllowed
+    """
+    codes = [STATUSES.index(name) for name in statuses]
+    for before, after in pairwise(codes):
+        if after not in TRANSITIONS[before]:
+            raise NotAllowed(STATUSES[before])
+
+
+def is_held(ticket: Mapping[str, Any], now: float) -> bool:
+    """True if some desk's assistant is at work on a ticket, at a moment of the store's clock."""
+    until = ticket["held_until"]
+    # A lease that is yet to begin is from before the clock was set back.
+    return until is not None and (ticket["held_since"] or 0.0) - _SET_BACK_S <= now < until
+
+
+def lease(now: float, lease_s: float) -> dict[str, Any]:
+    """Values of a ticket that is held from a moment on, for a time, under a name of its own."""
+    return {"held_until": now + lease_s, "held_since": now, "held_by": uuid4().hex}
