@@ -115,6 +115,7 @@ def pools(draw):
             handle_times=st.dictionaries(st.sampled_from(CATEGORIES), times(30, 2400), max_size=2),
             review_time=times(10, 600),
             triage_time=times(10, 600),
+            wrap_up=times(10, 1200),
             time_zone=st.sampled_from(["Europe/London", "Asia/Kolkata"]),
             cost=st.just(30.0),
         )
@@ -229,6 +230,8 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
         "assistant": draw(assistants(roles)),
         "provider": draw(providers()),
         "customers": draw(customers),
+        "routing": draw(sections({}, wait_bonus=duration(0, 1800))),
+        "queue": draw(sections({}, capacity=st.integers(0, 5), balking=shares)),
         "targets": {"first_response": {"urgent": "15min", "normal": "2h"}},
     }
     if data["arrivals"]["kind"] == "trace":
@@ -245,6 +248,11 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
     alone = data["assistant"]["role"] == "full"
     names = st.sampled_from(["front", "back", "night"])
     data["agents"] = draw(st.dictionaries(names, pools(), min_size=0 if alone else 1, max_size=3))
+    for name, pool in data["agents"].items():
+        others = [other for other in data["agents"] if other != name]
+        if others and draw(st.booleans()):
+            to = draw(st.lists(st.sampled_from(others), unique=True, min_size=1))
+            pool |= {"overflow_to": to, "overflow_after": draw(duration(0, 1800))}
     if draw(st.booleans()):
         data["touches"] = draw(touches())
         data["targets"]["resolution"] = {"urgent": "1h", "normal": "3h"}

@@ -29,6 +29,14 @@ class Run:
     log: RunLog
     visits: pd.DataFrame
 
+    def busy(self, name, at):
+        """Agents of a pool who work, wrap-up included, at each moment of `at`."""
+        here = self.log.visits[self.log.visits["pool"] == name]
+        start_s = here["started_s"].to_numpy()
+        end_s = here["ended_s"].fillna(np.inf).to_numpy()
+        at = np.reshape(at, (-1, 1))
+        return ((start_s <= at) & (end_s > at)).sum(axis=1)
+
 
 def play(scenario):
     """Run a scenario, looking over the shoulders of its agents."""
@@ -59,8 +67,12 @@ def play(scenario):
         visits[name] = np.where(
             rows >= 0, table[name].to_numpy()[rows] if len(table) else 0, np.nan
         )
+    out = table[table["end"].isin(["blocked", "balked"])]
+    moments = zip(out["ticket_id"] - 1, out["queued_s"], strict=True)
+    ends = dict(zip(moments, out["end"], strict=True))
+    visits["end"] = [ends.get((visit.ticket, visit.queued_s)) for visit in seen]
     visits["pool"] = [table["pool"].iloc[row] if row >= 0 else None for row in rows]
-    assert len(visits) == len(table)
+    assert len(visits) == (table["activity"] != "wrap-up").sum()
     return Run(scenario, demand, log, visits)
 
 
@@ -100,8 +112,7 @@ def test_no_pool_begins_work_above_its_staffing(run):
     for name, pool in run.scenario.agents.items():
         here = run.visits[run.visits["pool"] == name]
         start_s = here["started_s"].to_numpy()
-        end_s = here["ended_s"].fillna(np.inf).to_numpy()
-        busy = ((start_s <= start_s[:, None]) & (end_s > start_s[:, None])).sum(axis=1)
+        busy = run.busy(name, start_s)
         level = staffing(pool, run.scenario)
         heads = level.values[np.searchsorted(level.times, start_s, side="right") - 1]
         assert (level.values >= 0).all()
@@ -113,16 +124,16 @@ def test_no_pool_begins_work_above_its_staffing(run):
 @given(runs)
 def test_handed_over_work_leaves_no_pool_above_its_staffing_at_any_moment(run):
     for name, pool in run.scenario.agents.items():
-        if pool.at_shift_end == "finish":
+        # A wrap-up is finished past the shift.
+        if pool.at_shift_end == "finish" or pool.wrap_up:
             continue
         here = run.visits[run.visits["pool"] == name]
         level = staffing(pool, run.scenario)
         at = np.concatenate([level.times, here["started_s"]])
         at = at[at < run.scenario.horizon]
-        start_s = here["started_s"].to_numpy()
-        end_s = here["ended_s"].fillna(np.inf).to_numpy()
-        busy = ((start_s <= at[:, None]) & (end_s > at[:, None])).sum(axis=1)
-        assert (busy <= level.values[np.searchsorted(level.times, at, side="right") - 1]).all()
+        assert (
+            run.busy(name, at) <= level.values[np.searchsorted(level.times, at, side="right") - 1]
+        ).all()
 
 
 def takes(run, name, categories):
@@ -132,6 +143,36 @@ def takes(run, name, categories):
     return np.isin(categories, codes)
 
 
+def may_take_s(run, name, visits):
+    """Moment from which a pool may take each visit; infinite: never."""
+    queued_s = visits["queued_s"].to_numpy()
+    categories = visits["category"].to_numpy()
+    since_s = np.where(takes(run, name, categories), queued_s, np.inf)
+    for other, pool in run.scenario.agents.items():
+        if name in pool.overflow_to:
+            over_s = np.where(takes(run, other, categories), queued_s + pool.overflow_after, np.inf)
+            since_s = np.minimum(since_s, over_s)
+    return since_s
+
+
+@SETTINGS
+@given(runs)
+def test_every_touch_is_wrapped_up_once_by_who_made_it(run):
+    visits = run.log.visits
+    touch = visits["activity"].isin(["handle", "follow up"])
+    answered = visits[touch & (visits["end"] == "done")]
+    over = ["Resolved", "Waiting for customer", "On hold"]
+    resolved = run.log.timeline[run.log.timeline["status"].isin(over)]
+    ends = set(zip(resolved["ticket_id"], resolved["time_s"], strict=True))
+    for name, pool in run.scenario.agents.items():
+        own = answered[answered["pool"] == name]
+        expected = sorted(pair for pair in zip(own["ticket_id"], own["ended_s"], strict=True)
+                          if pair in ends)  # fmt: skip
+        after = visits[(visits["activity"] == "wrap-up") & (visits["pool"] == name)]
+        found = sorted(zip(after["ticket_id"], after["started_s"], strict=True))
+        assert found == (expected if pool.wrap_up else [])
+
+
 @SETTINGS
 @given(runs)
 def test_no_skill_is_violated_but_by_misrouted_visits(run):
@@ -139,10 +180,14 @@ def test_no_skill_is_violated_but_by_misrouted_visits(run):
     truth = run.demand.category[visits["ticket"].to_numpy(dtype=int)]
     for name in run.scenario.agents:
         here = (visits["pool"] == name).to_numpy()
-        assert takes(run, name, visits["category"].to_numpy()[here]).all()
+        own = visits[here]
+        assert (may_take_s(run, name, own) <= own["started_s"].to_numpy()).all()
         handles = here & (visits["activity"] == 0).to_numpy()
         # The rest of work that was handed over stays what it was.
         able = takes(run, name, truth[handles])
+        for other, pool in run.scenario.agents.items():
+            if name in pool.overflow_to:
+                able |= takes(run, other, truth[handles])
         assert visits["misrouted"].to_numpy()[handles][~able].all()
         fresh = visits["fresh"].to_numpy()[handles]
         assert not visits["misrouted"].to_numpy()[handles][able & fresh].any()
@@ -166,18 +211,16 @@ def leaves_s(visits):
 @given(runs)
 def test_nobody_waits_while_an_agent_who_could_take_them_is_free(run):
     visits = run.visits
-    moments = visits[["queued_s", "started_s", "ended_s"]].to_numpy().ravel()
+    moments = run.log.visits[["queued_s", "started_s", "ended_s"]].to_numpy().ravel()
     steps = {name: staffing(pool, run.scenario) for name, pool in run.scenario.agents.items()}
     moments = np.concatenate([moments, *(level.times for level in steps.values())])
     at = np.unique(moments[moments < run.scenario.horizon])[:, None]
     waits = (visits["queued_s"].to_numpy() <= at) & (leaves_s(visits) > at)
     for name, level in steps.items():
-        here = visits[visits["pool"] == name]
-        end_s = here["ended_s"].fillna(np.inf).to_numpy()
-        busy = ((here["started_s"].to_numpy() <= at) & (end_s > at)).sum(axis=1)
+        busy = run.busy(name, at)
         heads = level.values[np.searchsorted(level.times, at[:, 0], side="right") - 1]
-        able = takes(run, name, visits["category"].to_numpy())
-        assert not waits[:, able][busy < heads].any()
+        able = may_take_s(run, name, visits) <= at
+        assert not (waits & able)[busy < heads].any()
 
 
 @SETTINGS
@@ -186,10 +229,16 @@ def test_the_next_is_the_most_urgent_then_the_longest_waiting(run):
     visits = run.visits
     queued_s, left_s = visits["queued_s"].to_numpy(), leaves_s(visits)
     urgency = run.demand.priority[visits["ticket"].to_numpy(dtype=int)]
+    bonus_s = run.scenario.routing.wait_bonus
+    if bonus_s is not None:
+        # What is handed over keeps its place, by when it first queued.
+        again = ~visits["fresh"].to_numpy()
+        urgency = np.where(again, [place[0] for place in visits["place"]],
+                           queued_s + urgency * bonus_s)  # fmt: skip
     assert [place[0] for place in visits["place"]] == urgency.tolist()
     order = np.array([place[1] for place in visits["place"]], dtype=int)
     for visit in visits[visits["pool"].notna()].itertuples():
-        able = takes(run, visit.pool, visits["category"].to_numpy())
+        able = may_take_s(run, visit.pool, visits) < visit.started_s
         waiting = able & (queued_s < visit.started_s) & (left_s > visit.started_s)
         first = (urgency < visit.place[0]) | (
             (urgency == visit.place[0]) & (order < visit.place[1])
@@ -213,9 +262,41 @@ def test_who_is_picked_up_stays_and_who_leaves_was_never_picked_up(run):
         longest = patience.quantile(run.demand.uniform(Stream.PATIENCE))
         expected = left["queued_s"] + longest[left["ticket_id"] - 1]
         assert (left["ended_s"] == expected).all()
+    # And who is turned away or put off leaves at the moment at which they come.
+    out = visits[visits["end"].isin(["blocked", "balked"])]
+    assert (out["queued_s"] == out["ended_s"]).all()
+    left = pd.concat([left, out])
     gone = run.log.timeline[run.log.timeline["status"] == "Abandoned"]
     one = zip(gone["ticket_id"], gone["time_s"], strict=True)
     assert sorted(one) == sorted(zip(left["ticket_id"], left["ended_s"], strict=True))
+
+
+@SETTINGS
+@given(runs)
+def test_who_finds_no_place_is_turned_away_and_nobody_else(run):
+    visits, queue = run.visits, run.scenario.queue
+    places = np.inf if queue.capacity is None else queue.capacity
+    luck = run.demand.uniform(Stream.BALKING)
+    line = np.array([
+        sum(takes(run, name, [category])[0] << k for k, name in enumerate(run.scenario.agents))
+        for category in visits["category"]
+    ])  # fmt: skip
+    queued_s, left_s = visits["queued_s"].to_numpy(), leaves_s(visits)
+    for row, visit in enumerate(visits.itertuples()):
+        others = np.delete(np.concatenate([queued_s, left_s]), [row, row + len(visits)])
+        if (others == visit.queued_s).any():
+            continue  # what comes first at one moment is tested elsewhere
+        waiting = (
+            (queued_s < visit.queued_s) & (line == line[row]) & (left_s > visit.queued_s)
+        ).sum()
+        if visit.end in ("blocked", "balked"):
+            assert (visit.end == "blocked") == (waiting >= places)
+        if visit.end == "balked":
+            assert 1 - luck[visit.ticket] > (1 - queue.balking) ** waiting
+        # What is handed over keeps its place.
+        elif visit.fresh and left_s[row] > visit.queued_s:
+            assert waiting < places
+            assert 1 - luck[visit.ticket] <= (1 - queue.balking) ** waiting * (1 + 1e-9)
 
 
 @SETTINGS
@@ -297,8 +378,12 @@ def test_the_timeline_agrees_with_visits_and_calls(run):
             responded[visit.ticket_id] = min(first, visit.started_s)
         if visit.activity == "review" and not rest:
             assert (visit.ticket_id, visit.queued_s, "Pending Review") in found
-        if visit.end == "done":
-            ends = {"handle": ("Resolved", "Escalated"), "triage": ("Categorized",)}
+        if visit.activity == "wrap-up":
+            ends = ("Resolved", "Waiting for customer", "On hold")
+            assert any((visit.ticket_id, visit.started_s, status) in found for status in ends)
+        elif visit.end == "done":
+            touch = ("Resolved", "Escalated", "Waiting for customer", "On hold")
+            ends = {"handle": touch, "follow up": touch, "triage": ("Categorized",)}
             ends = ends.get(visit.activity, ("Resolved",))
             assert any((visit.ticket_id, visit.ended_s, status) in found for status in ends)
     for call in calls.itertuples():

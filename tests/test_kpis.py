@@ -29,6 +29,7 @@ DESK = {
         "front": {"heads": 1, "handle_time": "10min", "cost": 36},
         "back": {"heads": 1, "handle_time": "10min", "cost": 0},
     },
+    "queue": {"capacity": 5},
     "targets": {
         "first_response": {"normal": "10min", "high": "1min"},
         "resolution": {"normal": "30min", "high": "100s"},
@@ -78,6 +79,7 @@ LOG = run_log(
         visit(1, 0, 0, 1200, "done", pool="front"),
         visit(3, 3000, 3000, 4000, "done", pool="front"),
         visit(4, 2000, ended_s=2600, end="abandoned"),
+        visit(4, 2600, ended_s=2600, end="blocked"),
         visit(5, 3000),
         visit(7, 1300, 1600, 2200, "done", pool="front"),
     ],
@@ -138,6 +140,7 @@ BY_HAND = {
     ("escalation_rate", ""): (3, 6),
     ("reopen_rate", ""): (1, 3),
     ("abandonment_rate", ""): (1, 4),
+    ("blocked_share", ""): (1, 6),
     ("categorization_accuracy", ""): (3, 4),
     ("confusion", "Login -> Login"): (3, 3),
     ("confusion", "Login -> Payment"): (0, 3),

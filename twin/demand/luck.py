@@ -61,6 +61,9 @@ class Stream(IntEnum):
     EXPLORE = 41
     CHOICE = 42
     COPY_MOMENT = 43
+    WRAP_UP = 50
+    BALKING = 51
+    WRAP_UP_LATER = 52
     TOUCH = 70
     REPLY = 71
     NO_REPLY = 72

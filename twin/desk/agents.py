@@ -2,24 +2,26 @@
 
 A queue for each set of pools that can take a category. A free agent takes, among the queues that
 fit the pool's skills, the highest priority, then the longest waiting. Who has run out of patience
-is found when they would be next, with the moment they left: nothing depends on it earlier, so
-abandonment costs no event.
+is found when they would be next, with the moment they left: so abandonment costs no event. Where it
+matters earlier how many wait, they are counted (`twin.desk.waiting`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf, nan
 
 from simpy.events import URGENT
 
-from twin.demand.luck import Stream, Use, view
+from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
-from twin.records.tables import FOLLOW_UP, HANDLE, REVIEW, TRIAGE
+from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
+from twin.records.tables import FOLLOW_UP, HANDLE, LEFT, REVIEW, STILL_OPEN, TRIAGE, WRAP_UP
 from twin.scenario.calendars import Staircase, staffing
 from twin.scenario.distributions import Floats
 from twin.scenario.model import Pool, Scenario
@@ -31,48 +33,35 @@ _STREAM = {
     REVIEW: Stream.REVIEW,
     FOLLOW_UP: Stream.FOLLOW_UP,
 }
+# Wrap-up of touches: those of a kind have luck of their own.
+_WRAP_UP = {HANDLE: Stream.WRAP_UP, FOLLOW_UP: Stream.WRAP_UP_LATER}
 _SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
-
-
-class Visit(Happening):
-    """A ticket's stay with the agents: it waits, then an agent works on it.
-
-    As a process's event it happens when the agent is done or the customer has left.
-    """
-
-    deadline_s = inf
-    remaining_s = nan
-    abandoned = False
-    misrouted = False
-    fresh = True
-    place = (0, 0)
-    row = -1
-    ends_s = inf
-
-    def __init__(
-        self, clock: Clock, ticket: int, category: int, activity: int, returns: int
-    ) -> None:
-        super().__init__(clock)
-        self.ticket = ticket
-        self.category = category
-        self.activity = activity
-        self.returns = returns
-        self.queued_s = clock.now
 
 
 @dataclass(eq=False)
 class Team:
-    """A pool at work: how many are on shift, how many of them busy."""
+    """A pool at work: how many are on shift, how many of them busy.
+
+    Attributes
+    ----------
+    skills, knows : frozenset of int
+        Categories that go to it; categories that it can handle, those that overflow to it included.
+    done : callable
+        Called with the team and a visit that an agent of the team has ended.
+    """
 
     number: int
     pool: Pool
     calendar: Staircase
     skills: frozenset[int]
+    knows: frozenset[int]
     staffed: int
+    done: Callable[[Team, Visit], None]
     busy: int = 0
-    queues: list[list[tuple[tuple[int, int], Visit]]] = field(default_factory=list)
+    queues: list[Line] = field(default_factory=list)
     in_work: list[Visit] = field(default_factory=list)
-    times: dict[tuple[int, int], memoryview] = field(default_factory=dict)
+    times: Lazy[tuple[int, int], memoryview] = field(init=False)
+    after: Lazy[tuple[int, int], memoryview] = field(init=False)
 
 
 class AgentPools:
@@ -92,6 +81,9 @@ class AgentPools:
         self._ledger = ledger
         self._arrival = count()
         self._priority = view(demand.priority)
+        bonus_s = scenario.routing.wait_bonus
+        # Time by which the next higher priority is ahead: None, for ever.
+        self._behind_s = None if bonus_s is None else view(demand.priority * bonus_s)
         self._truth = view(demand.category)
         self.names = list(scenario.agents)
         self.teams = [
@@ -99,23 +91,67 @@ class AgentPools:
             for number, pool in enumerate(scenario.agents.values())
         ]
         # Categories that the same teams can take share a queue.
-        queues: dict[tuple[Team, ...], list[tuple[tuple[int, int], Visit]]] = {}
+        lines: dict[tuple[Team, ...], tuple[tuple[Team, ...], Line]] = {}
         self._route = []
         for code in range(len(demand.categories)):
             able = tuple(team for team in self.teams if code in team.skills)
-            queue = queues.setdefault(able, [])
-            self._route.append((able, queue))
-        for able, queue in queues.items():
-            for team in able:
-                team.queues.append(queue)
+            if able not in lines:
+                lines[able] = self._line(able)
+            self._route.append(lines[able])
+        self._lines = [
+            line
+            for _, first in lines.values()
+            for line in (first, *(overflow.line for overflow in first.overflows))
+        ]
+        self._entrance = Entrance.of(scenario.queue, demand)
+        if self._entrance is not None:
+            for _, first in lines.values():
+                first.waiting = WaitingCount([first, *(one.line for one in first.overflows)])
         self._schedule_changes(scenario.horizon)
+
+    def _line(self, able: tuple[Team, ...]) -> tuple[tuple[Team, ...], Line]:
+        """Teams that may take a ticket at once, in order, and the line in which it waits for them.
+
+        Lines that it overflows to are its own: no other line's tickets wait there.
+        """
+        after: dict[float, list[Team]] = {}
+        for team in able:
+            for name in team.pool.overflow_to:
+                other = self.teams[self.names.index(name)]
+                after.setdefault(team.pool.overflow_after, []).append(other)
+        able = tuple(dict.fromkeys([*able, *after.pop(0.0, [])]))
+        line, taken, overflows = Line(), list(able), []
+        for after_s in sorted(after):
+            more = tuple(team for team in dict.fromkeys(after[after_s]) if team not in taken)
+            taken += more
+            if more:
+                overflows.append(Overflow(after_s, more, Line()))
+        line.overflows = tuple(overflows)
+        # Who may take a ticket after a while may take it later, too.
+        stages = [(able, line), *((one.teams, one.line) for one in overflows)]
+        for k, (teams, _) in enumerate(stages):
+            for team in teams:
+                team.queues += [later for _, later in stages[k:]]
+        return able, line
 
     def _team(self, number: int, pool: Pool, scenario: Scenario) -> Team:
         calendar = staffing(pool, scenario)
         categories = self._demand.categories
         skills = pool.skills or categories
-        known = frozenset(k for k, name in enumerate(categories) if name in skills)
-        return Team(number, pool, calendar, known, staffed=int(calendar.values[0]))
+        own = frozenset(k for k, name in enumerate(categories) if name in skills)
+        knows = own.union(
+            k
+            for other in scenario.agents.values()
+            if self.names[number] in other.overflow_to
+            for k, name in enumerate(categories)
+            if name in (other.skills or categories)
+        )
+        # What a pool does after a visit is looked up once, here, and not for each ticket.
+        done = self._release if pool.wrap_up is None else self._wrap_up
+        team = Team(number, pool, calendar, own, knows, int(calendar.values[0]), done)
+        team.times = Lazy(lambda key: self._draw(pool, key[0], _STREAM[key[0]], key[1]))
+        team.after = Lazy(lambda key: self._draw(pool, WRAP_UP, _WRAP_UP[key[0]], key[1]))
+        return team
 
     def _schedule_changes(self, horizon_s: float) -> None:
         """One event for all pools that change at a moment: nobody is given work in between."""
@@ -143,6 +179,9 @@ class AgentPools:
     ) -> Visit:
         """Ask for an agent with the skill for `category`; the event is the end of the visit.
 
+        Where the customer does not even join the queue, the visit comes back `abandoned`, and its
+        event never happens.
+
         Parameters
         ----------
         ticket : int
@@ -156,32 +195,65 @@ class AgentPools:
             The customer leaves after waiting this long.
         """
         visit = Visit(self._clock, ticket, category, activity, returns)
-        visit.place = (self._priority[ticket], next(self._arrival))
+        if self._behind_s is None:
+            visit.place = (self._priority[ticket], next(self._arrival))
+        else:
+            visit.place = (visit.queued_s + self._behind_s[ticket], next(self._arrival))
         able, queue = self._route[category]
         for team in able:
             if team.busy < team.staffed:
                 self._pick_up(team, visit)
                 return visit
         visit.deadline_s = visit.queued_s + patience_s
-        heappush(queue, (visit.place, visit))
+        if queue.waiting is not None:
+            assert self._entrance is not None
+            end = self._entrance.refuses(ticket, queue.waiting.now(visit.queued_s))
+            if end is not None:
+                visit.deadline_s = visit.queued_s
+                self._leave(visit, end)
+                return visit
+            queue.waiting.expect(visit)
+        self._join(queue, visit)
         return visit
+
+    def _join(self, line: Line, visit: Visit) -> None:
+        heappush(line, (visit.place, visit))
+        for overflow in line.overflows:
+            self._overflow_later(line, overflow, visit)
+
+    def _overflow_later(self, line: Line, to: Overflow, visit: Visit) -> None:
+        event = self._clock.at(visit.queued_s + to.after_s)
+        event.callbacks = [lambda _: self._overflow(line, to, visit)]
+
+    def _overflow(self, first: Line, to: Overflow, visit: Visit) -> None:
+        """The visit has waited so long that other teams may take it, too."""
+        if visit.row >= 0 or visit.abandoned or visit.deadline_s <= self._clock.now:
+            return
+        entry = (visit.place, visit)
+        for line in (first, *(one.line for one in first.overflows)):
+            if entry in line:
+                line.remove(entry)
+                heapify(line)
+        for team in to.teams:
+            if team.busy < team.staffed:
+                self._pick_up(team, visit)
+                return
+        heappush(to.line, entry)
 
     def _pick_up(self, team: Team, visit: Visit) -> None:
         ticket, activity = visit.ticket, visit.activity
-        if activity == HANDLE and self._truth[ticket] not in team.skills:
+        if activity == HANDLE and self._truth[ticket] not in team.knows:
             # The category was wrong: an agent finds out as fast as they could categorize.
             visit.misrouted = True
             activity = TRIAGE
         if visit.remaining_s == visit.remaining_s:
             duration = visit.remaining_s
         else:
-            duration = (
-                team.times.get((activity, visit.returns))
-                or self._draw_times(team, activity, visit.returns)
-            )[ticket]
+            duration = team.times[activity, visit.returns][ticket]
         team.busy += 1
         ends_s = visit.ends_s = self._clock.now + duration
-        visit.callbacks.insert(0, lambda _: self._release(team, visit))
+        done = team.done
+        visit.callbacks.insert(0, lambda _: done(team, visit))
         visit.row = self._ledger.picked_up(
             ticket, team.number, visit.activity, visit.queued_s, ends_s, visit.fresh
         )
@@ -190,11 +262,27 @@ class AgentPools:
             team.in_work.append(visit)
 
     def _release(self, team: Team, visit: Visit) -> None:
-        team.busy -= 1
+        """A visit is over, and its agent free."""
         if team.in_work:
             team.in_work.remove(visit)
+        team.busy -= 1
         if team.busy < team.staffed:
             self._fill(team)
+
+    def _wrap_up(self, team: Team, visit: Visit) -> None:
+        """The ticket goes on, the agent is not free yet: after-contact work, to its end."""
+        lasts_s = 0.0
+        if visit.activity in _WRAP_UP and not visit.misrouted:
+            lasts_s = team.after[visit.activity, visit.returns][visit.ticket]
+        if not lasts_s:
+            self._release(team, visit)
+            return
+        # It is not handed over at the end of a shift, as the visit itself has ended.
+        ends_s = self._clock.now + lasts_s
+        self._ledger.wraps_up(visit.ticket, team.number, ends_s)
+        free = Happening(self._clock)
+        free.callbacks = [lambda _: self._release(team, visit)]
+        self._clock.schedule_at(free, ends_s)
 
     def _fill(self, team: Team) -> None:
         """Give the team's free agents their next visits."""
@@ -209,9 +297,16 @@ class AgentPools:
                 return
             self._pick_up(team, heappop(first)[1])
 
-    def _abandon(self, visit: Visit) -> None:
+    def _leave(self, visit: Visit, end: int) -> None:
         visit.abandoned = True
-        self._ledger.never_served(visit.ticket, visit.activity, visit.queued_s, visit.deadline_s)
+        self._ledger.never_served(
+            visit.ticket, visit.activity, visit.queued_s, visit.deadline_s, end
+        )
+
+    def _abandon(self, visit: Visit) -> None:
+        self._leave(visit, LEFT)
+        if visit.counted_out is not None:
+            visit.counted_out.gone -= 1
         # Not an event: it happened at the deadline, and the process has only to note it.
         for resume in visit.callbacks or ():
             resume(visit)
@@ -247,28 +342,28 @@ class AgentPools:
         rest.fresh = False
         rest.queued_s = now
         rest.place = visit.place
-        heappush(self._route[category][1], (rest.place, rest))
+        self._join(self._route[category][1], rest)
 
-    def _draw_times(self, team: Team, activity: int, returns: int) -> memoryview:
-        """Work of each ticket with this team, shape (n,), from the ticket's luck; seconds."""
-        u = self._demand.uniform(_STREAM[activity], Use(returns))
-        times = work_times(team.pool, activity, u, self._demand)
-        drawn = team.times[activity, returns] = view(times)
-        return drawn
+    def _draw(self, pool: Pool, activity: int, stream: Stream, returns: int) -> memoryview:
+        """Work of each ticket with a pool, shape (n,), from the ticket's luck; seconds."""
+        u = self._demand.uniform(stream, Use(returns))
+        return view(work_times(pool, activity, u, self._demand))
 
     def forget(self) -> None:
         """Let go of all columns; the run is over."""
         for team in self.teams:
             team.times.clear()
+            team.after.clear()
 
     def close(self) -> None:
         """Note the end of the run for all who still wait."""
-        for queue in {id(queue): queue for _, queue in self._route}.values():
+        for queue in self._lines:
             for _, visit in sorted(queue):
                 if visit.deadline_s < self._clock.now:
                     self._abandon(visit)
                 else:
-                    self._ledger.never_served(visit.ticket, visit.activity, visit.queued_s, nan)
+                    ticket, activity = visit.ticket, visit.activity
+                    self._ledger.never_served(ticket, activity, visit.queued_s, nan, STILL_OPEN)
 
 
 def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
@@ -278,7 +373,7 @@ def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
     ----------
     pool : Pool
     activity : int
-        HANDLE, TRIAGE, REVIEW or FOLLOW_UP.
+        HANDLE, TRIAGE, REVIEW, FOLLOW_UP or WRAP_UP.
     u : array of float, shape (n,)
         The tickets' luck.
     demand : Demand
@@ -288,6 +383,7 @@ def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
         TRIAGE: pool.triage_time,
         REVIEW: pool.review_time,
         FOLLOW_UP: pool.follow_up_time,
+        WRAP_UP: pool.wrap_up,
     }.get(activity)
     if own is not None:
         return own.quantile(u)

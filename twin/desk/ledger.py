@@ -27,7 +27,6 @@ from twin.records.tables import (
     HANDED_OVER,
     HANDLE,
     IN_PROGRESS,
-    LEFT,
     OPEN,
     REVIEW,
     STATUSES,
@@ -35,6 +34,7 @@ from twin.records.tables import (
     STILL_OPEN,
     VISIT_ENDS,
     WORKERS,
+    WRAP_UP,
     RunLog,
     codes,
     frame,
@@ -154,14 +154,20 @@ class Ledger:
                 self.responded(ticket)
         return len(visits.data) // visits.size - 1
 
+    def wraps_up(self, ticket: int, pool: int, ended_s: float) -> None:
+        """An agent who has answered the ticket now is busy with it until `ended_s`."""
+        now = self._clock._now
+        self._visits.add(self._visits.pack(ticket, pool, WRAP_UP, NAN, now, ended_s, DONE))
+
     def handed_over(self, row: int) -> None:
         """The agent of a visit leaves it now, unfinished."""
         self._visits.mend(row, "ended", self._clock._now)
         self._visits.mend(row, "end", HANDED_OVER)
 
-    def never_served(self, ticket: int, activity: int, queued_s: float, left_s: float) -> None:
-        """A visit that ended in the queue: the customer left, or the run ended (`left_s` NaN)."""
-        end = LEFT if left_s == left_s else STILL_OPEN
+    def never_served(
+        self, ticket: int, activity: int, queued_s: float, left_s: float, end: int
+    ) -> None:
+        """A visit that nobody began: the customer left, or the run ended (`left_s` NaN)."""
         self._visits.add(self._visits.pack(ticket, -1, activity, queued_s, NAN, left_s, end))
 
     def rated(self, ticket: int, rating: int, model: int, version: int, feedback: int) -> None:

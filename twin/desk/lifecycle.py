@@ -258,7 +258,9 @@ class Lifecycle:
         """Wait for an agent and their work; None where the customer left first."""
         patience_s = self._customers.patience_s(ticket)
         done = self._agents.visit(ticket, category, activity, visit, patience_s)
-        yield done
+        # Who is turned away, or put off by the queue, is gone already.
+        if not done.abandoned:
+            yield done
         if done.abandoned:
             self._ledger.status_at(ticket, ABANDONED, done.deadline_s)
             return None

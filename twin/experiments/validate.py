@@ -53,9 +53,10 @@ def _exponential(mean: str) -> dict[str, str]:
 
 
 def _desk(name: str, heads: int, handle: Any, **more: Any) -> dict[str, Any]:
+    pool = {"heads": heads, "handle_time": handle, **more.pop("pool", {})}
     return {
         "name": name,
-        "agents": {"all": {"heads": heads, "handle_time": handle}},
+        "agents": {"all": pool},
         # Once resolved for good: whoever came back would be a second arrival.
         "customers": {"survey_rate": 0.0, "solved": {"agent": 1.0}, **more.pop("customers", {})},
         **more,
@@ -66,6 +67,12 @@ def cases() -> list[Case]:
     """The cases, in the order in which they are shown."""
     urgent, normal = theory.priority_sojourns([0.2, 0.6], 1)
     share, abandoned, occupancy, wait = theory.erlang_a(14, 100 / 30, service=3, patience=5)
+    one_place = theory.limited(2, 3, 1 / 4, places=1)
+    five_places = theory.limited(12, 4.2, 2, places=5)
+    pool = {"handle_time": _exponential("10min")}
+    lost, used_first, used_second = theory.overflow_loss((3, 2), (16 / 60, 8 / 60), 10)
+    # A hundred wait as good as never.
+    put_off = theory.limited(2, 0.3, 10, places=100, balking=0.2)
     wait_share, wait_mean = ("agent_wait_share", ""), ("agent_wait_mean", "")
     used, queue = ("occupancy", "all"), ("queue", "")
     calls = {
@@ -194,6 +201,105 @@ def cases() -> list[Case]:
                 ("backlog", ""): theory.mm1_number(4 / 6) + theory.mm1_number(4 / 7),
                 queue: theory.mm1_number(4 / 7) - 4 / 7,
                 used: 4 / 7,
+            },
+        ),
+        Case(
+            "M/G/1 of handle time and wrap-up, load 0.7",
+            "Pollaczek 1930, Khinchine 1932",
+            _desk(
+                "wrap-up",
+                1,
+                _exponential("0.4min"),
+                pool={"wrap_up": _exponential("0.3min")},
+                arrivals={"rate": "1/min"},
+                horizon="10d",
+                warm_up="12h",
+                replications=20,
+            ),
+            {
+                queue: theory.pollaczek_khinchine(0.7, 0.5 / 0.7),
+                used: 0.7,
+                # The ticket is resolved before the wrap-up, so a stay holds the handle time only.
+                ("resolution_mean", ""): 60 * (0.4 + theory.pollaczek_khinchine(0.7, 0.5 / 0.7)),
+            },
+        ),
+        Case(
+            "M/M/2/3: one place to wait",
+            "Erlang 1917",
+            _desk(
+                "places-1",
+                2,
+                _exponential("15min"),
+                queue={"capacity": 1},
+                arrivals={"rate": "3/h"},
+                horizon="60d",
+                warm_up="1d",
+                replications=20,
+            ),
+            {("backlog", ""): one_place.number, ("blocked_share", ""): one_place.blocked},
+        ),
+        Case(
+            "M/M/12/17: five places to wait",
+            "Erlang 1917",
+            _desk(
+                "places-5",
+                12,
+                _exponential("2min"),
+                queue={"capacity": 5},
+                arrivals={"rate": "4.2/min"},
+                horizon="4d",
+                warm_up="1h",
+                replications=12,
+            ),
+            {
+                ("blocked_share", ""): five_places.blocked,
+                wait_mean: 60 * five_places.wait,
+                used: five_places.used,
+            },
+        ),
+        Case(
+            "overflow from three agents to two, nobody waits",
+            "its Markov chain",
+            {
+                **_desk(
+                    "overflow",
+                    3,
+                    _exponential("10min"),
+                    queue={"capacity": 0},
+                    tickets={"category_mix": {"Login": 2.0, "Payment": 1.0}},
+                    arrivals={"rate": "24/h"},
+                    horizon="20d",
+                    warm_up="1d",
+                    replications=20,
+                ),
+                "agents": {
+                    "login": pool | {"heads": 3, "skills": ["Login"], "overflow_to": ["payment"]},
+                    "payment": pool | {"heads": 2, "skills": ["Payment"]},
+                },
+            },
+            {
+                ("blocked_share", ""): lost,
+                ("occupancy", "login"): used_first,
+                ("occupancy", "payment"): used_second,
+            },
+        ),
+        Case(
+            "M/M/2, each who waits puts off a fifth",
+            "Haight 1957",
+            _desk(
+                "places-balking",
+                2,
+                _exponential("10min"),
+                queue={"balking": 0.2},
+                arrivals={"rate": "18/h"},
+                horizon="20d",
+                warm_up="1d",
+                replications=20,
+            ),
+            {
+                ("abandonment_rate", ""): put_off.balked,
+                wait_mean: 60 * put_off.wait,
+                used: put_off.used,
             },
         ),
     ]

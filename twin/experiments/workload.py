@@ -1,7 +1,8 @@
 """Work that a run is expected to bring to its agents, without playing it.
 
-Returns and further touches are counted as if they came at once, nobody gives up, and the provider
-never refuses a call.
+Wrap-up is work like any other. Returns and further touches are counted as if they came at once,
+nobody gives up or is turned away, no pool overflows to another, and the provider never refuses a
+call.
 """
 
 from __future__ import annotations
@@ -163,9 +164,11 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     able = [[p for p in pools if not p.skills or name in p.skills] for name in names]
     touches, answered_share = _touches(scenario)
     further = np.array([
-        touches * _mean([p.follow_up(c) for p in able[k]]) for k, c in enumerate(names)
+        touches * _mean([p.follow_up(c) + p.after for p in able[k]]) for k, c in enumerate(names)
     ])  # fmt: skip
-    handle = np.array([_mean([p.handle(c) for p in able[k]]) for k, c in enumerate(names)])
+    handle = np.array(
+        [_mean([p.handle(c) + p.after for p in able[k]]) for k, c in enumerate(names)]
+    )
     handle = handle + further
     again = answered_share * (1 - customers.solved.agent) * customers.reopen_rate
     # Work on those who come back to an agent once, and again after that.
@@ -178,7 +181,7 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     def by_agent(truth: int, given: int) -> float:
         """Work of an agent who is given a ticket by its category, which may be wrong."""
         return _mean([
-            p.handle(names[truth]) + further[truth]
+            p.handle(names[truth]) + p.after + further[truth]
             if p in able[truth]
             else p.triage(names[truth]) + handle[truth]
             for p in able[given]

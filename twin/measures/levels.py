@@ -117,7 +117,7 @@ def wait_ends(visits: pd.DataFrame) -> Floats:
 
 
 def busy(log: RunLog, pool: str) -> Staircase:
-    """Agents of a pool who are in a visit, those who work past the end of their shift included."""
+    """Agents of a pool who are in a visit or wrap one up, also past the end of their shift."""
     visits = log.visits
     here = (visits["pool"] == pool).to_numpy()
     return count_between(visits["started_s"].to_numpy()[here], visits["ended_s"].to_numpy()[here])
@@ -252,9 +252,11 @@ def little(log: RunLog, scenario: Scenario) -> pd.DataFrame:
     """
     visits = log.visits
     start_s, end_s = visits["started_s"].to_numpy(), visits["ended_s"].to_numpy()
+    # Wrap-up never queued.
+    queued = visits[visits["queued_s"].notna()]
     rows = [
         ("open tickets", backlog(log), len(log.tickets), _open_s(log)),
-        ("queue", queue(log), len(visits), _span_s(visits["queued_s"], wait_ends(visits), log)),
+        ("queue", queue(log), len(queued), _span_s(queued["queued_s"], wait_ends(queued), log)),
     ]
     for name in scenario.agents:
         taken = (visits["pool"] == name).to_numpy() & ~np.isnan(start_s)

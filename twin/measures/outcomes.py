@@ -85,6 +85,19 @@ def abandonment_rate(run: Population) -> Rows:
     return [run.row(run.abandoned, run.finished)]
 
 
+@figure("share", "lower", "arrivals", RATIO, guarded=False)
+def blocked_share(run: Population) -> Rows:
+    """Share turned away because all places to wait were taken, over all arrivals.
+
+    They are abandoned, too. There only where queue.capacity is set: else nobody is turned away.
+    Who was put off by the length of the queue (queue.balking) is in abandonment_rate alone.
+    """
+    if run.scenario.queue.capacity is None:
+        return []
+    visits = run.log.visits
+    return [run.row(run.ever(visits[(visits["end"] == "blocked").to_numpy()]))]
+
+
 @figure("share", "higher", "tickets that go by the assistant's category", RATIO, main="Outcome")
 def categorization_accuracy(run: Population) -> Rows:
     """Share categorized rightly, over tickets that go by the assistant's category.

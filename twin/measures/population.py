@@ -187,8 +187,8 @@ class Population:
 
     @cached_property
     def waited(self) -> pd.DataFrame:
-        """Visits that were started or abandoned."""
-        visits = self.visits
+        """Visits that were started or abandoned; wrap-up, which never waits, is none of them."""
+        visits = self.visits[self.visits["queued_s"].notna()]
         return visits[visits["started_s"].notna() | (visits["end"] == "abandoned")]
 
     @cached_property

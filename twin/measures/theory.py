@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from twin.scenario.distributions import Exponential
 
 if TYPE_CHECKING:
     from twin.scenario.model import Scenario
+
+Floats = npt.NDArray[np.float64]
 
 
 def erlang_c(servers: int, load: float) -> float:
@@ -32,6 +35,113 @@ def erlang_c_level(servers: int, load: float, service: float, within: float) -> 
     return 1 - erlang_c(servers, load) * math.exp(-(servers - load) * within / service)
 
 
+def birth_death(come: Floats, leave: Floats) -> Floats:
+    """Stationary chances of 0, 1, 2, ... where one comes or one leaves at a time.
+
+    Parameters
+    ----------
+    come : array of float, shape (n,)
+        Rates above 0 from 0 to 1, from 1 to 2, ...
+    leave : array of float, shape (n,)
+        Rates from 1 to 0, from 2 to 1, ...
+    """
+    # In logarithms: with many servers the weights themselves would overflow.
+    weights = np.concatenate([[0.0], np.cumsum(np.log(come) - np.log(leave))])
+    chance = np.exp(weights - weights.max())
+    found: Floats = chance / chance.sum()
+    return found
+
+
+class Limited(NamedTuple):
+    """A desk with few places to wait, or whose queue puts customers off.
+
+    Attributes
+    ----------
+    blocked, balked : float
+        Shares of those who come.
+    number, wait : float
+        Mean number at the desk; mean wait of those who are served.
+    used : float
+        Occupancy.
+    """
+
+    blocked: float
+    balked: float
+    number: float
+    wait: float
+    used: float
+
+
+def limited(
+    servers: int, arrivals: float, service: float, places: int, balking: float = 0.0
+) -> Limited:
+    """M/M/c/K with `places` to wait (Erlang 1917), and balking (Haight 1957).
+
+    Who finds n waiting stays with chance (1 - balking)^n. Times in one unit, arrivals per it.
+    """
+    number = np.arange(servers + places + 1)
+    busy, waiting = np.minimum(number, servers), np.maximum(number - servers, 0)
+    stays = (1 - balking) ** waiting
+    chance = birth_death(arrivals * stays[:-1], busy[1:] / service)
+    blocked, balked = float(chance[-1]), float(chance[:-1] @ (1 - stays[:-1]))
+    wait = float(chance @ waiting) / (arrivals * (1 - blocked - balked))  # Little's law
+    used = float(chance @ busy) / servers
+    return Limited(blocked, balked, float(chance @ number), wait, used)
+
+
+def overflow_loss(
+    servers: tuple[int, int], arrivals: tuple[float, float], service: float
+) -> tuple[float, float, float]:
+    """Two pools without places to wait; the first one's customers overflow to the second.
+
+    From the balance equations of its Markov chain: busy agents of the first, of the second.
+
+    Returns
+    -------
+    (float, float, float)
+        Share of all customers who are turned away; occupancy of the first and of the second pool.
+    """
+    first, second = servers
+    states = [(i, j) for i in range(first + 1) for j in range(second + 1)]
+    number = {state: k for k, state in enumerate(states)}
+    rates = np.zeros((len(states), len(states)))
+    for (i, j), k in number.items():
+        # Own agents, else those of the second pool; nobody there: turned away.
+        over = (i + 1, j) if i < first else (i, j + 1)
+        for there, rate in (
+            (over, arrivals[0]),
+            ((i, j + 1), arrivals[1]),
+            ((i - 1, j), i / service),
+            ((i, j - 1), j / service),
+        ):
+            if there in number:
+                rates[k, number[there]] += rate
+    chance = stationary(rates)
+    both = np.array(states)
+    full = both[:, 1] == second
+    lost = arrivals[0] * float(chance[full & (both[:, 0] == first)].sum())
+    lost += arrivals[1] * float(chance[full].sum())
+    used = chance @ both / np.array(servers)
+    return lost / sum(arrivals), float(used[0]), float(used[1])
+
+
+def stationary(rates: Floats) -> Floats:
+    """Stationary chances of a Markov chain.
+
+    Parameters
+    ----------
+    rates : array of float, shape (n, n)
+        From each state (row) to each other one; the diagonal is not read.
+    """
+    flow = rates - np.diag(np.diag(rates))
+    flow -= np.diag(flow.sum(axis=1))
+    # The chances add up to 1, in place of a balance equation that follows from the others.
+    flow[:, -1] = 1.0
+    right = np.zeros(len(flow))
+    right[-1] = 1.0
+    return np.asarray(np.linalg.solve(flow.T, right), dtype=np.float64)
+
+
 def erlang_a(
     servers: int, arrivals: float, service: float, patience: float
 ) -> tuple[float, float, float, float]:
@@ -45,10 +155,7 @@ def erlang_a(
     number = np.arange(most + 1)
     busy, waiting = np.minimum(number, servers), np.maximum(number - servers, 0)
     leave = busy / service + waiting / patience
-    # In logarithms: with many servers the weights themselves would overflow.
-    weights = np.concatenate([[0.0], np.cumsum(math.log(arrivals) - np.log(leave[1:]))])
-    chance = np.exp(weights - weights.max())
-    chance /= chance.sum()
+    chance = birth_death(np.full(most, arrivals), leave[1:])
     wait = float(chance @ waiting) / arrivals  # Little's law
     return float(chance[servers:].sum()), wait / patience, float(chance @ busy) / servers, wait
 
@@ -89,9 +196,11 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     if scenario.assistant.role != "off" or len(pools) != 1 or pools[0].heads is None:
         return {}
     pool, heads = pools[0], pools[0].heads + pools[0].extra_heads
-    changing = arrivals.busyness or arrivals.bursts or arrivals.surges
+    limits = scenario.queue.capacity is not None or scenario.queue.balking
+    changing = limits or arrivals.busyness or arrivals.bursts or arrivals.surges
     returning = customers.solved.agent < 1 and customers.reopen_rate > 0 and customers.max_reopens
     memoryless = isinstance(pool.handle_time, Exponential) and not pool.handle_times
+    memoryless = memoryless and pool.wrap_up is None
     rate = (arrivals.rate or 0.0) * arrivals.scale
     limited = bool(pool.skills) or heads < 1 or rate == 0
     if arrivals.kind != "poisson" or changing or returning or not memoryless or limited:

@@ -100,13 +100,15 @@ FINAL_STATUSES = tuple(
 WORKERS = ("assistant", "agent", "reviewed draft", "automatic")
 BY_ASSISTANT, BY_AGENT, BY_REVIEW, AUTOMATIC = range(len(WORKERS))
 
-# Kinds of visits. Follow up: a further touch, after a wait.
-ACTIVITIES = ("handle", "triage", "review", "follow up")
-HANDLE, TRIAGE, REVIEW, FOLLOW_UP = range(len(ACTIVITIES))
+# Kinds of visits. Follow up: a further touch, after a wait. Wrap-up is agents' work like the rest,
+# but no ticket waits for it: so it has a row of its own, and handle times stay clean.
+ACTIVITIES = ("handle", "triage", "review", "follow up", "wrap-up")
+HANDLE, TRIAGE, REVIEW, FOLLOW_UP, WRAP_UP = range(len(ACTIVITIES))
 
-# Ends of a visit to the agents; open ones were waiting or in work at the horizon.
-VISIT_ENDS = ("done", "handed over", "abandoned", "open")
-DONE, HANDED_OVER, LEFT, STILL_OPEN = range(len(VISIT_ENDS))
+# Ends of a visit to the agents; open ones were waiting or in work at the horizon. Who was turned
+# away (blocked) or put off by the queue (balked) left at the moment at which they came.
+VISIT_ENDS = ("done", "handed over", "abandoned", "open", "blocked", "balked")
+DONE, HANDED_OVER, LEFT, STILL_OPEN, BLOCKED, BALKED = range(len(VISIT_ENDS))
 
 STEPS = ("categorize", "respond")
 
@@ -158,11 +160,26 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "visits": _columns(
         ("ticket_id", "int32", "", "number of the ticket"),
         ("pool", "category", "", "agents' pool; missing while nobody took it"),
-        ("activity", "category", "", "handle, triage, review or follow up (a further touch)"),
-        ("queued_s", "float64", "s", "moment it joined the queue"),
+        (
+            "activity",
+            "category",
+            "",
+            "handle, triage, review, follow up (a further touch) or wrap-up",
+        ),
+        (
+            "queued_s",
+            "float64",
+            "s",
+            "moment it joined the queue; missing for wrap-up, which never waits",
+        ),
         ("started_s", "float64", "s", "moment an agent took it"),
         ("ended_s", "float64", "s", "moment the agent was done or the customer left"),
-        ("end", "category", "", "done, handed over, abandoned or open (at the horizon)"),
+        (
+            "end",
+            "category",
+            "",
+            "done, handed over, abandoned, blocked, balked or open (at the horizon)",
+        ),
     ),
     "calls": _columns(
         ("ticket_id", "int32", "", "number of the ticket"),

@@ -69,18 +69,28 @@ def _assistant(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
 def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
     for name, pool in scenario.agents.items():
         mean = duration(round(pool.handle_time.mean_value(), 1))
+        after = ""
+        if pool.wrap_up is not None:
+            after = f", and {duration(round(pool.wrap_up.mean_value(), 1))} after each touch"
         text = (
-            f"{name}: work on a ticket takes {mean} on average; at the end of a shift "
+            f"{name}: work on a ticket takes {mean} on average{after}; at the end of a shift "
             f"agents {pool.at_shift_end} their work"
         )
         yield "Agents", text, f"agents.{name}.handle_time"
     if scenario.agents:
         yield (
             "Agents",
-            "take tickets by skill, then priority, then waiting time; all of a pool are equally "
+            f"take tickets by skill, then {_order(scenario)}; all of a pool are equally "
             "fast, never ill, and do nothing else on shift",
             "agents",
         )
+
+
+def _order(scenario: Scenario) -> str:
+    bonus_s = scenario.routing.wait_bonus
+    if bonus_s is None:
+        return "priority, then waiting time"
+    return f"waiting time, with {duration(bonus_s)} of it for each step of priority"
 
 
 def _customers(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
@@ -104,6 +114,13 @@ def _customers(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
         mean = duration(round(customers.patience.mean_value(), 1))
         patience = f"give up waiting for an agent after {mean} on average"
     yield "Customers", patience, "customers.patience"
+    queue = scenario.queue
+    if queue.capacity is not None:
+        text = f"who finds {queue.capacity:,} waiting is turned away, and does not try again"
+        yield "Customers", text, "queue.capacity"
+    if queue.balking:
+        text = f"each ticket that waits puts off {queue.balking:.3g} of those who come"
+        yield "Customers", text, "queue.balking"
     text = (
         f"{customers.survey_rate:.0%} of resolved tickets are rated; ratings fall with waits, "
         "wrong categories, transfers and reopenings as in published surveys"

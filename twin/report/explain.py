@@ -141,11 +141,17 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
     for name, pool in scenario.agents.items():
         hours = _hours_a_week(pool, scenario)
         skills = f"takes {', '.join(pool.skills)}" if pool.skills else "takes everything"
+        if pool.overflow_to:
+            after = f"after {duration(pool.overflow_after)}" if pool.overflow_after else "at once"
+            skills += f" (overflow {after} to {', '.join(pool.overflow_to)})"
         cost = f", ${hours * pool.cost:,.0f} a week" if pool.cost else ""
         handle = duration(round(pool.handle_time.mean_value(), 1))
+        after = ""
+        if pool.wrap_up is not None:
+            after = f" and {duration(round(pool.wrap_up.mean_value(), 1))} of wrap-up"
         yield (
             f"Pool {name}: {hours:,.0f} agent hours a week{cost}, {skills}, "
-            f"{handle} a ticket on average."
+            f"{handle} a ticket{after} on average."
         )
     yield from _capacity(scenario, demand)
 
@@ -338,4 +344,8 @@ def _customers(scenario: Scenario) -> str:
     if customers.patience is not None:
         mean = duration(round(customers.patience.mean_value(), 1))
         patience = f"wait for an agent {mean} on average before they give up"
+    if scenario.queue.capacity is not None:
+        patience += f", at most {scenario.queue.capacity:,} at once, others are turned away"
+    if scenario.queue.balking:
+        patience += f", each one waiting puts off {scenario.queue.balking:.3g} of those who come"
     return f"Customers {patience}; {customers.survey_rate:.0%} of the resolved rate the answer."

@@ -54,6 +54,8 @@ from twin.scenario.sections.people import (
     Break,
     Customers,
     Pool,
+    Queue,
+    Routing,
     Satisfaction,
     Shift,
     Solved,
@@ -88,7 +90,9 @@ __all__ = [
     "Profile",
     "Provider",
     "Quantiles",
+    "Queue",
     "RandomOutages",
+    "Routing",
     "Satisfaction",
     "Scenario",
     "Section",
@@ -142,6 +146,8 @@ class Scenario(Section):
     agents: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], Pool] = Field(
         {}, description="pools by name, as [agents.frontline]; none: no humans"
     )
+    queue: Queue = Queue()
+    routing: Routing = Routing()
     targets: Targets = Targets()
     customers: Customers = Customers()
     touches: Touches | None = Field(
@@ -249,6 +255,12 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
         folder = key == "assistant.knowledge"
         if name is not None and not _is_there(Path(name), folder):
             yield Fault(key, "no such folder" if folder else "no such file", name)
+    for pool, settings in scenario.agents.items():
+        for name in settings.overflow_to:
+            if name == pool or name not in scenario.agents:
+                others = [other for other in scenario.agents if other != pool]
+                hint = f"other pools: {', '.join(others) or 'none'}"
+                yield Fault(f"agents.{pool}.overflow_to", "not another pool", name, hint)
     if used and assistant.backend != "profile" and tickets.corpus is None:
         reason = f'backend "{assistant.backend}" reads text, so tickets.corpus must be given'
         yield Fault("assistant.backend", reason, hint='or use backend = "profile"')

@@ -61,6 +61,13 @@ class Pool(Section):
         0, description="added to every shift (negative: fewer agents), never below 0"
     )
     skills: list[str] = Field([], description="categories they take; none given: all")
+    overflow_to: list[str] = Field(
+        [], description="pools that may take this pool's tickets, too, whatever their skills"
+    )
+    overflow_after: Duration = Field(
+        0.0,
+        description="how long a ticket waits before they may; 0s: as soon as nobody here is free",
+    )
     time_zone: TimeZone | None = Field(None, description="default: the scenario's")
     holidays: list[Day] = Field([], description="days on which no shift starts")
     at_shift_end: Literal["finish", "hand over"] = Field(
@@ -68,6 +75,11 @@ class Pool(Section):
     )
     handle_time: TimeDistribution = Field(description="an agent's work on a ticket")
     handle_times: dict[str, TimeDistribution] = Field({}, description="by true category")
+    wrap_up: TimeDistribution | None = Field(
+        None,
+        description="after-contact work, after each touch: the agent stays busy, the ticket goes "
+        "on (answered: it is resolved already); default: none",
+    )
     review_time: TimeDistribution | None = Field(
         None, description="to approve a draft; default: a fifth of the handle time"
     )
@@ -87,11 +99,18 @@ class Pool(Section):
             raise fail("give heads (around the clock) or shifts, one of them")
         if self.holidays and self.shifts is None:
             raise fail("holidays are days on which no shift starts: give shifts, not heads")
+        if self.overflow_after and not self.overflow_to:
+            raise fail("overflow_after needs overflow_to: say which pools take the tickets")
         return self
 
     def handle(self, category: str) -> float:
         """Mean work on a ticket of a category; seconds."""
         return self.handle_times.get(category, self.handle_time).mean_value()
+
+    @property
+    def after(self) -> float:
+        """Mean wrap-up after a touch; seconds."""
+        return 0.0 if self.wrap_up is None else self.wrap_up.mean_value()
 
     def triage(self, category: str) -> float:
         """Mean time to categorize a ticket of a category; seconds."""
@@ -107,6 +126,31 @@ class Pool(Section):
         """Mean time to approve a draft on a ticket of a category; seconds."""
         own = self.review_time
         return REVIEW_SHARE * self.handle(category) if own is None else own.mean_value()
+
+
+class Queue(Section):
+    """Tickets that wait for agents: one queue for those that the same pools can take."""
+
+    capacity: Count | None = Field(
+        None,
+        description="places to wait in a queue; who finds none is turned away at once (counted "
+        "as abandoned); default: no limit",
+    )
+    balking: Share = Field(
+        0.0,
+        description="share that each ticket in the queue puts off: who finds n waiting stays with "
+        "chance (1 - balking)^n, else leaves at once (counted as abandoned)",
+    )
+
+
+class Routing(Section):
+    """Order in which agents take tickets."""
+
+    wait_bonus: Duration | None = Field(
+        None,
+        description="a ticket that has waited so much longer goes before one of the next higher "
+        "priority (0s: first come, first served); default: priority always comes first",
+    )
 
 
 class Targets(Section):

@@ -1,0 +1,137 @@
+"""Visits to the agents, the lines in which they wait, and who does not join a line.
+
+A line is a heap; who ran out of patience stays in it until found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from math import inf, nan
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from twin.demand.luck import Stream, view
+from twin.demand.tickets import Demand
+from twin.desk.kernel import Clock, Happening
+from twin.records.tables import BALKED, BLOCKED
+from twin.scenario.model import Queue
+
+# Place in a line: what comes first is smaller.
+Place = tuple[float, int]
+
+
+class Overflow(NamedTuple):
+    """Teams that may take the visits of a line after a wait, and the line in which they then wait.
+
+    Attributes
+    ----------
+    after_s : float
+    teams : tuple
+    line : Line
+    """
+
+    after_s: float
+    teams: tuple[Any, ...]
+    line: Line
+
+
+class Line(list[tuple[Place, "Visit"]]):
+    """Visits that wait for the same teams, as a heap: who is next comes first."""
+
+    # In order of time.
+    overflows: tuple[Overflow, ...] = ()
+    # Where it matters how many wait.
+    waiting: WaitingCount | None = None
+
+
+class Visit(Happening):
+    """A ticket's stay with the agents: it waits, then an agent works on it.
+
+    As a process's event it happens when the agent is done or the customer has left.
+    """
+
+    deadline_s = inf
+    remaining_s = nan
+    abandoned = False
+    misrouted = False
+    fresh = True
+    place: Place = (0, 0)
+    row = -1
+    ends_s = inf
+    counted_out: WaitingCount | None = None
+
+    def __init__(
+        self, clock: Clock, ticket: int, category: int, activity: int, returns: int
+    ) -> None:
+        super().__init__(clock)
+        self.ticket = ticket
+        self.category = category
+        self.activity = activity
+        self.returns = returns
+        self.queued_s = clock.now
+
+
+class WaitingCount:
+    """The number of visits that wait in a line, and in those that its visits overflow to.
+
+    Who ran out of patience stays in the line until found there, and is not counted.
+    """
+
+    def __init__(self, lines: list[Line]) -> None:
+        self._lines = lines
+        self._deadlines: list[tuple[float, Place, Visit]] = []
+        self.gone = 0
+
+    def expect(self, visit: Visit) -> None:
+        """Take note of when a visit in the line runs out of patience."""
+        if visit.deadline_s < inf:
+            heappush(self._deadlines, (visit.deadline_s, visit.place, visit))
+
+    def now(self, now_s: float) -> int:
+        """Number of those who wait."""
+        deadlines = self._deadlines
+        while deadlines and deadlines[0][0] <= now_s:
+            visit = heappop(deadlines)[2]
+            if visit.row < 0 and not visit.abandoned:
+                visit.counted_out = self
+                self.gone += 1
+        return sum(map(len, self._lines)) - self.gone
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """Conditions on which customers join a line.
+
+    Attributes
+    ----------
+    places : float
+        Visits that may wait in a line; infinite: no limit.
+    most_ahead : memoryview or None
+        Waiting visits that each customer puts up with; None: any number.
+    """
+
+    places: float
+    most_ahead: memoryview | None
+
+    @classmethod
+    def of(cls, queue: Queue, demand: Demand) -> Entrance | None:
+        """The entrance of a desk's lines; None where all are let in."""
+        if queue.capacity is None and not queue.balking:
+            return None
+        most_ahead = None
+        if queue.balking:
+            # They stay where u < (1 - balking)^n, solved for n.
+            u = 1.0 - demand.uniform(Stream.BALKING)
+            with np.errstate(divide="ignore"):
+                most_ahead = view(np.log(u) / np.log1p(-queue.balking))
+        return cls(inf if queue.capacity is None else queue.capacity, most_ahead)
+
+    def refuses(self, ticket: int, waiting: int) -> int | None:
+        """End of the visit of a customer who finds so many waiting; None: they join them."""
+        if waiting >= self.places:
+            return BLOCKED
+        if self.most_ahead is not None and waiting > self.most_ahead[ticket]:
+            return BALKED
+        return None
