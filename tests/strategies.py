@@ -119,7 +119,10 @@ def pools(draw):
             cost=st.just(30.0),
         )
     )
-    if draw(st.booleans()):
+    kind = draw(st.sampled_from(["heads", "heads", "shifts", "shifts", "roster"]))
+    if kind == "roster":
+        return pool | {"roster": str(DATA / "roster.csv")}
+    if kind == "heads":
         return pool | {"heads": draw(st.integers(0, 4))}
     week = draw(sections({}, holidays=st.just(["2026-01-06"])))
     return pool | week | {"shifts": draw(st.lists(shifts(), min_size=1, max_size=3))}

@@ -16,11 +16,14 @@ from twin.demand.arrivals import MAX_TICKETS, expected, read_trace
 from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names, check_categories, check_trace
 from twin.measures.figures import figure_of
+from twin.scenario.dated import dated_shifts
 from twin.scenario.model import Scenario
 
 
 def check(scenario: Scenario) -> None:
     """Check what other files decide, and read them all: no fault of an input comes after this.
+
+    Rosters by date are read.
 
     Raises
     ------
@@ -37,6 +40,9 @@ def check(scenario: Scenario) -> None:
     where = str(scenario._path or scenario.name)
     faults = [*_load_fault(scenario), *_model_faults(scenario)]
     articles = _read_files(scenario)
+    for pool in scenario.agents.values():
+        if pool.roster is not None:
+            dated_shifts(pool, scenario)
     categories = category_names(scenario)
     for found in (check_categories, check_trace):
         try:

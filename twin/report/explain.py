@@ -17,6 +17,7 @@ from twin.experiments.workload import Workload, best_case, known_habits, workloa
 from twin.scenario import clock
 from twin.scenario.calendars import staffing
 from twin.scenario.clock import DAY_S, HOUR_S, WEEK_S
+from twin.scenario.dated import dated_shifts
 from twin.scenario.distributions import TimeDistribution
 from twin.scenario.model import MeasuredStep, Pool, Priority, Profile, Scenario
 from twin.scenario.units import format_duration
@@ -130,8 +131,28 @@ def _hours_a_week(pool: Pool, scenario: Scenario) -> float:
     weeks = int(max(1, scenario.horizon // WEEK_S))
     last = scenario.start + timedelta(weeks=weeks)
     end_s = clock.moment(last, 0.0, scenario.midnight)
-    whole = scenario.model_copy(update={"horizon": end_s})
-    return float(staffing(pool, whole).integral(np.array([end_s]))[0]) / HOUR_S / weeks
+    return _hours(pool, scenario.model_copy(update={"horizon": end_s})) / weeks
+
+
+def _hours(pool: Pool, scenario: Scenario) -> float:
+    """Agent hours of the run."""
+    end_s = scenario.horizon
+    return float(staffing(pool, scenario).integral(np.array([end_s]))[0]) / HOUR_S
+
+
+def _without_a_row(pool: Pool, scenario: Scenario) -> str:
+    """How many days of the run a roster by date does not name."""
+    known = {shift.day for shift in dated_shifts(pool, scenario)}
+    days = [day for day, _ in clock.days(scenario.midnight, scenario.horizon)]
+    without = [day for day in days if day not in known]
+    if not without:
+        return ""
+    first = f"{without[0]:%A} {without[0].day} {without[0]:%B}"
+    when = f"first on {first}" if len(without) > 1 else f"on {first}"
+    return (
+        f"Its roster has no row for {len(without):,} of the {_count(len(days), 'day')} of the run "
+        f"({when}): nobody starts a shift then."
+    )
 
 
 def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
@@ -139,14 +160,18 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
         yield "No agents: what the assistant cannot do, nobody does."
         return
     for name, pool in scenario.agents.items():
-        hours = _hours_a_week(pool, scenario)
+        dated = pool.roster is not None
+        hours = _hours(pool, scenario) if dated else _hours_a_week(pool, scenario)
         skills = f"takes {', '.join(pool.skills)}" if pool.skills else "takes everything"
-        cost = f", ${hours * pool.cost:,.0f} a week" if pool.cost else ""
+        span = "in the run, by its roster" if dated else "a week"
+        cost = f", ${hours * pool.cost:,.0f} {span.partition(',')[0]}" if pool.cost else ""
         handle = duration(round(pool.handle_time.mean_value(), 1))
         yield (
-            f"Pool {name}: {hours:,.0f} agent hours a week{cost}, {skills}, "
+            f"Pool {name}: {hours:,.0f} agent hours {span}{cost}, {skills}, "
             f"{handle} a ticket on average."
         )
+        if dated and (without := _without_a_row(pool, scenario)):
+            yield without
     yield from _capacity(scenario, demand)
 
 

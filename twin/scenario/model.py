@@ -161,6 +161,8 @@ class Scenario(Section):
             raise fail("warm_up must be shorter than horizon")
         if self.assistant.role == "off" and not self.agents:
             raise fail("nobody works here: give [agents.NAME] or assistant.role")
+        for name, pool in self.agents.items():
+            pool._name = name
         return self
 
     @cached_property
@@ -244,6 +246,7 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
         "arrivals.trace": scenario.arrivals.trace,
         "assistant.knowledge": assistant.knowledge if used else None,
         "assistant.learning.feedback": assistant.learning.feedback if used else None,
+        **{f"agents.{name}.roster": pool.roster for name, pool in scenario.agents.items()},
     }
     for key, name in files.items():
         folder = key == "assistant.knowledge"

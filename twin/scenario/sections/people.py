@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from twin.scenario.distributions import Amount, Lognormal, TimeDistribution
 from twin.scenario.sections.base import (
@@ -55,8 +55,18 @@ TRIAGE_SHARE, REVIEW_SHARE = 0.1, 0.2
 class Pool(Section):
     """A pool of agents with the same skills."""
 
-    heads: Count | None = Field(None, description="agents around the clock; else give shifts")
-    shifts: list[Shift] | None = Field(None, description="when how many work; else give heads")
+    heads: Count | None = Field(
+        None, description="agents around the clock; else give shifts or a roster"
+    )
+    shifts: list[Shift] | None = Field(
+        None, description="when how many work, week by week; else give heads or a roster"
+    )
+    roster: str | None = Field(
+        None,
+        description="shifts of exact days: CSV with columns `date` (`2026-01-05`), `start`, `end` "
+        "(local time; an end not after the start is on the next day), `heads` and, where it serves "
+        "several pools, `pool`; nobody works on a day without a row",
+    )
     extra_heads: Annotated[int, Field(ge=-10_000, le=10_000)] = Field(
         0, description="added to every shift (negative: fewer agents), never below 0"
     )
@@ -81,13 +91,24 @@ class Pool(Section):
         None, description="USD an agent an hour; not given: costs are not known"
     )
 
+    # Its key under [agents]; set by the scenario.
+    _name: str = PrivateAttr(default="")
+
     @model_validator(mode="after")
     def _check(self) -> Pool:
-        if (self.heads is None) == (self.shifts is None):
-            raise fail("give heads (around the clock) or shifts, one of them")
+        given = [self.heads, self.shifts, self.roster]
+        if sum(value is not None for value in given) != 1:
+            raise fail("give heads (around the clock) or shifts or a roster, one of them")
+        if self.holidays and self.roster is not None:
+            raise fail("a roster says its days itself: leave out its rows instead of holidays")
         if self.holidays and self.shifts is None:
             raise fail("holidays are days on which no shift starts: give shifts, not heads")
         return self
+
+    @property
+    def name(self) -> str:
+        """Its key under [agents]."""
+        return self._name
 
     def handle(self, category: str) -> float:
         """Mean work on a ticket of a category; seconds."""
