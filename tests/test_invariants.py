@@ -17,7 +17,7 @@ from twin.desk.simulation import simulate
 from twin.measures import levels
 from twin.records.tables import STATUSES, TRANSITIONS, RunLog
 from twin.scenario.calendars import staffing
-from twin.scenario.model import Scenario
+from twin.scenario.model import PRIORITIES, Scenario
 
 
 @dataclass
@@ -208,11 +208,14 @@ def test_who_is_picked_up_stays_and_who_leaves_was_never_picked_up(run):
     waited = started["started_s"] > started["queued_s"]
     assert (started["started_s"][waited] < started["deadline_s"][waited]).all()
     # Everybody who leaves does so at the end of their patience, and ends Abandoned.
-    patience = run.scenario.customers.patience
-    if patience is not None and len(left):
-        longest = patience.quantile(run.demand.uniform(Stream.PATIENCE))
-        expected = left["queued_s"] + longest[left["ticket_id"] - 1]
-        assert (left["ended_s"] == expected).all()
+    customers, luck = run.scenario.customers, run.demand.uniform(Stream.PATIENCE)
+    for row in left.itertuples():
+        ticket = row.ticket_id - 1
+        category = run.demand.categories[run.demand.category[ticket]]
+        by_priority = customers.patience_by_priority
+        patience = by_priority.get(PRIORITIES[run.demand.priority[ticket]], customers.patience)
+        patience = customers.patience_by_category.get(category, patience)
+        assert row.ended_s == row.queued_s + patience.quantile(luck[ticket : ticket + 1])[0]
     gone = run.log.timeline[run.log.timeline["status"] == "Abandoned"]
     one = zip(gone["ticket_id"], gone["time_s"], strict=True)
     assert sorted(one) == sorted(zip(left["ticket_id"], left["ended_s"], strict=True))

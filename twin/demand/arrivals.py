@@ -2,12 +2,12 @@
 
 The rate at a load of 1 (hour of week, busy days, bursts) varies in steps, so its integral is
 piecewise linear: unit-rate points mapped through its inverse arrive at that rate (Cinlar 1975,
-Introduction to Stochastic Processes, section 4.7). The load is `scale` times the surges. Layer 0
-holds the tickets of a load of 1; each layer above, with luck of its own, those of one load more.
-A load in between keeps a ticket of its last layer with the chance that is missing: independent
-Poisson processes add up, and a thinned one is Poisson (Lewis and Shedler 1979, Naval Research
-Logistics Quarterly 26). So twice the load is the same tickets at the same moments, and as many
-more.
+Introduction to Stochastic Processes, section 4.7). The load is `scale` times growth and the surges.
+Layer 0 holds the tickets of a load of 1; each layer above, with luck of its own, those of one load
+more. A load in between keeps a ticket of its last layer with the chance that is missing:
+independent Poisson processes add up, and a thinned one is Poisson (Lewis and Shedler 1979, Naval
+Research Logistics Quarterly 26). So twice the load is the same tickets at the same moments, and as
+many more.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ class Arrived:
 class Expected:
     """Tickets that are expected to arrive: the mean over all replications that could be drawn.
 
-    Busy days and bursts change no mean. Evenly spaced tickets are counted in fractions.
+    Busy days, busy parts of a day and bursts change no mean. Evenly spaced tickets are counted in
+    fractions.
 
     Attributes
     ----------
@@ -245,8 +247,12 @@ def rate_steps(
 
 
 def load_steps(scenario: Scenario) -> Steps:
-    """The load: `arrivals.scale` times the factors of surges."""
+    """The load: `arrivals.scale` times growth and the factors of surges."""
     load = Steps(np.array([0.0, scenario.horizon]), np.array([scenario.arrivals.scale]))
+    if growth := scenario.arrivals.growth:
+        starts = np.array([at for _, at in clock.days(scenario.midnight, scenario.horizon)])
+        grown = (1 + growth) ** (starts / clock.WEEK_S)
+        load = load.times(Steps(np.append(starts, np.inf), grown))
     for surge in scenario.arrivals.surges:
         edges = np.array([0.0, surge.start, surge.start + surge.length, np.inf])
         load = load.times(Steps(edges, np.array([1.0, surge.factor, 1.0])))
@@ -254,7 +260,7 @@ def load_steps(scenario: Scenario) -> Steps:
 
 
 def _hours(scenario: Scenario, seed: int | None, replication: int) -> Steps:
-    """Factor of each hour: its place in the week and, with luck, how busy its day is."""
+    """Factor of each hour: its place in the week and, with luck, how busy day and part are."""
     arrivals: Arrivals = scenario.arrivals
     edges = clock.hours(scenario.midnight, scenario.horizon)
     begin = edges[:-1]
@@ -262,12 +268,39 @@ def _hours(scenario: Scenario, seed: int | None, replication: int) -> Steps:
     if arrivals.week is not None:
         weights = np.array(arrivals.week.weights)
         factor *= (weights / weights.mean())[clock.hour_of_week(begin, scenario.midnight)]
-    if arrivals.busyness is not None and seed is not None:
-        day = (clock.local_s(begin, scenario.midnight) // clock.DAY_S).astype(np.int64)
-        u = uniforms(seed, replication, Stream.DAY, int(day.max()) + 1)
-        shape = 1 / arrivals.busyness.cv**2
-        factor *= (special.gammaincinv(shape, u) / shape)[day]
+    busyness = arrivals.busyness
+    if busyness is not None and seed is not None:
+        local_s = clock.local_s(begin, scenario.midnight)
+        if busyness.cv is not None:
+            day = (local_s // clock.DAY_S).astype(np.int64)
+            u = uniforms(seed, replication, Stream.DAY, int(day.max()) + 1)
+            factor *= _gamma(u, busyness.cv)[day]
+        if busyness.part_cv is not None:
+            part = (local_s // busyness.part).astype(np.int64)
+            u = uniforms(seed, replication, Stream.PART_OF_DAY, int(part.max()) + 1)
+            factor *= _gamma(_in_a_row(u, busyness.correlation), busyness.part_cv)[part]
     return Steps(edges, factor)
+
+
+def _gamma(u: Floats, cv: float) -> Floats:
+    """Factors with mean 1, gamma distributed, from uniforms."""
+    shape = 1 / cv**2
+    factors: Floats = special.gammaincinv(shape, u) / shape
+    return factors
+
+
+def _in_a_row(u: Floats, correlation: float) -> Floats:
+    """Uniforms that go with their neighbours, from independent ones: a Gaussian copula.
+
+    Their normal scores are an autoregression of order 1, stationary from the first on.
+    """
+    # Neither 0 nor 1, so that scores and factors are numbers.
+    least = 2.0**-53
+    own = special.ndtri(np.maximum(u, least))
+    own[1:] *= math.sqrt(1 - correlation**2)
+    scores = np.fromiter(accumulate(own, lambda last, new: correlation * last + new), float)
+    together: Floats = np.minimum(special.ndtr(scores), 1 - least)
+    return together
 
 
 def _bursts(bursts: Bursts, horizon: float, seed: int, replication: int) -> Steps:

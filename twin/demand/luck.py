@@ -61,6 +61,7 @@ class Stream(IntEnum):
     EXPLORE = 41
     CHOICE = 42
     COPY_MOMENT = 43
+    PART_OF_DAY = 60
     TOUCH = 70
     REPLY = 71
     NO_REPLY = 72

@@ -10,10 +10,11 @@ import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError, nearest
 from twin.common.tables import said_twice, twins
-from twin.demand.arrivals import arrive, arrive_traced, read_trace
+from twin.demand.arrivals import arrive, arrive_traced, expected, read_trace
 from twin.demand.corpus import Corpus, load_corpus
 from twin.demand.luck import FIRST, Floats, Ints, Places, Stream, Use
-from twin.scenario.model import PRIORITIES, Scenario
+from twin.scenario import clock
+from twin.scenario.model import DAYS, PRIORITIES, Scenario
 
 NORMAL = PRIORITIES.index("normal")
 
@@ -117,7 +118,9 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     elif trace is not None and "text" in trace and corpus is not None:
         category = _known_categories(scenario, trace["text"], corpus)
     else:
-        category = _pick(_category_weights(scenario, corpus, categories), luck(Stream.CATEGORY))
+        category = _categories_of(
+            scenario, corpus, categories, arrived.time_s, luck(Stream.CATEGORY)
+        )
     texts: tuple[str, ...] = corpus.texts if corpus else ()
     articles: tuple[str, ...] = corpus.article if corpus else ()
     priority: Ints
@@ -154,6 +157,12 @@ def category_shares(scenario: Scenario, demand: Demand) -> Floats:
     """Share of each category among the tickets that are expected, by the order of `categories`."""
     if scenario.arrivals.kind == "trace":
         weights = np.bincount(demand.category, minlength=len(demand.categories)).astype(float)
+    elif scenario.tickets.category_hours:
+        edges = clock.hours(scenario.midnight, scenario.horizon)
+        number = np.diff(expected(scenario).before(np.minimum(edges, scenario.horizon)))
+        mix = _weights_by_hour(scenario, demand.corpus, demand.categories)
+        mix /= mix.sum(axis=1, keepdims=True)
+        weights = number @ mix[clock.hour_of_week(edges[:-1], scenario.midnight)]
     else:
         weights = _category_weights(scenario, demand.corpus, demand.categories)
     shares: Floats = weights / max(weights.sum(), 1e-300)
@@ -194,6 +203,54 @@ def _category_weights(
     # A trace may know more categories than the corpus.
     by_name = dict(zip(corpus.categories, counts, strict=True))
     return np.array([float(by_name.get(name, 0)) for name in categories])
+
+
+def _weights_by_hour(
+    scenario: Scenario, corpus: Corpus | None, categories: tuple[str, ...]
+) -> Floats:
+    """Weight of each category by local hour of the week, shape (168, categories)."""
+    weights: Floats = np.tile(_category_weights(scenario, corpus, categories), (168, 1))
+    for name, factors in scenario.tickets.category_hours.items():
+        weights[:, categories.index(name)] *= np.resize(factors, 168)
+    nothing = np.flatnonzero(weights.sum(axis=1) <= 0)
+    if len(nothing):
+        day, hour = DAYS[nothing[0] // 24], nothing[0] % 24
+        reason = f"no category is left on {day} from {hour:02d}:00 to {hour + 1:02d}:00"
+        hint = "give one of them a factor above 0 there"
+        raise ScenarioError(scenario.name, [Fault("tickets.category_hours", reason, hint=hint)])
+    return weights
+
+
+def _categories_of(
+    scenario: Scenario,
+    corpus: Corpus | None,
+    categories: tuple[str, ...],
+    arrived_s: Floats,
+    u: Floats,
+) -> Ints:
+    """Categories by the mix, of the hour where it differs by hour."""
+    if not scenario.tickets.category_hours:
+        return _pick(_category_weights(scenario, corpus, categories), u)
+    weights = _weights_by_hour(scenario, corpus, categories)
+    hour = clock.hour_of_week(arrived_s, scenario.midnight)
+    category = np.empty(len(u), dtype=np.int64)
+    for k in np.unique(hour):
+        here = hour == k
+        category[here] = _pick(weights[k], u[here])
+    return category
+
+
+def check_mix(scenario: Scenario) -> None:
+    """Every hour must have a category that comes in it.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the first hour that has none.
+    """
+    if scenario.tickets.category_hours:
+        corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
+        _weights_by_hour(scenario, corpus, category_names(scenario))
 
 
 def _pick(weights: Floats, u: Floats) -> Ints:
@@ -286,6 +343,8 @@ def check_categories(scenario: Scenario, categories: Sequence[str]) -> None:
     """
     named: list[tuple[str, Iterable[str]]] = [
         ("tickets.category_mix", scenario.tickets.category_mix or ()),
+        ("tickets.category_hours", scenario.tickets.category_hours),
+        ("customers.patience_by_category", scenario.customers.patience_by_category),
     ]
     assistant = scenario.assistant
     if assistant.role != "off":

@@ -14,7 +14,7 @@ from twin.common.errors import Fault, ScenarioError, nearest
 from twin.common.tables import said_twice, same_form, twins
 from twin.demand.arrivals import MAX_TICKETS, expected, read_trace
 from twin.demand.corpus import load_corpus
-from twin.demand.tickets import category_names, check_categories, check_trace
+from twin.demand.tickets import category_names, check_categories, check_mix, check_trace
 from twin.measures.figures import figure_of
 from twin.scenario.dated import dated_shifts
 from twin.scenario.model import Scenario
@@ -49,6 +49,8 @@ def check(scenario: Scenario) -> None:
             found(scenario, categories)
         except ScenarioError as error:
             faults += error.faults
+    if not faults:
+        check_mix(scenario)
     faults += [*_text_faults(scenario), *_figure_faults(scenario)]
     faults += _form_faults(scenario, articles, categories)
     if faults:

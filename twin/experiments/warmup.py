@@ -93,10 +93,11 @@ def cycle(scenario: Scenario) -> float:
         shifts += pool.shifts or []
     if _dated(scenario):
         return WEEK_S
-    if arrivals.kind in ("poisson", "constant") and not shifts:
+    mixes = list(scenario.tickets.category_hours.values())
+    if arrivals.kind in ("poisson", "constant") and not shifts and not mixes:
         return 0.0
     days = np.array(arrivals.week.weights if arrivals.week else [1.0] * 168).reshape(7, 24)
-    alike = bool(np.allclose(days, days[0]))
+    alike = bool(np.allclose(days, days[0])) and all(len(hours) == 24 for hours in mixes)
     return DAY_S if alike and all(len(parse_days(s.days)) == 7 for s in shifts) else WEEK_S
 
 

@@ -19,7 +19,7 @@ from twin.scenario.calendars import staffing
 from twin.scenario.clock import DAY_S, HOUR_S, WEEK_S
 from twin.scenario.dated import dated_shifts
 from twin.scenario.distributions import TimeDistribution
-from twin.scenario.model import MeasuredStep, Pool, Priority, Profile, Scenario
+from twin.scenario.model import Busyness, MeasuredStep, Pool, Priority, Profile, Scenario
 from twin.scenario.units import format_duration
 from twin.stats.shares import wilson
 
@@ -93,8 +93,10 @@ def _load(scenario: Scenario, demand: Demand, expect: Expected) -> str:
     if scenario.horizon > HOUR_S and most > an_hour * 1.0005:
         text += f", {_number(most)} in the busiest hour ({_when(start_s, scenario)})"
     extras = []
+    if arrivals.growth:
+        extras.append(_growth("load", arrivals.growth))
     if arrivals.busyness is not None:
-        extras.append(f"some days busier than others (cv {arrivals.busyness.cv:g})")
+        extras.append(_busier(arrivals.busyness))
     if arrivals.bursts is not None:
         extras.append(f"bursts of {arrivals.bursts.factor:g} times the quiet rate")
     extras += [
@@ -110,7 +112,22 @@ def _load(scenario: Scenario, demand: Demand, expect: Expected) -> str:
     about = f"{count} categories" if count > 1 else "one category"
     if none:
         about += f" (category_mix has none of {', '.join(none)})"
+    elif count > 1 and scenario.tickets.category_hours and arrivals.kind != "trace":
+        about += " in a mix that differs by hour"
     return f"{text}. They are of {about}, {_texts(scenario, demand)}."
+
+
+def _growth(what: str, growth: float) -> str:
+    return f"{abs(growth) * 100:.3g} % {'more' if growth > 0 else 'less'} {what} each week"
+
+
+def _busier(busyness: Busyness) -> str:
+    words = []
+    if busyness.cv is not None:
+        words.append(f"some days busier than others (cv {busyness.cv:g})")
+    if busyness.part_cv is not None:
+        words.append(f"parts of {duration(busyness.part)} too (cv {busyness.part_cv:g})")
+    return ", ".join(words).replace("parts", "some parts" if len(words) == 1 else "parts")
 
 
 def _texts(scenario: Scenario, demand: Demand) -> str:
@@ -165,7 +182,9 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
         skills = f"takes {', '.join(pool.skills)}" if pool.skills else "takes everything"
         span = "in the run, by its roster" if dated else "a week"
         cost = f", ${hours * pool.cost:,.0f} {span.partition(',')[0]}" if pool.cost else ""
-        handle = duration(round(pool.handle_time.mean_value(), 1))
+        handle = duration(round(pool.handle_scale * pool.handle_time.mean_value(), 1))
+        if pool.handle_growth:
+            cost += f", {_growth('work a ticket', pool.handle_growth)}"
         yield (
             f"Pool {name}: {hours:,.0f} agent hours {span}{cost}, {skills}, "
             f"{handle} a ticket on average."
@@ -207,7 +226,7 @@ def _too_much(scenario: Scenario, work: Workload, even: str) -> Iterator[str]:
     days, hours = work.tight_days(scenario), work.tight_hours(scenario)
     said = f"Warning: more work than staff{even}"
     if busy >= staffed and busy > 0:
-        gives_up = scenario.customers.patience is not None
+        gives_up = scenario.customers.gives_up
         after = "customers wait until they give up" if gives_up else "the queue grows"
         yield f"{said}, so {after} for as long as it runs."
     elif days:
@@ -363,4 +382,8 @@ def _customers(scenario: Scenario) -> str:
     if customers.patience is not None:
         mean = duration(round(customers.patience.mean_value(), 1))
         patience = f"wait for an agent {mean} on average before they give up"
+    own = [*customers.patience_by_priority.items(), *customers.patience_by_category.items()]
+    if own:
+        parts = (f"{name} {duration(round(d.mean_value(), 1))}" for name, d in own)
+        patience += f" ({', '.join(parts)})"
     return f"Customers {patience}; {customers.survey_rate:.0%} of the resolved rate the answer."

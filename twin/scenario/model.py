@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import cached_property
+from math import log, log1p
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from twin.common.errors import Fault, ScenarioError
 from twin.common.html import table, tag
 from twin.scenario.changes import assign, clean_name, flat
-from twin.scenario.clock import midnight
+from twin.scenario.clock import WEEK_S, midnight
 from twin.scenario.faults import fault_of
 from twin.scenario.sections.assistant import (
     Assistant,
@@ -108,6 +109,7 @@ __all__ = [
 # Calendars and time zones are sound there, and a century of hours fits in memory.
 _FIRST_YEAR, _LAST_YEAR = 1900, 2999
 _MAX_HORIZON_S = 36_525 * 86400.0
+_MOST_GROWTH = 1000
 
 
 class Scenario(Section):
@@ -237,8 +239,21 @@ class Scenario(Section):
         return varied
 
 
+def _growth_faults(scenario: Scenario) -> Iterable[Fault]:
+    """Growth that a run is too long for; a slip of the pen, or a week meant as a year."""
+    weeks = scenario.horizon / WEEK_S
+    growing = {"arrivals.growth": scenario.arrivals.growth}
+    growing |= {f"agents.{k}.handle_growth": p.handle_growth for k, p in scenario.agents.items()}
+    for key, growth in growing.items():
+        # In logarithms: the power itself may be more than any number.
+        if weeks * log1p(growth) > log(_MOST_GROWTH):
+            reason = f"grows to over {_MOST_GROWTH:,} times its size in the {weeks:,.3g} weeks"
+            yield Fault(key, f"{reason} of the run", growth, "it is a share a week")
+
+
 def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
     """Faults between sections, and files that are not there."""
+    yield from _growth_faults(scenario)
     tickets, assistant = scenario.tickets, scenario.assistant
     used = assistant.role != "off"
     files = {

@@ -11,6 +11,8 @@ from twin.scenario.sections.base import (
     Count,
     Day,
     Days,
+    Growth,
+    Priority,
     PriorityTimes,
     Section,
     Share,
@@ -78,6 +80,14 @@ class Pool(Section):
     )
     handle_time: TimeDistribution = Field(description="an agent's work on a ticket")
     handle_times: dict[str, TimeDistribution] = Field({}, description="by true category")
+    handle_scale: Annotated[float, Field(gt=0, le=1000)] = Field(
+        1.0, description="factor of all handle times: 1.1 is 10 % more work a ticket"
+    )
+    handle_growth: Growth = Field(
+        0.0,
+        description="rise of handle times a week, compounding, by the ticket's arrival: -0.01 is "
+        "1 % less work each week",
+    )
     review_time: TimeDistribution | None = Field(
         None, description="to approve a draft; default: a fifth of the handle time"
     )
@@ -111,8 +121,8 @@ class Pool(Section):
         return self._name
 
     def handle(self, category: str) -> float:
-        """Mean work on a ticket of a category; seconds."""
-        return self.handle_times.get(category, self.handle_time).mean_value()
+        """Mean work on a ticket of a category that arrives at the start; seconds."""
+        return self.handle_scale * self.handle_times.get(category, self.handle_time).mean_value()
 
     def triage(self, category: str) -> float:
         """Mean time to categorize a ticket of a category; seconds."""
@@ -180,6 +190,12 @@ class Customers(Section):
     patience: TimeDistribution | None = Field(
         None, description="longest wait for a human before giving up; default: endless"
     )
+    patience_by_category: dict[str, TimeDistribution] = Field(
+        {}, description="patience by true category; it goes before that by priority"
+    )
+    patience_by_priority: dict[Priority, TimeDistribution] = Field(
+        {}, description="patience by priority; default: `patience`"
+    )
     survey_rate: Share = Field(0.3, description="share of resolved tickets that are rated")
     solved: Solved = Solved()
     reopen_rate: Share = Field(0.7, description="share of unsolved tickets that come back")
@@ -191,6 +207,11 @@ class Customers(Section):
     )
     close_after: Duration = Field(86400.0, description="quiet time until Resolved becomes Closed")
     satisfaction: Satisfaction = Satisfaction()
+
+    @property
+    def gives_up(self) -> bool:
+        """True if any customer's patience ends."""
+        return bool(self.patience or self.patience_by_category or self.patience_by_priority)
 
 
 def _lognormal(mean: str, cv: float) -> Any:
