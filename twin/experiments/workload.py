@@ -1,8 +1,8 @@
 """Work that a run is expected to bring to its agents, without playing it.
 
 Returns and further touches are counted as if they came at once, nobody gives up, and the provider
-never refuses a call. A mix of categories that changes by hour and handle times that grow count by their mean over the
-tickets of the run, the same in each hour.
+never refuses a call. A mix of categories that changes by hour and handle times that grow count by
+their mean over the tickets of the run, the same in each hour.
 """
 
 from __future__ import annotations
