@@ -258,6 +258,8 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
             data["tickets"]["category_hours"] = {"Payment": draw(hours)}
         if draw(st.booleans()):
             data["tickets"]["priority_mix"] = {"urgent": 1, "high": 1, "normal": 3}
+        if draw(st.booleans()):
+            data["backlog"] = {"tickets": draw(st.integers(0, 20)), "age": draw(times(1, 90_000))}
     alone = data["assistant"]["role"] == "full"
     names = st.sampled_from(["front", "back", "night"])
     data["agents"] = draw(st.dictionaries(names, pools(), min_size=0 if alone else 1, max_size=3))

@@ -268,7 +268,9 @@ def test_the_timeline_goes_by_allowed_transitions_and_agrees_with_the_tickets(ru
             after = STATUSES.index(status)
             assert after in TRANSITIONS[before]
             before = after
-        assert own[0] == (row["arrived_s"], "Open")
+        # Tickets of the opening backlog are there when the run starts.
+        assert own[0] == (max(0.0, row["arrived_s"]), "Open")
+        assert (row["arrived_s"] < 0) == (ticket - 1 in run.demand.opening)
         assert own[-1][1] == row["status"]
         resolved = [moment for moment, status in own if status == "Resolved"]
         assert resolved[-1:] == ([row["resolved_s"]] if resolved else [])

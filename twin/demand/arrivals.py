@@ -28,13 +28,15 @@ from scipy import special
 from twin.common import times
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import reason
-from twin.common.tables import read_table
+from twin.common.tables import Table, read_table
 from twin.demand.luck import Floats, Places, Stream, generator, uniforms
 from twin.scenario import clock
 from twin.scenario.model import PRIORITIES, Arrivals, Bursts, Scenario
 
 # More tickets than this in one replication is a slip of the pen, not a desk.
 MAX_TICKETS = 50_000_000
+# Of tickets that are open when a run starts: not looked at, or waiting for an agent.
+OPENING_STATUSES = ("Open", "Escalated")
 
 
 @dataclass(frozen=True)
@@ -369,7 +371,43 @@ def read_trace(scenario: Scenario) -> Trace:
 def _read_trace(
     path: str, _stamp: tuple[int, int], start: date, time_zone: str, horizon: float
 ) -> Trace:
-    known = ("category", "priority", "text")
+    table, frame, numbers = read_recorded(path, ("category", "priority", "text"), start, time_zone)
+    before, after = frame["time_s"] < 0, frame["time_s"] >= horizon
+    inside = frame[~before & ~after].reset_index(drop=True)
+    if inside.empty:
+        low, high = frame["time_s"].iloc[[0, -1]] / clock.DAY_S
+        where = f"they lie {low:,.1f} to {high:,.1f} days after its start"
+        epoch = numbers and low > 365 * 10
+        hint = "numbers are seconds after the start of the run, not since 1970" if epoch else ""
+        why = f"no timestamp lies in the run, {start} and the horizon after it: {where}"
+        raise table.fail(why, hint)
+    return Trace(inside, int(before.sum()), int(after.sum()))
+
+
+def read_recorded(
+    path: str, known: tuple[str, ...], start: date, time_zone: str
+) -> tuple[Table, pd.DataFrame, bool]:
+    """Recorded tickets in order of time, with time_s (after the start) and the columns it has.
+
+    Parameters
+    ----------
+    path : str
+    known : tuple of str
+        Columns that are read where they are there, beside timestamp.
+    start : date
+    time_zone : str
+        Of times without one.
+
+    Returns
+    -------
+    Table, DataFrame, bool
+        The file, its rows, and whether its timestamps are numbers.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the file, the line, and what is wrong with it.
+    """
     table = replace(read_table(path, ("timestamp",), known, "arrivals"), rows_too=True)
     stamps = table.columns["timestamp"]
     try:
@@ -387,20 +425,13 @@ def _read_trace(
         if name in table:
             found = table.names(name) if name == "category" else table.need(name)
             frame[name] = np.array(found, dtype=object)
-    if "priority" in table:
-        words = table.one_of("priority", PRIORITIES, "normal")
-        frame["priority"] = np.array(words, dtype=object)
-    frame = frame.sort_values("time_s", kind="stable")
-    before, after = frame["time_s"] < 0, frame["time_s"] >= horizon
-    inside = frame[~before & ~after].reset_index(drop=True)
-    if inside.empty:
-        low, high = frame["time_s"].iloc[[0, -1]] / clock.DAY_S
-        where = f"they lie {low:,.1f} to {high:,.1f} days after its start"
-        epoch = numbers is not None and low > 365 * 10
-        hint = "numbers are seconds after the start of the run, not since 1970" if epoch else ""
-        why = f"no timestamp lies in the run, {start} and the horizon after it: {where}"
-        raise table.fail(why, hint)
-    return Trace(inside, int(before.sum()), int(after.sum()))
+    for name, allowed, default in (
+        ("priority", PRIORITIES, "normal"),
+        ("status", OPENING_STATUSES, "Open"),
+    ):
+        if name in known and name in table:
+            frame[name] = np.array(table.one_of(name, allowed, default), dtype=object)
+    return table, frame.sort_values("time_s", kind="stable"), numbers is not None
 
 
 def arrive_traced(trace: pd.DataFrame, scenario: Scenario, seed: int, replication: int) -> Arrived:

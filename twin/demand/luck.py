@@ -62,6 +62,7 @@ class Stream(IntEnum):
     CHOICE = 42
     COPY_MOMENT = 43
     PART_OF_DAY = 60
+    BACKLOG_AGE = 61
     TOUCH = 70
     REPLY = 71
     NO_REPLY = 72

@@ -11,6 +11,7 @@ import pandas as pd
 from twin.common.errors import Fault, ScenarioError, nearest
 from twin.common.tables import said_twice, twins
 from twin.demand.arrivals import arrive, arrive_traced, expected, read_trace
+from twin.demand.backlog import Opening, opening
 from twin.demand.corpus import Corpus, load_corpus
 from twin.demand.luck import FIRST, Floats, Ints, Places, Stream, Use
 from twin.scenario import clock
@@ -28,7 +29,7 @@ class Demand:
     seed, replication : int
         With a stream's name they give all luck: see `uniform`.
     arrived_s : array of float
-        Moment of arrival, rising.
+        Moment of arrival, rising; below 0 for tickets of the opening backlog.
     category, priority : array of int
         True category (index into `categories`) and priority (index into `PRIORITIES`).
     text : array of int
@@ -40,6 +41,9 @@ class Demand:
     corpus : Corpus or None
     places : Places
         Where each ticket's luck lies.
+    opening : mapping of int to bool
+        Tickets of the opening backlog, by number: whether they wait for an agent. They are the
+        first, as they arrived before all others.
     """
 
     seed: int
@@ -53,6 +57,7 @@ class Demand:
     articles: tuple[str, ...]
     corpus: Corpus | None
     places: Places = field(repr=False)
+    opening: Mapping[int, bool] = field(default_factory=dict)
     _swaps: Mapping[Stream, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -132,13 +137,11 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
         priority = corpus.priority[text]
     else:
         text, priority = np.full(n, -1), np.full(n, NORMAL)
-    if scenario.tickets.priority_mix is not None:
-        mix = scenario.tickets.priority_mix
-        weights = np.array([mix.get(name, 0.0) for name in PRIORITIES])  # type: ignore[call-overload]
+    if (weights := _priority_weights(scenario)) is not None:
         priority = _pick(weights, luck(Stream.PRIORITY))
     elif trace is not None and "priority" in trace:
         priority = np.array([PRIORITIES.index(name) for name in trace["priority"]], dtype=np.int64)
-    return Demand(
+    drawn = Demand(
         seed,
         replication,
         arrived.time_s,
@@ -151,6 +154,56 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
         corpus,
         places,
     )
+    if scenario.backlog is None:
+        return drawn
+    if trace is not None and "text" in trace:
+        reason = "the texts of its tickets are not known beside a trace that has texts"
+        raise ScenarioError(scenario.name, [Fault("backlog", reason)])
+    return _with_backlog(drawn, scenario, opening(scenario, replication, categories))
+
+
+def _with_backlog(drawn: Demand, scenario: Scenario, there: Opening) -> Demand:
+    """The tickets of the opening backlog, and then those that arrive."""
+    n, corpus, categories = len(there.arrived_s), drawn.corpus, drawn.categories
+
+    def luck(stream: Stream) -> Floats:
+        return there.places.uniform(drawn.seed, drawn.replication, stream)
+
+    category, priority = there.category, there.priority
+    if category is None:
+        # The mix of the hour in which each arrived is not known: that of the first one stands in.
+        at_start = np.zeros(n)
+        mix = luck(Stream.CATEGORY)
+        category = _categories_of(scenario, corpus, categories, at_start, mix)
+    text: Ints = np.full(n, -1)
+    if corpus is not None:
+        text = _texts(scenario, corpus, categories, category, luck(Stream.TEXT))
+    if priority is None:
+        priority = np.full(n, NORMAL) if corpus is None else corpus.priority[text]
+        weights = _priority_weights(scenario)
+        if weights is not None:
+            priority = _pick(weights, luck(Stream.PRIORITY))
+    places = Places(
+        np.concatenate([there.places.layer, drawn.places.layer]),
+        np.concatenate([there.places.row, drawn.places.row]),
+    )
+    return replace(
+        drawn,
+        arrived_s=np.concatenate([there.arrived_s, drawn.arrived_s]),
+        category=np.concatenate([category, drawn.category]),
+        priority=np.concatenate([priority, drawn.priority]),
+        text=np.concatenate([text, drawn.text]),
+        places=places,
+        opening=dict(enumerate(there.escalated.tolist())),
+    )
+
+
+def _priority_weights(scenario: Scenario) -> Floats | None:
+    """Weight of each priority, where the scenario gives them."""
+    mix = scenario.tickets.priority_mix
+    if mix is None:
+        return None
+    return np.array([mix.get(name, 0.0) for name in PRIORITIES])  # type: ignore[call-overload]
 
 
 def category_shares(scenario: Scenario, demand: Demand) -> Floats:

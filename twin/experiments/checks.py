@@ -13,6 +13,7 @@ from twin.assistant.recorded.recording import read_lines
 from twin.common.errors import Fault, ScenarioError, nearest
 from twin.common.tables import said_twice, same_form, twins
 from twin.demand.arrivals import MAX_TICKETS, expected, read_trace
+from twin.demand.backlog import opening
 from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names, check_categories, check_mix, check_trace
 from twin.measures.figures import figure_of
@@ -55,6 +56,8 @@ def check(scenario: Scenario) -> None:
     faults += _form_faults(scenario, articles, categories)
     if faults:
         raise ScenarioError(where, faults)
+    if scenario.backlog is not None:
+        opening(scenario, 0, categories)
 
 
 def check_recording(scenario: Scenario) -> None:

@@ -208,7 +208,8 @@ def _points(task: tuple[Scenario, int, float]) -> pd.DataFrame:
 def _responses(log: RunLog, every_s: float) -> pd.DataFrame:
     arrived = log.tickets["arrived_s"].to_numpy()
     waited = log.tickets["responded_s"].to_numpy() - arrived
-    answered = ~np.isnan(waited)
+    # A ticket of the opening backlog arrived before the run.
+    answered = ~np.isnan(waited) & (arrived >= 0)
     count = math.ceil(log.horizon_s / every_s)
     row = np.minimum((arrived[answered] / every_s).astype(int), count - 1)
     total = np.bincount(row, waited[answered], minlength=count)

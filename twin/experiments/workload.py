@@ -2,7 +2,8 @@
 
 Returns and further touches are counted as if they came at once, nobody gives up, and the provider
 never refuses a call. A mix of categories that changes by hour and handle times that grow count by
-their mean over the tickets of the run, the same in each hour.
+their mean over the tickets of the run, the same in each hour. Work of an opening backlog is not in
+it.
 """
 
 from __future__ import annotations

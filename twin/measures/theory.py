@@ -90,7 +90,7 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
         return {}
     pool, heads = pools[0], pools[0].heads + pools[0].extra_heads
     changing = arrivals.busyness or arrivals.bursts or arrivals.surges or arrivals.growth
-    changing = changing or pool.handle_growth
+    changing = changing or pool.handle_growth or scenario.backlog is not None
     returning = customers.solved.agent < 1 and customers.reopen_rate > 0 and customers.max_reopens
     memoryless = isinstance(pool.handle_time, Exponential) and not pool.handle_times
     rate = (arrivals.rate or 0.0) * arrivals.scale

@@ -49,6 +49,7 @@ def explain(scenario: Scenario) -> list[str]:
     return [
         _runs(scenario),
         _load(scenario, demand, arrivals),
+        *_opening(scenario, demand),
         *_people(scenario, demand),
         *_assistant(scenario, arrivals),
         *_targets(scenario),
@@ -115,6 +116,18 @@ def _load(scenario: Scenario, demand: Demand, expect: Expected) -> str:
     elif count > 1 and scenario.tickets.category_hours and arrivals.kind != "trace":
         about += " in a mix that differs by hour"
     return f"{text}. They are of {about}, {_texts(scenario, demand)}."
+
+
+def _opening(scenario: Scenario, demand: Demand) -> Iterator[str]:
+    if not demand.opening:
+        return
+    count, oldest = len(demand.opening), -float(demand.arrived_s[0])
+    work_s = workload(scenario, demand, known_habits(scenario, demand)).ticket_s
+    yield (
+        f"When it starts, {_count(count, 'ticket')} {'is' if count == 1 else 'are'} open, the "
+        f"oldest for {duration(oldest)}: about {_number(count * work_s / HOUR_S)} hours of agents' "
+        "work."
+    )
 
 
 def _growth(what: str, growth: float) -> str:

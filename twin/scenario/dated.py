@@ -8,10 +8,8 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
-import pandas as pd
-
 from twin.common.errors import Fault, ScenarioError, nearest
-from twin.common.files import read_texts
+from twin.common.tables import read_table
 from twin.scenario.model import Pool, Scenario
 from twin.scenario.units import parse_clock
 
@@ -56,62 +54,58 @@ def dated_shifts(pool: Pool, scenario: Scenario) -> list[Dated]:
         raise ScenarioError(str(path), [Fault("", "no such file")]) from None
     rows = _read(str(path), (stat.st_mtime_ns, stat.st_size))
     pools = list(scenario.agents)
-    for line, row in enumerate(rows, 2):
+    for row, place in rows:
         # A name that is written wrong would be a shift that nobody works, without a word.
         if row.pool and row.pool not in pools:
-            hint = nearest(row.pool, pools) or f"there are: {', '.join(pools)}"
-            fault = Fault("", f'line {line}: no pool is named "{row.pool}"', hint=hint)
+            fault = Fault(
+                "", f'{place}: no pool is named "{row.pool}"', hint=nearest(row.pool, pools)
+            )
             raise ScenarioError(str(path), [fault])
-    return [row for row in rows if row.pool in ("", pool.name)]
+    return [row for row, _ in rows if row.pool in ("", pool.name)]
 
 
 @lru_cache(maxsize=16)
-def _read(path: str, _stamp: tuple[int, int]) -> tuple[Dated, ...]:
-    frame = read_texts(path, ("date", "start", "end", "heads"), "shifts")
-    pools = frame["pool"] if "pool" in frame else pd.Series([""] * len(frame))
-    columns = (pools, *(frame[name] for name in ("date", "start", "end", "heads")))
+def _read(path: str, _stamp: tuple[int, int]) -> tuple[tuple[Dated, str], ...]:
+    """The rows of a file, each with its place in it."""
+    columns = ("date", "start", "end", "heads")
+    table = read_table(path, columns, ("pool",), "shifts")
+    cells = [table.need(name) for name in columns]
+    pools = table.need("pool") if "pool" in table else [""] * len(cells[0])
+
+    def fail(column: str, reason: str, given: str, place: str) -> ScenarioError:
+        return ScenarioError(path, [Fault("", f"{place}: {column} {reason}", given)])
+
     found = []
-    for line, cells in enumerate(zip(*columns, strict=True), 2):
-        pool, day, start, end, heads = (str(cell).strip() for cell in cells)
-        if "pool" in frame and not pool:
-            raise ScenarioError(path, [Fault("", f"line {line} has no pool")])
-        start_s, end_s = _clock(path, line, "start", start), _clock(path, line, "end", end)
-        found.append(
-            Dated(
-                pool,
-                _day(path, line, day),
-                start_s,
-                end_s if end_s > start_s else end_s + 86400,
-                _heads(path, line, heads),
-            )
-        )
+    for row, (pool, *texts) in enumerate(zip(pools, *cells, strict=True)):
+        day, start, end, heads = (text.strip() for text in texts)
+        place = table.place(row)
+        try:
+            start_s = _clock(start)
+        except ValueError as error:
+            raise fail("start", str(error), start, place) from None
+        try:
+            end_s = _clock(end)
+        except ValueError as error:
+            raise fail("end", str(error), end, place) from None
+        try:
+            at = _day(day)
+        except ValueError:
+            raise fail("date", 'must be a day such as "2026-01-05"', day, place) from None
+        if not re.fullmatch(r"\d{1,9}(\.0*)?", heads, re.ASCII) or float(heads) > _MOST_HEADS:
+            reason = f"must be a whole number from 0 to {_MOST_HEADS:,}"
+            raise fail("heads", reason, heads, place)
+        end_s = end_s if end_s > start_s else end_s + 86400
+        # Spreadsheets and data frames write whole numbers as 3.0.
+        found.append((Dated(pool.strip(), at, start_s, end_s, int(float(heads))), place))
     return tuple(found)
 
 
-def _fail(path: str, line: int, column: str, reason: str, given: str) -> ScenarioError:
-    return ScenarioError(path, [Fault("", f"line {line}: {column} {reason}", given)])
+def _day(text: str) -> date:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        raise ValueError
+    return date.fromisoformat(text)
 
 
-def _day(path: str, line: int, text: str) -> date:
-    try:
-        if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError:
-        raise _fail(path, line, "date", 'must be a day such as "2026-01-05"', text) from None
-
-
-def _clock(path: str, line: int, column: str, text: str) -> float:
-    try:
-        # Spreadsheets write seconds too.
-        return parse_clock(re.sub(r"^(\d+:\d\d):00$", r"\1", text))
-    except ValueError as error:
-        raise _fail(path, line, column, str(error), text) from None
-
-
-def _heads(path: str, line: int, text: str) -> int:
-    # Spreadsheets and data frames write whole numbers as 3.0.
-    if re.fullmatch(r"\d{1,9}(\.0*)?", text, re.ASCII) and float(text) <= _MOST_HEADS:
-        return int(float(text))
-    reason = f"must be a whole number from 0 to {_MOST_HEADS:,}"
-    raise _fail(path, line, "heads", reason, text)
+def _clock(text: str) -> float:
+    # Spreadsheets write seconds too.
+    return parse_clock(re.sub(r"^(\d+:\d\d):00$", r"\1", text))

@@ -50,7 +50,15 @@ from twin.scenario.sections.base import (
     fail,
     parse_days,
 )
-from twin.scenario.sections.demand import Arrivals, Bursts, Busyness, Surge, Tickets, Week
+from twin.scenario.sections.demand import (
+    Arrivals,
+    Backlog,
+    Bursts,
+    Busyness,
+    Surge,
+    Tickets,
+    Week,
+)
 from twin.scenario.sections.people import (
     Break,
     Customers,
@@ -68,6 +76,7 @@ __all__ = [
     "PRIORITIES",
     "Arrivals",
     "Assistant",
+    "Backlog",
     "Break",
     "Bursts",
     "Busyness",
@@ -139,6 +148,9 @@ class Scenario(Section):
     time_zone: TimeZone = Field("UTC", description="of start, shifts and the hours of the week")
     arrivals: Arrivals
     tickets: Tickets = Tickets()
+    backlog: Backlog | None = Field(
+        None, description="tickets that are open when the run starts; not given: none"
+    )
     assistant: Assistant = Assistant(role="off")
     provider: Provider = Provider()
     agents: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], Pool] = Field(
@@ -259,6 +271,7 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
     files = {
         "tickets.corpus": tickets.corpus,
         "arrivals.trace": scenario.arrivals.trace,
+        "backlog.file": scenario.backlog.file if scenario.backlog else None,
         "assistant.knowledge": assistant.knowledge if used else None,
         "assistant.learning.feedback": assistant.learning.feedback if used else None,
         **{f"agents.{name}.roster": pool.roster for name, pool in scenario.agents.items()},

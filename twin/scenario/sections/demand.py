@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from twin.scenario.distributions import TimeDistribution
 from twin.scenario.sections.base import Growth, LongDuration, Priority, Section, Weight, fail
 from twin.scenario.units import Duration, Rate
 
@@ -123,6 +124,31 @@ class Arrivals(Section):
             raise fail('needs a rate, such as rate = "40/h"')
         if (self.kind == "hourly") != (self.week is not None):
             raise fail('week and kind = "hourly" go together')
+        return self
+
+
+class Backlog(Section):
+    """Tickets that are open when the run starts."""
+
+    tickets: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        None, description="how many, with topics and priorities as of all tickets; else give a file"
+    )
+    age: TimeDistribution | None = Field(
+        None, description="time since each arrived, for a number of tickets"
+    )
+    file: str | None = Field(
+        None,
+        description="CSV or Parquet with a column `timestamp` (times before the start, or seconds "
+        "since the start, below 0) and, where known, `category`, `priority`, `status` (Open: not "
+        "looked at, or Escalated: waits for an agent); else give a number",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Backlog:
+        if (self.tickets is None) == (self.file is None):
+            raise fail("give tickets (how many) or a file, one of them")
+        if (self.tickets is None) != (self.age is None):
+            raise fail("tickets and age go together; a file has its own times")
         return self
 
 
