@@ -235,6 +235,6 @@ def test_growth_mix_by_hour_and_patience_by_kind_are_told():
         "; some days busier than others (cv 0.2), parts of 2 h too (cv 0.3)",
         "They are of 2 categories in a mix that differs by hour, without texts.",
         ", 1 % more work a ticket each week, takes everything, 10 min a ticket on average.",
-        "Customers wait for an agent 1 h on average before they give up (urgent 5 min);",
+        "Customers wait for an agent 1 h on average before they give up (by kind: urgent 5 min);",
     ):
         assert words in told

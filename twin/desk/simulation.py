@@ -90,9 +90,10 @@ def _arrivals(clock: Clock, lifecycle: Lifecycle, demand: Demand) -> Life:
     # All of the backlog are there at once: by priority, then age, as an agent would take them.
     for ticket in sorted(demand.opening, key=lambda ticket: demand.priority[ticket]):
         Process(lifecycle.life(ticket, demand.opening[ticket]))
-    for ticket, moment in enumerate(view(demand.arrived_s)[len(demand.opening) :]):
+    first = len(demand.opening)
+    for ticket, moment in enumerate(view(demand.arrived_s)[first:], first):
         yield clock.at(moment)
-        Process(lifecycle.life(ticket + len(demand.opening)))
+        Process(lifecycle.life(ticket))
 
 
 def _models(

@@ -398,5 +398,5 @@ def _customers(scenario: Scenario) -> str:
     own = [*customers.patience_by_priority.items(), *customers.patience_by_category.items()]
     if own:
         parts = (f"{name} {duration(round(d.mean_value(), 1))}" for name, d in own)
-        patience += f" ({', '.join(parts)})"
+        patience += f" (by kind: {', '.join(parts)})"
     return f"Customers {patience}; {customers.survey_rate:.0%} of the resolved rate the answer."

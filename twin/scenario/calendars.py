@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -81,10 +82,14 @@ def staffing(pool: Pool, scenario: Scenario) -> Staircase:
     ]
     changes: list[tuple[float, int]] = []
     if pool.roster is not None:
+        # Rows with the same hours are one: a file may hold a row an agent a day.
+        together: Counter[tuple[date, float, float]] = Counter()
         for row in dated_shifts(pool, scenario):
             if days[0] <= row.day <= days[-1]:
                 heads = max(0, row.heads + pool.extra_heads)
-                changes += on(row.day, [(row.start_s, heads), (row.end_s, -heads)])
+                together[row.day, row.start_s, row.end_s] += heads
+        for (day, start_s, end_s), heads in together.items():
+            changes += on(day, [(start_s, heads), (end_s, -heads)])
         return staircase(changes)
     shifts = [
         (parse_days(shift.days), shift_changes(shift, max(0, shift.heads + pool.extra_heads)))
