@@ -11,8 +11,8 @@ import pandas as pd
 
 from twin.common.errors import nearest
 from twin.common.tables import Table
-from twin.demand.arrivals import OPENING_STATUSES, read_recorded
 from twin.demand.luck import Floats, Ints, Places, Stream
+from twin.demand.recorded import OPENING_STATUSES, read_recorded
 from twin.scenario.model import PRIORITIES, Scenario
 
 # Their luck: a layer that no load reaches, so that theirs is nobody else's.

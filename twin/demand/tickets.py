@@ -10,12 +10,20 @@ import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError, nearest
 from twin.common.tables import said_twice, twins
-from twin.demand.arrivals import arrive, arrive_traced, expected, read_trace
+from twin.demand.arrivals import arrive, arrive_traced, expected
 from twin.demand.backlog import Opening, opening
 from twin.demand.corpus import Corpus, load_corpus
 from twin.demand.luck import FIRST, Floats, Ints, Places, Stream, Use
+from twin.demand.mix import (
+    categories_of,
+    category_weights,
+    pick,
+    priority_weights,
+    weights_by_hour,
+)
+from twin.demand.recorded import read_trace
 from twin.scenario import clock
-from twin.scenario.model import DAYS, PRIORITIES, Scenario
+from twin.scenario.model import PRIORITIES, Scenario
 
 NORMAL = PRIORITIES.index("normal")
 
@@ -123,7 +131,7 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     elif trace is not None and "text" in trace and corpus is not None:
         category = _known_categories(scenario, trace["text"], corpus)
     else:
-        category = _categories_of(
+        category = categories_of(
             scenario, corpus, categories, arrived.time_s, luck(Stream.CATEGORY)
         )
     texts: tuple[str, ...] = corpus.texts if corpus else ()
@@ -137,8 +145,8 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
         priority = corpus.priority[text]
     else:
         text, priority = np.full(n, -1), np.full(n, NORMAL)
-    if (weights := _priority_weights(scenario)) is not None:
-        priority = _pick(weights, luck(Stream.PRIORITY))
+    if (weights := priority_weights(scenario)) is not None:
+        priority = pick(weights, luck(Stream.PRIORITY))
     elif trace is not None and "priority" in trace:
         priority = np.array([PRIORITIES.index(name) for name in trace["priority"]], dtype=np.int64)
     drawn = Demand(
@@ -174,15 +182,15 @@ def _with_backlog(drawn: Demand, scenario: Scenario, there: Opening) -> Demand:
         # The mix of the hour in which each arrived is not known: that of the first one stands in.
         at_start = np.zeros(n)
         mix = luck(Stream.CATEGORY)
-        category = _categories_of(scenario, corpus, categories, at_start, mix)
+        category = categories_of(scenario, corpus, categories, at_start, mix)
     text: Ints = np.full(n, -1)
     if corpus is not None:
         text = _texts(scenario, corpus, categories, category, luck(Stream.TEXT))
     if priority is None:
         priority = np.full(n, NORMAL) if corpus is None else corpus.priority[text]
-        weights = _priority_weights(scenario)
+        weights = priority_weights(scenario)
         if weights is not None:
-            priority = _pick(weights, luck(Stream.PRIORITY))
+            priority = pick(weights, luck(Stream.PRIORITY))
     places = Places(
         np.concatenate([there.places.layer, drawn.places.layer]),
         np.concatenate([there.places.row, drawn.places.row]),
@@ -198,14 +206,6 @@ def _with_backlog(drawn: Demand, scenario: Scenario, there: Opening) -> Demand:
     )
 
 
-def _priority_weights(scenario: Scenario) -> Floats | None:
-    """Weight of each priority, where the scenario gives them."""
-    mix = scenario.tickets.priority_mix
-    if mix is None:
-        return None
-    return np.array([mix.get(name, 0.0) for name in PRIORITIES])  # type: ignore[call-overload]
-
-
 def category_shares(scenario: Scenario, demand: Demand) -> Floats:
     """Share of each category among the tickets that are expected, by the order of `categories`."""
     if scenario.arrivals.kind == "trace":
@@ -213,11 +213,11 @@ def category_shares(scenario: Scenario, demand: Demand) -> Floats:
     elif scenario.tickets.category_hours:
         edges = clock.hours(scenario.midnight, scenario.horizon)
         number = np.diff(expected(scenario).before(np.minimum(edges, scenario.horizon)))
-        mix = _weights_by_hour(scenario, demand.corpus, demand.categories)
+        mix = weights_by_hour(scenario, demand.corpus, demand.categories)
         mix /= mix.sum(axis=1, keepdims=True)
         weights = number @ mix[clock.hour_of_week(edges[:-1], scenario.midnight)]
     else:
-        weights = _category_weights(scenario, demand.corpus, demand.categories)
+        weights = category_weights(scenario, demand.corpus, demand.categories)
     shares: Floats = weights / max(weights.sum(), 1e-300)
     return shares
 
@@ -244,55 +244,6 @@ def _categories(
     return tuple(scenario.tickets.category_mix or ("General",))
 
 
-def _category_weights(
-    scenario: Scenario, corpus: Corpus | None, categories: tuple[str, ...]
-) -> Floats:
-    mix = scenario.tickets.category_mix
-    if mix is not None:
-        return np.array([mix.get(name, 0.0) for name in categories])
-    if corpus is None:
-        return np.ones(len(categories))
-    counts = np.bincount(corpus.category[~corpus.train], minlength=len(corpus.categories))
-    # A trace may know more categories than the corpus.
-    by_name = dict(zip(corpus.categories, counts, strict=True))
-    return np.array([float(by_name.get(name, 0)) for name in categories])
-
-
-def _weights_by_hour(
-    scenario: Scenario, corpus: Corpus | None, categories: tuple[str, ...]
-) -> Floats:
-    """Weight of each category by local hour of the week, shape (168, categories)."""
-    weights: Floats = np.tile(_category_weights(scenario, corpus, categories), (168, 1))
-    for name, factors in scenario.tickets.category_hours.items():
-        weights[:, categories.index(name)] *= np.resize(factors, 168)
-    nothing = np.flatnonzero(weights.sum(axis=1) <= 0)
-    if len(nothing):
-        day, hour = DAYS[nothing[0] // 24], nothing[0] % 24
-        reason = f"no category is left on {day} from {hour:02d}:00 to {hour + 1:02d}:00"
-        hint = "give one of them a factor above 0 there"
-        raise ScenarioError(scenario.name, [Fault("tickets.category_hours", reason, hint=hint)])
-    return weights
-
-
-def _categories_of(
-    scenario: Scenario,
-    corpus: Corpus | None,
-    categories: tuple[str, ...],
-    arrived_s: Floats,
-    u: Floats,
-) -> Ints:
-    """Categories by the mix, of the hour where it differs by hour."""
-    if not scenario.tickets.category_hours:
-        return _pick(_category_weights(scenario, corpus, categories), u)
-    weights = _weights_by_hour(scenario, corpus, categories)
-    hour = clock.hour_of_week(arrived_s, scenario.midnight)
-    category = np.empty(len(u), dtype=np.int64)
-    for k in np.unique(hour):
-        here = hour == k
-        category[here] = _pick(weights[k], u[here])
-    return category
-
-
 def check_mix(scenario: Scenario) -> None:
     """Every hour must have a category that comes in it.
 
@@ -303,14 +254,7 @@ def check_mix(scenario: Scenario) -> None:
     """
     if scenario.tickets.category_hours:
         corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
-        _weights_by_hour(scenario, corpus, category_names(scenario))
-
-
-def _pick(weights: Floats, u: Floats) -> Ints:
-    """Index by weight for each uniform."""
-    edges = np.cumsum(weights / weights.sum())
-    edges[np.flatnonzero(weights)[-1] :] = 1.0
-    return np.searchsorted(edges, u, side="right").astype(np.int64)
+        weights_by_hour(scenario, corpus, category_names(scenario))
 
 
 def _texts(
@@ -366,7 +310,7 @@ def check_trace(scenario: Scenario, categories: Sequence[str]) -> None:
         return
     weights = np.zeros(len(categories))
     if "category" not in trace:
-        weights = _category_weights(scenario, corpus, tuple(categories))
+        weights = category_weights(scenario, corpus, tuple(categories))
     comes = set(
         trace.get("category", [name for name, w in zip(categories, weights, strict=True) if w])
     )

@@ -12,9 +12,10 @@ from twin.assistant.learning.feedback import load_feedback
 from twin.assistant.recorded.recording import read_lines
 from twin.common.errors import Fault, ScenarioError, nearest
 from twin.common.tables import said_twice, same_form, twins
-from twin.demand.arrivals import MAX_TICKETS, expected, read_trace
+from twin.demand.arrivals import MAX_TICKETS, expected
 from twin.demand.backlog import opening
 from twin.demand.corpus import load_corpus
+from twin.demand.recorded import read_trace
 from twin.demand.tickets import category_names, check_categories, check_mix, check_trace
 from twin.measures.figures import figure_of
 from twin.scenario.dated import dated_shifts

@@ -49,7 +49,7 @@ def explain(scenario: Scenario) -> list[str]:
     return [
         _runs(scenario),
         _load(scenario, demand, arrivals),
-        *_opening(scenario, demand),
+        *([_opening(scenario, demand)] if demand.opening else []),
         *_people(scenario, demand),
         *_assistant(scenario, arrivals),
         *_targets(scenario),
@@ -118,12 +118,10 @@ def _load(scenario: Scenario, demand: Demand, expect: Expected) -> str:
     return f"{text}. They are of {about}, {_texts(scenario, demand)}."
 
 
-def _opening(scenario: Scenario, demand: Demand) -> Iterator[str]:
-    if not demand.opening:
-        return
+def _opening(scenario: Scenario, demand: Demand) -> str:
     count, oldest = len(demand.opening), -float(demand.arrived_s[0])
     work_s = workload(scenario, demand, known_habits(scenario, demand)).ticket_s
-    yield (
+    return (
         f"When it starts, {_count(count, 'ticket')} {'is' if count == 1 else 'are'} open, the "
         f"oldest for {duration(oldest)}: about {_number(count * work_s / HOUR_S)} hours of agents' "
         "work."
@@ -139,8 +137,9 @@ def _busier(busyness: Busyness) -> str:
     if busyness.cv is not None:
         words.append(f"some days busier than others (cv {busyness.cv:g})")
     if busyness.part_cv is not None:
-        words.append(f"parts of {duration(busyness.part)} too (cv {busyness.part_cv:g})")
-    return ", ".join(words).replace("parts", "some parts" if len(words) == 1 else "parts")
+        usual, too = ("", " too") if words else ("some ", " busier than others")
+        words.append(f"{usual}parts of {duration(busyness.part)}{too} (cv {busyness.part_cv:g})")
+    return ", ".join(words)
 
 
 def _texts(scenario: Scenario, demand: Demand) -> str:
