@@ -271,9 +271,9 @@ def _hours(scenario: Scenario, seed: int | None, replication: int) -> Steps:
             u = uniforms(seed, replication, Stream.DAY, int(day.max()) + 1)
             factor *= _gamma(u, busyness.cv)[day]
         if busyness.part_cv is not None:
-            part = (local_s // busyness.part).astype(np.int64)
+            part = (local_s // busyness.part_s).astype(np.int64)
             u = uniforms(seed, replication, Stream.PART_OF_DAY, int(part.max()) + 1)
-            factor *= _gamma(_in_a_row(u, busyness.correlation), busyness.part_cv)[part]
+            factor *= _gamma(_in_a_row(u, busyness.carried), busyness.part_cv)[part]
     return Steps(edges, factor)
 
 

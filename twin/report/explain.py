@@ -138,7 +138,7 @@ def _busier(busyness: Busyness) -> str:
         words.append(f"some days busier than others (cv {busyness.cv:g})")
     if busyness.part_cv is not None:
         usual, too = ("", " too") if words else ("some ", " busier than others")
-        words.append(f"{usual}parts of {duration(busyness.part)}{too} (cv {busyness.part_cv:g})")
+        words.append(f"{usual}parts of {duration(busyness.part_s)}{too} (cv {busyness.part_cv:g})")
     return ", ".join(words)
 
 
@@ -169,16 +169,16 @@ def _hours(pool: Pool, scenario: Scenario) -> float:
     return float(staffing(pool, scenario).integral(np.array([end_s]))[0]) / HOUR_S
 
 
-def _without_a_row(pool: Pool, scenario: Scenario) -> str:
+def _without_a_row(pool: Pool, scenario: Scenario) -> Iterator[str]:
     """How many days of the run a roster by date does not name."""
     known = {shift.day for shift in dated_shifts(pool, scenario)}
     days = [day for day, _ in clock.days(scenario.midnight, scenario.horizon)]
     without = [day for day in days if day not in known]
     if not without:
-        return ""
+        return
     first = f"{without[0]:%A} {without[0].day} {without[0]:%B}"
     when = f"first on {first}" if len(without) > 1 else f"on {first}"
-    return (
+    yield (
         f"Its roster has no row for {len(without):,} of the {_count(len(days), 'day')} of the run "
         f"({when}): nobody starts a shift then."
     )
@@ -201,8 +201,7 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
             f"Pool {name}: {hours:,.0f} agent hours {span}{cost}, {skills}, "
             f"{handle} a ticket on average."
         )
-        if dated and (without := _without_a_row(pool, scenario)):
-            yield without
+        yield from _without_a_row(pool, scenario) if dated else ()
     yield from _capacity(scenario, demand)
 
 

@@ -20,22 +20,34 @@ class Busyness(Section):
     part_cv: Spread | None = Field(
         None, description="cv of the factor of a part of a day, on top of that of its day"
     )
-    part: LongDuration = Field(
-        3600.0, description="length of a part: 1h, 2h, 3h, 4h, 6h, 8h or 12h"
+    part: LongDuration | None = Field(
+        None, description="length of a part: 1h (the default), 2h, 3h, 4h, 6h, 8h or 12h"
     )
-    correlation: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.5, description="between a part and the next, before they are made gamma distributed"
+    correlation: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None,
+        description="between a part and the next, before they are made gamma distributed; "
+        "default: 0.5",
     )
 
     @model_validator(mode="after")
     def _check(self) -> Busyness:
         if self.cv is None and self.part_cv is None:
             raise fail("give cv (of days), part_cv (of parts of a day) or both")
-        if self.part_cv is None and {"part", "correlation"} & self.model_fields_set:
+        if self.part_cv is None and (self.part, self.correlation) != (None, None):
             raise fail("part and correlation belong to parts of a day: give part_cv")
-        if self.part not in [hours * 3600.0 for hours in (1, 2, 3, 4, 6, 8, 12)]:
+        if self.part_s not in [hours * 3600.0 for hours in (1, 2, 3, 4, 6, 8, 12)]:
             raise fail("part must be 1h, 2h, 3h, 4h, 6h, 8h or 12h")
         return self
+
+    @property
+    def part_s(self) -> float:
+        """Length of a part of a day; seconds."""
+        return 3600.0 if self.part is None else self.part
+
+    @property
+    def carried(self) -> float:
+        """Correlation between a part and the next."""
+        return 0.5 if self.correlation is None else self.correlation
 
 
 class Bursts(Section):
