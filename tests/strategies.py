@@ -67,7 +67,10 @@ def arrivals(draw, horizon_h):
         hours = draw(st.lists(hour, min_size=24, max_size=24))
         section["week"] = {"hours": [1.0, *hours[1:]], "days": [1, 1, 1, 1, 1, 0.5, 0.2]}
     if draw(st.booleans()):
-        section["busyness"] = {"cv": draw(st.sampled_from([0.1, 0.5]))}
+        part = {"part_cv": 0.5, "part": draw(st.sampled_from(["1h", "6h"])), "correlation": 0.7}
+        day = {"cv": draw(st.sampled_from([0.1, 0.5]))}
+        section["busyness"] = draw(st.sampled_from([day, day, day | part, part]))
+    section["growth"] = draw(st.sampled_from([0.0, 0.0, -0.5, 0.5]))
     if draw(st.booleans()):
         bursts = {"factor": 6.0, "mean_quiet": "1h", "mean_burst": "20min"}
         section["bursts"] = bursts
@@ -113,6 +116,8 @@ def pools(draw):
                 "extra_heads": st.sampled_from([-1, 0, 0, 0, 1]),
             },
             handle_times=st.dictionaries(st.sampled_from(CATEGORIES), times(30, 2400), max_size=2),
+            handle_scale=st.sampled_from([0.5, 2.0]),
+            handle_growth=st.sampled_from([-0.5, 0.5]),
             review_time=times(10, 600),
             triage_time=times(10, 600),
             wrap_up=times(10, 1200),
@@ -120,7 +125,10 @@ def pools(draw):
             cost=st.just(30.0),
         )
     )
-    if draw(st.booleans()):
+    kind = draw(st.sampled_from(["heads", "heads", "shifts", "shifts", "roster"]))
+    if kind == "roster":
+        return pool | {"roster": str(DATA / "roster.csv")}
+    if kind == "heads":
         return pool | {"heads": draw(st.integers(0, 4))}
     week = draw(sections({}, holidays=st.just(["2026-01-06"])))
     return pool | week | {"shifts": draw(st.lists(shifts(), min_size=1, max_size=3))}
@@ -181,6 +189,10 @@ def providers(draw):
 customers = sections(
     {},
     patience=times(1, 7200) | st.just("0s"),
+    patience_by_category=st.dictionaries(st.sampled_from(CATEGORIES), times(1, 3600), max_size=2),
+    patience_by_priority=st.dictionaries(
+        st.sampled_from(["urgent", "normal"]), times(1, 3600), max_size=1
+    ),
     survey_rate=shares,
     solved=sections({}, agent=shares, reviewed=shares, assistant=shares, wrong_category=shares),
     reopen_rate=shares,
@@ -244,7 +256,13 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
         if draw(st.booleans()):
             data["tickets"]["corpus"] = str(DATA / "corpus.csv")
         if draw(st.booleans()):
+            hour = st.sampled_from([0.0, 1.0, 3.0])
+            hours = st.lists(hour, min_size=24, max_size=24)
+            data["tickets"]["category_hours"] = {"Payment": draw(hours)}
+        if draw(st.booleans()):
             data["tickets"]["priority_mix"] = {"urgent": 1, "high": 1, "normal": 3}
+        if draw(st.booleans()):
+            data["backlog"] = {"tickets": draw(st.integers(0, 20)), "age": draw(times(1, 90_000))}
     alone = data["assistant"]["role"] == "full"
     names = st.sampled_from(["front", "back", "night"])
     data["agents"] = draw(st.dictionaries(names, pools(), min_size=0 if alone else 1, max_size=3))

@@ -1,5 +1,7 @@
 """Arrivals at the rate that was asked for, and recorded ones as they were recorded."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,6 +87,157 @@ def test_busy_days_make_counts_more_variable_than_poisson():
     plain = desk({"rate": "2/h"}, horizon="3000d")
     days = np.bincount((draw(plain).arrived_s // DAY).astype(int), minlength=3000)
     assert days.var() / days.mean() == pytest.approx(1, abs=0.1)
+
+
+PARTS = {"part_cv": 0.5, "part": "3h", "correlation": 0.6}
+
+
+def gamma_correlation(cv, score_correlation):
+    """Correlation of two gamma factors whose normal scores correlate, by quadrature."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    weights = weights / weights.sum()
+    factor = stats.gamma(1 / cv**2, scale=cv**2).isf
+    second = score_correlation * nodes[:, None] + np.sqrt(1 - score_correlation**2) * nodes
+    mean = weights @ (factor(stats.norm.sf(nodes))[:, None] * factor(stats.norm.sf(second)))
+    return (mean @ weights - 1) / cv**2
+
+
+def test_parts_of_a_day_have_mean_one_their_cv_and_go_with_the_next():
+    long = desk({"rate": "10/h", "busyness": PARTS}, horizon="5000d")
+    factor = rate_steps(long, 1, 0).at(np.arange(40_000) * 3 * 3600.0) * 360
+    assert factor.mean() == pytest.approx(1, abs=0.02)
+    assert factor.std() == pytest.approx(0.5, rel=0.03)
+    assert stats.kstest(factor[::20], stats.gamma(4, scale=0.25).cdf).pvalue > 0.01
+    for gap, score in ((1, 0.6), (2, 0.36), (8, 0.6**8)):
+        found = np.corrcoef(factor[:-gap], factor[gap:])[0, 1]
+        assert found == pytest.approx(gamma_correlation(0.5, score), abs=0.03)
+
+
+def test_parts_come_on_top_of_their_day():
+    both, days, parts = (
+        rate_steps(desk({"rate": "10/h", "busyness": busyness}, horizon="30d"), 1, 2)
+        for busyness in ({"cv": 0.3, **PARTS}, {"cv": 0.3}, PARTS)
+    )
+    at = np.arange(30 * 24) * 3600.0
+    assert both.at(at) * 360 == pytest.approx(days.at(at) * 360 * parts.at(at) * 360)
+    # The first days of a longer run are the same.
+    longer = rate_steps(desk({"rate": "10/h", "busyness": PARTS}, horizon="60d"), 1, 2)
+    assert (longer.at(at) == parts.at(at)).all()
+    # Independent parts, and another replication, are others.
+    alone = desk({"rate": "10/h", "busyness": {**PARTS, "correlation": 0.0}}, horizon="5000d")
+    factor = rate_steps(alone, 1, 0).at(np.arange(40_000) * 3 * 3600.0)
+    assert abs(np.corrcoef(factor[:-1], factor[1:])[0, 1]) < 0.02
+    assert (rate_steps(alone, 1, 1).at(at) != rate_steps(alone, 1, 0).at(at)).mean() > 0.99
+
+
+def test_parts_go_by_the_local_clock():
+    # The hour from 1 to 2 comes twice: both belong to one part.
+    zone = {"start": "2026-10-25", "time_zone": "Europe/London", "horizon": "1d"}
+    busyness = {"part_cv": 0.5, "part": "1h"}
+    rate = rate_steps(desk({"rate": "10/h", "busyness": busyness}, **zone), 1, 0)
+    hours = rate.at(np.arange(24) * 3600.0)
+    assert hours[1] == hours[2]
+    assert len(set(hours)) == 23
+
+
+def test_counts_of_parts_are_as_variable_as_the_formula_says():
+    busyness = {"part_cv": 0.4, "part": "1h", "correlation": 0.5}
+    years = draw(desk({"rate": "8/h", "busyness": busyness}, horizon="2000d"))
+    hours = np.bincount((years.arrived_s // 3600).astype(int), minlength=48_000)
+    # Variance of a Poisson count with a gamma factor, and covariance with the next one.
+    assert hours.var() == pytest.approx(8 + 64 * 0.16, rel=0.04)
+    found = np.cov(hours[:-1], hours[1:])[0, 1]
+    assert found == pytest.approx(64 * 0.16 * gamma_correlation(0.4, 0.5), rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("busyness", "reason"),
+    [
+        ({}, "give cv .* part_cv .* or both"),
+        ({"cv": 0.2, "correlation": 0.1}, "part and correlation belong to parts of a day"),
+        ({"part_cv": 0.2, "part": "5h"}, "part must be 1h, 2h, 3h, 4h, 6h, 8h or 12h"),
+        ({"part_cv": 0.2, "part": "30min"}, "part must be 1h"),
+        ({"part_cv": 0.2, "correlation": 1.0}, "arrivals.busyness.correlation"),
+        ({"part_cv": 4.0}, "arrivals.busyness.part_cv"),
+    ],
+)
+def test_busyness_that_cannot_be_is_a_fault(busyness, reason):
+    with pytest.raises(ScenarioError, match=reason):
+        desk({"rate": "1/h", "busyness": busyness})
+
+
+BANK = Path(__file__).parents[1] / "data" / "bank_january.csv.gz"
+
+
+def dispersion(counts):
+    """Spread of counts by day and hour given the day's total, over that of Poisson counts."""
+    share = counts.sum(axis=0) / counts.sum()
+    expected = counts.sum(axis=1, keepdims=True) * share
+    freedom = (counts.shape[0] - 1) * (counts.shape[1] - 1)
+    return float(((counts - expected) ** 2 / expected).sum() / freedom)
+
+
+@pytest.mark.skipif(not BANK.is_file(), reason="the log of a bank's calls is not here")
+def test_parts_of_a_day_are_as_busy_as_on_a_real_desk():
+    times = pd.to_datetime(pd.read_csv(BANK, usecols=["entered"])["entered"])
+    # Sundays to Thursdays from 7:00 to 24:00: 19 days, 86 calls an hour.
+    real = pd.crosstab(times.dt.date, times.dt.hour)
+    real = real[pd.to_datetime(real.index).day_of_week.isin([6, 0, 1, 2, 3])]
+    real = real.reindex(columns=range(7, 24), fill_value=0).to_numpy()
+    assert dispersion(real) == pytest.approx(4.3, abs=0.1)
+    week = {"hours": [0.0] * 7 + real.sum(axis=0).tolist()}
+    arrivals = {"kind": "hourly", "rate": f"{real.sum() / 19}/24h", "week": week}
+
+    def simulated(busyness):
+        plan = desk({**arrivals, "busyness": busyness}, horizon="19d")
+        found = []
+        for k in range(12):
+            hours = np.bincount((draw(plan, k).arrived_s // 3600).astype(int), minlength=19 * 24)
+            found.append(dispersion(hours.reshape(19, 24)[:, 7:]))
+        return np.mean(found)
+
+    # A factor a day leaves the hours of a day as even as chance does; parts of it do not.
+    assert simulated({"cv": 0.2}) == pytest.approx(1, abs=0.1)
+    assert simulated({"cv": 0.2, "part_cv": 0.2, "correlation": 0.35}) == pytest.approx(
+        dispersion(real), rel=0.15
+    )
+
+
+def test_growth_raises_the_load_day_by_day():
+    grown = load_steps(desk({"rate": "1/h", "growth": 0.1, "scale": 2.0}, horizon="15d"))
+    assert grown.edges.tolist() == [k * DAY for k in range(16)]
+    assert grown.values == pytest.approx(2 * 1.1 ** (np.arange(15) / 7))
+    assert grown.at(np.array([7.5 * DAY])) == pytest.approx(2.2)
+    falling = load_steps(desk({"rate": "1/h", "growth": -0.5}, horizon="15d"))
+    assert falling.at(np.array([14.5 * DAY])) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("growth", [-0.3, 0.3])
+def test_a_desk_that_grows_keeps_its_customers(growth):
+    plain = draw(desk({"rate": "20/h"}, horizon="42d"))
+    grown = draw(desk({"rate": "20/h", "growth": growth}, horizon="42d"))
+    few, many = (plain, grown) if growth > 0 else (grown, plain)
+    among = np.isin(many.arrived_s, few.arrived_s)
+    assert among.sum() == len(few)
+    weeks = np.bincount((grown.arrived_s // (7 * DAY)).astype(int))
+    mean = 3360 * (1 + growth) ** np.arange(6) * ((1 + growth) ** (np.arange(7) / 7)).mean()
+    assert weeks == pytest.approx(mean, abs=5 * np.sqrt(mean.max()))
+
+
+def test_growth_of_evenly_spaced_tickets_is_their_rate():
+    times = draw(desk({"kind": "constant", "rate": "7/d", "growth": 1.0}, horizon="8d")).arrived_s
+    days = np.bincount((times // DAY).astype(int))
+    total = np.cumsum(7 * 2 ** (np.arange(8) / 7))
+    assert np.abs(np.cumsum(days) - total).max() <= 1
+
+
+def test_growth_that_a_run_is_too_long_for_is_a_fault():
+    with pytest.raises(ScenarioError, match=r"arrivals.growth: grows to over 1,000 times its size"):
+        desk({"rate": "1/h", "growth": 1.0}, horizon="70d")
+    with pytest.raises(ScenarioError, match=r"arrivals.growth: grows .* 5.22e\+03 weeks"):
+        desk({"rate": "1/h", "growth": 9.0}, horizon="36525d")
+    with pytest.raises(ScenarioError, match="growth, busyness, bursts and surges do not apply"):
+        desk({"kind": "trace", "trace": str(DATA / "trace.csv"), "growth": 0.1})
 
 
 def test_bursts_keep_the_mean_rate_in_the_long_run():

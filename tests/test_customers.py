@@ -5,9 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twin.common.errors import ScenarioError
 from twin.demand.luck import Places, Stream
 from twin.demand.tickets import Demand, draw
-from twin.desk.customers import ALL_COMMENTS, BAND_MINUTES, COMMENTS, Customers, fall_with_wait
+from twin.desk.customers import (
+    ALL_COMMENTS,
+    BAND_MINUTES,
+    COMMENTS,
+    Customers,
+    fall_with_wait,
+    patience_s,
+)
 from twin.desk.simulation import simulate
 from twin.records.tables import BY_AGENT, BY_ASSISTANT, BY_REVIEW
 from twin.scenario.model import from_data
@@ -220,3 +228,55 @@ def test_opinions_are_independent_of_the_other_luck():
     for stream in (Stream.SOLVED, Stream.SURVEY, Stream.PATIENCE, Stream.REOPEN):
         other = all_at_once(20_000).uniform(stream)
         assert abs(np.corrcoef(stars, other)[0, 1]) < 0.03
+
+
+def waiting(tmp_path, **patience):
+    """An agent who is busy for an hour, and four who come meanwhile; seconds that each waits."""
+    trace = tmp_path / "trace.csv"
+    trace.write_text(
+        "timestamp,category,priority\n0,Other,urgent\n600,Login,urgent\n1200,Login,normal\n"
+        "1800,Other,normal\n2400,Other,low\n"
+    )
+    scenario = from_data(
+        {
+            "horizon": "1d",
+            "arrivals": {"kind": "trace", "trace": str(trace)},
+            "agents": {"all": {"heads": 1, "handle_time": "1h"}},
+            "customers": patience,
+        }
+    )
+    visits = simulate(scenario, draw(scenario)).visits
+    visits = visits[(visits["ticket_id"] > 1) & ~visits.duplicated("ticket_id")]
+    left = visits[visits["end"] == "abandoned"].set_index("ticket_id")
+    return (left["ended_s"] - left["queued_s"]).to_dict()
+
+
+def test_patience_goes_by_category_then_by_priority_then_by_all(tmp_path):
+    by_priority = {"urgent": "700s", "low": "300s"}
+    all_of_them = {
+        "patience": "1000s",
+        "patience_by_priority": by_priority,
+        "patience_by_category": {"Login": "1500s"},
+    }
+    assert waiting(tmp_path, **all_of_them) == {2: 1500, 3: 1500, 4: 1000, 5: 300}
+    # Without one for all, who is not named waits without end.
+    assert waiting(tmp_path, patience_by_priority=by_priority) == {2: 700, 5: 300}
+    assert waiting(tmp_path, patience_by_category={"Other": "20min"}) == {4: 1200, 5: 1200}
+    assert waiting(tmp_path) == {}
+
+
+def test_patience_by_kind_has_the_luck_of_patience():
+    long, short = ({"distribution": "exponential", "mean": mean} for mean in ("1h", "1min"))
+    plain = patience_s(from_data({**PEOPLE, "customers": {"patience": long}}), all_at_once(500))
+    one = {"patience": "1s", "patience_by_priority": {"urgent": long, "high": short}}
+    same = patience_s(from_data({**PEOPLE, "customers": one}), all_at_once(500))
+    assert (same == plain).all()
+    assert plain.mean() == pytest.approx(3600, rel=0.15)
+
+
+def test_patience_of_a_category_that_no_ticket_has_is_a_fault():
+    scenario = from_data({**PEOPLE, "customers": {"patience_by_category": {"Genreal": "1h"}}})
+    with pytest.raises(ScenarioError, match=r'patience_by_category: no ticket.*mean "General"'):
+        draw(scenario)
+    with pytest.raises(ScenarioError, match=r"customers\.patience_by_priority"):
+        from_data({**PEOPLE, "customers": {"patience_by_priority": {"hgih": "1h"}}})

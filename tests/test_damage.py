@@ -18,8 +18,8 @@ from twin.assistant.knowledge.retrieval_eval import read_questions
 from twin.assistant.learning.feedback import load_feedback
 from twin.assistant.recorded.recording import Reply, read_lines
 from twin.common.errors import ScenarioError
-from twin.demand.arrivals import read_trace
 from twin.demand.corpus import load_corpus
+from twin.demand.recorded import read_trace
 from twin.experiments.studies.file import read_study
 from twin.live.exchange import _read_tickets as read_tickets
 from twin.scenario.file import starter

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from strategies import CATEGORIES, DATA, SETTINGS, scenarios
 
+import twin
 from twin.common.errors import ScenarioError
 from twin.demand.luck import Stream, Use, uniforms
-from twin.demand.tickets import draw
+from twin.demand.tickets import category_shares, draw
 from twin.scenario.model import PRIORITIES, from_data
 
 PEOPLE = {"all": {"heads": 1, "handle_time": "5min"}}
@@ -118,6 +119,76 @@ def test_categories_come_by_the_mix():
     assert found["Never"] == 0
     assert set(demand.priority) == {PRIORITIES.index("normal")}
     assert set(demand.text) == {-1}
+
+
+NIGHT = {"Login": [0.0] * 12 + [1.0] * 12, "Other": [2.0] * 6 + [0.5] * 18}
+
+
+def test_the_mix_of_an_hour_is_the_mix_times_its_factors():
+    tickets = {"category_mix": {"Login": 2, "Other": 1, "Payment": 1}, "category_hours": NIGHT}
+    demand = draw(desk({"rate": "400/h"}, horizon="240h", tickets=tickets))
+    hour = demand.arrived_s // 3600 % 24
+    for low, high, weights in ((0, 6, [0, 2, 1]), (6, 12, [0, 0.5, 1]), (12, 24, [2, 0.5, 1])):
+        there = demand.category[(hour >= low) & (hour < high)]
+        found = np.bincount(there, minlength=3) / len(there)
+        assert found == pytest.approx(np.array(weights) / sum(weights), abs=0.015)
+        assert (found[np.array(weights) == 0] == 0).all()
+    # What is expected of the whole run is the mean over its hours.
+    expected = np.array([12 * 2 / 3.5, 6 * 2 / 3 + 6 / 3 + 12 * 0.5 / 3.5, 2 + 4 + 12 / 3.5]) / 24
+    scenario = desk({"rate": "400/h"}, horizon="240h", tickets=tickets)
+    assert category_shares(scenario, demand) == pytest.approx(expected)
+    # Hours that bring more tickets weigh more in it: here all of them are of the first six.
+    early = {"kind": "hourly", "rate": "1/h", "week": {"hours": [1.0] * 6 + [0.0] * 18}}
+    scenario = desk(early, horizon="240h", tickets=tickets)
+    assert category_shares(scenario, draw(scenario)) == pytest.approx([0, 2 / 3, 1 / 3])
+
+
+def test_the_hours_of_a_mix_are_local_hours_of_the_week():
+    only = {"Login": [0.0] * 168, "Other": [1.0] * 168}
+    for k in range(2 * 24 + 9, 2 * 24 + 10):
+        only["Login"][k], only["Other"][k] = 1.0, 0.0
+    tickets = {"category_mix": {"Login": 1, "Other": 1}, "category_hours": only}
+    zone = {"start": "2026-03-26", "time_zone": "Europe/London", "horizon": "14d"}
+    demand = draw(desk({"rate": "60/h"}, tickets=tickets, **zone))
+    login_h = demand.arrived_s[demand.category == 0] / 3600
+    # Wednesdays from 9 to 10, six days on and, as the clocks went forward, an hour early.
+    begins = 6 * 24 + 8
+    assert ((login_h % 168 >= begins) & (login_h % 168 < begins + 1)).all()
+    assert len(login_h) == pytest.approx(120, abs=4 * np.sqrt(120))
+
+
+def test_factors_of_one_change_nobody_and_others_only_the_hours_that_they_name():
+    mix = {"category_mix": {"Login": 2, "Other": 1, "Payment": 1}}
+    plain = draw(desk({"rate": "100/h"}, horizon="240h", tickets=mix))
+    same = {**mix, "category_hours": {"Login": [1.0] * 24, "Other": [3.0 / 3] * 168}}
+    assert (draw(desk({"rate": "100/h"}, horizon="240h", tickets=same)).category
+            == plain.category).all()  # fmt: skip
+    noon = {**mix, "category_hours": {"Login": [1.0] * 12 + [9.0] + [1.0] * 11}}
+    changed = draw(desk({"rate": "100/h"}, horizon="240h", tickets=noon))
+    assert (changed.arrived_s == plain.arrived_s).all()
+    differs = changed.category != plain.category
+    assert set(plain.arrived_s[differs] // 3600 % 24) == {12}
+    # More of one category are others' tickets, and who was in it stays.
+    assert (plain.category[differs] != 0).all()
+    assert (changed.category[differs] == 0).sum() > 100
+
+
+@pytest.mark.parametrize(
+    ("hours", "reason"),
+    [
+        ({"Login": [1.0] * 23}, "category_hours: Login must hold 24 or 168 factors, not 23"),
+        ({"Lgoin": [1.0] * 24}, r'tickets.category_hours: no ticket .*"Lgoin".*mean "Login"'),
+        (dict.fromkeys(["Login", "Other"], [1.0] * 30 + [0.0] + [1.0] * 137),
+         "tickets.category_hours: no category is left on Tue from 06:00 to 07:00"),
+        ({"Login": [-1.0] * 24}, "tickets.category_hours.Login.0"),
+    ],
+)  # fmt: skip
+def test_a_mix_by_hour_that_cannot_be_is_a_fault(hours, reason):
+    tickets = {"category_mix": {"Login": 1, "Other": 1}, "category_hours": hours}
+    with pytest.raises(ScenarioError, match=reason):
+        draw(desk({"rate": "1/h"}, tickets=tickets))
+    with pytest.raises(ScenarioError, match=reason):
+        twin.check(desk({"rate": "1/h"}, tickets=tickets))
 
 
 def test_a_corpus_gives_texts_of_the_category_with_their_priority():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from days import ALWAYS, HOUR, ONE, assistant, desk, life, provider, value, visits
+from days import ALWAYS, HOUR, MIN, ONE, assistant, desk, life, provider, spans, value, visits
 
 # Time in the system is the sum of its parts.
 REVIEWING = {"all": {"heads": 1, "handle_time": "5min", "review_time": "1min"}}
@@ -231,3 +231,11 @@ def test_who_comes_back_in_vain_is_escalated(play, arrive):
         (3607, "Escalated"),
         (3907, "Abandoned"),
     ]
+
+
+def test_handle_times_have_a_level_and_grow_by_the_week(play):
+    pool = {"heads": 1, "handle_time": "10min", "handle_scale": 2.0, "handle_growth": 0.5}
+    log = play(desk({"kind": "constant", "rate": "1/w"}, horizon="29d", agents={"all": pool}))
+    worked = [ended - started for started, ended in spans(log)]
+    # One a week: after 1, 2, 3 and 4 weeks.
+    assert worked == pytest.approx([20 * MIN * 1.5**week for week in (1, 2, 3, 4)])

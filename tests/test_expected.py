@@ -193,3 +193,48 @@ def test_only_texts_that_customers_send_are_counted(tmp_path):
     assert "30 texts of the corpus are sent" in told(data)
     data["tickets"]["category_mix"] = {"A": 1}
     assert "15 texts of the corpus are sent" in told(data)
+
+
+def test_work_takes_in_the_level_and_growth_of_handle_times():
+    pool = {"heads": 20, "handle_time": "10min", "handle_scale": 1.5, "handle_growth": 0.2}
+    customers = {"reopen_rate": 0.0}
+    scenario = desk({"rate": "6/h"}, agents={"all": pool}, horizon="28d", customers=customers)
+    found = workload(scenario, draw(scenario)).busy(0.0, scenario.horizon)
+    # The mean of 1.2 to the week over four weeks.
+    assert found == pytest.approx(1.5 * (1.2**4 - 1) / (4 * np.log(1.2)))
+    played = [
+        twin.play(scenario, k).log.visits[["started_s", "ended_s"]].diff(axis=1)["ended_s"].sum()
+        for k in range(3)
+    ]
+    assert np.mean(played) / scenario.horizon == pytest.approx(found, rel=0.03)
+    # Growth of load and of work together: the late tickets are the long ones, and more.
+    both = scenario.vary({"arrivals.growth": 0.3})
+    played = [
+        twin.play(both, k).log.visits[["started_s", "ended_s"]].diff(axis=1)["ended_s"].sum()
+        for k in range(3)
+    ]
+    found = workload(both, draw(both)).busy(0.0, both.horizon)
+    assert np.mean(played) / scenario.horizon == pytest.approx(found, rel=0.03)
+
+
+def test_growth_mix_by_hour_and_patience_by_kind_are_told():
+    told = " ".join(
+        twin.explain(
+            desk(
+                {"rate": "6/h", "growth": -0.02,
+                 "busyness": {"cv": 0.2, "part_cv": 0.3, "part": "2h"}},
+                tickets={"category_mix": {"Login": 1, "Other": 1},
+                         "category_hours": {"Login": [0.5] * 24}},
+                agents={"all": POOL | {"handle_scale": 2.0, "handle_growth": 0.01}},
+                customers={"patience": "1h", "patience_by_priority": {"urgent": "5min"}},
+            )
+        )
+    )  # fmt: skip
+    for words in (
+        "; 2 % less load each week",
+        "; some days busier than others (cv 0.2), parts of 2 h too (cv 0.3)",
+        "They are of 2 categories in a mix that differs by hour, without texts.",
+        ", 1 % more work a ticket each week, takes everything, 10 min a ticket on average.",
+        "Customers wait for an agent 1 h on average before they give up (by kind: urgent 5 min);",
+    ):
+        assert words in told

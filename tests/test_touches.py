@@ -17,6 +17,7 @@ from twin.experiments.workload import workload
 from twin.measures.inputs import unset
 from twin.measures.levels import spells
 from twin.measures.promises import paused_s
+from twin.measures.theory import erlang_bounds
 from twin.records.tables import OWNERS, STATUSES, TRANSITIONS
 from twin.scenario.calendars import Staircase, desk_hours
 from twin.scenario.model import from_data
@@ -195,6 +196,14 @@ def test_little_holds_status_by_status(scenario, waits):
         inside += (ended - begun).sum()
     here = (log.horizon_s - log.tickets["arrived_s"]).sum()
     assert inside == pytest.approx(here)
+
+
+def test_erlangs_bound_is_not_held_against_a_desk_with_returns():
+    data = {"arrivals": {"rate": "12/h"}, "agents": {"all": {"heads": 3, "handle_time": {
+        "distribution": "exponential", "mean": "6min"}}},
+        "customers": {"solved": {"agent": 1.0}}}  # fmt: skip
+    assert erlang_bounds(from_data(data))
+    assert not erlang_bounds(from_data({**data, "touches": asks(0.4)}))
 
 
 def test_every_status_has_an_owner():

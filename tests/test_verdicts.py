@@ -195,6 +195,16 @@ def test_more_load_is_no_merit():
     assert "not known" in row["reason"]
 
 
+def test_another_opening_backlog_is_another_load():
+    base = desk(customers={}, backlog={"tickets": 60, "age": "1d"})
+    clear = base.vary({"backlog.tickets": 0}, name="clear")
+    kpis = ["throughput", "cost_per_resolution", "cost_week", "helped_per_dollar"]
+    found = twin.compare(twin.run([base, clear], replications=6), kpis=kpis)
+    assert not set(found.table["verdict"]) & {"better", "worse"}
+    reasons = set(found.table.loc[found.table["verdict"] == "not judged", "reason"])
+    assert reasons == {"another load (backlog.tickets)"}
+
+
 @pytest.mark.parametrize(
     ("noise", "change", "said"),
     [

@@ -2,35 +2,31 @@
 
 The rate at a load of 1 (hour of week, busy days, bursts) varies in steps, so its integral is
 piecewise linear: unit-rate points mapped through its inverse arrive at that rate (Cinlar 1975,
-Introduction to Stochastic Processes, section 4.7). The load is `scale` times the surges. Layer 0
-holds the tickets of a load of 1; each layer above, with luck of its own, those of one load more.
-A load in between keeps a ticket of its last layer with the chance that is missing: independent
-Poisson processes add up, and a thinned one is Poisson (Lewis and Shedler 1979, Naval Research
-Logistics Quarterly 26). So twice the load is the same tickets at the same moments, and as many
-more.
+Introduction to Stochastic Processes, section 4.7). The load is `scale` times growth and the surges.
+Layer 0 holds the tickets of a load of 1; each layer above, with luck of its own, those of one load
+more. A load in between keeps a ticket of its last layer with the chance that is missing:
+independent Poisson processes add up, and a thinned one is Poisson (Lewis and Shedler 1979, Naval
+Research Logistics Quarterly 26). So twice the load is the same tickets at the same moments, and as
+many more.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import date
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
-from twin.common import times
 from twin.common.errors import Fault, ScenarioError
-from twin.common.files import reason
-from twin.common.tables import read_table
 from twin.demand.luck import Floats, Places, Stream, generator, uniforms
+from twin.demand.recorded import read_trace
 from twin.scenario import clock
-from twin.scenario.model import PRIORITIES, Arrivals, Bursts, Scenario
+from twin.scenario.model import Arrivals, Bursts, Scenario
 
 # More tickets than this in one replication is a slip of the pen, not a desk.
 MAX_TICKETS = 50_000_000
@@ -56,7 +52,8 @@ class Arrived:
 class Expected:
     """Tickets that are expected to arrive: the mean over all replications that could be drawn.
 
-    Busy days and bursts change no mean. Evenly spaced tickets are counted in fractions.
+    Busy days, busy parts of a day and bursts change no mean. Evenly spaced tickets are counted in
+    fractions.
 
     Attributes
     ----------
@@ -245,8 +242,12 @@ def rate_steps(
 
 
 def load_steps(scenario: Scenario) -> Steps:
-    """The load: `arrivals.scale` times the factors of surges."""
+    """The load: `arrivals.scale` times growth and the factors of surges."""
     load = Steps(np.array([0.0, scenario.horizon]), np.array([scenario.arrivals.scale]))
+    if growth := scenario.arrivals.growth:
+        starts = np.array([at for _, at in clock.days(scenario.midnight, scenario.horizon)])
+        grown = (1 + growth) ** (starts / clock.WEEK_S)
+        load = load.times(Steps(np.append(starts, np.inf), grown))
     for surge in scenario.arrivals.surges:
         edges = np.array([0.0, surge.start, surge.start + surge.length, np.inf])
         load = load.times(Steps(edges, np.array([1.0, surge.factor, 1.0])))
@@ -254,7 +255,7 @@ def load_steps(scenario: Scenario) -> Steps:
 
 
 def _hours(scenario: Scenario, seed: int | None, replication: int) -> Steps:
-    """Factor of each hour: its place in the week and, with luck, how busy its day is."""
+    """Factor of each hour: its place in the week and, with luck, how busy day and part are."""
     arrivals: Arrivals = scenario.arrivals
     edges = clock.hours(scenario.midnight, scenario.horizon)
     begin = edges[:-1]
@@ -262,12 +263,39 @@ def _hours(scenario: Scenario, seed: int | None, replication: int) -> Steps:
     if arrivals.week is not None:
         weights = np.array(arrivals.week.weights)
         factor *= (weights / weights.mean())[clock.hour_of_week(begin, scenario.midnight)]
-    if arrivals.busyness is not None and seed is not None:
-        day = (clock.local_s(begin, scenario.midnight) // clock.DAY_S).astype(np.int64)
-        u = uniforms(seed, replication, Stream.DAY, int(day.max()) + 1)
-        shape = 1 / arrivals.busyness.cv**2
-        factor *= (special.gammaincinv(shape, u) / shape)[day]
+    busyness = arrivals.busyness
+    if busyness is not None and seed is not None:
+        local_s = clock.local_s(begin, scenario.midnight)
+        if busyness.cv is not None:
+            day = (local_s // clock.DAY_S).astype(np.int64)
+            u = uniforms(seed, replication, Stream.DAY, int(day.max()) + 1)
+            factor *= _gamma(u, busyness.cv)[day]
+        if busyness.part_cv is not None:
+            part = (local_s // busyness.part_s).astype(np.int64)
+            u = uniforms(seed, replication, Stream.PART_OF_DAY, int(part.max()) + 1)
+            factor *= _gamma(_in_a_row(u, busyness.carried), busyness.part_cv)[part]
     return Steps(edges, factor)
+
+
+def _gamma(u: Floats, cv: float) -> Floats:
+    """Factors with mean 1, gamma distributed, from uniforms."""
+    shape = 1 / cv**2
+    factors: Floats = special.gammaincinv(shape, u) / shape
+    return factors
+
+
+def _in_a_row(u: Floats, correlation: float) -> Floats:
+    """Uniforms that go with their neighbours, from independent ones: a Gaussian copula.
+
+    Their normal scores are an autoregression of order 1, stationary from the first on.
+    """
+    # Neither 0 nor 1, so that scores and factors are numbers.
+    least = 2.0**-53
+    own = special.ndtri(np.maximum(u, least))
+    own[1:] *= math.sqrt(1 - correlation**2)
+    scores = np.fromiter(accumulate(own, lambda last, new: correlation * last + new), float)
+    together: Floats = np.minimum(special.ndtr(scores), 1 - least)
+    return together
 
 
 def _bursts(bursts: Bursts, horizon: float, seed: int, replication: int) -> Steps:
@@ -284,90 +312,6 @@ def _bursts(bursts: Bursts, horizon: float, seed: int, replication: int) -> Step
         edges.append(edges[-1] + length)
         in_burst = not in_burst
     return Steps(np.array(edges), np.array(values))
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Recorded arrivals.
-
-    Attributes
-    ----------
-    rows : DataFrame
-        Those within the horizon, in order: time_s and, where the file has them, category, priority
-        and text.
-    before, after : int
-        Rows of the file that lie before the start of the run, and after its end.
-    """
-
-    rows: pd.DataFrame
-    before: int
-    after: int
-
-    @property
-    def left_out(self) -> str:
-        """Rows that are not played, in words; empty where all are."""
-        if not self.before + self.after:
-            return ""
-        total = self.before + self.after + len(self.rows)
-        return (
-            f"{self.before + self.after:,} of {total:,} rows of the trace lie outside the run and "
-            f"are left out: {self.before:,} before it, {self.after:,} after it"
-        )
-
-
-def read_trace(scenario: Scenario) -> Trace:
-    """The recorded arrivals of a scenario (kept in memory until the file changes).
-
-    Raises
-    ------
-    ScenarioError
-        Naming the file and what is wrong with it.
-    """
-    path = Path(scenario.arrivals.trace or "")
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise ScenarioError(str(path), [Fault("", reason(error))]) from None
-    stamp = (stat.st_mtime_ns, stat.st_size)
-    return _read_trace(str(path), stamp, scenario.start, scenario.time_zone, scenario.horizon)
-
-
-@lru_cache(maxsize=4)
-def _read_trace(
-    path: str, _stamp: tuple[int, int], start: date, time_zone: str, horizon: float
-) -> Trace:
-    known = ("category", "priority", "text")
-    table = replace(read_table(path, ("timestamp",), known, "arrivals"), rows_too=True)
-    stamps = table.columns["timestamp"]
-    try:
-        numbers = times.seconds(stamps)
-        if numbers is None:
-            since = times.instants(stamps, time_zone) - times.instants([start], time_zone)[0]
-            time_s = [int(us) / 10**6 for us in since]
-        else:
-            time_s = numbers
-    except times.BadTime as error:
-        hint = "timestamps are numbers of seconds or ISO times, as 2026-01-31 09:00"
-        raise table.fail(f"{table.place(error.row)} {error}", hint) from None
-    frame = pd.DataFrame({"time_s": np.array(time_s, dtype=float)})
-    for name in ("category", "text"):
-        if name in table:
-            found = table.names(name) if name == "category" else table.need(name)
-            frame[name] = np.array(found, dtype=object)
-    if "priority" in table:
-        words = table.one_of("priority", PRIORITIES, "normal")
-        frame["priority"] = np.array(words, dtype=object)
-    frame = frame.sort_values("time_s", kind="stable")
-    before, after = frame["time_s"] < 0, frame["time_s"] >= horizon
-    inside = frame[~before & ~after].reset_index(drop=True)
-    if inside.empty:
-        low, high = frame["time_s"].iloc[[0, -1]] / clock.DAY_S
-        where = f"they lie {low:,.1f} to {high:,.1f} days after its start"
-        epoch = numbers is not None and low > 365 * 10
-        hint = "numbers are seconds after the start of the run, not since 1970" if epoch else ""
-        why = f"no timestamp lies in the run, {start} and the horizon after it: {where}"
-        raise table.fail(why, hint)
-    return Trace(inside, int(before.sum()), int(after.sum()))
 
 
 def arrive_traced(trace: pd.DataFrame, scenario: Scenario, seed: int, replication: int) -> Arrived:

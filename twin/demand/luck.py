@@ -64,6 +64,8 @@ class Stream(IntEnum):
     WRAP_UP = 50
     BALKING = 51
     WRAP_UP_LATER = 52
+    PART_OF_DAY = 60
+    BACKLOG_AGE = 61
     TOUCH = 70
     REPLY = 71
     NO_REPLY = 72

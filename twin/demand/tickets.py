@@ -10,9 +10,19 @@ import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError, nearest
 from twin.common.tables import said_twice, twins
-from twin.demand.arrivals import arrive, arrive_traced, read_trace
+from twin.demand.arrivals import arrive, arrive_traced, expected
+from twin.demand.backlog import Opening, opening
 from twin.demand.corpus import Corpus, load_corpus
 from twin.demand.luck import FIRST, Floats, Ints, Places, Stream, Use
+from twin.demand.mix import (
+    categories_of,
+    category_weights,
+    pick,
+    priority_weights,
+    weights_by_hour,
+)
+from twin.demand.recorded import read_trace
+from twin.scenario import clock
 from twin.scenario.model import PRIORITIES, Scenario
 
 NORMAL = PRIORITIES.index("normal")
@@ -27,7 +37,7 @@ class Demand:
     seed, replication : int
         With a stream's name they give all luck: see `uniform`.
     arrived_s : array of float
-        Moment of arrival, rising.
+        Moment of arrival, rising; below 0 for tickets of the opening backlog.
     category, priority : array of int
         True category (index into `categories`) and priority (index into `PRIORITIES`).
     text : array of int
@@ -39,6 +49,9 @@ class Demand:
     corpus : Corpus or None
     places : Places
         Where each ticket's luck lies.
+    opening : mapping of int to bool
+        Tickets of the opening backlog, by number: whether they wait for an agent. They are the
+        first, as they arrived before all others.
     """
 
     seed: int
@@ -52,6 +65,7 @@ class Demand:
     articles: tuple[str, ...]
     corpus: Corpus | None
     places: Places = field(repr=False)
+    opening: Mapping[int, bool] = field(default_factory=dict)
     _swaps: Mapping[Stream, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -117,7 +131,9 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     elif trace is not None and "text" in trace and corpus is not None:
         category = _known_categories(scenario, trace["text"], corpus)
     else:
-        category = _pick(_category_weights(scenario, corpus, categories), luck(Stream.CATEGORY))
+        category = categories_of(
+            scenario, corpus, categories, arrived.time_s, luck(Stream.CATEGORY)
+        )
     texts: tuple[str, ...] = corpus.texts if corpus else ()
     articles: tuple[str, ...] = corpus.article if corpus else ()
     priority: Ints
@@ -129,13 +145,11 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
         priority = corpus.priority[text]
     else:
         text, priority = np.full(n, -1), np.full(n, NORMAL)
-    if scenario.tickets.priority_mix is not None:
-        mix = scenario.tickets.priority_mix
-        weights = np.array([mix.get(name, 0.0) for name in PRIORITIES])  # type: ignore[call-overload]
-        priority = _pick(weights, luck(Stream.PRIORITY))
+    if (weights := priority_weights(scenario)) is not None:
+        priority = pick(weights, luck(Stream.PRIORITY))
     elif trace is not None and "priority" in trace:
         priority = np.array([PRIORITIES.index(name) for name in trace["priority"]], dtype=np.int64)
-    return Demand(
+    drawn = Demand(
         seed,
         replication,
         arrived.time_s,
@@ -148,14 +162,62 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
         corpus,
         places,
     )
+    if scenario.backlog is None:
+        return drawn
+    if trace is not None and "text" in trace:
+        reason = "the texts of its tickets are not known beside a trace that has texts"
+        raise ScenarioError(scenario.name, [Fault("backlog", reason)])
+    return _with_backlog(drawn, scenario, opening(scenario, replication, categories))
+
+
+def _with_backlog(drawn: Demand, scenario: Scenario, there: Opening) -> Demand:
+    """The tickets of the opening backlog, and then those that arrive."""
+    n, corpus, categories = len(there.arrived_s), drawn.corpus, drawn.categories
+
+    def luck(stream: Stream) -> Floats:
+        return there.places.uniform(drawn.seed, drawn.replication, stream)
+
+    category, priority = there.category, there.priority
+    if category is None:
+        # The mix of the hour in which each arrived is not known: that of the first one stands in.
+        at_start = np.zeros(n)
+        mix = luck(Stream.CATEGORY)
+        category = categories_of(scenario, corpus, categories, at_start, mix)
+    text: Ints = np.full(n, -1)
+    if corpus is not None:
+        text = _texts(scenario, corpus, categories, category, luck(Stream.TEXT))
+    if priority is None:
+        priority = np.full(n, NORMAL) if corpus is None else corpus.priority[text]
+        weights = priority_weights(scenario)
+        if weights is not None:
+            priority = pick(weights, luck(Stream.PRIORITY))
+    places = Places(
+        np.concatenate([there.places.layer, drawn.places.layer]),
+        np.concatenate([there.places.row, drawn.places.row]),
+    )
+    return replace(
+        drawn,
+        arrived_s=np.concatenate([there.arrived_s, drawn.arrived_s]),
+        category=np.concatenate([category, drawn.category]),
+        priority=np.concatenate([priority, drawn.priority]),
+        text=np.concatenate([text, drawn.text]),
+        places=places,
+        opening=dict(enumerate(there.escalated.tolist())),
+    )
 
 
 def category_shares(scenario: Scenario, demand: Demand) -> Floats:
     """Share of each category among the tickets that are expected, by the order of `categories`."""
     if scenario.arrivals.kind == "trace":
         weights = np.bincount(demand.category, minlength=len(demand.categories)).astype(float)
+    elif scenario.tickets.category_hours:
+        edges = clock.hours(scenario.midnight, scenario.horizon)
+        number = np.diff(expected(scenario).before(np.minimum(edges, scenario.horizon)))
+        mix = weights_by_hour(scenario, demand.corpus, demand.categories)
+        mix /= mix.sum(axis=1, keepdims=True)
+        weights = number @ mix[clock.hour_of_week(edges[:-1], scenario.midnight)]
     else:
-        weights = _category_weights(scenario, demand.corpus, demand.categories)
+        weights = category_weights(scenario, demand.corpus, demand.categories)
     shares: Floats = weights / max(weights.sum(), 1e-300)
     return shares
 
@@ -182,25 +244,17 @@ def _categories(
     return tuple(scenario.tickets.category_mix or ("General",))
 
 
-def _category_weights(
-    scenario: Scenario, corpus: Corpus | None, categories: tuple[str, ...]
-) -> Floats:
-    mix = scenario.tickets.category_mix
-    if mix is not None:
-        return np.array([mix.get(name, 0.0) for name in categories])
-    if corpus is None:
-        return np.ones(len(categories))
-    counts = np.bincount(corpus.category[~corpus.train], minlength=len(corpus.categories))
-    # A trace may know more categories than the corpus.
-    by_name = dict(zip(corpus.categories, counts, strict=True))
-    return np.array([float(by_name.get(name, 0)) for name in categories])
+def check_mix(scenario: Scenario) -> None:
+    """Every hour must have a category that comes in it.
 
-
-def _pick(weights: Floats, u: Floats) -> Ints:
-    """Index by weight for each uniform."""
-    edges = np.cumsum(weights / weights.sum())
-    edges[np.flatnonzero(weights)[-1] :] = 1.0
-    return np.searchsorted(edges, u, side="right").astype(np.int64)
+    Raises
+    ------
+    ScenarioError
+        Naming the first hour that has none.
+    """
+    if scenario.tickets.category_hours:
+        corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
+        weights_by_hour(scenario, corpus, category_names(scenario))
 
 
 def _texts(
@@ -256,7 +310,7 @@ def check_trace(scenario: Scenario, categories: Sequence[str]) -> None:
         return
     weights = np.zeros(len(categories))
     if "category" not in trace:
-        weights = _category_weights(scenario, corpus, tuple(categories))
+        weights = category_weights(scenario, corpus, tuple(categories))
     comes = set(
         trace.get("category", [name for name, w in zip(categories, weights, strict=True) if w])
     )
@@ -286,6 +340,8 @@ def check_categories(scenario: Scenario, categories: Sequence[str]) -> None:
     """
     named: list[tuple[str, Iterable[str]]] = [
         ("tickets.category_mix", scenario.tickets.category_mix or ()),
+        ("tickets.category_hours", scenario.tickets.category_hours),
+        ("customers.patience_by_category", scenario.customers.patience_by_category),
     ]
     assistant = scenario.assistant
     if assistant.role != "off":

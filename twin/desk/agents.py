@@ -23,6 +23,7 @@ from twin.desk.ledger import Ledger
 from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
 from twin.records.tables import FOLLOW_UP, HANDLE, LEFT, REVIEW, STILL_OPEN, TRIAGE, WRAP_UP
 from twin.scenario.calendars import Staircase, staffing
+from twin.scenario.clock import WEEK_S
 from twin.scenario.distributions import Floats
 from twin.scenario.model import Pool, Scenario
 from twin.scenario.sections.people import REVIEW_SHARE, TRIAGE_SHARE
@@ -391,4 +392,6 @@ def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
     for name, distribution in pool.handle_times.items():
         here = demand.category == demand.categories.index(name)
         times[here] = distribution.quantile(u[here])
+    if pool.handle_scale != 1.0 or pool.handle_growth:
+        times *= pool.handle_scale * (1 + pool.handle_growth) ** (demand.arrived_s / WEEK_S)
     return times * _SHARE.get(activity, 1.0)

@@ -17,10 +17,10 @@ from math import inf, log
 import numpy as np
 from scipy import special
 
-from twin.demand.luck import Lazy, Stream, Use, view
+from twin.demand.luck import Floats, Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.records.tables import BY_AGENT, BY_REVIEW
-from twin.scenario.model import Scenario
+from twin.scenario.model import PRIORITIES, Scenario
 
 # Kept in each run's manifest: ratings of different raters do not compare.
 RATER_VERSION = "cumulative-logit-1"
@@ -76,11 +76,7 @@ class Customers:
         self._surveyed = below(Stream.SURVEY, settings.survey_rate)
         self._opinion = Lazy(opinion)
         self._comment = Lazy(comment)
-        self._patience = (
-            None
-            if settings.patience is None
-            else view(settings.patience.quantile(demand.uniform(Stream.PATIENCE)))
-        )
+        self._patience = view(patience_s(scenario, demand)) if settings.gives_up else None
 
     def patience_s(self, ticket: int) -> float:
         """Time that the customer waits for a human before giving up; seconds."""
@@ -166,6 +162,25 @@ class Customers:
         self._opinion.clear()
         self._comment.clear()
         self._patience = None
+
+
+def patience_s(scenario: Scenario, demand: Demand) -> Floats:
+    """Longest wait of each customer for a human, shape (n,); seconds, infinite where endless.
+
+    By the ticket's category where it has a patience of its own, else by priority, else as all.
+    """
+    settings, u = scenario.customers, demand.uniform(Stream.PATIENCE)
+    longest: Floats = np.full(len(u), inf)
+    if settings.patience is not None:
+        longest = settings.patience.quantile(u)
+    for column, names, given in (
+        (demand.priority, PRIORITIES, settings.patience_by_priority),
+        (demand.category, demand.categories, settings.patience_by_category),
+    ):
+        for name, distribution in given.items():
+            here = column == names.index(name)
+            longest[here] = distribution.quantile(u[here])
+    return longest
 
 
 def fall_with_wait(response_s: float) -> float:

@@ -118,7 +118,8 @@ class Ledger:
         # Arrivals are known: their rows are written all at once.
         received = np.zeros(n, self._timeline.dtype)
         received["ticket"] = np.arange(n)
-        received["when"] = demand.arrived_s
+        # Those of the opening backlog are there when the run starts.
+        received["when"] = np.maximum(demand.arrived_s, 0.0)
         received["status"] = OPEN
         self._timeline.add(received.tobytes())
         self._learning = Rows("dhhbd", "when", "category", "version", "event", "evidence")

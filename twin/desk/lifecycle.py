@@ -90,10 +90,13 @@ class Lifecycle:
         self._drafted = [self._rules.drafted(code) for code in codes]
         self._close_after_s = scenario.customers.close_after
 
-    def life(self, ticket: int) -> Life:
-        """The whole life of a ticket, from its arrival (received, Open) to its last status."""
+    def life(self, ticket: int, escalated: bool = False) -> Life:
+        """The whole life of a ticket, from its arrival (received, Open) to its last status.
+
+        One of the opening backlog that is escalated waits for an agent already.
+        """
         category = None
-        if self._assistant is not None:
+        if self._assistant is not None and not escalated:
             category = yield from self.categorize(ticket)
         worker = None
         if category != GONE:

@@ -87,7 +87,11 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
 
 
 def _arrivals(clock: Clock, lifecycle: Lifecycle, demand: Demand) -> Life:
-    for ticket, moment in enumerate(view(demand.arrived_s)):
+    # All of the backlog are there at once: by priority, then age, as an agent would take them.
+    for ticket in sorted(demand.opening, key=lambda ticket: demand.priority[ticket]):
+        Process(lifecycle.life(ticket, demand.opening[ticket]))
+    first = len(demand.opening)
+    for ticket, moment in enumerate(view(demand.arrived_s)[first:], first):
         yield clock.at(moment)
         Process(lifecycle.life(ticket))
 

@@ -12,15 +12,20 @@ from twin.assistant.learning.feedback import load_feedback
 from twin.assistant.recorded.recording import read_lines
 from twin.common.errors import Fault, ScenarioError, nearest
 from twin.common.tables import said_twice, same_form, twins
-from twin.demand.arrivals import MAX_TICKETS, expected, read_trace
+from twin.demand.arrivals import MAX_TICKETS, expected
+from twin.demand.backlog import opening
 from twin.demand.corpus import load_corpus
-from twin.demand.tickets import category_names, check_categories, check_trace
+from twin.demand.recorded import read_trace
+from twin.demand.tickets import category_names, check_categories, check_mix, check_trace
 from twin.measures.figures import figure_of
+from twin.scenario.dated import dated_shifts
 from twin.scenario.model import Scenario
 
 
 def check(scenario: Scenario) -> None:
     """Check what other files decide, and read them all: no fault of an input comes after this.
+
+    Rosters by date are read.
 
     Raises
     ------
@@ -37,16 +42,23 @@ def check(scenario: Scenario) -> None:
     where = str(scenario._path or scenario.name)
     faults = [*_load_fault(scenario), *_model_faults(scenario)]
     articles = _read_files(scenario)
+    for pool in scenario.agents.values():
+        if pool.roster is not None:
+            dated_shifts(pool, scenario)
     categories = category_names(scenario)
     for found in (check_categories, check_trace):
         try:
             found(scenario, categories)
         except ScenarioError as error:
             faults += error.faults
+    if not faults:
+        check_mix(scenario)
     faults += [*_text_faults(scenario), *_figure_faults(scenario)]
     faults += _form_faults(scenario, articles, categories)
     if faults:
         raise ScenarioError(where, faults)
+    if scenario.backlog is not None:
+        opening(scenario, 0, categories)
 
 
 def check_recording(scenario: Scenario) -> None:

@@ -310,7 +310,7 @@ def _changed(base: Run, run: Run, section: str) -> list[str]:
 
 def _load(base: Run, run: Run, row: Mapping[str, Any] | None, level: float) -> str:
     """Reason why figures that follow the load are not judged; empty under the same load."""
-    if keys := _changed(base, run, "arrivals"):
+    if keys := [*_changed(base, run, "arrivals"), *_changed(base, run, "backlog")]:
         return f"another load ({', '.join(keys[:3])})"
     if row is None or math.isnan(row["p"]):
         return "not known whether the same load came"

@@ -152,9 +152,10 @@ def rate(
 
 
 def _changed(folder: Path, manifest: dict[str, Any], scenario: Scenario) -> list[str]:
-    """Inputs that changed since the run; those that tickets come from must not have."""
+    """Inputs that changed since the run; those that tickets and shifts come from must not have."""
     then, now = manifest.get("files", {}), provenance.file_hashes(scenario)
-    for key in ("tickets.corpus", "arrivals.trace"):
+    rosters = (f"agents.{name}.roster" for name in scenario.agents)
+    for key in ("tickets.corpus", "arrivals.trace", *rosters):
         if then.get(key) != now.get(key):
             raise ValueError(f"{folder}: the file of {key} has changed since the run")
     if then.get("assistant.knowledge") != now.get("assistant.knowledge"):

@@ -91,11 +91,20 @@ def cycle(scenario: Scenario) -> float:
     arrivals, shifts = scenario.arrivals, []
     for pool in scenario.agents.values():
         shifts += pool.shifts or []
-    if arrivals.kind in ("poisson", "constant") and not shifts:
+    if _dated(scenario):
+        return WEEK_S
+    mixes = list(scenario.tickets.category_hours.values())
+    if arrivals.kind in ("poisson", "constant") and not shifts and not mixes:
         return 0.0
     days = np.array(arrivals.week.weights if arrivals.week else [1.0] * 168).reshape(7, 24)
-    alike = bool(np.allclose(days, days[0])) and arrivals.kind != "trace"
+    alike = bool(np.allclose(days, days[0])) and all(len(hours) == 24 for hours in mixes)
     return DAY_S if alike and all(len(parse_days(s.days)) == 7 for s in shifts) else WEEK_S
+
+
+def _dated(scenario: Scenario) -> bool:
+    """True where what comes, or who works, is known for some days only."""
+    rosters = any(pool.roster is not None for pool in scenario.agents.values())
+    return scenario.arrivals.kind == "trace" or rosters
 
 
 def warm_up(
@@ -114,7 +123,8 @@ def warm_up(
         They are judged together: more of them show a shorter start-up, and say it more surely.
     horizon_s : float, optional
         Length of each; by default the scenario's own, but at least four cycles of a desk whose
-        hours differ (four weeks if its weekdays do). A recorded trace is never made longer.
+        hours differ (four weeks if its weekdays do). A recorded trace or a roster by date is never
+        made longer.
     workers : int
     progress : callable, optional
         Called with the replications done and all of them.
@@ -139,7 +149,7 @@ def warm_up(
     if replications < 1:
         raise ValueError("replications must be 1 or more")
     cycle_s, length_s = cycle(scenario), horizon_s or scenario.horizon
-    if horizon_s is None and scenario.arrivals.kind != "trace":
+    if horizon_s is None and not _dated(scenario):
         length_s = max(length_s, _CYCLES * cycle_s)
     if cycle_s == WEEK_S and length_s < 3 * WEEK_S:
         # Weekdays are mixed then; better than nothing for a trace of ten days.
@@ -198,7 +208,8 @@ def _points(task: tuple[Scenario, int, float]) -> pd.DataFrame:
 def _responses(log: RunLog, every_s: float) -> pd.DataFrame:
     arrived = log.tickets["arrived_s"].to_numpy()
     waited = log.tickets["responded_s"].to_numpy() - arrived
-    answered = ~np.isnan(waited)
+    # A ticket of the opening backlog arrived before the run.
+    answered = ~np.isnan(waited) & (arrived >= 0)
     count = math.ceil(log.horizon_s / every_s)
     row = np.minimum((arrived[answered] / every_s).astype(int), count - 1)
     total = np.bincount(row, waited[answered], minlength=count)

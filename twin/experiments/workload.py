@@ -2,12 +2,14 @@
 
 Wrap-up is work like any other. Returns and further touches are counted as if they came at once,
 nobody gives up or is turned away, no pool overflows to another, and the provider never refuses a
-call.
+call. A mix of categories that changes by hour and handle times that grow count by their mean over
+the tickets of the run, the same in each hour. Work of an opening backlog is not in it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log1p
 
 import numpy as np
 
@@ -20,7 +22,8 @@ from twin.demand.arrivals import Expected, expected
 from twin.demand.tickets import Demand, category_shares
 from twin.scenario import clock
 from twin.scenario.calendars import Floats, Staircase, staffing
-from twin.scenario.model import Scenario
+from twin.scenario.clock import WEEK_S
+from twin.scenario.model import Pool, Scenario
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,27 @@ def workload(scenario: Scenario, demand: Demand, assistant: Habits | None = None
     0.5
     """
     arrivals = expected(scenario)
-    first, returns = _a_ticket(scenario, demand, assistant)
+    grown = {
+        name: pool.model_copy(update={"handle_scale": pool.handle_scale * _growth(pool, arrivals)})
+        for name, pool in scenario.agents.items()
+    }
+    desk = scenario.model_copy(update={"agents": grown})
+    first, returns = _a_ticket(desk, demand, assistant)
     pools = tuple(staffing(pool, scenario) for pool in scenario.agents.values())
     return Workload(arrivals, first + returns, returns, pools)
+
+
+def _growth(pool: Pool, arrivals: Expected) -> float:
+    """Mean factor of a pool's handle times by their growth, over the tickets that are expected."""
+    if not pool.handle_growth:
+        return 1.0
+    rate = arrivals.rate
+    weeks, grows = rate.edges / WEEK_S, log1p(pool.handle_growth)
+    # Its integral over each step, and its value at recorded moments.
+    steps = np.diff(np.exp(grows * weeks)) / grows * WEEK_S * rate.values
+    there = np.exp(grows * arrivals.time_s / WEEK_S) * arrivals.number
+    total = float(np.diff(rate.edges) @ rate.values + arrivals.number.sum())
+    return float(steps.sum() + there.sum()) / total if total else 1.0
 
 
 def best_case(categories: tuple[str, ...]) -> Habits:

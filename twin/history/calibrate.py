@@ -269,7 +269,8 @@ def _agents(
         for pool in changed.values():
             pool[key] = {"distribution": "empirical", "file": str(file), **column}
             if what == "handle":
-                pool.pop("handle_times", None)
+                for other in ("handle_times", "handle_scale", "handle_growth"):
+                    pool.pop(other, None)
     return changed
 
 

@@ -257,7 +257,8 @@ class Population:
     def roster_usd(self, weeks: float) -> float:
         """Price of so many weeks of the roster, less that of the shifts in the time measured.
 
-        0 for whole weeks, which are what they are, holidays and all.
+        0 for whole weeks, which are what they are, holidays and all. A roster by date has no usual
+        week: it is paid as in the time measured.
         """
         if weeks >= 1 and abs(weeks - round(weeks)) < ROUNDING_S:
             return 0.0
@@ -267,7 +268,7 @@ class Population:
             pool = self.scenario.agents[p.pool]
             usual_s = float(staffing(pool, week).integral(np.array([week.horizon]))[0])
             hours = (usual_s * weeks - p.staffed) / 3600.0
-            if hours:
+            if hours and pool.roster is None:
                 more += hours * (np.nan if pool.cost is None else pool.cost)
         return more
 

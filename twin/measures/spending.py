@@ -69,7 +69,8 @@ def cost_week(run: Population) -> Rows:
 
     What is paid, however much is done for it: read it beside solved. Where the time measured is no
     whole number of weeks, shifts are paid as in the first week of the roster, so that a run from
-    Monday to Wednesday knows of the weekend; work past their end and model calls are scaled up.
+    Monday to Wednesday knows of the weekend; work past their end, model calls and rosters by date
+    are scaled up.
     """
     weeks = run.length_s / WEEK_S
     return [Row("", run.total_usd + run.roster_usd(weeks), weeks)]

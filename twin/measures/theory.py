@@ -196,16 +196,18 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     if scenario.assistant.role != "off" or len(pools) != 1 or pools[0].heads is None:
         return {}
     pool, heads = pools[0], pools[0].heads + pools[0].extra_heads
-    limits = scenario.queue.capacity is not None or scenario.queue.balking
-    changing = limits or arrivals.busyness or arrivals.bursts or arrivals.surges
+    limits = scenario.queue.capacity is not None or scenario.queue.balking or scenario.touches
+    changing = arrivals.busyness or arrivals.bursts or arrivals.surges or arrivals.growth
+    changing = changing or limits or pool.handle_growth or scenario.backlog is not None
     returning = customers.solved.agent < 1 and customers.reopen_rate > 0 and customers.max_reopens
     memoryless = isinstance(pool.handle_time, Exponential) and not pool.handle_times
     memoryless = memoryless and pool.wrap_up is None
     rate = (arrivals.rate or 0.0) * arrivals.scale
     limited = bool(pool.skills) or heads < 1 or rate == 0
+    limited |= bool(customers.patience_by_category or customers.patience_by_priority)
     if arrivals.kind != "poisson" or changing or returning or not memoryless or limited:
         return {}
-    service, load = pool.handle_time.mean_value(), rate * pool.handle_time.mean_value()
+    service, load = pool.handle(""), rate * pool.handle("")
     if isinstance(customers.patience, Exponential):
         share, _, _, wait = erlang_a(heads, rate, service, customers.patience.mean_value())
     elif load < heads and customers.patience is None:

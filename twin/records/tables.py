@@ -130,7 +130,7 @@ def _columns(*rows: tuple[str, str, str, str]) -> tuple[Column, ...]:
 TABLES: dict[str, tuple[Column, ...]] = {
     "tickets": _columns(
         ("ticket_id", "int32", "", "number of the ticket, 1 is the first to arrive"),
-        ("arrived_s", "float64", "s", "moment of arrival"),
+        ("arrived_s", "float64", "s", "moment of arrival; below 0: of the opening backlog"),
         ("text_id", "int32", "", "row of the text in the corpus (0 first); -1 without a text"),
         ("category_true", "category", "", "what the ticket is about"),
         ("priority", "category", "", "urgent, high, normal or low"),

@@ -41,8 +41,11 @@ def _demand(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
         "trace": "as recorded",
     }
     text = kinds[arrivals.kind]
-    if arrivals.busyness is not None:
-        text += f"; whole days are busier or calmer (cv {arrivals.busyness.cv:g})"
+    busyness = arrivals.busyness
+    if busyness is not None and busyness.cv is not None:
+        text += f"; whole days are busier or calmer (cv {busyness.cv:g})"
+    if busyness is not None and busyness.part_cv is not None:
+        text += f"; parts of a day are busier or calmer (cv {busyness.part_cv:g})"
     yield "Arrivals", text, "arrivals"
     if scenario.tickets.corpus:
         yield (
@@ -68,7 +71,7 @@ def _assistant(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
 
 def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
     for name, pool in scenario.agents.items():
-        mean = duration(round(pool.handle_time.mean_value(), 1))
+        mean = duration(round(pool.handle_scale * pool.handle_time.mean_value(), 1))
         after = ""
         if pool.wrap_up is not None:
             after = f", and {duration(round(pool.wrap_up.mean_value(), 1))} after each touch"
@@ -113,6 +116,8 @@ def _customers(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
     if customers.patience is not None:
         mean = duration(round(customers.patience.mean_value(), 1))
         patience = f"give up waiting for an agent after {mean} on average"
+    if customers.patience_by_category or customers.patience_by_priority:
+        patience += ", or by a patience of their category or priority"
     yield "Customers", patience, "customers.patience"
     queue = scenario.queue
     if queue.capacity is not None:

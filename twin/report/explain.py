@@ -17,8 +17,9 @@ from twin.experiments.workload import Workload, best_case, known_habits, workloa
 from twin.scenario import clock
 from twin.scenario.calendars import staffing
 from twin.scenario.clock import DAY_S, HOUR_S, WEEK_S
+from twin.scenario.dated import dated_shifts
 from twin.scenario.distributions import TimeDistribution
-from twin.scenario.model import MeasuredStep, Pool, Priority, Profile, Scenario
+from twin.scenario.model import Busyness, MeasuredStep, Pool, Priority, Profile, Scenario
 from twin.scenario.units import format_duration
 from twin.stats.shares import wilson
 
@@ -48,6 +49,7 @@ def explain(scenario: Scenario) -> list[str]:
     return [
         _runs(scenario),
         _load(scenario, demand, arrivals),
+        *([_opening(scenario, demand)] if demand.opening else []),
         *_people(scenario, demand),
         *_assistant(scenario, arrivals),
         *_targets(scenario),
@@ -92,8 +94,10 @@ def _load(scenario: Scenario, demand: Demand, expect: Expected) -> str:
     if scenario.horizon > HOUR_S and most > an_hour * 1.0005:
         text += f", {_number(most)} in the busiest hour ({_when(start_s, scenario)})"
     extras = []
+    if arrivals.growth:
+        extras.append(_growth("load", arrivals.growth))
     if arrivals.busyness is not None:
-        extras.append(f"some days busier than others (cv {arrivals.busyness.cv:g})")
+        extras.append(_busier(arrivals.busyness))
     if arrivals.bursts is not None:
         extras.append(f"bursts of {arrivals.bursts.factor:g} times the quiet rate")
     extras += [
@@ -109,7 +113,33 @@ def _load(scenario: Scenario, demand: Demand, expect: Expected) -> str:
     about = f"{count} categories" if count > 1 else "one category"
     if none:
         about += f" (category_mix has none of {', '.join(none)})"
+    elif count > 1 and scenario.tickets.category_hours and arrivals.kind != "trace":
+        about += " in a mix that differs by hour"
     return f"{text}. They are of {about}, {_texts(scenario, demand)}."
+
+
+def _opening(scenario: Scenario, demand: Demand) -> str:
+    count, oldest = len(demand.opening), -float(demand.arrived_s[0])
+    work_s = workload(scenario, demand, known_habits(scenario, demand)).ticket_s
+    return (
+        f"When it starts, {_count(count, 'ticket')} {'is' if count == 1 else 'are'} open, the "
+        f"oldest for {duration(oldest)}: about {_number(count * work_s / HOUR_S)} hours of agents' "
+        "work."
+    )
+
+
+def _growth(what: str, growth: float) -> str:
+    return f"{abs(growth) * 100:.3g} % {'more' if growth > 0 else 'less'} {what} each week"
+
+
+def _busier(busyness: Busyness) -> str:
+    words = []
+    if busyness.cv is not None:
+        words.append(f"some days busier than others (cv {busyness.cv:g})")
+    if busyness.part_cv is not None:
+        usual, too = ("", " too") if words else ("some ", " busier than others")
+        words.append(f"{usual}parts of {duration(busyness.part_s)}{too} (cv {busyness.part_cv:g})")
+    return ", ".join(words)
 
 
 def _texts(scenario: Scenario, demand: Demand) -> str:
@@ -130,8 +160,28 @@ def _hours_a_week(pool: Pool, scenario: Scenario) -> float:
     weeks = int(max(1, scenario.horizon // WEEK_S))
     last = scenario.start + timedelta(weeks=weeks)
     end_s = clock.moment(last, 0.0, scenario.midnight)
-    whole = scenario.model_copy(update={"horizon": end_s})
-    return float(staffing(pool, whole).integral(np.array([end_s]))[0]) / HOUR_S / weeks
+    return _hours(pool, scenario.model_copy(update={"horizon": end_s})) / weeks
+
+
+def _hours(pool: Pool, scenario: Scenario) -> float:
+    """Agent hours of the run."""
+    end_s = scenario.horizon
+    return float(staffing(pool, scenario).integral(np.array([end_s]))[0]) / HOUR_S
+
+
+def _without_a_row(pool: Pool, scenario: Scenario) -> Iterator[str]:
+    """How many days of the run a roster by date does not name."""
+    known = {shift.day for shift in dated_shifts(pool, scenario)}
+    days = [day for day, _ in clock.days(scenario.midnight, scenario.horizon)]
+    without = [day for day in days if day not in known]
+    if not without:
+        return
+    first = f"{without[0]:%A} {without[0].day} {without[0]:%B}"
+    when = f"first on {first}" if len(without) > 1 else f"on {first}"
+    yield (
+        f"Its roster has no row for {len(without):,} of the {_count(len(days), 'day')} of the run "
+        f"({when}): nobody starts a shift then."
+    )
 
 
 def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
@@ -139,20 +189,25 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
         yield "No agents: what the assistant cannot do, nobody does."
         return
     for name, pool in scenario.agents.items():
-        hours = _hours_a_week(pool, scenario)
+        dated = pool.roster is not None
+        hours = _hours(pool, scenario) if dated else _hours_a_week(pool, scenario)
         skills = f"takes {', '.join(pool.skills)}" if pool.skills else "takes everything"
         if pool.overflow_to:
             after = f"after {duration(pool.overflow_after)}" if pool.overflow_after else "at once"
             skills += f" (overflow {after} to {', '.join(pool.overflow_to)})"
-        cost = f", ${hours * pool.cost:,.0f} a week" if pool.cost else ""
-        handle = duration(round(pool.handle_time.mean_value(), 1))
+        span = "in the run, by its roster" if dated else "a week"
+        cost = f", ${hours * pool.cost:,.0f} {span.partition(',')[0]}" if pool.cost else ""
+        handle = duration(round(pool.handle_scale * pool.handle_time.mean_value(), 1))
+        if pool.handle_growth:
+            cost += f", {_growth('work a ticket', pool.handle_growth)}"
         after = ""
         if pool.wrap_up is not None:
             after = f" and {duration(round(pool.wrap_up.mean_value(), 1))} of wrap-up"
         yield (
-            f"Pool {name}: {hours:,.0f} agent hours a week{cost}, {skills}, "
+            f"Pool {name}: {hours:,.0f} agent hours {span}{cost}, {skills}, "
             f"{handle} a ticket{after} on average."
         )
+        yield from _without_a_row(pool, scenario) if dated else ()
     yield from _capacity(scenario, demand)
 
 
@@ -188,7 +243,7 @@ def _too_much(scenario: Scenario, work: Workload, even: str) -> Iterator[str]:
     days, hours = work.tight_days(scenario), work.tight_hours(scenario)
     said = f"Warning: more work than staff{even}"
     if busy >= staffed and busy > 0:
-        gives_up = scenario.customers.patience is not None
+        gives_up = scenario.customers.gives_up
         after = "customers wait until they give up" if gives_up else "the queue grows"
         yield f"{said}, so {after} for as long as it runs."
     elif days:
@@ -344,6 +399,10 @@ def _customers(scenario: Scenario) -> str:
     if customers.patience is not None:
         mean = duration(round(customers.patience.mean_value(), 1))
         patience = f"wait for an agent {mean} on average before they give up"
+    own = [*customers.patience_by_priority.items(), *customers.patience_by_category.items()]
+    if own:
+        parts = (f"{name} {duration(round(d.mean_value(), 1))}" for name, d in own)
+        patience += f" (by kind: {', '.join(parts)})"
     if scenario.queue.capacity is not None:
         patience += f", at most {scenario.queue.capacity:,} at once, others are turned away"
     if scenario.queue.balking:

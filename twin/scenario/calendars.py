@@ -1,16 +1,18 @@
-"""Weekly shifts, breaks and holidays of a pool as a staircase of heads over simulated time."""
+"""Weekly shifts, or a roster by date, of a pool as a staircase of heads over simulated time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
 from twin.scenario import clock
+from twin.scenario.dated import dated_shifts
 from twin.scenario.model import Pool, Scenario, Shift, parse_days
 
 Floats = npt.NDArray[np.float64]
@@ -55,30 +57,50 @@ def staffing(pool: Pool, scenario: Scenario) -> Staircase:
 
     Local clock times are turned into simulated time day by day, so a shift stays at its local
     hours when the clocks change.
+
+    Raises
+    ------
+    ScenarioError
+        If its roster file is unusable.
     """
-    if pool.shifts is None:
-        heads = max(0, (pool.heads or 0) + pool.extra_heads)
-        return staircase([(0.0, heads)])
+    if pool.heads is not None:
+        return staircase([(0.0, max(0, pool.heads + pool.extra_heads))])
     zone = ZoneInfo(pool.time_zone) if pool.time_zone else scenario.zone
-    shifts = [
-        (parse_days(shift.days), shift_changes(shift, max(0, shift.heads + pool.extra_heads)))
-        for shift in pool.shifts
+
+    def on(day: date, steps: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
+        """The changes of a shift that starts on a day, in simulated time."""
+        at = (clock.moment(day, clock_s, scenario.midnight, zone) for clock_s, _ in steps)
+        moments = np.array(list(at))
+        # A clock time that is left out when the clocks go forward would lie after later
+        # ones: it comes when the next one does.
+        moments = np.minimum.accumulate(moments[::-1])[::-1]
+        return list(zip(moments.tolist(), (difference for _, difference in steps), strict=True))
+
+    # A day to either side: shifts over midnight, and pools in other time zones.
+    days = [
+        scenario.start + timedelta(days=k) for k in range(-2, int(scenario.horizon // 86400) + 3)
     ]
     changes: list[tuple[float, int]] = []
-    # A day to either side: shifts over midnight, and pools in other time zones.
-    for k in range(-2, int(scenario.horizon // 86400) + 3):
-        day = scenario.start + timedelta(days=k)
+    if pool.roster is not None:
+        # Rows with the same hours are one: a file may hold a row an agent a day.
+        together: Counter[tuple[date, float, float]] = Counter()
+        for row in dated_shifts(pool, scenario):
+            if days[0] <= row.day <= days[-1]:
+                heads = max(0, row.heads + pool.extra_heads)
+                together[row.day, row.start_s, row.end_s] += heads
+        for (day, start_s, end_s), heads in together.items():
+            changes += on(day, [(start_s, heads), (end_s, -heads)])
+        return staircase(changes)
+    shifts = [
+        (parse_days(shift.days), shift_changes(shift, max(0, shift.heads + pool.extra_heads)))
+        for shift in pool.shifts or []
+    ]
+    for day in days:
         if day in pool.holidays:
             continue
         for weekdays, steps in shifts:
             if day.weekday() in weekdays:
-                at = (clock.moment(day, clock_s, scenario.midnight, zone) for clock_s, _ in steps)
-                moments = np.array(list(at))
-                # A clock time that is left out when the clocks go forward would lie after later
-                # ones: it comes when the next one does.
-                moments = np.minimum.accumulate(moments[::-1])[::-1]
-                differences = (difference for _, difference in steps)
-                changes += zip(moments.tolist(), differences, strict=True)
+                changes += on(day, steps)
     return staircase(changes)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import cached_property
+from math import log, log1p
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from twin.common.errors import Fault, ScenarioError
 from twin.common.html import table, tag
 from twin.scenario.changes import assign, clean_name, flat
-from twin.scenario.clock import midnight
+from twin.scenario.clock import WEEK_S, midnight
 from twin.scenario.faults import fault_of
 from twin.scenario.sections.assistant import (
     Assistant,
@@ -49,7 +50,15 @@ from twin.scenario.sections.base import (
     fail,
     parse_days,
 )
-from twin.scenario.sections.demand import Arrivals, Bursts, Busyness, Surge, Tickets, Week
+from twin.scenario.sections.demand import (
+    Arrivals,
+    Backlog,
+    Bursts,
+    Busyness,
+    Surge,
+    Tickets,
+    Week,
+)
 from twin.scenario.sections.people import (
     Break,
     Customers,
@@ -69,6 +78,7 @@ __all__ = [
     "PRIORITIES",
     "Arrivals",
     "Assistant",
+    "Backlog",
     "Break",
     "Bursts",
     "Busyness",
@@ -112,6 +122,7 @@ __all__ = [
 # Calendars and time zones are sound there, and a century of hours fits in memory.
 _FIRST_YEAR, _LAST_YEAR = 1900, 2999
 _MAX_HORIZON_S = 36_525 * 86400.0
+_MOST_GROWTH = 1000
 
 
 class Scenario(Section):
@@ -141,6 +152,9 @@ class Scenario(Section):
     time_zone: TimeZone = Field("UTC", description="of start, shifts and the hours of the week")
     arrivals: Arrivals
     tickets: Tickets = Tickets()
+    backlog: Backlog | None = Field(
+        None, description="tickets that are open when the run starts; not given: none"
+    )
     assistant: Assistant = Assistant(role="off")
     provider: Provider = Provider()
     agents: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], Pool] = Field(
@@ -167,6 +181,8 @@ class Scenario(Section):
             raise fail("warm_up must be shorter than horizon")
         if self.assistant.role == "off" and not self.agents:
             raise fail("nobody works here: give [agents.NAME] or assistant.role")
+        for name, pool in self.agents.items():
+            pool._name = name
         return self
 
     @cached_property
@@ -241,15 +257,30 @@ class Scenario(Section):
         return varied
 
 
+def _growth_faults(scenario: Scenario) -> Iterable[Fault]:
+    """Growth that a run is too long for; a slip of the pen, or a week meant as a year."""
+    weeks = scenario.horizon / WEEK_S
+    growing = {"arrivals.growth": scenario.arrivals.growth}
+    growing |= {f"agents.{k}.handle_growth": p.handle_growth for k, p in scenario.agents.items()}
+    for key, growth in growing.items():
+        # In logarithms: the power itself may be more than any number.
+        if weeks * log1p(growth) > log(_MOST_GROWTH):
+            reason = f"grows to over {_MOST_GROWTH:,} times its size in the {weeks:,.3g} weeks"
+            yield Fault(key, f"{reason} of the run", growth, "it is a share a week")
+
+
 def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
     """Faults between sections, and files that are not there."""
+    yield from _growth_faults(scenario)
     tickets, assistant = scenario.tickets, scenario.assistant
     used = assistant.role != "off"
     files = {
         "tickets.corpus": tickets.corpus,
         "arrivals.trace": scenario.arrivals.trace,
+        "backlog.file": scenario.backlog.file if scenario.backlog else None,
         "assistant.knowledge": assistant.knowledge if used else None,
         "assistant.learning.feedback": assistant.learning.feedback if used else None,
+        **{f"agents.{name}.roster": pool.roster for name, pool in scenario.agents.items()},
     }
     for key, name in files.items():
         folder = key == "assistant.knowledge"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 
 from twin.common.text import short_names
-from twin.scenario.calendars import shift_changes
+from twin.scenario.calendars import shift_changes, staffing
+from twin.scenario.clock import WEEK_S
 from twin.scenario.model import Pool, Scenario, Shift, parse_days
 from twin.scenario.units import format_clock
 
@@ -76,7 +78,8 @@ def roster(scenario: Scenario) -> pd.DataFrame:
     DataFrame
         A row a shift: pool, days, hours, heads (with extra heads), agent_hours (a week, without
         breaks), cost (USD a week by the pool's rate; missing where it has none). Work past the end
-        of a shift is not in it.
+        of a shift is not in it. A roster by date is one row: the most heads at once, and the hours
+        of a week of the run, on average.
 
     Examples
     --------
@@ -90,6 +93,12 @@ def roster(scenario: Scenario) -> pd.DataFrame:
     """
     rows = []
     for name, pool in scenario.agents.items():
+        if pool.roster is not None:
+            level, end = staffing(pool, scenario), np.array([scenario.horizon])
+            most = int(level.values[level.times < scenario.horizon].max())
+            hours = float(level.integral(end)[0]) / 3600 * WEEK_S / scenario.horizon
+            rows.append(_row(name, pool, "by date", "by date", most, hours))
+            continue
         if pool.shifts is None:
             heads = max(0, (pool.heads or 0) + pool.extra_heads)
             rows.append(_row(name, pool, "daily", "around the clock", heads, heads * _WEEK_H))

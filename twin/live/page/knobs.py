@@ -10,6 +10,7 @@ import streamlit as st
 
 from twin.common.files import unmakeable
 from twin.live.page.parts import escaped, line, scenarios_folder
+from twin.scenario.dated import dated_shifts
 
 if TYPE_CHECKING:
     from twin.scenario.model import Scenario
@@ -53,7 +54,10 @@ def _load(base: Scenario, at: str) -> dict[str, Any]:
 
 def _agents(base: Scenario, name: str, at: str) -> dict[str, Any]:
     pool = base.agents[name]
-    heads = pool.heads if pool.heads is not None else max(s.heads for s in pool.shifts or [])
+    if pool.roster is not None:
+        heads = max((shift.heads for shift in dated_shifts(pool, base)), default=0)
+    else:
+        heads = pool.heads or max((shift.heads for shift in pool.shifts or []), default=0)
     was = pool.extra_heads
     now = st.slider(
         f"Agents more or less: {escaped(name)}", min(was, -heads), max(was, 0) + _MOST_EXTRA, was,

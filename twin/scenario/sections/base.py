@@ -21,6 +21,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 # Relative sizes; bounded, so that their sum is a number.
 Weight = Annotated[float, Field(ge=0, le=1e9)]
+# A week; 1 is twice as much each week.
+Growth = Annotated[float, Field(ge=-0.9, le=9)]
 Positive = Annotated[float, Field(gt=0)]
 Quantiles = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1, max_length=1001)]
 # Not strict: a scenario that was written out holds its days as text.

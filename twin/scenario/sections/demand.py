@@ -6,14 +6,48 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from twin.scenario.sections.base import LongDuration, Priority, Section, Weight, fail
+from twin.scenario.distributions import TimeDistribution
+from twin.scenario.sections.base import Growth, LongDuration, Priority, Section, Weight, fail
 from twin.scenario.units import Duration, Rate
+
+Spread = Annotated[float, Field(ge=1e-6, le=3)]
 
 
 class Busyness(Section):
-    """A factor a day, gamma distributed with mean 1: some days are simply busier."""
+    """Factors with mean 1, gamma distributed: some days, and parts of a day, are simply busier."""
 
-    cv: Annotated[float, Field(ge=1e-6, le=3)] = Field(description="cv of the day factor")
+    cv: Spread | None = Field(None, description="cv of the factor of a day")
+    part_cv: Spread | None = Field(
+        None, description="cv of the factor of a part of a day, on top of that of its day"
+    )
+    part: LongDuration | None = Field(
+        None, description="length of a part: 1h (the default), 2h, 3h, 4h, 6h, 8h or 12h"
+    )
+    correlation: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None,
+        description="between a part and the next, before they are made gamma distributed; "
+        "default: 0.5",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Busyness:
+        if self.cv is None and self.part_cv is None:
+            raise fail("give cv (of days), part_cv (of parts of a day) or both")
+        if self.part_cv is None and (self.part, self.correlation) != (None, None):
+            raise fail("part and correlation belong to parts of a day: give part_cv")
+        if self.part_s not in [hours * 3600.0 for hours in (1, 2, 3, 4, 6, 8, 12)]:
+            raise fail("part must be 1h, 2h, 3h, 4h, 6h, 8h or 12h")
+        return self
+
+    @property
+    def part_s(self) -> float:
+        """Length of a part of a day; seconds."""
+        return 3600.0 if self.part is None else self.part
+
+    @property
+    def carried(self) -> float:
+        """Correlation between a part and the next."""
+        return 0.5 if self.correlation is None else self.correlation
 
 
 class Bursts(Section):
@@ -72,6 +106,11 @@ class Arrivals(Section):
     scale: Annotated[float, Field(ge=0, le=1000)] = Field(
         1.0, description="load: 2 is everybody who comes at 1, and as many more"
     )
+    growth: Growth = Field(
+        0.0,
+        description="rise of the load a week, compounding day by day: 0.02 is 2 % more each week, "
+        "-0.02 is 2 % fewer; `scale` holds on the first day",
+    )
     busyness: Busyness | None = None
     bursts: Bursts | None = None
     surges: list[Surge] = Field([], description="planned changes of the rate")
@@ -86,9 +125,10 @@ class Arrivals(Section):
         if self.kind == "trace":
             if self.trace is None:
                 raise fail('kind "trace" needs trace = "file.csv"')
-            if self.rate or self.week or self.busyness or self.bursts or self.surges:
-                raise fail("a trace brings its own times: rate, week, busyness, bursts and "
-                            "surges do not apply (scale does)")  # fmt: skip
+            own = (self.rate, self.week, self.busyness, self.bursts, self.surges, self.growth)
+            if any(own):
+                raise fail("a trace brings its own times: rate, week, growth, busyness, bursts "
+                            "and surges do not apply (scale does)")  # fmt: skip
             return self
         if self.trace is not None:
             raise fail('trace is given, so kind must be "trace"')
@@ -96,6 +136,31 @@ class Arrivals(Section):
             raise fail('needs a rate, such as rate = "40/h"')
         if (self.kind == "hourly") != (self.week is not None):
             raise fail('week and kind = "hourly" go together')
+        return self
+
+
+class Backlog(Section):
+    """Tickets that are open when the run starts."""
+
+    tickets: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        None, description="how many, with topics and priorities as of all tickets; else give a file"
+    )
+    age: TimeDistribution | None = Field(
+        None, description="time since each arrived, for a number of tickets"
+    )
+    file: str | None = Field(
+        None,
+        description="CSV or Parquet with a column `timestamp` (times before the start, or seconds "
+        "since the start, below 0) and, where known, `category`, `priority`, `status` (Open: not "
+        "looked at, or Escalated: waits for an agent); else give a number",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Backlog:
+        if (self.tickets is None) == (self.file is None):
+            raise fail("give tickets (how many) or a file, one of them")
+        if (self.tickets is None) != (self.age is None):
+            raise fail("tickets and age go together; a file has its own times")
         return self
 
 
@@ -111,6 +176,11 @@ class Tickets(Section):
     category_mix: dict[str, Weight] | None = Field(
         None, description="weight by category; default: as frequent as in the corpus"
     )
+    category_hours: dict[str, list[Weight]] = Field(
+        {},
+        description="by category: 24 factors of its weight by local hour, midnight first, or 168 "
+        "from Monday midnight; a category that is not named keeps its weight in all hours",
+    )
     priority_mix: dict[Priority, Weight] | None = Field(
         None, description="weight by priority; default: each ticket's own, or all normal"
     )
@@ -121,4 +191,8 @@ class Tickets(Section):
             mix = getattr(self, name)
             if mix is not None and sum(mix.values()) <= 0:
                 raise fail(f"{name} must have a weight above 0")
+        for name, factors in self.category_hours.items():
+            if len(factors) not in (24, 168):
+                reason = f"{name} must hold 24 or 168 factors, not {len(factors)}"
+                raise fail(f"category_hours: {reason}")
         return self

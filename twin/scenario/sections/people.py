@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from twin.scenario.distributions import Amount, Lognormal, TimeDistribution
 from twin.scenario.sections.base import (
     Count,
     Day,
     Days,
+    Growth,
+    Priority,
     PriorityTimes,
     Section,
     Share,
@@ -55,8 +57,18 @@ TRIAGE_SHARE, REVIEW_SHARE = 0.1, 0.2
 class Pool(Section):
     """A pool of agents with the same skills."""
 
-    heads: Count | None = Field(None, description="agents around the clock; else give shifts")
-    shifts: list[Shift] | None = Field(None, description="when how many work; else give heads")
+    heads: Count | None = Field(
+        None, description="agents around the clock; else give shifts or a roster"
+    )
+    shifts: list[Shift] | None = Field(
+        None, description="when how many work, week by week; else give heads or a roster"
+    )
+    roster: str | None = Field(
+        None,
+        description="shifts of exact days: CSV with columns `date` (`2026-01-05`), `start`, `end` "
+        "(local time; an end not after the start is on the next day), `heads` and, where it serves "
+        "several pools, `pool`; nobody works on a day without a row",
+    )
     extra_heads: Annotated[int, Field(ge=-10_000, le=10_000)] = Field(
         0, description="added to every shift (negative: fewer agents), never below 0"
     )
@@ -80,6 +92,14 @@ class Pool(Section):
         description="after-contact work, after each touch: the agent stays busy, the ticket goes "
         "on (answered: it is resolved already); default: none",
     )
+    handle_scale: Annotated[float, Field(gt=0, le=1000)] = Field(
+        1.0, description="factor of all handle times: 1.1 is 10 % more work a ticket"
+    )
+    handle_growth: Growth = Field(
+        0.0,
+        description="rise of handle times a week, compounding, by the ticket's arrival: -0.01 is "
+        "1 % less work each week",
+    )
     review_time: TimeDistribution | None = Field(
         None, description="to approve a draft; default: a fifth of the handle time"
     )
@@ -93,19 +113,30 @@ class Pool(Section):
         None, description="USD an agent an hour; not given: costs are not known"
     )
 
+    # Its key under [agents]; set by the scenario.
+    _name: str = PrivateAttr(default="")
+
     @model_validator(mode="after")
     def _check(self) -> Pool:
-        if (self.heads is None) == (self.shifts is None):
-            raise fail("give heads (around the clock) or shifts, one of them")
+        given = [self.heads, self.shifts, self.roster]
+        if sum(value is not None for value in given) != 1:
+            raise fail("give heads (around the clock) or shifts or a roster, one of them")
+        if self.holidays and self.roster is not None:
+            raise fail("a roster says its days itself: leave out its rows instead of holidays")
         if self.holidays and self.shifts is None:
             raise fail("holidays are days on which no shift starts: give shifts, not heads")
         if self.overflow_after and not self.overflow_to:
             raise fail("overflow_after needs overflow_to: say which pools take the tickets")
         return self
 
+    @property
+    def name(self) -> str:
+        """Its key under [agents]."""
+        return self._name
+
     def handle(self, category: str) -> float:
-        """Mean work on a ticket of a category; seconds."""
-        return self.handle_times.get(category, self.handle_time).mean_value()
+        """Mean work on a ticket of a category that arrives at the start; seconds."""
+        return self.handle_scale * self.handle_times.get(category, self.handle_time).mean_value()
 
     @property
     def after(self) -> float:
@@ -203,6 +234,12 @@ class Customers(Section):
     patience: TimeDistribution | None = Field(
         None, description="longest wait for a human before giving up; default: endless"
     )
+    patience_by_category: dict[str, TimeDistribution] = Field(
+        {}, description="patience by true category; it goes before that by priority"
+    )
+    patience_by_priority: dict[Priority, TimeDistribution] = Field(
+        {}, description="patience by priority; default: `patience`"
+    )
     survey_rate: Share = Field(0.3, description="share of resolved tickets that are rated")
     solved: Solved = Solved()
     reopen_rate: Share = Field(0.7, description="share of unsolved tickets that come back")
@@ -214,6 +251,11 @@ class Customers(Section):
     )
     close_after: Duration = Field(86400.0, description="quiet time until Resolved becomes Closed")
     satisfaction: Satisfaction = Satisfaction()
+
+    @property
+    def gives_up(self) -> bool:
+        """True if any customer's patience ends."""
+        return bool(self.patience or self.patience_by_category or self.patience_by_priority)
 
 
 def _lognormal(mean: str, cv: float) -> Any:

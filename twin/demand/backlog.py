@@ -1,0 +1,109 @@
+"""The opening backlog: tickets that are open when a run starts, each with its age."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from twin.common.errors import nearest
+from twin.common.tables import Table
+from twin.demand.luck import Floats, Ints, Places, Stream
+from twin.demand.recorded import OPENING_STATUSES, read_recorded
+from twin.scenario.model import PRIORITIES, Scenario
+
+# Their luck: a layer that no load reaches, so that theirs is nobody else's.
+LAYER = 2**31 - 1
+_YOUNGEST_S = 1e-6
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Tickets that are open when a run starts, the oldest first; columns of shape (n,).
+
+    Attributes
+    ----------
+    arrived_s : array of float
+        Moments before the start, below 0.
+    places : Places
+        Where each ticket's luck lies.
+    category, priority : array of int or None
+        Where a file says them.
+    escalated : array of bool
+        True for those that wait for an agent.
+    """
+
+    arrived_s: Floats
+    places: Places
+    category: Ints | None
+    priority: Ints | None
+    escalated: npt.NDArray[np.bool_]
+
+
+def opening(scenario: Scenario, replication: int, categories: tuple[str, ...]) -> Opening:
+    """The tickets of a scenario's backlog.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        With a section backlog.
+    replication : int
+    categories : tuple of str
+        That tickets can have.
+
+    Raises
+    ------
+    ScenarioError
+        If its file is unusable.
+    """
+    backlog = scenario.backlog
+    assert backlog is not None
+    if backlog.file is not None:
+        return _recorded(Path(backlog.file), scenario, categories)
+    assert backlog.tickets is not None
+    assert backlog.age is not None
+    n = backlog.tickets
+    rows = Places(np.full(n, LAYER, dtype=np.int32), np.arange(n, dtype=np.int32))
+    age_s = backlog.age.quantile(rows.uniform(scenario.seed, replication, Stream.BACKLOG_AGE))
+    # Before the start, however young: what arrives in the run is counted as such.
+    age_s = np.maximum(age_s, _YOUNGEST_S)
+    order = np.argsort(-age_s, kind="stable")
+    places = Places(rows.layer[order], rows.row[order])
+    return Opening(-age_s[order], places, None, None, np.zeros(n, dtype=np.bool_))
+
+
+def _recorded(path: Path, scenario: Scenario, categories: tuple[str, ...]) -> Opening:
+    known = ("category", "priority", "status")
+    table, frame, _ = read_recorded(str(path), known, scenario.start, scenario.time_zone)
+    time_s = frame["time_s"].to_numpy(dtype=np.float64)
+    late = int((time_s >= 0).sum())
+    if late:
+        reason = f"{late:,} of its timestamps are not before the start of the run"
+        raise table.fail(f"{reason}, {scenario.start}: these tickets arrive in it")
+    n = len(frame)
+    status = _codes(table, frame, "status", OPENING_STATUSES)
+    return Opening(
+        time_s,
+        Places(np.full(n, LAYER, dtype=np.int32), np.arange(n, dtype=np.int32)),
+        _codes(table, frame, "category", categories),
+        _codes(table, frame, "priority", PRIORITIES),
+        np.zeros(n, dtype=np.bool_)
+        if status is None
+        else status == OPENING_STATUSES.index("Escalated"),
+    )
+
+
+def _codes(
+    table: Table, frame: pd.DataFrame, column: str, names: tuple[str, ...]
+) -> npt.NDArray[np.int64] | None:
+    """A column as indices into the names that it may hold; None where there is no such column."""
+    if column not in frame:
+        return None
+    index = {name: k for k, name in enumerate(names)}
+    for name in frame[column]:
+        if name not in index:
+            raise table.fail(f'unknown {column} "{name}"', nearest(name, names))
+    return np.array([index[name] for name in frame[column]], dtype=np.int64)

@@ -1,0 +1,111 @@
+"""Rosters by date: shifts of exact days, read from a CSV file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+from twin.common.errors import Fault, ScenarioError, nearest
+from twin.common.tables import read_table
+from twin.scenario.model import Pool, Scenario
+from twin.scenario.units import parse_clock
+
+# More is a wrong column.
+_MOST_HEADS = 100_000
+
+
+@dataclass(frozen=True)
+class Dated:
+    """A shift of one day: a row of a roster file.
+
+    Attributes
+    ----------
+    pool : str
+        Empty: of whichever pool reads the file.
+    day : date
+        Local day on which it starts.
+    start_s, end_s : float
+        Seconds after midnight of that day on the local clock; an end above 86,400 is on the next.
+    heads : int
+    """
+
+    pool: str
+    day: date
+    start_s: float
+    end_s: float
+    heads: int
+
+
+def dated_shifts(pool: Pool, scenario: Scenario) -> list[Dated]:
+    """The shifts of a pool with a roster by date, in the order of the file.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the file, and the line of the first fault in it.
+    """
+    path = Path(pool.roster or "")
+    try:
+        stat = path.stat()
+    except OSError:
+        raise ScenarioError(str(path), [Fault("", "no such file")]) from None
+    rows = _read(str(path), (stat.st_mtime_ns, stat.st_size))
+    pools = list(scenario.agents)
+    for row, place in rows:
+        # A name that is written wrong would be a shift that nobody works, without a word.
+        if row.pool and row.pool not in pools:
+            fault = Fault(
+                "", f'{place}: no pool is named "{row.pool}"', hint=nearest(row.pool, pools)
+            )
+            raise ScenarioError(str(path), [fault])
+    return [row for row, _ in rows if row.pool in ("", pool.name)]
+
+
+@lru_cache(maxsize=16)
+def _read(path: str, _stamp: tuple[int, int]) -> tuple[tuple[Dated, str], ...]:
+    """The rows of a file, each with its place in it."""
+    columns = ("date", "start", "end", "heads")
+    table = read_table(path, columns, ("pool",), "shifts")
+    cells = [table.need(name) for name in columns]
+    pools = table.need("pool") if "pool" in table else [""] * len(cells[0])
+
+    def fail(column: str, reason: str, given: str, place: str) -> ScenarioError:
+        return ScenarioError(path, [Fault("", f"{place}: {column} {reason}", given)])
+
+    found = []
+    for row, (pool, *texts) in enumerate(zip(pools, *cells, strict=True)):
+        day, start, end, heads = (text.strip() for text in texts)
+        place = table.place(row)
+        try:
+            start_s = _clock(start)
+        except ValueError as error:
+            raise fail("start", str(error), start, place) from None
+        try:
+            end_s = _clock(end)
+        except ValueError as error:
+            raise fail("end", str(error), end, place) from None
+        try:
+            at = _day(day)
+        except ValueError:
+            raise fail("date", 'must be a day such as "2026-01-05"', day, place) from None
+        if not re.fullmatch(r"\d{1,9}(\.0*)?", heads, re.ASCII) or float(heads) > _MOST_HEADS:
+            reason = f"must be a whole number from 0 to {_MOST_HEADS:,}"
+            raise fail("heads", reason, heads, place)
+        end_s = end_s if end_s > start_s else end_s + 86400
+        # Spreadsheets and data frames write whole numbers as 3.0.
+        found.append((Dated(pool.strip(), at, start_s, end_s, int(float(heads))), place))
+    return tuple(found)
+
+
+def _day(text: str) -> date:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        raise ValueError
+    return date.fromisoformat(text)
+
+
+def _clock(text: str) -> float:
+    # Spreadsheets write seconds too.
+    return parse_clock(re.sub(r"^(\d+:\d\d):00$", r"\1", text))
