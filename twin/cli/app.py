@@ -17,10 +17,9 @@ from rich.table import Table
 
 import twin
 from twin.cli import checks, compare, live, models, rate, record, report, study
-from twin.cli.compare import adds_up, by_batches, sizes
+from twin.cli.compare import adds_up, by_batches, sizes, tell_failures
 from twin.cli.terminal import (
     BAD_INPUT,
-    FAILED,
     Changes,
     Cluster,
     Json,
@@ -164,15 +163,9 @@ def _report(
         out.print(adds_up(results))
     for note in () if quiet and not as_json else results.notes:
         err.print(f"note: {note}")
-    for one in results.runs:
-        if one.failed:
-            last = results.failures[results.failures["scenario"] == one.scenario].iloc[0]
-            where = f"{last['stage']}: {last['type']}: {last['message']}"
-            err.print(f"{one.scenario}: {one.failed} of {one.asked} replications failed ({where})")
-        if not as_json:
-            out.print(f"results: {one.path}" if not quiet else str(one.path), soft_wrap=True)
-    if any(one.whole == 0 for one in results.runs):
-        raise typer.Exit(FAILED)
+    for one in () if as_json else results.runs:
+        out.print(f"results: {one.path}" if not quiet else str(one.path), soft_wrap=True)
+    tell_failures(results)
 
 
 @app.command()

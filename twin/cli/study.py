@@ -93,7 +93,7 @@ def study(
         else:
             _show_study(found, with_effects=effects)
         _say(found.notes)
-        if not len(found.frame):
+        if len(found.failures) or not len(found.frame):
             raise typer.Exit(FAILED)
 
 

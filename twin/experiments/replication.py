@@ -127,6 +127,11 @@ def replicate(task: Task) -> Outcome:
     )
 
 
+def asks_live(task: Task) -> bool:
+    """Whether a task calls a live model, which takes the process that holds the recording."""
+    return task.scenario.assistant.asks_live
+
+
 def lost(task: Task) -> Outcome:
     """The outcome of a task under which every worker process died."""
     reason = "every worker process that took it on was killed (out of memory?)"

@@ -22,7 +22,7 @@ from twin.experiments import engine
 from twin.experiments import manifest as provenance
 from twin.experiments.checks import check, check_recording
 from twin.experiments.checks import notes as unused_inputs
-from twin.experiments.replication import Outcome, Played, Task, lost, play, replicate
+from twin.experiments.replication import Outcome, Played, Task, asks_live, lost, play, replicate
 from twin.experiments.results import Results, Run
 from twin.measures.figures import figure_of
 from twin.measures.theory import erlang_bounds
@@ -95,6 +95,17 @@ class RunInProgress:
                 return
             self.manifest["precision"] = self.aim.reached(self.outcomes)
         self.end("complete" if self.whole else "failed")
+
+    @property
+    def live(self) -> bool:
+        """Whether it calls a live model: then this process plays it, whatever workers there are."""
+        return self.scenario.assistant.asks_live
+
+    @property
+    def read(self) -> list[Path]:
+        """Files and folders that its replications read, and one in the folder they write to."""
+        written = [self.folder / storage.MANIFEST] if self.folder else []
+        return [*provenance.named_files(self.scenario).values(), *written]
 
     @property
     def whole(self) -> int:
@@ -208,7 +219,9 @@ def run(
     replications, seed : int, optional
         Instead of the scenarios' own. The same seed in all means common random numbers.
     workers : int
-        Processes; 1 plays everything in this one. Results do not depend on it.
+        Processes; 1 plays everything in this one. Results do not depend on it. Calls of a live
+        model are made by this process, whatever workers or cluster there are: there is one pace to
+        keep, and one recording to write.
     out : path, optional
         Folder of results; each scenario's run gets a new folder in it. By default nothing is saved.
     progress : callable, optional
@@ -254,11 +267,11 @@ def run(
     _check_precision(precision or {}, max_replications)
     desks = _prepare(scenarios, replications, seed)
     runs = [_in_progress(desk, precision, max_replications) for desk in desks]
-    workers = min(workers, sum(one.asked for one in runs))
+    workers = max(1, min(workers, sum(one.asked for one in runs if not one.live)))
     done = 0
     try:
         for one in runs:
-            one.workers = workers if cluster is None else None
+            one.workers = 1 if one.live else workers if cluster is None else None
             one.begin(None if out is None else Path(out))
         while any(one.status == "running" for one in runs):
             tasks = [
@@ -267,7 +280,11 @@ def run(
                 for k in range(len(one.outcomes), one.asked)
             ]
             # Closed before anything is swept up: no worker writes after that.
-            with closing(engine.each(replicate, tasks, workers, lost, cluster)) as outcomes:
+            files = [path for one in runs if not one.live for path in one.read]
+            places = engine.each(
+                replicate, tasks, workers, lost, cluster, here=asks_live, files=files
+            )
+            with closing(places) as outcomes:
                 for outcome in outcomes:
                     runs[outcome.number].add(outcome)
                     done += 1

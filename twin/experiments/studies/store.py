@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from twin.common.files import read_json, reason, write_json
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
-from twin.experiments.replication import Outcome, Task, lost, replicate
+from twin.experiments.replication import Outcome, Task, asks_live, lost, replicate
 from twin.records import storage
 from twin.scenario.changes import PATH_KEYS
 from twin.scenario.model import Scenario
@@ -75,7 +75,7 @@ class StudyStore:
     def _key(self, scenario: Scenario) -> str:
         data = scenario.model_dump(mode="json", exclude=_LABELS)
         # Calls of this backend go into its recording: it is no longer what it was.
-        live = scenario.assistant.backend == "groq"
+        live = scenario.assistant.asks_live
         content = self._by_content(data, PATH_KEYS - {"recording"} if live else PATH_KEYS)
         text = json.dumps([provenance.code_digest(), content], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -126,8 +126,13 @@ class StudyStore:
             )
         for task in tasks:
             _open(task)
-        workers = min(self._workers, max(len(tasks), 1))
-        with closing(engine.each(_play, tasks, workers, lost, self._cluster)) as outcomes:
+        others = [task.scenario for task in tasks if not asks_live(task)]
+        workers = max(1, min(self._workers, len(others)))
+        files = {path for one in others for path in provenance.named_files(one).values()}
+        places = engine.each(
+            _play, tasks, workers, lost, self._cluster, here=asks_live, files=files
+        )
+        with closing(places) as outcomes:
             homes = {task.number: task.folder for task in tasks}
             for outcome in outcomes:
                 # A worker that shares no folder with this process leaves the writing to it.
