@@ -28,6 +28,7 @@ from twin.cli.terminal import (
     cores,
     each,
     err,
+    heed_signals,
     name_provider,
     out,
     plain_errors,
@@ -56,6 +57,7 @@ def main() -> None:
         # A terminal without a sign for "±" gets a "?" for it, not a traceback.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    heed_signals()
     app(prog_name="twin")
 
 

@@ -186,13 +186,18 @@ def _made() -> Callable[[int, tuple[str, ...], float], None]:
     # Within a function, so that it goes to the worker as code: to import it by its name there would
     # take the very path that it mends.
     def begin(parent: int, paths: tuple[str, ...], look_s: float) -> None:
-        """Settle a worker's path, and end the worker when its parent has gone."""
+        """Settle a worker: its path, and that only its parent ends it, or the parent's end."""
         import os
+        import signal
         import sys
         import threading
         import time
 
         sys.path[:] = paths
+        # They go to the whole group; the parent ends its workers itself.
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
         if os.name == "nt":
             # There its pipes break then, which ends it.
             return
@@ -350,12 +355,17 @@ def _digest(path: Path) -> str | None:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Processes started here inherit that Ctrl-C is not for them: this one ends them itself."""
+    """Processes started here inherit that Ctrl-C, and the end of the terminal, are not for them.
+
+    Workers are ended by this one, and what clears up after them ends with the last of them.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    names = [name for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), signal.SIG_IGN) for name in names}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)

@@ -7,9 +7,10 @@ are the same whatever the number of workers. One that raises becomes a row in th
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ from twin.experiments.results import Results, Run
 from twin.measures.figures import figure_of
 from twin.measures.theory import erlang_bounds
 from twin.records import storage
-from twin.records.tables import RunLog
+from twin.records.tables import RUN_TABLES, RunLog
 from twin.scenario.model import Scenario
 from twin.stats import sequential
 
@@ -75,14 +76,20 @@ class RunInProgress:
             "files": provenance.file_hashes(scenario),
             "raters": provenance.raters(scenario),
             "notes": [],
+            "tables": list(RUN_TABLES),
             "scenario_as_run": scenario.as_data(),
             "base": provenance.base(scenario),
             "erlang_bounds": erlang_bounds(scenario),
         }
         if out is not None:
             digest = provenance.scenario_digest(scenario)
-            self.folder = storage.new_run_folder(out, scenario.name, digest)
-            storage.write_manifest(self.folder, self.manifest)
+            folder = storage.new_run_folder(out, scenario.name, digest)
+            try:
+                storage.write_manifest(folder, self.manifest)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            self.folder = folder
 
     def add(self, outcome: Outcome) -> None:
         """Take in a replication; with the last one asked for, ask for more or end."""
@@ -337,7 +344,9 @@ def _prepare(
 def _end_all(runs: list[RunInProgress], status: str) -> None:
     for one in runs:
         if one.status == "running":
-            one.end(status)
+            # What ends all of them is told, and not that one could not be written any more.
+            with suppress(OSError):
+                one.end(status)
 
 
 def _what_is_left(runs: list[RunInProgress]) -> str:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from twin.common.files import read_json, reason, write_json
+from twin.common.errors import DamagedFile
+from twin.common.files import read_json, reason, unsealed, write_sealed
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
 from twin.experiments.replication import Outcome, Task, asks_live, lost, replicate
@@ -30,6 +30,7 @@ from twin.scenario.model import Scenario
 # Keys of a scenario that change none of its figures.
 _LABELS = {"name", "question", "replications"}
 _NOTES = "notes"
+_AGAIN = "remove it and start again"
 
 Progress = Callable[[int, int], None]
 Wanted = tuple[Scenario, int]
@@ -274,23 +275,24 @@ def _keep(folder: Path | None, outcome: Outcome) -> None:
     elif outcome.kpis is not None and k not in storage.parts(folder, "kpis"):
         if outcome.notes:
             (folder / _NOTES).mkdir(exist_ok=True)
-            write_json(folder / _NOTES / f"r{k:04d}.json", outcome.notes)
+            write_sealed(folder / _NOTES / f"r{k:04d}.json", {"notes": outcome.notes})
         storage.write_part(folder, "kpis", k, outcome.kpis)
 
 
 def _read_notes(path: Path) -> list[str]:
     try:
-        return list(read_json(path, "notes of a replication"))
-    except (OSError, ValueError) as error:
-        raise _damaged(path, reason(error)) from None
-
-
-def _damaged(path: Path, why: str) -> ValueError:
-    return ValueError(f"{path} is damaged: {why}; remove it and start again")
+        # Of an older version, a list without a checksum.
+        found = read_json(path, "notes of a replication")
+        return list(found if isinstance(found, list) else unsealed(path, found)["notes"])
+    except DamagedFile as error:
+        raise ValueError(f"{error}; {_AGAIN}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = reason(error) if isinstance(error, OSError | ValueError) else "no notes"
+        raise DamagedFile(path, why, _AGAIN) from None
 
 
 def _read(path: Path) -> pa.Table:
     try:
-        return pq.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, str(error)) from None
+        return storage.read_part(path)
+    except DamagedFile as error:
+        raise ValueError(f"{error}; {_AGAIN}") from None
