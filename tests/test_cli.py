@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 import twin
 from tests.builders import docs as schema_docs
+from tests.children import interruptible
 from twin.cli.app import app
 from twin.common.text import amount, duration, with_interval
 from twin.experiments import replication, variance
@@ -379,8 +380,7 @@ def test_ctrl_c_says_what_is_whole(folder: Path, workers: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # A test run in the background ignores Ctrl-C, and so would what it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=interruptible,
     )
     try:
         deadline = time.monotonic() + 60

@@ -13,6 +13,7 @@ from fault_server import KEY, Limit
 from typer.testing import CliRunner
 
 import twin
+from tests.children import interruptible
 from twin.assistant.live import pacing
 from twin.assistant.recorded.recording import Recording
 from twin.cli.app import app as twin_app
@@ -21,13 +22,6 @@ from twin.experiments import record as recording_of
 from twin.scenario.file import load
 
 pytestmark = [pytest.mark.network, pytest.mark.allow_hosts(["127.0.0.1", "localhost"])]
-PROGRAM = """
-import typer
-from twin.cli.record import register
-app = typer.Typer(pretty_exceptions_enable=False)
-register(app)
-app()
-"""
 
 
 @pytest.fixture
@@ -271,9 +265,14 @@ def check_pace(server, done, limits, period, least=0.9):
 
 def start(path, *more):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", PROGRAM, str(path), "--yes", *more]
+    command = [sys.executable, "-m", "twin", "record", str(path), "--yes", *more]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+        preexec_fn=interruptible,
     )
 
 
@@ -308,16 +307,17 @@ def test_killed_half_way_and_started_again_pays_nothing_twice(server, desk, tmp_
     assert len(Recording(kept)) == 300
 
 
-def test_ctrl_c_keeps_what_was_paid(server, desk, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_keeps_what_was_paid(server, desk, tmp_path, number, code):
     server.latency_s = 0.05
     child = start(desk(300, role="triage"), "--concurrency", "4")
     try:
         wait_for(lambda: sum(server.answered.values()) >= 40)
-        child.send_signal(signal.SIGINT)
+        child.send_signal(number)
         _, said = child.communicate(timeout=20)
     finally:
         child.kill()
-    assert child.returncode == 130
+    assert child.returncode == code
     assert "interrupted" in said
     assert "answered: " in said
     assert "Traceback" not in said

@@ -6,6 +6,7 @@ never refuses a call.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,9 @@ class Workload:
     def staffed(self, start_s: float, end_s: float) -> float:
         """Agents on shift, on average over a time."""
         at = np.array([start_s, end_s])
-        return float(sum(np.diff(pool.integral(at))[0] for pool in self.pools) / (end_s - start_s))
+        return float(
+            math.fsum(np.diff(pool.integral(at))[0] for pool in self.pools) / (end_s - start_s)
+        )
 
     def tight_days(self, scenario: Scenario) -> list[tuple[float, float, float]]:
         """Local days, whole and with agents on shift, that bring more work than these can do.
@@ -169,7 +172,7 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     handle = handle + further
     again = answered_share * (1 - customers.solved.agent) * customers.reopen_rate
     # Work on those who come back to an agent once, and again after that.
-    later = sum(again**k for k in range(customers.max_reopens))
+    later = math.fsum(again**k for k in range(customers.max_reopens))
     first, returns = handle.copy(), handle * again * later
     shares = category_shares(scenario, demand)
     if assistant is None:
@@ -241,4 +244,4 @@ def _touches(scenario: Scenario) -> tuple[float, float]:
 
 
 def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+    return math.fsum(values) / len(values) if values else 0.0
