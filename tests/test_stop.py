@@ -251,3 +251,24 @@ def test_a_disk_that_is_full_from_the_start_gets_no_folder(folder: Path, small_d
     assert "No space left on device" in stderr
     assert "Traceback" not in stderr
     assert not [*small_disk.glob("desk/*")]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_folder_that_cannot_be_written_names_the_option(folder: Path, name: str) -> None:
+    (folder / "results").write_text("in the way")
+    child = start([*COMMANDS[name], "--workers", "1"], folder)
+    code, _, stderr = said(child)
+    assert code == 1
+    assert "Traceback" not in stderr
+    (folder / "results").unlink()
+    (folder / "results").mkdir()
+    done = subprocess.run(["chattr", "+i", str(folder / "results")], check=False)
+    if done.returncode:
+        pytest.skip("no folder can be closed to root here")
+    try:
+        child = start([*COMMANDS[name], "--workers", "1"], folder)
+        code, _, stderr = said(child)
+    finally:
+        subprocess.run(["chattr", "-i", str(folder / "results")], check=True)
+    assert code == 1
+    assert re.fullmatch(r".*results.*: .+; name another place with --out\n", stderr)

@@ -112,7 +112,7 @@ def run(
 
     All tables go into a new folder of results.
     """
-    with plain_errors():
+    with plain_errors("--out"):
         from twin.experiments.run import run as run_all
         from twin.scenario.file import load
 
@@ -226,6 +226,7 @@ def init(
 ) -> None:
     """Copy the starter scenarios, their corpus and their articles; nothing is overwritten."""
     with plain_errors():
+        from twin.common.text import command
         from twin.scenario.file import starter
 
         copied, kept = 0, 0
@@ -242,7 +243,7 @@ def init(
         out.print(f"{copied} files copied to {folder}" + (f", {kept} kept" if kept else ""))
         scenarios = sorted(p.name for p in folder.glob("*.toml"))
         for name in scenarios:
-            out.print(f"  twin run {folder / name}")
+            out.print(f"  {command('twin', 'run', folder / name)}", soft_wrap=True)
 
 
 @app.command()

@@ -97,7 +97,7 @@ def compare(
 
     Says what gets better and what worse, how sure that is, and what would settle it.
     """
-    with plain_errors():
+    with plain_errors("--out"):
         from twin.experiments.comparison import compare as compare_all
         from twin.measures.figures import JUDGED, figure_of
 

@@ -206,7 +206,7 @@ def search(
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """As `plain_errors`, and a study's own: a damaged file, a failed replication, a parameter."""
-    with plain_errors():
+    with plain_errors("--out"):
         from twin.common.errors import TwinError
 
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import signal
@@ -62,6 +63,7 @@ err = _Plain(stderr=True, highlight=False, markup=False, soft_wrap=True)
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 # The signal that ended the command, if it was not Ctrl-C.
 _ended_by: list[int] = []
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC)
 # Seconds between two lines of progress where there is no terminal.
 _EVERY_S = 5.0
 
@@ -94,8 +96,14 @@ def interrupted(message: str) -> None:
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Errors that a user can mend, as a line each and an exit code; never a traceback."""
+def plain_errors(option: str = "") -> Iterator[None]:
+    """Errors that a user can mend, as a line each and an exit code; never a traceback.
+
+    Parameters
+    ----------
+    option : str
+        Names another place to write to: told where nothing may be written.
+    """
     try:
         yield
     except TwinError as error:
@@ -104,7 +112,11 @@ def plain_errors() -> Iterator[None]:
         raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        fail(f"{where}{error.strerror or error}", FAILED)
+        fail(
+            f"{where}{error.strerror or error}"
+            + (f"; name another place with {option}" if option and error.errno in _REFUSED else ""),
+            FAILED,
+        )
     except KeyboardInterrupt as error:
         interrupted(str(error) or "interrupted")
 

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,9 @@ MOST_JSON_BYTES = 200_000_000
 _CHECKSUM = "checksum"
 _SEAL = b"twin-sha256:"
 _DIGITS = 64
+_WINDOWS = os.name == "nt"
+# A reader on Windows, such as a virus scanner, has done in that time.
+_WAITS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _DIFFERS = "its checksum differs"
 # To Windows they are devices, in any folder, in any case and with any ending.
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.I)
@@ -141,9 +145,24 @@ def whole(path: Path, sync: bool = False) -> Iterator[Path]:
         if sync:
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
-        part.replace(path)
+        _replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _replace(part: Path, path: Path) -> None:
+    """Rename a file, again and again for a while where somebody reads the older one (Windows)."""
+    for wait_s in _WAITS_S:
+        try:
+            part.replace(path)
+        except PermissionError:
+            # On POSIX a reader is in nobody's way, so it is the folder, and stays so.
+            if not _WINDOWS:
+                raise
+            time.sleep(wait_s)
+        else:
+            return
+    part.replace(path)
 
 
 def write_text(path: Path, text: str, sync: bool = False) -> None:
