@@ -172,6 +172,22 @@ def test_other_line_ends_are_the_same_code(tmp_path: Path, monkeypatch: pytest.M
     assert provenance.code_digest.__wrapped__() not in found
 
 
+def threads(_task: int) -> set[int]:
+    import threadpoolctl
+
+    return {one["num_threads"] for one in threadpoolctl.threadpool_info()}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_linear_algebra_has_one_thread_with_any_number_of_workers(workers: int) -> None:
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    with threadpoolctl.threadpool_limits(2):
+        found = list(engine.each(threads, range(3), workers, minus))
+        assert found == [{1}] * 3
+        # Between tasks, what else the process computes has its own.
+        assert threads(0) == {2}
+
+
 def _worker_of(cluster: str) -> int:
     from distributed import Client
 

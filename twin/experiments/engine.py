@@ -14,7 +14,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -81,7 +81,21 @@ def each(
         if others:
             yield from _elsewhere(function, others, workers, lost, cluster, files)
         others = []
-    yield from map(function, [*others, *own])
+    for task in [*others, *own]:
+        with _one_thread():
+            result = function(task)
+        yield result
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """Linear algebra on one thread, as workers have it: more cost time on small matrices."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ModuleNotFoundError:
+        # Left out by whoever installed without dependencies: slower, and the same figures.
+        return nullcontext()
+    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    return limits
 
 
 def _elsewhere(
