@@ -153,7 +153,7 @@ OTHER_SUMS = {
     "assistant.judging.model_judge": ["reply.prompt_tokens + reply.completion_tokens"],
     "assistant.live.fetching": ["one.completion_tokens", "one.prompt_tokens"],
     # Of the wall clock, and of tokens: no figure hangs on its last bit.
-    "assistant.live.pacing": ["sent", "x * y"],
+    "assistant.live.pacing": ["float(number) * _SECONDS[unit]", "sent"],
     "cli.record": ["tally.failed.values()", "tally.failed.values()"],
     "common.text": ["f'.{other}'.endswith(f'.{short}')"],
     "experiments.record": ["ask.prompt_tokens", "ask.room", "min(_USUAL[ask.step] + "

@@ -239,7 +239,7 @@ def _touches(scenario: Scenario) -> tuple[float, float]:
             in_time = float((waiting.delay.quantile(u)[:, None] < over_s[None, :]).mean())
         returns = waiting.chance * (1 - waiting.never) * in_time
         back, lost = back + returns, waiting.chance - returns
-    further = sum(back**k for k in range(1, touches.most + 1))
+    further = math.fsum(back**k for k in range(1, touches.most + 1))
     return further, 1.0 - lost * (1.0 + further)
 
 
