@@ -126,3 +126,54 @@ def test_public_docstrings_open_with_a_noun_or_a_verb(name):
     questions = r"(What(?!-if)|Who|How|Which|Whose|Whatever|Whoever|On which)\b"
     found = public_docstrings(MODULES[name], name)
     assert [place for place, text in found if re.match(questions, text)] == []
+
+
+def counts(element):
+    """Whether what is summed is whole numbers for everybody to see: truths, lengths, integers."""
+    if isinstance(element, ast.Compare | ast.BoolOp):
+        return True
+    if isinstance(element, ast.UnaryOp):
+        return isinstance(element.op, ast.Not)
+    if isinstance(element, ast.Call) and isinstance(element.func, ast.Name):
+        whole = (
+            element.args and isinstance(element.args[0], ast.Name) and element.args[0].id == "len"
+        )
+        return element.func.id in ("len", "int", "bool") or (element.func.id == "map" and whole)
+    return False
+
+
+def summed(call):
+    """What a call of the builtin `sum` adds up."""
+    first = call.args[0]
+    return first.elt if isinstance(first, ast.GeneratorExp | ast.ListComp) else first
+
+
+# Calls of the builtin `sum` whose items are whole numbers or arrays all the same, by module.
+OTHER_SUMS = {
+    "assistant.judging.model_judge": ["reply.prompt_tokens + reply.completion_tokens"],
+    "assistant.live.fetching": ["one.completion_tokens", "one.prompt_tokens"],
+    # Of the wall clock, and of tokens: no figure hangs on its last bit.
+    "assistant.live.pacing": ["float(number) * _SECONDS[unit]", "sent"],
+    "cli.record": ["tally.failed.values()", "tally.failed.values()"],
+    "common.text": ["f'.{other}'.endswith(f'.{short}')"],
+    "experiments.record": ["ask.prompt_tokens", "ask.room", "min(_USUAL[ask.step] + "
+                           "model.reasoning_tokens // 2, ask.room)", "tally.failed.values()"],
+    "experiments.results": ["getattr(run, name)"],
+    "experiments.run": ["one.asked", "one.asked"],
+    "experiments.studies.conclusion": ["judged.replications"],
+    "experiments.workload": ["np.diff(p.integral(edges))"],
+    "history.calibrate": ["t['use_rag']"],
+    "live.bodies": ["call['completion_tokens']", "call['prompt_tokens']"],
+    "live.store": ["fresh", "fresh"],
+    "stats.differences": ["divide(s ** 2, np.maximum(n - 1, 1))",
+                          "jackknife_variance(*sums.without_cells())"],
+    "stats.feasibility": ["map(self.size, range(len(self.played)))", "size - self.size(one)"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_floats_are_summed_in_one_way(name):
+    # Up to Python 3.11 the builtin adds floats up as they come, from 3.12 on it compensates: the
+    # last bit would hang on the version.
+    odd = [ast.unparse(summed(c)) for c in calls(MODULES[name], "sum") if not counts(summed(c))]
+    assert sorted(odd) == sorted(OTHER_SUMS.get(name, ()))

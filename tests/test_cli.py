@@ -17,9 +17,10 @@ from typer.testing import CliRunner
 
 import twin
 from tests.builders import docs as schema_docs
+from tests.children import interruptible
 from twin.cli.app import app
 from twin.common.text import amount, duration, with_interval
-from twin.experiments import replication
+from twin.experiments import replication, variance
 from twin.measures.figures import MAIN_FIGURES, kpi_table
 from twin.scenario.diff import differences
 from twin.scenario.file import starter
@@ -151,6 +152,58 @@ def test_a_folder_that_cannot_be_written_is_said(folder: Path) -> None:
     assert "file" in line
 
 
+STUDY = """
+name = "load"
+scenario = "good.toml"
+minimise = "human_cost"
+[factors]
+"arrivals.scale" = [1.0, 2.0]
+[targets]
+occupancy = { at_most = 1.0 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "bad", "said"),
+    [
+        (["run", "good.toml"], {1}, "good: 1 of 2 replications failed (draw: RuntimeError: coffee"),
+        (["run", "good.toml", "--json"], {1}, "good: 1 of 2 replications failed"),
+        (["run", "good.toml", "--quiet"], {0}, "good: 1 of 2 replications failed"),
+        (["run", "good.toml"], {0, 1}, "good: 2 of 2 replications failed"),
+        (["compare", "good.toml", "busy.toml", "--replications", "4"], {3},
+         "busy: 1 of 4 replications failed"),
+        (["compare", "good.toml", "busy.toml", "--replications", "4", "--json"], {3},
+         "busy: 1 of 4 replications failed"),
+        (["study", "study.toml"], {1}, "2 replications failed"),
+        (["study", "study.toml", "--json"], {1}, "2 replications failed"),
+        (["select", "study.toml", "--kpi", "agent_wait_mean", "--within", "60s"], {3}, "coffee"),
+        (["search", "study.toml"], {4}, "coffee"),
+        (["warmup", "good.toml", "--replications", "3", "--horizon", "7d"], {2}, "coffee"),
+        (["variance", "good.toml", "--days", "3"], {2}, "coffee"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)  # fmt: skip
+def test_a_failed_replication_makes_the_exit_code_say_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], bad: set[int], said: str
+) -> None:
+    def broken(scenario: Any, number: int) -> Any:
+        if number in bad:
+            raise RuntimeError("coffee is out")
+        return draw(scenario, number)
+
+    draw = replication.draw
+    for module in (replication, variance):
+        monkeypatch.setattr(module, "draw", broken)
+    (folder / "study.toml").write_text(STUDY)
+    done = CliRunner().invoke(app, [*words, "--workers", "1"])
+    assert done.exit_code == 1
+    assert said in done.stderr + str(done.exception)
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(app, [*words, "--workers", "1"])
+    assert (done.exit_code, done.exception) == (0, None)
+
+
 def test_some_failures_are_said_and_all_are_an_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,7 +217,7 @@ def test_some_failures_are_said_and_all_are_an_error(
     monkeypatch.setattr(replication, "draw", broken)
     bad = {1}
     done = call("run", "good.toml", "--workers", "1")
-    assert done.exit_code == 0
+    assert done.exit_code == 1
     said = "replications failed (draw: RuntimeError: out of coffee)"
     assert f"good: 1 of 2 {said}" in done.stderr
     bad = {0, 1}
@@ -327,8 +380,7 @@ def test_ctrl_c_says_what_is_whole(folder: Path, workers: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # A test run in the background ignores Ctrl-C, and so would what it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=interruptible,
     )
     try:
         deadline = time.monotonic() + 60

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pandas.testing import assert_frame_equal
 
 import twin
 from twin.experiments import engine
+from twin.experiments import manifest as provenance
 from twin.scenario.model import Scenario
 
 ROOT = Path(__file__).parent.parent
@@ -37,13 +39,20 @@ def desk() -> Scenario:
 
 
 @pytest.fixture
-def cluster() -> Iterator[str]:
-    """Address of a Dask cluster of two workers on loopback."""
+def workers() -> int:
+    """Workers of the cluster."""
+    return 2
+
+
+@pytest.fixture
+def cluster(workers: int) -> Iterator[str]:
+    """Address of a Dask cluster on loopback."""
     pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
     code = (
         "from distributed import LocalCluster\n"
         "if __name__ == '__main__':\n"
-        "    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
+        f"    cluster = LocalCluster(n_workers={workers}, threads_per_worker=1,\n"
+        "                           dashboard_address=None)\n"
         "    print(cluster.scheduler_address, flush=True)\n"
         "    input()\n"
     )
@@ -107,6 +116,76 @@ def test_a_cluster_changes_nothing(
     monkeypatch.setattr(engine, "_CONNECT_S", 1.0)
     with pytest.raises(engine.ClusterError, match="no Dask scheduler answers"):
         twin.study(STUDY | {"scenario": desk}, cluster="tcp://127.0.0.1:1")
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("workers", [1])
+@pytest.mark.skipif(not os.path.exists("/proc/self"), reason="reads /proc")
+def test_a_cluster_of_one_worker_plays_there(desk: Scenario, cluster: str, workers: int) -> None:
+    # The number of the process that reads the link.
+    there = {int(pid) for pid in engine.each(os.readlink, ["/proc/self"] * 4, 1, str, cluster)}
+    assert len(there) == workers
+    assert os.getpid() not in there
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("workers", [1])
+def test_workers_that_do_not_find_the_files_are_refused_at_once(
+    cluster: str, tmp_path: Path, workers: int
+) -> None:
+    path = tmp_path / "corpus.csv"
+    path.write_text("text,category,split\nhelp,A,desk\n")
+    with closing(engine.connect(cluster, [path])):
+        pass
+    # As from another machine: what the workers see there is something else, or nothing.
+    own: list[str | None] = [provenance.digest(path)]
+    for found, said in (([None], "do not find it"), (["0"], "find other content in it")):
+        with pytest.raises(engine.ClusterError, match=f"corpus.csv: its workers {said}"):
+            engine._same_files(Seen({"tcp://1": own, "tcp://2": found}), cluster, [path])
+    assert engine._same_files(Seen({"tcp://1": own}), cluster, [path]) is None
+
+
+class Seen:
+    """A client whose workers see these digests."""
+
+    def __init__(self, found: dict[str, list[str | None]]) -> None:
+        self.found = found
+
+    def run(self, *_: Any) -> dict[str, list[str | None]]:
+        return self.found
+
+
+def test_other_line_ends_are_the_same_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "twin" / "experiments"
+    home.mkdir(parents=True)
+    monkeypatch.setattr(provenance, "__file__", str(home / "manifest.py"))
+    found = set()
+    for ends in (b"\n", b"\r\n"):
+        (home / "manifest.py").write_bytes(b"a = 1" + ends + b"b = 2" + ends)
+        found.add(provenance.code_digest.__wrapped__())
+    assert len(found) == 1
+    (home / "manifest.py").write_bytes(b"a = 1\nb = 3\n")
+    assert provenance.code_digest.__wrapped__() not in found
+
+
+def threads(_task: int) -> set[int]:
+    import threadpoolctl
+
+    return {one["num_threads"] for one in threadpoolctl.threadpool_info()}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_linear_algebra_has_one_thread_with_any_number_of_workers(workers: int) -> None:
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    with threadpoolctl.threadpool_limits(2):
+        found = list(engine.each(threads, range(3), workers, minus))
+        assert found == [{1}] * 3
+        # Between tasks, what else the process computes has its own.
+        assert threads(0) == {2}
 
 
 def _worker_of(cluster: str) -> int:

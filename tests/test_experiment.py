@@ -19,6 +19,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import twin
+from twin.common.errors import TwinError
 from twin.desk.simulation import _rare_collections
 from twin.experiments import replication
 from twin.experiments import run as experiment
@@ -248,6 +249,61 @@ def test_a_text_within_a_text_a_quoted_one_and_a_blank_one_are_hidden(
     message = failures["message"].iloc[0]
     assert message.replace('"', "'") == "bad words: '[ticket text]', '[ticket text]'"
     assert replication._redact("bad words: help me", ["", "help"]) == "bad words: [ticket text] me"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "could not convert string to float: 'my card ends in 42'",
+        "MY CARD ENDS in",
+        '{"text": "My card ends in 4242\\nand I"}',
+        "('my', 'card', 'ends')",
+        "invalid literal for int() with base 10: '424242'",
+        "a@b: ann.lee@example.com is taken",
+        "bad text My%20card ends; in 424242 then",
+        r"b'My card ends in\n424242'",
+        "unterminated: in 424242\u00a0and",
+        "MyError(My card\tends)",
+    ],
+)  # fmt: skip
+def test_parts_of_a_text_are_hidden_in_what_a_library_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    trace = pd.DataFrame({"timestamp": [1, 2, 3]})
+    trace["text"] = ["My card ends in 424242, and I", "write to ann.lee@example.com", "hi"]
+    trace.to_csv(tmp_path / "trace.csv", index=False)
+    arrivals = {"kind": "trace", "trace": str(tmp_path / "trace.csv")}
+    desk = twin.from_data(AGENTS | {"arrivals": arrivals})
+    simulate = replication.simulate
+
+    def broken(*_: Any) -> None:
+        raise ValueError(message)
+
+    def warns(*given: Any) -> Any:
+        warnings.warn(message, stacklevel=1)
+        return simulate(*given)
+
+    monkeypatch.setattr(replication, "simulate", broken)
+    row = twin.run(desk, replications=1).failures.iloc[0]
+    monkeypatch.setattr(replication, "simulate", warns)
+    for told in (row["message"], row["traceback"], *twin.run(desk, replications=1).notes):
+        if told in row.to_list() or "[" in told:
+            assert "[ticket text]" in told
+        for words in ("card ends", "424242", "ann.lee", "example"):
+            assert words not in told.lower()
+
+
+def test_the_twins_own_errors_stay_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = pd.DataFrame({"timestamp": [1, 2], "text": ["there is no such file", "x"]})
+    trace.to_csv(tmp_path / "trace.csv", index=False)
+    arrivals = {"kind": "trace", "trace": str(tmp_path / "trace.csv")}
+
+    def broken(*_: Any) -> None:
+        raise TwinError("kept.jsonl: no such file or folder")
+
+    monkeypatch.setattr(replication, "simulate", broken)
+    row = twin.run(twin.from_data(AGENTS | {"arrivals": arrivals}), replications=1).failures.iloc[0]
+    assert row["message"] == "kept.jsonl: no such file or folder"
 
 
 def test_the_manifest_has_every_file_that_the_scenario_names(tmp_path: Path) -> None:

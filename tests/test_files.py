@@ -2,9 +2,12 @@
 
 import errno
 import os
+import shlex
+from pathlib import Path
 
 import pytest
 
+from twin.common import files
 from twin.common.errors import ScenarioError
 from twin.common.files import (
     read_json,
@@ -15,6 +18,7 @@ from twin.common.files import (
     write_json,
     write_text,
 )
+from twin.common.text import command
 from twin.experiments.studies.file import read_study
 from twin.scenario.changes import clean_name
 from twin.scenario.model import from_data
@@ -124,3 +128,45 @@ def test_a_name_that_windows_cannot_make_is_no_name_of_results(tmp_path, name):
 def test_other_names_are_left_as_they_are(name):
     assert not unmakeable(name)
     assert clean_name(name) == name
+
+
+def test_a_file_that_somebody_reads_is_replaced_when_they_have_done(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_text("old")
+    replace, tries = Path.replace, []
+
+    def busy(part, path):
+        tries.append(part)
+        if len(tries) < 4:
+            raise PermissionError(13, "used by another process")
+        return replace(part, path)
+
+    monkeypatch.setattr(Path, "replace", busy)
+    with pytest.raises(PermissionError):
+        write_text(tmp_path / "a.json", "new")
+    assert len(tries) == 1
+    tries.clear()
+    monkeypatch.setattr(files, "_WINDOWS", True)
+    write_text(tmp_path / "a.json", "new")
+    assert (len(tries), (tmp_path / "a.json").read_text()) == (4, "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize(
+    ("path", "printed"),
+    [
+        ("plain.toml", "plain.toml"),
+        ("my desk.toml", "'my desk.toml'"),
+        ("$HOME/a.toml", "'$HOME/a.toml'"),
+        ("it's.toml", "'it'\"'\"'s.toml'"),
+        ("a;rm -rf b.toml", "'a;rm -rf b.toml'"),
+        ("`id`.toml", "'`id`.toml'"),
+        ("desk(2).toml", "'desk(2).toml'"),
+        ("a&b.toml", "'a&b.toml'"),
+        ("*.toml", "'*.toml'"),
+        ("", "''"),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="other quotes")
+def test_printed_commands_are_quoted(path, printed):
+    assert command("twin", "run", path) == f"twin run {printed}"
+    assert shlex.split(command("twin", "run", path)) == ["twin", "run", path]

@@ -17,6 +17,8 @@ pytest.importorskip("streamlit", reason="the page takes the extra [live]")
 
 from browser import Browser, Navigated, found
 
+from tests.children import interruptible
+
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 90.0
 SMALL = """
@@ -144,7 +146,13 @@ def served(tmp_path):
     command = twin("serve", "--port", ports[0], "--page-port", ports[1], *rules)
     with (tmp_path / "stderr.txt").open("w") as errors:
         process = subprocess.Popen(
-            command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, stderr=errors
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            stderr=errors,
+            preexec_fn=interruptible,
         )
     try:
         for _ in range(2):

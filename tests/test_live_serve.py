@@ -11,6 +11,7 @@ import time
 import pytest
 from typer.testing import CliRunner
 
+from tests.children import interruptible
 from tests.live_server import environment, free_port, scenario_file
 from twin.assistant.errors import NoKey
 from twin.cli.app import app
@@ -64,7 +65,7 @@ class Command:
         ]  # fmt: skip
         self.process = subprocess.Popen(
             command, cwd=folder, env=environment(**env), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=interruptible,
         )  # fmt: skip
 
     def lines(self, number):

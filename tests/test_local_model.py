@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from pytest_socket import disable_socket
 
+from tests.children import interruptible
 from twin.assistant.catalogue import model
 from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.live.local_server import (
@@ -202,7 +203,13 @@ def test_twin_llm_says_how_to_use_it_and_stops_on_ctrl_c(tmp_path):
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     command = [sys.executable, "-c", code, "llm", "--port", "0"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=tmp_path
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=env,
+        cwd=tmp_path,
+        preexec_fn=interruptible,
     ) as process:
         lines = [process.stdout.readline() for _ in range(4)]
         url = lines[1].strip().removeprefix("export GROQ_BASE_URL=")

@@ -12,6 +12,8 @@ import typer
 from fault_server import KEY, Limit
 from typer.testing import CliRunner
 
+import twin
+from tests.children import interruptible
 from twin.assistant.live import pacing
 from twin.assistant.recorded.recording import Recording
 from twin.cli.app import app as twin_app
@@ -20,20 +22,13 @@ from twin.experiments import record as recording_of
 from twin.scenario.file import load
 
 pytestmark = [pytest.mark.network, pytest.mark.allow_hosts(["127.0.0.1", "localhost"])]
-PROGRAM = """
-import typer
-from twin.cli.record import register
-app = typer.Typer(pretty_exceptions_enable=False)
-register(app)
-app()
-"""
 
 
 @pytest.fixture
 def desk(tmp_path):
     """A scenario file of so many tickets, each with a text of its own."""
 
-    def write(tickets, role="full", **assistant):
+    def write(tickets, role="full", backend="replay", **assistant):
         names = ("Login", "Other", "Payment")
         rows = [
             f"{60 * k},Trouble number {k} with my things,{names[k % 3]}" for k in range(tickets)
@@ -54,7 +49,7 @@ def desk(tmp_path):
             corpus = "corpus.csv"
             [assistant]
             role = "{role}"
-            backend = "replay"
+            backend = "{backend}"
             recording = "kept.jsonl"
             {more}
             [provider]
@@ -270,9 +265,14 @@ def check_pace(server, done, limits, period, least=0.9):
 
 def start(path, *more):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", PROGRAM, str(path), "--yes", *more]
+    command = [sys.executable, "-m", "twin", "record", str(path), "--yes", *more]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+        preexec_fn=interruptible,
     )
 
 
@@ -307,16 +307,17 @@ def test_killed_half_way_and_started_again_pays_nothing_twice(server, desk, tmp_
     assert len(Recording(kept)) == 300
 
 
-def test_ctrl_c_keeps_what_was_paid(server, desk, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_keeps_what_was_paid(server, desk, tmp_path, number, code):
     server.latency_s = 0.05
     child = start(desk(300, role="triage"), "--concurrency", "4")
     try:
         wait_for(lambda: sum(server.answered.values()) >= 40)
-        child.send_signal(signal.SIGINT)
+        child.send_signal(number)
         _, said = child.communicate(timeout=20)
     finally:
         child.kill()
-    assert child.returncode == 130
+    assert child.returncode == code
     assert "interrupted" in said
     assert "answered: " in said
     assert "Traceback" not in said
@@ -336,6 +337,46 @@ def test_another_process_records(server, desk, tmp_path):
         child.communicate(timeout=20)
     assert result.exit_code == 1
     assert "another process is writing" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "desk.toml", "--replications", "4"],
+        ["study", "study.toml"],
+        ["compare", "desk.toml", "other.toml", "--replications", "2"],
+        ["warmup", "desk.toml", "--replications", "4", "--horizon", "7d"],
+        ["variance", "desk.toml", "--days", "2"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_live_model_and_many_workers_share_a_recording(server, desk, tmp_path, words):
+    desk(12, role="triage", backend="groq")
+    (tmp_path / "other.toml").write_text('extends = "desk.toml"\nagents.all.heads = 4\n')
+    (tmp_path / "study.toml").write_text(
+        'name = "live"\nscenario = "desk.toml"\n[factors]\n"agents.all.heads" = [4, 5]\n'
+    )
+    done = CliRunner().invoke(twin_app, [*words, "--workers", "4"], catch_exceptions=False)
+    # So few tickets show no start-up.
+    few = words[0] == "warmup"
+    assert done.exit_code == (2 if few else 0), done.stderr
+    assert ("at least 10 batches with data, not 0" in done.stderr) == few
+    assert "replications failed" not in done.stderr
+    assert set(server.seen.values()) == {1}
+    assert len(Recording(tmp_path / "kept.jsonl")) == len(server.seen) == 12
+    if words[0] == "run":
+        found = twin.open_results(tmp_path / "results" / "desk").runs[0]
+        assert (found.whole, found.failed, found.manifest["workers"]) == (4, 0, 1)
+
+
+def test_a_live_desk_is_played_here_and_a_recorded_one_by_workers(server, desk, tmp_path):
+    live = load(desk(12, role="triage", backend="groq"))
+    other = live.vary({"assistant.role": "off", "replications": 3}, name="other")
+    results = twin.run([live, other], workers=2, out=tmp_path / "out")
+    assert [(run.status, run.manifest["workers"]) for run in results.runs] == [
+        ("complete", 1), ("complete", 2)
+    ]  # fmt: skip
+    assert set(server.seen.values()) == {1}
 
 
 def test_a_torn_line_is_asked_again(server, desk, tmp_path):

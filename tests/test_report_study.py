@@ -1,6 +1,9 @@
 """The page of a study: its sentences and tables say what its points say."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,7 @@ from typer.testing import CliRunner
 import twin
 from twin.cli.app import app
 from twin.common.text import amount
+from twin.measures.figures import FIGURES
 from twin.report import page
 from twin.report.answer import of_study
 from twin.report.study_pictures import pictures
@@ -203,3 +207,67 @@ def test_less_load_is_never_the_best():
     said = " ".join(of_study(twin.study(plan, replications=3)))
     assert "they differ in load, so neither is called better" in said
     assert "best" not in said
+
+
+def equal_everywhere() -> dict[str, Any]:
+    """Two factors and a leading figure that neither moves: nobody waits at all."""
+    return {
+        "scenario": twin.from_data(
+            {"horizon": "12h", "replications": 3, "arrivals": {"rate": "2/h"},
+             "agents": {"all": {"heads": 40, "handle_time": "1min"}},
+             "targets": {"first_response": {"normal": "1h"}}}
+        ),
+        "factors": {"agents.all.heads": [40, 50, 60], "arrivals.scale": [0.3, 0.7, 1.0]},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kpi", ["service_level", "abandonment_rate", "human_cost",
+                                 "categorization_accuracy", "service_level:urgent"])  # fmt: skip
+def test_a_study_whose_leading_figure_is_equal_or_missing_everywhere_reports(kpi: str) -> None:
+    found = twin.study(equal_everywhere() | {"kpis": [kpi]})
+    text = page(found)
+    assert "What moves" not in text.split("In pictures")[0].split("All points")[0]
+    moved = twin.effects(found)
+    # What is equal everywhere is moved by nothing, not by 1e-16.
+    assert (moved[["effect", "low", "high"]].fillna(0.0) == 0.0).all(axis=None)
+
+
+def test_noise_of_arithmetic_is_no_effect() -> None:
+    found = twin.study(equal_everywhere())
+    # By a tenth a head, whatever the load: the regression leaves 1e-16 for that.
+    frame = found.frame.assign(value=found.frame["agents.all.heads"] * 0.1)
+    moved = twin.effects(replace(found, frame=frame), ["backlog"]).set_index("factor")
+    assert moved.loc["agents.all.heads", "effect"] == pytest.approx(2.0)
+    assert moved.loc["arrivals.scale", ["effect", "low", "high"]].tolist() == [0.0, 0.0, 0.0]
+
+
+def figures_and_factors() -> Iterator[tuple[str, dict[str, Any]]]:
+    factors: list[dict[str, Any]] = [
+        {},
+        {"agents.all.heads": [2, 2]},
+        {"arrivals.kind": ["poisson", "constant"]},
+        {"arrivals.scale": [1e-9, 2e-9]},
+        {"arrivals.scale": [1e-9, 1.0], "agents.all.heads": [1, 2]},
+        {"arrivals.kind": ["poisson", "constant"], "agents.all.heads": [1, 2]},
+        {"agents.all.heads": [1, 2], "arrivals.scale": [0.5, 1.0], "horizon": ["6h", "12h"]},
+    ]
+    for plan in factors:
+        yield ", ".join(plan) or "none", plan
+
+
+@pytest.mark.parametrize("backend", ["off", "profile"])
+@pytest.mark.parametrize(("name", "factors"), list(figures_and_factors()))
+def test_a_study_of_anything_reports(name: str, factors: dict[str, Any], backend: str) -> None:
+    assistant = {"role": "off"} if backend == "off" else {"backend": backend}
+    desk = twin.from_data(
+        {"horizon": "12h", "replications": 2, "arrivals": {"rate": "12/h"}, "assistant": assistant,
+         "agents": {"all": {"heads": 2, "handle_time": "7min"}}}
+    )  # fmt: skip
+    found = twin.study({"scenario": desk, "factors": factors})
+    numbers = [key for key, levels in factors.items() if not isinstance(levels[0], str)]
+    for kpi in ("cost_per_resolution", "service_level", "csat", "backlog", "queue_wait_p90:urgent"):
+        if kpi.partition(":")[0] not in FIGURES:
+            continue
+        crossings = [{"kpi": kpi, "along": key, "limit": 0.5} for key in numbers[:1]]
+        one = replace(found, shown=(kpi,), crossings=tuple(crossings))
+        assert "<html" in page(one)

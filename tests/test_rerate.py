@@ -17,6 +17,7 @@ from twin.assistant.recorded.recording import Recording, Reply
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
 from twin.experiments import rerate
+from twin.records import storage
 from twin.scenario.model import from_data
 
 JUDGE = "openai/gpt-oss-120b"
@@ -199,16 +200,16 @@ class TestWhatCannotBeRated:
     def test_a_corpus_that_has_changed(self, run, tmp_path):
         path = tmp_path / "tickets.csv"
         path.write_text("text,category\n" + "\n".join(f"Text {k},{BAD}" for k in range(9)))
-        manifest = json.loads((run / "manifest.json").read_text())
+        manifest = storage.read_manifest(run)
         manifest["scenario_as_run"]["tickets"] = {"corpus": str(path)}
-        (run / "manifest.json").write_text(json.dumps(manifest))
+        storage.write_manifest(run, manifest)
         with pytest.raises(ValueError, match=r"tickets\.corpus has changed since the run"):
             rerate.rate(run)
 
     def test_tickets_of_another_version(self, run):
-        manifest = json.loads((run / "manifest.json").read_text())
+        manifest = storage.read_manifest(run)
         manifest["scenario_as_run"]["seed"] = 99
-        (run / "manifest.json").write_text(json.dumps(manifest))
+        storage.write_manifest(run, manifest)
         with pytest.raises(ValueError, match="cannot be drawn again"):
             rerate.rate(run)
 
@@ -230,10 +231,10 @@ class TestWhatCannotBeRated:
     def test_changed_articles_are_told(self, run, tmp_path):
         folder = tmp_path / "knowledge"
         shutil.copytree(KNOWLEDGE, folder)
-        manifest = json.loads((run / "manifest.json").read_text())
+        manifest = storage.read_manifest(run)
         manifest["scenario_as_run"]["assistant"]["knowledge"] = str(folder)
         manifest["files"]["assistant.knowledge"] = "another"
-        (run / "manifest.json").write_text(json.dumps(manifest))
+        storage.write_manifest(run, manifest)
         assert "articles have changed" in rerate.rate(run).notes[0]
 
 

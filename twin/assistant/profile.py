@@ -9,6 +9,7 @@ see `twin.assistant.recorded.measured`), then the defaults that the schema tells
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -104,7 +105,7 @@ def _confusion(profile: Profile, categories: Sequence[str]) -> Floats:
             if name not in index:
                 known = f"categories: {', '.join(categories)}"
                 raise ScenarioError("scenario", [Fault(key, "unknown category", name, known)])
-        total = sum(weights.values())
+        total = math.fsum(weights.values())
         if total <= 0:
             raise ScenarioError("scenario", [Fault(key, "must have a weight above 0")])
         chances[index[truth]] = 0.0

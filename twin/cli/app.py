@@ -17,10 +17,9 @@ from rich.table import Table
 
 import twin
 from twin.cli import checks, compare, live, models, rate, record, report, study
-from twin.cli.compare import adds_up, by_batches, sizes
+from twin.cli.compare import adds_up, by_batches, sizes, tell_failures
 from twin.cli.terminal import (
     BAD_INPUT,
-    FAILED,
     Changes,
     Cluster,
     Json,
@@ -29,6 +28,7 @@ from twin.cli.terminal import (
     cores,
     each,
     err,
+    heed_signals,
     name_provider,
     out,
     plain_errors,
@@ -57,6 +57,7 @@ def main() -> None:
         # A terminal without a sign for "±" gets a "?" for it, not a traceback.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    heed_signals()
     app(prog_name="twin")
 
 
@@ -111,7 +112,7 @@ def run(
 
     All tables go into a new folder of results.
     """
-    with plain_errors():
+    with plain_errors("--out"):
         from twin.experiments.run import run as run_all
         from twin.scenario.file import load
 
@@ -164,15 +165,9 @@ def _report(
         out.print(adds_up(results))
     for note in () if quiet and not as_json else results.notes:
         err.print(f"note: {note}")
-    for one in results.runs:
-        if one.failed:
-            last = results.failures[results.failures["scenario"] == one.scenario].iloc[0]
-            where = f"{last['stage']}: {last['type']}: {last['message']}"
-            err.print(f"{one.scenario}: {one.failed} of {one.asked} replications failed ({where})")
-        if not as_json:
-            out.print(f"results: {one.path}" if not quiet else str(one.path), soft_wrap=True)
-    if any(one.whole == 0 for one in results.runs):
-        raise typer.Exit(FAILED)
+    for one in () if as_json else results.runs:
+        out.print(f"results: {one.path}" if not quiet else str(one.path), soft_wrap=True)
+    tell_failures(results)
 
 
 @app.command()
@@ -231,6 +226,7 @@ def init(
 ) -> None:
     """Copy the starter scenarios, their corpus and their articles; nothing is overwritten."""
     with plain_errors():
+        from twin.common.text import command
         from twin.scenario.file import starter
 
         copied, kept = 0, 0
@@ -247,7 +243,7 @@ def init(
         out.print(f"{copied} files copied to {folder}" + (f", {kept} kept" if kept else ""))
         scenarios = sorted(p.name for p in folder.glob("*.toml"))
         for name in scenarios:
-            out.print(f"  twin run {folder / name}")
+            out.print(f"  {command('twin', 'run', folder / name)}", soft_wrap=True)
 
 
 @app.command()

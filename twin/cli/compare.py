@@ -11,6 +11,7 @@ from rich.table import Table
 
 from twin.cli.terminal import (
     BAD_INPUT,
+    FAILED,
     Changes,
     Cluster,
     Json,
@@ -96,7 +97,7 @@ def compare(
 
     Says what gets better and what worse, how sure that is, and what would settle it.
     """
-    with plain_errors():
+    with plain_errors("--out"):
         from twin.experiments.comparison import compare as compare_all
         from twin.measures.figures import JUDGED, figure_of
 
@@ -119,14 +120,15 @@ def compare(
             data = {"baseline": baseline, "level": level, "method": found.method}
             data |= {"notes": found.notes, "unset": results.unset()}
             print_json({**data, "rows": records(found.table)})
-            return
-        _show(found, every=every)
-        for line in results.unset([figure_of(name)[0] for name in kpi] if kpi else JUDGED):
-            out.print(line, soft_wrap=True)
-        for note in (*found.notes, *results.notes):
-            err.print(f"note: {note}")
-        for path in results.paths:
-            out.print(f"results: {path}", soft_wrap=True)
+        else:
+            _show(found, every=every)
+            for line in results.unset([figure_of(name)[0] for name in kpi] if kpi else JUDGED):
+                out.print(line, soft_wrap=True)
+            for note in (*found.notes, *results.notes):
+                err.print(f"note: {note}")
+            for path in results.paths:
+                out.print(f"results: {path}", soft_wrap=True)
+        tell_failures(results)
 
 
 def _results(
@@ -223,6 +225,17 @@ def _show(found: Comparison, *, every: bool) -> None:
             "replications cannot. Then a difference of the size found, or the smallest that "
             "matters where that is larger, shows with 80 % chance."
         )
+
+
+def tell_failures(results: Results) -> None:
+    """Say which replications failed, and why; then end with an exit code that says so too."""
+    for one in results.runs:
+        if one.failed:
+            last = results.failures[results.failures["scenario"] == one.scenario].iloc[0]
+            where = f"{last['stage']}: {last['type']}: {last['message']}"
+            err.print(f"{one.scenario}: {one.failed} of {one.asked} replications failed ({where})")
+    if any(one.failed or not one.whole for one in results.runs):
+        raise typer.Exit(FAILED)
 
 
 def by_batches(results: Results) -> Table | None:

@@ -203,6 +203,7 @@ def live_scenario(
 ) -> None:
     """Turn the live desk's history into a scenario, so that the twin plays the desk that runs."""
     with _errors(), _store(database) as store:
+        from twin.common.text import command
         from twin.history.calibrate import write_scenario
         from twin.live.history import read_history
 
@@ -215,4 +216,4 @@ def live_scenario(
         for sentence in write_scenario(history, file, trace=trace):
             err.print(sentence)
         out.print(f"scenario: {file}", soft_wrap=True)
-        out.print(f"  twin run {file}", soft_wrap=True)
+        out.print(f"  {command('twin', 'run', file)}", soft_wrap=True)

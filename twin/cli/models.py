@@ -207,6 +207,7 @@ def profile(
         from twin.assistant.knowledge.knowledge import load_knowledge
         from twin.assistant.recorded.measured import measure, reproduce, to_toml
         from twin.assistant.recorded.recorded_calls import read_sample
+        from twin.common.text import command
         from twin.demand.corpus import load_corpus
         from twin.report.explain import profile_rests_on
         from twin.scenario.file import load
@@ -255,7 +256,7 @@ def profile(
         if to is not None:
             out.print(f"profile: {to}", soft_wrap=True)
             if scenario is not None:
-                out.print(f"  twin run {to}", soft_wrap=True)
+                out.print(f"  {command('twin', 'run', to)}", soft_wrap=True)
             else:
                 out.print('  it lacks a desk: put extends = "SCENARIO.toml" on top')
 

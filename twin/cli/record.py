@@ -11,11 +11,10 @@ import typer
 
 from twin.cli.terminal import (
     FAILED,
-    INTERRUPTED,
     Changes,
     SkipBad,
     err,
-    fail,
+    interrupted,
     name_provider,
     plain_errors,
     progress,
@@ -67,7 +66,7 @@ def record(
             )  # fmt: skip
         except KeyboardInterrupt:
             told = "run the same command to go on: nothing recorded is asked twice"
-            fail(f"interrupted; {told}", INTERRUPTED)
+            interrupted(f"interrupted; {told}")
 
 
 def _record(

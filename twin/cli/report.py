@@ -40,7 +40,7 @@ def report(
     ] = None,
 ) -> None:
     """Write one page of HTML about runs, a study or a search, with everything in it."""
-    with plain_errors():
+    with plain_errors("--out"):
         from twin.report import write
 
         try:

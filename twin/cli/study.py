@@ -93,7 +93,7 @@ def study(
         else:
             _show_study(found, with_effects=effects)
         _say(found.notes)
-        if not len(found.frame):
+        if len(found.failures) or not len(found.frame):
             raise typer.Exit(FAILED)
 
 
@@ -206,7 +206,7 @@ def search(
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """As `plain_errors`, and a study's own: a damaged file, a failed replication, a parameter."""
-    with plain_errors():
+    with plain_errors("--out"):
         from twin.common.errors import TwinError
 
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -59,6 +61,9 @@ out = _Plain(highlight=False, markup=False, width=None if sys.stdout.isatty() el
 err = _Plain(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+# The signal that ended the command, if it was not Ctrl-C.
+_ended_by: list[int] = []
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC)
 # Seconds between two lines of progress where there is no terminal.
 _EVERY_S = 5.0
 
@@ -69,9 +74,36 @@ def fail(message: str, code: int) -> None:
     raise typer.Exit(code)
 
 
+def heed_signals() -> None:
+    """Let SIGTERM, and a terminal that is closed, end a command as Ctrl-C does: all of it ends."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # Under nohup a terminal may be closed.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: object) -> None:
+    # Whoever sends it twice must not cut short what the first one began.
+    signal.signal(number, signal.SIG_IGN)
+    _ended_by.append(number)
+    raise KeyboardInterrupt
+
+
+def interrupted(message: str) -> None:
+    """End with the exit code of Ctrl-C, or of the signal that did the same, as shells know it."""
+    fail(message, 128 + _ended_by[0] if _ended_by else INTERRUPTED)
+
+
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Errors that a user can mend, as a line each and an exit code; never a traceback."""
+def plain_errors(option: str = "") -> Iterator[None]:
+    """Errors that a user can mend, as a line each and an exit code; never a traceback.
+
+    Parameters
+    ----------
+    option : str
+        Names another place to write to: told where nothing may be written.
+    """
     try:
         yield
     except TwinError as error:
@@ -80,9 +112,13 @@ def plain_errors() -> Iterator[None]:
         raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        fail(f"{where}{error.strerror or error}", FAILED)
+        fail(
+            f"{where}{error.strerror or error}"
+            + (f"; name another place with {option}" if option and error.errno in _REFUSED else ""),
+            FAILED,
+        )
     except KeyboardInterrupt as error:
-        fail(str(error) or "interrupted", INTERRUPTED)
+        interrupted(str(error) or "interrupted")
 
 
 def name_provider(desks: Iterable[Scenario] = (), surely: bool = False) -> None:

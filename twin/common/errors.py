@@ -5,6 +5,7 @@ indented derives from the error above it.
 
     TwinError
         ScenarioError               ValueError       a file or a setting that cannot be used
+        DamagedFile                 ValueError       a file of results that is not as it was written
         MeasuringError              ValueError       recorded calls of which no profile can be made
         AssistantError              RuntimeError     a model call, or a whole backend, that failed
             NoKey, WrongKey                          the provider's key
@@ -52,6 +53,21 @@ from dataclasses import dataclass
 
 class TwinError(Exception):
     """An error that the twin raises on purpose; the message says where, and what is allowed."""
+
+
+class DamagedFile(TwinError, ValueError):
+    """A file that the twin wrote and that is not as it was written.
+
+    Parameters
+    ----------
+    path : path
+    why : str
+    hint : str, optional
+        What to do about it.
+    """
+
+    def __init__(self, path: object, why: str, hint: str = "") -> None:
+        super().__init__(f"{path} is damaged: {why}" + (f"; {hint}" if hint else ""))
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from twin.common.errors import DamagedFile
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # No JSON file that the twin writes or reads comes near it.
 MOST_JSON_BYTES = 200_000_000
+# Name of the checksum in files of results, what is before its digits in Parquet, and their number.
+_CHECKSUM = "checksum"
+_SEAL = b"twin-sha256:"
+_DIGITS = 64
+_WINDOWS = os.name == "nt"
+# A reader on Windows, such as a virus scanner, has done in that time.
+_WAITS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_DIFFERS = "its checksum differs"
 # To Windows they are devices, in any folder, in any case and with any ending.
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.I)
 
@@ -132,9 +145,24 @@ def whole(path: Path, sync: bool = False) -> Iterator[Path]:
         if sync:
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
-        part.replace(path)
+        _replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _replace(part: Path, path: Path) -> None:
+    """Rename a file, again and again for a while where somebody reads the older one (Windows)."""
+    for wait_s in _WAITS_S:
+        try:
+            part.replace(path)
+        except PermissionError:
+            # On POSIX a reader is in nobody's way, so it is the folder, and stays so.
+            if not _WINDOWS:
+                raise
+            time.sleep(wait_s)
+        else:
+            return
+    part.replace(path)
 
 
 def write_text(path: Path, text: str, sync: bool = False) -> None:
@@ -163,15 +191,89 @@ def write_json(path: Path, data: Any, sync: bool = False) -> None:
     write_text(path, to_json(data), sync)
 
 
+def write_sealed(path: Path, data: dict[str, Any]) -> None:
+    """Write a JSON object with a checksum of itself, for `read_sealed`; see `write_text`."""
+    write_json(path, {**data, _CHECKSUM: checksum(data)})
+
+
+def read_sealed(path: Path, expected: str) -> dict[str, Any]:
+    """Read a JSON object of `write_sealed`, without its checksum; older files have none.
+
+    Raises
+    ------
+    DamagedFile
+        If the checksum differs.
+    ValueError, OSError
+        See `read_json`.
+    """
+    data = read_json(path, expected)
+    if not isinstance(data, dict):
+        raise ValueError(f"not {expected}")
+    return unsealed(path, data)
+
+
+def unsealed(path: Path, data: dict[str, Any]) -> dict[str, Any]:
+    """The object of a file of `write_sealed`, without its checksum; see `read_sealed`."""
+    told = data.pop(_CHECKSUM, None)
+    if told is not None and told != checksum(data):
+        hint = f"if it was changed on purpose, remove the key {_CHECKSUM}"
+        raise DamagedFile(path, _DIFFERS, hint)
+    return data
+
+
+def checksum(data: dict[str, Any]) -> str:
+    """SHA-256 of a JSON object, whatever the order of its keys."""
+    # As it will be read: with names for keys, and lists.
+    text = json.dumps(json.loads(json.dumps(data)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def write_parquet(path: Path, table: pa.Table) -> None:
     """Write a table as a Parquet file, whole or not at all; see `whole`.
+
+    Its metadata hold the SHA-256 of the whole file, for `checked`. Checksums of Parquet's own are
+    of pages only: types and names in the footer would be open to any flipped bit.
 
     Raises
     ------
     OSError
-        If it cannot be written.
+        If it cannot be written; it names `path`.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with whole(path) as part:
-        pq.write_table(table, part, compression="zstd")
+    blank = _SEAL + b"0" * _DIGITS
+    known = table.schema.metadata or {}
+    sink = pa.BufferOutputStream()
+    sealed = table.replace_schema_metadata({**known, _CHECKSUM.encode(): blank})
+    pq.write_table(sealed, sink, compression="zstd")
+    data = bytearray(sink.getvalue())
+    # The checksum is that of the file with a blank in its place.
+    digest = hashlib.sha256(data).hexdigest().encode()
+    at = data.rindex(blank) + len(_SEAL)
+    data[at : at + _DIGITS] = digest
+    try:
+        with whole(path) as part:
+            part.write_bytes(data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def checked(path: Path) -> io.BytesIO:
+    """Content of a Parquet file, after a look at its checksum; files of others have none.
+
+    Raises
+    ------
+    DamagedFile
+        If the checksum differs.
+    OSError
+        If it cannot be read.
+    """
+    data = bytearray(path.read_bytes())
+    at = data.rfind(_SEAL) + len(_SEAL)
+    if at >= len(_SEAL):
+        told = bytes(data[at : at + _DIGITS])
+        data[at : at + _DIGITS] = b"0" * len(told)
+        if told != hashlib.sha256(data).hexdigest().encode():
+            raise DamagedFile(path, _DIFFERS)
+    return io.BytesIO(data)

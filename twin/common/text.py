@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import shlex
+import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -241,3 +244,16 @@ def moment(at: float | None) -> str | None:
     if at is None:
         return None
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def command(*words: object) -> str:
+    """A command to be typed or pasted into a shell: words that need it are quoted.
+
+    Examples
+    --------
+    >>> command("twin", "run", "my desk/$HOME.toml")
+    "twin run 'my desk/$HOME.toml'"
+    """
+    if os.name == "nt":
+        return subprocess.list2cmdline(map(str, words))
+    return shlex.join(map(str, words))

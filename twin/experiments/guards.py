@@ -30,7 +30,7 @@ def _lost(name: str, row: Mapping[str, Any] | None) -> str:
         return f"{words} is not known"
     worse = (row["low"], row["high"]) if FIGURES[name].better == "lower" else (
         -row["high"], -row["low"])  # fmt: skip
-    if sum(worse) <= 0 or worse[1] <= row["matters"]:
+    if worse[0] + worse[1] <= 0 or worse[1] <= row["matters"]:
         return ""
     now, was = amount(row["what_if"], row["unit"]), amount(row["baseline"], row["unit"])
     said = "got worse" if worse[0] > 0 else "may have got worse"

@@ -79,7 +79,8 @@ def code_digest() -> str:
     for path in sorted(p for p in package.rglob("*") if p.suffix in (".py", ".toml")):
         name = path.relative_to(package).as_posix()
         if not name.startswith(_SHOWING):
-            total.update(name.encode() + b"\0" + path.read_bytes())
+            # A checkout on Windows may have other line ends; the code is the same.
+            total.update(name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
     return total.hexdigest()[:12]
 
 
@@ -97,8 +98,12 @@ def pairs_by(scenario: Scenario) -> dict[str, str | int | float]:
 
 def file_hashes(scenario: Scenario) -> dict[str, str]:
     """SHA-256 of the content of each file or folder that the scenario names, by key."""
-    named = _named_files("", scenario.model_dump(mode="json"))
-    return {key: digest(path) for key, path in named if path.exists()}
+    return {key: digest(path) for key, path in named_files(scenario).items() if path.exists()}
+
+
+def named_files(scenario: Scenario) -> dict[str, Path]:
+    """Files and folders that a scenario names, by key."""
+    return dict(_named_files("", scenario.model_dump(mode="json")))
 
 
 def _named_files(prefix: str, data: Any) -> Iterator[tuple[str, Path]]:

@@ -8,12 +8,14 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from twin.assistant.backends import build
 from twin.assistant.live.settings import secrets
+from twin.common.errors import TwinError
 from twin.common.files import write_text
 from twin.demand.tickets import Demand, draw
 from twin.desk.simulation import simulate
@@ -112,8 +114,12 @@ def replicate(task: Task) -> Outcome:
             if task.folder is not None:
                 stages.append("save")
                 notes += _save(task, played)
-        notes += [str(warning.message) for warning in caught]
+        notes += [_redact(str(warning.message), demand[0].texts) for warning in caught]
     except Exception as error:
+        if task.folder is not None:
+            # On a full disk it would take the room that the others need.
+            with contextlib.suppress(OSError):
+                storage.discard(task.folder, task.replication)
         failure = _failure(task, stages[-1], error, demand[0].texts if demand else ())
         return Outcome(task.number, task.replication, failure=failure)
     log = (played.log, played.levels) if task.keep else None
@@ -125,6 +131,11 @@ def replicate(task: Task) -> Outcome:
         log=log,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def asks_live(task: Task) -> bool:
+    """Whether a task calls a live model, which takes the process that holds the recording."""
+    return task.scenario.assistant.asks_live
 
 
 def lost(task: Task) -> Outcome:
@@ -154,12 +165,15 @@ def _save(task: Task, played: Played) -> list[str]:
 
 def _failure(task: Task, stage: str, error: Exception, texts: Sequence[str]) -> pd.DataFrame:
     trace = "".join(traceback.format_exception(error))
+    # The twin's own words hold none of theirs.
+    own = isinstance(error, TwinError) and error.__cause__ is None
+    hide = partial(_redact, texts=texts, parts=not own)
     row = {
         "scenario": task.scenario.name,
         "stage": stage,
         "type": type(error).__name__,
-        "message": _redact(str(error), texts),
-        "traceback": _redact(trace, texts),
+        "message": hide(str(error)),
+        "traceback": hide(trace),
     }
     failure = pd.DataFrame({c.name: [row[c.name]] for c in TABLES["failures"]})
     if task.folder is not None:
@@ -169,14 +183,50 @@ def _failure(task: Task, stage: str, error: Exception, texts: Sequence[str]) -> 
     return failure
 
 
-def _redact(message: str, texts: Sequence[str]) -> str:
-    """The message without customers' words and keys that some library may have put into it."""
+# A word, after what Python and JSON write for line ends and the like.
+_WORD = re.compile(r"\\(?:[abfnrtv]|x[0-9a-f]{2}|u[0-9a-f]{4})|(\w+)")
+_HIDDEN = "[ticket text]"
+
+
+def _redact(message: str, texts: Sequence[str], parts: bool = True) -> str:
+    """The message without customers' words and keys that some library may have put into it.
+
+    Parameters
+    ----------
+    message : str
+    texts : sequence of str
+    parts : bool
+        Also hide three words in a row of some text, which may be cut short, and its numbers.
+    """
     # The longest first: a text may hold another. Python quotes texts in many messages.
     for text in sorted(filter(str.strip, texts), key=len, reverse=True):
         for words in (text, repr(text)[1:-1]):
             # Whole words only: "hi" must not be cut out of "while".
             pattern = rf"(?<!\w){re.escape(words)}(?!\w)"
-            message = re.sub(pattern, "[ticket text]", message)
+            message = re.sub(pattern, _HIDDEN, message, flags=re.IGNORECASE)
+    if parts:
+        message = _without_parts(message, texts)
     for secret in secrets():
         message = message.replace(secret, "[key]")
     return message
+
+
+def _without_parts(message: str, texts: Sequence[str]) -> str:
+    rows, numbers = set(), set()
+    for text in texts:
+        words = re.findall(r"\w+", text.lower())
+        rows |= set(zip(words, words[1:], words[2:], strict=False))
+        numbers |= {word for word in words if len(word) > 3 and re.search(r"\d", word)}
+    found = [match for match in _WORD.finditer(message) if match[1]]
+    words = [match[1].lower() for match in found]
+    hidden = [word in numbers for word in words]
+    for k, row in enumerate(zip(words, words[1:], words[2:], strict=False)):
+        if row in rows:
+            hidden[k : k + 3] = [True] * 3
+    kept, end = [], 0
+    for k, match in enumerate(found):
+        if hidden[k]:
+            # What is between two hidden words belongs to them.
+            kept.append("" if k and hidden[k - 1] else message[end : match.start()] + _HIDDEN)
+            end = match.end()
+    return "".join(kept) + message[end:]

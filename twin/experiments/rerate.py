@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from twin.assistant import catalogue
 from twin.assistant.asking import Ask
@@ -30,7 +31,7 @@ from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.learning.learning import GOOD_RATING
 from twin.assistant.protocol import OK, Answers, Luck, Questions, Written
 from twin.assistant.recorded.recording import Reply, open_recording
-from twin.common.files import write_json
+from twin.common.files import write_json, write_parquet
 from twin.demand.tickets import Demand, draw
 from twin.desk.customers import Customers
 from twin.experiments import manifest as provenance
@@ -209,7 +210,7 @@ def _fetch(
 def _rated(folder: Path, scenario: Scenario, replication: int, rater: Rater) -> pd.DataFrame:
     """The new table of a replication."""
     tickets, answers, ratings = (
-        pd.read_parquet(storage.parts(folder, name)[replication])
+        storage.read_frame(storage.parts(folder, name)[replication])
         for name in ("tickets", "answers", "ratings")
     )
     demand = draw(scenario, replication)
@@ -306,7 +307,8 @@ def _write(out: Path, tables: dict[int, pd.DataFrame], told: dict[str, Any]) -> 
         for replication, table in tables.items():
             typed = table.astype({column.name: column.dtype for column in COLUMNS})
             typed.insert(0, "replication", np.int32(replication))
-            typed.to_parquet(part / f"r{replication:04d}.parquet", index=False)
+            table_now = pa.Table.from_pandas(typed, preserve_index=False)
+            write_parquet(part / f"r{replication:04d}.parquet", table_now)
         write_json(part / "rating.json", told)
         part.rename(out)
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,9 @@ from twin.records.tables import RUN_TABLES, TABLES
 from twin.scenario.model import Scenario
 from twin.stats import batches, intervals
 
+# So many missing files are named in a note.
+_MOST_NAMED = 3
+
 if TYPE_CHECKING:
     from twin.records.tables import RunLog
 
@@ -32,7 +35,8 @@ class Run:
     scenario, question : str
         Name of the scenario, and what it answers.
     status : str
-        complete, interrupted, failed, or running (also if it was killed).
+        complete, interrupted, failed, incomplete (files of it are missing since), or running (also
+        if it was killed).
     asked, whole, failed : int
         Replications: wanted, finished with all their tables, ended by an exception.
     path : Path or None
@@ -322,6 +326,22 @@ def _run_folder(path: Path) -> Path:
     raise ValueError(f"{path} holds no run: no {storage.MANIFEST} in it or in its folders")
 
 
+def _missing(folder: Path, tables: Iterable[str], whole: Sequence[int]) -> list[str]:
+    """Parts of whole replications that are not there, as table/replication."""
+    found = {table: storage.parts(folder, table) for table in tables}
+    return [
+        f"{table}/r{number:04d}.parquet"
+        for table, there in found.items()
+        for number in whole
+        if number not in there
+    ]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
 def _open(folder: Path) -> Run:
     manifest: dict[str, Any] = storage.read_manifest(folder)
     whole, failed = storage.whole(folder), storage.parts(folder, "failures")
@@ -331,10 +351,17 @@ def _open(folder: Path) -> Run:
     notes = [str(note) for note in manifest.get("notes", [])]
     if not whole and not failed:
         raise ValueError(f"{folder}: no replication is whole (status: {status})")
+    # Older runs do not say which tables they have.
+    lost = _missing(folder, map(str, manifest.get("tables", ())), whole)
+    if status == "complete" and (lost or len(whole) + len(failed) < asked):
+        status = "incomplete"
+        lost = lost or [f"{asked - len(whole) - len(failed)} replications"]
+        notes.append(f"{manifest['scenario']}: files of the run are missing: {_some(lost)}")
     if len(whole) < asked:
         why = {
             "running": "it is still under way or was killed",
             "interrupted": "it was interrupted",
+            "incomplete": f"{len(failed)} failed, the others are missing",
         }.get(status, f"{len(failed)} failed")
         notes.append(
             f"{manifest['scenario']}: {len(whole)} of {asked} replications are whole; {why}"

@@ -7,9 +7,10 @@ are the same whatever the number of workers. One that raises becomes a row in th
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +23,12 @@ from twin.experiments import engine
 from twin.experiments import manifest as provenance
 from twin.experiments.checks import check, check_recording
 from twin.experiments.checks import notes as unused_inputs
-from twin.experiments.replication import Outcome, Played, Task, lost, play, replicate
+from twin.experiments.replication import Outcome, Played, Task, asks_live, lost, play, replicate
 from twin.experiments.results import Results, Run
 from twin.measures.figures import figure_of
 from twin.measures.theory import erlang_bounds
 from twin.records import storage
-from twin.records.tables import RunLog
+from twin.records.tables import RUN_TABLES, RunLog
 from twin.scenario.model import Scenario
 from twin.stats import sequential
 
@@ -75,14 +76,20 @@ class RunInProgress:
             "files": provenance.file_hashes(scenario),
             "raters": provenance.raters(scenario),
             "notes": [],
+            "tables": list(RUN_TABLES),
             "scenario_as_run": scenario.as_data(),
             "base": provenance.base(scenario),
             "erlang_bounds": erlang_bounds(scenario),
         }
         if out is not None:
             digest = provenance.scenario_digest(scenario)
-            self.folder = storage.new_run_folder(out, scenario.name, digest)
-            storage.write_manifest(self.folder, self.manifest)
+            folder = storage.new_run_folder(out, scenario.name, digest)
+            try:
+                storage.write_manifest(folder, self.manifest)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            self.folder = folder
 
     def add(self, outcome: Outcome) -> None:
         """Take in a replication; with the last one asked for, ask for more or end."""
@@ -95,6 +102,17 @@ class RunInProgress:
                 return
             self.manifest["precision"] = self.aim.reached(self.outcomes)
         self.end("complete" if self.whole else "failed")
+
+    @property
+    def live(self) -> bool:
+        """Whether it calls a live model: then this process plays it, whatever workers there are."""
+        return self.scenario.assistant.asks_live
+
+    @property
+    def read(self) -> list[Path]:
+        """Files and folders that its replications read, and one in the folder they write to."""
+        written = [self.folder / storage.MANIFEST] if self.folder else []
+        return [*provenance.named_files(self.scenario).values(), *written]
 
     @property
     def whole(self) -> int:
@@ -208,7 +226,9 @@ def run(
     replications, seed : int, optional
         Instead of the scenarios' own. The same seed in all means common random numbers.
     workers : int
-        Processes; 1 plays everything in this one. Results do not depend on it.
+        Processes; 1 plays everything in this one. Results do not depend on it. Calls of a live
+        model are made by this process, whatever workers or cluster there are: there is one pace to
+        keep, and one recording to write.
     out : path, optional
         Folder of results; each scenario's run gets a new folder in it. By default nothing is saved.
     progress : callable, optional
@@ -254,11 +274,11 @@ def run(
     _check_precision(precision or {}, max_replications)
     desks = _prepare(scenarios, replications, seed)
     runs = [_in_progress(desk, precision, max_replications) for desk in desks]
-    workers = min(workers, sum(one.asked for one in runs))
+    workers = max(1, min(workers, sum(one.asked for one in runs if not one.live)))
     done = 0
     try:
         for one in runs:
-            one.workers = workers if cluster is None else None
+            one.workers = 1 if one.live else workers if cluster is None else None
             one.begin(None if out is None else Path(out))
         while any(one.status == "running" for one in runs):
             tasks = [
@@ -267,7 +287,11 @@ def run(
                 for k in range(len(one.outcomes), one.asked)
             ]
             # Closed before anything is swept up: no worker writes after that.
-            with closing(engine.each(replicate, tasks, workers, lost, cluster)) as outcomes:
+            files = [path for one in runs if not one.live for path in one.read]
+            places = engine.each(
+                replicate, tasks, workers, lost, cluster, here=asks_live, files=files
+            )
+            with closing(places) as outcomes:
                 for outcome in outcomes:
                     runs[outcome.number].add(outcome)
                     done += 1
@@ -320,7 +344,9 @@ def _prepare(
 def _end_all(runs: list[RunInProgress], status: str) -> None:
     for one in runs:
         if one.status == "running":
-            one.end(status)
+            # What ends all of them is told, and not that one could not be written any more.
+            with suppress(OSError):
+                one.end(status)
 
 
 def _what_is_left(runs: list[RunInProgress]) -> str:

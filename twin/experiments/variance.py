@@ -7,6 +7,7 @@ stays: the same customers on the same days, but other answers; the same answers,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,10 +94,12 @@ def split_variance(
     plan = np.ndindex(days, answers, ratings)
     tasks: list[_Task] = [(scenario, day, answer, rating) for day, answer, rating in plan]
     found: dict[tuple[int, int, int], pd.DataFrame] = {}
-    for where, table in engine.each(_figures, tasks, min(workers, len(tasks)), _lost):
-        found[where] = table
-        if progress is not None:
-            progress(len(found), len(tasks))
+    workers = 1 if scenario.assistant.asks_live else min(workers, len(tasks))
+    with closing(engine.each(_figures, tasks, workers, _lost)) as played:
+        for where, table in played:
+            found[where] = table
+            if progress is not None:
+                progress(len(found), len(tasks))
     first = found[0, 0, 0]
     backend = scenario.assistant.backend
     one_answer = scenario.assistant.role != "off" and (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -160,10 +161,12 @@ def warm_up(
         every_s = max(every_s, 3600.0)
     parts: list[pd.DataFrame] = []
     tasks = [(desk, k, every_s) for k in range(replications)]
-    for part in engine.each(_points, tasks, min(workers, replications), _lost):
-        parts.append(part)
-        if progress is not None:
-            progress(len(parts), replications)
+    workers = 1 if scenario.assistant.asks_live else min(workers, replications)
+    with closing(engine.each(_points, tasks, workers, _lost)) as played:
+        for part in played:
+            parts.append(part)
+            if progress is not None:
+                progress(len(parts), replications)
     # In order, so that sums of floats do not hang on which worker was first.
     parts.sort(key=lambda part: int(part["replication"].iloc[0]))
     points = pd.concat(parts)

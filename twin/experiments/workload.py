@@ -8,6 +8,7 @@ the tickets of the run, the same in each hour. Work of an opening backlog is not
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from math import log1p
 
@@ -53,7 +54,9 @@ class Workload:
     def staffed(self, start_s: float, end_s: float) -> float:
         """Agents on shift, on average over a time."""
         at = np.array([start_s, end_s])
-        return float(sum(np.diff(pool.integral(at))[0] for pool in self.pools) / (end_s - start_s))
+        return float(
+            math.fsum(np.diff(pool.integral(at))[0] for pool in self.pools) / (end_s - start_s)
+        )
 
     def tight_days(self, scenario: Scenario) -> list[tuple[float, float, float]]:
         """Local days, whole and with agents on shift, that bring more work than these can do.
@@ -193,7 +196,7 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     handle = handle + further
     again = answered_share * (1 - customers.solved.agent) * customers.reopen_rate
     # Work on those who come back to an agent once, and again after that.
-    later = sum(again**k for k in range(customers.max_reopens))
+    later = math.fsum(again**k for k in range(customers.max_reopens))
     first, returns = handle.copy(), handle * again * later
     shares = category_shares(scenario, demand)
     if assistant is None:
@@ -260,9 +263,9 @@ def _touches(scenario: Scenario) -> tuple[float, float]:
             in_time = float((waiting.delay.quantile(u)[:, None] < over_s[None, :]).mean())
         returns = waiting.chance * (1 - waiting.never) * in_time
         back, lost = back + returns, waiting.chance - returns
-    further = sum(back**k for k in range(1, touches.most + 1))
+    further = math.fsum(back**k for k in range(1, touches.most + 1))
     return further, 1.0 - lost * (1.0 + further)
 
 
 def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+    return math.fsum(values) / len(values) if values else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def _reopen_rate(history: History, base: Scenario, unsolved: float, notes: list[
     delays = base.customers.reopen_delay.quantile(np.linspace(0.0005, 0.9995, 1000))
     ended = [t for t in history.tickets if t["resolved_at"] is not None]
     back = sum(t["reopens"] > 0 for t in ended)
-    watched = sum(
+    watched = math.fsum(
         1.0 if t["reopens"] else float(np.mean(delays <= history.ended - t["resolved_at"]))
         for t in ended
     )

@@ -15,7 +15,9 @@ def _by_pool(run: Population, work: Literal["used", "busy"]) -> Rows:
     """Work of a kind over staffed time, in all and by pool."""
     visits = run.log.visits
     worked = run.within_window(visits["started_s"].to_numpy(), visits["ended_s"].to_numpy())
-    total, staffed = (sum(getattr(p, name) for p in run.pools) for name in (work, "staffed"))
+    total, staffed = (
+        float(np.sum([getattr(p, name) for p in run.pools])) for name in (work, "staffed")
+    )
     rows = [run.flow(total, staffed, worked, visits)]
     for p in run.pools:
         mine = np.where((visits["pool"] == p.pool).to_numpy(), worked, 0.0)

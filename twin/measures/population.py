@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -252,7 +253,9 @@ class Population:
         """Price of the agents' paid time; missing if a pool that works has no cost."""
         costs = {name: pool.cost for name, pool in self.scenario.agents.items()}
         priced = ((p.paid, costs[p.pool]) for p in self.pools if p.paid)
-        return sum(paid / 3600.0 * (np.nan if cost is None else cost) for paid, cost in priced)
+        return math.fsum(
+            paid / 3600.0 * (np.nan if cost is None else cost) for paid, cost in priced
+        )
 
     def roster_usd(self, weeks: float) -> float:
         """Price of so many weeks of the roster, less that of the shifts in the time measured.

@@ -167,7 +167,7 @@ def pollaczek_khinchine(load: float, cv: float) -> float:
 
 def priority_sojourns(arrivals: list[float], service: float) -> list[float]:
     """Mean sojourns of non-preemptive priority M/M/1, first class first (Cobham 1954)."""
-    residual = sum(arrivals) * service**2
+    residual = math.fsum(arrivals) * service**2
     sigma = np.concatenate([[0.0], np.cumsum(arrivals) * service])
     return [float(residual / ((1 - a) * (1 - b)) + service) for a, b in pairwise(sigma)]
 

@@ -6,6 +6,7 @@ it the replication is whole. So whatever ends a run, what lies there under its n
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,14 +18,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from twin.common.files import read_json, write_json, write_parquet
+from twin.common.errors import DamagedFile
+from twin.common.files import checked, read_sealed, write_parquet, write_sealed
 from twin.records.tables import TABLES, Column
 
 MANIFEST = "manifest.json"
+# A file of a run that is under way: on a full disk it makes room for the manifest's last word.
+_RESERVE = ".reserve"
+_RESERVE_BYTES = 1 << 16
 # Keys that are read of a manifest; people and other programs may have changed it.
 _NEEDED = {"scenario", "status", "scenario_as_run"}
 _KINDS: dict[str, type] = {
-    "scenario": str, "status": str, "question": str, "notes": list, "replications": dict,
+    "scenario": str, "status": str, "question": str, "notes": list, "tables": list,
+    "replications": dict,
     "scenario_as_run": dict, "pairs_by": dict, "erlang_bounds": dict, "base": dict,
     "versions": dict, "files": dict, "raters": dict,
 }  # fmt: skip
@@ -73,16 +79,33 @@ def age(folder: Path) -> tuple[str, int]:
 def write_frames(
     folder: Path, frames: Mapping[str, pd.DataFrame], manifest_name: str, manifest: dict[str, Any]
 ) -> None:
-    """Write frames as Parquet and a manifest last, so that a folder with a manifest is whole."""
-    for name, frame in frames.items():
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        write_parquet(folder / f"{name}.parquet", table)
-    write_json(folder / manifest_name, manifest)
+    """Write frames as Parquet and a manifest last, so that a folder with a manifest is whole.
+
+    Where that fails, the folder is removed.
+    """
+    try:
+        for name, frame in frames.items():
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+            write_parquet(folder / f"{name}.parquet", table)
+        write_sealed(folder / manifest_name, manifest)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest of a run, in one piece."""
-    write_json(folder / MANIFEST, manifest)
+    """Write the manifest of a run, in one piece.
+
+    That of a run under way keeps room on the disk, so that the last one can be written even where
+    the run has filled it.
+    """
+    reserve = folder / _RESERVE
+    if manifest.get("status") == "running":
+        # No zeros, which some file systems would not store.
+        reserve.write_bytes(os.urandom(_RESERVE_BYTES))
+    else:
+        reserve.unlink(missing_ok=True)
+    write_sealed(folder / MANIFEST, manifest)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -94,12 +117,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         If there is none, or it cannot be read.
     """
     try:
-        manifest = read_json(folder / MANIFEST, "the manifest of a run")
+        manifest = read_sealed(folder / MANIFEST, "the manifest of a run")
     except FileNotFoundError:
         raise ValueError(f"{folder} is not a run: it has no {MANIFEST}") from None
+    except DamagedFile:
+        raise
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder / MANIFEST} cannot be read: {error}") from None
-    if not isinstance(manifest, dict) or not set(manifest) >= _NEEDED:
+    if not set(manifest) >= _NEEDED:
         raise ValueError(f"{folder / MANIFEST} is not the manifest of a run")
     for key, kind in _KINDS.items():
         if not isinstance(manifest.get(key, kind()), kind):
@@ -147,6 +172,13 @@ def parts(folder: Path, table: str) -> dict[int, Path]:
 def whole(folder: Path) -> list[int]:
     """The replications of which everything was written."""
     return list(parts(folder, "kpis"))
+
+
+def discard(folder: Path, replication: int) -> None:
+    """Remove what a replication that failed has left, but not its failure."""
+    for table in TABLES:
+        if table != "failures" and (path := parts(folder, table).get(replication)) is not None:
+            path.unlink()
 
 
 def sweep(folder: Path) -> None:
@@ -198,6 +230,28 @@ def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
     return frame.astype({"scenario": "str"}) if table in ("kpis", "sanity", "failures") else frame
 
 
+def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A part, as it was written.
+
+    Raises
+    ------
+    DamagedFile
+        If it is not, or cannot be read.
+    """
+    try:
+        return pq.ParquetFile(checked(path)).read(columns)
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedFile(path, str(error)) from None
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """A frame of `write_frames`, or a part; raises as `read_part` does."""
+    try:
+        return pd.read_parquet(checked(path))
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedFile(path, str(error)) from None
+
+
 def read_table(
     runs: Iterable[tuple[str, Path]],
     table: str,
@@ -232,8 +286,5 @@ def read_table(
         for number in numbers if replication is None else [replication]:
             if number not in there:
                 raise ValueError(f"{folder}: replication {number} of the table {table} is missing")
-            try:
-                tables.append((scenario, pq.ParquetFile(there[number]).read(wanted)))
-            except (pa.ArrowException, OSError) as error:
-                raise ValueError(f"{there[number]} is damaged: {error}") from None
+            tables.append((scenario, read_part(there[number], wanted)))
     return join(tables, table)

@@ -322,7 +322,7 @@ def _moved(found: StudyResults) -> list[str]:
     name = limited[0] if limited else min(found.shown, key=weight)
     table = effects(found, [name])
     # Only effects that luck does not explain.
-    table = table[(table["low"] > 0) | (table["high"] < 0)]
+    table = table[((table["low"] > 0) | (table["high"] < 0)) & table["standardised"].notna()]
     if not len(table) or sum(found.points[f].nunique() > 1 for f in found.factors) < 2:
         return []
     row = _records(table.loc[[table["standardised"].abs().idxmax()]])[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twin.common.errors import ScenarioError
 from twin.common.html import Html, html, table, tag
-from twin.common.text import estimate, label
+from twin.common.text import command, estimate, label
 from twin.common.toml import dump
 from twin.measures.figures import MAIN
 from twin.records.tables import OPEN_STATUSES
@@ -155,17 +155,16 @@ def failures(table_of: pd.DataFrame) -> list[Html]:
 def again(sources: Sequence[Source]) -> list[Html]:
     """Commands that repeat the run, and the versions they need."""
     parts: list[Html] = []
-    files = [f'"{source.name}.toml"' if " " in source.name else f"{source.name}.toml"
-             for source in sources]  # fmt: skip
+    files = [f"{source.name}.toml" for source in sources]
     steps = [
         html("Install the same version: "),
-        html(["Save the scenario as run, above, as ", tag("code", " ".join(files)), "."]),
+        html(["Save the scenario as run, above, as ", tag("code", ", ".join(files)), "."]),
         html("Run it; results do not depend on the number of workers."),
     ]
     version = sources[0].manifest.get("versions", {}).get("twin", "")
     steps[0] = html([steps[0], tag("code", f"pip install support-desk-twin=={version}"), "."])
     parts.append(tag("ol", [tag("li", step) for step in steps]))
-    parts.append(tag("pre", tag("code", f"twin run {' '.join(files)}"), tabindex="0",
+    parts.append(tag("pre", tag("code", command("twin", "run", *files)), tabindex="0",
                      role="region", aria_label="Command"))  # fmt: skip
     rows: list[list[object]] = []
     for source in sources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -70,7 +71,7 @@ def _number(value: float) -> str:
 def _runs(scenario: Scenario) -> str:
     text = f"Runs {duration(scenario.horizon)} from {scenario.start} ({scenario.time_zone})"
     changed = clock.changes(scenario.midnight, scenario.horizon)
-    ahead = sum(by for _, by in changed)
+    ahead = math.fsum(by for _, by in changed)
     if ahead and scenario.horizon % DAY_S == 0:
         text += (
             f": the clocks change on the way, so it ends not at midnight but on "
@@ -299,8 +300,8 @@ def profile_rests_on(profile: Profile, responds: bool) -> Iterator[str]:
     """Sentences on what the accuracy and the latency of a profile rest on."""
     measured, confusion = profile.measured, profile.confusion
     if measured is not None and measured.accuracy_texts and confusion:
-        right = sum(row.get(name, 0.0) for name, row in confusion.items())
-        share = right / sum(sum(row.values()) for row in confusion.values())
+        right = math.fsum(row.get(name, 0.0) for name, row in confusion.items())
+        share = right / math.fsum(math.fsum(row.values()) for row in confusion.values())
         low, high = wilson(share, measured.accuracy_texts)
         text = (
             f"Its accuracy, {share:.1%}, was measured on {measured.accuracy_texts:,} texts "

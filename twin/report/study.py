@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twin.common.html import Html, html, table, tag
-from twin.common.text import amount, interval, label, level
+from twin.common.text import amount, command, interval, label, level
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.measures.figures import FIGURES, figure_of
 from twin.report import background, frame
@@ -233,8 +233,7 @@ def _again(found: StudyResults, bases: list[Scenario]) -> Iterator[Html]:
         html("Run it; results do not depend on the number of workers."),
     ]
     yield tag("ol", [tag("li", step) for step in steps])
-    name = f'"{files[-1]}"' if " " in files[-1] else files[-1]
-    yield tag("pre", tag("code", f"twin study {name}"), tabindex="0", role="region",
+    yield tag("pre", tag("code", command("twin", "study", files[-1])), tabindex="0", role="region",
               aria_label="Command")  # fmt: skip
     versions = found.manifest.get("versions", {})
     rows = [

@@ -7,6 +7,7 @@ uniform gives a long handle time in every scenario.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -92,8 +93,8 @@ class Mixture(Distribution):
         return out
 
     def mean_value(self) -> float:  # noqa: D102
-        total = sum(part.weight for part in self.parts)
-        return sum(part.weight * part.of.mean_value() for part in self.parts) / total
+        total = math.fsum(part.weight for part in self.parts)
+        return math.fsum(part.weight * part.of.mean_value() for part in self.parts) / total
 
 
 KINDS = {

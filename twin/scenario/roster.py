@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -105,7 +106,7 @@ def roster(scenario: Scenario) -> pd.DataFrame:
             continue
         for shift in pool.shifts:
             heads = max(0, shift.heads + pool.extra_heads)
-            a_day = -sum(at * more for at, more in shift_changes(shift, heads)) / 3600
+            a_day = -math.fsum(at * more for at, more in shift_changes(shift, heads)) / 3600
             hours = a_day * len(parse_days(shift.days))
             rows.append(_row(name, pool, shift.days, _hours(shift), heads, hours))
     return pd.DataFrame(rows, columns=["pool", "days", "hours", "heads", "agent_hours", "cost"])

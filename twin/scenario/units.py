@@ -6,6 +6,7 @@ and "40/h". The pydantic types here do both directions, so a dumped scenario loa
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any
 
@@ -46,7 +47,7 @@ def parse_duration(text: object) -> float:
     5400.0
     """
     if isinstance(text, str) and _WHOLE.fullmatch(text.strip()):
-        seconds = sum(float(n) * SECONDS[unit] for n, unit in _PART.findall(text))
+        seconds = math.fsum(float(n) * SECONDS[unit] for n, unit in _PART.findall(text))
         if seconds > MAX_DURATION_S:
             raise ValueError("must be at most 10000000d")
         return seconds

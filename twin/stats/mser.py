@@ -263,7 +263,11 @@ def _cuts(series: _Series) -> tuple[float, float, float]:
         return (cut if cut <= _DRIFTING * count else math.inf), math.nan, math.nan
     chance = np.full(replications, 1 / replications)
     resampled = np.random.default_rng(0).multinomial(replications, chance, _RESAMPLES).astype(float)
-    resampled = resampled[(resampled @ series.under > 0).sum(axis=1) >= 10 * BATCH]
+    known = (resampled @ series.under > 0).sum(axis=1)
+    resampled = resampled[known >= 10 * BATCH]
+    if not len(resampled):
+        most_known = int(known.max()) // BATCH
+        raise ValueError(f"MSER-5 needs at least 10 batches with data, not {most_known}")
     found = np.array([series.cut(weights) for weights in resampled])
     best = series.shown(float(np.quantile(found, 0.5, method="higher")))
     shown = {cut: series.shown(cut) for cut in np.unique(found).tolist()}
@@ -308,7 +312,7 @@ def settling(
     Raises
     ------
     ValueError
-        If there are too few points, or fewer than three cycles.
+        If there are too few points, too few with data, or fewer than three cycles.
     """
     keys = ["replication"] if "replication" in points else []
     sums = points.groupby([*keys, "time_s"])[["numerator", "denominator"]].sum()

@@ -11,6 +11,7 @@ beforehand). Both take the same arguments, so that one may replace the other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -163,7 +164,7 @@ def kn(
     reach = 2 * eta * (first - 1) * spread / (2 * indifference)
     left, r = everyone, first
     while True:
-        sums = np.array([sum(played.values[k][:r]) for k in left])
+        sums = np.array([math.fsum(played.values[k][:r]) for k in left])
         allowed = np.maximum(0.0, reach[np.ix_(left, left)] - indifference * r / 2)
         behind = sums[None, :] - sums[:, None] > allowed
         left = [k for k, out in zip(left, behind.any(axis=1), strict=True) if not out]
@@ -184,7 +185,7 @@ def kn(
 
 
 def _sums(played: _Played, settings: Sequence[int], r: int) -> Floats:
-    return np.array([sum(played.values[k][:r]) for k in settings])
+    return np.array([math.fsum(played.values[k][:r]) for k in settings])
 
 
 def ocba(

@@ -7,6 +7,7 @@ an error, and no failure of a service is taken for a bad answer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -68,7 +69,7 @@ class ModelJudge:
         tokens = sum(reply.prompt_tokens + reply.completion_tokens for reply in replies)
         costs = [reply.cost_usd for reply in replies]
         known = [cost for cost in costs if cost is not None]
-        price = f"{sum(known):.4f} USD" if len(known) == len(costs) else "price unknown"
+        price = f"{math.fsum(known):.4f} USD" if len(known) == len(costs) else "price unknown"
         return [
             f"answers judged by {self.rater}: {len(replies):,} verdicts, {tokens:,} tokens, "
             f"{price} (not in the desk's own cost)"

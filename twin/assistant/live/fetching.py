@@ -372,7 +372,7 @@ class Fetcher:
             repaired=repaired,
             prompt_tokens=prompt,
             completion_tokens=completion,
-            latency_s=round(sum(one.latency_s for one in heard), 6),
+            latency_s=round(math.fsum(one.latency_s for one in heard), 6),
             cost_usd=None if math.isnan(cost) else round(cost, 9),
             usage=sent.usage,
             timings=sent.timings,

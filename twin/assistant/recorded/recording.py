@@ -15,7 +15,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import FileIO
@@ -25,6 +25,7 @@ from weakref import WeakValueDictionary
 
 from twin.assistant.answer_text import clean
 from twin.assistant.errors import RecordingError
+from twin.common.files import checksum
 
 if sys.platform == "win32":
     import msvcrt
@@ -106,7 +107,9 @@ class Reply:
     def to_line(self) -> bytes:
         """The line of a recording, with its end."""
         text = json.dumps(vars(self), sort_keys=True, ensure_ascii=False, allow_nan=False)
-        return text.encode("utf-8", "replace") + b"\n"
+        data = json.loads(text.encode("utf-8", "replace"))
+        data["checksum"] = checksum(data)
+        return json.dumps(data, sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> Reply:
@@ -123,6 +126,10 @@ class Reply:
             raise ValueError("nested too deeply") from None
         if not isinstance(data, dict):
             raise ValueError("not an object")
+        # Older lines have none; whoever changes a line on purpose removes it.
+        told = data.pop("checksum", None)
+        if told is not None and told != checksum(data):
+            raise ValueError("its checksum differs")
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         try:
             reply = cls(**known)
@@ -175,7 +182,8 @@ def read_lines(path: Path) -> tuple[dict[str, Reply], int, bool]:
         raise RecordingError(f"{path}: {error.strerror or 'cannot be read'}") from None
     except ValueError:
         raise RecordingError(
-            f"{path}, line {number}: not a line of a recording; remove it, or name another file"
+            f"{path}, line {number}: not a line of a recording, or damaged since; remove it, or "
+            "name another file"
         ) from None
     return replies, end, False
 
@@ -359,42 +367,3 @@ def open_recording(path: str | Path | None) -> Recording:
     else:
         found.refresh()
     return found
-
-
-@dataclass(frozen=True)
-class Merged:
-    """Result of `merge`: replies written, and keys for which the files hold different answers."""
-
-    replies: int
-    conflicts: tuple[str, ...]
-
-
-def merge(paths: Iterable[str | Path], out: str | Path) -> Merged:
-    """Join recordings by key into a new file; of different answers to one key the first stays.
-
-    Parameters
-    ----------
-    paths : iterable of path
-        In order of preference.
-    out : path
-        Must not exist.
-
-    Raises
-    ------
-    RecordingError
-        If a file cannot be read or written, or `out` exists.
-    """
-    merged: dict[str, Reply] = {}
-    conflicts: dict[str, None] = {}
-    for path in map(Path, paths):
-        for key, reply in read_lines(path)[0].items():
-            if merged.setdefault(key, reply).answer != reply.answer:
-                conflicts[key] = None
-    try:
-        with Path(out).open("xb") as file:
-            file.writelines(reply.to_line() for reply in merged.values())
-    except FileExistsError:
-        raise RecordingError(f"{out}: is there already; name a new file") from None
-    except OSError as error:
-        raise RecordingError(f"{out}: {error.strerror or 'cannot be written'}") from None
-    return Merged(len(merged), tuple(conflicts))

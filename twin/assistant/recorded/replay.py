@@ -14,6 +14,7 @@ from twin.assistant.errors import RecordingMiss
 from twin.assistant.protocol import Answers, Questions
 from twin.assistant.recorded.recording import open_recording
 from twin.common.errors import Fault, ScenarioError
+from twin.common.text import command
 from twin.scenario.model import Scenario
 
 # So many tickets are named in a message.
@@ -91,7 +92,7 @@ class ReplayAssistant:
 
 def record_command(scenario: Scenario, model: Model) -> str:
     """The command that records what a scenario needs of a model."""
-    command = f"twin record {scenario._path or 'SCENARIO'}"
+    words = ["twin", "record", str(scenario._path or "SCENARIO")]
     if model.name != scenario.assistant.model:
-        command += f" --set assistant.model={model.name}"
-    return command
+        words += ["--set", f"assistant.model={model.name}"]
+    return command(*words)

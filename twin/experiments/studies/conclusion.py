@@ -79,6 +79,8 @@ def results_of(
     tables = {}
     if found is not None and best is not None:
         store.play((base, k) for k in numbers[best])
+        # It raises where one of them failed.
+        store.values(base, figure_of(cost), numbers[best])
         tables = {FOUND: (found, numbers[best]), TODAY: (base, numbers[best])}
     figures = _figures(store, tables)
     names = rosters.names(plan.file.factors, base)

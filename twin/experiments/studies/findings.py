@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from twin.common.files import read_json
+from twin.common.files import read_sealed
 from twin.common.text import amount, label, level
 from twin.experiments import manifest as provenance
 from twin.experiments.display import figure_rows, search_html
@@ -185,8 +185,8 @@ def open_search(path: str | Path) -> SearchResults:
     """
     path = Path(path)
     try:
-        manifest = read_json(path / MANIFEST, "the manifest of a search")
-        frames = {name: pd.read_parquet(path / f"{name}.parquet") for name in _FRAMES}
+        manifest = read_sealed(path / MANIFEST, "the manifest of a search")
+        frames = {name: storage.read_frame(path / f"{name}.parquet") for name in _FRAMES}
         found = manifest["found"]
         return SearchResults(
             name=manifest["study"],
@@ -200,5 +200,6 @@ def open_search(path: str | Path) -> SearchResults:
             manifest=manifest,
             **frames,
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        why = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{path} cannot be read: {why}") from None

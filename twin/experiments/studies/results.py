@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from twin.common.files import read_json
+from twin.common.files import read_sealed
 from twin.common.text import estimate, level
 from twin.experiments import manifest as provenance
 from twin.experiments.display import study_html
@@ -248,20 +248,21 @@ def open_study(path: str | Path) -> StudyResults:
             raise ValueError(f"{path} holds no study: no {MANIFEST} in it or in its folders")
         path = max(inside, key=storage.age)
     try:
-        manifest = read_json(path / MANIFEST, "the manifest of a study")
-        frames = {name: pd.read_parquet(path / f"{name}.parquet") for name in _FRAMES}
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
-    return StudyResults(
-        name=manifest["study"],
-        question=manifest["question"],
-        factors=tuple(manifest["factors"]),
-        frame=frames["frame"],
-        failures=frames["failures"],
-        points=frames["points"],
-        shown=tuple(manifest["shown"]),
-        crossings=tuple(manifest["crossings"]),
-        notes=tuple(manifest["notes"]),
-        path=path,
-        manifest=manifest,
-    )
+        manifest = read_sealed(path / MANIFEST, "the manifest of a study")
+        frames = {name: storage.read_frame(path / f"{name}.parquet") for name in _FRAMES}
+        return StudyResults(
+            name=manifest["study"],
+            question=manifest["question"],
+            factors=tuple(manifest["factors"]),
+            frame=frames["frame"],
+            failures=frames["failures"],
+            points=frames["points"],
+            shown=tuple(manifest["shown"]),
+            crossings=tuple(manifest["crossings"]),
+            notes=tuple(manifest["notes"]),
+            path=path,
+            manifest=manifest,
+        )
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        why = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{path} cannot be read: {why}") from None

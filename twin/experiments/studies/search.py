@@ -10,6 +10,7 @@ again while these are open: see `twin.stats.feasibility`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, inf, prod
@@ -270,7 +271,7 @@ class SearchInProgress:
         figures = self.seen.get(setting)
         if figures is None:
             return inf
-        missed = sum(_missed(figures[n], t) for n, t in self.plan.file.targets.items())
+        missed = math.fsum(_missed(figures[n], t) for n, t in self.plan.file.targets.items())
         cost = figures[self.plan.file.minimise]
         return _MISS * (1 + missed) if missed or np.isnan(cost) else cost
 

@@ -25,6 +25,10 @@ EFFECTS = (
 CROSSINGS = ("kpi", "along", "limit", "status", "at", "before", "after")
 
 
+# Effects below this share of the largest difference between points come of rounding.
+_TINY = 1e-9
+
+
 def effects(
     study: StudyResults, kpis: Sequence[str] | None = None, level: float = 0.95
 ) -> pd.DataFrame:
@@ -85,6 +89,9 @@ def effects(
             continue
         values = frame.pivot(index="point", columns="replication", values="value")
         values = values.reindex(columns=common).dropna()
+        if values.empty:
+            # Missing at every point, or no replication that all points have.
+            continue
         labels = {"kpi": kpi, "group": group, "unit": frame["unit"].iloc[0]}
         points = study.points.set_index("point").loc[values.index]
         rows += [labels | row for row in _regression(points, varying, values.to_numpy(), level)]
@@ -99,8 +106,11 @@ def _regression(
     blocks = {name: block for name, block in blocks.items() if block[0].shape[1]}
     columns = [np.ones((len(y), 1)), *(block[0] for block in blocks.values())]
     x = np.hstack(columns)
-    if not len(y) or np.linalg.matrix_rank(x) < x.shape[1]:
+    if np.linalg.matrix_rank(x) < x.shape[1]:
         return []
+    # Differences from the first point: of a figure that is equal everywhere they are 0.
+    y = y - y[:1]
+    tiny = _TINY * float(np.abs(y).max())
     means = y.mean(axis=1)
     total = float(((means - means.mean()) ** 2).sum())
     fit = _explained(x, means, total)
@@ -109,6 +119,8 @@ def _regression(
     for name, (block, levels, per_sd) in blocks.items():
         width = block.shape[1]
         beta = np.linalg.lstsq(x, y, rcond=None)[0][at : at + width]
+        # What arithmetic leaves of nothing is no effect.
+        beta[np.abs(beta) <= tiny] = 0.0
         # Effects of levels sum to 0: the last is what the others leave.
         each = np.vstack([beta, -beta.sum(axis=0)]) if levels else beta
         others = np.hstack([x[:, :at], x[:, at + width :]])

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from twin.common.files import read_json, reason, write_json
+from twin.common.errors import DamagedFile
+from twin.common.files import read_json, reason, unsealed, write_sealed
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
-from twin.experiments.replication import Outcome, Task, lost, replicate
+from twin.experiments.replication import Outcome, Task, asks_live, lost, replicate
 from twin.records import storage
 from twin.scenario.changes import PATH_KEYS
 from twin.scenario.model import Scenario
@@ -30,6 +30,7 @@ from twin.scenario.model import Scenario
 # Keys of a scenario that change none of its figures.
 _LABELS = {"name", "question", "replications"}
 _NOTES = "notes"
+_AGAIN = "remove it and start again"
 
 Progress = Callable[[int, int], None]
 Wanted = tuple[Scenario, int]
@@ -75,7 +76,7 @@ class StudyStore:
     def _key(self, scenario: Scenario) -> str:
         data = scenario.model_dump(mode="json", exclude=_LABELS)
         # Calls of this backend go into its recording: it is no longer what it was.
-        live = scenario.assistant.backend == "groq"
+        live = scenario.assistant.asks_live
         content = self._by_content(data, PATH_KEYS - {"recording"} if live else PATH_KEYS)
         text = json.dumps([provenance.code_digest(), content], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -126,8 +127,13 @@ class StudyStore:
             )
         for task in tasks:
             _open(task)
-        workers = min(self._workers, max(len(tasks), 1))
-        with closing(engine.each(_play, tasks, workers, lost, self._cluster)) as outcomes:
+        others = [task.scenario for task in tasks if not asks_live(task)]
+        workers = max(1, min(self._workers, len(others)))
+        files = {path for one in others for path in provenance.named_files(one).values()}
+        places = engine.each(
+            _play, tasks, workers, lost, self._cluster, here=asks_live, files=files
+        )
+        with closing(places) as outcomes:
             homes = {task.number: task.folder for task in tasks}
             for outcome in outcomes:
                 # A worker that shares no folder with this process leaves the writing to it.
@@ -269,23 +275,24 @@ def _keep(folder: Path | None, outcome: Outcome) -> None:
     elif outcome.kpis is not None and k not in storage.parts(folder, "kpis"):
         if outcome.notes:
             (folder / _NOTES).mkdir(exist_ok=True)
-            write_json(folder / _NOTES / f"r{k:04d}.json", outcome.notes)
+            write_sealed(folder / _NOTES / f"r{k:04d}.json", {"notes": outcome.notes})
         storage.write_part(folder, "kpis", k, outcome.kpis)
 
 
 def _read_notes(path: Path) -> list[str]:
     try:
-        return list(read_json(path, "notes of a replication"))
-    except (OSError, ValueError) as error:
-        raise _damaged(path, reason(error)) from None
-
-
-def _damaged(path: Path, why: str) -> ValueError:
-    return ValueError(f"{path} is damaged: {why}; remove it and start again")
+        # Of an older version, a list without a checksum.
+        found = read_json(path, "notes of a replication")
+        return list(found if isinstance(found, list) else unsealed(path, found)["notes"])
+    except DamagedFile as error:
+        raise ValueError(f"{error}; {_AGAIN}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = reason(error) if isinstance(error, OSError | ValueError) else "no notes"
+        raise DamagedFile(path, why, _AGAIN) from None
 
 
 def _read(path: Path) -> pa.Table:
     try:
-        return pq.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, str(error)) from None
+        return storage.read_part(path)
+    except DamagedFile as error:
+        raise ValueError(f"{error}; {_AGAIN}") from None

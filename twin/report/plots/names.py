@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -47,7 +48,7 @@ def put(
                 box = _beside(place + offset, size, dx, dy)
                 # Half of a name beyond the frame is as bad as a name covered.
                 outside = 1 - _shared(box, frame)
-                cost = _NAME * outside + sum(w * _shared(box, other) for other, w in taken)
+                cost = _NAME * outside + math.fsum(w * _shared(box, other) for other, w in taken)
                 found.append((cost + 0.05 * reach, dx * reach, dy * reach, box))
         _, dx, dy, box = min(found, key=lambda one: one[0])
         far = max(abs(dx), abs(dy)) > 10

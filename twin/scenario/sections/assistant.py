@@ -205,6 +205,11 @@ class Assistant(Section):
             raise fail('judge = "model" needs judge_model, a model of the catalogue')
         return self
 
+    @property
+    def asks_live(self) -> bool:
+        """Whether a run calls a model, so that one process must: of pace and recording."""
+        return self.role != "off" and self.backend == "groq"
+
 
 class Outage(Section):
     """A planned window in which the provider answers nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -82,7 +83,7 @@ class Week(Section):
     def _check(self) -> Week:
         if len(self.hours) not in (24, 168):
             raise fail(f"hours must hold 24 or 168 weights, not {len(self.hours)}")
-        if sum(self.weights) <= 0:
+        if math.fsum(self.weights) <= 0:
             raise fail("hours and days must not all be 0")
         return self
 
@@ -189,7 +190,7 @@ class Tickets(Section):
     def _check(self) -> Tickets:
         for name in ("category_mix", "priority_mix"):
             mix = getattr(self, name)
-            if mix is not None and sum(mix.values()) <= 0:
+            if mix is not None and math.fsum(mix.values()) <= 0:
                 raise fail(f"{name} must have a weight above 0")
         for name, factors in self.category_hours.items():
             if len(factors) not in (24, 168):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -63,6 +64,6 @@ class Touches(Section):
         parts = [part for part in (self.waiting, self.on_hold) if part is not None]
         if not parts:
             raise fail("give waiting, on_hold, or both")
-        if sum(part.chance for part in parts) > 1:
+        if math.fsum(part.chance for part in parts) > 1:
             raise fail("the chances of waiting and on_hold must not be above 1 together")
         return self
