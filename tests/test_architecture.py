@@ -58,7 +58,7 @@ def test_every_import_of_the_package_is_of_a_module_or_of_a_name_in_one():
     [
         ("simpy", ["desk"]),
         ("groq", ["assistant.live.groq"]),
-        ("wordllama", ["assistant.knowledge.embedding"]),
+        ("tokenizers", ["assistant.knowledge.embedding"]),
         ("matplotlib", ["report", "cli"]),
         ("typer", ["cli"]),
         ("flask", ["live"]),

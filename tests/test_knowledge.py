@@ -1,11 +1,14 @@
 import subprocess
 import sys
+from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twin.assistant.errors import NoWeights
 from twin.assistant.knowledge import embedding, knowledge
 from twin.assistant.knowledge.articles import load_articles
 from twin.assistant.knowledge.embedding import embed
@@ -220,11 +223,64 @@ def test_embedding_cache_is_bounded(monkeypatch):
     assert len(embedding._cached) == 5
 
 
-def test_loading_the_model_leaves_logging_to_the_application():
+def test_vectors_are_the_mean_of_the_vectors_of_tokens():
+    tokenizer, tokens = embedding._model()
+    ids = tokenizer.encode("Where is my parcel?", add_special_tokens=False).ids
+    mean = tokens[ids].astype(float).mean(axis=0)
+    np.testing.assert_allclose(
+        embed(["Where is my parcel?"])[0], mean / np.linalg.norm(mean), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_weights_are_read_without_importing_their_package():
+    """Its later versions have compiled parts for few platforms; all configure the root logger."""
     code = (
-        "import logging, twin.assistant.knowledge.embedding as e; e.embed(['x']);"
-        "root = logging.getLogger(); print(root.handlers, root.level == logging.WARNING)"
+        "import logging, sys, twin.assistant.knowledge.embedding as e; e.embed(['x']);"
+        "root = logging.getLogger();"
+        "print(root.handlers, root.level == logging.WARNING, 'wordllama' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["[]", "True"]
+    assert done.stdout.split() == ["[]", "True", "False"]
     assert done.stderr == ""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of weights that can be damaged, found in place of the real one."""
+    real = Path(embedding.find_spec("wordllama").submodule_search_locations[0])
+    copy = tmp_path / "weights_of_a_test"
+    for file in (embedding._WEIGHTS, embedding._TOKENIZER):
+        (copy / file).parent.mkdir(parents=True)
+        (copy / file).write_bytes((real / file).read_bytes())
+    (copy / "__init__.py").write_text("raise ImportError('compiled for another machine')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(embedding, "_PACKAGE", copy.name)
+    monkeypatch.setattr(embedding, "_model", embedding._model.__wrapped__)
+    monkeypatch.setattr(embedding, "_cached", OrderedDict())
+    return copy
+
+
+def test_a_package_that_cannot_be_imported_here_still_gives_its_weights(package, monkeypatch):
+    found = embed(["Where is my parcel?"])
+    embedding._cached.clear()
+    monkeypatch.setattr(embedding, "_PACKAGE", "wordllama")
+    np.testing.assert_array_equal(found, embed(["Where is my parcel?"]))
+
+
+@pytest.mark.parametrize(
+    "file", ["weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json"]
+)
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\x00" * 4096])
+def test_missing_and_damaged_weights_are_named(package, file, content):
+    if content is None:
+        (package / file).unlink()
+    else:
+        (package / file).write_bytes(content)
+    with pytest.raises(NoWeights, match=f"needs {file} of the package weights_of_a_test"):
+        embed(["Where is my parcel?"])
+
+
+def test_no_package_of_weights_is_named(monkeypatch, package):
+    monkeypatch.setattr(embedding, "_PACKAGE", "no_such_package")
+    with pytest.raises(NoWeights, match="of the package no_such_package"):
+        embed(["Where is my parcel?"])

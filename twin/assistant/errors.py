@@ -100,6 +100,16 @@ class WrongEnvironment(AssistantError):
         )
 
 
+class NoWeights(AssistantError):
+    """The files of the embedding's package are not there, or cannot be read."""
+
+    def __init__(self, package: str, file: str) -> None:
+        super().__init__(
+            f"the embedding of texts needs {file} of the package {package}, which is not there or "
+            "cannot be read; installing the twin again brings it"
+        )
+
+
 class ModelRetired(AssistantError):
     """The provider no longer runs the model.
 

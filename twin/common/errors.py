@@ -11,6 +11,7 @@ indented derives from the error above it.
             NoKey, WrongKey                          the provider's key
             WrongAddress, PlainAddress, Moved        no model is to be asked at the address
             WrongEnvironment                         settings of the machine
+            NoWeights                                files of the embedding that cannot be read
             ModelRetired, UnknownModel               the model asked for
             RateLimited, NoCapacity, ServerError     the provider cannot answer now
             TimedOut, Unreachable, BrokenResponse    no whole answer came

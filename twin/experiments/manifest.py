@@ -29,6 +29,7 @@ _PACKAGES = (
     "pydantic",
     "joblib",
     "wordllama",
+    "tokenizers",
     "groq",
 )
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+from twin.assistant.errors import NoWeights
 
 Vectors = npt.NDArray[np.float32]
 
@@ -21,35 +25,47 @@ DIMENSIONS = 256
 # A longer text is cut: what it is about stands well before, and memory grows with the length.
 _MAX_CHARACTERS = 8_000
 _MAX_CACHED = 20_000
-_BATCH = 32
+_PACKAGE = "wordllama"
+_WEIGHTS = "weights/l2_supercat_256.safetensors"
+_TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 
 _cached: OrderedDict[str, Vectors] = OrderedDict()
 _lock = threading.Lock()
 
 
 @cache
-def _model() -> Any:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    import wordllama
+def _model() -> tuple[Tokenizer, npt.NDArray[np.float16]]:
+    """Tokenizer, and a vector a token.
 
-    # Importing it configures the root logger, which is the application's to do: undone here.
-    for handler in [h for h in root.handlers if h not in handlers]:
-        root.removeHandler(handler)
-    root.setLevel(level)
-    # With both arguments only the files of the package itself are looked for.
-    folder = Path(wordllama.__file__).parent
-    return wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
+    The package is not imported, only its files are read: they are the same in all its versions,
+    whose later ones are compiled, for few platforms.
+    """
+    found = find_spec(_PACKAGE)
+    folders = (found.submodule_search_locations if found else None) or []
+    for file in (_TOKENIZER, _WEIGHTS):
+        if not folders or not Path(folders[0], file).is_file():
+            raise NoWeights(_PACKAGE, file)
+    folder = Path(folders[0])
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
+    except Exception as error:  # Its errors have no class of their own.
+        raise NoWeights(_PACKAGE, _TOKENIZER) from error
+    try:
+        vectors = load_file(folder / _WEIGHTS)["embedding.weight"]
+    except (OSError, KeyError, SafetensorError) as error:
+        raise NoWeights(_PACKAGE, _WEIGHTS) from error
+    return tokenizer, vectors
 
 
 def _compute(texts: list[str]) -> Vectors:
-    # Lone surrogates cannot be tokenized. Batches of like length waste little on padding.
-    clean = [t[:_MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8") for t in texts]
-    order = sorted(range(len(clean)), key=lambda k: len(clean[k]))
-    vectors = np.zeros((len(clean), DIMENSIONS), dtype=np.float32)
-    filled = [k for k in order if clean[k].strip()]
-    if filled:
-        vectors[filled] = _model().embed([clean[k] for k in filled], batch_size=_BATCH)
+    tokenizer, tokens = _model()
+    vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+    for k, text in enumerate(texts):
+        # Lone surrogates cannot be tokenized.
+        clean = text[:_MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+        if clean.strip():
+            ids = tokenizer.encode(clean, add_special_tokens=False).ids
+            vectors[k] = tokens[ids].astype(np.float32).sum(axis=0) / np.float32(len(ids))
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     units: Vectors = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
     return units
