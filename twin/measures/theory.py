@@ -196,7 +196,8 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     if scenario.assistant.role != "off" or len(pools) != 1 or pools[0].heads is None:
         return {}
     pool, heads = pools[0], pools[0].heads + pools[0].extra_heads
-    limits = scenario.queue.capacity is not None or scenario.queue.balking or scenario.touches
+    limits = bool(scenario.queue.capacity is not None or scenario.queue.balking)
+    limits |= scenario.touches is not None
     changing = arrivals.busyness or arrivals.bursts or arrivals.surges or arrivals.growth
     changing = changing or limits or pool.handle_growth or scenario.backlog is not None
     returning = customers.solved.agent < 1 and customers.reopen_rate > 0 and customers.max_reopens
