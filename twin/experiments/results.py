@@ -345,24 +345,27 @@ def _some(names: Sequence[str]) -> str:
 def _open(folder: Path) -> Run:
     manifest: dict[str, Any] = storage.read_manifest(folder)
     whole, failed = storage.whole(folder), storage.parts(folder, "failures")
-    asked = manifest.get("replications", {}).get("asked")
-    asked = asked if type(asked) is int else len(whole)
+    told = {k: n for k, n in manifest.get("replications", {}).items() if type(n) is int}
+    asked = told.get("asked", len(whole))
+    # On a full disk a failure is counted, but there is no file of it.
+    failures = max(len(failed), told.get("failed", 0))
     status = str(manifest["status"])
     notes = [str(note) for note in manifest.get("notes", [])]
     if not whole and not failed:
         raise ValueError(f"{folder}: no replication is whole (status: {status})")
     # Older runs do not say which tables they have.
     lost = _missing(folder, map(str, manifest.get("tables", ())), whole)
-    if status == "complete" and (lost or len(whole) + len(failed) < asked):
+    gone = asked - len(whole) - failures
+    if status == "complete" and (lost or gone > 0):
         status = "incomplete"
-        lost = lost or [f"{asked - len(whole) - len(failed)} replications"]
+        lost = lost or [f"{gone} replications"]
         notes.append(f"{manifest['scenario']}: files of the run are missing: {_some(lost)}")
     if len(whole) < asked:
         why = {
             "running": "it is still under way or was killed",
             "interrupted": "it was interrupted",
-            "incomplete": f"{len(failed)} failed, the others are missing",
-        }.get(status, f"{len(failed)} failed")
+            "incomplete": f"{failures} failed, the others are missing",
+        }.get(status, f"{failures} failed")
         notes.append(
             f"{manifest['scenario']}: {len(whole)} of {asked} replications are whole; {why}"
         )
@@ -376,7 +379,7 @@ def _open(folder: Path) -> Run:
         status=status,
         asked=asked,
         whole=len(whole),
-        failed=len(failed),
+        failed=failures,
         path=folder,
         notes=tuple(notes),
         manifest=manifest,
