@@ -122,7 +122,7 @@ def overflow_loss(
     lost = arrivals[0] * float(chance[full & (both[:, 0] == first)].sum())
     lost += arrivals[1] * float(chance[full].sum())
     used = chance @ both / np.array(servers)
-    return lost / sum(arrivals), float(used[0]), float(used[1])
+    return lost / math.fsum(arrivals), float(used[0]), float(used[1])
 
 
 def stationary(rates: Floats) -> Floats:
@@ -167,8 +167,8 @@ def pollaczek_khinchine(load: float, cv: float) -> float:
 
 def priority_sojourns(arrivals: list[float], service: float) -> list[float]:
     """Mean sojourns of non-preemptive priority M/M/1, first class first (Cobham 1954)."""
-    residual = math.fsum(arrivals) * service**2
-    sigma = np.concatenate([[0.0], np.cumsum(arrivals) * service])
+    residual = math.fmath.fsum(arrivals) * service**2
+    sigma = np.concatenate([[0.0], np.cummath.fsum(arrivals) * service])
     return [float(residual / ((1 - a) * (1 - b)) + service) for a, b in pairwise(sigma)]
 
 
