@@ -167,8 +167,8 @@ def pollaczek_khinchine(load: float, cv: float) -> float:
 
 def priority_sojourns(arrivals: list[float], service: float) -> list[float]:
     """Mean sojourns of non-preemptive priority M/M/1, first class first (Cobham 1954)."""
-    residual = math.fmath.fsum(arrivals) * service**2
-    sigma = np.concatenate([[0.0], np.cummath.fsum(arrivals) * service])
+    residual = math.fsum(arrivals) * service**2
+    sigma = np.concatenate([[0.0], np.cumsum(arrivals) * service])
     return [float(residual / ((1 - a) * (1 - b)) + service) for a, b in pairwise(sigma)]
 
 
