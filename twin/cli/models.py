@@ -209,7 +209,7 @@ def profile(
         from twin.assistant.recorded.recorded_calls import read_sample
         from twin.common.text import command
         from twin.demand.corpus import load_corpus
-        from twin.report.explain import profile_rests_on
+        from twin.report.explain_assistant import profile_rests_on
         from twin.scenario.file import load
         from twin.scenario.model import Profile
 

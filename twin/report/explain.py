@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import get_args
 
 import numpy as np
 
-from twin.assistant import catalogue
-from twin.common.text import EMBEDDED, duration
+from twin.common.text import duration
 from twin.demand.arrivals import Expected, expected
 from twin.demand.tickets import Demand, category_shares, draw
 from twin.experiments.workload import Workload, best_case, known_habits, workload
+from twin.report.explain_assistant import assistant_sentences, when
 from twin.scenario import clock
 from twin.scenario.calendars import staffing
 from twin.scenario.clock import DAY_S, HOUR_S, WEEK_S
 from twin.scenario.dated import dated_shifts
 from twin.scenario.distributions import TimeDistribution
-from twin.scenario.model import Busyness, MeasuredStep, Pool, Priority, Profile, Scenario
+from twin.scenario.model import Busyness, Pool, Priority, Scenario
 from twin.scenario.units import format_duration
-from twin.stats.shares import wilson
-
-_LIMITS = {"rpm": "requests a minute", "rpd": "requests a day"} | {
-    "tpm": "tokens a minute",
-    "tpd": "tokens a day",
-}
 
 
 def explain(scenario: Scenario) -> list[str]:
@@ -52,16 +45,11 @@ def explain(scenario: Scenario) -> list[str]:
         _load(scenario, demand, arrivals),
         *([_opening(scenario, demand)] if demand.opening else []),
         *_people(scenario, demand),
-        *_assistant(scenario, arrivals),
+        *assistant_sentences(scenario, arrivals),
         *_targets(scenario),
         _customers(scenario),
         *_touches(scenario),
     ]
-
-
-def _when(moment_s: float, scenario: Scenario) -> str:
-    then = clock.local(moment_s, scenario.midnight)
-    return f"{then:%A} {then.day} {then:%B} {then:%H:%M}"
 
 
 def _number(value: float) -> str:
@@ -75,7 +63,7 @@ def _runs(scenario: Scenario) -> str:
     if ahead and scenario.horizon % DAY_S == 0:
         text += (
             f": the clocks change on the way, so it ends not at midnight but on "
-            f"{_when(scenario.horizon, scenario)} (at midnight with horizon = "
+            f"{when(scenario.horizon, scenario)} (at midnight with horizon = "
             f'"{format_duration(scenario.horizon - ahead)}")'
         )
     text += f", {scenario.replications} replications, seed {scenario.seed}"
@@ -93,7 +81,7 @@ def _load(scenario: Scenario, demand: Demand, expect: Expected) -> str:
     text += kind.get(arrivals.kind, "by hour of week")
     start_s, most = expect.busiest(HOUR_S)
     if scenario.horizon > HOUR_S and most > an_hour * 1.0005:
-        text += f", {_number(most)} in the busiest hour ({_when(start_s, scenario)})"
+        text += f", {_number(most)} in the busiest hour ({when(start_s, scenario)})"
     extras = []
     if arrivals.growth:
         extras.append(_growth("load", arrivals.growth))
@@ -103,7 +91,7 @@ def _load(scenario: Scenario, demand: Demand, expect: Expected) -> str:
         extras.append(f"bursts of {arrivals.bursts.factor:g} times the quiet rate")
     extras += [
         f"{surge.factor:g} times the rate for {duration(surge.length)} "
-        f"after {duration(surge.start)} ({_when(surge.start, scenario)})"
+        f"after {duration(surge.start)} ({when(surge.start, scenario)})"
         for surge in arrivals.surges
     ]
     if extras:
@@ -258,97 +246,13 @@ def _too_much(scenario: Scenario, work: Workload, even: str) -> Iterator[str]:
     elif hours:
         at, needed, heads = hours[0]
         yield (
-            f"{said} in {_count(len(hours), 'hour')}, most from {_when(at, scenario)} "
+            f"{said} in {_count(len(hours), 'hour')}, most from {when(at, scenario)} "
             f"({_number(needed)} agents busy, {_number(heads)} staffed): tickets wait."
         )
 
 
 def _count(number: int, of: str) -> str:
     return f"{number:,} {of}{'s' if number > 1 else ''}"
-
-
-def _assistant(scenario: Scenario, arrivals: Expected) -> Iterator[str]:
-    assistant = scenario.assistant
-    if assistant.role == "off":
-        yield "No assistant."
-        return
-    does = "categorizes and responds" if assistant.role == "full" else "only categorizes"
-    articles = f", with up to {assistant.articles} articles" if assistant.retrieval else ""
-    text = f"The assistant {does} as {assistant.model} (backend {assistant.backend}{articles})"
-    if assistant.confidence_threshold:
-        text += f"; below confidence {assistant.confidence_threshold:g} an agent categorizes"
-    if assistant.human_categories:
-        text += f"; always to agents: {', '.join(assistant.human_categories)}"
-    if assistant.review_categories:
-        whose = ", ".join("all" if name == "*" else name for name in assistant.review_categories)
-        text += f"; drafts that an agent approves: {whose}"
-    yield text + "."
-    if assistant.backend == "embedded":
-        yield f"{EMBEDDED}."
-    if assistant.backend == "profile":
-        yield from profile_rests_on(assistant.profile, assistant.role == "full")
-    for name in (assistant.model, assistant.fallback_model):
-        model = catalogue.model(name) if name else None
-        if model is not None and model.is_retired(scenario.start):
-            successor = model.live_successor(scenario.start)
-            hint = f"; {successor.name} follows it" if successor else ""
-            yield f"Warning: {model.name} was retired on {model.retired}{hint}."
-    yield from _provider(scenario, arrivals)
-
-
-def profile_rests_on(profile: Profile, responds: bool) -> Iterator[str]:
-    """Sentences on what the accuracy and the latency of a profile rest on."""
-    measured, confusion = profile.measured, profile.confusion
-    if measured is not None and measured.accuracy_texts and confusion:
-        right = math.fsum(row.get(name, 0.0) for name, row in confusion.items())
-        share = right / math.fsum(math.fsum(row.values()) for row in confusion.values())
-        low, high = wilson(share, measured.accuracy_texts)
-        text = (
-            f"Its accuracy, {share:.1%}, was measured on {measured.accuracy_texts:,} texts "
-            f"({measured.accuracy_answers:,} answers): {low:.1%} to {high:.1%} at 95 %."
-        )
-        yield re.sub(r"(?<=\d)%", " %", text)
-    else:
-        yield (
-            f"Its accuracy, {profile.accuracy:.1%}, is assumed (assistant.profile.accuracy)."
-        ).replace("%,", " %,")
-    for name in ("categorize", "respond") if responds else ("categorize",):
-        stated = getattr(profile, f"{name}_latency")
-        step: MeasuredStep | None = getattr(measured, name, None)
-        if step is not None and stated is None:
-            texts = f" ({step.texts:,} texts)" if step.texts else ""
-            yield f"Its latency to {name} was measured on {step.calls:,} calls{texts}."
-        else:
-            source = "" if stated else ", from the catalogue's speeds"
-            yield f"Its latency to {name} is assumed{source} (assistant.profile.{name}_latency)."
-
-
-def _provider(scenario: Scenario, arrivals: Expected) -> Iterator[str]:
-    provider = scenario.provider
-    limits = catalogue.limits_of(catalogue.model(scenario.assistant.model), provider)
-    words = [f"{limits[key]:,} {name}" for key, name in _LIMITS.items() if key in limits]
-    if provider.concurrency:
-        words.append(f"{provider.concurrency} calls at once")
-    yield f"Provider ({provider.plan} plan): {', '.join(words) or 'no limits'}."
-    calls = 2 if scenario.assistant.role == "full" else 1
-    for key, span, name in (("rpm", 60.0, "minute"), ("rpd", DAY_S, "24 hours")):
-        limit, (start_s, most) = limits.get(key), arrivals.busiest(span)
-        if limit and most * calls > limit:
-            yield (
-                f"Warning: about {most * calls:,.0f} calls in the busiest {name} (from "
-                f"{_when(start_s, scenario)}) against {limit:,} {_LIMITS[key]}: "
-                "calls will wait and fail."
-            )
-    planned = [
-        f"{duration(o.length)} after {duration(o.start)} ({_when(o.start, scenario)})"
-        for o in provider.outages
-    ]
-    if planned:
-        yield f"Outages: {'; '.join(planned)}."
-    if provider.random_outages:
-        up = duration(provider.random_outages.mean_time_between_failures)
-        down = duration(provider.random_outages.mean_time_to_repair)
-        yield f"Outages at random: {down} after {up}, on average."
 
 
 def _targets(scenario: Scenario) -> Iterator[str]:
