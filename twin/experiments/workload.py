@@ -16,7 +16,7 @@ import numpy as np
 
 from twin.assistant.backends import build
 from twin.assistant.judging.model_judge import build_judge
-from twin.assistant.knowledge.knowledge import load_knowledge
+from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.profile import Habits, habits
 from twin.assistant.protocol import Ints, Luck, Questions, Step
 from twin.demand.arrivals import Expected, expected
@@ -168,7 +168,7 @@ def _asked(scenario: Scenario, demand: Demand) -> Habits:
     right = given == truth
     quality = 1.0
     if settings.role == "full" and right.any():
-        knowledge = load_knowledge(settings.knowledge) if settings.knowledge else None
+        knowledge = knowledge_of(settings)
         asked = question("respond", truth)
         judged = build_judge(scenario, knowledge).quality(
             asked, assistant.answer(asked), demand.articles
