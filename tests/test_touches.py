@@ -19,6 +19,7 @@ from twin.measures.levels import spells
 from twin.measures.promises import paused_s
 from twin.measures.theory import erlang_bounds
 from twin.records.tables import OWNERS, STATUSES, TRANSITIONS
+from twin.report.page import page
 from twin.scenario.calendars import Staircase, desk_hours
 from twin.scenario.model import from_data
 
@@ -204,6 +205,16 @@ def test_erlangs_bound_is_not_held_against_a_desk_with_returns():
         "customers": {"solved": {"agent": 1.0}}}  # fmt: skip
     assert erlang_bounds(from_data(data))
     assert not erlang_bounds(from_data({**data, "touches": asks(0.4)}))
+
+
+def test_a_report_tells_waits_by_their_status(tmp_path):
+    data = desk({"rate": "10/h"}, horizon="2d", name="mail", replications=2,
+                touches=asks(0.5, most=9), targets={"resolution": {"normal": "1h"},
+                                                    "pauses": ["Waiting for customer"]})  # fmt: skip
+    said = page(twin.run(from_data(data), out=tmp_path))
+    assert "Times are whole; what is promised leaves out: Waiting for customer." in said
+    assert "Of the time tickets are open they are: Waiting for customer" in said
+    assert "No time is promised" not in said.partition("Time to resolution")[2].partition("<h3")[0]
 
 
 def test_every_status_has_an_owner():

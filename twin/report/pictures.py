@@ -185,7 +185,11 @@ def _times(source: Source, tickets: pd.DataFrame, prefix: str, brief: bool) -> I
             kept = source.value(kpi, str(priority))
             if target_s == target_s and kept != "-":
                 parts.append(f"{priority}: {kept} within {duration(target_s)}")
-        alt = f"Curves by priority. {'; '.join(parts) or 'No time is promised'}."
+        pauses = scenario.targets.pauses if of == "resolution" else []
+        none = "No time is promised"
+        if pauses:
+            none = f"Times are whole; what is promised leaves out: {', '.join(pauses)}"
+        alt = f"Curves by priority. {'; '.join(parts) or none}."
         yield drawn(f"{prefix}-{name}", title, alt,
                     lambda ax, f=frame, o=of: plots.response_times(f, ax, of=o))  # type: ignore[misc]  # fmt: skip
     if not scenario.targets.first_response:
