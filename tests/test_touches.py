@@ -210,9 +210,9 @@ def test_erlangs_bound_is_not_held_against_a_desk_with_returns():
 
 
 def test_a_report_tells_waits_by_their_status(tmp_path):
+    targets = {"resolution": {"normal": "1h"}, "pauses": ["Waiting for customer"]}
     data = desk({"rate": "10/h"}, horizon="2d", name="mail", replications=2,
-                touches=asks(0.5, most=9), targets={"resolution": {"normal": "1h"},
-                                                    "pauses": ["Waiting for customer"]})  # fmt: skip
+                touches=asks(0.5, most=9), targets=targets)  # fmt: skip
     said = page(twin.run(from_data(data), out=tmp_path))
     assert "Times are whole; what is promised leaves out: Waiting for customer." in said
     assert re.search(r"tickets are open they are: [^.]*Waiting for customer", said)
