@@ -83,7 +83,7 @@ def desk(tmp_path):
             "model": DEFAULT_MODEL,
             "knowledge": str(folder),
             "articles": 1,
-            "max_tokens": {"categorize": 40, "respond": 30},
+            "max_tokens": {"categorize": 40, "respond": 200},
             "recording": str(tmp_path / "recording.jsonl"),
         },
     }
