@@ -91,7 +91,7 @@ def test_one_file_serves_several_pools(write):
 
 @pytest.mark.parametrize(("start", "length"), [("2026-03-28", 23), ("2026-10-24", 25)])
 def test_a_roster_keeps_local_hours_when_the_clocks_change(write, start, length):
-    days = np.arange(np.datetime64(start), np.datetime64(start) + 2)
+    days = np.arange(np.datetime64(start), np.datetime64(start) + np.timedelta64(2, "D"))
     path = write(HEAD + "".join(f"{day},09:00,17:00,2\n" for day in days))
     found = heads_of(desk(path, start=start, time_zone="Europe/London", horizon="2d"))
     assert found[1:] == [(9, 2), (17, 0), (9 + length, 2), (17 + length, 0)]
