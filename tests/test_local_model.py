@@ -78,7 +78,8 @@ def desk(tmp_path):
         "agents": {"all": {"heads": 1, "handle_time": "5min"}},
         "provider": {"plan": "unlimited", "concurrency": 1, "timeout": "60s"},
         "assistant": {
-            "role": "full",
+            # It talks on beyond any limit, and half an answer is none: it only categorizes.
+            "role": "triage",
             "backend": "groq",
             "model": DEFAULT_MODEL,
             "knowledge": str(folder),
@@ -109,12 +110,8 @@ def test_a_scenario_recorded_from_a_real_model_replays_to_the_byte(
     live = from_data(desk)
     first = run(live, out=tmp_path / "live", keep_logs=True)
     log = first.log("local", 0)
-    ok, first_step = log.calls["outcome"] == "ok", log.calls["step"] == "categorize"
-    assert ok[first_step].all()
-    # The model is small and talks on: an answer that is cut at the limit is none.
-    assert (ok | (log.calls["outcome"] == "bad answer")).all()
-    assert len(log.calls) >= 2 * len(TICKETS) - 1
-    assert (log.answers["text"].str.len() > 0).all()
+    assert (log.calls["outcome"] == "ok").all()
+    assert len(log.calls) >= len(TICKETS)
     assert set(log.tickets["category"].dropna()) <= {name for _, name, _ in TICKETS}
 
     disable_socket()
@@ -122,7 +119,7 @@ def test_a_scenario_recorded_from_a_real_model_replays_to_the_byte(
         monkeypatch.delenv(name)
     again = run(live.vary({"assistant.backend": "replay"}, name="local"), out=tmp_path / "replay")
     tables = tables_of(first)
-    assert {"tickets", "timeline", "calls", "answers", "ratings"} <= {p.parts[0] for p in tables}
+    assert {"tickets", "timeline", "calls", "ratings"} <= {p.parts[0] for p in tables}
     assert tables == tables_of(again)
 
     sample = read_sample(
