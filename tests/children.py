@@ -38,7 +38,7 @@ def start(words: Sequence[str], folder: Path, **how: Any) -> subprocess.Popen[st
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """What a condition returns once it is true."""
+    """The value of a condition once it is true."""
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end

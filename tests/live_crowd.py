@@ -179,7 +179,7 @@ class Crowd:
 
 
 def faults(store, crowd, asked=()):
-    """What a store says that it must not, given what a crowd saw and the provider was asked."""
+    """Faults of a store, by what a crowd saw and what the provider was asked."""
     found = []
     rows = {row["id"]: row for row in store.tickets()}
     texts = Counter(row["description"] for row in rows.values())

@@ -129,7 +129,7 @@ def test_public_docstrings_open_with_a_noun_or_a_verb(name):
 
 
 def counts(element):
-    """Whether what is summed is whole numbers for everybody to see: truths, lengths, integers."""
+    """True if what is summed is whole numbers for everybody to see: truths, lengths, integers."""
     if isinstance(element, ast.Compare | ast.BoolOp):
         return True
     if isinstance(element, ast.UnaryOp):
@@ -143,7 +143,7 @@ def counts(element):
 
 
 def summed(call):
-    """What a call of the builtin `sum` adds up."""
+    """Values that a call of the builtin `sum` adds up."""
     first = call.args[0]
     return first.elt if isinstance(first, ast.GeneratorExp | ast.ListComp) else first
 

@@ -51,7 +51,7 @@ def test_the_steps_of_a_list_are_all_there_however_it_is_written(tmp_path, body)
 @pytest.mark.parametrize(
     ("body", "steps"),
     [
-        # What belongs to an item stays with it.
+        # Parts of an item stay with it.
         ("1. One\n   - a\n   - b\n2. Two", ("One a b", "Two")),
         ("1. One\n\n   More of it.\n\n2. Two", ("One More of it.", "Two")),
         ("1. Run\n\n   ```sh\n   ls\n   ```\n\n2. Two", ("Run ls", "Two")),

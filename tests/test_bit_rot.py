@@ -103,7 +103,7 @@ def test_a_flipped_bit_is_a_named_error_or_changes_nothing(
                 assert_frame_equal(after[name], frame, check_exact=True)
     finally:
         path.write_bytes(whole)
-    # What is told of is nearly all: a flip in the checksum's own name is none of the content.
+    # Nearly all flips are named: a flip in the checksum's own name is none of the content.
     assert named >= 0.9 * flips
 
 

@@ -231,7 +231,7 @@ def test_the_next_is_the_most_urgent_then_the_longest_waiting(run):
     urgency = run.demand.priority[visits["ticket"].to_numpy(dtype=int)]
     bonus_s = run.scenario.routing.wait_bonus
     if bonus_s is not None:
-        # What is handed over keeps its place, by when it first queued.
+        # Work that is handed over keeps its place, by when it first queued.
         again = ~visits["fresh"].to_numpy()
         urgency = np.where(again, [place[0] for place in visits["place"]],
                            queued_s + urgency * bonus_s)  # fmt: skip
@@ -296,7 +296,7 @@ def test_who_finds_no_place_is_turned_away_and_nobody_else(run):
             assert (visit.end == "blocked") == (waiting >= places)
         if visit.end == "balked":
             assert 1 - luck[visit.ticket] > (1 - queue.balking) ** waiting
-        # What is handed over keeps its place.
+        # Work that is handed over keeps its place.
         elif visit.fresh and left_s[row] > visit.queued_s:
             assert waiting < places
             assert 1 - luck[visit.ticket] <= (1 - queue.balking) ** waiting * (1 + 1e-9)

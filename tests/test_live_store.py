@@ -113,7 +113,7 @@ def test_a_ticket_moves_only_as_allowed_and_from_where_it_was_seen(store):
         "asked_at": 1.0, "ended_at": 2.0, "prompt_tokens": 1, "completion_tokens": 1,
         "max_tokens": 9, "articles": 0, "outcome": "ok",
     }  # fmt: skip
-    # Who saw it Open comes too late; the call was made all the same.
+    # A desk that saw it Open comes too late; the call was made all the same.
     assert store.move(row, [("Escalated", 2.0, "agent")], {}, [call]) is None
     assert [c["status"] for c in store.history(row["id"])] == ["Open", "Escalated"]
     assert len(store.calls(row["id"])) == 1

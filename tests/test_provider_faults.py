@@ -94,7 +94,7 @@ class TestFaults:
 
 
 class TestHoldingBack:
-    """What a provider tells holds calls back, but nothing for good."""
+    """A provider's words hold calls back, but never for good."""
 
     @pytest.mark.parametrize("told", [1764000000.0, 1e9, 1e300])
     def test_a_pause_is_believed_for_a_day_and_looked_at_every_minute(self, told):

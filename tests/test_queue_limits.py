@@ -68,7 +68,7 @@ def test_who_finds_all_places_taken_is_turned_away_at_once(play, arrive):
     assert value(log, data, "blocked_share") == 2 / 5
     assert value(log, data, "abandonment_rate") == 2 / 5
     assert value(log, data, "solved") == 3 / 5
-    # Who is turned away waited for nobody; 0, 9 and 10 minutes did the others.
+    # A caller who is turned away does not wait; the others wait 0, 9 and 10 minutes.
     assert value(log, data, "agent_wait_mean") == pytest.approx((0 + 540 + 600) / 3)
     assert value(log, data, "queue") == pytest.approx(1140 / 3600)
     assert sanity(log, from_data(data))["ok"].all()

@@ -228,7 +228,7 @@ def test_a_study_whose_leading_figure_is_equal_or_missing_everywhere_reports(kpi
     text = page(found)
     assert "What moves" not in text.split("In pictures")[0].split("All points")[0]
     moved = twin.effects(found)
-    # What is equal everywhere is moved by nothing, not by 1e-16.
+    # A figure that is equal everywhere is moved by nothing, not by 1e-16.
     assert (moved[["effect", "low", "high"]].fillna(0.0) == 0.0).all(axis=None)
 
 

@@ -44,7 +44,7 @@ def problem(number):
         for h in heads
         for crew, (handle, cost) in CREWS.items()
     }
-    # The limit is a little above or below the figure of a setting that may be the answer.
+    # A limit just above or just below the figure of one setting.
     values = {
         key: v
         for key, (_, v) in settings.items()

@@ -145,7 +145,7 @@ def test_workers_of_a_killed_command_end_and_let_go_of_its_output(folder: Path, 
     # Its output ends only when nobody holds it any more.
     code, stdout, stderr = stopped(folder, COMMANDS[name], signal.SIGKILL)
     assert (code, stdout) == (-signal.SIGKILL, "")
-    # What clears up after the dead says so.
+    # The helper that clears up after dead workers says so.
     assert not [
         line for line in stderr.splitlines() if not re.search("resource_tracker|warn", line)
     ]

@@ -84,7 +84,7 @@ def heed_signals() -> None:
 
 
 def _end(number: int, frame: object) -> None:
-    # Whoever sends it twice must not cut short what the first one began.
+    # A second signal must not cut short the clean end that the first one began.
     signal.signal(number, signal.SIG_IGN)
     _ended_by.append(number)
     raise KeyboardInterrupt
@@ -128,13 +128,13 @@ def name_provider(desks: Iterable[Scenario] = (), surely: bool = False) -> None:
     from twin.assistant.errors import AssistantError
     from twin.assistant.live.settings import Settings
 
-    # What is wrong with it, who asks will say.
+    # A fault of it is told where it is asked for.
     with suppress(AssistantError):
         err.print(Settings.find().words)
 
 
 def _is_live(desk: Scenario) -> bool:
-    """Whether playing a desk may ask a provider."""
+    """True if playing a desk may ask a provider."""
     settings = desk.assistant
     judged = settings.judge == "model" and settings.backend != "replay"
     return settings.role != "off" and (settings.backend == "groq" or judged)

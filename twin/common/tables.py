@@ -45,7 +45,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def is_blank(value: object) -> bool:
-    """Whether a value shows nothing: null, not a number, or a text of blanks.
+    """True if a value shows nothing: null, not a number, or a text of blanks.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def trimmed(text: str) -> str:
 
 
 def is_number(text: object) -> bool:
-    """Whether a cell is a number, or a text that is one."""
+    """True if a cell is a number, or a text that is one."""
     if isinstance(text, str):
         return _NUMBER.fullmatch(trimmed(text)) is not None
     return isinstance(text, int | float | Decimal) and not isinstance(text, bool)
@@ -305,7 +305,7 @@ def _read_parquet(path: Path, needed: Sequence[str], known: Sequence[str]) -> Ta
     try:
         # Not a data set, whose folders' names would be columns.
         with pq.ParquetFile(path) as file:
-            # What is nested has no name of its own.
+            # A nested value has no name of its own.
             names = list(file.schema_arrow.names)
             places = _columns(str(path), names, needed, known)
             taken = [names[at] for at in places.values()]

@@ -80,7 +80,7 @@ class _Wall:
 
 
 def is_missing(cell: object) -> bool:
-    """Whether a cell holds no time: it is blank or a program's word for that."""
+    """True if a cell holds no time: it is blank or a program's word for that."""
     return is_blank(cell) or (isinstance(cell, str) and trimmed(cell).lower() in _NO_TIME)
 
 
@@ -200,7 +200,7 @@ def _usual(cell: object) -> _Wall | None:
 
 
 def _day_first(cells: Sequence[object]) -> bool | None:
-    """Whether 03/04/2026 is in April, by rows that leave no doubt; None where none is there."""
+    """True if 03/04/2026 is in April, by rows that leave no doubt; None where none is there."""
     form = _FORMS[2]
     told: dict[bool, int] = {}
     for row, cell in enumerate(cells):

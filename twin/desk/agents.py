@@ -128,7 +128,7 @@ class AgentPools:
             if more:
                 overflows.append(Overflow(after_s, more, Line()))
         line.overflows = tuple(overflows)
-        # Who may take a ticket after a while may take it later, too.
+        # Teams that may take a ticket after a while may take it later, too.
         stages = [(able, line), *((one.teams, one.line) for one in overflows)]
         for k, (teams, _) in enumerate(stages):
             for team in teams:
@@ -147,7 +147,7 @@ class AgentPools:
             for k, name in enumerate(categories)
             if name in (other.skills or categories)
         )
-        # What a pool does after a visit is looked up once, here, and not for each ticket.
+        # Looked up once, here, and not for each ticket.
         done = self._release if pool.wrap_up is None else self._wrap_up
         team = Team(number, pool, calendar, own, knows, int(calendar.values[0]), done)
         team.times = Lazy(lambda key: self._draw(pool, key[0], _STREAM[key[0]], key[1]))

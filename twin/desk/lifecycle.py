@@ -261,7 +261,7 @@ class Lifecycle:
         """Wait for an agent and their work; None where the customer left first."""
         patience_s = self._customers.patience_s(ticket)
         done = self._agents.visit(ticket, category, activity, visit, patience_s)
-        # Who is turned away, or put off by the queue, is gone already.
+        # A customer who is turned away, or put off by the queue, is gone already.
         if not done.abandoned:
             yield done
         if done.abandoned:

@@ -134,7 +134,7 @@ def replicate(task: Task) -> Outcome:
 
 
 def asks_live(task: Task) -> bool:
-    """Whether a task calls a live model, which takes the process that holds the recording."""
+    """True if a task calls a live model, which takes the process that holds the recording."""
     return task.scenario.assistant.asks_live
 
 
@@ -226,7 +226,7 @@ def _without_parts(message: str, texts: Sequence[str]) -> str:
     kept, end = [], 0
     for k, match in enumerate(found):
         if hidden[k]:
-            # What is between two hidden words belongs to them.
+            # Signs between two hidden words belong to them.
             kept.append("" if k and hidden[k - 1] else message[end : match.start()] + _HIDDEN)
             end = match.end()
     return "".join(kept) + message[end:]

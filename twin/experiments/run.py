@@ -55,7 +55,7 @@ class RunInProgress:
     status: str = "running"
     asked: int = 0
     aim: _Aim | None = None
-    # What of its files is not used.
+    # Notes on parts of its files that are not used.
     unused: tuple[str, ...] = ()
 
     def begin(self, out: Path | None) -> None:
@@ -105,7 +105,7 @@ class RunInProgress:
 
     @property
     def live(self) -> bool:
-        """Whether it calls a live model: then this process plays it, whatever workers there are."""
+        """True if it calls a live model: then this process plays it, whatever workers there are."""
         return self.scenario.assistant.asks_live
 
     @property
@@ -344,7 +344,7 @@ def _prepare(
 def _end_all(runs: list[RunInProgress], status: str) -> None:
     for one in runs:
         if one.status == "running":
-            # What ends all of them is told, and not that one could not be written any more.
+            # The error that ends all of them is told, not that one could not be written any more.
             with suppress(OSError):
                 one.end(status)
 

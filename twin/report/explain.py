@@ -159,7 +159,7 @@ def _hours(pool: Pool, scenario: Scenario) -> float:
 
 
 def _without_a_row(pool: Pool, scenario: Scenario) -> Iterator[str]:
-    """How many days of the run a roster by date does not name."""
+    """Days of the run that a roster by date does not name."""
     known = {shift.day for shift in dated_shifts(pool, scenario)}
     days = [day for day, _ in clock.days(scenario.midnight, scenario.horizon)]
     without = [day for day in days if day not in known]

@@ -171,12 +171,12 @@ def _seen(text: str) -> str:
 
 
 def _has_html(token: Token) -> bool:
-    """Whether a token holds HTML, not code that shows some."""
+    """True if a token holds HTML, not code that shows some."""
     return token.type.startswith("html_") or any(map(_has_html, token.children or ()))
 
 
 def _inline(tokens: Sequence[Token]) -> str:
-    """What tokens say, on one line: text as it is written, and code."""
+    """Words of tokens on one line: text as it is written, and code."""
     parts = []
     for token in tokens:
         if token.type == "inline":

@@ -286,7 +286,7 @@ class Fetcher:
         return sent
 
     def _never_fits(self, error: RateLimited, prompt: int, room: int) -> bool:
-        """Whether a call that was refused is larger than a limit, so that waiting does not help."""
+        """True if a call that was refused is larger than a limit, so that waiting does not help."""
         of_requests = error.limit is not None and error.limit[0].startswith("r")
         return not (of_requests or self._pacer.fits(prompt, room))
 
@@ -341,7 +341,7 @@ class Fetcher:
             tally.completion_tokens += sent.completion_tokens
             tally.uncounted += not sent.counted
             cost = cost_usd(self._asking.model, sent.prompt_tokens, sent.completion_tokens)
-            # What the provider did not count may have been more: a budget must assume it.
+            # Tokens that the provider did not count may have been more: a budget must assume it.
             tally.spent_usd += cost if sent.counted else dearest
         else:
             refused = isinstance(failed, RateLimited)

@@ -137,7 +137,7 @@ class Left:
 
     @property
     def _scale(self) -> float:
-        # What it counts less may come back only later: never less than what was sent.
+        # Tokens that it counts less may come back only later: never less than was sent.
         return min(max(1.0, self._gone / self._sent), MOST_SCALE) if self._sent else 1.0
 
     def wait_s(self, amount: int, now_s: float) -> float:
@@ -273,7 +273,7 @@ class Pacer:
         return idle and told_s > MINUTE_S
 
     def fits(self, prompt: int, room: int) -> bool:
-        """Whether a call is within the limits on tokens that are known now, however long it waits.
+        """True if a call is within the limits on tokens that are known now, however long it waits.
 
         By estimate, so that it is to be believed only where the provider has refused the call.
         """

@@ -119,7 +119,7 @@ def _regression(
     for name, (block, levels, per_sd) in blocks.items():
         width = block.shape[1]
         beta = np.linalg.lstsq(x, y, rcond=None)[0][at : at + width]
-        # What arithmetic leaves of nothing is no effect.
+        # The rounding of a difference of equal numbers is no effect.
         beta[np.abs(beta) <= tiny] = 0.0
         # Effects of levels sum to 0: the last is what the others leave.
         each = np.vstack([beta, -beta.sum(axis=0)]) if levels else beta

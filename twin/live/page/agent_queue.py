@@ -154,7 +154,7 @@ def _actions(client: Client, ticket: Ticket) -> None:
     may = {STATUSES[k] for k in TRANSITIONS[STATUSES.index(status)]}
     at = f"{ticket.number} {status}"
     text = ""
-    # What was typed is there again after the ticket changed, or another part was looked at.
+    # Typed text is there again after the ticket changed, or another part was looked at.
     typed: dict[int, str] = st.session_state.setdefault("queue typed", {})
     answers = "Resolved" in may or (status in OPEN_STATUSES and "In Progress" in may)
     if answers:

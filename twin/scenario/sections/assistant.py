@@ -207,7 +207,7 @@ class Assistant(Section):
 
     @property
     def asks_live(self) -> bool:
-        """Whether a run calls a model, so that one process must: of pace and recording."""
+        """True if a run calls a model, so that one process must: of pace and recording."""
         return self.role != "off" and self.backend == "groq"
 
 
