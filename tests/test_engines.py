@@ -180,7 +180,8 @@ def threads(_task: int) -> set[int]:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_linear_algebra_has_one_thread_with_any_number_of_workers(workers: int) -> None:
-    threadpoolctl = pytest.importorskip("threadpoolctl")
+    import threadpoolctl
+
     with threadpoolctl.threadpool_limits(2):
         found = list(engine.each(threads, range(3), workers, minus))
         assert found == [{1}] * 3

@@ -78,8 +78,8 @@ def test_dawdlers_do_not_keep_others_out(small, monkeypatch):
                 if number % 2:
                     dawdlers[-1].sendall(HALF)
                 # A client that asks now and then is none of those that go first. Connections are
-                # taken in the order in which they came: once the probe is answered, no dawdler waits to be taken
-                # after the steady client has asked.
+                # taken in the order in which they came: once the probe is answered, no dawdler
+                # waits to be taken after the steady client has asked.
                 if number % 10 == 0:
                     with closing(
                         http.client.HTTPConnection("127.0.0.1", port, timeout=20)

@@ -14,7 +14,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -89,11 +89,8 @@ def each(
 
 def _one_thread() -> AbstractContextManager[Any]:
     """Linear algebra on one thread, as workers have it: more cost time on small matrices."""
-    try:
-        from threadpoolctl import threadpool_limits
-    except ModuleNotFoundError:
-        # Left out by whoever installed without dependencies: slower, and the same figures.
-        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
     limits: AbstractContextManager[Any] = threadpool_limits(1)
     return limits
 
