@@ -11,7 +11,7 @@ from twin.assistant.protocol import OK, Answers, Written
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
 from twin.measures.figures import FIGURES, measure
-from twin.measures.population import TEXT_GROUPS
+from twin.measures.rows import TEXT_GROUPS
 from twin.stats.differences import differences
 from twin.stats.intervals import summarize
 

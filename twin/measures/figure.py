@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from twin.measures.population import Population, Rows
+from twin.measures.population import Population
+from twin.measures.rows import Rows
 
 Better = Literal["higher", "lower", ""]
 Estimation = Literal["mean", "ratio", "quantile"]

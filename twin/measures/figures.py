@@ -24,7 +24,8 @@ import pandas as pd
 from twin.common.errors import nearest
 from twin.measures import outcomes, speed, spending, touches
 from twin.measures.figure import Figure, Section
-from twin.measures.population import Population, Row
+from twin.measures.population import Population
+from twin.measures.rows import Row
 from twin.records import tables
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from twin.measures.figure import MEAN, RATIO, figure
-from twin.measures.population import Population, Row, Rows
+from twin.measures.population import Population
+from twin.measures.rows import Row, Rows
 
 
 def _by_pool(run: Population, work: Literal["used", "busy"]) -> Rows:

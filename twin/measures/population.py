@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import pandas as pd
 
 from twin.measures import levels
 from twin.measures.promises import ROUNDING_S, Floats, Mask, paused_s, promise_kept
+from twin.measures.rows import TEXT_GROUPS, PoolTime, Row, Rows
 from twin.scenario.calendars import Staircase, combine, staffing
 from twin.scenario.clock import WEEK_S
 from twin.scenario.model import PRIORITIES
@@ -21,52 +22,6 @@ from twin.scenario.model import PRIORITIES
 if TYPE_CHECKING:
     from twin.records.tables import RunLog
     from twin.scenario.model import Scenario
-
-# Texts are left out in so many groups, to see how much hangs on which texts there are.
-TEXT_GROUPS = 30
-
-
-class Row(NamedTuple):
-    """A figure of a run, in all or of a group.
-
-    Attributes
-    ----------
-    group : str
-        Empty: all.
-    numerator, denominator : float
-    texts : array of float, shape (2, TEXT_GROUPS), or None
-        Numerator and denominator without each group of texts in turn; None where the figure is of
-        no tickets, or the tickets have no texts.
-    """
-
-    group: str
-    numerator: float
-    denominator: float
-    texts: Floats | None = None
-
-
-Rows = list[Row]
-
-
-@dataclass(frozen=True)
-class PoolTime:
-    """Agent-seconds of a pool between warm-up and horizon.
-
-    Attributes
-    ----------
-    staffed, used, paid : float
-        On shift; busy while on shift; on shift or still busy after its end.
-    """
-
-    pool: str
-    staffed: float
-    used: float
-    paid: float
-
-    @property
-    def busy(self) -> float:
-        """Busy time, on shift or past its end."""
-        return self.paid + self.used - self.staffed
 
 
 @dataclass(frozen=True)

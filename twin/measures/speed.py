@@ -6,8 +6,9 @@ import numpy as np
 
 from twin.measures import levels
 from twin.measures.figure import MEAN, QUANTILE, RATIO, figure
-from twin.measures.population import Population, Row, Rows
+from twin.measures.population import Population
 from twin.measures.promises import ROUNDING_S
+from twin.measures.rows import Row, Rows
 
 
 @figure("tickets", "", "arrivals", MEAN, main="Demand")

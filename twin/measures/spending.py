@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from twin.measures.figure import MEAN, RATIO, figure
-from twin.measures.population import Population, Row, Rows
+from twin.measures.population import Population
+from twin.measures.rows import Row, Rows
 from twin.scenario.clock import WEEK_S
 
 

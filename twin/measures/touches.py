@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from twin.measures.figure import MEAN, RATIO, figure
-from twin.measures.population import Population, Rows
+from twin.measures.population import Population
+from twin.measures.rows import Rows
 from twin.records import tables
 
 
