@@ -15,11 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def interruptible() -> None:
-    """Let a child heed Ctrl-C, as `preexec_fn`: a suite in the background ignores it.
+    """Let a child heed the signals that end commands, as `preexec_fn`.
 
-    What it starts would inherit that.
+    A suite in the background ignores Ctrl-C, one under nohup the end of its terminal, and a child
+    would inherit that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def start(words: Sequence[str], folder: Path, **how: Any) -> subprocess.Popen[str]:
