@@ -26,7 +26,7 @@ DESK = {
     "warm_up": "10min",
     "arrivals": {"rate": "1/h"},
     "agents": {
-        "front": {"heads": 1, "handle_time": "10min", "cost": 36},
+        "front": {"heads": 1, "handle_time": "10min", "cost": 36, "concurrency": 2},
         "back": {"heads": 1, "handle_time": "10min", "cost": 0},
     },
     "queue": {"capacity": 5},
@@ -172,6 +172,7 @@ BY_HAND = {
     ("waiting_share", ""): (200, 5 + 2900 + 900),
     ("touches_mean", ""): (2, 3),
     ("unanswered_share", ""): (0, 3),
+    ("concurrency_mean", ""): (2200, 2200),
 }
 
 

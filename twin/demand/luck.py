@@ -64,6 +64,7 @@ class Stream(IntEnum):
     WRAP_UP = 50
     BALKING = 51
     WRAP_UP_LATER = 52
+    AGENT_CHOICE = 56
     PART_OF_DAY = 60
     BACKLOG_AGE = 61
     TOUCH = 70

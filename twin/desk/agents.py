@@ -18,15 +18,14 @@ from simpy.events import URGENT
 
 from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
+from twin.desk.individuals import Crew, Ties
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
 from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
+from twin.desk.work import work_times
 from twin.records.tables import FOLLOW_UP, HANDLE, LEFT, REVIEW, STILL_OPEN, TRIAGE, WRAP_UP
 from twin.scenario.calendars import Staircase, staffing
-from twin.scenario.clock import WEEK_S
-from twin.scenario.distributions import Floats
 from twin.scenario.model import Pool, Scenario
-from twin.scenario.sections.people import REVIEW_SHARE, TRIAGE_SHARE
 
 _STREAM = {
     HANDLE: Stream.HANDLE,
@@ -36,7 +35,6 @@ _STREAM = {
 }
 # Wrap-up of touches: those of a kind have luck of their own.
 _WRAP_UP = {HANDLE: Stream.WRAP_UP, FOLLOW_UP: Stream.WRAP_UP_LATER}
-_SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
 
 
 @dataclass(eq=False)
@@ -49,6 +47,10 @@ class Team:
         Categories that go to it; categories that it can handle, those that overflow to it included.
     done : callable
         Called with the team and a visit that an agent of the team has ended.
+    staffed, busy : int
+        Of agents who are told apart: places for tickets in hand, and places taken.
+    crew : Crew or None
+        The agents, where they are told apart.
     """
 
     number: int
@@ -59,6 +61,7 @@ class Team:
     staffed: int
     done: Callable[[Team, Visit], None]
     busy: int = 0
+    crew: Crew | None = None
     queues: list[Line] = field(default_factory=list)
     in_work: list[Visit] = field(default_factory=list)
     times: Lazy[tuple[int, int], memoryview] = field(init=False)
@@ -152,6 +155,13 @@ class AgentPools:
         team = Team(number, pool, calendar, own, knows, int(calendar.values[0]), done)
         team.times = Lazy(lambda key: self._draw(pool, key[0], _STREAM[key[0]], key[1]))
         team.after = Lazy(lambda key: self._draw(pool, WRAP_UP, _WRAP_UP[key[0]], key[1]))
+        if scenario.told_apart(pool):
+            ties = Ties(
+                fill=lambda: self._fill(team),
+                hand_over=lambda visit: self._hand_over(team, visit),
+                after_s=lambda visit: self._after_s(team, visit),
+            )
+            team.crew = Crew(self._clock, self._ledger, team, scenario, self._demand, ties)
         return team
 
     def _schedule_changes(self, horizon_s: float) -> None:
@@ -251,6 +261,9 @@ class AgentPools:
             duration = visit.remaining_s
         else:
             duration = team.times[activity, visit.returns][ticket]
+        if team.crew is not None:
+            team.crew.take(visit, duration)
+            return
         team.busy += 1
         ends_s = visit.ends_s = self._clock.now + duration
         done = team.done
@@ -272,9 +285,7 @@ class AgentPools:
 
     def _wrap_up(self, team: Team, visit: Visit) -> None:
         """The ticket goes on, the agent is not free yet: after-contact work, to its end."""
-        lasts_s = 0.0
-        if visit.activity in _WRAP_UP and not visit.misrouted:
-            lasts_s = team.after[visit.activity, visit.returns][visit.ticket]
+        lasts_s = self._after_s(team, visit)
         if not lasts_s:
             self._release(team, visit)
             return
@@ -284,6 +295,11 @@ class AgentPools:
         free = Happening(self._clock)
         free.callbacks = [lambda _: self._release(team, visit)]
         self._clock.schedule_at(free, ends_s)
+
+    def _after_s(self, team: Team, visit: Visit) -> float:
+        if team.pool.wrap_up is None or visit.activity not in _WRAP_UP or visit.misrouted:
+            return 0.0
+        return team.after[visit.activity, visit.returns][visit.ticket]
 
     def _fill(self, team: Team) -> None:
         """Give the team's free agents their next visits."""
@@ -315,22 +331,32 @@ class AgentPools:
     def _change(self, changes: list[tuple[Team, int]]) -> None:
         """Agents come on shift or go off it."""
         for team, heads in changes:
-            team.staffed = heads
+            self._staff(team, heads)
             # The agent who began last hands over first; work that ends now is left to end.
             for visit in list(reversed(team.in_work)):
-                if team.busy > heads and visit.ends_s > self._clock.now:
+                if team.busy > team.staffed and visit.ends_s > self._clock.now:
                     self._hand_over(team, visit)
         # All of them: what one pool hands over, another may take.
         for team in self.teams:
             self._fill(team)
+
+    def _staff(self, team: Team, heads: int) -> None:
+        if team.crew is not None:
+            team.crew.change(heads)
+        else:
+            team.staffed = heads
 
     def _hand_over(self, team: Team, visit: Visit) -> None:
         """Put the work in hand back to the head of its queue, with what is left of it."""
         now = self._clock.now
         self._ledger.handed_over(visit.row)
         self._ledger.transfers[visit.ticket] += 1
-        team.busy -= 1
-        team.in_work.remove(visit)
+        if team.crew is not None:
+            remaining_s = team.crew.let_go(visit)
+        else:
+            remaining_s = visit.ends_s - now
+            team.busy -= 1
+            team.in_work.remove(visit)
         category = visit.category
         if visit.activity == HANDLE and not visit.misrouted:
             # An agent who has worked on it knows what it is about.
@@ -338,7 +364,7 @@ class AgentPools:
         rest = Visit(self._clock, visit.ticket, category, visit.activity, visit.returns)
         # The old event stays in SimPy's heap with nobody to call.
         rest.callbacks, visit.callbacks = visit.callbacks[1:], []
-        rest.remaining_s = visit.ends_s - now
+        rest.remaining_s = remaining_s
         rest.misrouted = visit.misrouted
         rest.fresh = False
         rest.queued_s = now
@@ -355,6 +381,8 @@ class AgentPools:
         for team in self.teams:
             team.times.clear()
             team.after.clear()
+            if team.crew is not None:
+                team.crew.forget()
 
     def close(self) -> None:
         """Note the end of the run for all who still wait."""
@@ -365,33 +393,3 @@ class AgentPools:
                 else:
                     ticket, activity = visit.ticket, visit.activity
                     self._ledger.never_served(ticket, activity, visit.queued_s, nan, STILL_OPEN)
-
-
-def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
-    """Work of each ticket with a pool, shape (n,); seconds.
-
-    Parameters
-    ----------
-    pool : Pool
-    activity : int
-        HANDLE, TRIAGE, REVIEW, FOLLOW_UP or WRAP_UP.
-    u : array of float, shape (n,)
-        The tickets' luck.
-    demand : Demand
-        For the true categories.
-    """
-    own = {
-        TRIAGE: pool.triage_time,
-        REVIEW: pool.review_time,
-        FOLLOW_UP: pool.follow_up_time,
-        WRAP_UP: pool.wrap_up,
-    }.get(activity)
-    if own is not None:
-        return own.quantile(u)
-    times = pool.handle_time.quantile(u)
-    for name, distribution in pool.handle_times.items():
-        here = demand.category == demand.categories.index(name)
-        times[here] = distribution.quantile(u[here])
-    if pool.handle_scale != 1.0 or pool.handle_growth:
-        times *= pool.handle_scale * (1 + pool.handle_growth) ** (demand.arrived_s / WEEK_S)
-    return times * _SHARE.get(activity, 1.0)

@@ -60,6 +60,8 @@ class Visit(Happening):
     place: Place = (0, 0)
     row = -1
     ends_s = inf
+    # Who has it in hand, or waits to: where agents are told apart.
+    agent: Any = None
     counted_out: WaitingCount | None = None
 
     def __init__(

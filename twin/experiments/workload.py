@@ -3,7 +3,8 @@
 Wrap-up is work like any other. Returns and further touches are counted as if they came at once,
 nobody gives up or is turned away, no pool overflows to another, and the provider never refuses a
 call. A mix of categories that changes by hour and handle times that grow count by their mean over
-the tickets of the run, the same in each hour. Work of an opening backlog is not in it.
+the tickets of the run, the same in each hour. Work of an opening backlog is not in it. Agents with
+several tickets in hand count as fast as they are at most: with few in hand they are busy longer.
 """
 
 from __future__ import annotations
@@ -188,10 +189,11 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     able = [[p for p in pools if not p.skills or name in p.skills] for name in names]
     touches, answered_share = _touches(scenario)
     further = np.array([
-        touches * _mean([p.follow_up(c) + p.after for p in able[k]]) for k, c in enumerate(names)
+        touches * _mean([(p.follow_up(c) + p.after) / p.pace for p in able[k]])
+        for k, c in enumerate(names)
     ])  # fmt: skip
     handle = np.array(
-        [_mean([p.handle(c) + p.after for p in able[k]]) for k, c in enumerate(names)]
+        [_mean([(p.handle(c) + p.after) / p.pace for p in able[k]]) for k, c in enumerate(names)]
     )
     handle = handle + further
     again = answered_share * (1 - customers.solved.agent) * customers.reopen_rate
@@ -205,9 +207,9 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     def by_agent(truth: int, given: int) -> float:
         """Work of an agent who is given a ticket by its category, which may be wrong."""
         return _mean([
-            p.handle(names[truth]) + p.after + further[truth]
+            (p.handle(names[truth]) + p.after) / p.pace + further[truth]
             if p in able[truth]
-            else p.triage(names[truth]) + handle[truth]
+            else p.triage(names[truth]) / p.pace + handle[truth]
             for p in able[given]
         ])  # fmt: skip
 
@@ -217,7 +219,7 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
         solved, work = customers.solved, 0.0
         if {"*", names[given]} & set(settings.review_categories):
             chance = solved.reviewed
-            work = _mean([p.review(names[truth]) for p in able[given]])
+            work = _mean([p.review(names[truth]) / p.pace for p in able[given]])
         elif given == truth:
             chance = solved.assistant * assistant.quality
         else:
@@ -235,7 +237,7 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
         parts = np.zeros(2)
         for given, chance in enumerate(assistant.chances[truth]):
             unsure = assistant.unsure_right if given == truth else assistant.unsure_wrong
-            triage = _mean([p.triage(names[truth]) for p in able[given]])
+            triage = _mean([p.triage(names[truth]) / p.pace for p in able[given]])
             parts += chance * unsure * (np.array([triage, 0.0]) + answered(truth, truth))
             parts += chance * (1 - unsure) * np.array(answered(truth, given))
         whole = np.array([first[truth], returns[truth]])

@@ -1,4 +1,4 @@
-"""Everything weighted by time: backlog, queue, busy and staffed agents as exact step functions.
+"""Everything weighted by time: backlog, queue, agents and their work as exact step functions.
 
 Levels are derived afterwards from the moments in the tables; the desk keeps no counters. Averages
 are areas under the steps, never samples.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-LEVELS = ("backlog", "queue", "busy", "staffed")
+LEVELS = ("backlog", "queue", "busy", "staffed", "in hand")
 
 # What a new status does to the number of open tickets; Closed follows Resolved, so it changes none.
 _CHANGES = {"Open": 1, "Resolved": -1, "Reopened": 1, "Abandoned": -1}
@@ -117,10 +117,57 @@ def wait_ends(visits: pd.DataFrame) -> Floats:
 
 
 def busy(log: RunLog, pool: str) -> Staircase:
-    """Agents of a pool who are in a visit or wrap one up, also past the end of their shift."""
+    """Agents of a pool who are in a visit or wrap one up, also past the end of their shift.
+
+    Where agents are told apart, one who has several tickets in hand is busy once.
+    """
+    start_s, end_s, agent = _work(log, pool)
+    if not np.isnan(agent).all():
+        start_s, end_s = union(agent, start_s, np.where(np.isnan(end_s), np.inf, end_s))
+        end_s = np.where(np.isinf(end_s), np.nan, end_s)
+    return count_between(start_s, end_s)
+
+
+def in_hand(log: RunLog, pool: str) -> Staircase:
+    """Tickets that agents of a pool have in hand, those that they wrap up included."""
+    return count_between(*_work(log, pool)[:2])
+
+
+def _work(log: RunLog, pool: str) -> tuple[Floats, Floats, Floats]:
+    """Start, end and agent of all work of a pool."""
     visits = log.visits
     here = (visits["pool"] == pool).to_numpy()
-    return count_between(visits["started_s"].to_numpy()[here], visits["ended_s"].to_numpy()[here])
+    start_s, end_s, agent = (visits[name].to_numpy()[here] for name in ("started_s", "ended_s",
+                                                                       "agent"))  # fmt: skip
+    return start_s, end_s, agent
+
+
+def union(of: Floats, start_s: Floats, end_s: Floats) -> tuple[Floats, Floats]:
+    """Spells in which at least one span of the same owner is under way: starts and ends.
+
+    Parameters
+    ----------
+    of : array of float, shape (n,)
+        Owner of each span.
+    start_s, end_s : array of float, shape (n,)
+        Infinite: it goes on.
+
+    Examples
+    --------
+    >>> of, start_s, end_s = np.array([[1, 0, 4], [1, 2, 5], [1, 7, 8], [2, 4, 9]], float).T
+    >>> [spells.tolist() for spells in union(of, start_s, end_s)]
+    [[0.0, 7.0, 4.0], [5.0, 8.0, 9.0]]
+    """
+    order = np.lexsort((start_s, of))
+    of, start_s, end_s = of[order], start_s[order], end_s[order]
+    first = np.flatnonzero(np.append(True, of[1:] != of[:-1])[: len(of)])
+    for begin, over in zip(first, np.append(first[1:], len(of)), strict=True):
+        np.maximum.accumulate(end_s[begin:over], out=end_s[begin:over])
+    # A spell begins where nothing of before is under way.
+    fresh = np.ones(len(of), dtype=np.bool_)
+    fresh[1:] = (start_s[1:] > end_s[:-1]) | (of[1:] != of[:-1])
+    begins = np.flatnonzero(fresh)
+    return start_s[begins], end_s[np.append(begins[1:], len(of)) - 1]
 
 
 def edges(horizon_s: float, every_s: float) -> Floats:
@@ -139,6 +186,8 @@ def edges(horizon_s: float, every_s: float) -> Floats:
 
 def levels(log: RunLog, scenario: Scenario, every_s: float = 900.0) -> pd.DataFrame:
     """Time averages of backlog, queue, busy and staffed agents, interval by interval.
+
+    Of pools whose agents have several tickets in hand, the number in hand, too.
 
     The average over an interval is the area under the steps over its length: exact, whatever the
     length of the interval.
@@ -169,6 +218,8 @@ def levels(log: RunLog, scenario: Scenario, every_s: float = 900.0) -> pd.DataFr
     ]
     rows += [("busy", k, busy(log, name)) for k, name in enumerate(pools)]
     rows += [("staffed", k, staffing(scenario.agents[p], scenario)) for k, p in enumerate(pools)]
+    several = ((k, p) for k, p in enumerate(pools) if scenario.agents[p].concurrency > 1)
+    rows += [("in hand", k, in_hand(log, p)) for k, p in several]
     count = len(at) - 1
     return tables.frame(
         "levels",
@@ -246,7 +297,8 @@ def little(log: RunLog, scenario: Scenario) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Rows "open tickets", "queue" and each pool's busy agents; columns of, level (L: average over
+        Rows "open tickets", "queue" and each pool's busy agents, or their tickets in hand where
+        they may have several; columns of, level (L: average over
         time of the step function), per_s (lambda: how many came, a second), stay_s (W: mean stay,
         added up ticket by ticket or visit by visit; missing where nobody came), product (lambda W).
     """
@@ -258,10 +310,13 @@ def little(log: RunLog, scenario: Scenario) -> pd.DataFrame:
         ("open tickets", backlog(log), len(log.tickets), _open_s(log)),
         ("queue", queue(log), len(queued), _span_s(queued["queued_s"], wait_ends(queued), log)),
     ]
-    for name in scenario.agents:
+    for name, pool in scenario.agents.items():
         taken = (visits["pool"] == name).to_numpy() & ~np.isnan(start_s)
         total_s = _span_s(start_s[taken], end_s[taken], log)
-        rows.append((f"busy {name}", busy(log, name), int(taken.sum()), total_s))
+        several = pool.concurrency > 1
+        level = in_hand(log, name) if several else busy(log, name)
+        of = f"in hand {name}" if several else f"busy {name}"
+        rows.append((of, level, int(taken.sum()), total_s))
     horizon_s = log.horizon_s
     table = [
         (of, area(level, 0.0, horizon_s) / horizon_s, n / horizon_s, total_s / n if n else np.nan)

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from twin.scenario.distributions import Exponential
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from twin.scenario.model import Scenario
 
 Floats = npt.NDArray[np.float64]
@@ -50,6 +52,51 @@ def birth_death(come: Floats, leave: Floats) -> Floats:
     chance = np.exp(weights - weights.max())
     found: Floats = chance / chance.sum()
     return found
+
+
+class Sharing(NamedTuple):
+    """An agent who has several tickets in hand.
+
+    Attributes
+    ----------
+    number, wait : float
+        Mean number of tickets that wait or are in hand; mean wait before a hand.
+    used, in_hand : float
+        Occupancy; mean number in hand while busy.
+    """
+
+    number: float
+    wait: float
+    used: float
+    in_hand: float
+
+
+def sharing(arrivals: float, service: float, speeds: Sequence[float]) -> Sharing:
+    """M/M/1 whose agent works on several tickets at once, from its birth-death equations.
+
+    With many at 1/n each it is M/M/1 with processor sharing; then all but `in_hand` and `wait`
+    hold for service of any distribution (Kelly 1979), and a customer with x of work stays
+    x / (1 - load) on average.
+
+    Parameters
+    ----------
+    arrivals, service : float
+        Arrivals in a unit of time, mean work in it.
+    speeds : sequence of float
+        Of each of 1, 2, ... tickets in hand.
+    """
+    most = len(speeds)
+    total = np.arange(1, most + 1) * np.asarray(speeds) / service
+    # The chance of more falls by `ratio` with each: what is left out is nothing.
+    ratio = arrivals / total[-1]
+    beyond = math.ceil(40 / -math.log(ratio))
+    leave = np.concatenate([total, np.full(beyond, total[-1])])
+    chance = birth_death(np.full(len(leave), arrivals), leave)
+    number = np.arange(len(chance))
+    in_hand = float(chance @ np.minimum(number, most))
+    used = float(1 - chance[0])
+    waiting = float(chance @ np.maximum(number - most, 0))
+    return Sharing(in_hand + waiting, waiting / arrivals, used, in_hand / used)
 
 
 class Limited(NamedTuple):
@@ -202,7 +249,7 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     changing = changing or limits or pool.handle_growth or scenario.backlog is not None
     returning = customers.solved.agent < 1 and customers.reopen_rate > 0 and customers.max_reopens
     memoryless = isinstance(pool.handle_time, Exponential) and not pool.handle_times
-    memoryless = memoryless and pool.wrap_up is None
+    memoryless = memoryless and pool.wrap_up is None and pool.concurrency == 1
     rate = (arrivals.rate or 0.0) * arrivals.scale
     limited = bool(pool.skills) or heads < 1 or rate == 0
     limited |= bool(customers.patience_by_category or customers.patience_by_priority)

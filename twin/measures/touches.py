@@ -1,12 +1,15 @@
-"""Figures of touches and waits; a run without a section touches has none of them."""
+"""Figures of touches and waits, and of tickets in hand: there only on desks that have these."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from twin.measures import levels
 from twin.measures.figure import MEAN, RATIO, figure
 from twin.measures.population import Population
-from twin.measures.rows import Rows
+from twin.measures.rows import Row, Rows
 from twin.records import tables
 
 
@@ -60,3 +63,21 @@ def unanswered_share(run: Population) -> Rows:
         return []
     automatic = (run.tickets["resolved_by"] == tables.WORKERS[tables.AUTOMATIC]).to_numpy()
     return [run.row(automatic & run.resolved, run.resolved)]
+
+
+@figure("tickets", "", "staffed time after warm-up", RATIO)
+def concurrency_mean(run: Population) -> Rows:
+    """Tickets that a busy agent has in hand on average, in all and by pool.
+
+    Over the time in which agents are busy, past the end of shifts, too; wrap-up is in hand. Only
+    with pools whose concurrency is above 1.
+    """
+    rows = []
+    for p in run.pools:
+        if run.scenario.agents[p.pool].concurrency > 1:
+            in_hand = run.area(levels.in_hand(run.log, p.pool))
+            rows.append(Row(p.pool, in_hand, p.busy))
+    if not rows:
+        return []
+    over = math.fsum(row.numerator for row in rows)
+    return [Row("", over, math.fsum(row.denominator for row in rows)), *rows]

@@ -93,8 +93,9 @@ def events(log: RunLog) -> pd.DataFrame:
     DataFrame
         Columns case (ticket_id), activity, resource, start_s, end_s. Status changes are instants
         named by the new status, without a resource; the assistant's calls have the model, agents'
-        visits the pool as resource. What was under way at the horizon has no end; a visit that
-        never started and a call that was never sent are left out.
+        visits the pool as resource, with the number of the agent where they are told apart. What
+        was under way at the horizon has no end; a visit that never started and a call that was
+        never sent are left out.
     """
     timeline, visits, calls = log.timeline, log.visits, log.calls
     kinds = [
@@ -111,12 +112,16 @@ def events(log: RunLog) -> pd.DataFrame:
     ]
     for table, activity, resource in ((calls, "step", "model"), (visits, "activity", "pool")):
         begun = table[table["started_s"].notna()]
+        by = begun[resource].astype(object)
+        if resource == "pool" and begun["agent"].notna().any():
+            numbers = begun["agent"].map("{:.0f}".format)
+            by = by.where(begun["agent"].isna(), by.astype(str) + " " + numbers)
         kinds.append(
             pd.DataFrame(
                 {
                     "case": begun["ticket_id"],
                     "activity": begun[activity].astype(object),
-                    "resource": begun[resource].astype(object),
+                    "resource": by,
                     "start_s": begun["started_s"],
                     "end_s": begun["ended_s"].where(begun["ended_s"] <= log.horizon_s),
                     "kind": 1,

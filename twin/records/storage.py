@@ -222,6 +222,9 @@ def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
         if table == "kpis" and "by_text" not in part.column_names:
             # A run from before there was this column.
             part = part.append_column("by_text", pa.array([b""] * len(part), type=pa.binary()))
+        missing = {c.name for c in TABLES[table]} - {*part.column_names}
+        if table == "visits" and missing == {"agent"}:
+            part = part.append_column("agent", pa.nulls(len(part), pa.float64()))
         codes = pa.array(np.zeros(len(part), dtype=np.int32))
         names = pa.DictionaryArray.from_arrays(codes, pa.array([scenario]))
         named.append(part.add_column(0, "scenario", names))

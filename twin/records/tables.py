@@ -180,6 +180,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
             "",
             "done, handed over, abandoned, blocked, balked or open (at the horizon)",
         ),
+        (
+            "agent",
+            "float64",
+            "",
+            "number of the agent in the pool, 1 first; missing where agents are not told apart",
+        ),
     ),
     "calls": _columns(
         ("ticket_id", "int32", "", "number of the ticket"),
@@ -225,8 +231,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "levels": _columns(
         ("start_s", "float64", "s", "start of the interval"),
         ("end_s", "float64", "s", "end of the interval"),
-        ("level", "category", "", "backlog, queue, busy or staffed"),
-        ("pool", "category", "", "agents' pool for busy and staffed"),
+        ("level", "category", "", "backlog, queue, busy, staffed or in hand"),
+        ("pool", "category", "", "agents' pool for busy, staffed and in hand"),
         ("mean", "float64", "tickets or agents", "time average over the interval"),
     ),
     "answers": _columns(

@@ -80,6 +80,11 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
             f"agents {pool.at_shift_end} their work"
         )
         yield "Agents", text, f"agents.{name}.handle_time"
+        if pool.concurrency > 1:
+            speeds = ", ".join(f"{speed:.3g}" for speed in pool.speeds[:5])
+            more = ", ..." if pool.concurrency > 5 else ""
+            text = f"{name}: up to {pool.concurrency} tickets in hand, each at speed {speeds}{more}"
+            yield "Agents", text, f"agents.{name}.slow_down"
     if scenario.agents:
         yield (
             "Agents",

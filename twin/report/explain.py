@@ -192,9 +192,10 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
         after = ""
         if pool.wrap_up is not None:
             after = f" and {duration(round(pool.wrap_up.mean_value(), 1))} of wrap-up"
+        in_hand = f", up to {pool.concurrency} tickets in hand" if pool.concurrency > 1 else ""
         yield (
             f"Pool {name}: {hours:,.0f} agent hours {span}{cost}, {skills}, "
-            f"{handle} a ticket{after} on average."
+            f"{handle} a ticket{after} on average{in_hand}."
         )
         yield from _without_a_row(pool, scenario) if dated else ()
     yield from _capacity(scenario, demand)

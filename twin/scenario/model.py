@@ -200,6 +200,10 @@ class Scenario(Section):
         """
         return midnight(self.start, self.zone)
 
+    def told_apart(self, pool: Pool) -> bool:
+        """True if the agents of a pool are told apart: visits say which agent worked."""
+        return pool.individuals or pool.concurrency > 1 or self.routing.choice is not None
+
     def as_data(self) -> dict[str, Any]:
         """The settings, without defaults, as plain data that loads to the same scenario.
 

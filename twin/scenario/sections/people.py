@@ -19,6 +19,7 @@ from twin.scenario.sections.base import (
     TimeZone,
     fail,
 )
+from twin.scenario.sections.individuals import MOST_IN_HAND, AgentChoice, SlowDown, speeds
 from twin.scenario.units import ClockTime, Duration
 
 
@@ -80,6 +81,20 @@ class Pool(Section):
         0.0,
         description="how long a ticket waits before they may; 0s: as soon as nobody here is free",
     )
+    individuals: bool = Field(
+        False,
+        description="tell its agents apart: visits say which agent worked; implied by concurrency, "
+        "routing.choice and other keys that need it",
+    )
+    concurrency: Annotated[int, Field(ge=1, le=MOST_IN_HAND)] = Field(
+        1, description="tickets that an agent has in hand at once; who has fewest gets the next"
+    )
+    slow_down: SlowDown = Field(
+        "shared",
+        description='speed of each ticket in hand: `"shared"` (each of n goes on at 1/n: an agent '
+        'does the work of one, assumed), `"none"` (each as fast as alone), or a list by the number '
+        "in hand, as `[1, 0.7, 0.5]`",
+    )
     time_zone: TimeZone | None = Field(None, description="default: the scenario's")
     holidays: list[Day] = Field([], description="days on which no shift starts")
     at_shift_end: Literal["finish", "hand over"] = Field(
@@ -127,12 +142,25 @@ class Pool(Section):
             raise fail("holidays are days on which no shift starts: give shifts, not heads")
         if self.overflow_after and not self.overflow_to:
             raise fail("overflow_after needs overflow_to: say which pools take the tickets")
+        if isinstance(self.slow_down, list) and len(self.slow_down) != self.concurrency:
+            speeds, most = len(self.slow_down), self.concurrency
+            raise fail(f"slow_down gives {speeds} speeds, concurrency is {most}: one for each")
         return self
 
     @property
     def name(self) -> str:
         """Its key under [agents]."""
         return self._name
+
+    @property
+    def speeds(self) -> tuple[float, ...]:
+        """Speed of each ticket of an agent who has 1, 2, ... of them in hand."""
+        return speeds(self.concurrency, self.slow_down)
+
+    @property
+    def pace(self) -> float:
+        """Work that an agent does in a second at most, with as many in hand as is fastest."""
+        return max((k + 1) * speed for k, speed in enumerate(self.speeds))
 
     def handle(self, category: str) -> float:
         """Mean work on a ticket of a category that arrives at the start; seconds."""
@@ -181,6 +209,12 @@ class Routing(Section):
         None,
         description="a ticket that has waited so much longer goes before one of the next higher "
         "priority (0s: first come, first served); default: priority always comes first",
+    )
+    choice: AgentChoice | None = Field(
+        None,
+        description="who of a pool's free agents takes a ticket: who has fewest in hand and, of "
+        "those, has been idle longest; who took or ended none for longest; by chance; or the first "
+        "in order; given: agents are told apart; default: least loaded",
     )
 
 

@@ -1,0 +1,321 @@
+"""Agents told apart: who takes a ticket, how many each has in hand, and how fast these go on.
+
+Of such a pool the desk asks what it asks of any other: is there a free place? Here places are
+those for tickets in hand. Work in hand goes on at a speed that changes with the number of tickets,
+so its end is set anew whenever that number does.
+
+Whose shift ends takes nothing new. Agents with nothing in hand go first; where more have to go,
+those go who are first to have nothing left: so one ticket a hand is the desk that only counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from math import inf
+from typing import NamedTuple, Protocol
+
+from simpy.events import Event
+
+from twin.demand.luck import Lazy, Stream, Use, view
+from twin.demand.tickets import Demand
+from twin.desk.kernel import Clock, Happening
+from twin.desk.ledger import Ledger
+from twin.desk.waiting import Visit
+from twin.records.tables import WRAP_UP
+from twin.scenario.model import Pool, Scenario
+
+
+class Places(Protocol):
+    """A pool at work, as the desk counts it: places for tickets in hand, and those taken."""
+
+    number: int
+    pool: Pool
+    staffed: int
+    busy: int
+
+
+class Ties(NamedTuple):
+    """Services of the desk that the agents of a pool need.
+
+    Attributes
+    ----------
+    fill : callable
+        Give the pool's free agents their next visits.
+    hand_over : callable
+        Put a visit back into the queue; it asks `Crew.let_go` for what is left of it.
+    after_s : callable
+        Wrap-up of a visit, in seconds of work.
+    """
+
+    fill: Callable[[], None]
+    hand_over: Callable[[Visit], None]
+    after_s: Callable[[Visit], float]
+
+
+class Agent:
+    """An agent: what they have in hand, and since when they have taken or ended nothing."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.in_hand: list[Visit] = []
+        self.since_s = 0.0
+        self.on_shift = False
+        # On shift until nothing is left in hand.
+        self.leaving = False
+        # Speed of each ticket in hand.
+        self.rate = 1.0
+        # Place in the order in which tickets were taken.
+        self.latest = 0
+        # The next end of a visit, where ends change; older ones are not listened to.
+        self.alarm: Event | None = None
+        # Changes with each change of the agent: offers of before do not count.
+        self.stamp = 0
+
+
+class Crew:
+    """The agents of a pool.
+
+    Parameters
+    ----------
+    clock : Clock
+    ledger : Ledger
+    team : Places
+        Its counts of places are kept here.
+    scenario : Scenario
+    demand : Demand
+    ties : Ties
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        ledger: Ledger,
+        team: Places,
+        scenario: Scenario,
+        demand: Demand,
+        ties: Ties,
+    ) -> None:
+        self._clock = clock
+        self._ledger = ledger
+        self._team = team
+        self._ties = ties
+        pool = team.pool
+        self._most = pool.concurrency
+        # By the number in hand; with none of them the one to come is alone.
+        self._speeds = (1.0, *pool.speeds)
+        # Ends of visits are known when they begin, as long as all go on at one speed.
+        self._steady = len(set(self._speeds)) == 1
+        self._hands_over = pool.at_shift_end == "hand over"
+        self._choice = scenario.routing.choice or "least loaded"
+        self._luck: Lazy[Use, memoryview] = Lazy(
+            lambda use: view(demand.uniform(Stream.AGENT_CHOICE, use=use))
+        )
+        self.agents: list[Agent] = []
+        self._leaving: list[Agent] = []
+        self._taken = 0
+        # Free agents, the next one first; offers that were overtaken are thrown away when found.
+        self._free: list[tuple[tuple[float, ...], int, int]] = []
+        heads, team.staffed = team.staffed, 0
+        self.change(heads)
+
+    def take(self, visit: Visit, work_s: float) -> None:
+        """An agent with a free place takes a visit."""
+        agent = visit.agent = self._next(visit)
+        visit.callbacks.insert(0, lambda _: self._done(visit))
+        ends_s = self._clock.now + work_s / agent.rate if self._steady else inf
+        visit.row = self._ledger.picked_up(
+            visit.ticket, self._team.number, visit.activity, visit.queued_s, ends_s, visit.fresh,
+            agent.number,
+        )  # fmt: skip
+        self._team.busy += 1
+        self._taken += 1
+        agent.latest = self._taken
+        agent.in_hand.append(visit)
+        self._changed(agent, visit, work_s)
+
+    def let_go(self, visit: Visit) -> float:
+        """Take a visit out of its agent's hand; returns the work that is left, in seconds."""
+        agent = visit.agent
+        left_s: float = (visit.ends_s - self._clock.now) * agent.rate
+        self._drop(agent, visit)
+        return left_s
+
+    def change(self, heads: int) -> None:
+        """Agents come on shift, or go off it: `heads` stay."""
+        on_shift = [agent for agent in self.agents if agent.on_shift]
+        going = sorted(on_shift, key=self._first_to_go)[: max(len(on_shift) - heads, 0)]
+        for agent in on_shift:
+            if agent.leaving and agent not in going:
+                self._stays(agent)
+        for _ in range(heads - len(on_shift)):
+            self._comes()
+        self._send_home([agent for agent in going if not agent.leaving])
+
+    def _comes(self) -> None:
+        """The first who is not on shift comes."""
+        agent = next((agent for agent in self.agents if not agent.on_shift), None)
+        if agent is None:
+            agent = Agent(len(self.agents) + 1)
+            self.agents.append(agent)
+        agent.on_shift = True
+        agent.since_s = self._clock.now
+        self._team.staffed += self._most
+        self._offer(agent)
+
+    def _send_home(self, going: list[Agent]) -> None:
+        """End the shifts of agents; who has work in hand finishes it or hands it over."""
+        for agent in going:
+            self._marks(agent)
+        if self._hands_over:
+            in_hand = [visit for agent in going for visit in agent.in_hand]
+            # Who began last hands over first.
+            for visit in sorted(in_hand, key=lambda visit: visit.row, reverse=True):
+                if self._may_hand_over(visit):
+                    self._ties.hand_over(visit)
+        for agent in going:
+            if not agent.in_hand:
+                self._goes(agent)
+
+    def _may_hand_over(self, visit: Visit) -> bool:
+        # Wrap-up is finished; work that ends now is left to end.
+        return visit.activity != WRAP_UP and visit.ends_s > self._clock.now
+
+    def _first_to_go(self, agent: Agent) -> tuple[int, ...]:
+        in_hand = len(agent.in_hand)
+        if not in_hand:
+            return 0, 0, 0, -agent.number
+        stays = self._hands_over and not all(map(self._may_hand_over, agent.in_hand))
+        return 1, stays, in_hand, -agent.latest
+
+    def _marks(self, agent: Agent) -> None:
+        """One goes as soon as nothing is left in hand."""
+        agent.leaving = True
+        self._leaving.append(agent)
+        self._team.staffed -= self._most
+        self._team.busy -= len(agent.in_hand)
+        self._offer(agent)
+
+    def _stays(self, agent: Agent) -> None:
+        """One who was to go stays."""
+        agent.leaving = False
+        self._leaving.remove(agent)
+        self._team.staffed += self._most
+        self._team.busy += len(agent.in_hand)
+        self._offer(agent)
+
+    def _goes(self, agent: Agent) -> None:
+        """One who was to go has nothing left in hand."""
+        agent.on_shift = agent.leaving = False
+        self._leaving.remove(agent)
+
+    def _next(self, visit: Visit) -> Agent:
+        """The agent who takes a visit; there is one with a free place."""
+        if self._choice == "random":
+            free = [agent for agent in self.agents if self._is_free(agent)]
+            u = self._luck[Use(visit.returns, visit.activity)][visit.ticket]
+            return free[int(u * len(free))]
+        while True:
+            _, number, stamp = self._free[0]
+            agent = self.agents[number - 1]
+            if agent.stamp == stamp:
+                return agent
+            heappop(self._free)
+
+    def _is_free(self, agent: Agent) -> bool:
+        return agent.on_shift and not agent.leaving and len(agent.in_hand) < self._most
+
+    def _offer(self, agent: Agent) -> None:
+        """The agent may take tickets, or may not any more."""
+        agent.stamp += 1
+        if self._choice == "random" or not self._is_free(agent):
+            return
+        in_hand = len(agent.in_hand)
+        key: tuple[float, ...] = ()
+        if self._choice == "least loaded":
+            key = (in_hand, agent.since_s)
+        elif self._choice == "longest idle":
+            key = (agent.since_s,)
+        heappush(self._free, (key, agent.number, agent.stamp))
+
+    def _done(self, visit: Visit) -> None:
+        """The ticket goes on. Its agent is free for another one, or wraps it up first."""
+        agent = visit.agent
+        if not self._steady:
+            self._ledger.ended(visit.row)
+        lasts_s = self._ties.after_s(visit)
+        if not lasts_s:
+            self._release(agent, visit)
+            return
+        # It stays in hand: so nothing changes for the other tickets.
+        after = Visit(self._clock, visit.ticket, visit.category, WRAP_UP, visit.returns)
+        after.agent = agent
+        after.callbacks = [lambda _: self._wrapped_up(after)]
+        ends_s = self._clock.now + lasts_s / agent.rate
+        known_s = ends_s if self._steady else inf
+        after.row = self._ledger.wraps_up(visit.ticket, self._team.number, known_s, agent.number)
+        agent.in_hand[agent.in_hand.index(visit)] = after
+        after.ends_s = ends_s
+        if self._steady:
+            self._clock.schedule_at(after, ends_s)
+        else:
+            self._set_alarm(agent)
+
+    def _wrapped_up(self, after: Visit) -> None:
+        if not self._steady:
+            self._ledger.ended(after.row)
+        self._release(after.agent, after)
+
+    def _release(self, agent: Agent, visit: Visit) -> None:
+        self._drop(agent, visit)
+        if not agent.in_hand and self._leaving:
+            if not agent.leaving:
+                # In place of one who has something left to do.
+                self._stays(self._leaving[0])
+                self._marks(agent)
+            self._goes(agent)
+        if self._team.busy < self._team.staffed:
+            self._ties.fill()
+
+    def _drop(self, agent: Agent, visit: Visit) -> None:
+        agent.in_hand.remove(visit)
+        if not agent.leaving:
+            self._team.busy -= 1
+        self._changed(agent)
+
+    def _changed(self, agent: Agent, new: Visit | None = None, work_s: float = 0.0) -> None:
+        """The number of tickets in hand has changed: so has their speed."""
+        now = agent.since_s = self._clock.now
+        before, rate = agent.rate, self._speeds[len(agent.in_hand)]
+        agent.rate = rate
+        if rate != before:
+            for visit in agent.in_hand:
+                if visit is not new:
+                    visit.ends_s = now + (visit.ends_s - now) * before / rate
+        if new is not None:
+            new.ends_s = now + work_s / rate
+        if not self._steady:
+            self._set_alarm(agent)
+        elif new is not None:
+            self._clock.schedule_at(new, new.ends_s)
+        self._offer(agent)
+
+    def _set_alarm(self, agent: Agent) -> None:
+        """Let the next end of a visit happen, in place of what was to happen before."""
+        agent.alarm = None
+        if agent.in_hand:
+            first = min(agent.in_hand, key=lambda visit: visit.ends_s)
+            alarm = agent.alarm = Happening(self._clock)
+            alarm.callbacks = [lambda _: self._ring(agent, alarm, first)]
+            self._clock.schedule_at(alarm, first.ends_s)
+
+    def _ring(self, agent: Agent, alarm: Event, visit: Visit) -> None:
+        if agent.alarm is not alarm:
+            return
+        callbacks, visit.callbacks = visit.callbacks, []
+        for callback in callbacks:
+            callback(visit)
+
+    def forget(self) -> None:
+        """Let go of all columns; the run is over."""
+        self._luck.clear()
