@@ -9,6 +9,7 @@ from twin.scenario.model import from_data
 
 DATA = Path(__file__).parent / "data"
 CATEGORIES = ("Login", "Other", "Payment")
+CHANNELS = ("chat", "email")
 MAX_TICKETS = 400
 # A scenario is a big draw, and a run takes milliseconds to tens of them.
 SETTINGS = settings(
@@ -271,6 +272,14 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
         if others and draw(st.booleans()):
             to = draw(st.lists(st.sampled_from(others), unique=True, min_size=1))
             pool |= {"overflow_to": to, "overflow_after": draw(duration(0, 1800))}
+    if data["arrivals"]["kind"] != "trace" and draw(st.booleans()):
+        data["tickets"]["channel_mix"] = {"chat": 1, "email": 2}
+        for pool in data["agents"].values():
+            some = st.lists(st.sampled_from(CHANNELS), unique=True, max_size=2)
+            own = st.dictionaries(st.sampled_from(CHANNELS), times(30, 2400), max_size=1)
+            pool |= {"channels": draw(some), "handle_times_by_channel": draw(own)}
+        own = st.dictionaries(st.sampled_from(CHANNELS), times(1, 3600), max_size=1)
+        data["customers"]["patience_by_channel"] = draw(own)
     if draw(st.booleans()):
         data["touches"] = draw(touches())
         data["targets"]["resolution"] = {"urgent": "1h", "normal": "3h"}

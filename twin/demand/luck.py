@@ -66,6 +66,7 @@ class Stream(IntEnum):
     WRAP_UP_LATER = 52
     PART_OF_DAY = 60
     BACKLOG_AGE = 61
+    CHANNEL = 62
     TOUCH = 70
     REPLY = 71
     NO_REPLY = 72

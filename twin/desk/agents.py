@@ -21,12 +21,10 @@ from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
 from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
+from twin.desk.work import work_times
 from twin.records.tables import FOLLOW_UP, HANDLE, LEFT, REVIEW, STILL_OPEN, TRIAGE, WRAP_UP
 from twin.scenario.calendars import Staircase, staffing
-from twin.scenario.clock import WEEK_S
-from twin.scenario.distributions import Floats
 from twin.scenario.model import Pool, Scenario
-from twin.scenario.sections.people import REVIEW_SHARE, TRIAGE_SHARE
 
 _STREAM = {
     HANDLE: Stream.HANDLE,
@@ -36,7 +34,6 @@ _STREAM = {
 }
 # Wrap-up of touches: those of a kind have luck of their own.
 _WRAP_UP = {HANDLE: Stream.WRAP_UP, FOLLOW_UP: Stream.WRAP_UP_LATER}
-_SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
 
 
 @dataclass(eq=False)
@@ -91,14 +88,29 @@ class AgentPools:
             self._team(number, pool, scenario)
             for number, pool in enumerate(scenario.agents.values())
         ]
-        # Categories that the same teams can take share a queue.
+        # Tickets that the same teams can take share a queue: by category, or channel and category.
         lines: dict[tuple[Team, ...], tuple[tuple[Team, ...], Line]] = {}
-        self._route = []
-        for code in range(len(demand.categories)):
-            able = tuple(team for team in self.teams if code in team.skills)
-            if able not in lines:
-                lines[able] = self._line(able)
-            self._route.append(lines[able])
+
+        def routes(teams: list[Team]) -> list[tuple[tuple[Team, ...], Line]]:
+            found = []
+            for code in range(len(demand.categories)):
+                able = tuple(team for team in teams if code in team.skills)
+                if able not in lines:
+                    lines[able] = self._line(able)
+                found.append(lines[able])
+            return found
+
+        self._channel = None
+        if any(team.pool.channels for team in self.teams):
+            assert demand.channel is not None
+            self._channel = view(demand.channel)
+            # The last one is that of an unknown channel, -1.
+            self._by_channel = [
+                routes([t for t in self.teams if not t.pool.channels or name in t.pool.channels])
+                for name in (*demand.channels, "")
+            ]
+        else:
+            self._route = routes(self.teams)
         self._lines = [
             line
             for _, first in lines.values()
@@ -200,7 +212,8 @@ class AgentPools:
             visit.place = (self._priority[ticket], next(self._arrival))
         else:
             visit.place = (visit.queued_s + self._behind_s[ticket], next(self._arrival))
-        able, queue = self._route[category]
+        alike = self._channel is None
+        able, queue = self._route[category] if alike else self._routed(ticket, category)
         for team in able:
             if team.busy < team.staffed:
                 self._pick_up(team, visit)
@@ -216,6 +229,11 @@ class AgentPools:
             queue.waiting.expect(visit)
         self._join(queue, visit)
         return visit
+
+    def _routed(self, ticket: int, category: int) -> tuple[tuple[Team, ...], Line]:
+        if self._channel is None:
+            return self._route[category]
+        return self._by_channel[self._channel[ticket]][category]
 
     def _join(self, line: Line, visit: Visit) -> None:
         heappush(line, (visit.place, visit))
@@ -343,7 +361,7 @@ class AgentPools:
         rest.fresh = False
         rest.queued_s = now
         rest.place = visit.place
-        self._join(self._route[category][1], rest)
+        self._join(self._routed(visit.ticket, category)[1], rest)
 
     def _draw(self, pool: Pool, activity: int, stream: Stream, returns: int) -> memoryview:
         """Work of each ticket with a pool, shape (n,), from the ticket's luck; seconds."""
@@ -365,33 +383,3 @@ class AgentPools:
                 else:
                     ticket, activity = visit.ticket, visit.activity
                     self._ledger.never_served(ticket, activity, visit.queued_s, nan, STILL_OPEN)
-
-
-def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
-    """Work of each ticket with a pool, shape (n,); seconds.
-
-    Parameters
-    ----------
-    pool : Pool
-    activity : int
-        HANDLE, TRIAGE, REVIEW, FOLLOW_UP or WRAP_UP.
-    u : array of float, shape (n,)
-        The tickets' luck.
-    demand : Demand
-        For the true categories.
-    """
-    own = {
-        TRIAGE: pool.triage_time,
-        REVIEW: pool.review_time,
-        FOLLOW_UP: pool.follow_up_time,
-        WRAP_UP: pool.wrap_up,
-    }.get(activity)
-    if own is not None:
-        return own.quantile(u)
-    times = pool.handle_time.quantile(u)
-    for name, distribution in pool.handle_times.items():
-        here = demand.category == demand.categories.index(name)
-        times[here] = distribution.quantile(u[here])
-    if pool.handle_scale != 1.0 or pool.handle_growth:
-        times *= pool.handle_scale * (1 + pool.handle_growth) ** (demand.arrived_s / WEEK_S)
-    return times * _SHARE.get(activity, 1.0)

@@ -167,7 +167,8 @@ class Customers:
 def patience_s(scenario: Scenario, demand: Demand) -> Floats:
     """Longest wait of each customer for a human, shape (n,); seconds, infinite where endless.
 
-    By the ticket's category where it has a patience of its own, else by priority, else as all.
+    By the ticket's channel where it has a patience of its own, else by category, else by priority,
+    else as all.
     """
     settings, u = scenario.customers, demand.uniform(Stream.PATIENCE)
     longest: Floats = np.full(len(u), inf)
@@ -176,6 +177,7 @@ def patience_s(scenario: Scenario, demand: Demand) -> Floats:
     for column, names, given in (
         (demand.priority, PRIORITIES, settings.patience_by_priority),
         (demand.category, demand.categories, settings.patience_by_category),
+        (demand.channel, demand.channels, settings.patience_by_channel),
     ):
         for name, distribution in given.items():
             here = column == names.index(name)

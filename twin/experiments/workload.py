@@ -3,7 +3,7 @@
 Wrap-up is work like any other. Returns and further touches are counted as if they came at once,
 nobody gives up or is turned away, no pool overflows to another, and the provider never refuses a
 call. A mix of categories that changes by hour and handle times that grow count by their mean over
-the tickets of the run, the same in each hour. Work of an opening backlog is not in it.
+the tickets of the run, the same in each hour and channel. Work of an opening backlog is not in it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.profile import Habits, habits
 from twin.assistant.protocol import Ints, Luck, Questions, Step
 from twin.demand.arrivals import Expected, expected
-from twin.demand.tickets import Demand, category_shares
+from twin.demand.tickets import Demand, category_shares, channel_shares
 from twin.scenario import clock
 from twin.scenario.calendars import Floats, Staircase, staffing
 from twin.scenario.clock import WEEK_S
@@ -110,7 +110,10 @@ def workload(scenario: Scenario, demand: Demand, assistant: Habits | None = None
         for name, pool in scenario.agents.items()
     }
     desk = scenario.model_copy(update={"agents": grown})
-    first, returns = _a_ticket(desk, demand, assistant)
+    first, returns = 0.0, 0.0
+    for channel, share in channel_shares(scenario, demand).items():
+        parts = _a_ticket(_on(desk, channel), demand, assistant)
+        first, returns = first + share * parts[0], returns + share * parts[1]
     pools = tuple(staffing(pool, scenario) for pool in scenario.agents.values())
     return Workload(arrivals, first + returns, returns, pools)
 
@@ -126,6 +129,16 @@ def _growth(pool: Pool, arrivals: Expected) -> float:
     there = np.exp(grows * arrivals.time_s / WEEK_S) * arrivals.number
     total = float(np.diff(rate.edges) @ rate.values + arrivals.number.sum())
     return float(steps.sum() + there.sum()) / total if total else 1.0
+
+
+def _on(scenario: Scenario, channel: str) -> Scenario:
+    """The desk as it is for tickets of a channel: the pools that take it, with their times."""
+    pools = {
+        name: pool.on(channel)
+        for name, pool in scenario.agents.items()
+        if not pool.channels or channel in pool.channels
+    }
+    return scenario.model_copy(update={"agents": pools})
 
 
 def best_case(categories: tuple[str, ...]) -> Habits:

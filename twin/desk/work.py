@@ -1,0 +1,46 @@
+"""Work of agents on tickets: a time for each ticket, from its luck."""
+
+from __future__ import annotations
+
+from twin.demand.tickets import Demand
+from twin.records.tables import FOLLOW_UP, REVIEW, TRIAGE, WRAP_UP
+from twin.scenario.clock import WEEK_S
+from twin.scenario.distributions import Floats
+from twin.scenario.model import Pool
+from twin.scenario.sections.people import REVIEW_SHARE, TRIAGE_SHARE
+
+_SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
+
+
+def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
+    """Work of each ticket with a pool, shape (n,); seconds.
+
+    Parameters
+    ----------
+    pool : Pool
+    activity : int
+        HANDLE, TRIAGE, REVIEW, FOLLOW_UP or WRAP_UP.
+    u : array of float, shape (n,)
+        The tickets' luck.
+    demand : Demand
+        For the true categories, channels and moments of arrival.
+    """
+    own = {
+        TRIAGE: pool.triage_time,
+        REVIEW: pool.review_time,
+        FOLLOW_UP: pool.follow_up_time,
+        WRAP_UP: pool.wrap_up,
+    }.get(activity)
+    if own is not None:
+        return own.quantile(u)
+    times = pool.handle_time.quantile(u)
+    for column, names, given in (
+        (demand.category, demand.categories, pool.handle_times),
+        (demand.channel, demand.channels, pool.handle_times_by_channel),
+    ):
+        for name, distribution in given.items():
+            here = column == names.index(name)
+            times[here] = distribution.quantile(u[here])
+    if pool.handle_scale != 1.0 or pool.handle_growth:
+        times *= pool.handle_scale * (1 + pool.handle_growth) ** (demand.arrived_s / WEEK_S)
+    return times * _SHARE.get(activity, 1.0)
