@@ -119,6 +119,7 @@ def pools(draw):
             handle_times=st.dictionaries(st.sampled_from(CATEGORIES), times(30, 2400), max_size=2),
             handle_scale=st.sampled_from([0.5, 2.0]),
             handle_growth=st.sampled_from([-0.5, 0.5]),
+            handle_hours=st.just([0.5, 1.0, 3.0] * 8),
             review_time=times(10, 600),
             triage_time=times(10, 600),
             wrap_up=times(10, 1200),
@@ -194,6 +195,7 @@ customers = sections(
     patience_by_priority=st.dictionaries(
         st.sampled_from(["urgent", "normal"]), times(1, 3600), max_size=1
     ),
+    patience_hours=st.just([2.0, 0.1] * 84),
     survey_rate=shares,
     solved=sections({}, agent=shares, reviewed=shares, assistant=shares, wrong_category=shares),
     reopen_rate=shares,

@@ -17,6 +17,7 @@ from twin.desk.simulation import simulate
 from twin.measures import levels
 from twin.records.tables import STATUSES, TRANSITIONS, RunLog
 from twin.scenario.calendars import staffing
+from twin.scenario.clock import by_hour
 from twin.scenario.model import PRIORITIES, Scenario
 
 
@@ -280,7 +281,11 @@ def test_who_is_picked_up_stays_and_who_leaves_was_never_picked_up(run):
         if run.demand.channel is not None:
             channel = run.demand.channels[run.demand.channel[ticket]]
             patience = customers.patience_by_channel.get(channel, patience)
-        assert row.ended_s == row.queued_s + patience.quantile(luck[ticket : ticket + 1])[0]
+        longest_s = patience.quantile(luck[ticket : ticket + 1])
+        if customers.patience_hours:
+            came_s = run.demand.arrived_s[ticket : ticket + 1]
+            longest_s *= by_hour(customers.patience_hours, came_s, run.scenario.midnight)
+        assert row.ended_s == row.queued_s + longest_s[0]
     # And who is turned away or put off leaves at the moment at which they come.
     out = visits[visits["end"].isin(["blocked", "balked"])]
     assert (out["queued_s"] == out["ended_s"]).all()

@@ -77,6 +77,7 @@ class AgentPools:
         self._clock = clock
         self._demand = demand
         self._ledger = ledger
+        self._start = scenario.midnight
         self._arrival = count()
         self._priority = view(demand.priority)
         bonus_s = scenario.routing.wait_bonus
@@ -366,7 +367,7 @@ class AgentPools:
     def _draw(self, pool: Pool, activity: int, stream: Stream, returns: int) -> memoryview:
         """Work of each ticket with a pool, shape (n,), from the ticket's luck; seconds."""
         u = self._demand.uniform(stream, Use(returns))
-        return view(work_times(pool, activity, u, self._demand))
+        return view(work_times(pool, activity, u, self._demand, self._start))
 
     def forget(self) -> None:
         """Let go of all columns; the run is over."""

@@ -20,6 +20,7 @@ from scipy import special
 from twin.demand.luck import Floats, Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.records.tables import BY_AGENT, BY_REVIEW
+from twin.scenario.clock import by_hour
 from twin.scenario.model import PRIORITIES, Scenario
 
 # Kept in each run's manifest: ratings of different raters do not compare.
@@ -168,7 +169,7 @@ def patience_s(scenario: Scenario, demand: Demand) -> Floats:
     """Longest wait of each customer for a human, shape (n,); seconds, infinite where endless.
 
     By the ticket's channel where it has a patience of its own, else by category, else by priority,
-    else as all.
+    else as all; times the factor of the hour in which it arrived.
     """
     settings, u = scenario.customers, demand.uniform(Stream.PATIENCE)
     longest: Floats = np.full(len(u), inf)
@@ -182,6 +183,8 @@ def patience_s(scenario: Scenario, demand: Demand) -> Floats:
         for name, distribution in given.items():
             here = column == names.index(name)
             longest[here] = distribution.quantile(u[here])
+    if settings.patience_hours:
+        longest *= by_hour(settings.patience_hours, demand.arrived_s, scenario.midnight)
     return longest
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from twin.demand.tickets import Demand
 from twin.records.tables import FOLLOW_UP, REVIEW, TRIAGE, WRAP_UP
-from twin.scenario.clock import WEEK_S
+from twin.scenario.clock import WEEK_S, by_hour
 from twin.scenario.distributions import Floats
 from twin.scenario.model import Pool
 from twin.scenario.sections.people import REVIEW_SHARE, TRIAGE_SHARE
@@ -12,7 +14,9 @@ from twin.scenario.sections.people import REVIEW_SHARE, TRIAGE_SHARE
 _SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
 
 
-def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
+def work_times(
+    pool: Pool, activity: int, u: Floats, demand: Demand, start: datetime | None = None
+) -> Floats:
     """Work of each ticket with a pool, shape (n,); seconds.
 
     Parameters
@@ -24,6 +28,8 @@ def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
         The tickets' luck.
     demand : Demand
         For the true categories, channels and moments of arrival.
+    start : datetime, optional
+        Start of the run, as `Scenario.midnight`: needed where times differ by local hour.
     """
     own = {
         TRIAGE: pool.triage_time,
@@ -43,4 +49,7 @@ def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
             times[here] = distribution.quantile(u[here])
     if pool.handle_scale != 1.0 or pool.handle_growth:
         times *= pool.handle_scale * (1 + pool.handle_growth) ** (demand.arrived_s / WEEK_S)
+    if pool.handle_hours:
+        assert start is not None
+        times *= by_hour(pool.handle_hours, demand.arrived_s, start)
     return times * _SHARE.get(activity, 1.0)

@@ -192,6 +192,7 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
         span = "in the run, by its roster" if dated else "a week"
         cost = f", ${hours * pool.cost:,.0f} {span.partition(',')[0]}" if pool.cost else ""
         handle = duration(round(pool.handle_scale * pool.handle_time.mean_value(), 1))
+        handle += " (by hour)" if pool.handle_hours else ""
         if pool.handle_growth:
             cost += f", {_growth('work a ticket', pool.handle_growth)}"
         after = ""
@@ -312,6 +313,7 @@ def _customers(scenario: Scenario) -> str:
     if customers.patience is not None:
         mean = duration(round(customers.patience.mean_value(), 1))
         patience = f"wait for an agent {mean} on average before they give up"
+        patience += " (by hour)" if customers.patience_hours else ""
     own = [
         *customers.patience_by_priority.items(),
         *customers.patience_by_category.items(),

@@ -12,6 +12,7 @@ from twin.scenario.sections.base import (
     Day,
     Days,
     Growth,
+    HourFactors,
     LongDuration,
     Priority,
     PriorityTimes,
@@ -102,6 +103,11 @@ class Pool(Section):
     )
     handle_scale: Annotated[float, Field(gt=0, le=1000)] = Field(
         1.0, description="factor of all handle times: 1.1 is 10 % more work a ticket"
+    )
+    handle_hours: HourFactors = Field(
+        [],
+        description="24 factors of handle times by the local hour in which a ticket arrives, "
+        "midnight first, or 168 from Monday midnight; default: the same in all",
     )
     handle_growth: Growth = Field(
         0.0,
@@ -266,6 +272,11 @@ class Customers(Section):
     )
     patience_by_priority: dict[Priority, TimeDistribution] = Field(
         {}, description="patience by priority; default: `patience`"
+    )
+    patience_hours: HourFactors = Field(
+        [],
+        description="24 factors of patience by the local hour in which a ticket arrives, midnight "
+        "first, or 168 from Monday midnight; default: the same in all",
     )
     survey_rate: Share = Field(0.3, description="share of resolved tickets that are rated")
     solved: Solved = Solved()
