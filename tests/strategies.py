@@ -9,6 +9,7 @@ from twin.scenario.model import from_data
 
 DATA = Path(__file__).parent / "data"
 CATEGORIES = ("Login", "Other", "Payment")
+CHANNELS = ("chat", "email")
 MAX_TICKETS = 400
 # A scenario is a big draw, and a run takes milliseconds to tens of them.
 SETTINGS = settings(
@@ -118,6 +119,7 @@ def pools(draw):
             handle_times=st.dictionaries(st.sampled_from(CATEGORIES), times(30, 2400), max_size=2),
             handle_scale=st.sampled_from([0.5, 2.0]),
             handle_growth=st.sampled_from([-0.5, 0.5]),
+            handle_hours=st.just([0.5, 1.0, 3.0] * 8),
             review_time=times(10, 600),
             triage_time=times(10, 600),
             wrap_up=times(10, 1200),
@@ -193,6 +195,7 @@ customers = sections(
     patience_by_priority=st.dictionaries(
         st.sampled_from(["urgent", "normal"]), times(1, 3600), max_size=1
     ),
+    patience_hours=st.just([2.0, 0.1] * 84),
     survey_rate=shares,
     solved=sections({}, agent=shares, reviewed=shares, assistant=shares, wrong_category=shares),
     reopen_rate=shares,
@@ -271,6 +274,14 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
         if others and draw(st.booleans()):
             to = draw(st.lists(st.sampled_from(others), unique=True, min_size=1))
             pool |= {"overflow_to": to, "overflow_after": draw(duration(0, 1800))}
+    if data["arrivals"]["kind"] != "trace" and draw(st.booleans()):
+        data["tickets"]["channel_mix"] = {"chat": 1, "email": 2}
+        for pool in data["agents"].values():
+            some = st.lists(st.sampled_from(CHANNELS), unique=True, max_size=2)
+            own = st.dictionaries(st.sampled_from(CHANNELS), times(30, 2400), max_size=1)
+            pool |= {"channels": draw(some), "handle_times_by_channel": draw(own)}
+        own = st.dictionaries(st.sampled_from(CHANNELS), times(1, 3600), max_size=1)
+        data["customers"]["patience_by_channel"] = draw(own)
     if draw(st.booleans()):
         data["touches"] = draw(touches())
         data["targets"]["resolution"] = {"urgent": "1h", "normal": "3h"}

@@ -17,6 +17,7 @@ from twin.desk.simulation import simulate
 from twin.measures import levels
 from twin.records.tables import STATUSES, TRANSITIONS, RunLog
 from twin.scenario.calendars import staffing
+from twin.scenario.clock import by_hour
 from twin.scenario.model import PRIORITIES, Scenario
 
 
@@ -136,21 +137,34 @@ def test_handed_over_work_leaves_no_pool_above_its_staffing_at_any_moment(run):
         ).all()
 
 
-def takes(run, name, categories):
-    """Which of the categories (codes) a pool takes."""
-    skills = run.scenario.agents[name].skills or run.demand.categories
+def takes(run, name, categories, tickets):
+    """Which of the tickets a pool takes, by the categories that they go by (codes)."""
+    pool, channels = run.scenario.agents[name], run.demand.channels
+    skills = pool.skills or run.demand.categories
     codes = [k for k, category in enumerate(run.demand.categories) if category in skills]
-    return np.isin(categories, codes)
+    able = np.isin(categories, codes)
+    if pool.channels:
+        there = [k for k, channel in enumerate(channels) if channel in pool.channels]
+        able &= np.isin(run.demand.channel[np.asarray(tickets, dtype=int)], there)
+    return able
+
+
+def knows(run, name, categories):
+    """Which of the categories (codes) a pool can handle."""
+    skills = run.scenario.agents[name].skills or run.demand.categories
+    return np.isin(
+        categories, [k for k, category in enumerate(run.demand.categories) if category in skills]
+    )
 
 
 def may_take_s(run, name, visits):
     """Moment from which a pool may take each visit; infinite: never."""
     queued_s = visits["queued_s"].to_numpy()
-    categories = visits["category"].to_numpy()
-    since_s = np.where(takes(run, name, categories), queued_s, np.inf)
+    about = visits["category"].to_numpy(), visits["ticket"].to_numpy()
+    since_s = np.where(takes(run, name, *about), queued_s, np.inf)
     for other, pool in run.scenario.agents.items():
         if name in pool.overflow_to:
-            over_s = np.where(takes(run, other, categories), queued_s + pool.overflow_after, np.inf)
+            over_s = np.where(takes(run, other, *about), queued_s + pool.overflow_after, np.inf)
             since_s = np.minimum(since_s, over_s)
     return since_s
 
@@ -184,10 +198,10 @@ def test_no_skill_is_violated_but_by_misrouted_visits(run):
         assert (may_take_s(run, name, own) <= own["started_s"].to_numpy()).all()
         handles = here & (visits["activity"] == 0).to_numpy()
         # The rest of work that was handed over stays what it was.
-        able = takes(run, name, truth[handles])
+        able = knows(run, name, truth[handles])
         for other, pool in run.scenario.agents.items():
             if name in pool.overflow_to:
-                able |= takes(run, other, truth[handles])
+                able |= knows(run, other, truth[handles])
         assert visits["misrouted"].to_numpy()[handles][~able].all()
         fresh = visits["fresh"].to_numpy()[handles]
         assert not visits["misrouted"].to_numpy()[handles][able & fresh].any()
@@ -264,7 +278,14 @@ def test_who_is_picked_up_stays_and_who_leaves_was_never_picked_up(run):
         by_priority = customers.patience_by_priority
         patience = by_priority.get(PRIORITIES[run.demand.priority[ticket]], customers.patience)
         patience = customers.patience_by_category.get(category, patience)
-        assert row.ended_s == row.queued_s + patience.quantile(luck[ticket : ticket + 1])[0]
+        if run.demand.channel is not None:
+            channel = run.demand.channels[run.demand.channel[ticket]]
+            patience = customers.patience_by_channel.get(channel, patience)
+        longest_s = patience.quantile(luck[ticket : ticket + 1])
+        if customers.patience_hours:
+            came_s = run.demand.arrived_s[ticket : ticket + 1]
+            longest_s *= by_hour(customers.patience_hours, came_s, run.scenario.midnight)
+        assert row.ended_s == row.queued_s + longest_s[0]
     # And who is turned away or put off leaves at the moment at which they come.
     out = visits[visits["end"].isin(["blocked", "balked"])]
     assert (out["queued_s"] == out["ended_s"]).all()
@@ -281,8 +302,11 @@ def test_who_finds_no_place_is_turned_away_and_nobody_else(run):
     places = np.inf if queue.capacity is None else queue.capacity
     luck = run.demand.uniform(Stream.BALKING)
     line = np.array([
-        sum(takes(run, name, [category])[0] << k for k, name in enumerate(run.scenario.agents))
-        for category in visits["category"]
+        sum(
+            takes(run, name, [category], [ticket])[0] << k
+            for k, name in enumerate(run.scenario.agents)
+        )
+        for category, ticket in zip(visits["category"], visits["ticket"], strict=True)
     ])  # fmt: skip
     queued_s, left_s = visits["queued_s"].to_numpy(), leaves_s(visits)
     for row, visit in enumerate(visits.itertuples()):

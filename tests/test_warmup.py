@@ -115,6 +115,8 @@ def test_hours_that_differ_are_compared_with_their_own_kind():
         ({"agents.all.heads": None, "agents.all.shifts": SHIFTS}, 86400.0),
         ({"tickets": {"category_hours": {"General": [1.0] * 24}}}, 86400.0),
         ({"tickets": {"category_hours": {"General": [1.0] * 168}}}, 604800.0),
+        ({"agents.all.handle_hours": [2.0] * 24}, 86400.0),
+        ({"customers": {"patience_hours": [2.0] * 168}}, 604800.0),
         ({"agents.all.heads": None, "agents.all.shifts": WEEKDAYS}, 604800.0),
         ({"arrivals": {"kind": "hourly", "rate": "9/h", "week": {"hours": [*range(24)]}}}, 86400.0),
         ({"arrivals": {"kind": "hourly", "rate": "9/h", "week": {"days": [*range(7)]}}}, 604800.0),

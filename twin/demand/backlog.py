@@ -30,8 +30,8 @@ class Opening:
         Moments before the start, below 0.
     places : Places
         Where each ticket's luck lies.
-    category, priority : array of int or None
-        Where a file says them.
+    category, priority, channel : array of int or None
+        Where a file says them; a channel of -1 is not known.
     escalated : array of bool
         True for those that wait for an agent.
     """
@@ -40,10 +40,13 @@ class Opening:
     places: Places
     category: Ints | None
     priority: Ints | None
+    channel: Ints | None
     escalated: npt.NDArray[np.bool_]
 
 
-def opening(scenario: Scenario, replication: int, categories: tuple[str, ...]) -> Opening:
+def opening(
+    scenario: Scenario, replication: int, categories: tuple[str, ...], channels: tuple[str, ...]
+) -> Opening:
     """The tickets of a scenario's backlog.
 
     Parameters
@@ -51,8 +54,8 @@ def opening(scenario: Scenario, replication: int, categories: tuple[str, ...]) -
     scenario : Scenario
         With a section backlog.
     replication : int
-    categories : tuple of str
-        That tickets can have.
+    categories, channels : tuple of str
+        That tickets can have; without channels a file's are not read.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def opening(scenario: Scenario, replication: int, categories: tuple[str, ...]) -
     backlog = scenario.backlog
     assert backlog is not None
     if backlog.file is not None:
-        return _recorded(Path(backlog.file), scenario, categories)
+        return _recorded(Path(backlog.file), scenario, categories, channels)
     assert backlog.tickets is not None
     assert backlog.age is not None
     n = backlog.tickets
@@ -72,11 +75,13 @@ def opening(scenario: Scenario, replication: int, categories: tuple[str, ...]) -
     age_s = np.maximum(age_s, _YOUNGEST_S)
     order = np.argsort(-age_s, kind="stable")
     places = Places(rows.layer[order], rows.row[order])
-    return Opening(-age_s[order], places, None, None, np.zeros(n, dtype=np.bool_))
+    return Opening(-age_s[order], places, None, None, None, np.zeros(n, dtype=np.bool_))
 
 
-def _recorded(path: Path, scenario: Scenario, categories: tuple[str, ...]) -> Opening:
-    known = ("category", "priority", "status")
+def _recorded(
+    path: Path, scenario: Scenario, categories: tuple[str, ...], channels: tuple[str, ...]
+) -> Opening:
+    known = ("category", "priority", "status", *(["channel"] if channels else []))
     table, frame, _ = read_recorded(str(path), known, scenario.start, scenario.time_zone)
     time_s = frame["time_s"].to_numpy(dtype=np.float64)
     late = int((time_s >= 0).sum())
@@ -90,6 +95,7 @@ def _recorded(path: Path, scenario: Scenario, categories: tuple[str, ...]) -> Op
         Places(np.full(n, LAYER, dtype=np.int32), np.arange(n, dtype=np.int32)),
         _codes(table, frame, "category", categories),
         _codes(table, frame, "priority", PRIORITIES),
+        _codes(table, frame, "channel", channels, unknown=True),
         np.zeros(n, dtype=np.bool_)
         if status is None
         else status == OPENING_STATUSES.index("Escalated"),
@@ -97,12 +103,12 @@ def _recorded(path: Path, scenario: Scenario, categories: tuple[str, ...]) -> Op
 
 
 def _codes(
-    table: Table, frame: pd.DataFrame, column: str, names: tuple[str, ...]
+    table: Table, frame: pd.DataFrame, column: str, names: tuple[str, ...], unknown: bool = False
 ) -> npt.NDArray[np.int64] | None:
     """A column as indices into the names that it may hold; None where there is no such column."""
     if column not in frame:
         return None
-    index = {name: k for k, name in enumerate(names)}
+    index = {name: k for k, name in enumerate(names)} | ({"": -1} if unknown else {})
     for name in frame[column]:
         if name not in index:
             raise table.fail(f'unknown {column} "{name}"', nearest(name, names))

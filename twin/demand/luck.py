@@ -67,6 +67,7 @@ class Stream(IntEnum):
     AGENT_CHOICE = 56
     PART_OF_DAY = 60
     BACKLOG_AGE = 61
+    CHANNEL = 62
     TOUCH = 70
     REPLY = 71
     NO_REPLY = 72

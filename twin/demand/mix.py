@@ -1,12 +1,13 @@
-"""The mix of tickets: categories by weight and hour, and priorities by weight."""
+"""The mix of tickets: categories by weight and hour, priorities and channels by weight."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
 from twin.demand.corpus import Corpus
-from twin.demand.luck import Floats, Ints
+from twin.demand.luck import Floats, Ints, Places, Stream
 from twin.scenario import clock
 from twin.scenario.model import DAYS, PRIORITIES, Scenario
 
@@ -66,6 +67,57 @@ def pick(weights: Floats, u: Floats) -> Ints:
     edges = np.cumsum(weights / weights.sum())
     edges[np.flatnonzero(weights)[-1] :] = 1.0
     return np.searchsorted(edges, u, side="right").astype(np.int64)
+
+
+def channel_names(scenario: Scenario, trace: pd.DataFrame | None) -> tuple[str, ...]:
+    """The channels of a desk: those of the mix, and those of its trace; none where none is known.
+
+    Their names are free, as a log names them; what else names one must name one of these.
+    """
+    names = list(scenario.tickets.channel_mix or ())
+    if trace is not None and "channel" in trace:
+        names += sorted(set(trace["channel"]) - {"", *names})
+    return tuple(names)
+
+
+def channel_codes(
+    scenario: Scenario,
+    channels: tuple[str, ...],
+    trace: pd.DataFrame | None,
+    places: Places,
+    replication: tuple[int, int],
+) -> Ints | None:
+    """Channel of each ticket, by the mix or else its own; None on a desk without channels.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    channels : tuple of str
+        From `channel_names`.
+    trace : DataFrame or None
+        Rows of the tickets, where they are recorded.
+    places : Places
+        Of the tickets' luck.
+    replication : (int, int)
+        Seed and number.
+
+    Returns
+    -------
+    array of int, shape (n,), or None
+        Index into the channels; -1 where it is not known.
+    """
+    if (weights := channel_weights(scenario, channels)) is not None:
+        return pick(weights, places.uniform(*replication, Stream.CHANNEL))
+    if trace is None or not channels:
+        return np.full(len(places), -1) if channels else None
+    index = {"": -1} | {name: k for k, name in enumerate(channels)}
+    return np.array([index[name] for name in trace["channel"]], dtype=np.int64)
+
+
+def channel_weights(scenario: Scenario, channels: tuple[str, ...]) -> Floats | None:
+    """Weight of each channel, where the scenario gives them."""
+    mix = scenario.tickets.channel_mix
+    return None if mix is None else np.array([mix.get(name, 0.0) for name in channels])
 
 
 def priority_weights(scenario: Scenario) -> Floats | None:

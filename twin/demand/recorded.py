@@ -13,7 +13,7 @@ import pandas as pd
 from twin.common import times
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import reason
-from twin.common.tables import Table, read_table
+from twin.common.tables import Table, read_table, trimmed
 from twin.scenario import clock
 from twin.scenario.model import PRIORITIES, Scenario
 
@@ -28,8 +28,8 @@ class Trace:
     Attributes
     ----------
     rows : DataFrame
-        Those within the horizon, in order: time_s and, where the file has them, category, priority
-        and text.
+        Those within the horizon, in order: time_s and, where the file has them, category, priority,
+        text and channel (empty where it is not known).
     before, after : int
         Rows of the file that lie before the start of the run, and after its end.
     """
@@ -71,7 +71,9 @@ def read_trace(scenario: Scenario) -> Trace:
 def _read_trace(
     path: str, _stamp: tuple[int, int], start: date, time_zone: str, horizon: float
 ) -> Trace:
-    table, frame, numbers = read_recorded(path, ("category", "priority", "text"), start, time_zone)
+    table, frame, numbers = read_recorded(
+        path, ("category", "priority", "text", "channel"), start, time_zone
+    )
     before, after = frame["time_s"] < 0, frame["time_s"] >= horizon
     inside = frame[~before & ~after].reset_index(drop=True)
     if inside.empty:
@@ -125,6 +127,9 @@ def read_recorded(
         if name in table:
             found = table.names(name) if name == "category" else table.need(name)
             frame[name] = np.array(found, dtype=object)
+    if "channel" in known and "channel" in table:
+        # A channel may be unknown, of some tickets.
+        frame["channel"] = np.array([trimmed(name) for name in table.texts("channel")], object)
     for name, allowed, default in (
         ("priority", PRIORITIES, "normal"),
         ("status", OPENING_STATUSES, "Open"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from twin.common.errors import Fault, ScenarioError, nearest
+from twin.common.errors import Fault, ScenarioError
 from twin.common.tables import said_twice, twins
 from twin.demand.arrivals import arrive, arrive_traced, expected
 from twin.demand.backlog import Opening, opening
@@ -17,10 +17,14 @@ from twin.demand.luck import FIRST, Floats, Ints, Places, Stream, Use
 from twin.demand.mix import (
     categories_of,
     category_weights,
+    channel_codes,
+    channel_names,
+    channel_weights,
     pick,
     priority_weights,
     weights_by_hour,
 )
+from twin.demand.names import check_categories, check_channels
 from twin.demand.recorded import read_trace
 from twin.scenario import clock
 from twin.scenario.model import PRIORITIES, Scenario
@@ -52,6 +56,9 @@ class Demand:
     opening : mapping of int to bool
         Tickets of the opening backlog, by number: whether they wait for an agent. They are the
         first, as they arrived before all others.
+    channel : array of int or None
+        Channel (index into `channels`), -1 where it is not known; None on a desk without channels.
+    channels : tuple of str
     """
 
     seed: int
@@ -66,6 +73,8 @@ class Demand:
     corpus: Corpus | None
     places: Places = field(repr=False)
     opening: Mapping[int, bool] = field(default_factory=dict)
+    channel: Ints | None = None
+    channels: tuple[str, ...] = ()
     _swaps: Mapping[Stream, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -126,6 +135,7 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     # By the whole trace: which rows a replication keeps must not change what there is.
     categories = _categories(scenario, corpus, recorded)
     check_categories(scenario, categories)
+    check_channels(scenario, categories)
     if trace is not None and "category" in trace:
         category = np.array([categories.index(name) for name in trace["category"]], dtype=np.int64)
     elif trace is not None and "text" in trace and corpus is not None:
@@ -161,13 +171,15 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
         articles,
         corpus,
         places,
+        channels=(channels := channel_names(scenario, recorded)),
+        channel=channel_codes(scenario, channels, trace, places, (seed, replication)),
     )
     if scenario.backlog is None:
         return drawn
     if trace is not None and "text" in trace:
         reason = "the texts of its tickets are not known beside a trace that has texts"
         raise ScenarioError(scenario.name, [Fault("backlog", reason)])
-    return _with_backlog(drawn, scenario, opening(scenario, replication, categories))
+    return _with_backlog(drawn, scenario, opening(scenario, replication, categories, channels))
 
 
 def _with_backlog(drawn: Demand, scenario: Scenario, there: Opening) -> Demand:
@@ -191,6 +203,13 @@ def _with_backlog(drawn: Demand, scenario: Scenario, there: Opening) -> Demand:
         weights = priority_weights(scenario)
         if weights is not None:
             priority = pick(weights, luck(Stream.PRIORITY))
+    channel = drawn.channel
+    if channel is not None:
+        known = there.channel
+        if known is None or scenario.tickets.channel_mix is not None:
+            own = (drawn.seed, drawn.replication)
+            known = channel_codes(scenario, drawn.channels, None, there.places, own)
+        channel = np.concatenate([np.full(n, -1) if known is None else known, channel])
     places = Places(
         np.concatenate([there.places.layer, drawn.places.layer]),
         np.concatenate([there.places.row, drawn.places.row]),
@@ -202,6 +221,7 @@ def _with_backlog(drawn: Demand, scenario: Scenario, there: Opening) -> Demand:
         priority=np.concatenate([priority, drawn.priority]),
         text=np.concatenate([text, drawn.text]),
         places=places,
+        channel=channel,
         opening=dict(enumerate(there.escalated.tolist())),
     )
 
@@ -220,6 +240,19 @@ def category_shares(scenario: Scenario, demand: Demand) -> Floats:
         weights = category_weights(scenario, demand.corpus, demand.categories)
     shares: Floats = weights / max(weights.sum(), 1e-300)
     return shares
+
+
+def channel_shares(scenario: Scenario, demand: Demand) -> dict[str, float]:
+    """Share of each channel among the tickets that are expected; "" stands for an unknown one."""
+    if demand.channel is None:
+        return {"": 1.0}
+    weights = channel_weights(scenario, demand.channels)
+    if weights is None:
+        counts = np.bincount(demand.channel + 1, minlength=len(demand.channels) + 1)
+        weights = np.append(counts[1:], counts[0]).astype(float)
+    total = max(float(weights.sum()), 1e-300)
+    names = (*demand.channels, "")
+    return {name: w / total for name, w in zip(names, weights.tolist(), strict=False) if w}
 
 
 def category_names(scenario: Scenario) -> tuple[str, ...]:
@@ -320,46 +353,6 @@ def check_trace(scenario: Scenario, categories: Sequence[str]) -> None:
         raise ScenarioError(scenario.name, faults)
 
 
-def _nearest(name: str, categories: Sequence[str]) -> str:
-    pair = twins([*categories, name])
-    return said_twice(*pair) if pair else nearest(name, categories)
-
-
 def _nothing_to_send(key: str, category: str) -> Fault:
     reason = f'the corpus has no ticket for customers to send in category "{category}"'
     return Fault(key, reason)
-
-
-def check_categories(scenario: Scenario, categories: Sequence[str]) -> None:
-    """Every category that the scenario names must be one that tickets can have.
-
-    Raises
-    ------
-    ScenarioError
-        With one fault for each unknown name.
-    """
-    named: list[tuple[str, Iterable[str]]] = [
-        ("tickets.category_mix", scenario.tickets.category_mix or ()),
-        ("tickets.category_hours", scenario.tickets.category_hours),
-        ("customers.patience_by_category", scenario.customers.patience_by_category),
-    ]
-    assistant = scenario.assistant
-    if assistant.role != "off":
-        confusion = assistant.profile.confusion or {}
-        named += [
-            ("assistant.human_categories", assistant.human_categories),
-            ("assistant.review_categories", [c for c in assistant.review_categories if c != "*"]),
-            ("assistant.profile.confusion", confusion),
-            *((f"assistant.profile.confusion.{true}", given) for true, given in confusion.items()),
-        ]
-    for name, pool in scenario.agents.items():
-        named.append((f"agents.{name}.skills", pool.skills))
-        named.append((f"agents.{name}.handle_times", pool.handle_times))
-    faults = [
-        Fault(key, "no ticket has this category", name, _nearest(name, categories))
-        for key, names in named
-        for name in names
-        if name not in categories
-    ]
-    if faults:
-        raise ScenarioError(str(scenario._path or scenario.name), faults)

@@ -8,8 +8,6 @@ matters earlier how many wait, they are counted (`twin.desk.waiting`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf, nan
@@ -21,10 +19,11 @@ from twin.demand.tickets import Demand
 from twin.desk.individuals import Crew, Ties
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
+from twin.desk.teams import Team
 from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
 from twin.desk.work import work_times
 from twin.records.tables import FOLLOW_UP, HANDLE, LEFT, REVIEW, STILL_OPEN, TRIAGE, WRAP_UP
-from twin.scenario.calendars import Staircase, staffing
+from twin.scenario.calendars import staffing
 from twin.scenario.model import Pool, Scenario
 
 _STREAM = {
@@ -35,37 +34,6 @@ _STREAM = {
 }
 # Wrap-up of touches: those of a kind have luck of their own.
 _WRAP_UP = {HANDLE: Stream.WRAP_UP, FOLLOW_UP: Stream.WRAP_UP_LATER}
-
-
-@dataclass(eq=False)
-class Team:
-    """A pool at work: how many are on shift, how many of them busy.
-
-    Attributes
-    ----------
-    skills, knows : frozenset of int
-        Categories that go to it; categories that it can handle, those that overflow to it included.
-    done : callable
-        Called with the team and a visit that an agent of the team has ended.
-    staffed, busy : int
-        Of agents who are told apart: places for tickets in hand, and places taken.
-    crew : Crew or None
-        The agents, where they are told apart.
-    """
-
-    number: int
-    pool: Pool
-    calendar: Staircase
-    skills: frozenset[int]
-    knows: frozenset[int]
-    staffed: int
-    done: Callable[[Team, Visit], None]
-    busy: int = 0
-    crew: Crew | None = None
-    queues: list[Line] = field(default_factory=list)
-    in_work: list[Visit] = field(default_factory=list)
-    times: Lazy[tuple[int, int], memoryview] = field(init=False)
-    after: Lazy[tuple[int, int], memoryview] = field(init=False)
 
 
 class AgentPools:
@@ -83,6 +51,7 @@ class AgentPools:
         self._clock = clock
         self._demand = demand
         self._ledger = ledger
+        self._start = scenario.midnight
         self._arrival = count()
         self._priority = view(demand.priority)
         bonus_s = scenario.routing.wait_bonus
@@ -94,14 +63,29 @@ class AgentPools:
             self._team(number, pool, scenario)
             for number, pool in enumerate(scenario.agents.values())
         ]
-        # Categories that the same teams can take share a queue.
+        # Tickets that the same teams can take share a queue: by category, or channel and category.
         lines: dict[tuple[Team, ...], tuple[tuple[Team, ...], Line]] = {}
-        self._route = []
-        for code in range(len(demand.categories)):
-            able = tuple(team for team in self.teams if code in team.skills)
-            if able not in lines:
-                lines[able] = self._line(able)
-            self._route.append(lines[able])
+
+        def routes(teams: list[Team]) -> list[tuple[tuple[Team, ...], Line]]:
+            found = []
+            for code in range(len(demand.categories)):
+                able = tuple(team for team in teams if code in team.skills)
+                if able not in lines:
+                    lines[able] = self._line(able)
+                found.append(lines[able])
+            return found
+
+        self._channel = None
+        if any(team.pool.channels for team in self.teams):
+            assert demand.channel is not None
+            self._channel = view(demand.channel)
+            # The last one is that of an unknown channel, -1.
+            self._by_channel = [
+                routes([t for t in self.teams if not t.pool.channels or name in t.pool.channels])
+                for name in (*demand.channels, "")
+            ]
+        else:
+            self._route = routes(self.teams)
         self._lines = [
             line
             for _, first in lines.values()
@@ -210,7 +194,8 @@ class AgentPools:
             visit.place = (self._priority[ticket], next(self._arrival))
         else:
             visit.place = (visit.queued_s + self._behind_s[ticket], next(self._arrival))
-        able, queue = self._route[category]
+        alike = self._channel is None
+        able, queue = self._route[category] if alike else self._routed(ticket, category)
         for team in able:
             if team.busy < team.staffed:
                 self._pick_up(team, visit)
@@ -226,6 +211,11 @@ class AgentPools:
             queue.waiting.expect(visit)
         self._join(queue, visit)
         return visit
+
+    def _routed(self, ticket: int, category: int) -> tuple[tuple[Team, ...], Line]:
+        if self._channel is None:
+            return self._route[category]
+        return self._by_channel[self._channel[ticket]][category]
 
     def _join(self, line: Line, visit: Visit) -> None:
         heappush(line, (visit.place, visit))
@@ -369,12 +359,12 @@ class AgentPools:
         rest.fresh = False
         rest.queued_s = now
         rest.place = visit.place
-        self._join(self._route[category][1], rest)
+        self._join(self._routed(visit.ticket, category)[1], rest)
 
     def _draw(self, pool: Pool, activity: int, stream: Stream, returns: int) -> memoryview:
         """Work of each ticket with a pool, shape (n,), from the ticket's luck; seconds."""
         u = self._demand.uniform(stream, Use(returns))
-        return view(work_times(pool, activity, u, self._demand))
+        return view(work_times(pool, activity, u, self._demand, self._start))
 
     def forget(self) -> None:
         """Let go of all columns; the run is over."""

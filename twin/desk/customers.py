@@ -20,6 +20,7 @@ from scipy import special
 from twin.demand.luck import Floats, Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.records.tables import BY_AGENT, BY_REVIEW
+from twin.scenario.clock import by_hour
 from twin.scenario.model import PRIORITIES, Scenario
 
 # Kept in each run's manifest: ratings of different raters do not compare.
@@ -167,7 +168,8 @@ class Customers:
 def patience_s(scenario: Scenario, demand: Demand) -> Floats:
     """Longest wait of each customer for a human, shape (n,); seconds, infinite where endless.
 
-    By the ticket's category where it has a patience of its own, else by priority, else as all.
+    By the ticket's channel where it has a patience of its own, else by category, else by priority,
+    else as all; times the factor of the hour in which it arrived.
     """
     settings, u = scenario.customers, demand.uniform(Stream.PATIENCE)
     longest: Floats = np.full(len(u), inf)
@@ -176,10 +178,13 @@ def patience_s(scenario: Scenario, demand: Demand) -> Floats:
     for column, names, given in (
         (demand.priority, PRIORITIES, settings.patience_by_priority),
         (demand.category, demand.categories, settings.patience_by_category),
+        (demand.channel, demand.channels, settings.patience_by_channel),
     ):
         for name, distribution in given.items():
             here = column == names.index(name)
             longest[here] = distribution.quantile(u[here])
+    if settings.patience_hours:
+        longest *= by_hour(settings.patience_hours, demand.arrived_s, scenario.midnight)
     return longest
 
 

@@ -249,6 +249,10 @@ class Ledger:
                 "text_id": demand.text,
                 "category_true": codes(demand.category, demand.categories),
                 "priority": codes(demand.priority, PRIORITIES),
+                "channel": codes(
+                    np.full(len(demand), -1) if demand.channel is None else demand.channel,
+                    demand.channels,
+                ),
                 "category": codes(_numbers(self.category), demand.categories),
                 "confidence": _numbers(self.confidence),
                 "categorized_by": codes(_numbers(self.categorized_by), WORKERS),

@@ -1,10 +1,12 @@
-"""Work of agents on tickets: drawn from the tickets' luck."""
+"""Work of agents on tickets: a time for each ticket, from its luck."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from twin.demand.tickets import Demand
 from twin.records.tables import FOLLOW_UP, REVIEW, TRIAGE, WRAP_UP
-from twin.scenario.clock import WEEK_S
+from twin.scenario.clock import WEEK_S, by_hour
 from twin.scenario.distributions import Floats
 from twin.scenario.model import Pool
 from twin.scenario.sections.people import REVIEW_SHARE, TRIAGE_SHARE
@@ -12,7 +14,9 @@ from twin.scenario.sections.people import REVIEW_SHARE, TRIAGE_SHARE
 _SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
 
 
-def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
+def work_times(
+    pool: Pool, activity: int, u: Floats, demand: Demand, start: datetime | None = None
+) -> Floats:
     """Work of each ticket with a pool, shape (n,); seconds.
 
     Parameters
@@ -23,7 +27,9 @@ def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
     u : array of float, shape (n,)
         The tickets' luck.
     demand : Demand
-        For the true categories.
+        For the true categories, channels and moments of arrival.
+    start : datetime, optional
+        Start of the run, as `Scenario.midnight`: needed where times differ by local hour.
     """
     own = {
         TRIAGE: pool.triage_time,
@@ -34,9 +40,16 @@ def work_times(pool: Pool, activity: int, u: Floats, demand: Demand) -> Floats:
     if own is not None:
         return own.quantile(u)
     times = pool.handle_time.quantile(u)
-    for name, distribution in pool.handle_times.items():
-        here = demand.category == demand.categories.index(name)
-        times[here] = distribution.quantile(u[here])
+    for column, names, given in (
+        (demand.category, demand.categories, pool.handle_times),
+        (demand.channel, demand.channels, pool.handle_times_by_channel),
+    ):
+        for name, distribution in given.items():
+            here = column == names.index(name)
+            times[here] = distribution.quantile(u[here])
     if pool.handle_scale != 1.0 or pool.handle_growth:
         times *= pool.handle_scale * (1 + pool.handle_growth) ** (demand.arrived_s / WEEK_S)
+    if pool.handle_hours:
+        assert start is not None
+        times *= by_hour(pool.handle_hours, demand.arrived_s, start)
     return times * _SHARE.get(activity, 1.0)

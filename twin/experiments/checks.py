@@ -15,8 +15,10 @@ from twin.common.tables import said_twice, same_form, twins
 from twin.demand.arrivals import MAX_TICKETS, expected
 from twin.demand.backlog import opening
 from twin.demand.corpus import load_corpus
+from twin.demand.mix import channel_names
+from twin.demand.names import check_categories, check_channels
 from twin.demand.recorded import read_trace
-from twin.demand.tickets import category_names, check_categories, check_mix, check_trace
+from twin.demand.tickets import category_names, check_mix, check_trace
 from twin.measures.figures import figure_of
 from twin.scenario.dated import dated_shifts
 from twin.scenario.model import Scenario
@@ -46,7 +48,7 @@ def check(scenario: Scenario) -> None:
         if pool.roster is not None:
             dated_shifts(pool, scenario)
     categories = category_names(scenario)
-    for found in (check_categories, check_trace):
+    for found in (check_categories, check_channels, check_trace):
         try:
             found(scenario, categories)
         except ScenarioError as error:
@@ -58,7 +60,8 @@ def check(scenario: Scenario) -> None:
     if faults:
         raise ScenarioError(where, faults)
     if scenario.backlog is not None:
-        opening(scenario, 0, categories)
+        trace = read_trace(scenario).rows if scenario.arrivals.kind == "trace" else None
+        opening(scenario, 0, categories, channel_names(scenario, trace))
 
 
 def check_recording(scenario: Scenario) -> None:

@@ -94,11 +94,13 @@ def cycle(scenario: Scenario) -> float:
         shifts += pool.shifts or []
     if _dated(scenario):
         return WEEK_S
-    mixes = list(scenario.tickets.category_hours.values())
-    if arrivals.kind in ("poisson", "constant") and not shifts and not mixes:
+    by_hour = [*scenario.tickets.category_hours.values(), scenario.customers.patience_hours]
+    by_hour += [pool.handle_hours for pool in scenario.agents.values()]
+    by_hour = [factors for factors in by_hour if factors]
+    if arrivals.kind in ("poisson", "constant") and not shifts and not by_hour:
         return 0.0
     days = np.array(arrivals.week.weights if arrivals.week else [1.0] * 168).reshape(7, 24)
-    alike = bool(np.allclose(days, days[0])) and all(len(hours) == 24 for hours in mixes)
+    alike = bool(np.allclose(days, days[0])) and all(len(hours) == 24 for hours in by_hour)
     return DAY_S if alike and all(len(parse_days(s.days)) == 7 for s in shifts) else WEEK_S
 
 

@@ -2,9 +2,10 @@
 
 Wrap-up is work like any other. Returns and further touches are counted as if they came at once,
 nobody gives up or is turned away, no pool overflows to another, and the provider never refuses a
-call. A mix of categories that changes by hour and handle times that grow count by their mean over
-the tickets of the run, the same in each hour. Work of an opening backlog is not in it. Agents with
-several tickets in hand count as fast as they are at most: with few in hand they are busy longer.
+call. What changes by hour (the mix of categories, handle times) and handle times that grow count by
+their mean over the tickets of the run, the same in each hour and channel. Work of an opening
+backlog is not in it. Agents with several tickets in hand count as fast as they are at most: with
+few in hand they are busy longer.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from twin.assistant.judging.model_judge import build_judge
 from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.profile import Habits, habits
 from twin.assistant.protocol import Ints, Luck, Questions, Step
-from twin.demand.arrivals import Expected, expected
-from twin.demand.tickets import Demand, category_shares
+from twin.demand.arrivals import Expected, Steps, expected
+from twin.demand.tickets import Demand, category_shares, channel_shares
 from twin.scenario import clock
 from twin.scenario.calendars import Floats, Staircase, staffing
 from twin.scenario.clock import WEEK_S
@@ -107,26 +108,45 @@ def workload(scenario: Scenario, demand: Demand, assistant: Habits | None = None
     """
     arrivals = expected(scenario)
     grown = {
-        name: pool.model_copy(update={"handle_scale": pool.handle_scale * _growth(pool, arrivals)})
+        name: pool.model_copy(
+            update={"handle_scale": pool.handle_scale * _factor(pool, scenario, arrivals)}
+        )
         for name, pool in scenario.agents.items()
     }
     desk = scenario.model_copy(update={"agents": grown})
-    first, returns = _a_ticket(desk, demand, assistant)
+    first, returns = 0.0, 0.0
+    for channel, share in channel_shares(scenario, demand).items():
+        parts = _a_ticket(_on(desk, channel), demand, assistant)
+        first, returns = first + share * parts[0], returns + share * parts[1]
     pools = tuple(staffing(pool, scenario) for pool in scenario.agents.values())
     return Workload(arrivals, first + returns, returns, pools)
 
 
-def _growth(pool: Pool, arrivals: Expected) -> float:
-    """Mean factor of a pool's handle times by their growth, over the tickets that are expected."""
-    if not pool.handle_growth:
+def _factor(pool: Pool, scenario: Scenario, arrivals: Expected) -> float:
+    """Mean factor of a pool's handle times, by growth and hour, over the expected tickets."""
+    if not pool.handle_growth and not pool.handle_hours:
         return 1.0
-    rate = arrivals.rate
+    rate, number, start = arrivals.rate, arrivals.number, scenario.midnight
+    total = float(np.diff(rate.edges) @ rate.values + number.sum())
+    if pool.handle_hours:
+        edges = clock.hours(start, scenario.horizon)
+        rate = rate.times(Steps(edges, clock.by_hour(pool.handle_hours, edges[:-1], start)))
+        number = number * clock.by_hour(pool.handle_hours, arrivals.time_s, start)
     weeks, grows = rate.edges / WEEK_S, log1p(pool.handle_growth)
-    # Its integral over each step, and its value at recorded moments.
-    steps = np.diff(np.exp(grows * weeks)) / grows * WEEK_S * rate.values
-    there = np.exp(grows * arrivals.time_s / WEEK_S) * arrivals.number
-    total = float(np.diff(rate.edges) @ rate.values + arrivals.number.sum())
-    return float(steps.sum() + there.sum()) / total if total else 1.0
+    # The integral of growth over each step, and its value at recorded moments.
+    steps = np.diff(np.exp(grows * weeks)) / grows * WEEK_S if grows else np.diff(rate.edges)
+    there = np.exp(grows * arrivals.time_s / WEEK_S) * number
+    return (float(steps @ rate.values) + float(there.sum())) / total if total else 1.0
+
+
+def _on(scenario: Scenario, channel: str) -> Scenario:
+    """The desk as it is for tickets of a channel: the pools that take it, with their times."""
+    pools = {
+        name: pool.on(channel)
+        for name, pool in scenario.agents.items()
+        if not pool.channels or channel in pool.channels
+    }
+    return scenario.model_copy(update={"agents": pools})
 
 
 def best_case(categories: tuple[str, ...]) -> Habits:

@@ -53,7 +53,7 @@ def solved(run: Population) -> Rows:
     leaving tickets open; in a short run those that came last weigh on it. Missing where it is not
     known whether answers solved, as in the history of a real desk.
     """
-    return [run.row(run.helped)]
+    return run.by("channel", run.helped)
 
 
 @figure("share", "higher", "tickets resolved or abandoned", RATIO, main="Outcome")
@@ -85,7 +85,7 @@ def reopen_rate(run: Population) -> Rows:
          guarded=False)  # fmt: skip
 def abandonment_rate(run: Population) -> Rows:
     """Share abandoned, over tickets resolved or abandoned; open ones are left out."""
-    return [run.row(run.abandoned, run.finished)]
+    return run.by("channel", run.abandoned, run.finished)
 
 
 @figure("share", "lower", "arrivals", RATIO, guarded=False)
@@ -110,7 +110,7 @@ def categorization_accuracy(run: Population) -> Rows:
     """
     tickets = run.categorized
     right = tickets["category"].astype(object) == tickets["category_true"].astype(object)
-    return run.by_category(right, tickets)
+    return run.by("category_true", right, of=tickets)
 
 
 @figure("0-1", "higher", "answers of the assistant", MEAN)
@@ -121,7 +121,7 @@ def quality(run: Population) -> Rows:
     It says nothing of tickets that agents answered.
     """
     tickets = run.tickets[run.tickets["quality"].notna().to_numpy()]
-    return run.by_category(tickets["quality"], tickets)
+    return run.by("category_true", tickets["quality"], of=tickets)
 
 
 @figure("share", "", "tickets that go by the assistant's category", RATIO)
@@ -148,10 +148,11 @@ def confusion(run: Population) -> Rows:
 def csat(run: Population) -> Rows:
     """Share of ratings that are 4 or 5; a ticket rated twice counts twice.
 
-    In all and by true category. Who gave up is not asked: it can rise because customers leave
-    (see csat_all).
+    In all, by true category and by channel. Who gave up is not asked: it can rise because customers
+    leave (see csat_all).
     """
-    return run.by_category(run.satisfied, run.ratings)
+    by_category = run.by("category_true", run.satisfied, of=run.ratings)
+    return by_category + run.by("channel", run.satisfied, of=run.ratings)[1:]
 
 
 @figure("share", "higher", "arrivals", RATIO, main="Outcome", guarded=False)

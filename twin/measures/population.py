@@ -243,6 +243,13 @@ class Population:
         return {name: mask for name, mask in masks.items() if mask.any()}
 
     @cached_property
+    def by_channel(self) -> dict[str, Mask]:
+        """The channels that occur, each with its tickets; none on a desk without channels."""
+        channels = pd.Categorical(self.tickets["channel"])
+        masks = {str(name): channels.codes == k for k, name in enumerate(channels.categories)}
+        return {name: mask for name, mask in masks.items() if mask.any()}
+
+    @cached_property
     def _text_group(self) -> npt.NDArray[np.int64] | None:
         """Group of the text of each ticket of the log, warm-up included.
 
@@ -333,15 +340,20 @@ class Population:
                                                           flow.texts[0]])  # fmt: skip
         return Row(flow.group, total, flow.numerator, texts)
 
-    def by_category(self, values: Any, of: pd.DataFrame) -> Rows:
-        """Means of values of things that belong to tickets, in all and by true category."""
-        values = np.asarray(values, dtype=np.float64)
-        names = pd.Categorical(self.log.tickets["category_true"].iloc[self._rows_of(of)])
-        rows = [self.row(values, of=of)]
+    def by(
+        self, column: str, over: Any, under: Any = None, *, of: pd.DataFrame | None = None
+    ) -> Rows:
+        """Sums over things that belong to tickets, as `row`: in all, and by a column of tickets."""
+        over = np.asarray(over, dtype=np.float64)
+        under = np.ones(len(over)) if under is None else np.asarray(under, dtype=np.float64)
+        tickets = self.tickets if of is None else self.log.tickets.iloc[self._rows_of(of)]
+        names = pd.Categorical(tickets[column])
+        rows = [self.row(over, under, of=of)]
         for k, name in enumerate(names.categories):
             here = names.codes == k
             if here.any():
-                rows.append(self.row(np.where(here, values, 0.0), here, of=of, group=str(name)))
+                parts = np.where(here, over, 0.0), np.where(here, under, 0.0)
+                rows.append(self.row(*parts, of=of, group=str(name)))
         return rows
 
     def within_window(self, start_s: Any, end_s: Any) -> Floats:
@@ -363,9 +375,10 @@ class Population:
         return self._text_group[self._rows_of(table)]
 
     def split(self, values: Floats, q: float | None = None) -> Rows:
-        """Mean or quantile of the values that are not missing, of all tickets and by priority."""
+        """Mean or quantile of values that are not missing: in all, by priority and by channel."""
         there = ~np.isnan(values)
-        groups = {"": there} | {name: there & of for name, of in self.by_priority.items()}
+        parts = {**self.by_priority, **self.by_channel}
+        groups = {"": there} | {name: there & of for name, of in parts.items()}
         if q is not None:
             return [self.quantile(values, q, mask, name) for name, mask in groups.items()]
         return [
@@ -378,8 +391,9 @@ class Population:
         targets: Mapping[Any, float],
         begun_s: Floats | None = None,
         paused_s: Floats | float = 0.0,
+        by_channel: Mapping[str, float] | None = None,
     ) -> Rows:
-        """Share of tickets that reached a moment within the target of their priority, by priority.
+        """Share of tickets that reached a moment within their target, by priority and by channel.
 
         Parameters
         ----------
@@ -391,11 +405,15 @@ class Population:
             Moment from which it is promised; by default the arrival. Missing: nothing is promised.
         paused_s : float or array of float, shape (tickets,)
             Time that does not count.
+        by_channel : mapping of channel to seconds, optional
+            Targets that go before those of a priority.
         """
+        horizon_s = self.log.horizon_s
         kept = promise_kept(
-            self.tickets, done_s, targets, self.scenario, self.log.horizon_s, begun_s, paused_s
+            self.tickets, done_s, targets, self.scenario, horizon_s, begun_s, paused_s, by_channel
         )
-        return [row for row in self.split(kept) if row.group in ("", *targets)]
+        shown = ("", *targets, *self.by_channel)
+        return [row for row in self.split(kept) if row.group in shown]
 
     def area(self, level: Staircase) -> float:
         """Area under a level between warm-up and horizon."""

@@ -49,6 +49,7 @@ def promise_kept(
     horizon_s: float,
     begun_s: Floats | None = None,
     paused_s: Floats | float = 0.0,
+    by_channel: Mapping[str, float] | None = None,
 ) -> Floats:
     """The service level, ticket by ticket: 1 for a promise kept, 0 for one missed.
 
@@ -70,6 +71,8 @@ def promise_kept(
         Moment from which it is promised; by default the arrival. Missing: nothing is promised.
     paused_s : float or array of float, shape (tickets,)
         Time that does not count.
+    by_channel : mapping of channel to seconds, optional
+        Promises that go before those of a priority.
     """
     arrived_s = tickets["arrived_s"].to_numpy()
     wanted = np.ones(len(tickets), np.bool_) if begun_s is None else ~np.isnan(begun_s)
@@ -77,6 +80,8 @@ def promise_kept(
     limit_s = np.full(len(tickets), np.nan)
     for name, seconds in targets.items():
         limit_s[(tickets["priority"] == name).to_numpy()] = seconds
+    for channel, seconds in (by_channel or {}).items():
+        limit_s[(tickets["channel"] == channel).to_numpy()] = seconds
     done = ~np.isnan(done_s)
     abandoned = (tickets["status"] == "Abandoned").to_numpy()
     spent = spent_s(begun_s, np.where(done, done_s, horizon_s), scenario) - paused_s

@@ -14,7 +14,8 @@ from twin.measures.rows import Row, Rows
 @figure("tickets", "", "arrivals", MEAN, main="Demand")
 def arrivals(run: Population) -> Rows:
     """Tickets that arrived."""
-    return [Row("", float(len(run.tickets)), 1.0)]
+    rows = [Row("", float(len(run.tickets)), 1.0)]
+    return rows + [Row(name, float(of.sum()), 1.0) for name, of in run.by_channel.items()]
 
 
 @figure("tickets/h", "higher", "resolutions after warm-up", RATIO, main="Demand",
@@ -86,7 +87,10 @@ def service_level(run: Population) -> Rows:
     The assistant's reply counts like a person's: it says nothing of how long people wait for one
     (see human_service_level).
     """
-    return run.within(run.tickets["responded_s"].to_numpy(), run.scenario.targets.first_response)
+    targets = run.scenario.targets
+    own = targets.first_response_by_channel
+    done_s = run.tickets["responded_s"].to_numpy()
+    return run.within(done_s, targets.first_response, by_channel=own)
 
 
 @figure("s", "lower", "tickets that needed a person and got a reply", MEAN)
@@ -130,7 +134,8 @@ def human_service_level(run: Population) -> Rows:
     """
     targets = run.scenario.targets
     promised = targets.first_human_response or targets.first_response
-    return run.within(run.human_replied_s, promised, run.human_wanted_s)
+    own = targets.first_human_response_by_channel or targets.first_response_by_channel
+    return run.within(run.human_replied_s, promised, run.human_wanted_s, by_channel=own)
 
 
 @figure("share", "higher", "tickets whose promise is kept or broken", RATIO, guarded=False)
@@ -142,7 +147,9 @@ def resolution_within_target(run: Population) -> Rows:
     in one of the statuses of targets.pauses.
     """
     paused_s = run.paused_s if run.scenario.targets.pauses else 0.0
-    return run.within(run.resolved_s, run.scenario.targets.resolution, paused_s=paused_s)
+    targets = run.scenario.targets
+    own = targets.resolution_by_channel
+    return run.within(run.resolved_s, targets.resolution, paused_s=paused_s, by_channel=own)
 
 
 @figure("s", "lower", "visits started or abandoned", MEAN, main="Speed")
@@ -152,13 +159,13 @@ def agent_wait_mean(run: Population) -> Rows:
     Visits to handle, to categorize and to review alike, and each of a ticket's visits; those still
     waiting at the horizon are left out.
     """
-    return [run.row(run.waits_s, of=run.waited)]
+    return run.by("channel", run.waits_s, of=run.waited)
 
 
 @figure("share", "lower", "visits started or abandoned", RATIO)
 def agent_wait_share(run: Population) -> Rows:
     """Share that had to wait for an agent, over visits that were started or abandoned."""
-    return [run.row(run.waits_s > ROUNDING_S, of=run.waited)]
+    return run.by("channel", run.waits_s > ROUNDING_S, of=run.waited)
 
 
 @figure("tickets", "lower", "time after warm-up", RATIO, main="Demand")

@@ -233,6 +233,22 @@ def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
     return frame.astype({"scenario": "str"}) if table in ("kpis", "sanity", "failures") else frame
 
 
+def _with_new_columns(part: pa.Table, table: str, wanted: Sequence[str] | None) -> pa.Table:
+    """A part of a run from before there were some of today's columns: these are missing in it."""
+    new = [
+        column.name
+        for column in TABLES[table]
+        if column.name not in part.column_names and column.dtype == "category"
+    ]
+    for name in new:
+        if wanted is None or name in wanted:
+            none = pa.array(np.zeros(len(part), dtype=np.int32), mask=np.ones(len(part), np.bool_))
+            values = pa.DictionaryArray.from_arrays(none, pa.array([], type=pa.string()))
+            part = part.append_column(name, values)
+    order = ["replication", *(column.name for column in TABLES[table])]
+    return part.select([name for name in order if name in part.column_names]) if new else part
+
+
 def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """A part, as it was written.
 
@@ -289,5 +305,6 @@ def read_table(
         for number in numbers if replication is None else [replication]:
             if number not in there:
                 raise ValueError(f"{folder}: replication {number} of the table {table} is missing")
-            tables.append((scenario, read_part(there[number], wanted)))
+            part = read_part(there[number], wanted)
+            tables.append((scenario, _with_new_columns(part, table, wanted)))
     return join(tables, table)

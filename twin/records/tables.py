@@ -134,6 +134,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ("text_id", "int32", "", "row of the text in the corpus (0 first); -1 without a text"),
         ("category_true", "category", "", "what the ticket is about"),
         ("priority", "category", "", "urgent, high, normal or low"),
+        ("channel", "category", "", "by which it came; missing where it is not known"),
         ("category", "category", "", "what it was categorized as; missing if it never was"),
         ("confidence", "float64", "0-1", "the assistant's confidence in its category"),
         ("categorized_by", "category", "", "assistant or agent"),
@@ -241,7 +242,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
     ),
     "kpis": _columns(
         ("kpi", "string", "", "name of the figure"),
-        ("group", "string", "", "what it is split by (a priority, pool, category); empty: all"),
+        (
+            "group",
+            "string",
+            "",
+            "what it is split by (a priority, channel, pool, category); empty: all",
+        ),
         ("unit", "string", "", "unit of value"),
         ("numerator", "float64", "", "summed over replications before dividing"),
         ("denominator", "float64", "", "summed over replications before dividing"),

@@ -121,8 +121,10 @@ def _customers(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
     if customers.patience is not None:
         mean = duration(round(customers.patience.mean_value(), 1))
         patience = f"give up waiting for an agent after {mean} on average"
-    if customers.patience_by_category or customers.patience_by_priority:
-        patience += ", or by a patience of their category or priority"
+    kinds = [kind for kind in ("channel", "category", "priority")
+             if getattr(customers, f"patience_by_{kind}")]  # fmt: skip
+    if kinds:
+        patience += f", or by a patience of their {' or '.join(kinds)}"
     yield "Customers", patience, "customers.patience"
     queue = scenario.queue
     if queue.capacity is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from twin.common.text import duration
 from twin.demand.arrivals import Expected, expected
-from twin.demand.tickets import Demand, category_shares, draw
+from twin.demand.tickets import Demand, category_shares, channel_shares, draw
 from twin.experiments.workload import Workload, best_case, known_habits, workload
 from twin.report.explain_assistant import assistant_sentences, when
 from twin.scenario import clock
@@ -104,7 +104,10 @@ def _load(scenario: Scenario, demand: Demand, expect: Expected) -> str:
         about += f" (category_mix has none of {', '.join(none)})"
     elif count > 1 and scenario.tickets.category_hours and arrivals.kind != "trace":
         about += " in a mix that differs by hour"
-    return f"{text}. They are of {about}, {_texts(scenario, demand)}."
+    shares = channel_shares(scenario, demand)
+    by = (f"{_share(share)} by {name or 'an unknown channel'}" for name, share in shares.items())
+    come = f" They come {', '.join(by)}." if demand.channels else ""
+    return f"{text}. They are of {about}, {_texts(scenario, demand)}.{come}"
 
 
 def _opening(scenario: Scenario, demand: Demand) -> str:
@@ -181,12 +184,15 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
         dated = pool.roster is not None
         hours = _hours(pool, scenario) if dated else _hours_a_week(pool, scenario)
         skills = f"takes {', '.join(pool.skills)}" if pool.skills else "takes everything"
+        if pool.channels:
+            skills += f" by {', '.join(pool.channels)}"
         if pool.overflow_to:
             after = f"after {duration(pool.overflow_after)}" if pool.overflow_after else "at once"
             skills += f" (overflow {after} to {', '.join(pool.overflow_to)})"
         span = "in the run, by its roster" if dated else "a week"
         cost = f", ${hours * pool.cost:,.0f} {span.partition(',')[0]}" if pool.cost else ""
         handle = duration(round(pool.handle_scale * pool.handle_time.mean_value(), 1))
+        handle += " (by hour)" if pool.handle_hours else ""
         if pool.handle_growth:
             cost += f", {_growth('work a ticket', pool.handle_growth)}"
         after = ""
@@ -203,10 +209,12 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
 
 def _capacity(scenario: Scenario, demand: Demand) -> Iterator[str]:
     shares = category_shares(scenario, demand).tolist()
-    for name, share in zip(demand.categories, shares, strict=True):
-        able = [p for p in scenario.agents.values() if not p.skills or name in p.skills]
-        if share > 0 and not able:
-            yield f'Warning: no pool takes "{name}": agents never handle such tickets.'
+    for channel in channel_shares(scenario, demand):
+        pools = [p for p in scenario.agents.values() if not p.channels or channel in p.channels]
+        by = f" by {channel or 'an unknown channel'}" if demand.channels else ""
+        for name, share in zip(demand.categories, shares, strict=True):
+            if share > 0 and not any(not p.skills or name in p.skills for p in pools):
+                yield f'Warning: no pool takes "{name}"{by}: agents never handle such tickets.'
     alone, horizon_s = workload(scenario, demand), scenario.horizon
     known = known_habits(scenario, demand)
     work, more, even = alone, "", ""
@@ -258,14 +266,15 @@ def _count(number: int, of: str) -> str:
 
 def _targets(scenario: Scenario) -> Iterator[str]:
     targets = scenario.targets
-    for label, times in (
-        ("First response", targets.first_response),
-        ("Resolution", targets.resolution),
+    for label, times, own in (
+        ("First response", targets.first_response, targets.first_response_by_channel),
+        ("Resolution", targets.resolution, targets.resolution_by_channel),
     ):
-        if times:
+        if times or own:
             parts = [
                 f"{name} {duration(times[name])}" for name in get_args(Priority) if name in times
             ]
+            parts += [f"{name} {duration(seconds)}" for name, seconds in own.items()]
             yield f"{label} is promised within: {', '.join(parts)} ({targets.clock})."
 
 
@@ -305,7 +314,12 @@ def _customers(scenario: Scenario) -> str:
     if customers.patience is not None:
         mean = duration(round(customers.patience.mean_value(), 1))
         patience = f"wait for an agent {mean} on average before they give up"
-    own = [*customers.patience_by_priority.items(), *customers.patience_by_category.items()]
+        patience += " (by hour)" if customers.patience_hours else ""
+    own = [
+        *customers.patience_by_priority.items(),
+        *customers.patience_by_category.items(),
+        *customers.patience_by_channel.items(),
+    ]
     if own:
         parts = (f"{name} {duration(round(d.mean_value(), 1))}" for name, d in own)
         patience += f" (by kind: {', '.join(parts)})"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from twin.experiments.comparison import Comparison
     from twin.report.source import Source
 
-_TICKETS = ("ticket_id", "arrived_s", "category_true", "priority", "category", "categorized_by",
-            "responded_s", "resolved_s", "resolved_by", "transfers", "reopens",
+_TICKETS = ("ticket_id", "arrived_s", "category_true", "priority", "channel", "category",
+            "categorized_by", "responded_s", "resolved_s", "resolved_by", "transfers", "reopens",
             "status")  # fmt: skip
 _MOST_INTERVALS = 120
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

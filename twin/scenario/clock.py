@@ -103,6 +103,16 @@ def hour_of_week(moments_s: npt.ArrayLike, start: datetime) -> Ints:
     return (hours + start.weekday() * 24) % 168
 
 
+def by_hour(factors: list[float], moments_s: npt.ArrayLike, start: datetime) -> Floats:
+    """Factors at moments, from 24 by local hour of the day or 168 by hour of the week.
+
+    What came before the start counts as come at it.
+    """
+    hour = hour_of_week(np.maximum(np.asarray(moments_s, dtype=np.float64), 0.0), start)
+    found: Floats = np.resize(np.asarray(factors, dtype=np.float64), 168)[hour]
+    return found
+
+
 def hours(start: datetime, end_s: float) -> Floats:
     """Moments at which local hours begin and at which the clocks change, from 0 on, beyond the end.
 

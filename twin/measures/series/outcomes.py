@@ -108,6 +108,13 @@ def _promised(scenario: Scenario, of: Promise) -> dict[str, float]:
     return {str(name): seconds for name, seconds in promised.items()}
 
 
+def _promised_by_channel(scenario: Scenario, of: Promise) -> dict[str, float]:
+    targets = scenario.targets
+    if of == "first response":
+        return targets.first_response_by_channel
+    return {} if targets.pauses else targets.resolution_by_channel
+
+
 def service_by_hour(
     tickets: pd.DataFrame, scenario: Scenario, of: Promise = "first response"
 ) -> pd.DataFrame:
@@ -140,7 +147,8 @@ def service_by_hour(
     """
     tickets = measured(tickets, scenario)
     moments_s, promised = _moments(tickets, of), _promised(scenario, of)
-    kept = promise_kept(tickets, moments_s, promised, scenario, scenario.horizon)
+    own = _promised_by_channel(scenario, of)
+    kept = promise_kept(tickets, moments_s, promised, scenario, scenario.horizon, by_channel=own)
     judged = ~np.isnan(kept)
     hour = hour_of_week(tickets["arrived_s"].to_numpy()[judged], scenario)
     count = np.bincount(hour, minlength=168)

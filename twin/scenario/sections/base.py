@@ -98,7 +98,15 @@ def _checked_days(text: str) -> str:
     return text
 
 
+def _by_hour(factors: list[float]) -> list[float]:
+    if len(factors) not in (0, 24, 168):
+        raise fail(f"must hold 24 or 168 factors, not {len(factors)}")
+    return factors
+
+
 LongDuration = Annotated[Duration, AfterValidator(_positive)]
+# Of what is the same in all hours there are none.
+HourFactors = Annotated[list[Annotated[float, Field(gt=0, le=1000)]], AfterValidator(_by_hour)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Days = Annotated[str, AfterValidator(_checked_days)]
 PriorityTimes = dict[Priority, LongDuration]

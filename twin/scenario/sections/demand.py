@@ -118,7 +118,7 @@ class Arrivals(Section):
     trace: str | None = Field(
         None,
         description="CSV or Parquet with a column `timestamp` (times, or seconds since the start) "
-        "and, where known, `text`, `category`, `priority`",
+        "and, where known, `text`, `category`, `priority`, `channel`",
     )
 
     @model_validator(mode="after")
@@ -152,8 +152,8 @@ class Backlog(Section):
     file: str | None = Field(
         None,
         description="CSV or Parquet with a column `timestamp` (times before the start, or seconds "
-        "since the start, below 0) and, where known, `category`, `priority`, `status` (Open: not "
-        "looked at, or Escalated: waits for an agent); else give a number",
+        "since the start, below 0) and, where known, `category`, `priority`, `channel`, `status` "
+        "(Open: not looked at, or Escalated: waits for an agent); else give a number",
     )
 
     @model_validator(mode="after")
@@ -185,10 +185,15 @@ class Tickets(Section):
     priority_mix: dict[Priority, Weight] | None = Field(
         None, description="weight by priority; default: each ticket's own, or all normal"
     )
+    channel_mix: dict[str, Weight] | None = Field(
+        None,
+        description="weight by channel, as { email = 3, chat = 1, phone = 1, web = 1 }, with names "
+        "of your own; default: each ticket's own, or none is known",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Tickets:
-        for name in ("category_mix", "priority_mix"):
+        for name in ("category_mix", "priority_mix", "channel_mix"):
             mix = getattr(self, name)
             if mix is not None and math.fsum(mix.values()) <= 0:
                 raise fail(f"{name} must have a weight above 0")

@@ -12,6 +12,8 @@ from twin.scenario.sections.base import (
     Day,
     Days,
     Growth,
+    HourFactors,
+    LongDuration,
     Priority,
     PriorityTimes,
     Section,
@@ -74,6 +76,10 @@ class Pool(Section):
         0, description="added to every shift (negative: fewer agents), never below 0"
     )
     skills: list[str] = Field([], description="categories they take; none given: all")
+    channels: list[str] = Field(
+        [],
+        description="channels that they take, of the categories of their skills; none given: all",
+    )
     overflow_to: list[str] = Field(
         [], description="pools that may take this pool's tickets, too, whatever their skills"
     )
@@ -102,6 +108,9 @@ class Pool(Section):
     )
     handle_time: TimeDistribution = Field(description="an agent's work on a ticket")
     handle_times: dict[str, TimeDistribution] = Field({}, description="by true category")
+    handle_times_by_channel: dict[str, TimeDistribution] = Field(
+        {}, description="by channel; it goes before that by category"
+    )
     wrap_up: TimeDistribution | None = Field(
         None,
         description="after-contact work, after each touch: the agent stays busy, the ticket goes "
@@ -109,6 +118,11 @@ class Pool(Section):
     )
     handle_scale: Annotated[float, Field(gt=0, le=1000)] = Field(
         1.0, description="factor of all handle times: 1.1 is 10 % more work a ticket"
+    )
+    handle_hours: HourFactors = Field(
+        [],
+        description="24 factors of handle times by the local hour in which a ticket arrives, "
+        "midnight first, or 168 from Monday midnight; default: the same in all",
     )
     handle_growth: Growth = Field(
         0.0,
@@ -161,6 +175,13 @@ class Pool(Section):
     def pace(self) -> float:
         """Work that an agent does in a second at most, with as many in hand as is fastest."""
         return max((k + 1) * speed for k, speed in enumerate(self.speeds))
+
+    def on(self, channel: str) -> Pool:
+        """The pool as it is for tickets of a channel."""
+        own = self.handle_times_by_channel.get(channel)
+        if own is None:
+            return self
+        return self.model_copy(update={"handle_time": own, "handle_times": {}})
 
     def handle(self, category: str) -> float:
         """Mean work on a ticket of a category that arrives at the start; seconds."""
@@ -234,6 +255,15 @@ class Targets(Section):
         "default: those of first_response",
     )
     resolution: PriorityTimes = Field({}, description="by priority")
+    first_response_by_channel: dict[str, LongDuration] = Field(
+        {}, description="by channel; it goes before that by priority"
+    )
+    first_human_response_by_channel: dict[str, LongDuration] = Field(
+        {}, description="by channel; default: those of first_response_by_channel"
+    )
+    resolution_by_channel: dict[str, LongDuration] = Field(
+        {}, description="by channel; it goes before that by priority"
+    )
     matters: dict[str, Annotated[Amount, Field(gt=0)]] = Field(
         {},
         description="smallest difference that matters, by figure, in its unit (shares 0 to 1): "
@@ -271,8 +301,16 @@ class Customers(Section):
     patience_by_category: dict[str, TimeDistribution] = Field(
         {}, description="patience by true category; it goes before that by priority"
     )
+    patience_by_channel: dict[str, TimeDistribution] = Field(
+        {}, description="patience by channel; it goes before that by category"
+    )
     patience_by_priority: dict[Priority, TimeDistribution] = Field(
         {}, description="patience by priority; default: `patience`"
+    )
+    patience_hours: HourFactors = Field(
+        [],
+        description="24 factors of patience by the local hour in which a ticket arrives, midnight "
+        "first, or 168 from Monday midnight; default: the same in all",
     )
     survey_rate: Share = Field(0.3, description="share of resolved tickets that are rated")
     solved: Solved = Solved()
@@ -289,7 +327,14 @@ class Customers(Section):
     @property
     def gives_up(self) -> bool:
         """True if any customer's patience ends."""
-        return bool(self.patience or self.patience_by_category or self.patience_by_priority)
+        return any(
+            (
+                self.patience,
+                self.patience_by_category,
+                self.patience_by_priority,
+                self.patience_by_channel,
+            )
+        )
 
 
 def _lognormal(mean: str, cv: float) -> Any:

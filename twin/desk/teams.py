@@ -1,0 +1,43 @@
+"""A pool of agents at work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from twin.demand.luck import Lazy
+from twin.desk.individuals import Crew
+from twin.desk.waiting import Line, Visit
+from twin.scenario.calendars import Staircase
+from twin.scenario.model import Pool
+
+
+@dataclass(eq=False)
+class Team:
+    """A pool at work: how many are on shift, how many of them busy.
+
+    Attributes
+    ----------
+    skills, knows : frozenset of int
+        Categories that go to it; categories that it can handle, those that overflow to it included.
+    done : callable
+        Called with the team and a visit that an agent of the team has ended.
+    staffed, busy : int
+        Of agents who are told apart: places for tickets in hand, and places taken.
+    crew : Crew or None
+        The agents, where they are told apart.
+    """
+
+    number: int
+    pool: Pool
+    calendar: Staircase
+    skills: frozenset[int]
+    knows: frozenset[int]
+    staffed: int
+    done: Callable[[Team, Visit], None]
+    busy: int = 0
+    crew: Crew | None = None
+    queues: list[Line] = field(default_factory=list)
+    in_work: list[Visit] = field(default_factory=list)
+    times: Lazy[tuple[int, int], memoryview] = field(init=False)
+    after: Lazy[tuple[int, int], memoryview] = field(init=False)
