@@ -35,7 +35,7 @@ def test_those_of_the_issue_are_there() -> None:
     assert {path.stem for path in FILES} >= {
         "baseline", "humans-only", "assistant-only", "black-friday", "provider-outage", "free-tier",
         "rag-off", "night-shift", "strict-review", "feedback-loop", "staffing",
-        "email-desk", "phone-desk",
+        "chat-desk", "email-desk", "phone-desk",
     }  # fmt: skip
     assert {path.stem for path in STUDIES} >= {
         "models-under-load", "staffing-curve", "escalation-threshold"

@@ -107,7 +107,19 @@ def flat(data: dict[str, Any]) -> dict[str, str]:
             for key, inner in value.items():
                 walk(f"{prefix}.{key}" if prefix else key, inner)
         elif value is not None and value not in ({}, []):
-            found[prefix] = str(value)
+            found[prefix] = _words(value)
 
     walk("", data)
     return found
+
+
+def _words(value: Any) -> str:
+    """A value as in a scenario file, but for quotes and brackets around it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ", ".join(map(_words, value))
+    if isinstance(value, dict):
+        parts = [f"{key} = {_words(inner)}" for key, inner in value.items() if inner != []]
+        return f"{{ {', '.join(parts)} }}"
+    return str(value)

@@ -36,10 +36,10 @@ def speeds(concurrency: int, slow_down: str | list[float]) -> tuple[float, ...]:
 
     Examples
     --------
-    >>> speeds(2, "shared"), speeds(2, "none"), speeds(2, [1.0, 0.7])
+    >>> speeds(2, "shared"), speeds(2, "none"), speeds(2, [1.0, 0.7, 0.5])
     ((1.0, 0.5), (1.0, 1.0), (1.0, 0.7))
     """
     if isinstance(slow_down, list):
-        return tuple(slow_down)
+        return tuple(slow_down[:concurrency])
     shared = slow_down == "shared"
     return tuple(1.0 / n if shared else 1.0 for n in range(1, concurrency + 1))

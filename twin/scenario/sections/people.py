@@ -99,7 +99,7 @@ class Pool(Section):
         "shared",
         description='speed of each ticket in hand: `"shared"` (each of n goes on at 1/n: an agent '
         'does the work of one, assumed), `"none"` (each as fast as alone), or a list by the number '
-        "in hand, as `[1, 0.7, 0.5]`",
+        "in hand, as `[1, 0.7, 0.5]` (speeds of more than `concurrency` are not used)",
     )
     time_zone: TimeZone | None = Field(None, description="default: the scenario's")
     holidays: list[Day] = Field([], description="days on which no shift starts")
@@ -156,7 +156,7 @@ class Pool(Section):
             raise fail("holidays are days on which no shift starts: give shifts, not heads")
         if self.overflow_after and not self.overflow_to:
             raise fail("overflow_after needs overflow_to: say which pools take the tickets")
-        if isinstance(self.slow_down, list) and len(self.slow_down) != self.concurrency:
+        if isinstance(self.slow_down, list) and len(self.slow_down) < self.concurrency:
             speeds, most = len(self.slow_down), self.concurrency
             raise fail(f"slow_down gives {speeds} speeds, concurrency is {most}: one for each")
         return self
