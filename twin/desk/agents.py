@@ -20,6 +20,7 @@ from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
+from twin.desk.shifts import changes_of
 from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
 from twin.records.tables import FOLLOW_UP, HANDLE, LEFT, REVIEW, STILL_OPEN, TRIAGE, WRAP_UP
 from twin.scenario.calendars import Staircase, staffing
@@ -41,7 +42,7 @@ _SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
 
 @dataclass(eq=False)
 class Team:
-    """A pool at work: how many are on shift, how many of them busy.
+    """A pool at work: how many of those on shift may work, how many are busy.
 
     Attributes
     ----------
@@ -156,14 +157,9 @@ class AgentPools:
 
     def _schedule_changes(self, horizon_s: float) -> None:
         """One event for all pools that change at a moment: nobody is given work in between."""
-        changes: dict[float, list[tuple[Team, int]]] = {}
-        for team in self.teams:
-            steps = zip(team.calendar.times.tolist(), team.calendar.values.tolist(), strict=True)
-            for moment, heads in steps:
-                if 0 < moment < horizon_s:
-                    changes.setdefault(moment, []).append((team, heads))
+        changes = changes_of([team.calendar for team in self.teams], horizon_s)
         for moment in sorted(changes):
-            self._change_at(moment, changes[moment])
+            self._change_at(moment, [(self.teams[k], heads) for k, heads in changes[moment]])
 
     def _change_at(self, moment: float, changes: list[tuple[Team, int]]) -> None:
         event = Happening(self._clock)
@@ -218,9 +214,12 @@ class AgentPools:
         return visit
 
     def _join(self, line: Line, visit: Visit) -> None:
-        heappush(line, (visit.place, visit))
+        self._wait_in(line, visit)
         for overflow in line.overflows:
             self._overflow_later(line, overflow, visit)
+
+    def _wait_in(self, line: Line, visit: Visit) -> None:
+        heappush(line, (visit.place, visit))
 
     def _overflow_later(self, line: Line, to: Overflow, visit: Visit) -> None:
         event = self._clock.at(visit.queued_s + to.after_s)
@@ -239,7 +238,7 @@ class AgentPools:
             if team.busy < team.staffed:
                 self._pick_up(team, visit)
                 return
-        heappush(to.line, entry)
+        self._wait_in(to.line, visit)
 
     def _pick_up(self, team: Team, visit: Visit) -> None:
         ticket, activity = visit.ticket, visit.activity
@@ -315,14 +314,17 @@ class AgentPools:
     def _change(self, changes: list[tuple[Team, int]]) -> None:
         """Agents come on shift or go off it."""
         for team, heads in changes:
-            team.staffed = heads
+            self._staff(team, heads)
             # The agent who began last hands over first; work that ends now is left to end.
             for visit in list(reversed(team.in_work)):
-                if team.busy > heads and visit.ends_s > self._clock.now:
+                if team.busy > team.staffed and visit.ends_s > self._clock.now:
                     self._hand_over(team, visit)
         # All of them: what one pool hands over, another may take.
         for team in self.teams:
             self._fill(team)
+
+    def _staff(self, team: Team, heads: int) -> None:
+        team.staffed = heads
 
     def _hand_over(self, team: Team, visit: Visit) -> None:
         """Put the work in hand back to the head of its queue, with what is left of it."""

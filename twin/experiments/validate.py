@@ -9,58 +9,19 @@ twin, not luck.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
+from twin.experiments.agents_cases import agents_cases
+from twin.experiments.case import Case
+from twin.experiments.case import desk as _desk
+from twin.experiments.case import exponential as _exponential
 from twin.experiments.run import run
 from twin.measures import theory
-from twin.scenario.model import Scenario, from_data
 from twin.stats import intervals
 
 # All intervals together hold their true values with this probability.
 LEVEL = 0.99
-
-
-@dataclass(frozen=True)
-class Case:
-    """A desk with known answers.
-
-    Attributes
-    ----------
-    name : str
-    source : str
-        Whose formula it is.
-    data : dict
-        The scenario.
-    answers : dict
-        Known values by (kpi, group).
-    """
-
-    name: str
-    source: str
-    data: dict[str, Any]
-    answers: dict[tuple[str, str], float]
-
-    def scenario(self, seed: int) -> Scenario:
-        """The scenario of the case, with a seed of its own: all cases must not share their luck."""
-        return from_data({**self.data, "seed": seed})
-
-
-def _exponential(mean: str) -> dict[str, str]:
-    return {"distribution": "exponential", "mean": mean}
-
-
-def _desk(name: str, heads: int, handle: Any, **more: Any) -> dict[str, Any]:
-    pool = {"heads": heads, "handle_time": handle, **more.pop("pool", {})}
-    return {
-        "name": name,
-        "agents": {"all": pool},
-        # Once resolved for good: whoever came back would be a second arrival.
-        "customers": {"survey_rate": 0.0, "solved": {"agent": 1.0}, **more.pop("customers", {})},
-        **more,
-    }
 
 
 def cases() -> list[Case]:
@@ -302,6 +263,7 @@ def cases() -> list[Case]:
                 used: put_off.used,
             },
         ),
+        *agents_cases(),
     ]
 
 

@@ -2,8 +2,9 @@
 
 Wrap-up is work like any other. Returns and further touches are counted as if they came at once,
 nobody gives up or is turned away, no pool overflows to another, and the provider never refuses a
-call. A mix of categories that changes by hour and handle times that grow count by their mean over
-the tickets of the run, the same in each hour. Work of an opening backlog is not in it.
+call. Agents who come and go count as if they were there all the time. A mix of categories that
+changes by hour and handle times that grow count by their mean over the tickets of the run, the same
+in each hour. Work of an opening backlog is not in it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Everything weighted by time: backlog, queue, busy and staffed agents as exact step functions.
+"""Everything weighted by time: backlog, queue, busy, staffed and absent agents as step functions.
 
 Levels are derived afterwards from the moments in the tables; the desk keeps no counters. Averages
 are areas under the steps, never samples.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-LEVELS = ("backlog", "queue", "busy", "staffed")
+LEVELS = ("backlog", "queue", "busy", "staffed", "away")
 
 # What a new status does to the number of open tickets; Closed follows Resolved, so it changes none.
 _CHANGES = {"Open": 1, "Resolved": -1, "Reopened": 1, "Abandoned": -1}
@@ -123,6 +123,28 @@ def busy(log: RunLog, pool: str) -> Staircase:
     return count_between(visits["started_s"].to_numpy()[here], visits["ended_s"].to_numpy()[here])
 
 
+def on_shift(log: RunLog, scenario: Scenario, pool: str) -> Staircase:
+    """Agents of a pool on shift, away or not, as played; else as the scenario's calendar says."""
+    played = _staffing(log, pool, "on_shift")
+    return staffing(scenario.agents[pool], scenario) if played is None else played
+
+
+def away(log: RunLog, scenario: Scenario, pool: str) -> Staircase | None:
+    """Agents of a pool who are on shift and away; None where its agents do not come and go."""
+    if scenario.agents[pool].away is None:
+        return None
+    return _staffing(log, pool, "away")
+
+
+def _staffing(log: RunLog, pool: str, column: str) -> Staircase | None:
+    """A column of the table staffing as a level; None where the pool has no rows."""
+    here = (log.staffing["pool"] == pool).to_numpy()
+    if not here.any():
+        return None
+    times = log.staffing["time_s"].to_numpy()[here]
+    return Staircase(times, log.staffing[column].to_numpy()[here].astype(np.int64))
+
+
 def edges(horizon_s: float, every_s: float) -> Floats:
     """Edges of intervals of a length that cover the run; the last may be shorter.
 
@@ -138,7 +160,7 @@ def edges(horizon_s: float, every_s: float) -> Floats:
 
 
 def levels(log: RunLog, scenario: Scenario, every_s: float = 900.0) -> pd.DataFrame:
-    """Time averages of backlog, queue, busy and staffed agents, interval by interval.
+    """Time averages of backlog, queue, busy, staffed and absent agents, interval by interval.
 
     The average over an interval is the area under the steps over its length: exact, whatever the
     length of the interval.
@@ -168,7 +190,9 @@ def levels(log: RunLog, scenario: Scenario, every_s: float = 900.0) -> pd.DataFr
         ("queue", -1, queue(log)),
     ]
     rows += [("busy", k, busy(log, name)) for k, name in enumerate(pools)]
-    rows += [("staffed", k, staffing(scenario.agents[p], scenario)) for k, p in enumerate(pools)]
+    rows += [("staffed", k, on_shift(log, scenario, name)) for k, name in enumerate(pools)]
+    absent = [(k, away(log, scenario, name)) for k, name in enumerate(pools)]
+    rows += [("away", k, level) for k, level in absent if level is not None]
     count = len(at) - 1
     return tables.frame(
         "levels",

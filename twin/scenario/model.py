@@ -60,6 +60,7 @@ from twin.scenario.sections.demand import (
     Week,
 )
 from twin.scenario.sections.people import (
+    Away,
     Break,
     Customers,
     Pool,
@@ -78,6 +79,7 @@ __all__ = [
     "PRIORITIES",
     "Arrivals",
     "Assistant",
+    "Away",
     "Backlog",
     "Break",
     "Bursts",
