@@ -150,7 +150,8 @@ class Absence:
         self.per_queued = rates.returns_per_queued
         self._pools, self._clock, self._ledger = pools, clock, ledger
         self._heads = team.staffed
-        self._rates = rates
+        self._after_touch, self._while_idle = rates.after_touch, rates.while_idle
+        self._returns = rates.returns
 
         def luck(purpose: int) -> np.random.Generator:
             return of_agents(demand.seed, demand.replication, Stream.AWAY, team.pool.name, purpose)
@@ -169,7 +170,7 @@ class Absence:
 
     def after_touch(self) -> None:
         """A touch ends now: the agent may leave. Who stayed on past their shift goes home."""
-        leaves = next(self._touched) < self._rates.after_touch
+        leaves = next(self._touched) < self._after_touch
         if leaves and self.team.busy - 1 + self.away < self._heads:
             self._leave()
 
@@ -190,37 +191,36 @@ class Absence:
 
     def refresh(self) -> None:
         """Go by the state of the desk as it is now, after whatever has changed in it."""
-        now = self._clock._now
-        self._reckon(now)
         free = self.team.staffed - self.team.busy
-        self._leave_rate = self._rates.while_idle * free if free > 0 else 0.0
-        self._return_rate = self._rate_of_returns()
-        moment = min(self._leaves_s(), self._returns_s())
+        leave_rate = self._while_idle * free if free > 0 else 0.0
+        return_rate = self._rate_of_returns()
+        same = leave_rate == self._leave_rate and return_rate == self._return_rate
+        if same and self._event is not None:
+            return
+        self._reckon(self._clock._now)
+        self._leave_rate, self._return_rate = leave_rate, return_rate
+        moment = inf
+        if leave_rate:
+            moment = self._since_s + self._to_leave / leave_rate
+        if return_rate:
+            moment = min(moment, self._since_s + self._to_return / return_rate)
         # An event that is now too early stays: when it comes, the rest of the time is known. So a
         # rate may also fall without a word, as when a patience ends.
         if moment < self._event_s:
             event = Happening(self._clock)
             event.callbacks = [self._wake]
-            self._event, self._event_s = event, moment
-            self._clock.schedule_at(event, moment)
+            # By rounding the rest may be just below 0.
+            self._event, self._event_s = event, max(moment, self._since_s)
+            self._clock.schedule_at(event, self._event_s)
 
     def _rate_of_returns(self) -> float:
-        return self.away * (self._rates.returns + self.per_queued * self.queued)
+        return self.away * (self._returns + self.per_queued * self.queued)
 
     def _reckon(self, moment: float) -> None:
         passed_s = moment - self._since_s
-        if passed_s > 0.0:
-            self._to_leave -= self._leave_rate * passed_s
-            self._to_return -= self._return_rate * passed_s
-            self._since_s = moment
-
-    def _leaves_s(self) -> float:
-        rate = self._leave_rate
-        return self._since_s + max(self._to_leave, 0.0) / rate if rate else inf
-
-    def _returns_s(self) -> float:
-        rate = self._return_rate
-        return self._since_s + max(self._to_return, 0.0) / rate if rate else inf
+        self._to_leave -= self._leave_rate * passed_s
+        self._to_return -= self._return_rate * passed_s
+        self._since_s = moment
 
     def _wake(self, event: Event) -> None:
         if event is not self._event:
@@ -229,13 +229,14 @@ class Absence:
         self._pools.settle()
         now = self._clock._now
         self._reckon(now)
-        if self._returns_s() <= now:
+        # Within the rounding of moments: what is left takes no time.
+        if self._return_rate and now + self._to_return / self._return_rate <= now:
             self._to_return = next(self._returning)
             self.away -= 1
             self.team.staffed += 1
             self._written()
             self._pools.returned(self.team)
-        elif self._leaves_s() <= now:
+        elif self._leave_rate and now + self._to_leave / self._leave_rate <= now:
             self._to_leave = next(self._leaving)
             self._leave()
         self.refresh()
