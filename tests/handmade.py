@@ -44,6 +44,7 @@ NAMES = {
     ("visits", "pool"): POOLS,
     ("visits", "activity"): ACTIVITIES,
     ("visits", "end"): VISIT_ENDS,
+    ("staffing", "pool"): POOLS,
     ("calls", "step"): STEPS,
     ("calls", "outcome"): OUTCOMES,
 }

@@ -105,6 +105,10 @@ def shifts(draw):
     return shift
 
 
+rates = st.sampled_from(["1/h", "12/h", "2/min"])
+aways = sections({"returns": rates}, after_touch=shares, while_idle=rates, returns_per_queued=rates)
+
+
 @st.composite
 def pools(draw):
     """A pool of agents."""
@@ -125,6 +129,7 @@ def pools(draw):
             wrap_up=times(10, 1200),
             time_zone=st.sampled_from(["Europe/London", "Asia/Kolkata"]),
             cost=st.just(30.0),
+            away=aways,
         )
     )
     kind = draw(st.sampled_from(["heads", "heads", "shifts", "shifts", "roster"]))

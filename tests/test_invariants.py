@@ -38,6 +38,17 @@ class Run:
         at = np.reshape(at, (-1, 1))
         return ((start_s <= at) & (end_s > at)).sum(axis=1)
 
+    def present(self, name, at):
+        """Agents of a pool who are on shift and not away, at the end of each moment of `at`."""
+        heads = level_at(levels.on_shift(self.log, self.scenario, name), at)
+        away = levels.away(self.log, self.scenario, name)
+        return heads if away is None else heads - level_at(away, at)
+
+
+def level_at(level, at):
+    """A level at the end of each moment."""
+    return level.values[np.searchsorted(level.times, at, side="right") - 1]
+
 
 def play(scenario):
     """Run a scenario, looking over the shoulders of its agents."""
@@ -110,15 +121,35 @@ def test_littles_law_holds_exactly(run):
 @SETTINGS
 @given(runs)
 def test_no_pool_begins_work_above_its_staffing(run):
-    for name, pool in run.scenario.agents.items():
+    for name in run.scenario.agents:
         here = run.visits[run.visits["pool"] == name]
         start_s = here["started_s"].to_numpy()
-        busy = run.busy(name, start_s)
-        level = staffing(pool, run.scenario)
-        heads = level.values[np.searchsorted(level.times, start_s, side="right") - 1]
-        assert (level.values >= 0).all()
+        heads = run.present(name, start_s)
+        assert (levels.on_shift(run.log, run.scenario, name).values >= 0).all()
+        # An agent who is away returns before they take a ticket; nobody begins past their shift.
         assert (heads > 0).all()
-        assert (busy <= heads).all()
+        assert (run.busy(name, start_s) <= heads).all()
+
+
+@SETTINGS
+@given(runs)
+def test_agents_away_are_on_shift_and_do_not_work(run):
+    for name, pool in run.scenario.agents.items():
+        rows = run.log.staffing[run.log.staffing["pool"] == name]
+        assert len(rows) > 0 or pool.away is None
+        if pool.away is None:
+            continue
+        assert rows["time_s"].is_monotonic_increasing
+        assert (rows["away"] >= 0).all()
+        assert (rows["away"] <= rows["on_shift"]).all()
+        at = rows["time_s"].drop_duplicates().to_numpy()
+        calendar = level_at(staffing(pool, run.scenario), at)
+        on_shift = level_at(levels.on_shift(run.log, run.scenario, name), at)
+        assert (on_shift == calendar).all()
+        # Busy beyond those present are only who finish past their shift.
+        away = level_at(levels.away(run.log, run.scenario, name), at)
+        grows = np.diff(away, prepend=0) > 0
+        assert (run.busy(name, at)[grows] + away[grows] <= on_shift[grows]).all()
 
 
 @SETTINGS
@@ -132,9 +163,7 @@ def test_handed_over_work_leaves_no_pool_above_its_staffing_at_any_moment(run):
         level = staffing(pool, run.scenario)
         at = np.concatenate([level.times, here["started_s"]])
         at = at[at < run.scenario.horizon]
-        assert (
-            run.busy(name, at) <= level.values[np.searchsorted(level.times, at, side="right") - 1]
-        ).all()
+        assert (run.busy(name, at) <= run.present(name, at)).all()
 
 
 def takes(run, name, categories, tickets):
@@ -227,12 +256,12 @@ def test_nobody_waits_while_an_agent_who_could_take_them_is_free(run):
     visits = run.visits
     moments = run.log.visits[["queued_s", "started_s", "ended_s"]].to_numpy().ravel()
     steps = {name: staffing(pool, run.scenario) for name, pool in run.scenario.agents.items()}
-    moments = np.concatenate([moments, *(level.times for level in steps.values())])
+    moments = np.concatenate([moments, *(level.times for level in steps.values()),
+                              run.log.staffing["time_s"]])  # fmt: skip
     at = np.unique(moments[moments < run.scenario.horizon])[:, None]
     waits = (visits["queued_s"].to_numpy() <= at) & (leaves_s(visits) > at)
-    for name, level in steps.items():
-        busy = run.busy(name, at)
-        heads = level.values[np.searchsorted(level.times, at[:, 0], side="right") - 1]
+    for name in steps:
+        busy, heads = run.busy(name, at), run.present(name, at[:, 0])
         able = may_take_s(run, name, visits) <= at
         assert not (waits & able)[busy < heads].any()
 

@@ -27,7 +27,7 @@ DESK = {
     "arrivals": {"rate": "1/h"},
     "agents": {
         "front": {"heads": 1, "handle_time": "10min", "cost": 36, "concurrency": 2},
-        "back": {"heads": 1, "handle_time": "10min", "cost": 0},
+        "back": {"heads": 1, "handle_time": "10min", "cost": 0, "away": {"returns": "6/h"}},
     },
     "queue": {"capacity": 5},
     "targets": {
@@ -83,6 +83,10 @@ LOG = run_log(
         visit(5, 3000),
         visit(7, 1300, 1600, 2200, "done", pool="front"),
     ],
+    staffing=[
+        {"pool": "back", "time_s": time_s, "on_shift": 1, "away": away}
+        for time_s, away in ((0, 0), (4500, 1), (5100, 0))
+    ],
     calls=[
         {"ticket_id": 1, "outcome": "ok", "prompt_tokens": 999, "cost_usd": 9.0},
         {"ticket_id": 2, "outcome": "ok", "started_s": 1000, "ended_s": 1003, "quota_wait_s": 0.0}
@@ -129,6 +133,9 @@ BY_HAND = {
     ("occupancy", "back"): (0, 6600),
     ("workload_ratio", ""): (2200, 13200),
     ("workload_ratio", "back"): (0, 6600),
+    # All together are those who come and go.
+    ("away_share", ""): (600, 6600),
+    ("away_share", "back"): (600, 6600),
     ("human_response_mean", ""): (0 + 300, 2),
     ("human_response_mean", "normal"): (300, 2),
     ("human_response_median", ""): (150, 1),

@@ -23,7 +23,7 @@ from twin.measures import figures as kpis
 from twin.records.tables import RunLog
 from twin.scenario.model import from_data
 
-TABLES = [field.name for field in fields(RunLog)][1:7]
+TABLES = [*[field.name for field in fields(RunLog)][1:7], "staffing"]
 
 
 def arrow_bytes(log):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +65,7 @@ class Stream(IntEnum):
     WRAP_UP = 50
     BALKING = 51
     WRAP_UP_LATER = 52
+    AWAY = 53
     AGENT_CHOICE = 56
     PART_OF_DAY = 60
     BACKLOG_AGE = 61
@@ -131,6 +133,24 @@ def generator(
     use : Use
     """
     spawn_key = key(replication, stream, layer, use)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=spawn_key))
+
+
+def of_agents(
+    seed: int, replication: int, stream: Stream, pool: str, *use: int
+) -> np.random.Generator:
+    """The generator of luck that belongs to the agents of a pool, not to tickets.
+
+    Parameters
+    ----------
+    seed, replication : int
+    stream : Stream
+    pool : str
+        By its name: pools that come to be or go change no other one's luck.
+    *use : int
+        All that the draw is for; always as many numbers for one stream.
+    """
+    spawn_key = (replication, int(stream), crc32(pool.encode()), *use)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=spawn_key))
 
 

@@ -19,6 +19,7 @@ from twin.demand.tickets import Demand
 from twin.desk.individuals import Crew, Ties
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
+from twin.desk.shifts import changes_of
 from twin.desk.teams import Team
 from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
 from twin.desk.work import work_times
@@ -150,14 +151,9 @@ class AgentPools:
 
     def _schedule_changes(self, horizon_s: float) -> None:
         """One event for all pools that change at a moment: nobody is given work in between."""
-        changes: dict[float, list[tuple[Team, int]]] = {}
-        for team in self.teams:
-            steps = zip(team.calendar.times.tolist(), team.calendar.values.tolist(), strict=True)
-            for moment, heads in steps:
-                if 0 < moment < horizon_s:
-                    changes.setdefault(moment, []).append((team, heads))
+        changes = changes_of([team.calendar for team in self.teams], horizon_s)
         for moment in sorted(changes):
-            self._change_at(moment, changes[moment])
+            self._change_at(moment, [(self.teams[k], heads) for k, heads in changes[moment]])
 
     def _change_at(self, moment: float, changes: list[tuple[Team, int]]) -> None:
         event = Happening(self._clock)
@@ -218,9 +214,12 @@ class AgentPools:
         return self._by_channel[self._channel[ticket]][category]
 
     def _join(self, line: Line, visit: Visit) -> None:
-        heappush(line, (visit.place, visit))
+        self._wait_in(line, visit)
         for overflow in line.overflows:
             self._overflow_later(line, overflow, visit)
+
+    def _wait_in(self, line: Line, visit: Visit) -> None:
+        heappush(line, (visit.place, visit))
 
     def _overflow_later(self, line: Line, to: Overflow, visit: Visit) -> None:
         event = self._clock.at(visit.queued_s + to.after_s)
@@ -239,7 +238,7 @@ class AgentPools:
             if team.busy < team.staffed:
                 self._pick_up(team, visit)
                 return
-        heappush(to.line, entry)
+        self._wait_in(to.line, visit)
 
     def _pick_up(self, team: Team, visit: Visit) -> None:
         ticket, activity = visit.ticket, visit.activity

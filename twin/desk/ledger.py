@@ -127,6 +127,7 @@ class Ledger:
         received["when"] = np.maximum(demand.arrived_s, 0.0)
         received["status"] = OPEN
         self._timeline.add(received.tobytes())
+        self._staffing = Rows("hdii", "pool", "when", "on_shift", "away")
         self._learning = Rows("dhhbd", "when", "category", "version", "event", "evidence")
         add, pack = self._add_status, self._pack_status = self._timeline.add, self._timeline.pack
 
@@ -201,6 +202,10 @@ class Ledger:
         now = self._clock._now
         self._learning.add(self._learning.pack(now, category, version, event, evidence))
 
+    def staffed(self, pool: int, moment: float, on_shift: int, away: int = 0) -> None:
+        """So many agents of a pool are on shift from a moment on, and so many of them away."""
+        self._staffing.add(self._staffing.pack(pool, moment, on_shift, away))
+
     def log(self, pools: list[str], names: Names, comments: list[str], notes: list[str]) -> RunLog:
         """All of it as tables.
 
@@ -230,6 +235,7 @@ class Ledger:
             ratings=self._rating_table(names.models.items, versions, comments),
             learning=self._learning_table(versions),
             answers=answers,
+            staffing=self._staffing_table(pools),
             texts=self._demand.texts,
             notes=tuple(notes),
         )
@@ -325,6 +331,11 @@ class Ledger:
                 "outcome": codes(row["outcome"], OUTCOMES),
             },
         )
+
+    def _staffing_table(self, pools: list[str]) -> pd.DataFrame:
+        row = self._staffing.take()
+        columns = {"pool": codes(row["pool"], pools), "time_s": row["when"]}
+        return frame("staffing", columns | {name: row[name] for name in ("on_shift", "away")})
 
     def _learning_table(self, versions: list[str]) -> pd.DataFrame:
         row = self._learning.take()

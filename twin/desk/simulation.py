@@ -16,9 +16,9 @@ from twin.assistant.learning.heldout import HeldOut
 from twin.assistant.protocol import Assistant
 from twin.demand.luck import Stream, view
 from twin.demand.tickets import Demand
-from twin.desk.agents import AgentPools
 from twin.desk.answers import ModelAnswers, Names
 from twin.desk.assistant import AssistantDesk, ServedModel
+from twin.desk.availability import agent_pools
 from twin.desk.customers import ALL_COMMENTS, Customers
 from twin.desk.kernel import Clock, Process
 from twin.desk.learning import FeedbackLoop
@@ -59,7 +59,7 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     """
     clock = Clock()
     ledger = Ledger(clock, demand, scenario.horizon)
-    agents = AgentPools(clock, scenario, demand, ledger)
+    agents = agent_pools(clock, scenario, demand, ledger)
     customers = Customers(scenario, demand)
     models: list[ServedModel] = []
     names = Names()

@@ -14,7 +14,7 @@ from twin.scenario.model import Pool
 
 @dataclass(eq=False)
 class Team:
-    """A pool at work: how many are on shift, how many of them busy.
+    """A pool at work: how many of those on shift may work, how many are busy.
 
     Attributes
     ----------

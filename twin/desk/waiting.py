@@ -44,6 +44,8 @@ class Line(list[tuple[Place, "Visit"]]):
     overflows: tuple[Overflow, ...] = ()
     # Where it matters how many wait.
     waiting: WaitingCount | None = None
+    # Who is told how many wait here (`twin.desk.availability`).
+    watchers: tuple[Any, ...] = ()
 
 
 class Visit(Happening):
@@ -63,6 +65,8 @@ class Visit(Happening):
     # Who has it in hand, or waits to: where agents are told apart.
     agent: Any = None
     counted_out: WaitingCount | None = None
+    # Those who count it among the visits that wait.
+    watchers: tuple[Any, ...] = ()
 
     def __init__(
         self, clock: Clock, ticket: int, category: int, activity: int, returns: int

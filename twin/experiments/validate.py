@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from twin.experiments.agents_cases import agents_cases
 from twin.experiments.case import Case
 from twin.experiments.case import desk as _desk
 from twin.experiments.case import exponential as _exponential
@@ -264,6 +265,7 @@ def cases() -> list[Case]:
             },
         ),
         *in_hand_cases(),
+        *agents_cases(),
     ]
 
 

@@ -2,10 +2,10 @@
 
 Wrap-up is work like any other. Returns and further touches are counted as if they came at once,
 nobody gives up or is turned away, no pool overflows to another, and the provider never refuses a
-call. What changes by hour (the mix of categories, handle times) and handle times that grow count by
-their mean over the tickets of the run, the same in each hour and channel. Work of an opening
-backlog is not in it. Agents with several tickets in hand count as fast as they are at most: with
-few in hand they are busy longer.
+call. Agents who come and go count as if they were there all the time; those with several tickets in
+hand count as fast as they are at most: with few in hand they are busy longer. What changes by hour
+(the mix of categories, handle times) and handle times that grow count by their mean over the
+tickets of the run, the same in each hour and channel. Work of an opening backlog is not in it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-LEVELS = ("backlog", "queue", "busy", "staffed", "in hand")
+LEVELS = ("backlog", "queue", "busy", "staffed", "in hand", "away")
 
 # What a new status does to the number of open tickets; Closed follows Resolved, so it changes none.
 _CHANGES = {"Open": 1, "Resolved": -1, "Reopened": 1, "Abandoned": -1}
@@ -170,6 +170,28 @@ def union(of: Floats, start_s: Floats, end_s: Floats) -> tuple[Floats, Floats]:
     return start_s[begins], end_s[np.append(begins[1:], len(of)) - 1]
 
 
+def on_shift(log: RunLog, scenario: Scenario, pool: str) -> Staircase:
+    """Agents of a pool on shift, away or not, as played; else as the scenario's calendar says."""
+    played = _staffing(log, pool, "on_shift")
+    return staffing(scenario.agents[pool], scenario) if played is None else played
+
+
+def away(log: RunLog, scenario: Scenario, pool: str) -> Staircase | None:
+    """Agents of a pool who are on shift and away; None where its agents do not come and go."""
+    if scenario.agents[pool].away is None:
+        return None
+    return _staffing(log, pool, "away")
+
+
+def _staffing(log: RunLog, pool: str, column: str) -> Staircase | None:
+    """A column of the table staffing as a level; None where the pool has no rows."""
+    here = (log.staffing["pool"] == pool).to_numpy()
+    if not here.any():
+        return None
+    times = log.staffing["time_s"].to_numpy()[here]
+    return Staircase(times, log.staffing[column].to_numpy()[here].astype(np.int64))
+
+
 def edges(horizon_s: float, every_s: float) -> Floats:
     """Edges of intervals of a length that cover the run; the last may be shorter.
 
@@ -185,7 +207,7 @@ def edges(horizon_s: float, every_s: float) -> Floats:
 
 
 def levels(log: RunLog, scenario: Scenario, every_s: float = 900.0) -> pd.DataFrame:
-    """Time averages of backlog, queue, busy and staffed agents, interval by interval.
+    """Time averages of backlog, queue, busy, staffed and absent agents, interval by interval.
 
     Of pools whose agents have several tickets in hand, the number in hand, too.
 
@@ -217,9 +239,11 @@ def levels(log: RunLog, scenario: Scenario, every_s: float = 900.0) -> pd.DataFr
         ("queue", -1, queue(log)),
     ]
     rows += [("busy", k, busy(log, name)) for k, name in enumerate(pools)]
-    rows += [("staffed", k, staffing(scenario.agents[p], scenario)) for k, p in enumerate(pools)]
+    rows += [("staffed", k, on_shift(log, scenario, name)) for k, name in enumerate(pools)]
     several = ((k, p) for k, p in enumerate(pools) if scenario.agents[p].concurrency > 1)
     rows += [("in hand", k, in_hand(log, p)) for k, p in several]
+    absent = [(k, away(log, scenario, name)) for k, name in enumerate(pools)]
+    rows += [("away", k, level) for k, level in absent if level is not None]
     count = len(at) - 1
     return tables.frame(
         "levels",

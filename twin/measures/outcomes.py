@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -42,6 +43,20 @@ def workload_ratio(run: Population) -> Rows:
     Above 1 where agents go on after their shifts. It says nothing of work that still waits.
     """
     return _by_pool(run, "busy")
+
+
+@figure("share", "", "staffed time after warm-up", RATIO, main="People")
+def away_share(run: Population) -> Rows:
+    """Share of staffed time in which agents are away, in all and by pool.
+
+    Only where agents come and go (agents.POOL.away); in all counts the time of those pools alone.
+    """
+    pools = [p for p in run.pools if run.scenario.agents[p.pool].away is not None]
+    if not pools:
+        return []
+    of = [("", pools), *((p.pool, [p]) for p in pools)]
+    return [Row(group, math.fsum(p.away for p in some), math.fsum(p.staffed for p in some))
+            for group, some in of]  # fmt: skip
 
 
 @figure("share", "higher", "arrivals", RATIO, main="Outcome", guarded=False)

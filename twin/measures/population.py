@@ -423,9 +423,12 @@ class Population:
     def pools(self) -> list[PoolTime]:
         """Agent-seconds by pool."""
         found = []
-        for name, pool in self.scenario.agents.items():
-            staffed, busy = staffing(pool, self.scenario), levels.busy(self.log, name)
+        for name in self.scenario.agents:
+            staffed = levels.on_shift(self.log, self.scenario, name)
+            busy, away = levels.busy(self.log, name), levels.away(self.log, self.scenario, name)
             used = combine(busy, staffed, np.minimum)
             paid = combine(busy, staffed, np.maximum)
-            found.append(PoolTime(name, *(self.area(level) for level in (staffed, used, paid))))
+            away_s = 0.0 if away is None else self.area(away)
+            areas = self.area(staffed), self.area(used), self.area(paid)
+            found.append(PoolTime(name, *areas, away=away_s))
         return found

@@ -39,14 +39,15 @@ class PoolTime:
 
     Attributes
     ----------
-    staffed, used, paid : float
-        On shift; busy while on shift; on shift or still busy after its end.
+    staffed, used, paid, away : float
+        On shift; busy while on shift; on shift or still busy after its end; on shift and away.
     """
 
     pool: str
     staffed: float
     used: float
     paid: float
+    away: float = 0.0
 
     @property
     def busy(self) -> float:

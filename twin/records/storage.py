@@ -301,6 +301,9 @@ def read_table(
     tables = []
     for scenario, folder in runs:
         there = parts(folder, table)
+        if table == "staffing" and not there:
+            # A run from before there was this table.
+            continue
         numbers = list(there) if table == "failures" else whole(folder)
         for number in numbers if replication is None else [replication]:
             if number not in there:

@@ -229,11 +229,17 @@ TABLES: dict[str, tuple[Column, ...]] = {
             "p-value of the ratings; at time 0 the gain on held-out tickets",
         ),
     ),
+    "staffing": _columns(
+        ("pool", "category", "", "agents' pool; without a row it was staffed as scheduled"),
+        ("time_s", "float64", "s", "moment of the change; the first is 0"),
+        ("on_shift", "int32", "agents", "on shift from then on, those who are away included"),
+        ("away", "int32", "agents", "of them, away"),
+    ),
     "levels": _columns(
         ("start_s", "float64", "s", "start of the interval"),
         ("end_s", "float64", "s", "end of the interval"),
-        ("level", "category", "", "backlog, queue, busy, staffed or in hand"),
-        ("pool", "category", "", "agents' pool for busy, staffed and in hand"),
+        ("level", "category", "", "backlog, queue, busy, staffed, in hand or away"),
+        ("pool", "category", "", "agents' pool for busy, staffed, in hand and away"),
         ("mean", "float64", "tickets or agents", "time average over the interval"),
     ),
     "answers": _columns(
@@ -283,11 +289,17 @@ RUN_TABLES = (
     "calls",
     "ratings",
     "learning",
+    "staffing",
     "levels",
     "answers",
     "sanity",
     "kpis",
 )
+
+
+def _as_scheduled() -> pd.DataFrame:
+    columns = TABLES["staffing"]
+    return pd.DataFrame({c.name: pd.Series([], dtype=c.dtype) for c in columns})
 
 
 @dataclass(frozen=True)
@@ -298,7 +310,7 @@ class RunLog:
     ----------
     horizon_s : float
         Length of the run.
-    tickets, timeline, visits, calls, ratings, answers, learning : DataFrame
+    tickets, timeline, visits, calls, ratings, answers, learning, staffing : DataFrame
         See `TABLES` for the columns.
     texts : tuple of str
         The corpus texts that ``tickets.text_id`` points at; empty without a corpus.
@@ -319,6 +331,8 @@ class RunLog:
     texts: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
     backend: str = ""
+    # A log from before there was this table was staffed as scheduled.
+    staffing: pd.DataFrame = field(default_factory=_as_scheduled)
 
 
 def codes(values: Any, names: tuple[str, ...] | list[str]) -> pd.Categorical[str]:

@@ -85,11 +85,14 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
             more = ", ..." if pool.concurrency > 5 else ""
             text = f"{name}: up to {pool.concurrency} tickets in hand, each at speed {speeds}{more}"
             yield "Agents", text, f"agents.{name}.slow_down"
+        if pool.away is not None:
+            text = f"{name}: they come and go, with exponential times, and are paid while away"
+            yield "Agents", text, f"agents.{name}.away"
     if scenario.agents:
         yield (
             "Agents",
             f"take tickets by skill, then {_order(scenario)}; all of a pool are equally "
-            "fast, never ill, and do nothing else on shift",
+            "fast and never ill, and do nothing else on shift unless they come and go",
             "agents",
         )
 

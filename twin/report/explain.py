@@ -204,6 +204,8 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
             f"{handle} a ticket{after} on average{in_hand}."
         )
         yield from _without_a_row(pool, scenario) if dated else ()
+        if pool.away is not None:
+            yield "Its agents come and go: fewer are there than counted here as staffed."
     yield from _capacity(scenario, demand)
 
 

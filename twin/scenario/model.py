@@ -60,6 +60,7 @@ from twin.scenario.sections.demand import (
     Week,
 )
 from twin.scenario.sections.people import (
+    Away,
     Break,
     Customers,
     Pool,
@@ -78,6 +79,7 @@ __all__ = [
     "PRIORITIES",
     "Arrivals",
     "Assistant",
+    "Away",
     "Backlog",
     "Break",
     "Bursts",
@@ -183,6 +185,11 @@ class Scenario(Section):
             raise fail("nobody works here: give [agents.NAME] or assistant.role")
         for name, pool in self.agents.items():
             pool._name = name
+            if pool.away is not None and self.told_apart(pool):
+                raise fail(
+                    f"agents.{name}: agents who come and go (away) are not told apart: leave out "
+                    "concurrency, individuals and routing.choice, or away"
+                )
         return self
 
     @cached_property

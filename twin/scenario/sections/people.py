@@ -22,7 +22,7 @@ from twin.scenario.sections.base import (
     fail,
 )
 from twin.scenario.sections.individuals import MOST_IN_HAND, AgentChoice, SlowDown, speeds
-from twin.scenario.units import ClockTime, Duration
+from twin.scenario.units import ClockTime, Duration, Rate
 
 
 class Break(Section):
@@ -50,6 +50,31 @@ class Shift(Section):
             lasts = (pause.end - pause.start) % 86400
             if not lasts or after + lasts > length:
                 raise fail("a break must lie within its shift, and end after it starts")
+        return self
+
+
+class Away(Section):
+    """Agents on shift who come and go (Erlang-S: Azriel, Feigin and Mandelbaum 2019).
+
+    An agent on shift is free, busy or away. All times are exponential.
+    """
+
+    after_touch: Share = Field(
+        0.0, description="chance that an agent leaves after a touch, wrap-up included"
+    )
+    while_idle: Rate = Field(0.0, description="rate at which each free agent leaves")
+    returns: Rate = Field(
+        description="rate at which each agent who is away returns: with 15/h they are away for "
+        "4 min on average"
+    )
+    returns_per_queued: Rate = Field(
+        0.0, description="added to that rate for each ticket that waits for the pool"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Away:
+        if not self.returns and not self.returns_per_queued:
+            raise fail("who leaves must return: returns or returns_per_queued must be above 0")
         return self
 
 
@@ -105,6 +130,9 @@ class Pool(Section):
     holidays: list[Day] = Field([], description="days on which no shift starts")
     at_shift_end: Literal["finish", "hand over"] = Field(
         "finish", description="what happens to work in hand"
+    )
+    away: Away | None = Field(
+        None, description="agents on shift who come and go; not given: all are there all the time"
     )
     handle_time: TimeDistribution = Field(description="an agent's work on a ticket")
     handle_times: dict[str, TimeDistribution] = Field({}, description="by true category")
