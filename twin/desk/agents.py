@@ -20,10 +20,10 @@ from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
-from twin.desk.shifts import changes_of
+from twin.desk.shifts import changes_of, played
 from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
 from twin.records.tables import FOLLOW_UP, HANDLE, LEFT, REVIEW, STILL_OPEN, TRIAGE, WRAP_UP
-from twin.scenario.calendars import Staircase, staffing
+from twin.scenario.calendars import Staircase
 from twin.scenario.clock import WEEK_S
 from twin.scenario.distributions import Floats
 from twin.scenario.model import Pool, Scenario
@@ -137,7 +137,7 @@ class AgentPools:
         return able, line
 
     def _team(self, number: int, pool: Pool, scenario: Scenario) -> Team:
-        calendar = staffing(pool, scenario)
+        calendar = played(pool, number, scenario, self._demand, self._ledger)
         categories = self._demand.categories
         skills = pool.skills or categories
         own = frozenset(k for k, name in enumerate(categories) if name in skills)
