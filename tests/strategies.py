@@ -84,14 +84,14 @@ def arrivals(draw, horizon_h):
 
 
 @st.composite
-def shifts(draw):
+def shifts(draw, heads=(0, 1, 2, 3)):
     """A shift on the hour, over midnight too, with breaks or without."""
     start, length = draw(st.integers(0, 23)), draw(st.integers(1, 23))
     shift = {
         "days": draw(st.sampled_from(["daily", "Mon-Fri", "Mon,Wed"])),
         "start": f"{start:02d}:00",
         "end": f"{(start + length) % 24:02d}:00",
-        "heads": draw(st.integers(0, 3)),
+        "heads": draw(st.sampled_from(heads)),
     }
     pauses = draw(st.lists(st.integers(0, length - 1), max_size=2))
     shift["breaks"] = [
@@ -130,6 +130,7 @@ def pools(draw):
             time_zone=st.sampled_from(["Europe/London", "Asia/Kolkata"]),
             cost=st.just(30.0),
             away=aways,
+            shrinkage=st.sampled_from([0.2, 0.5]),
         )
     )
     kind = draw(st.sampled_from(["heads", "heads", "shifts", "shifts", "roster"]))
@@ -138,7 +139,9 @@ def pools(draw):
     if kind == "heads":
         return pool | {"heads": draw(st.integers(0, 4))}
     week = draw(sections({}, holidays=st.just(["2026-01-06"])))
-    return pool | week | {"shifts": draw(st.lists(shifts(), min_size=1, max_size=3))}
+    return (
+        pool | week | {"shifts": draw(st.lists(shifts((0, 1, 2, 3, 1.5)), min_size=1, max_size=3))}
+    )
 
 
 @st.composite

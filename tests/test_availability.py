@@ -17,6 +17,7 @@ from twin.common.errors import ScenarioError
 from twin.demand.luck import Stream, of_agents
 from twin.demand.tickets import draw
 from twin.desk import availability
+from twin.desk.shifts import Turnout
 from twin.desk.simulation import simulate
 from twin.experiments import validate
 from twin.measures import levels, theory
@@ -149,7 +150,7 @@ def test_integrated_rates_are_the_luck_of_the_pool(run):
         rows = run.log.staffing[run.log.staffing["pool"] == name]
         change, when = np.diff(rows["away"], prepend=0), rows["time_s"].to_numpy()
         touched = np.isin(when, ends_s[(run.log.visits["pool"] == name).to_numpy()])
-        shift = np.isin(when, staffing(pool, run.scenario).times)
+        shift = np.isin(when, staffing(pool, run.scenario, Turnout(pool, run.demand)).times)
         for sign, purpose in ((1, 0), (-1, 1)):
             found = when[(change == sign) & ~(touched if sign > 0 else shift)]
             total = np.concatenate([[0.0], np.cumsum(rates[sign][:-1] * np.diff(at))])
@@ -169,8 +170,9 @@ def test_nobody_who_leaves_is_the_desk_without_it(scenario, away):
     for table in ("tickets", "timeline", "visits", "calls", "ratings"):
         assert getattr(logs[0], table).equals(getattr(logs[1], table))
     for name in scenario.agents:
-        known, played = (levels.on_shift(log, one, name)
-                         for log, one in zip(logs, (plain, same), strict=True))  # fmt: skip
+        known, played = (
+            levels.on_shift(log, one, name) for log, one in zip(logs, (plain, same), strict=True)
+        )
         at = known.times[known.times < scenario.horizon]
         assert (invariants.level_at(played, at) == invariants.level_at(known, at)).all()
 

@@ -13,6 +13,7 @@ from twin.assistant import catalogue
 from twin.demand.luck import Stream
 from twin.demand.tickets import Demand, draw
 from twin.desk import agents, provider
+from twin.desk.shifts import Turnout
 from twin.desk.simulation import simulate
 from twin.measures import levels
 from twin.records.tables import STATUSES, TRANSITIONS, RunLog
@@ -143,7 +144,7 @@ def test_agents_away_are_on_shift_and_do_not_work(run):
         assert (rows["away"] >= 0).all()
         assert (rows["away"] <= rows["on_shift"]).all()
         at = rows["time_s"].drop_duplicates().to_numpy()
-        calendar = level_at(staffing(pool, run.scenario), at)
+        calendar = level_at(staffing(pool, run.scenario, Turnout(pool, run.demand)), at)
         on_shift = level_at(levels.on_shift(run.log, run.scenario, name), at)
         assert (on_shift == calendar).all()
         # Busy beyond those present are only who finish past their shift.
@@ -160,7 +161,7 @@ def test_handed_over_work_leaves_no_pool_above_its_staffing_at_any_moment(run):
         if pool.at_shift_end == "finish" or pool.wrap_up:
             continue
         here = run.visits[run.visits["pool"] == name]
-        level = staffing(pool, run.scenario)
+        level = levels.on_shift(run.log, run.scenario, name)
         at = np.concatenate([level.times, here["started_s"]])
         at = at[at < run.scenario.horizon]
         assert (run.busy(name, at) <= run.present(name, at)).all()

@@ -106,9 +106,12 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "infinite mean": (GOOD.replace('"5min"', "inf"), ["handle_time", "must be a number"]),
     "absurd load": (GOOD.replace("6/h", "99999999/s"), ["arrivals.rate: about", "at most"]),
     # Types.
-    "a word for a number": (GOOD.replace("= 2", '= "two"'), ["heads: must be a whole number"]),
-    "a fraction of a head": (GOOD.replace("= 2", "= 2.5"), ["heads: must be a whole number"]),
-    "a switch for a number": (GOOD.replace("= 2", "= true"), ["heads: must be a whole", "true"]),
+    "a word for a number": (GOOD.replace("= 2", '= "two"'), ["heads: must be a number"]),
+    "a fraction of a break": (
+        GOOD + "extra_heads = 1.5\n",
+        ["frontline.extra_heads: must be a whole number"],
+    ),
+    "a switch for a number": (GOOD.replace("= 2", "= true"), ["heads: must be a number", "true"]),
     "a number for a switch": (GOOD + "[assistant]\nretrieval = 1", ["must be true or false"]),
     "a list for text": (GOOD.replace('"?"', '["?"]'), ["question: must be text in quotes"]),
     "text for a list": (GOOD + 'skills = "Other"', ["skills: must be a list", '"Other"']),
@@ -393,7 +396,7 @@ def test_a_shift_over_midnight_may_break_after_it() -> None:
         ("arrivals.rate.x.y=2", 'arrivals.rate.x.y: "x" leads nowhere'),
         ("arrivals.surges.3.factor=2", "arrivals.surges"),
         ("horizon=soon", "horizon: must be a duration"),
-        ("agents.frontline.heads=many", "agents.frontline.heads: must be a whole number"),
+        ("agents.frontline.heads=many", "agents.frontline.heads: must be a number"),
     ],
 )
 def test_a_change_that_leads_nowhere(folder: Path, change: str, words: str) -> None:

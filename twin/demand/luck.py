@@ -66,6 +66,7 @@ class Stream(IntEnum):
     BALKING = 51
     WRAP_UP_LATER = 52
     AWAY = 53
+    TURNOUT = 54
     AGENT_CHOICE = 56
     PART_OF_DAY = 60
     BACKLOG_AGE = 61

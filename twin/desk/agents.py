@@ -19,12 +19,11 @@ from twin.demand.tickets import Demand
 from twin.desk.individuals import Crew, Ties
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
-from twin.desk.shifts import changes_of
+from twin.desk.shifts import changes_of, played
 from twin.desk.teams import Team
 from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
 from twin.desk.work import work_times
 from twin.records.tables import FOLLOW_UP, HANDLE, LEFT, REVIEW, STILL_OPEN, TRIAGE, WRAP_UP
-from twin.scenario.calendars import staffing
 from twin.scenario.model import Pool, Scenario
 
 _STREAM = {
@@ -124,7 +123,7 @@ class AgentPools:
         return able, line
 
     def _team(self, number: int, pool: Pool, scenario: Scenario) -> Team:
-        calendar = staffing(pool, scenario)
+        calendar = played(pool, number, scenario, self._demand, self._ledger)
         categories = self._demand.categories
         skills = pool.skills or categories
         own = frozenset(k for k, name in enumerate(categories) if name in skills)

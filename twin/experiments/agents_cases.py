@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from scipy import stats
+
 from twin.experiments.case import Case, desk, exponential
 from twin.measures import theory
 
@@ -12,6 +15,11 @@ def agents_cases() -> list[Case]:
                           returns_per_queued=6 / 60)  # fmt: skip
     many = theory.erlang_s(14, 3, 3, 5, after_touch=0.4, while_idle=0, returns=12 / 60,
                            returns_per_queued=3 / 60)  # fmt: skip
+    number = np.arange(5)
+    come = 0.5 * stats.binom.pmf(number, 3, 0.8) + 0.5 * stats.binom.pmf(number, 4, 0.8)
+    # Where nobody comes all are turned away.
+    blocked = [1.0, *(theory.limited(heads, 0.5, 4, places=0).blocked for heads in range(1, 5))]
+    lost = float(come @ blocked)
     return [
         Case(
             "agents come and go: three agents, customers give up",
@@ -62,5 +70,22 @@ def agents_cases() -> list[Case]:
                 ("occupancy", "all"): many.used,
                 ("away_share", ""): many.away,
             },
+        ),
+        Case(
+            "agents drawn each day: of 3.5 a fifth do not come; nobody waits",
+            "Erlang 1917, mixed over the binomial",
+            desk(
+                "turnout",
+                3.5,
+                exponential("4min"),
+                pool={"shrinkage": 0.2},
+                queue={"capacity": 0},
+                arrivals={"rate": "30/h"},
+                horizon="60d",
+                warm_up="1d",
+                replications=20,
+            ),
+            # A loss desk is as good as stationary minutes after midnight.
+            {("blocked_share", ""): lost},
         ),
     ]

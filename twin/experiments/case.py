@@ -38,7 +38,7 @@ def exponential(mean: str) -> dict[str, str]:
     return {"distribution": "exponential", "mean": mean}
 
 
-def desk(name: str, heads: int, handle: Any, **more: Any) -> dict[str, Any]:
+def desk(name: str, heads: float, handle: Any, **more: Any) -> dict[str, Any]:
     """A desk of one pool, as plain data: every answer solves, and nobody is asked to rate."""
     pool = {"heads": heads, "handle_time": handle, **more.pop("pool", {})}
     return {

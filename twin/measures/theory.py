@@ -310,9 +310,12 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     pools = list(scenario.agents.values())
     if scenario.assistant.role != "off" or len(pools) != 1 or pools[0].heads is None:
         return {}
-    pool, heads = pools[0], pools[0].heads + pools[0].extra_heads
+    pool, scheduled = pools[0], pools[0].heads + pools[0].extra_heads
+    heads = int(scheduled)
     limits = bool(scenario.queue.capacity is not None or scenario.queue.balking)
     limits |= scenario.touches is not None or pool.away is not None
+    # Drawn anew each day.
+    limits |= bool(pool.shrinkage) or heads != scheduled
     changing = arrivals.busyness or arrivals.bursts or arrivals.surges or arrivals.growth
     changing = changing or limits or pool.handle_growth or scenario.backlog is not None
     returning = customers.solved.agent < 1 and customers.reopen_rate > 0 and customers.max_reopens

@@ -85,14 +85,18 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
             more = ", ..." if pool.concurrency > 5 else ""
             text = f"{name}: up to {pool.concurrency} tickets in hand, each at speed {speeds}{more}"
             yield "Agents", text, f"agents.{name}.slow_down"
+        if pool.shrinkage:
+            text = f"{name}: each agent comes to a shift or not, independent of all others"
+            yield "Agents", text, f"agents.{name}.shrinkage"
         if pool.away is not None:
             text = f"{name}: they come and go, with exponential times, and are paid while away"
             yield "Agents", text, f"agents.{name}.away"
+    always = all(pool.away is None and not pool.shrinkage for pool in scenario.agents.values())
+    rest = ", never ill, and do nothing else on shift" if always else ""
     if scenario.agents:
         yield (
             "Agents",
-            f"take tickets by skill, then {_order(scenario)}; all of a pool are equally "
-            "fast and never ill, and do nothing else on shift unless they come and go",
+            f"take tickets by skill, then {_order(scenario)}; all of a pool are equally fast{rest}",
             "agents",
         )
 

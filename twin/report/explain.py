@@ -204,6 +204,9 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
             f"{handle} a ticket{after} on average{in_hand}."
         )
         yield from _without_a_row(pool, scenario) if dated else ()
+        if pool.shrinkage:
+            share = f"{100 * pool.shrinkage:.3g} %"
+            yield f"{share} of those scheduled do not come; hours are those expected."
         if pool.away is not None:
             yield "Its agents come and go: fewer are there than counted here as staffed."
     yield from _capacity(scenario, demand)

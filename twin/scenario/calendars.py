@@ -1,22 +1,32 @@
-"""Weekly shifts, or a roster by date, of a pool as a staircase of heads over simulated time."""
+"""Weekly shifts, or a roster by date, of a pool as a staircase of heads over simulated time.
+
+Where it is drawn who comes to a shift (fractional heads, shrinkage), heads are those expected
+unless it is said who comes.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from twin.scenario import clock
 from twin.scenario.dated import dated_shifts
 from twin.scenario.model import Pool, Scenario, Shift, parse_days
+from twin.scenario.sections.base import whole
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+# Of heads: integers, or floats where heads are those expected.
+Ints = npt.NDArray[Any]
+# Heads who come to a shift, from its day, its number on that day and those scheduled.
+Turnout = Callable[[date, int, float], int]
 
 
 @dataclass(frozen=True)
@@ -27,11 +37,11 @@ class Staircase:
     ----------
     times : array of float, shape (k,)
         Seconds; rising, the first is 0.
-    values : array of int, shape (k,)
+    values : array of int or float, shape (k,)
     """
 
     times: Floats
-    values: npt.NDArray[np.int64]
+    values: Ints
 
     def integral(self, t: Floats) -> Floats:
         """Area under the level from 0 to each moment of `t` (seconds)."""
@@ -40,23 +50,33 @@ class Staircase:
         return area[k] + (np.asarray(t) - self.times[k]) * self.values[k]
 
 
-def staircase(changes: list[tuple[float, int]]) -> Staircase:
+def staircase(changes: list[tuple[float, float]]) -> Staircase:
     """Sum of changes (moment, difference) as a level; changes before 0 hold from 0."""
-    total: dict[float, int] = {0.0: 0}
+    total: dict[float, float] = {0.0: 0}
     for moment, difference in changes:
         moment = max(moment, 0.0)
         total[moment] = total.get(moment, 0) + difference
     times = np.array(sorted(total))
     values = np.cumsum([total[t] for t in times])
+    if values.dtype.kind == "f":
+        # What comes and goes must leave nothing behind.
+        values = np.round(values, 9)
     keep = np.concatenate([[True], np.diff(values) != 0])
     return Staircase(times[keep], values[keep])
 
 
-def staffing(pool: Pool, scenario: Scenario) -> Staircase:
+def staffing(pool: Pool, scenario: Scenario, turnout: Turnout | None = None) -> Staircase:
     """Heads of a pool that are on shift and not on a break, over the run.
 
     Local clock times are turned into simulated time day by day, so a shift stays at its local
     hours when the clocks change.
+
+    Parameters
+    ----------
+    pool : Pool
+    scenario : Scenario
+    turnout : callable, optional
+        Says who comes; by default heads are those expected.
 
     Raises
     ------
@@ -64,57 +84,107 @@ def staffing(pool: Pool, scenario: Scenario) -> Staircase:
         If its roster file is unusable.
     """
     if pool.heads is not None:
-        return staircase([(0.0, max(0, pool.heads + pool.extra_heads))])
+        heads = _scheduled(pool, pool.heads)
+        if turnout is None or (not pool.shrinkage and isinstance(heads, int)):
+            return staircase([(0.0, _expected(heads, pool.shrinkage))])
     zone = ZoneInfo(pool.time_zone) if pool.time_zone else scenario.zone
-
-    def on(day: date, steps: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
-        """The changes of a shift that starts on a day, in simulated time."""
+    # A day to either side: shifts over midnight, and pools in other time zones.
+    days = [
+        scenario.start + timedelta(days=k) for k in range(-2, int(scenario.horizon // 86400) + 3)
+    ]
+    changes: list[tuple[float, float]] = []
+    for day, steps in _steps(pool, scenario, days, turnout):
         at = (clock.moment(day, clock_s, scenario.midnight, zone) for clock_s, _ in steps)
         moments = np.array(list(at))
         # A clock time that is left out when the clocks go forward would lie after later
         # ones: it comes when the next one does.
         moments = np.minimum.accumulate(moments[::-1])[::-1]
-        return list(zip(moments.tolist(), (difference for _, difference in steps), strict=True))
-
-    # A day to either side: shifts over midnight, and pools in other time zones.
-    days = [
-        scenario.start + timedelta(days=k) for k in range(-2, int(scenario.horizon // 86400) + 3)
-    ]
-    changes: list[tuple[float, int]] = []
-    if pool.roster is not None:
-        # Rows with the same hours are one: a file may hold a row an agent a day.
-        together: Counter[tuple[date, float, float]] = Counter()
-        for row in dated_shifts(pool, scenario):
-            if days[0] <= row.day <= days[-1]:
-                heads = max(0, row.heads + pool.extra_heads)
-                together[row.day, row.start_s, row.end_s] += heads
-        for (day, start_s, end_s), heads in together.items():
-            changes += on(day, [(start_s, heads), (end_s, -heads)])
-        return staircase(changes)
-    shifts = [
-        (parse_days(shift.days), shift_changes(shift, max(0, shift.heads + pool.extra_heads)))
-        for shift in pool.shifts or []
-    ]
-    for day in days:
-        if day in pool.holidays:
-            continue
-        for weekdays, steps in shifts:
-            if day.weekday() in weekdays:
-                changes += on(day, steps)
+        differences = (difference for _, difference in steps)
+        changes += zip(moments.tolist(), differences, strict=True)
     return staircase(changes)
 
 
-def shift_changes(shift: Shift, heads: int) -> list[tuple[float, int]]:
-    """Changes of heads over one shift, as (seconds after midnight, difference)."""
+Steps = Sequence[tuple[float, float]]
+
+
+def _steps(
+    pool: Pool, scenario: Scenario, days: Sequence[date], turnout: Turnout | None
+) -> Iterator[tuple[date, Steps]]:
+    """Days, each with the changes of heads over a shift that starts on it, by the local clock."""
+    if pool.roster is not None:
+        # Rows with the same hours are one: a file may hold a row an agent a day.
+        together: dict[tuple[date, float, float], float] = {}
+        rows: Counter[date] = Counter()
+        for row in dated_shifts(pool, scenario):
+            heads = _scheduled(pool, row.heads)
+            if days[0] <= row.day <= days[-1]:
+                hours = row.day, row.start_s, row.end_s
+                there = _who_come(pool, heads, turnout, row.day, rows[row.day])
+                together[hours] = together.get(hours, 0) + there
+                rows[row.day] += 1
+        for (day, start_s, end_s), there in together.items():
+            yield day, [(start_s, there), (end_s, -there)]
+        return
+    if pool.heads is not None:
+        for day in days:
+            there = _who_come(pool, _scheduled(pool, pool.heads), turnout, day, 0)
+            yield day, [(0.0, there), (86400.0, -there)]
+        return
+    known: dict[tuple[int, float], Steps] = {}
+    weekdays = [parse_days(shift.days) for shift in pool.shifts or []]
+    for day in days:
+        if day in pool.holidays:
+            continue
+        for number, shift in enumerate(pool.shifts or []):
+            if day.weekday() not in weekdays[number]:
+                continue
+            heads, shrinkage = _scheduled(pool, shift.heads), pool.shrinkage
+            if turnout is not None:
+                heads, shrinkage = turnout(day, number, heads), 0.0
+            if (number, heads) not in known:
+                known[number, heads] = shift_changes(shift, heads, shrinkage)
+            yield day, known[number, heads]
+
+
+def _scheduled(pool: Pool, heads: float) -> float:
+    return whole(float(max(0, heads + pool.extra_heads)))
+
+
+def _who_come(pool: Pool, heads: float, turnout: Turnout | None, day: date, number: int) -> float:
+    return _expected(heads, pool.shrinkage) if turnout is None else turnout(day, number, heads)
+
+
+def _expected(heads: float, shrinkage: float, less: float = 0) -> float:
+    """Mean of the heads who come less those on a break, never below 0."""
+    if not shrinkage and isinstance(heads, int):
+        return max(heads - less, 0)
+    if not less:
+        return heads * (1 - shrinkage)
+    least = int(heads)
+    number, come = np.arange(least + 2), 1 - shrinkage
+    chance = (1 - heads + least) * stats.binom.pmf(number, least, come)
+    chance += (heads - least) * stats.binom.pmf(number, least + 1, come)
+    return float(chance @ np.maximum(number - less, 0))
+
+
+def shift_changes(shift: Shift, heads: float, shrinkage: float = 0.0) -> Steps:
+    """Changes of heads over one shift, as (seconds after midnight, difference).
+
+    Heads are those expected, where it is a chance who comes.
+    """
     end_s = shift.end if shift.end > shift.start else shift.end + 86400
-    changes = [(shift.start, heads), (end_s, -heads)]
+    # All are there less those on a break, of whom there are fewer than `more`.
+    more = 1 + sum(int(pause.heads) for pause in shift.breaks)
+    changes: list[tuple[float, float]] = [(shift.start, more), (end_s, -more)]
     for pause in shift.breaks:
         begin_s = pause.start if pause.start >= shift.start else pause.start + 86400
         over_s = begin_s + (pause.end - pause.start) % 86400
         changes += [(begin_s, -pause.heads), (over_s, pause.heads)]
     level = staircase(changes)
     # Breaks may overlap, but there are never fewer than 0 heads.
-    heads_then = np.maximum(level.values, 0)
+    heads_then = [
+        _expected(heads, shrinkage, more - there) if there else 0 for there in level.values.tolist()
+    ]
     return list(zip(level.times.tolist(), np.diff(heads_then, prepend=0).tolist(), strict=True))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from twin.common.errors import Fault, ScenarioError, nearest
 from twin.common.tables import read_table
 from twin.scenario.model import Pool, Scenario
+from twin.scenario.sections.base import whole
 from twin.scenario.units import parse_clock
 
 # More is a wrong column.
@@ -29,14 +30,14 @@ class Dated:
         Local day on which it starts.
     start_s, end_s : float
         Seconds after midnight of that day on the local clock; an end above 86,400 is on the next.
-    heads : int
+    heads : float
     """
 
     pool: str
     day: date
     start_s: float
     end_s: float
-    heads: int
+    heads: float
 
 
 def dated_shifts(pool: Pool, scenario: Scenario) -> list[Dated]:
@@ -91,12 +92,12 @@ def _read(path: str, _stamp: tuple[int, int]) -> tuple[tuple[Dated, str], ...]:
             at = _day(day)
         except ValueError:
             raise fail("date", 'must be a day such as "2026-01-05"', day, place) from None
-        if not re.fullmatch(r"\d{1,9}(\.0*)?", heads, re.ASCII) or float(heads) > _MOST_HEADS:
-            reason = f"must be a whole number from 0 to {_MOST_HEADS:,}"
+        if not re.fullmatch(r"\d{1,9}(\.\d*)?", heads, re.ASCII) or float(heads) > _MOST_HEADS:
+            reason = f"must be a number from 0 to {_MOST_HEADS:,}"
             raise fail("heads", reason, heads, place)
         end_s = end_s if end_s > start_s else end_s + 86400
         # Spreadsheets and data frames write whole numbers as 3.0.
-        found.append((Dated(pool.strip(), at, start_s, end_s, int(float(heads))), place))
+        found.append((Dated(pool.strip(), at, start_s, end_s, whole(float(heads))), place))
     return tuple(found)
 
 

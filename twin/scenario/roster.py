@@ -12,6 +12,7 @@ from twin.common.text import short_names
 from twin.scenario.calendars import shift_changes, staffing
 from twin.scenario.clock import WEEK_S
 from twin.scenario.model import Pool, Scenario, Shift, parse_days
+from twin.scenario.sections.base import whole
 from twin.scenario.units import format_clock
 
 _WEEK_H = 168.0
@@ -78,9 +79,9 @@ def roster(scenario: Scenario) -> pd.DataFrame:
     -------
     DataFrame
         A row a shift: pool, days, hours, heads (with extra heads), agent_hours (a week, without
-        breaks), cost (USD a week by the pool's rate; missing where it has none). Work past the end
-        of a shift is not in it. A roster by date is one row: the most heads at once, and the hours
-        of a week of the run, on average.
+        breaks and who does not come), cost (USD a week by the pool's rate; missing where it has
+        none). Work past the end of a shift is not in it. A roster by date is one row: the most
+        heads at once, and the hours of a week of the run, on average.
 
     Examples
     --------
@@ -96,24 +97,26 @@ def roster(scenario: Scenario) -> pd.DataFrame:
     for name, pool in scenario.agents.items():
         if pool.roster is not None:
             level, end = staffing(pool, scenario), np.array([scenario.horizon])
-            most = int(level.values[level.times < scenario.horizon].max())
+            most = whole(float(level.values[level.times < scenario.horizon].max()))
             hours = float(level.integral(end)[0]) / 3600 * WEEK_S / scenario.horizon
             rows.append(_row(name, pool, "by date", "by date", most, hours))
             continue
         if pool.shifts is None:
-            heads = max(0, (pool.heads or 0) + pool.extra_heads)
-            rows.append(_row(name, pool, "daily", "around the clock", heads, heads * _WEEK_H))
+            heads = whole(float(max(0, (pool.heads or 0) + pool.extra_heads)))
+            hours = heads * (1 - pool.shrinkage) * _WEEK_H
+            rows.append(_row(name, pool, "daily", "around the clock", heads, hours))
             continue
         for shift in pool.shifts:
-            heads = max(0, shift.heads + pool.extra_heads)
-            a_day = -math.fsum(at * more for at, more in shift_changes(shift, heads)) / 3600
+            heads = whole(float(max(0, shift.heads + pool.extra_heads)))
+            steps = shift_changes(shift, heads, pool.shrinkage)
+            a_day = -math.fsum(at * more for at, more in steps) / 3600
             hours = a_day * len(parse_days(shift.days))
             rows.append(_row(name, pool, shift.days, _hours(shift), heads, hours))
     return pd.DataFrame(rows, columns=["pool", "days", "hours", "heads", "agent_hours", "cost"])
 
 
 def _row(
-    name: str, pool: Pool, days: str, hours: str, heads: int, agent_hours: float
-) -> tuple[str, str, str, int, float, float]:
+    name: str, pool: Pool, days: str, hours: str, heads: float, agent_hours: float
+) -> tuple[str, str, str, float, float, float]:
     cost = agent_hours * pool.cost if pool.cost else float("nan")
     return name, days, hours, heads, agent_hours, cost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,7 @@ def _agents(base: Scenario, name: str, at: str) -> dict[str, Any]:
         heads = max((shift.heads for shift in dated_shifts(pool, base)), default=0)
     else:
         heads = pool.heads or max((shift.heads for shift in pool.shifts or []), default=0)
+    heads = math.ceil(heads)
     was = pool.extra_heads
     now = st.slider(
         f"Agents more or less: {escaped(name)}", min(was, -heads), max(was, 0) + _MOST_EXTRA, was,

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Annotated, Literal, get_args
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 from twin.common.files import unmakeable
@@ -19,6 +19,15 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+
+
+def whole(value: float) -> float:
+    """The value, as an integer where it is one."""
+    return int(value) if value.is_integer() else value
+
+
+# Agents; a fraction is a chance of one more. Whole ones stay integers, also as data.
+Heads = Annotated[float, Field(ge=0), AfterValidator(whole), PlainSerializer(lambda heads: heads)]
 # Relative sizes; bounded, so that their sum is a number.
 Weight = Annotated[float, Field(ge=0, le=1e9)]
 # A week; 1 is twice as much each week.

@@ -12,6 +12,7 @@ from twin.scenario.sections.base import (
     Day,
     Days,
     Growth,
+    Heads,
     HourFactors,
     LongDuration,
     Priority,
@@ -39,7 +40,9 @@ class Shift(Section):
     days: Days = Field("daily", description="weekdays on which it starts")
     start: ClockTime = Field(description="local time")
     end: ClockTime = Field(description="local time; not after the start: on the next day")
-    heads: Count = Field(description="agents on shift")
+    heads: Heads = Field(
+        description="agents on shift; 2.5: two, and a third with chance 1/2 each time"
+    )
     breaks: list[Break] = Field([], description="when some of them are away")
 
     @model_validator(mode="after")
@@ -85,8 +88,10 @@ TRIAGE_SHARE, REVIEW_SHARE = 0.1, 0.2
 class Pool(Section):
     """A pool of agents with the same skills."""
 
-    heads: Count | None = Field(
-        None, description="agents around the clock; else give shifts or a roster"
+    heads: Heads | None = Field(
+        None,
+        description="agents around the clock; else give shifts or a roster; 2.5: two, and a third "
+        "with chance 1/2 each day",
     )
     shifts: list[Shift] | None = Field(
         None, description="when how many work, week by week; else give heads or a roster"
@@ -99,6 +104,11 @@ class Pool(Section):
     )
     extra_heads: Annotated[int, Field(ge=-10_000, le=10_000)] = Field(
         0, description="added to every shift (negative: fewer agents), never below 0"
+    )
+    shrinkage: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="share of scheduled agents who do not come and are not paid: each of them is "
+        "drawn for each shift, around the clock for each day; desk hours go by the schedule",
     )
     skills: list[str] = Field([], description="categories they take; none given: all")
     channels: list[str] = Field(
