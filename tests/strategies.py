@@ -204,6 +204,8 @@ customers = sections(
         st.sampled_from(["urgent", "normal"]), times(1, 3600), max_size=1
     ),
     patience_hours=st.just([2.0, 0.1] * 84),
+    retrial=sections({"chance": shares, "delay": times(1, 7200)}, most=st.integers(1, 3)),
+    callback=sections({"chance": shares}, queue=st.integers(0, 3)),
     survey_rate=shares,
     solved=sections({}, agent=shares, reviewed=shares, assistant=shares, wrong_category=shares),
     reopen_rate=shares,
@@ -281,7 +283,8 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
         others = [other for other in data["agents"] if other != name]
         if others and draw(st.booleans()):
             to = draw(st.lists(st.sampled_from(others), unique=True, min_size=1))
-            pool |= {"overflow_to": to, "overflow_after": draw(duration(0, 1800))}
+            when = sections({"overflow_after": duration(0, 1800)}, overflow_at=st.integers(1, 4))
+            pool |= {"overflow_to": to} | draw(when | sections({"overflow_at": st.integers(1, 4)}))
     if data["arrivals"]["kind"] != "trace" and draw(st.booleans()):
         data["tickets"]["channel_mix"] = {"chat": 1, "email": 2}
         for pool in data["agents"].values():

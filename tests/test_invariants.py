@@ -188,13 +188,13 @@ def knows(run, name, categories):
 
 
 def may_take_s(run, name, visits):
-    """Moment from which a pool may take each visit; infinite: never."""
+    """Moment from which a pool may take each visit, however few wait; infinite: never."""
     queued_s = visits["queued_s"].to_numpy()
     about = visits["category"].to_numpy(), visits["ticket"].to_numpy()
     since_s = np.where(takes(run, name, *about), queued_s, np.inf)
     for other, pool in run.scenario.agents.items():
         if name in pool.overflow_to:
-            over_s = np.where(takes(run, other, *about), queued_s + pool.overflow_after, np.inf)
+            over_s = np.where(takes(run, other, *about), queued_s + pool.overflows_after_s, np.inf)
             since_s = np.minimum(since_s, over_s)
     return since_s
 
@@ -225,7 +225,8 @@ def test_no_skill_is_violated_but_by_misrouted_visits(run):
     for name in run.scenario.agents:
         here = (visits["pool"] == name).to_numpy()
         own = visits[here]
-        assert (may_take_s(run, name, own) <= own["started_s"].to_numpy()).all()
+        helps = helped_at(run, name, own)
+        assert ((may_take_s(run, name, own) <= own["started_s"].to_numpy()) | helps).all()
         handles = here & (visits["activity"] == 0).to_numpy()
         # The rest of work that was handed over stays what it was.
         able = knows(run, name, truth[handles])
@@ -244,6 +245,41 @@ def test_no_skill_is_violated_but_by_misrouted_visits(run):
                 then = handle.iloc[row + 1]
                 category = visit.category if then["misrouted"] else run.demand.category[ticket]
                 assert then["category"] == category
+
+
+def helped_at(run, name, visits):
+    """Whether so many waited when each visit was taken that a pool could take it."""
+    helps = np.zeros(len(visits), dtype=bool)
+    started_s = visits["started_s"].to_numpy()
+    for other, pool in run.scenario.agents.items():
+        if name in pool.overflow_to and pool.overflow_at is not None:
+            waiting = waiting_with(run, visits, started_s)
+            about = visits["category"].to_numpy(), visits["ticket"].to_numpy()
+            # Those that were taken at that moment were waiting until then.
+            helps |= takes(run, other, *about) & (waiting >= pool.overflow_at)
+    return helps
+
+
+def waiting_with(run, visits, at):
+    """Visits that wait in the line of each visit at a moment of its own, or leave it then."""
+    everyone = run.visits
+    line, lines = line_of(run, visits), line_of(run, everyone)
+    queued_s, left_s = everyone["queued_s"].to_numpy(), leaves_s(everyone)
+    return np.array([
+        ((lines == own) & (queued_s <= now) & (left_s >= now)).sum()
+        for own, now in zip(line, at, strict=True)
+    ])  # fmt: skip
+
+
+def line_of(run, visits):
+    """The line of each visit: by the pools that take it, whatever waits."""
+    return np.array([
+        sum(
+            takes(run, name, [category], [ticket])[0] << k
+            for k, name in enumerate(run.scenario.agents)
+        )
+        for category, ticket in zip(visits["category"], visits["ticket"], strict=True)
+    ], dtype=int)  # fmt: skip
 
 
 def leaves_s(visits):
@@ -300,7 +336,7 @@ def test_who_is_picked_up_stays_and_who_leaves_was_never_picked_up(run):
     started = run.visits[run.visits["started_s"].notna()]
     waited = started["started_s"] > started["queued_s"]
     assert (started["started_s"][waited] < started["deadline_s"][waited]).all()
-    # Everybody who leaves does so at the end of their patience, and ends Abandoned.
+    # Everybody who leaves does so at the end of their patience; they try again or end Abandoned.
     customers, luck = run.scenario.customers, run.demand.uniform(Stream.PATIENCE)
     for row in left.itertuples():
         ticket = row.ticket_id - 1
@@ -320,9 +356,20 @@ def test_who_is_picked_up_stays_and_who_leaves_was_never_picked_up(run):
     out = visits[visits["end"].isin(["blocked", "balked"])]
     assert (out["queued_s"] == out["ended_s"]).all()
     left = pd.concat([left, out])
+    moments = sorted(zip(left["ticket_id"], left["ended_s"], strict=True))
     gone = run.log.timeline[run.log.timeline["status"] == "Abandoned"]
-    one = zip(gone["ticket_id"], gone["time_s"], strict=True)
-    assert sorted(one) == sorted(zip(left["ticket_id"], left["ended_s"], strict=True))
+    lost = sorted(zip(gone["ticket_id"], gone["time_s"], strict=True))
+    if customers.retrial is None:
+        assert lost == moments
+        return
+    waiting = run.log.timeline[run.log.timeline["status"] == "Waiting for customer"]
+    again = set(zip(waiting["ticket_id"], waiting["time_s"], strict=True))
+    assert set(lost) <= set(moments) <= {*lost, *again}
+    assert len(lost) == (run.log.tickets["status"] == "Abandoned").sum()
+    # A try after each that failed, but for the last: at most so many.
+    for ticket, own in left.groupby("ticket_id"):
+        kinds = own["activity"].nunique()
+        assert len(own) <= customers.retrial.most + max(1, kinds), ticket
 
 
 @SETTINGS
@@ -331,13 +378,7 @@ def test_who_finds_no_place_is_turned_away_and_nobody_else(run):
     visits, queue = run.visits, run.scenario.queue
     places = np.inf if queue.capacity is None else queue.capacity
     luck = run.demand.uniform(Stream.BALKING)
-    line = np.array([
-        sum(
-            takes(run, name, [category], [ticket])[0] << k
-            for k, name in enumerate(run.scenario.agents)
-        )
-        for category, ticket in zip(visits["category"], visits["ticket"], strict=True)
-    ])  # fmt: skip
+    line = line_of(run, visits)
     queued_s, left_s = visits["queued_s"].to_numpy(), leaves_s(visits)
     for row, visit in enumerate(visits.itertuples()):
         others = np.delete(np.concatenate([queued_s, left_s]), [row, row + len(visits)])

@@ -30,6 +30,7 @@ DESK = {
         "back": {"heads": 1, "handle_time": "10min", "cost": 0, "away": {"returns": "6/h"}},
     },
     "queue": {"capacity": 5},
+    "customers": {"retrial": {"chance": 0.5, "delay": "1h"}},
     "targets": {
         "first_response": {"normal": "10min", "high": "1min"},
         "resolution": {"normal": "30min", "high": "100s"},
@@ -148,6 +149,7 @@ BY_HAND = {
     ("reopen_rate", ""): (1, 3),
     ("abandonment_rate", ""): (1, 4),
     ("blocked_share", ""): (1, 6),
+    ("first_attempt_abandonment", ""): (1, 6),
     ("categorization_accuracy", ""): (3, 4),
     ("confusion", "Login -> Login"): (3, 3),
     ("confusion", "Login -> Payment"): (0, 3),

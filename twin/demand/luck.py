@@ -71,6 +71,9 @@ class Stream(IntEnum):
     PART_OF_DAY = 60
     BACKLOG_AGE = 61
     CHANNEL = 62
+    RETRIAL = 63
+    RETRIAL_DELAY = 64
+    CALLBACK = 65
     TOUCH = 70
     REPLY = 71
     NO_REPLY = 72

@@ -8,7 +8,7 @@ matters earlier how many wait, they are counted (`twin.desk.waiting`).
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from itertools import count
 from math import inf, nan
 
@@ -19,6 +19,7 @@ from twin.demand.tickets import Demand
 from twin.desk.individuals import Crew, Ties
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
+from twin.desk.routes import Routes
 from twin.desk.shifts import changes_of, played
 from twin.desk.teams import Team
 from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
@@ -63,64 +64,14 @@ class AgentPools:
             self._team(number, pool, scenario)
             for number, pool in enumerate(scenario.agents.values())
         ]
-        # Tickets that the same teams can take share a queue: by category, or channel and category.
-        lines: dict[tuple[Team, ...], tuple[tuple[Team, ...], Line]] = {}
-
-        def routes(teams: list[Team]) -> list[tuple[tuple[Team, ...], Line]]:
-            found = []
-            for code in range(len(demand.categories)):
-                able = tuple(team for team in teams if code in team.skills)
-                if able not in lines:
-                    lines[able] = self._line(able)
-                found.append(lines[able])
-            return found
-
-        self._channel = None
-        if any(team.pool.channels for team in self.teams):
-            assert demand.channel is not None
-            self._channel = view(demand.channel)
-            # The last one is that of an unknown channel, -1.
-            self._by_channel = [
-                routes([t for t in self.teams if not t.pool.channels or name in t.pool.channels])
-                for name in (*demand.channels, "")
-            ]
-        else:
-            self._route = routes(self.teams)
-        self._lines = [
-            line
-            for _, first in lines.values()
-            for line in (first, *(overflow.line for overflow in first.overflows))
-        ]
-        self._entrance = Entrance.of(scenario.queue, demand)
-        if self._entrance is not None:
-            for _, first in lines.values():
-                first.waiting = WaitingCount([first, *(one.line for one in first.overflows)])
+        self._entrance = Entrance.of(scenario, demand)
+        counted = self._entrance is not None
+        self._routes = Routes(self.teams, scenario, demand, counted)
+        self._route = self._routes.by_category
+        self._lines = self._routes.lines
+        # Who will try again leaves on time, not when found to have left.
+        self._on_time = scenario.customers.retrial is not None
         self._schedule_changes(scenario.horizon)
-
-    def _line(self, able: tuple[Team, ...]) -> tuple[tuple[Team, ...], Line]:
-        """Teams that may take a ticket at once, in order, and the line in which it waits for them.
-
-        Lines that it overflows to are its own: no other line's tickets wait there.
-        """
-        after: dict[float, list[Team]] = {}
-        for team in able:
-            for name in team.pool.overflow_to:
-                other = self.teams[self.names.index(name)]
-                after.setdefault(team.pool.overflow_after, []).append(other)
-        able = tuple(dict.fromkeys([*able, *after.pop(0.0, [])]))
-        line, taken, overflows = Line(), list(able), []
-        for after_s in sorted(after):
-            more = tuple(team for team in dict.fromkeys(after[after_s]) if team not in taken)
-            taken += more
-            if more:
-                overflows.append(Overflow(after_s, more, Line()))
-        line.overflows = tuple(overflows)
-        # Teams that may take a ticket after a while may take it later, too.
-        stages = [(able, line), *((one.teams, one.line) for one in overflows)]
-        for k, (teams, _) in enumerate(stages):
-            for team in teams:
-                team.queues += [later for _, later in stages[k:]]
-        return able, line
 
     def _team(self, number: int, pool: Pool, scenario: Scenario) -> Team:
         calendar = played(pool, number, scenario, self._demand, self._ledger)
@@ -189,28 +140,39 @@ class AgentPools:
             visit.place = (self._priority[ticket], next(self._arrival))
         else:
             visit.place = (visit.queued_s + self._behind_s[ticket], next(self._arrival))
-        alike = self._channel is None
-        able, queue = self._route[category] if alike else self._routed(ticket, category)
+        way = self._routes.of(ticket, category) if self._route is None else self._route[category]
+        able, queue = way
         for team in able:
             if team.busy < team.staffed:
                 self._pick_up(team, visit)
                 return visit
         visit.deadline_s = visit.queued_s + patience_s
         if queue.waiting is not None:
-            assert self._entrance is not None
-            end = self._entrance.refuses(ticket, queue.waiting.now(visit.queued_s))
-            if end is not None:
-                visit.deadline_s = visit.queued_s
-                self._leave(visit, end)
+            if not self._let_in(queue.waiting, visit):
                 return visit
             queue.waiting.expect(visit)
         self._join(queue, visit)
+        if self._on_time and visit.deadline_s < inf:
+            event = self._clock.at(visit.deadline_s)
+            event.callbacks = [lambda _: self._give_up(queue, visit)]
+        for least, helper in queue.helpers:
+            if queue.waiting is not None and queue.waiting.now(visit.queued_s) >= least:
+                self._fill(helper)
         return visit
 
-    def _routed(self, ticket: int, category: int) -> tuple[tuple[Team, ...], Line]:
-        if self._channel is None:
-            return self._route[category]
-        return self._by_channel[self._channel[ticket]][category]
+    def _let_in(self, waiting: WaitingCount, visit: Visit) -> bool:
+        """Whether a customer joins the line; one who leaves a number there never gives up."""
+        if self._entrance is None:
+            return True
+        number = waiting.now(visit.queued_s)
+        end = self._entrance.refuses(visit.ticket, number)
+        if end is not None:
+            visit.deadline_s = visit.queued_s
+            self._leave(visit, end)
+            return False
+        if self._entrance.calls_back(visit.ticket, number):
+            visit.deadline_s = inf
+        return True
 
     def _join(self, line: Line, visit: Visit) -> None:
         self._wait_in(line, visit)
@@ -228,11 +190,7 @@ class AgentPools:
         """The visit has waited so long that other teams may take it, too."""
         if visit.row >= 0 or visit.abandoned or visit.deadline_s <= self._clock.now:
             return
-        entry = (visit.place, visit)
-        for line in (first, *(one.line for one in first.overflows)):
-            if entry in line:
-                line.remove(entry)
-                heapify(line)
+        first.take_out(visit)
         for team in to.teams:
             if team.busy < team.staffed:
                 self._pick_up(team, visit)
@@ -293,7 +251,7 @@ class AgentPools:
         """Give the team's free agents their next visits."""
         while team.busy < team.staffed:
             first = None
-            for queue in team.queues:
+            for queue in team.queues if not team.helps else team.may_take(self._clock.now):
                 while queue and queue[0][1].deadline_s <= self._clock.now:
                     self._abandon(heappop(queue)[1])
                 if queue and (first is None or queue[0] < first[0]):
@@ -301,6 +259,11 @@ class AgentPools:
             if first is None:
                 return
             self._pick_up(team, heappop(first)[1])
+
+    def _give_up(self, first: Line, visit: Visit) -> None:
+        if visit.row < 0 and not visit.abandoned:
+            first.take_out(visit)
+            self._abandon(visit)
 
     def _leave(self, visit: Visit, end: int) -> None:
         visit.abandoned = True
@@ -357,7 +320,7 @@ class AgentPools:
         rest.fresh = False
         rest.queued_s = now
         rest.place = visit.place
-        self._join(self._routed(visit.ticket, category)[1], rest)
+        self._join(self._routes.of(visit.ticket, category)[1], rest)
 
     def _draw(self, pool: Pool, activity: int, stream: Stream, returns: int) -> memoryview:
         """Work of each ticket with a pool, shape (n,), from the ticket's luck; seconds."""

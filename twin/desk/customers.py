@@ -12,6 +12,7 @@ who solve 92 % at first. The shares of its response times are not published; the
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from math import inf, log
 
 import numpy as np
@@ -74,6 +75,17 @@ class Customers:
         self._solved = luck(Stream.SOLVED)
         self._returns = below(Stream.REOPEN, settings.reopen_rate)
         self._delay = Lazy(delay)
+        self._tries: defaultdict[int, int] = defaultdict(int)
+        if settings.retrial is not None:
+            retrial = settings.retrial
+            self._most_tries = retrial.most
+            self._again = below(Stream.RETRIAL, retrial.chance)
+
+            def until_retrial(visit: int) -> memoryview:
+                u = demand.uniform(Stream.RETRIAL_DELAY, Use(visit))
+                return view(retrial.delay.quantile(u))
+
+            self._again_s = Lazy(until_retrial)
         self._surveyed = below(Stream.SURVEY, settings.survey_rate)
         self._opinion = Lazy(opinion)
         self._comment = Lazy(comment)
@@ -82,6 +94,16 @@ class Customers:
     def patience_s(self, ticket: int) -> float:
         """Time that the customer waits for a human before giving up; seconds."""
         return inf if self._patience is None else self._patience[ticket]
+
+    def tries_again_s(self, ticket: int) -> float | None:
+        """Time until a customer who left without an agent tries again; None: they never do."""
+        tries = self._tries[ticket]
+        if self._settings.retrial is None or tries >= self._most_tries:
+            return None
+        if not self._again[tries][ticket]:
+            return None
+        self._tries[ticket] += 1
+        return self._again_s[tries][ticket]
 
     def is_solved(self, ticket: int, worker: int, right: bool, quality: float, visit: int) -> bool:
         """True if the answer solves the ticket.
@@ -160,6 +182,9 @@ class Customers:
         """Let go of all columns; the run is over."""
         for columns in (self._solved, self._returns, self._delay, self._surveyed):
             columns.clear()
+        if self._settings.retrial is not None:
+            self._again.clear()
+            self._again_s.clear()
         self._opinion.clear()
         self._comment.clear()
         self._patience = None

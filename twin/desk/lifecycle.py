@@ -38,6 +38,7 @@ from twin.records.tables import (
     RESOLVED,
     REVIEW,
     TRIAGE,
+    WAITING_FOR_CUSTOMER,
 )
 from twin.scenario.model import Scenario
 
@@ -258,16 +259,22 @@ class Lifecycle:
         return (yield from self.respond(ticket, ledger.category[ticket], visit))
 
     def _agent(self, ticket: int, category: int, activity: int, visit: int = 0) -> Life:
-        """Wait for an agent and their work; None where the customer left first."""
+        """Wait for an agent and their work; None where the customer left first, for good."""
         patience_s = self._customers.patience_s(ticket)
-        done = self._agents.visit(ticket, category, activity, visit, patience_s)
-        # A customer who is turned away, or put off by the queue, is gone already.
-        if not done.abandoned:
-            yield done
-        if done.abandoned:
-            self._ledger.status_at(ticket, ABANDONED, done.deadline_s)
-            return None
-        return done
+        while True:
+            done = self._agents.visit(ticket, category, activity, visit, patience_s)
+            # A customer who is turned away, or put off by the queue, is gone already.
+            if not done.abandoned:
+                yield done
+            if not done.abandoned:
+                return done
+            after_s = self._customers.tries_again_s(ticket)
+            if after_s is None:
+                self._ledger.status_at(ticket, ABANDONED, done.deadline_s)
+                return None
+            self._ledger.status(ticket, WAITING_FOR_CUSTOMER)
+            yield self._clock.at(self._clock.now + after_s)
+            self._ledger.status(ticket, PENDING_REVIEW if activity == REVIEW else OPEN)
 
     def _categorized(self, ticket: int, category: int, worker: int) -> None:
         self._ledger.category[ticket] = category

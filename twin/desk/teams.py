@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 
 from twin.demand.luck import Lazy
 from twin.desk.individuals import Crew
@@ -20,6 +21,8 @@ class Team:
     ----------
     skills, knows : frozenset of int
         Categories that go to it; categories that it can handle, those that overflow to it included.
+    queues, helps : list
+        Lines from which it takes visits; those from which it does while so many wait in them.
     done : callable
         Called with the team and a visit that an agent of the team has ended.
     staffed, busy : int
@@ -38,6 +41,16 @@ class Team:
     busy: int = 0
     crew: Crew | None = None
     queues: list[Line] = field(default_factory=list)
+    helps: list[tuple[int, Line]] = field(default_factory=list)
     in_work: list[Visit] = field(default_factory=list)
     times: Lazy[tuple[int, int], memoryview] = field(init=False)
     after: Lazy[tuple[int, int], memoryview] = field(init=False)
+
+    def may_take(self, now_s: float) -> list[Line]:
+        """Lines from which it takes visits now: its own, and those in which too many wait."""
+        need = [
+            line.stages
+            for least, line in self.helps
+            if line.waiting is not None and line.waiting.now(now_s) >= least
+        ]
+        return [*self.queues, *chain.from_iterable(need)]

@@ -6,7 +6,7 @@ A line is a heap; who ran out of patience stays in it until found.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from math import inf, nan
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from twin.demand.luck import Stream, view
 from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.records.tables import BALKED, BLOCKED
-from twin.scenario.model import Queue
+from twin.scenario.model import Scenario
 
 # Place in a line: what comes first is smaller.
 Place = tuple[float, int]
@@ -42,10 +42,25 @@ class Line(list[tuple[Place, "Visit"]]):
 
     # In order of time.
     overflows: tuple[Overflow, ...] = ()
+    # Teams that may take its visits while so many wait in it.
+    helpers: tuple[tuple[int, Any], ...] = ()
     # Where it matters how many wait.
     waiting: WaitingCount | None = None
     # Who is told how many wait here (`twin.desk.availability`).
     watchers: tuple[Any, ...] = ()
+
+    @property
+    def stages(self) -> list[Line]:
+        """The line, and those that its visits overflow to."""
+        return [self, *(one.line for one in self.overflows)]
+
+    def take_out(self, visit: Visit) -> None:
+        """Remove a visit that waits here, or where it overflowed to."""
+        entry = (visit.place, visit)
+        for line in self.stages:
+            if entry in line:
+                line.remove(entry)
+                heapify(line)
 
 
 class Visit(Happening):
@@ -116,15 +131,22 @@ class Entrance:
         Visits that may wait in a line; infinite: no limit.
     most_ahead : memoryview or None
         Waiting visits that each customer puts up with; None: any number.
+    called_back : memoryview or None
+        Whether each customer takes a callback that is offered; None: none is.
+    callback_at : int
+        It is offered where so many wait.
     """
 
     places: float
     most_ahead: memoryview | None
+    called_back: memoryview | None
+    callback_at: int
 
     @classmethod
-    def of(cls, queue: Queue, demand: Demand) -> Entrance | None:
-        """The entrance of a desk's lines; None where all are let in."""
-        if queue.capacity is None and not queue.balking:
+    def of(cls, scenario: Scenario, demand: Demand) -> Entrance | None:
+        """The entrance of a desk's lines; None where all are let in to wait."""
+        queue, callback = scenario.queue, scenario.customers.callback
+        if queue.capacity is None and not queue.balking and callback is None:
             return None
         most_ahead = None
         if queue.balking:
@@ -132,7 +154,11 @@ class Entrance:
             u = 1.0 - demand.uniform(Stream.BALKING)
             with np.errstate(divide="ignore"):
                 most_ahead = view(np.log(u) / np.log1p(-queue.balking))
-        return cls(inf if queue.capacity is None else queue.capacity, most_ahead)
+        called_back = None
+        if callback is not None:
+            called_back = view(demand.uniform(Stream.CALLBACK) < callback.chance)
+        places = inf if queue.capacity is None else queue.capacity
+        return cls(places, most_ahead, called_back, 0 if callback is None else callback.queue)
 
     def refuses(self, ticket: int, waiting: int) -> int | None:
         """End of the visit of a customer who finds so many waiting; None: they join them."""
@@ -141,3 +167,11 @@ class Entrance:
         if self.most_ahead is not None and waiting > self.most_ahead[ticket]:
             return BALKED
         return None
+
+    def calls_back(self, ticket: int, waiting: int) -> bool:
+        """True if a customer who joins so many leaves a number, and so never gives up."""
+        return (
+            self.called_back is not None
+            and waiting >= self.callback_at
+            and bool(self.called_back[ticket])
+        )

@@ -1,4 +1,4 @@
-"""Work of agents on tickets: a time for each ticket, from its luck."""
+"""Work of agents on tickets: drawn from the tickets' luck."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from twin.experiments.agents_cases import agents_cases
 from twin.experiments.case import Case
 from twin.experiments.case import desk as _desk
 from twin.experiments.case import exponential as _exponential
+from twin.experiments.demand_cases import demand_cases
 from twin.experiments.in_hand_cases import in_hand_cases
 from twin.experiments.run import run
 from twin.measures import theory
@@ -266,6 +267,7 @@ def cases() -> list[Case]:
         ),
         *in_hand_cases(),
         *agents_cases(),
+        *demand_cases(),
     ]
 
 

@@ -107,13 +107,31 @@ def abandonment_rate(run: Population) -> Rows:
 def blocked_share(run: Population) -> Rows:
     """Share turned away because all places to wait were taken, over all arrivals.
 
-    They are abandoned, too. There only where queue.capacity is set: else nobody is turned away.
+    They are abandoned, too, or try again. There only where queue.capacity is set: else nobody is
+    turned away.
     Who was put off by the length of the queue (queue.balking) is in abandonment_rate alone.
     """
     if run.scenario.queue.capacity is None:
         return []
     visits = run.log.visits
     return [run.row(run.ever(visits[(visits["end"] == "blocked").to_numpy()]))]
+
+
+@figure("share", "lower", "arrivals", RATIO, guarded=False)
+def first_attempt_abandonment(run: Population) -> Rows:
+    """Share who left at their first attempt to reach an agent, over all arrivals.
+
+    Gave up, were turned away or put off, whether or not they tried again. There only where
+    customers.retrial is set: abandonment_rate tells who was lost for good, and who will try again
+    is open until then.
+    """
+    if run.scenario.customers.retrial is None:
+        return []
+    visits = run.visits[run.visits["queued_s"].notna()]
+    visits = visits.sort_values(["ticket_id", "queued_s"], kind="stable")
+    first = visits.drop_duplicates("ticket_id")
+    left = first[first["end"].isin(["abandoned", "blocked", "balked"])]
+    return run.by("channel", run.ever(left))
 
 
 @figure("share", "higher", "tickets that go by the assistant's category", RATIO, main="Outcome")

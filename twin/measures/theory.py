@@ -324,6 +324,7 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     rate = (arrivals.rate or 0.0) * arrivals.scale
     limited = bool(pool.skills) or heads < 1 or rate == 0
     limited |= bool(customers.patience_by_category or customers.patience_by_priority)
+    limited |= bool(customers.retrial or customers.callback)
     limited |= bool(customers.patience_hours or pool.handle_hours)
     limited |= bool(customers.patience_by_channel or pool.channels or pool.handle_times_by_channel)
     if arrivals.kind != "poisson" or changing or returning or not memoryless or limited:

@@ -68,19 +68,20 @@ OWNERS: dict[int, str] = {
 # The only table of transitions; None stands for a ticket that is not there yet.
 TRANSITIONS: dict[int | None, frozenset[int]] = {
     None: frozenset({OPEN}),
-    OPEN: frozenset({CATEGORIZED, IN_PROGRESS, ESCALATED, ABANDONED}),
-    CATEGORIZED: frozenset({IN_PROGRESS, ESCALATED, ABANDONED}),
+    # Waiting for customer also follows where they left without an agent and will try again.
+    OPEN: frozenset({CATEGORIZED, IN_PROGRESS, ESCALATED, ABANDONED, WAITING_FOR_CUSTOMER}),
+    CATEGORIZED: frozenset({IN_PROGRESS, ESCALATED, ABANDONED, WAITING_FOR_CUSTOMER}),
     IN_PROGRESS: frozenset(
         {CATEGORIZED, PENDING_REVIEW, ESCALATED, RESOLVED, WAITING_FOR_CUSTOMER, ON_HOLD}
     ),
     # Back to the queue; without a reply a ticket is resolved automatically.
-    WAITING_FOR_CUSTOMER: frozenset({OPEN, RESOLVED}),
+    WAITING_FOR_CUSTOMER: frozenset({OPEN, RESOLVED, PENDING_REVIEW}),
     ON_HOLD: frozenset({OPEN}),
     # On the live desk an agent may answer a ticket anew instead of approving its draft.
-    PENDING_REVIEW: frozenset({RESOLVED, IN_PROGRESS, ABANDONED}),
-    ESCALATED: frozenset({IN_PROGRESS, ABANDONED}),
+    PENDING_REVIEW: frozenset({RESOLVED, IN_PROGRESS, ABANDONED, WAITING_FOR_CUSTOMER}),
+    ESCALATED: frozenset({IN_PROGRESS, ABANDONED, WAITING_FOR_CUSTOMER}),
     RESOLVED: frozenset({CLOSED, REOPENED}),
-    REOPENED: frozenset({IN_PROGRESS, ABANDONED}),
+    REOPENED: frozenset({IN_PROGRESS, ABANDONED, WAITING_FOR_CUSTOMER}),
     CLOSED: frozenset(),
     ABANDONED: frozenset(),
 }

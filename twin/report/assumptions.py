@@ -135,8 +135,16 @@ def _customers(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
     yield "Customers", patience, "customers.patience"
     queue = scenario.queue
     if queue.capacity is not None:
-        text = f"who finds {queue.capacity:,} waiting is turned away, and does not try again"
+        text = f"who finds {queue.capacity:,} waiting is turned away"
+        text += ", and does not try again" if customers.retrial is None else ""
         yield "Customers", text, "queue.capacity"
+    if customers.retrial is not None:
+        chance, most = customers.retrial.chance, customers.retrial.most
+        text = f"{chance:.0%} of those who left without an agent try again, at most {most} times"
+        yield "Customers", text.replace("%", " %"), "customers.retrial"
+    if customers.callback is not None:
+        text = "who leaves a number is always reached, in the turn that they would have had"
+        yield "Customers", text, "customers.callback"
     if queue.balking:
         text = f"each ticket that waits puts off {queue.balking:.3g} of those who come"
         yield "Customers", text, "queue.balking"

@@ -187,8 +187,7 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
         if pool.channels:
             skills += f" by {', '.join(pool.channels)}"
         if pool.overflow_to:
-            after = f"after {duration(pool.overflow_after)}" if pool.overflow_after else "at once"
-            skills += f" (overflow {after} to {', '.join(pool.overflow_to)})"
+            skills += f" (overflow {_overflow(pool)} to {', '.join(pool.overflow_to)})"
         span = "in the run, by its roster" if dated else "a week"
         cost = f", ${hours * pool.cost:,.0f} {span.partition(',')[0]}" if pool.cost else ""
         handle = duration(round(pool.handle_scale * pool.handle_time.mean_value(), 1))
@@ -210,6 +209,14 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
         if pool.away is not None:
             yield "Its agents come and go: fewer are there than counted here as staffed."
     yield from _capacity(scenario, demand)
+
+
+def _overflow(pool: Pool) -> str:
+    after = f"after {duration(pool.overflow_after)}" if pool.overflow_after else "at once"
+    if pool.overflow_at is None:
+        return after
+    many = f"while {pool.overflow_at:,} wait"
+    return many if math.isinf(pool.overflows_after_s) else f"{after}, or {many},"
 
 
 def _capacity(scenario: Scenario, demand: Demand) -> Iterator[str]:
@@ -332,4 +339,10 @@ def _customers(scenario: Scenario) -> str:
         patience += f", at most {scenario.queue.capacity:,} at once, others are turned away"
     if scenario.queue.balking:
         patience += f", each one waiting puts off {scenario.queue.balking:.3g} of those who come"
+    if customers.callback is not None:
+        where = f" where {customers.callback.queue:,} wait" if customers.callback.queue else ""
+        patience += f", {_share(customers.callback.chance)} take a callback{where}"
+    if customers.retrial is not None:
+        after = duration(round(customers.retrial.delay.mean_value(), 1))
+        patience += f", {_share(customers.retrial.chance)} of who left try again after {after}"
     return f"Customers {patience}; {customers.survey_rate:.0%} of the resolved rate the answer."

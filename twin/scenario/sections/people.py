@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -120,7 +121,13 @@ class Pool(Section):
     )
     overflow_after: Duration = Field(
         0.0,
-        description="how long a ticket waits before they may; 0s: as soon as nobody here is free",
+        description="how long a ticket waits before they may, which drops the limits of skills "
+        "and channels; 0s: as soon as nobody here is free, unless overflow_at is given",
+    )
+    overflow_at: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="they may take the next ticket while so many wait in a queue of this pool; "
+        "with overflow_after: or once a ticket has waited so long",
     )
     individuals: bool = Field(
         False,
@@ -194,10 +201,19 @@ class Pool(Section):
             raise fail("holidays are days on which no shift starts: give shifts, not heads")
         if self.overflow_after and not self.overflow_to:
             raise fail("overflow_after needs overflow_to: say which pools take the tickets")
+        if self.overflow_at is not None and not self.overflow_to:
+            raise fail("overflow_at needs overflow_to: say which pools take the tickets")
         if isinstance(self.slow_down, list) and len(self.slow_down) < self.concurrency:
             speeds, most = len(self.slow_down), self.concurrency
             raise fail(f"slow_down gives {speeds} speeds, concurrency is {most}: one for each")
         return self
+
+    @property
+    def overflows_after_s(self) -> float:
+        """Wait after which other pools may take a ticket; infinite where only numbers count."""
+        if self.overflow_at is not None and "overflow_after" not in self.model_fields_set:
+            return math.inf
+        return self.overflow_after
 
     @property
     def name(self) -> str:
@@ -330,6 +346,29 @@ class Satisfaction(Section):
     wait: float = Field(1.0, ge=0, description="weight of the published fall with response time")
 
 
+class Retrial(Section):
+    """Customers who left without an agent (gave up, turned away, put off) and try again.
+
+    It is the same ticket, for which the desk waits until then; patience is as long as before.
+    """
+
+    chance: Share = Field(description="share of those who left who try again, each time")
+    delay: TimeDistribution = Field(description="until they do")
+    most: Annotated[int, Field(ge=1, le=1000)] = Field(
+        5, description="times that a customer tries again at most (assumed)"
+    )
+
+
+class Callback(Section):
+    """A number left instead of a wait: the customer keeps their place and does not give up."""
+
+    chance: Share = Field(description="share of those who are offered a callback who take it")
+    queue: Count = Field(
+        0,
+        description="offered to who joins a queue in which so many wait; 0: to all who wait",
+    )
+
+
 class Customers(Section):
     """The simulated customer."""
 
@@ -350,6 +389,10 @@ class Customers(Section):
         description="24 factors of patience by the local hour in which a ticket arrives, midnight "
         "first, or 168 from Monday midnight; default: the same in all",
     )
+    retrial: Retrial | None = Field(
+        None, description="of who left without an agent; not given: they are lost"
+    )
+    callback: Callback | None = Field(None, description="not given: none is offered")
     survey_rate: Share = Field(0.3, description="share of resolved tickets that are rated")
     solved: Solved = Solved()
     reopen_rate: Share = Field(0.7, description="share of unsolved tickets that come back")

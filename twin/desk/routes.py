@@ -1,0 +1,106 @@
+"""Ways of tickets to the agents: the teams that may take a ticket, and the line in which it waits.
+
+Tickets that the same teams can take share a line: those of a category, or of a channel and a
+category where pools take some channels only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import Any
+
+from twin.demand.luck import view
+from twin.demand.tickets import Demand
+from twin.desk.waiting import Line, Overflow, WaitingCount
+from twin.scenario.model import Scenario
+
+# Teams that may take a ticket at once, in order, and the line in which it waits for them.
+Way = tuple[tuple[Any, ...], Line]
+
+
+class Routes:
+    """All ways of a desk.
+
+    Parameters
+    ----------
+    teams : sequence of Team
+    scenario : Scenario
+    demand : Demand
+    counted : bool
+        Whether it matters how many wait in a line.
+
+    Attributes
+    ----------
+    by_category : list or None
+        The way of each category; None where it differs by channel.
+    lines : list of Line
+        All of them.
+    """
+
+    def __init__(
+        self, teams: Sequence[Any], scenario: Scenario, demand: Demand, counted: bool
+    ) -> None:
+        self._teams = dict(zip(scenario.agents, teams, strict=True))
+        self._ways: dict[tuple[Any, ...], Way] = {}
+        self._categories = range(len(demand.categories))
+        self.by_category: list[Way] | None = None
+        if any(team.pool.channels for team in teams):
+            assert demand.channel is not None
+            self._channel = view(demand.channel)
+            # The last one is that of an unknown channel, -1.
+            self._by_channel = [
+                self._of([t for t in teams if not t.pool.channels or name in t.pool.channels])
+                for name in (*demand.channels, "")
+            ]
+        else:
+            self.by_category = self._of(teams)
+        firsts = [first for _, first in self._ways.values()]
+        self.lines = [line for first in firsts for line in first.stages]
+        for first in firsts:
+            if counted or first.helpers:
+                first.waiting = WaitingCount(first.stages)
+
+    def of(self, ticket: int, category: int) -> Way:
+        """The way of a ticket that goes by a category."""
+        if self.by_category is not None:
+            return self.by_category[category]
+        return self._by_channel[self._channel[ticket]][category]
+
+    def _of(self, teams: Sequence[Any]) -> list[Way]:
+        """The way of each category to some teams."""
+        found = []
+        for code in self._categories:
+            able = tuple(team for team in teams if code in team.skills)
+            if able not in self._ways:
+                self._ways[able] = self._way(able)
+            found.append(self._ways[able])
+        return found
+
+    def _way(self, able: tuple[Any, ...]) -> Way:
+        """Lines that a line overflows to are its own: no other line's tickets wait there."""
+        after: dict[float, list[Any]] = {}
+        helpers: list[tuple[int, Any]] = []
+        for team in able:
+            others = [self._teams[name] for name in team.pool.overflow_to]
+            after.setdefault(team.pool.overflows_after_s, []).extend(others)
+            if team.pool.overflow_at is not None:
+                helpers += [(team.pool.overflow_at, other) for other in others]
+        after.pop(inf, None)
+        able = tuple(dict.fromkeys([*able, *after.pop(0.0, [])]))
+        line, taken, overflows = Line(), list(able), []
+        for after_s in sorted(after):
+            more = tuple(team for team in dict.fromkeys(after[after_s]) if team not in taken)
+            taken += more
+            if more:
+                overflows.append(Overflow(after_s, more, Line()))
+        line.overflows = tuple(overflows)
+        # Teams that may take a ticket after a while may take it later, too.
+        stages = [(able, line), *((one.teams, one.line) for one in overflows)]
+        for k, (teams, _) in enumerate(stages):
+            for team in teams:
+                team.queues += [later for _, later in stages[k:]]
+        line.helpers = tuple((least, team) for least, team in helpers if team not in able)
+        for least, team in line.helpers:
+            team.helps.append((least, line))
+        return able, line
