@@ -166,6 +166,21 @@ def test_busyness_that_cannot_be_is_a_fault(busyness, reason):
         desk({"rate": "1/h", "busyness": busyness})
 
 
+def test_hours_given_the_days_total_are_as_uneven_as_on_real_desks():
+    week = {"hours": [0.0] * 7 + [1.0] * 17}
+
+    def found(**busyness):
+        plan = desk({"kind": "hourly", "rate": "61/h", "week": week, "busyness": busyness},
+                    horizon="400d")  # fmt: skip
+        hours = np.bincount((draw(plan).arrived_s // 3600).astype(int), minlength=400 * 24)
+        return dispersion(hours.reshape(400, 24)[:, 7:])
+
+    # About 86 an hour. Chance alone makes 1, also where days differ; parts of a day make 2 to 4.
+    assert found(cv=0.2) == pytest.approx(1, abs=0.1)
+    assert found(cv=0.2, part_cv=0.12) == pytest.approx(2, abs=0.25)
+    assert found(cv=0.2, part_cv=0.2) == pytest.approx(4, abs=0.4)
+
+
 BANK = Path(__file__).parents[1] / "data" / "bank_january.csv.gz"
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from days import ALWAYS, assistant, desk, provider
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -164,6 +165,45 @@ def test_each_thing_that_goes_wrong_lowers_the_mean():
     assert all(value < best - 0.05 for value in falls)
     assert falls[1] < falls[0]
     assert mean(solved=False) < best - 1.5
+
+
+@pytest.mark.parametrize("category", ["General", "Complaint"])
+def test_a_hand_over_repairs_by_what_the_ticket_is_about(category):
+    """A technical one all of its fall, an emotional one none; by default neither does."""
+    n = 4000
+    satisfaction = {"repair": 1.0, "emotional_repair": 0.0, "emotional_categories": [category]}
+    plain, them = customers(n), customers(n, satisfaction=satisfaction)
+    bad = (True, True, 2, 1, 60.0)
+    for k in range(n):
+        best, fallen = plain.rating(k, True, True, 0, 0, 60.0), plain.rating(k, *bad)
+        assert plain.rating(k, *bad, handed_over=True) == fallen
+        # The customers here come with General.
+        repaired = fallen if category == "General" else best
+        assert them.rating(k, *bad, handed_over=True) == repaired
+        # Only what was solved, and was the assistant's before.
+        assert them.rating(k, *bad) == fallen
+        unsolved = (False, *bad[1:])
+        assert them.rating(k, *unsolved, handed_over=True) == plain.rating(k, *unsolved)
+
+
+def test_a_hand_over_from_the_assistant_repairs_on_a_desk():
+    people = {"survey_rate": 1.0, "solved": ALWAYS}
+
+    def stars(repair, **more):
+        customers = people | {"satisfaction": {"transfer": 2.0, "repair": repair}}
+        data = desk({"rate": "20/h"}, customers, horizon="5d", **more,
+                    agents={"all": {"heads": 9, "handle_time": "5min"}})  # fmt: skip
+        scenario = from_data(data)
+        log = simulate(scenario, draw(scenario))
+        return log.ratings.set_index("ticket_id")["rating"]
+
+    helped = {"assistant": assistant(human_categories=["General"]), "provider": provider()}
+    fallen, half, repaired = (stars(share, **helped) for share in (0.0, 0.5, 1.0))
+    assert fallen.mean() < half.mean() - 0.1
+    assert half.mean() < repaired.mean() - 0.1
+    assert (fallen <= repaired).all()
+    # Where there is no assistant, nobody is handed over by it.
+    assert stars(1.0).equals(stars(0.0))
 
 
 def test_satisfaction_weights_switch_each_fall_off():

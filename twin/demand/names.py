@@ -62,6 +62,10 @@ def check_categories(scenario: Scenario, categories: Sequence[str]) -> None:
         ("tickets.category_mix", scenario.tickets.category_mix or ()),
         ("tickets.category_hours", scenario.tickets.category_hours),
         ("customers.patience_by_category", scenario.customers.patience_by_category),
+        (
+            "customers.satisfaction.emotional_categories",
+            scenario.customers.satisfaction.emotional_categories,
+        ),
     ]
     assistant = scenario.assistant
     if assistant.role != "off":

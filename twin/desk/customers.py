@@ -88,6 +88,14 @@ class Customers:
             self._again_s = Lazy(until_retrial)
         self._surveyed = below(Stream.SURVEY, settings.survey_rate)
         self._opinion = Lazy(opinion)
+        self._truth = view(demand.category)
+        weight = settings.satisfaction
+        emotional = weight.repair if weight.emotional_repair is None else weight.emotional_repair
+        # By category.
+        self._repair = [
+            emotional if name in weight.emotional_categories else weight.repair
+            for name in demand.categories
+        ]
         self._comment = Lazy(comment)
         self._patience = view(patience_s(scenario, demand)) if settings.gives_up else None
 
@@ -151,6 +159,7 @@ class Customers:
         transfers: int,
         reopens: int,
         response_s: float,
+        handed_over: bool = False,
     ) -> int:
         """The rating, 1 to 5.
 
@@ -164,10 +173,15 @@ class Customers:
         transfers, reopens : int
         response_s : float
             First response time; seconds.
+        handed_over : bool
+            Whether an agent answered what the assistant had before.
         """
         weight = self._settings.satisfaction
         opinion = self._opinion[0][ticket] - weight.wait * fall_with_wait(response_s)
-        opinion -= weight.transfer * transfers + weight.reopened * reopens
+        fall = weight.transfer * transfers + weight.reopened * reopens
+        if handed_over and solved:
+            fall *= 1.0 - self._repair[self._truth[ticket]]
+        opinion -= fall
         if not solved:
             opinion -= weight.unsolved
         if not right:

@@ -231,8 +231,10 @@ class Lifecycle:
         """The customer rates the desk."""
         ledger, customers = self._ledger, self._customers
         response_s = ledger.responded_s[ticket] - self._arrived_s[ticket]
+        transfers, reopens = ledger.transfers[ticket], ledger.reopens[ticket]
+        handed_over = transfers > 0 and worker == BY_AGENT and self._assistant is not None
         rating = customers.rating(
-            ticket, solved, right, ledger.transfers[ticket], ledger.reopens[ticket], response_s
+            ticket, solved, right, transfers, reopens, response_s, handed_over
         )
         model = version = -1
         if worker != BY_AGENT and self._assistant is not None:

@@ -78,27 +78,36 @@ class Measured(Section):
 class Profile(Section):
     """A statistical assistant (backend `profile`): measured or assumed distributions."""
 
-    accuracy: Share = Field(0.8, description="share of tickets categorized rightly")
+    accuracy: Share = Field(0.8, description="share of tickets categorized rightly (assumed)")
     confusion: dict[str, dict[str, Weight]] | None = Field(
         None, description="weights of answers by true category, instead of accuracy"
     )
     quality: NumberDistribution | None = Field(
-        None, description="quality of an answer in the right category, 0 to 1; default 0.8"
+        None,
+        description="quality of an answer in the right category, 0 to 1; default 0.8 (assumed)",
     )
     confidence_right: NumberDistribution | None = Field(
-        None, description="confidence when right; default triangular .4 .95 1"
+        None, description="confidence when right; default triangular .4 .95 1 (assumed)"
     )
     confidence_wrong: NumberDistribution | None = Field(
-        None, description="confidence when wrong; default triangular .1 .4 .95"
+        None, description="confidence when wrong; default triangular .1 .4 .95 (assumed)"
     )
     categorize_latency: TimeDistribution | None = Field(
         None, description="latency of a call; default: from the catalogue's speeds"
     )
     respond_latency: TimeDistribution | None = Field(None, description="likewise, for an answer")
-    prompt_tokens: NumberDistribution | None = Field(None, description="tokens in; default 350")
-    categorize_tokens: NumberDistribution | None = Field(None, description="tokens out; default 15")
-    respond_tokens: NumberDistribution | None = Field(None, description="tokens out; default 120")
-    error_rate: Share = Field(0.0, description="share of calls that end in a server error")
+    prompt_tokens: NumberDistribution | None = Field(
+        None, description="tokens in; default 350 (assumed)"
+    )
+    categorize_tokens: NumberDistribution | None = Field(
+        None, description="tokens out; default 15 (assumed)"
+    )
+    respond_tokens: NumberDistribution | None = Field(
+        None, description="tokens out; default 120 (assumed)"
+    )
+    error_rate: Share = Field(
+        0.0, description="share of calls that end in a server error (assumed: none)"
+    )
     measured: Measured | None = Field(
         None, description="recorded calls, for all that the keys above do not say"
     )

@@ -27,7 +27,7 @@ class Busyness(Section):
     correlation: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         None,
         description="between a part and the next, before they are made gamma distributed; "
-        "default: 0.5",
+        "default: 0.5 (assumed)",
     )
 
     @model_validator(mode="after")

@@ -56,7 +56,8 @@ class Touches(Section):
     waiting: Reply | None = Field(None, description="for the customer")
     on_hold: Hold | None = Field(None, description="for a third party")
     most: Annotated[int, Field(ge=1, le=1000)] = Field(
-        20, description="most waits of a ticket; after them an agent's touch always answers"
+        20,
+        description="most waits of a ticket (assumed); after them an agent's touch always answers",
     )
 
     @model_validator(mode="after")
