@@ -11,7 +11,7 @@ from twin.scenario.sections.base import Section
 BEHAVIOUR = {
     "Busyness": {"correlation"},
     "Customers": {"close_after", "max_reopens", "reopen_delay", "reopen_rate", "survey_rate"},
-    "Pool": {"follow_up_time", "review_time", "triage_time"},
+    "Pool": {"follow_up_time", "review_time", "slow_down", "triage_time"},
     "Profile": {
         "accuracy", "categorize_tokens", "confidence_right", "confidence_wrong", "error_rate",
         "prompt_tokens", "quality", "respond_tokens",
@@ -31,7 +31,7 @@ CHOICES = {
     "Learning": {"error_rate", "every", "examples", "explore"},
     "MaxTokens": {"categorize", "respond"},
     "MeasuredStep": {"spread"},
-    "Pool": {"handle_scale"},
+    "Pool": {"concurrency", "handle_scale"},
     "Provider": {"backoff", "max_backoff", "retries", "timeout"},
     "Scenario": {"horizon", "replications", "seed"},
     "Week": {"days", "hours"},

@@ -50,6 +50,13 @@ from twin.scenario.sections.base import (
     fail,
     parse_days,
 )
+from twin.scenario.sections.customers import (
+    Callback,
+    Customers,
+    Retrial,
+    Satisfaction,
+    Solved,
+)
 from twin.scenario.sections.demand import (
     Arrivals,
     Backlog,
@@ -62,15 +69,10 @@ from twin.scenario.sections.demand import (
 from twin.scenario.sections.people import (
     Away,
     Break,
-    Callback,
-    Customers,
     Pool,
     Queue,
-    Retrial,
     Routing,
-    Satisfaction,
     Shift,
-    Solved,
     Targets,
 )
 from twin.scenario.sections.touches import Touches
