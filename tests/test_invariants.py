@@ -172,6 +172,19 @@ def test_handed_over_work_leaves_no_pool_above_its_staffing_at_any_moment(run):
         assert (run.busy(name, at) <= run.present(name, at)).all()
 
 
+def pauses_s(run, name):
+    """Moments at which work of a pool stopped, and at which it went on; infinite: never."""
+    visits = run.log.visits[run.log.visits["activity"] != "wrap-up"]
+    stopped = visits[(visits["pool"] == name) & (visits["end"] == "paused")]
+    rests = visits[visits["queued_s"].isna()]
+    again_s = [
+        rests["started_s"][(rests["ticket_id"] == one.ticket_id)
+                           & (rests["started_s"] >= one.ended_s)].min()
+        for one in stopped.itertuples()
+    ]  # fmt: skip
+    return stopped["ended_s"].to_numpy(), np.nan_to_num(np.array(again_s), nan=np.inf)
+
+
 @SETTINGS
 @given(runs)
 def test_paused_work_goes_on_in_its_pool_before_anything_else(run):
@@ -179,21 +192,16 @@ def test_paused_work_goes_on_in_its_pool_before_anything_else(run):
     assert (visits["end"] == "paused").sum() == len(run.rests)
     for name, pool in run.scenario.agents.items():
         own = visits[(visits["pool"] == name) & (visits["activity"] != "wrap-up")]
-        paused = own[own["end"] == "paused"]
-        assert paused.empty or pool.at_shift_end == "continue"
         begun_s = own["started_s"].to_numpy()
-        for part in paused.itertuples():
-            assert part.started_s < part.ended_s
-            rest = visits[(visits["ticket_id"] == part.ticket_id) & visits["queued_s"].isna()
-                          & (visits["activity"] == part.activity)]  # fmt: skip
-            later_s = rest["started_s"][rest["started_s"] >= part.ended_s]
-            assert set(rest["pool"][later_s.index]) <= {name}
-            again_s = later_s.min() if len(later_s) else run.scenario.horizon
-            # Nobody is free in between, and who begins then went on with paused work, too.
-            between = (begun_s > part.ended_s) & (begun_s < again_s)
+        moments = np.concatenate([begun_s, own["ended_s"], run.log.staffing["time_s"]])
+        stopped_s, again_s = pauses_s(run, name)
+        assert not len(stopped_s) or pool.at_shift_end == "continue"
+        assert np.isin(again_s, [*begun_s[own["queued_s"].isna()], np.inf]).all()
+        for since_s, until_s in zip(stopped_s, again_s, strict=True):
+            # Nobody is free in between, and who begins then goes on with paused work, too.
+            between = (begun_s > since_s) & (begun_s < until_s)
             assert own["queued_s"][between].isna().all()
-            at = np.concatenate([[part.ended_s], begun_s[between], run.log.staffing["time_s"]])
-            at = at[(at >= part.ended_s) & (at < again_s)]
+            at = moments[(moments >= since_s) & (moments < min(until_s, run.scenario.horizon))]
             assert (run.busy(name, at) >= run.present(name, at)).all()
 
 

@@ -1,6 +1,7 @@
 """Work that stops at the end of a shift and goes on in the next: by hand, and no work is lost."""
 
 import pytest
+import test_invariants as invariants
 from days import DAY, HOUR, MIN, desk, life, value, visits
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,3 +149,25 @@ def test_ratings_do_not_fall_with_a_pause():
         rates.append((log.ratings["rating"].mean(), log.tickets["transfers"].sum()))
     assert rates[0][1] == 0 < rates[1][1]
     assert rates[0][0] > rates[1][0]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_all_that_holds_of_desks_holds_with_pauses_absence_and_shrinkage_together(seed):
+    away = {"after_touch": 0.3, "while_idle": "1/h", "returns": "4/h", "returns_per_queued": "2/h"}
+    shifts = [
+        {"start": f"{hour:02d}:00", "end": f"{hour + 2:02d}:30", "heads": 1.5 + hour % 2}
+        for hour in range(0, 21, 3)
+    ]
+    mean = {"distribution": "exponential", "mean": "50min"}
+    pool = {"shifts": shifts, "handle_time": mean, "away": away, "shrinkage": 0.2}
+    agents = {"a": pool | {"at_shift_end": "continue", "skills": ["A"]},
+              "b": pool | {"at_shift_end": "hand over", "wrap_up": "5min"}}  # fmt: skip
+    customers = {"patience": "2h", "solved": {"agent": 0.8}}
+    data = desk({"rate": "3/h"}, customers, horizon="30h", seed=seed, agents=agents,
+                tickets={"category_mix": {"A": 1, "B": 1}})  # fmt: skip
+    run = invariants.play(from_data(data))
+    assert (run.log.visits["end"] == "paused").any()
+    assert (run.log.staffing["away"] > 0).any()
+    for name in dir(invariants):
+        if name.startswith("test_"):
+            getattr(invariants, name).hypothesis.inner_test(run)
