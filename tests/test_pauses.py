@@ -75,6 +75,21 @@ def test_who_began_first_goes_on_first_and_may_stop_again(play, arrive):
     ]
 
 
+def test_an_agent_with_several_tickets_in_hand_goes_on_with_all_of_them(play, arrive):
+    # Two share the agent's time: by 17:00 15 minutes of the first are done, 5 of the second.
+    arrivals = arrive(at(0, 16, 40), at(0, 16, 50), at(0, 16, 55))
+    log = play(desk(arrivals, horizon="2d", agents={"all": POOL | {"concurrency": 2}}))
+    assert visits(log, "started_s", "ended_s", "end") == [
+        (1, at(0, 16, 40), at(0, 17), "paused"),
+        (1, at(1, 9), at(1, 9, 30), "done"),
+        (2, at(0, 16, 50), at(0, 17), "paused"),
+        (2, at(1, 9), at(1, 9, 50), "done"),
+        (3, at(1, 9, 30), at(1, 10, 10), "done"),
+    ]
+    assert log.visits["agent"].tolist() == [1] * 5
+    assert log.tickets["transfers"].tolist() == [0, 0, 0]
+
+
 def test_other_pools_do_not_take_it_and_customers_do_not_give_up(play, arrive):
     agents = {"all": POOL, "late": {"heads": 1, "handle_time": "30min"}}
     arrivals = arrive(at(0, 16, 50))
