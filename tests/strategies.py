@@ -117,7 +117,7 @@ def pools(draw):
             {
                 "handle_time": times(30, 2400),
                 "skills": some_categories,
-                "at_shift_end": st.sampled_from(["finish", "hand over"]),
+                "at_shift_end": st.sampled_from(["finish", "hand over", "continue"]),
                 "extra_heads": st.sampled_from([-1, 0, 0, 0, 1]),
             },
             handle_times=st.dictionaries(st.sampled_from(CATEGORIES), times(30, 2400), max_size=2),

@@ -141,11 +141,15 @@ def test_integrated_rates_are_the_luck_of_the_pool(run):
         at = np.unique(np.concatenate([*moments, since_s]))
         at = at[(at >= 0) & (at < run.scenario.horizon)]
         waiting = (since_s <= at[:, None]) & (invariants.leaves_s(taken) > at[:, None])
+        # Work that stopped at the end of a shift waits for the pool, too.
+        stopped_s, again_s = invariants.pauses_s(run, name)
+        stopped = (stopped_s <= at[:, None]) & (again_s > at[:, None])
+        queued = waiting.sum(axis=1) + stopped.sum(axis=1)
         away = invariants.level_at(levels.away(run.log, run.scenario, name), at)
         free = np.maximum(run.present(name, at) - run.busy(name, at), 0)
         rates = {
             1: pool.away.while_idle * free,
-            -1: away * (pool.away.returns + pool.away.returns_per_queued * waiting.sum(axis=1)),
+            -1: away * (pool.away.returns + pool.away.returns_per_queued * queued),
         }
         rows = run.log.staffing[run.log.staffing["pool"] == name]
         change, when = np.diff(rows["away"], prepend=0), rows["time_s"].to_numpy()

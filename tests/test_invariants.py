@@ -24,12 +24,16 @@ from twin.scenario.model import PRIORITIES, Scenario
 
 @dataclass
 class Run:
-    """A run, and what its tables do not say of visits: skill, patience and place in the queue."""
+    """A run, and what its tables do not say of visits: skill, patience and place in the queue.
+
+    Rests of work that was paused at the end of a shift, which wait in no queue, are apart.
+    """
 
     scenario: Scenario
     demand: Demand
     log: RunLog
     visits: pd.DataFrame
+    rests: pd.DataFrame
 
     def busy(self, name, at):
         """Agents of a pool who work, wrap-up included, at each moment of `at`."""
@@ -86,7 +90,8 @@ def play(scenario):
     visits["end"] = [ends.get((visit.ticket, visit.queued_s)) for visit in seen]
     visits["pool"] = [table["pool"].iloc[row] if row >= 0 else None for row in rows]
     assert len(visits) == (table["activity"] != "wrap-up").sum()
-    return Run(scenario, demand, log, visits)
+    rest = visits["queued_s"].isna()
+    return Run(scenario, demand, log, visits[~rest].reset_index(drop=True), visits[rest])
 
 
 runs = scenarios().map(play).filter(lambda run: len(run.demand) <= MAX_TICKETS)
@@ -123,8 +128,8 @@ def test_littles_law_holds_exactly(run):
 @given(runs)
 def test_no_pool_begins_work_above_its_staffing(run):
     for name in run.scenario.agents:
-        here = run.visits[run.visits["pool"] == name]
-        start_s = here["started_s"].to_numpy()
+        here = run.log.visits[run.log.visits["pool"] == name]
+        start_s = here["started_s"].to_numpy()[(here["activity"] != "wrap-up").to_numpy()]
         heads = run.present(name, start_s)
         assert (levels.on_shift(run.log, run.scenario, name).values >= 0).all()
         # An agent who is away returns before they take a ticket; nobody begins past their shift.
@@ -158,13 +163,46 @@ def test_agents_away_are_on_shift_and_do_not_work(run):
 def test_handed_over_work_leaves_no_pool_above_its_staffing_at_any_moment(run):
     for name, pool in run.scenario.agents.items():
         # A wrap-up is finished past the shift.
-        if pool.at_shift_end == "finish" or pool.wrap_up:
+        if pool.at_shift_end == "finish" or pool.wrap_up is not None:
             continue
-        here = run.visits[run.visits["pool"] == name]
+        here = run.log.visits[run.log.visits["pool"] == name]
         level = levels.on_shift(run.log, run.scenario, name)
         at = np.concatenate([level.times, here["started_s"]])
         at = at[at < run.scenario.horizon]
         assert (run.busy(name, at) <= run.present(name, at)).all()
+
+
+def pauses_s(run, name):
+    """Moments at which work of a pool stopped, and at which it went on; infinite: never."""
+    visits = run.log.visits[run.log.visits["activity"] != "wrap-up"]
+    stopped = visits[(visits["pool"] == name) & (visits["end"] == "paused")]
+    rests = visits[visits["queued_s"].isna()]
+    again_s = [
+        rests["started_s"][(rests["ticket_id"] == one.ticket_id)
+                           & (rests["started_s"] >= one.ended_s)].min()
+        for one in stopped.itertuples()
+    ]  # fmt: skip
+    return stopped["ended_s"].to_numpy(), np.nan_to_num(np.array(again_s), nan=np.inf)
+
+
+@SETTINGS
+@given(runs)
+def test_paused_work_goes_on_in_its_pool_before_anything_else(run):
+    visits = run.log.visits
+    assert (visits["end"] == "paused").sum() == len(run.rests)
+    for name, pool in run.scenario.agents.items():
+        own = visits[(visits["pool"] == name) & (visits["activity"] != "wrap-up")]
+        begun_s = own["started_s"].to_numpy()
+        moments = np.concatenate([begun_s, own["ended_s"], run.log.staffing["time_s"]])
+        stopped_s, again_s = pauses_s(run, name)
+        assert not len(stopped_s) or pool.at_shift_end == "continue"
+        assert np.isin(again_s, [*begun_s[own["queued_s"].isna()], np.inf]).all()
+        for since_s, until_s in zip(stopped_s, again_s, strict=True):
+            # Nobody is free in between, and who begins then goes on with paused work, too.
+            between = (begun_s > since_s) & (begun_s < until_s)
+            assert own["queued_s"][between].isna().all()
+            at = moments[(moments >= since_s) & (moments < min(until_s, run.scenario.horizon))]
+            assert (run.busy(name, at) >= run.present(name, at)).all()
 
 
 def takes(run, name, categories, tickets):
@@ -470,7 +508,8 @@ def test_the_timeline_agrees_with_visits_and_calls(run):
     }
     responded: dict[int, float] = {}
     for visit in visits.itertuples():
-        rest = (visit.ticket_id, visit.queued_s) in continued
+        paused = visit.activity != "wrap-up" and np.isnan(visit.queued_s)
+        rest = paused or (visit.ticket_id, visit.queued_s) in continued
         begun = visit.started_s == visit.started_s
         if visit.activity == "handle" and begun and not rest:
             assert (visit.ticket_id, visit.started_s, "In Progress") in found

@@ -24,7 +24,17 @@ from twin.desk.shifts import changes_of, played
 from twin.desk.teams import Team
 from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
 from twin.desk.work import work_times
-from twin.records.tables import FOLLOW_UP, HANDLE, LEFT, REVIEW, STILL_OPEN, TRIAGE, WRAP_UP
+from twin.records.tables import (
+    FOLLOW_UP,
+    HANDED_OVER,
+    HANDLE,
+    LEFT,
+    PAUSED,
+    REVIEW,
+    STILL_OPEN,
+    TRIAGE,
+    WRAP_UP,
+)
 from twin.scenario.model import Pool, Scenario
 
 _STREAM = {
@@ -68,7 +78,8 @@ class AgentPools:
         counted = self._entrance is not None
         self._routes = Routes(self.teams, scenario, demand, counted)
         self._route = self._routes.by_category
-        self._lines = self._routes.lines
+        paused = [team.paused for team in self.teams if team.paused is not None]
+        self._lines = [*self._routes.lines, *paused]
         # Who will try again leaves on time, not when found to have left.
         self._on_time = scenario.customers.retrial is not None
         self._schedule_changes(scenario.horizon)
@@ -93,7 +104,7 @@ class AgentPools:
         if scenario.told_apart(pool):
             ties = Ties(
                 fill=lambda: self._fill(team),
-                hand_over=lambda visit: self._hand_over(team, visit),
+                stop=lambda visit: self._stop(team, visit),
                 after_s=lambda visit: self._after_s(team, visit),
             )
             team.crew = Crew(self._clock, self._ledger, team, scenario, self._demand, ties)
@@ -101,11 +112,11 @@ class AgentPools:
 
     def _schedule_changes(self, horizon_s: float) -> None:
         """One event for all pools that change at a moment: nobody is given work in between."""
-        changes = changes_of([team.calendar for team in self.teams], horizon_s)
-        for moment in sorted(changes):
-            self._change_at(moment, [(self.teams[k], heads) for k, heads in changes[moment]])
+        found = changes_of([team.calendar for team in self.teams], horizon_s)
+        for moment in sorted(found):
+            self._change_at(moment, found[moment])
 
-    def _change_at(self, moment: float, changes: list[tuple[Team, int]]) -> None:
+    def _change_at(self, moment: float, changes: list[tuple[int, int]]) -> None:
         event = Happening(self._clock)
         event.callbacks = [lambda _: self._change(changes)]
         self._clock.schedule_at(event, moment, URGENT)
@@ -218,7 +229,7 @@ class AgentPools:
             ticket, team.number, visit.activity, visit.queued_s, ends_s, visit.fresh
         )
         self._clock.schedule_at(visit, ends_s)
-        if team.pool.at_shift_end == "hand over":
+        if team.pool.at_shift_end != "finish":
             team.in_work.append(visit)
 
     def _release(self, team: Team, visit: Visit) -> None:
@@ -279,14 +290,15 @@ class AgentPools:
         for resume in visit.callbacks or ():
             resume(visit)
 
-    def _change(self, changes: list[tuple[Team, int]]) -> None:
-        """Agents come on shift or go off it."""
-        for team, heads in changes:
+    def _change(self, changes: list[tuple[int, int]]) -> None:
+        """Agents come on shift or go off it: number of the team, heads."""
+        for number, heads in changes:
+            team = self.teams[number]
             self._staff(team, heads)
-            # The agent who began last hands over first; work that ends now is left to end.
+            # The agent who began last stops first; work that ends now is left to end.
             for visit in list(reversed(team.in_work)):
                 if team.busy > team.staffed and visit.ends_s > self._clock.now:
-                    self._hand_over(team, visit)
+                    self._stop(team, visit)
         # All of them: what one pool hands over, another may take.
         for team in self.teams:
             self._fill(team)
@@ -297,11 +309,10 @@ class AgentPools:
         else:
             team.staffed = heads
 
-    def _hand_over(self, team: Team, visit: Visit) -> None:
-        """Put the work in hand back to the head of its queue, with what is left of it."""
+    def _stop(self, team: Team, visit: Visit) -> None:
+        """Put what is left of the work in hand to the head of its queue, or of the team's own."""
         now = self._clock.now
-        self._ledger.handed_over(visit.row)
-        self._ledger.transfers[visit.ticket] += 1
+        self._ledger.stopped(visit.row, HANDED_OVER if team.paused is None else PAUSED)
         if team.crew is not None:
             remaining_s = team.crew.let_go(visit)
         else:
@@ -318,6 +329,12 @@ class AgentPools:
         rest.remaining_s = remaining_s
         rest.misrouted = visit.misrouted
         rest.fresh = False
+        if team.paused is not None:
+            # It waits for this team alone, before anything else, and not in the queue.
+            rest.queued_s, rest.place = nan, (-inf, visit.place[1])
+            self._wait_in(team.paused, rest)
+            return
+        self._ledger.transfers[visit.ticket] += 1
         rest.queued_s = now
         rest.place = visit.place
         self._join(self._routes.of(visit.ticket, category)[1], rest)

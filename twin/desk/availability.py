@@ -107,7 +107,7 @@ class ComingAndGoing(AgentPools):
         else:
             own.change(heads)
 
-    def _change(self, changes: list[tuple[Team, int]]) -> None:
+    def _change(self, changes: list[tuple[int, int]]) -> None:
         self.settle()
         super()._change(changes)
         for absence in self._absences.values():

@@ -42,14 +42,14 @@ class Ties(NamedTuple):
     ----------
     fill : callable
         Give the pool's free agents their next visits.
-    hand_over : callable
+    stop : callable
         Put a visit back into the queue; it asks `Crew.let_go` for what is left of it.
     after_s : callable
         Wrap-up of a visit, in seconds of work.
     """
 
     fill: Callable[[], None]
-    hand_over: Callable[[Visit], None]
+    stop: Callable[[Visit], None]
     after_s: Callable[[Visit], float]
 
 
@@ -106,7 +106,7 @@ class Crew:
         self._speeds = (1.0, *pool.speeds)
         # Ends of visits are known when they begin, as long as all go on at one speed.
         self._steady = len(set(self._speeds)) == 1
-        self._hands_over = pool.at_shift_end == "hand over"
+        self._stops = pool.at_shift_end != "finish"
         self._choice = scenario.routing.choice or "least loaded"
         self._luck: Lazy[Use, memoryview] = Lazy(
             lambda use: view(demand.uniform(Stream.AGENT_CHOICE, use=use))
@@ -164,20 +164,20 @@ class Crew:
         self._offer(agent)
 
     def _send_home(self, going: list[Agent]) -> None:
-        """End the shifts of agents; who has work in hand finishes it or hands it over."""
+        """End the shifts of agents; who has work in hand finishes it or stops."""
         for agent in going:
             self._marks(agent)
-        if self._hands_over:
+        if self._stops:
             in_hand = [visit for agent in going for visit in agent.in_hand]
-            # Who began last hands over first.
+            # Who began last stops first.
             for visit in sorted(in_hand, key=lambda visit: visit.row, reverse=True):
-                if self._may_hand_over(visit):
-                    self._ties.hand_over(visit)
+                if self._may_stop(visit):
+                    self._ties.stop(visit)
         for agent in going:
             if not agent.in_hand:
                 self._goes(agent)
 
-    def _may_hand_over(self, visit: Visit) -> bool:
+    def _may_stop(self, visit: Visit) -> bool:
         # Wrap-up is finished; work that ends now is left to end.
         return visit.activity != WRAP_UP and visit.ends_s > self._clock.now
 
@@ -185,7 +185,7 @@ class Crew:
         in_hand = len(agent.in_hand)
         if not in_hand:
             return 0, 0, 0, -agent.number
-        stays = self._hands_over and not all(map(self._may_hand_over, agent.in_hand))
+        stays = self._stops and not all(map(self._may_stop, agent.in_hand))
         return 1, stays, in_hand, -agent.latest
 
     def _marks(self, agent: Agent) -> None:

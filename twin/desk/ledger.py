@@ -24,7 +24,6 @@ from twin.desk.kernel import Clock
 from twin.records.tables import (
     ACTIVITIES,
     DONE,
-    HANDED_OVER,
     HANDLE,
     IN_PROGRESS,
     OPEN,
@@ -181,10 +180,10 @@ class Ledger:
         """The agent of a visit, whose end was not known, is done with it now."""
         self._visits.mend(row, "ended", self._clock._now)
 
-    def handed_over(self, row: int) -> None:
-        """The agent of a visit leaves it now, unfinished."""
+    def stopped(self, row: int, end: int) -> None:
+        """The agent of a visit leaves it now, unfinished: HANDED_OVER or PAUSED."""
         self._visits.mend(row, "ended", self._clock._now)
-        self._visits.mend(row, "end", HANDED_OVER)
+        self._visits.mend(row, "end", end)
 
     def never_served(
         self, ticket: int, activity: int, queued_s: float, left_s: float, end: int

@@ -27,6 +27,8 @@ class Team:
         Called with the team and a visit that an agent of the team has ended.
     staffed, busy : int
         Of agents who are told apart: places for tickets in hand, and places taken.
+    paused : Line or None
+        Work that stopped at the end of a shift; None where it does not.
     crew : Crew or None
         The agents, where they are told apart.
     """
@@ -40,11 +42,17 @@ class Team:
     done: Callable[[Team, Visit], None]
     busy: int = 0
     crew: Crew | None = None
+    paused: Line | None = None
     queues: list[Line] = field(default_factory=list)
     helps: list[tuple[int, Line]] = field(default_factory=list)
     in_work: list[Visit] = field(default_factory=list)
     times: Lazy[tuple[int, int], memoryview] = field(init=False)
     after: Lazy[tuple[int, int], memoryview] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.pool.at_shift_end == "continue":
+            self.paused = Line()
+            self.queues.append(self.paused)
 
     def may_take(self, now_s: float) -> list[Line]:
         """Lines from which it takes visits now: its own, and those in which too many wait."""

@@ -108,8 +108,9 @@ HANDLE, TRIAGE, REVIEW, FOLLOW_UP, WRAP_UP = range(len(ACTIVITIES))
 
 # Ends of a visit to the agents; open ones were waiting or in work at the horizon. Who was turned
 # away (blocked) or put off by the queue (balked) left at the moment at which they came.
-VISIT_ENDS = ("done", "handed over", "abandoned", "open", "blocked", "balked")
-DONE, HANDED_OVER, LEFT, STILL_OPEN, BLOCKED, BALKED = range(len(VISIT_ENDS))
+# Paused work goes on in a row of its own, which did not wait in the queue.
+VISIT_ENDS = ("done", "handed over", "abandoned", "open", "blocked", "balked", "paused")
+DONE, HANDED_OVER, LEFT, STILL_OPEN, BLOCKED, BALKED, PAUSED = range(len(VISIT_ENDS))
 
 STEPS = ("categorize", "respond")
 
@@ -172,7 +173,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
             "queued_s",
             "float64",
             "s",
-            "moment it joined the queue; missing for wrap-up, which never waits",
+            "moment it joined the queue; missing for wrap-up and after a pause: it does not wait",
         ),
         ("started_s", "float64", "s", "moment an agent took it"),
         ("ended_s", "float64", "s", "moment the agent was done or the customer left"),
@@ -180,7 +181,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
             "end",
             "category",
             "",
-            "done, handed over, abandoned, blocked, balked or open (at the horizon)",
+            "done, handed over, paused (the rest is the ticket's next row), abandoned, blocked, "
+            "balked or open (at the horizon)",
         ),
         (
             "agent",

@@ -75,9 +75,11 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
         after = ""
         if pool.wrap_up is not None:
             after = f", and {duration(round(pool.wrap_up.mean_value(), 1))} after each touch"
+        ends = f"agents {pool.at_shift_end} their work"
+        if pool.at_shift_end == "continue":
+            ends = "work stops, to go on when the pool is there again"
         text = (
-            f"{name}: work on a ticket takes {mean} on average{after}; at the end of a shift "
-            f"agents {pool.at_shift_end} their work"
+            f"{name}: work on a ticket takes {mean} on average{after}; at the end of a shift {ends}"
         )
         yield "Agents", text, f"agents.{name}.handle_time"
         if pool.concurrency > 1:

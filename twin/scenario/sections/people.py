@@ -144,8 +144,10 @@ class Pool(Section):
     )
     time_zone: TimeZone | None = Field(None, description="default: the scenario's")
     holidays: list[Day] = Field([], description="days on which no shift starts")
-    at_shift_end: Literal["finish", "hand over"] = Field(
-        "finish", description="what happens to work in hand"
+    at_shift_end: Literal["finish", "hand over", "continue"] = Field(
+        "finish",
+        description="what happens to work in hand: continue stops it, and the pool goes on with it "
+        "as soon as it has an agent again, before anything else",
     )
     away: Away | None = Field(
         None, description="agents on shift who come and go; not given: all are there all the time"
