@@ -133,6 +133,10 @@ def pools(draw):
             shrinkage=st.sampled_from([0.2, 0.5]),
         )
     )
+    if draw(st.booleans()):
+        most = draw(st.integers(1, 3))
+        slows = st.sampled_from(["shared", "none", [1.0, 0.7, 0.4][:most]])
+        pool |= {"concurrency": most, "slow_down": draw(slows)}
     kind = draw(st.sampled_from(["heads", "heads", "shifts", "shifts", "roster"]))
     if kind == "roster":
         return pool | {"roster": str(DATA / "roster.csv")}
@@ -253,7 +257,16 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
         "assistant": draw(assistants(roles)),
         "provider": draw(providers()),
         "customers": draw(customers),
-        "routing": draw(sections({}, wait_bonus=duration(0, 1800))),
+        "routing": draw(
+            sections(
+                {},
+                wait_bonus=duration(0, 1800),
+                choice=st.sampled_from(["least loaded", "longest idle", "random", "in order"]),
+                pool_choice=st.sampled_from(["in order", "longest idle", "random"]),
+                same_agent=st.sampled_from([0.0, 0.0, 0.5, 1.0]),
+                same_agent_for=duration(0, 7200),
+            )
+        ),
         "queue": draw(sections({}, capacity=st.integers(0, 5), balking=shares)),
         "targets": {"first_response": {"urgent": "15min", "normal": "2h"}},
     }
@@ -277,6 +290,13 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
     alone = data["assistant"]["role"] == "full"
     names = st.sampled_from(["front", "back", "night"])
     data["agents"] = draw(st.dictionaries(names, pools(), min_size=0 if alone else 1, max_size=3))
+    # Agents who come and go are not told apart.
+    told_apart = draw(st.booleans())
+    for pool in data["agents"].values():
+        for key in ("away",) if told_apart else ("concurrency", "slow_down", "members"):
+            pool.pop(key, None)
+    if not told_apart:
+        data["routing"] = {k: v for k, v in data["routing"].items() if k == "wait_bonus"}
     for name, pool in data["agents"].items():
         others = [other for other in data["agents"] if other != name]
         if others and draw(st.booleans()):

@@ -188,7 +188,7 @@ class Scenario(Section):
             if pool.away is not None and self.told_apart(pool):
                 raise fail(
                     f"agents.{name}: agents who come and go (away) are not told apart: leave out "
-                    "concurrency, individuals and routing.choice, or away"
+                    "concurrency, individuals, and other keys that tell them apart, or away"
                 )
         return self
 
@@ -209,7 +209,9 @@ class Scenario(Section):
 
     def told_apart(self, pool: Pool) -> bool:
         """True if the agents of a pool are told apart: visits say which agent worked."""
-        return pool.individuals or pool.concurrency > 1 or self.routing.choice is not None
+        routing = self.routing
+        asked = routing.choice is not None or routing.pool_choice == "longest idle"
+        return asked or routing.same_agent > 0 or pool.individuals or pool.concurrency > 1
 
     def as_data(self) -> dict[str, Any]:
         """The settings, without defaults, as plain data that loads to the same scenario.

@@ -15,6 +15,9 @@ MOST_IN_HAND = 100
 # Who of the free agents of a pool takes a ticket.
 AgentChoice = Literal["least loaded", "longest idle", "random", "in order"]
 
+# Which of the pools with a free agent takes it.
+PoolChoice = Literal["in order", "longest idle", "random"]
+
 
 def _slow_down(given: Any) -> Any:
     """Check by hand: of a name or a list, pydantic would say what both of them are not."""

@@ -22,7 +22,13 @@ from twin.scenario.sections.base import (
     TimeZone,
     fail,
 )
-from twin.scenario.sections.individuals import MOST_IN_HAND, AgentChoice, SlowDown, speeds
+from twin.scenario.sections.individuals import (
+    MOST_IN_HAND,
+    AgentChoice,
+    PoolChoice,
+    SlowDown,
+    speeds,
+)
 from twin.scenario.units import ClockTime, Duration, Rate
 
 
@@ -274,6 +280,21 @@ class Routing(Section):
         description="who of a pool's free agents takes a ticket: who has fewest in hand and, of "
         "those, has been idle longest; who took or ended none for longest; by chance; or the first "
         "in order; given: agents are told apart; default: least loaded",
+    )
+    pool_choice: PoolChoice = Field(
+        "in order",
+        description="which pool takes a ticket that several with a free agent may take: the first "
+        "in the file; the one whose free agent has been idle longest (agents are told apart); or "
+        "any of them by chance; pools that take it by overflow come after the others",
+    )
+    same_agent: Share = Field(
+        0.0,
+        description="chance that a ticket that returns (a further touch, a reopening) goes to the "
+        "agent who worked on it last, if on shift; above 0 agents are told apart",
+    )
+    same_agent_for: Duration = Field(
+        3600.0,
+        description="how long it waits for this agent at most (assumed); then anybody takes it",
     )
 
 
