@@ -137,6 +137,8 @@ def pools(draw):
         most = draw(st.integers(1, 3))
         slows = st.sampled_from(["shared", "none", [1.0, 0.7, 0.4][:most]])
         pool |= {"concurrency": most, "slow_down": draw(slows)}
+        speeds = draw(st.lists(st.sampled_from([0.5, 1.0, 2.0]), max_size=3))
+        pool |= {"members": [{"name": f"{k}", "speed": v} for k, v in enumerate(speeds)]}
     kind = draw(st.sampled_from(["heads", "heads", "shifts", "shifts", "roster"]))
     if kind == "roster":
         return pool | {"roster": str(DATA / "roster.csv")}

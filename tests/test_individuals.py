@@ -19,7 +19,8 @@ def one_in_hand(scenario, told_apart=False, **routing):
     """The same desk with one ticket a hand, and its agents told apart or not."""
     data = scenario.as_data()
     for pool in data["agents"].values():
-        pool |= {"concurrency": 1, "slow_down": "shared", "individuals": told_apart}
+        pool |= {"concurrency": 1, "slow_down": "shared", "individuals": told_apart,
+                 "members": []}  # fmt: skip
         pool.pop("away", None)
     kept = {k: v for k, v in data.get("routing", {}).items() if k == "wait_bonus"}
     data["routing"] = kept | routing

@@ -72,8 +72,9 @@ class Ties(NamedTuple):
 class Agent:
     """An agent: what they have in hand, and since when they have taken or ended nothing."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, speed: float) -> None:
         self.number = number
+        self.speed = speed
         self.in_hand: list[Visit] = []
         # Visits that wait for this agent.
         self.own = Line()
@@ -82,7 +83,7 @@ class Agent:
         # On shift until nothing is left in hand.
         self.leaving = False
         # Speed of each ticket in hand.
-        self.rate = 1.0
+        self.rate = speed
         # Place in the order in which tickets were taken.
         self.latest = 0
         # The next end of a visit, where ends change; older ones are not listened to.
@@ -165,7 +166,7 @@ class Crew:
         return min((len(agent.in_hand), agent.since_s) for agent in free)
 
     def let_go(self, visit: Visit) -> float:
-        """Take a visit out of its agent's hand; returns the work that is left, in seconds."""
+        """Take a visit out of its agent's hand; returns the work that is left, at speed 1."""
         agent = visit.agent
         left_s: float = (visit.ends_s - self._clock.now) * agent.rate
         self._drop(agent, visit)
@@ -186,7 +187,8 @@ class Crew:
         """The first who is not on shift comes."""
         agent = next((agent for agent in self.agents if not agent.on_shift), None)
         if agent is None:
-            agent = Agent(len(self.agents) + 1)
+            k, members = len(self.agents), self._team.pool.members
+            agent = Agent(k + 1, members[k].speed if k < len(members) else 1.0)
             self.agents.append(agent)
         agent.on_shift = True
         agent.since_s = self._clock.now
@@ -332,7 +334,7 @@ class Crew:
     def _changed(self, agent: Agent, new: Visit | None = None, work_s: float = 0.0) -> None:
         """The number of tickets in hand has changed: so has their speed."""
         now = agent.since_s = self._clock.now
-        before, rate = agent.rate, self._speeds[len(agent.in_hand)]
+        before, rate = agent.rate, agent.speed * self._speeds[len(agent.in_hand)]
         agent.rate = rate
         if rate != before:
             for visit in agent.in_hand:

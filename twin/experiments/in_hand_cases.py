@@ -84,4 +84,33 @@ def in_hand_cases() -> list[Case]:
                 ("backlog", ""): 5 + 0.5 * theory.erlang_c_wait(6, 5, 10),
             },
         ),
+        *(_two_speeds(choice) for choice in ("in order", "longest idle")),
     ]
+
+
+def _two_speeds(choice: str) -> Case:
+    """Two agents, one twice as fast as the other, by who takes a ticket that finds both free."""
+    found = theory.two_speeds(6 / 60, (7.5, 15), choice)
+    members = [{"name": "fast", "speed": 2.0}, {"name": "slow"}]
+    return Case(
+        f"M/M/2 of speeds 2 and 1, {choice}",
+        "Gumbel 1960; its Markov chain",
+        {
+            **desk(
+                f"two-speeds {choice}",
+                2,
+                exponential("15min"),
+                pool={"members": members},
+                arrivals={"rate": "6/h"},
+                horizon="60d",
+                warm_up="1d",
+                replications=16,
+            ),
+            "routing": {"choice": choice},
+        },
+        {
+            ("agent_wait_mean", ""): 60 * found.wait,
+            ("backlog", ""): found.number,
+            ("occupancy", "all"): found.used,
+        },
+    )

@@ -99,6 +99,70 @@ def sharing(arrivals: float, service: float, speeds: Sequence[float]) -> Sharing
     return Sharing(in_hand + waiting, waiting / arrivals, used, in_hand / used)
 
 
+class TwoSpeeds(NamedTuple):
+    """Two agents who are not equally fast.
+
+    Attributes
+    ----------
+    number, wait : float
+        Mean number of tickets; mean wait.
+    used, first_share : float
+        Occupancy of both; share of the work spells of the first one.
+    """
+
+    number: float
+    wait: float
+    used: float
+    first_share: float
+
+
+def two_speeds(
+    arrivals: float, services: tuple[float, float], choice: str, most: int = 150
+) -> TwoSpeeds:
+    """M/M/2 with agents of two speeds, by who of them takes a ticket that finds both free.
+
+    From the balance equations of its Markov chain (Gumbel 1960 for a choice by chance).
+
+    Parameters
+    ----------
+    arrivals : float
+        In a unit of time.
+    services : (float, float)
+        Mean service times of the first and of the second agent.
+    choice : {"in order", "random", "longest idle"}
+        In order: the first one takes it.
+    most : int
+        Number of tickets up to which the equations go.
+    """
+    leave = 1 / services[0], 1 / services[1]
+    # None there, the first or the second idle longer; only the first or the second busy; 2, 3, ...
+    none, only, several = (0, 1), (2, 3), 4
+    rates = np.zeros((several + most - 1, several + most - 1))
+    for longer in (0, 1):
+        taken = {"in order": (1.0, 0.0), "random": (0.5, 0.5)}.get(
+            choice, (1.0 - longer, float(longer))
+        )
+        for agent in (0, 1):
+            rates[none[longer], only[agent]] += arrivals * taken[agent]
+    for agent in (0, 1):
+        rates[only[agent], several] += arrivals
+        # Of both idle, the other one is so for longer.
+        rates[only[agent], none[1 - agent]] += leave[agent]
+        rates[several, only[1 - agent]] += leave[agent]
+    for k in range(several, len(rates) - 1):
+        rates[k, k + 1] = arrivals
+        rates[k + 1, k] = math.fsum(leave)
+    chance = stationary(rates)
+    beyond = chance[several:]
+    waiting = float(beyond @ np.arange(len(beyond)))
+    busy = [float(chance[only[agent]] + beyond.sum()) for agent in (0, 1)]
+    spells = [busy[agent] * leave[agent] for agent in (0, 1)]
+    in_work = math.fsum(busy)
+    return TwoSpeeds(
+        waiting + in_work, waiting / arrivals, in_work / 2, spells[0] / math.fsum(spells)
+    )
+
+
 class Limited(NamedTuple):
     """A desk with few places to wait, or whose queue puts customers off.
 
@@ -321,6 +385,7 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     returning = customers.solved.agent < 1 and customers.reopen_rate > 0 and customers.max_reopens
     memoryless = isinstance(pool.handle_time, Exponential) and not pool.handle_times
     memoryless = memoryless and pool.wrap_up is None and pool.concurrency == 1
+    memoryless = memoryless and not pool.members
     rate = (arrivals.rate or 0.0) * arrivals.scale
     limited = bool(pool.skills) or heads < 1 or rate == 0
     limited |= bool(customers.patience_by_category or customers.patience_by_priority)

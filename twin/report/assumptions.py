@@ -94,9 +94,12 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
     always = all(pool.away is None and not pool.shrinkage for pool in scenario.agents.values())
     rest = ", never ill, and do nothing else on shift" if always else ""
     if scenario.agents:
+        named = any(pool.members for pool in scenario.agents.values())
+        unless = " unless a member's speed says otherwise" if named else ""
         yield (
             "Agents",
-            f"take tickets by skill, then {_order(scenario)}; all of a pool are equally fast{rest}",
+            f"take tickets by skill, then {_order(scenario)}; all of a pool are equally "
+            f"fast{unless}{rest}",
             "agents",
         )
 

@@ -199,6 +199,10 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
         if pool.wrap_up is not None:
             after = f" and {duration(round(pool.wrap_up.mean_value(), 1))} of wrap-up"
         in_hand = f", up to {pool.concurrency} tickets in hand" if pool.concurrency > 1 else ""
+        if pool.members:
+            speeds = sorted(member.speed for member in pool.members)
+            in_hand += f", {_count(len(speeds), 'agent')} by name, at speeds from {speeds[0]:g} "
+            in_hand += f"to {speeds[-1]:g}"
         yield (
             f"Pool {name}: {hours:,.0f} agent hours {span}{cost}, {skills}, "
             f"{handle} a ticket{after} on average{in_hand}."

@@ -59,6 +59,7 @@ from twin.scenario.sections.demand import (
     Tickets,
     Week,
 )
+from twin.scenario.sections.individuals import Member
 from twin.scenario.sections.people import (
     Away,
     Break,
@@ -93,6 +94,7 @@ __all__ = [
     "MaxTokens",
     "Measured",
     "MeasuredStep",
+    "Member",
     "Name",
     "Outage",
     "Pool",
@@ -211,7 +213,8 @@ class Scenario(Section):
         """True if the agents of a pool are told apart: visits say which agent worked."""
         routing = self.routing
         asked = routing.choice is not None or routing.pool_choice == "longest idle"
-        return asked or routing.same_agent > 0 or pool.individuals or pool.concurrency > 1
+        own = pool.individuals or pool.concurrency > 1 or bool(pool.members)
+        return asked or routing.same_agent > 0 or own
 
     def as_data(self) -> dict[str, Any]:
         """The settings, without defaults, as plain data that loads to the same scenario.

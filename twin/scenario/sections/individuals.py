@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
-from twin.scenario.sections.base import fail
+from twin.scenario.sections.base import Section, fail
 
 # How fast each of several tickets in one hand goes on, by name.
 SLOW_DOWNS = ("shared", "none")
@@ -46,3 +46,14 @@ def speeds(concurrency: int, slow_down: str | list[float]) -> tuple[float, ...]:
         return tuple(slow_down[:concurrency])
     shared = slow_down == "shared"
     return tuple(1.0 / n if shared else 1.0 for n in range(1, concurrency + 1))
+
+
+class Member(Section):
+    """An agent by name: the first of the list is agent 1 of the pool."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        description="in the event log; no other of the pool has it"
+    )
+    speed: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="of all work: at 2 it takes half the time"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -25,6 +26,7 @@ from twin.scenario.sections.base import (
 from twin.scenario.sections.individuals import (
     MOST_IN_HAND,
     AgentChoice,
+    Member,
     PoolChoice,
     SlowDown,
     speeds,
@@ -142,6 +144,12 @@ class Pool(Section):
         'does the work of one, assumed), `"none"` (each as fast as alone), or a list by the number '
         "in hand, as `[1, 0.7, 0.5]` (speeds of more than `concurrency` are not used)",
     )
+    members: list[Member] = Field(
+        [],
+        description="agents by name, as [[agents.NAME.members]]; heads, shifts or a roster still "
+        "say how many are there: the first of them, and agents of speed 1 beyond them; given: "
+        "agents are told apart",
+    )
     time_zone: TimeZone | None = Field(None, description="default: the scenario's")
     holidays: list[Day] = Field([], description="days on which no shift starts")
     at_shift_end: Literal["finish", "hand over"] = Field(
@@ -203,6 +211,10 @@ class Pool(Section):
         if isinstance(self.slow_down, list) and len(self.slow_down) < self.concurrency:
             speeds, most = len(self.slow_down), self.concurrency
             raise fail(f"slow_down gives {speeds} speeds, concurrency is {most}: one for each")
+        names = [member.name for member in self.members]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise fail(f'members has two of the name "{twice[:40]}": give each one of its own')
         return self
 
     @property
@@ -217,8 +229,16 @@ class Pool(Section):
 
     @property
     def pace(self) -> float:
-        """Work that an agent does in a second at most, with as many in hand as is fastest."""
-        return max((k + 1) * speed for k, speed in enumerate(self.speeds))
+        """Work that an agent does in a second at most, with as many in hand as is fastest.
+
+        Mean over the agents of the pool; where heads are not given, over its members.
+        """
+        most = max((k + 1) * speed for k, speed in enumerate(self.speeds))
+        heads = len(self.members) if self.heads is None else max(1, self.heads + self.extra_heads)
+        if not self.members:
+            return most
+        own = [member.speed for member in self.members][:heads]
+        return most * math.fsum([*own, heads - len(own)]) / heads
 
     def on(self, channel: str) -> Pool:
         """The pool as it is for tickets of a channel."""
