@@ -70,6 +70,8 @@ class Stream(IntEnum):
     AGENT_CHOICE = 56
     POOL_CHOICE = 57
     SAME_AGENT = 58
+    # Of an agent, not of a ticket: by replication, pool and agent.
+    TENURE = 59
     PART_OF_DAY = 60
     BACKLOG_AGE = 61
     CHANNEL = 62

@@ -21,6 +21,7 @@ from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
+from twin.desk.tenure import Tenures
 from twin.desk.waiting import Line, Visit
 from twin.records.tables import FOLLOW_UP, HANDLE, WRAP_UP
 from twin.scenario.model import Pool, Scenario
@@ -123,8 +124,12 @@ class Crew:
         self._most = pool.concurrency
         # By the number in hand; with none of them the one to come is alone.
         self._speeds = (1.0, *pool.speeds)
+        self._tenures: Tenures | None = None
+        if scenario.assistant.support is not None or pool.turnover:
+            self._tenures = Tenures(team.number, pool, scenario.assistant.support, demand)
         # Ends of visits are known when they begin, as long as all go on at one speed.
-        self._steady = len(set(self._speeds)) == 1
+        one_speed = self._tenures is None or self._most == 1
+        self._steady = one_speed and len(set(self._speeds)) == 1
         self._hands_over = pool.at_shift_end == "hand over"
         self._choice = scenario.routing.choice or "least loaded"
         self._luck: Lazy[Use, memoryview] = Lazy(
@@ -144,7 +149,8 @@ class Crew:
             visit.agent = self._next(visit)
         agent = visit.agent
         visit.callbacks.insert(0, lambda _: self._done(visit))
-        ends_s = self._clock.now + work_s / agent.rate if self._steady else inf
+        rate = self._rate(agent, len(agent.in_hand) + 1)
+        ends_s = self._clock.now + work_s / rate if self._steady else inf
         visit.row = self._ledger.picked_up(
             visit.ticket, self._team.number, visit.activity, visit.queued_s, ends_s, visit.fresh,
             agent.number,
@@ -334,7 +340,7 @@ class Crew:
     def _changed(self, agent: Agent, new: Visit | None = None, work_s: float = 0.0) -> None:
         """The number of tickets in hand has changed: so has their speed."""
         now = agent.since_s = self._clock.now
-        before, rate = agent.rate, agent.speed * self._speeds[len(agent.in_hand)]
+        before, rate = agent.rate, self._rate(agent, len(agent.in_hand))
         agent.rate = rate
         if rate != before:
             for visit in agent.in_hand:
@@ -347,6 +353,19 @@ class Crew:
         elif new is not None:
             self._clock.schedule_at(new, new.ends_s)
         self._offer(agent)
+
+    def _rate(self, agent: Agent, in_hand: int) -> float:
+        """Speed of each ticket of an agent who has so many in hand now."""
+        rate = agent.speed * self._speeds[in_hand]
+        if self._tenures is not None:
+            rate *= self._tenures.factor(agent.number, self._clock.now)
+        return rate
+
+    def joined_s(self, agent: Agent) -> float | None:
+        """Moment at which an agent joined; None where it is not known, or nobody leaves."""
+        if self._tenures is None:
+            return None
+        return self._tenures.joined_s(agent.number, self._clock.now)
 
     def _set_alarm(self, agent: Agent) -> None:
         """Let the next end of a visit happen, in place of what was to happen before."""

@@ -20,6 +20,7 @@ class Knower:
 
     crew: Crew
     agent: Agent
+    joined_s: float | None
 
 
 class Returns:
@@ -51,12 +52,15 @@ class Returns:
 
     def worked(self, ticket: int, crew: Crew, agent: Agent) -> None:
         """Note who has worked on a ticket, to answer it or to follow up."""
-        self._known[ticket] = Knower(crew, agent)
+        self._known[ticket] = Knower(crew, agent, crew.joined_s(agent))
 
     def goes_on(self, visit: Visit) -> bool:
         """True if the agent who knows the ticket takes it, or has it in their own queue now."""
         known = self._known.get(visit.ticket)
         if known is None or known.agent.leaving or not known.agent.on_shift:
+            return False
+        if known.crew.joined_s(known.agent) != known.joined_s:
+            # Somebody else by now.
             return False
         if not self._luck[Use(visit.returns, visit.activity)][visit.ticket] < self._chance:
             return False

@@ -85,6 +85,7 @@ def in_hand_cases() -> list[Case]:
             },
         ),
         *(_two_speeds(choice) for choice in ("in order", "longest idle")),
+        _supported(),
     ]
 
 
@@ -113,4 +114,31 @@ def _two_speeds(choice: str) -> Case:
             ("backlog", ""): found.number,
             ("occupancy", "all"): found.used,
         },
+    )
+
+
+def _supported() -> Case:
+    """A new agent whom an assistant makes faster, and an experienced one whom it does not."""
+    found = theory.two_speeds(6 / 60, (15 / 1.3, 15), "in order")
+    # So long a time that a run changes nothing in it.
+    support = {"gain_new": 0.3, "experienced_after": "36500d"}
+    members = [{"name": "new", "tenure": "0s"}, {"name": "old", "tenure": "36500d"}]
+    return Case(
+        "M/M/2, one of them with support",
+        "its Markov chain",
+        {
+            **desk(
+                "supported",
+                2,
+                exponential("15min"),
+                pool={"members": members},
+                arrivals={"rate": "6/h"},
+                horizon="60d",
+                warm_up="1d",
+                replications=16,
+            ),
+            "routing": {"choice": "in order"},
+            "assistant": {"role": "off", "support": support},
+        },
+        {("agent_wait_mean", ""): 60 * found.wait, ("occupancy", "all"): found.used},
     )

@@ -385,7 +385,7 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     returning = customers.solved.agent < 1 and customers.reopen_rate > 0 and customers.max_reopens
     memoryless = isinstance(pool.handle_time, Exponential) and not pool.handle_times
     memoryless = memoryless and pool.wrap_up is None and pool.concurrency == 1
-    memoryless = memoryless and not pool.members
+    memoryless = memoryless and not pool.members and scenario.assistant.support is None
     rate = (arrivals.rate or 0.0) * arrivals.scale
     limited = bool(pool.skills) or heads < 1 or rate == 0
     limited |= bool(customers.patience_by_category or customers.patience_by_priority)

@@ -93,6 +93,14 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
             yield "Agents", text, f"agents.{name}.away"
     always = all(pool.away is None and not pool.shrinkage for pool in scenario.agents.values())
     rest = ", never ill, and do nothing else on shift" if always else ""
+    support = scenario.assistant.support
+    if support is not None and scenario.agents:
+        text = (
+            f"work with an assistant's drafts and suggestions, which makes new ones "
+            f"{_more(support.gain_new)}, those of {duration(support.experienced_after)} and longer "
+            f"{_more(support.gain_experienced)}, and those of unknown tenure {_more(support.gain)}"
+        )
+        yield "Agents", text, "assistant.support"
     if scenario.agents:
         named = any(pool.members for pool in scenario.agents.values())
         unless = " unless a member's speed says otherwise" if named else ""
@@ -102,6 +110,10 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
             f"fast{unless}{rest}",
             "agents",
         )
+
+
+def _more(gain: float) -> str:
+    return f"{abs(100 * gain):.3g} % {'faster' if gain >= 0 else 'slower'}"
 
 
 def _order(scenario: Scenario) -> str:

@@ -31,6 +31,7 @@ from twin.scenario.sections.assistant import (
     Profile,
     Provider,
     RandomOutages,
+    Support,
 )
 from twin.scenario.sections.base import (
     DAYS,
@@ -113,6 +114,7 @@ __all__ = [
     "Share",
     "Shift",
     "Solved",
+    "Support",
     "Surge",
     "Targets",
     "Tickets",
@@ -213,8 +215,9 @@ class Scenario(Section):
         """True if the agents of a pool are told apart: visits say which agent worked."""
         routing = self.routing
         asked = routing.choice is not None or routing.pool_choice == "longest idle"
+        asked |= routing.same_agent > 0 or self.assistant.support is not None
         own = pool.individuals or pool.concurrency > 1 or bool(pool.members)
-        return asked or routing.same_agent > 0 or own
+        return asked or own or pool.turnover > 0
 
     def as_data(self) -> dict[str, Any]:
         """The settings, without defaults, as plain data that loads to the same scenario.

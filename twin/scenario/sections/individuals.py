@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from twin.scenario.sections.base import Section, fail
+from twin.scenario.units import Duration
 
 # How fast each of several tickets in one hand goes on, by name.
 SLOW_DOWNS = ("shared", "none")
@@ -56,4 +57,7 @@ class Member(Section):
     )
     speed: Annotated[float, Field(gt=0, le=100)] = Field(
         1.0, description="of all work: at 2 it takes half the time"
+    )
+    tenure: Duration | None = Field(
+        None, description="time in the job when the run starts; default: by the pool's tenure"
     )

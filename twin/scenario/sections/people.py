@@ -150,6 +150,16 @@ class Pool(Section):
         "say how many are there: the first of them, and agents of speed 1 beyond them; given: "
         "agents are told apart",
     )
+    tenure: TimeDistribution | None = Field(
+        None,
+        description="time that agents have been in the job when the run starts: it counts where "
+        "an assistant supports them (see assistant.support); default: not known",
+    )
+    turnover: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.0,
+        description="agents who leave in a year (365 days), as a share of all: each is replaced at "
+        "once by one of tenure 0; above 0 agents are told apart",
+    )
     time_zone: TimeZone | None = Field(None, description="default: the scenario's")
     holidays: list[Day] = Field([], description="days on which no shift starts")
     at_shift_end: Literal["finish", "hand over"] = Field(
