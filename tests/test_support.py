@@ -13,6 +13,7 @@ from twin.desk.tenure import YEAR_S, Tenures
 from twin.experiments.workload import workload
 from twin.measures.theory import erlang_bounds
 from twin.report.assumptions import assumptions
+from twin.report.explain import explain
 from twin.scenario.model import Support, from_data
 
 OFF = {"role": "off"}
@@ -145,6 +146,10 @@ def test_check_and_the_report_count_it():
     rows = {key: text for _, text, key, _ in assumptions(scenario)}
     assert "new ones 30 % faster, those of 365 d and longer 0 % faster" in rows["assistant.support"]
     assert erlang_bounds(scenario) == {}
+    told = (
+        "Agents work with an assistant's drafts and suggestions, which makes new ones 30 % faster"
+    )
+    assert told in " ".join(explain(scenario))
 
 
 @pytest.mark.parametrize(
