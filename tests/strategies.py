@@ -236,7 +236,7 @@ def touches(draw):
 
 
 @st.composite
-def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
+def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True, told_apart=st.booleans()):
     """A valid scenario.
 
     Parameters
@@ -245,6 +245,8 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
         What the assistant may do; "off" also stands for a desk without the section.
     traces : bool
         Whether arrivals may be a recorded trace.
+    told_apart : strategy of bool
+        Whether agents may have several tickets in hand and so on, or may come and go.
     """
     horizon_h = draw(st.sampled_from([1, 4, 10, 30]))
     arriving = arrivals(horizon_h)
@@ -293,11 +295,11 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
     names = st.sampled_from(["front", "back", "night"])
     data["agents"] = draw(st.dictionaries(names, pools(), min_size=0 if alone else 1, max_size=3))
     # Agents who come and go are not told apart.
-    told_apart = draw(st.booleans())
+    several = draw(told_apart)
     for pool in data["agents"].values():
-        for key in ("away",) if told_apart else ("concurrency", "slow_down", "members"):
+        for key in ("away",) if several else ("concurrency", "slow_down", "members"):
             pool.pop(key, None)
-    if not told_apart:
+    if not several:
         data["routing"] = {k: v for k, v in data["routing"].items() if k == "wait_bonus"}
     for name, pool in data["agents"].items():
         others = [other for other in data["agents"] if other != name]

@@ -142,7 +142,7 @@ def test_integrated_rates_are_the_luck_of_the_pool(run):
         at = at[(at >= 0) & (at < run.scenario.horizon)]
         waiting = (since_s <= at[:, None]) & (invariants.leaves_s(taken) > at[:, None])
         away = invariants.level_at(levels.away(run.log, run.scenario, name), at)
-        free = np.maximum(run.present(name, at) - run.busy(name, at), 0)
+        free = np.maximum(run.present(name, at) - run.in_hand(name, at), 0)
         rates = {
             1: pool.away.while_idle * free,
             -1: away * (pool.away.returns + pool.away.returns_per_queued * waiting.sum(axis=1)),
@@ -161,7 +161,7 @@ def test_integrated_rates_are_the_luck_of_the_pool(run):
 
 
 @SETTINGS
-@given(scenarios(), aways)
+@given(scenarios(told_apart=st.just(False)), aways)
 def test_nobody_who_leaves_is_the_desk_without_it(scenario, away):
     never = away | {"after_touch": 0.0, "while_idle": "0/h"}
     plain = scenario.vary({f"agents.{name}.away": None for name in scenario.agents})

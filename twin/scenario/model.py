@@ -66,13 +66,12 @@ from twin.scenario.sections.people import (
     Break,
     Customers,
     Pool,
-    Queue,
-    Routing,
     Satisfaction,
     Shift,
     Solved,
     Targets,
 )
+from twin.scenario.sections.routing import Queue, Routing
 from twin.scenario.sections.touches import Touches
 from twin.scenario.units import Duration
 
