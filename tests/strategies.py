@@ -21,6 +21,7 @@ SETTINGS = settings(
 )
 
 shares = st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0])
+EITHER = st.booleans()
 some_categories = st.lists(st.sampled_from(CATEGORIES), unique=True, max_size=3)
 
 
@@ -236,7 +237,7 @@ def touches(draw):
 
 
 @st.composite
-def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True, told_apart=st.booleans()):
+def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True, told_apart=EITHER):
     """A valid scenario.
 
     Parameters
