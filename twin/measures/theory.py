@@ -139,9 +139,8 @@ def two_speeds(
     none, only, several = (0, 1), (2, 3), 4
     rates = np.zeros((several + most - 1, several + most - 1))
     for longer in (0, 1):
-        taken = {"in order": (1.0, 0.0), "random": (0.5, 0.5)}.get(
-            choice, (1.0 - longer, float(longer))
-        )
+        rules = {"in order": (1.0, 0.0), "random": (0.5, 0.5)}
+        taken = rules.get(choice, (1.0 - longer, float(longer)))
         for agent in (0, 1):
             rates[none[longer], only[agent]] += arrivals * taken[agent]
     for agent in (0, 1):
@@ -157,10 +156,8 @@ def two_speeds(
     waiting = float(beyond @ np.arange(len(beyond)))
     busy = [float(chance[only[agent]] + beyond.sum()) for agent in (0, 1)]
     spells = [busy[agent] * leave[agent] for agent in (0, 1)]
-    in_work = math.fsum(busy)
-    return TwoSpeeds(
-        waiting + in_work, waiting / arrivals, in_work / 2, spells[0] / math.fsum(spells)
-    )
+    in_work, first = math.fsum(busy), spells[0] / math.fsum(spells)
+    return TwoSpeeds(waiting + in_work, waiting / arrivals, in_work / 2, first)
 
 
 class Limited(NamedTuple):

@@ -9,7 +9,6 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from twin.scenario.distributions import Amount, Lognormal, TimeDistribution
 from twin.scenario.sections.base import (
-    Count,
     Day,
     Days,
     Growth,
@@ -242,11 +241,12 @@ class Pool(Section):
         Mean over the agents of the pool; where heads are not given, over its members.
         """
         most = max((k + 1) * speed for k, speed in enumerate(self.speeds))
-        heads = len(self.members) if self.heads is None else max(1, self.heads + self.extra_heads)
         if not self.members:
             return most
-        own = [member.speed for member in self.members][:heads]
-        return most * math.fsum([*own, heads - len(own)]) / heads
+        heads = len(self.members) if self.heads is None else max(1, self.heads + self.extra_heads)
+        own = [member.speed for member in self.members][: math.ceil(heads)]
+        rest = max(0, heads - len(own))
+        return most * math.fsum([*own, rest]) / (len(own) + rest)
 
     def on(self, channel: str) -> Pool:
         """The pool as it is for tickets of a channel."""
