@@ -21,6 +21,7 @@ SETTINGS = settings(
 )
 
 shares = st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0])
+EITHER = st.booleans()
 some_categories = st.lists(st.sampled_from(CATEGORIES), unique=True, max_size=3)
 
 
@@ -133,6 +134,12 @@ def pools(draw):
             shrinkage=st.sampled_from([0.2, 0.5]),
         )
     )
+    if draw(st.booleans()):
+        most = draw(st.integers(1, 3))
+        slows = st.sampled_from(["shared", "none", [1.0, 0.7, 0.4][:most]])
+        pool |= {"concurrency": most, "slow_down": draw(slows)}
+        speeds = draw(st.lists(st.sampled_from([0.5, 1.0, 2.0]), max_size=3))
+        pool |= {"members": [{"name": f"{k}", "speed": v} for k, v in enumerate(speeds)]}
     kind = draw(st.sampled_from(["heads", "heads", "shifts", "shifts", "roster"]))
     if kind == "roster":
         return pool | {"roster": str(DATA / "roster.csv")}
@@ -232,7 +239,7 @@ def touches(draw):
 
 
 @st.composite
-def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
+def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True, told_apart=EITHER):
     """A valid scenario.
 
     Parameters
@@ -241,6 +248,8 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
         What the assistant may do; "off" also stands for a desk without the section.
     traces : bool
         Whether arrivals may be a recorded trace.
+    told_apart : strategy of bool
+        Whether agents may have several tickets in hand and so on, or may come and go.
     """
     horizon_h = draw(st.sampled_from([1, 4, 10, 30]))
     arriving = arrivals(horizon_h)
@@ -255,7 +264,16 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
         "assistant": draw(assistants(roles)),
         "provider": draw(providers()),
         "customers": draw(customers),
-        "routing": draw(sections({}, wait_bonus=duration(0, 1800))),
+        "routing": draw(
+            sections(
+                {},
+                wait_bonus=duration(0, 1800),
+                choice=st.sampled_from(["least loaded", "longest idle", "random", "in order"]),
+                pool_choice=st.sampled_from(["in order", "longest idle", "random"]),
+                same_agent=st.sampled_from([0.0, 0.0, 0.5, 1.0]),
+                same_agent_for=duration(0, 7200),
+            )
+        ),
         "queue": draw(sections({}, capacity=st.integers(0, 5), balking=shares)),
         "targets": {"first_response": {"urgent": "15min", "normal": "2h"}},
     }
@@ -279,6 +297,13 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True):
     alone = data["assistant"]["role"] == "full"
     names = st.sampled_from(["front", "back", "night"])
     data["agents"] = draw(st.dictionaries(names, pools(), min_size=0 if alone else 1, max_size=3))
+    # Agents who come and go are not told apart.
+    several = draw(told_apart)
+    for pool in data["agents"].values():
+        for key in ("away",) if several else ("concurrency", "slow_down", "members"):
+            pool.pop(key, None)
+    if not several:
+        data["routing"] = {k: v for k, v in data["routing"].items() if k == "wait_bonus"}
     for name, pool in data["agents"].items():
         others = [other for other in data["agents"] if other != name]
         if others and draw(st.booleans()):

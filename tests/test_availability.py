@@ -20,7 +20,7 @@ from twin.desk import availability
 from twin.desk.shifts import Turnout
 from twin.desk.simulation import simulate
 from twin.experiments import validate
-from twin.measures import levels, theory
+from twin.measures import chains, levels, theory
 from twin.scenario.calendars import staffing
 from twin.scenario.model import from_data
 
@@ -119,7 +119,7 @@ def test_an_agent_leaves_after_the_wrap_up(play, arrive, luck):
 @st.composite
 def comes_and_goes(draw):
     """A desk of which each pool has agents who come and go."""
-    scenario = draw(scenarios(roles=("off", "triage")))
+    scenario = draw(scenarios(roles=("off", "triage"), told_apart=st.just(False)))
     changes = {f"agents.{name}.away": draw(aways) for name in scenario.agents}
     # Two are on shift at least: else little happens.
     return scenario.vary(changes | {f"agents.{name}.extra_heads": 1 for name in scenario.agents})
@@ -146,7 +146,7 @@ def test_integrated_rates_are_the_luck_of_the_pool(run):
         stopped = (stopped_s <= at[:, None]) & (again_s > at[:, None])
         queued = waiting.sum(axis=1) + stopped.sum(axis=1)
         away = invariants.level_at(levels.away(run.log, run.scenario, name), at)
-        free = np.maximum(run.present(name, at) - run.busy(name, at), 0)
+        free = np.maximum(run.present(name, at) - run.in_hand(name, at), 0)
         rates = {
             1: pool.away.while_idle * free,
             -1: away * (pool.away.returns + pool.away.returns_per_queued * queued),
@@ -165,7 +165,7 @@ def test_integrated_rates_are_the_luck_of_the_pool(run):
 
 
 @SETTINGS
-@given(scenarios(), aways)
+@given(scenarios(told_apart=st.just(False)), aways)
 def test_nobody_who_leaves_is_the_desk_without_it(scenario, away):
     never = away | {"after_touch": 0.0, "while_idle": "0/h"}
     plain = scenario.vary({f"agents.{name}.away": None for name in scenario.agents})
@@ -241,7 +241,7 @@ def test_luck_belongs_to_the_pool_and_the_replication():
 def test_a_run_of_a_small_desk_comes_near_its_markov_chain():
     away = {"after_touch": 0.3, "while_idle": "3/h", "returns": "12/h", "returns_per_queued": "6/h"}
     patience = {"distribution": "exponential", "mean": "5min"}
-    chain = theory.erlang_s(3, 18 / 60, 8, 5, after_touch=0.3, while_idle=3 / 60, returns=12 / 60,
+    chain = chains.erlang_s(3, 18 / 60, 8, 5, after_touch=0.3, while_idle=3 / 60, returns=12 / 60,
                             returns_per_queued=6 / 60)  # fmt: skip
     scenario = busy_desk(**away).vary({"customers.patience": patience, "horizon": "60d"})
     log = simulate(scenario, draw(scenario))
@@ -255,7 +255,7 @@ def test_a_run_of_a_small_desk_comes_near_its_markov_chain():
 
 def test_the_chain_is_erlangs_where_nobody_leaves():
     never = {"after_touch": 0.0, "while_idle": 0.0, "returns": 1.0}
-    found = theory.erlang_s(4, 0.5, 10, 7, **never)
+    found = chains.erlang_s(4, 0.5, 10, 7, **never)
     share, abandoned, used, wait = theory.erlang_a(4, 0.5, 10, 7)
     assert found[:4] == pytest.approx((share, wait, abandoned, used), rel=1e-9)
     assert found.away == pytest.approx(0.0, abs=1e-12)

@@ -6,7 +6,7 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from strategies import MAX_TICKETS, SETTINGS, scenarios
 
 from twin.assistant import catalogue
@@ -16,6 +16,7 @@ from twin.desk import agents, provider
 from twin.desk.shifts import Turnout
 from twin.desk.simulation import simulate
 from twin.measures import levels
+from twin.measures.figures import measure
 from twin.records.tables import STATUSES, TRANSITIONS, RunLog
 from twin.scenario.calendars import staffing
 from twin.scenario.clock import by_hour
@@ -35,8 +36,13 @@ class Run:
     visits: pd.DataFrame
     rests: pd.DataFrame
 
-    def busy(self, name, at):
-        """Agents of a pool who work, wrap-up included, at each moment of `at`."""
+    @property
+    def waits_for_one(self):
+        """Visits that may have waited for the agent who knows the ticket, not for anybody."""
+        return (self.visits["returns"] > 0).to_numpy() & (self.scenario.routing.same_agent > 0)
+
+    def in_hand(self, name, at):
+        """Tickets that a pool's agents have in hand, wrap-up included, at each moment of `at`."""
         here = self.log.visits[self.log.visits["pool"] == name]
         start_s = here["started_s"].to_numpy()
         end_s = here["ended_s"].fillna(np.inf).to_numpy()
@@ -78,6 +84,7 @@ def play(scenario):
         "deadline_s": [visit.deadline_s for visit in seen],
         "place": [visit.place for visit in seen],
         "queued_s": [visit.queued_s for visit in seen],
+        "returns": np.array([visit.returns for visit in seen], dtype=int),
     }
     visits = pd.DataFrame(known)
     for name in ("started_s", "ended_s"):
@@ -134,7 +141,9 @@ def test_no_pool_begins_work_above_its_staffing(run):
         assert (levels.on_shift(run.log, run.scenario, name).values >= 0).all()
         # An agent who is away returns before they take a ticket; nobody begins past their shift.
         assert (heads > 0).all()
-        assert (run.busy(name, start_s) <= heads).all()
+        # Of several in hand, agents whose shift is over may still have some to finish.
+        pool = run.scenario.agents[name]
+        assert pool.concurrency > 1 or (run.in_hand(name, start_s) <= heads).all()
 
 
 @SETTINGS
@@ -155,7 +164,26 @@ def test_agents_away_are_on_shift_and_do_not_work(run):
         # Busy beyond those present are only who finish past their shift.
         away = level_at(levels.away(run.log, run.scenario, name), at)
         grows = np.diff(away, prepend=0) > 0
-        assert (run.busy(name, at)[grows] + away[grows] <= on_shift[grows]).all()
+        assert (run.in_hand(name, at)[grows] + away[grows] <= on_shift[grows]).all()
+
+
+@SETTINGS
+@given(runs)
+def test_no_agent_has_more_in_hand_than_they_may(run):
+    table = run.log.visits
+    for name, pool in run.scenario.agents.items():
+        here = table[(table["pool"] == name).to_numpy()]
+        told_apart = run.scenario.told_apart(pool)
+        assert here["agent"].notna().all() if told_apart else here["agent"].isna().all()
+        used = levels.busy(run.log, name)
+        assert used.values.max() <= max(1, here["agent"].nunique()) or not told_apart
+        for _, own in here.groupby("agent"):
+            start_s, end_s = own["started_s"].to_numpy(), own["ended_s"].fillna(np.inf).to_numpy()
+            at = start_s[:, None]
+            assert (((start_s <= at) & (end_s > at)).sum(axis=1) <= pool.concurrency).all()
+    table = measure(run.log, run.scenario)
+    shares = table[(table["kpi"] == "occupancy").to_numpy()]["value"].dropna()
+    assert shares.between(0, 1 + 1e-9).all()
 
 
 @SETTINGS
@@ -169,7 +197,7 @@ def test_handed_over_work_leaves_no_pool_above_its_staffing_at_any_moment(run):
         level = levels.on_shift(run.log, run.scenario, name)
         at = np.concatenate([level.times, here["started_s"]])
         at = at[at < run.scenario.horizon]
-        assert (run.busy(name, at) <= run.present(name, at)).all()
+        assert (run.in_hand(name, at) <= run.present(name, at) * pool.concurrency).all()
 
 
 def pauses_s(run, name):
@@ -202,7 +230,7 @@ def test_paused_work_goes_on_in_its_pool_before_anything_else(run):
             between = (begun_s > since_s) & (begun_s < until_s)
             assert own["queued_s"][between].isna().all()
             at = moments[(moments >= since_s) & (moments < min(until_s, run.scenario.horizon))]
-            assert (run.busy(name, at) >= run.present(name, at)).all()
+            assert (run.in_hand(name, at) >= run.present(name, at)).all()
 
 
 def takes(run, name, categories, tickets):
@@ -258,13 +286,15 @@ def test_every_touch_is_wrapped_up_once_by_who_made_it(run):
 @SETTINGS
 @given(runs)
 def test_no_skill_is_violated_but_by_misrouted_visits(run):
-    visits = run.visits[run.visits["pool"].notna()]
+    taken = run.visits["pool"].notna().to_numpy()
+    visits, of_one = run.visits[taken], run.waits_for_one[taken]
     truth = run.demand.category[visits["ticket"].to_numpy(dtype=int)]
     for name in run.scenario.agents:
         here = (visits["pool"] == name).to_numpy()
         own = visits[here]
+        may_s = np.where(of_one[here], own["queued_s"], may_take_s(run, name, own))
         helps = helped_at(run, name, own)
-        assert ((may_take_s(run, name, own) <= own["started_s"].to_numpy()) | helps).all()
+        assert ((may_s <= own["started_s"].to_numpy()) | helps).all()
         handles = here & (visits["activity"] == 0).to_numpy()
         # The rest of work that was handed over stays what it was.
         able = knows(run, name, truth[handles])
@@ -334,11 +364,11 @@ def test_nobody_waits_while_an_agent_who_could_take_them_is_free(run):
     moments = np.concatenate([moments, *(level.times for level in steps.values()),
                               run.log.staffing["time_s"]])  # fmt: skip
     at = np.unique(moments[moments < run.scenario.horizon])[:, None]
-    waits = (visits["queued_s"].to_numpy() <= at) & (leaves_s(visits) > at)
+    waits = (visits["queued_s"].to_numpy() <= at) & (leaves_s(visits) > at) & ~run.waits_for_one
     for name in steps:
-        busy, heads = run.busy(name, at), run.present(name, at[:, 0])
+        in_hand, heads = run.in_hand(name, at), run.present(name, at[:, 0])
         able = may_take_s(run, name, visits) <= at
-        assert not (waits & able)[busy < heads].any()
+        assert not (waits & able)[in_hand < heads * run.scenario.agents[name].concurrency].any()
 
 
 @SETTINGS
@@ -358,6 +388,7 @@ def test_the_next_is_the_most_urgent_then_the_longest_waiting(run):
     for visit in visits[visits["pool"].notna()].itertuples():
         able = may_take_s(run, visit.pool, visits) < visit.started_s
         waiting = able & (queued_s < visit.started_s) & (left_s > visit.started_s)
+        waiting &= ~run.waits_for_one
         first = (urgency < visit.place[0]) | (
             (urgency == visit.place[0]) & (order < visit.place[1])
         )
@@ -414,6 +445,8 @@ def test_who_is_picked_up_stays_and_who_leaves_was_never_picked_up(run):
 @given(runs)
 def test_who_finds_no_place_is_turned_away_and_nobody_else(run):
     visits, queue = run.visits, run.scenario.queue
+    # Who waits for one agent stands in no line of all, until they may be taken by anybody.
+    assume(not run.waits_for_one.any())
     places = np.inf if queue.capacity is None else queue.capacity
     luck = run.demand.uniform(Stream.BALKING)
     line = line_of(run, visits)

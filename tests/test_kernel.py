@@ -13,10 +13,10 @@ from strategies import DATA, SETTINGS
 from twin.demand.luck import Stream, Use
 from twin.demand.tickets import draw
 from twin.desk import simulation
-from twin.desk.agents import work_times
 from twin.desk.customers import Customers
 from twin.desk.kernel import Clock, Process
 from twin.desk.simulation import simulate
+from twin.desk.work import work_times
 from twin.records.tables import BY_AGENT, HANDLE
 from twin.scenario.model import from_data
 

@@ -22,8 +22,8 @@ from scipy import stats
 
 from twin.demand.luck import Stream
 from twin.demand.tickets import draw
-from twin.desk.agents import work_times
 from twin.desk.simulation import simulate
+from twin.desk.work import work_times
 from twin.measures.figures import measure
 from twin.records.tables import HANDLE
 from twin.scenario.file import load

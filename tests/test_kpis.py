@@ -82,7 +82,8 @@ LOG = run_log(
         visit(4, 2000, ended_s=2600, end="abandoned"),
         visit(4, 2600, ended_s=2600, end="blocked"),
         visit(5, 3000),
-        visit(7, 1300, 1600, 2200, "done", pool="front"),
+        visit(7, 1300, 1600, 2200, "done", pool="front", agent=1),
+        visit(7, 2250, 2250, 2250, "done", pool="front", agent=1, activity="follow up"),
     ],
     staffing=[
         {"pool": "back", "time_s": time_s, "on_shift": 1, "away": away}
@@ -125,8 +126,8 @@ BY_HAND = {
     ("service_level", "normal"): (2, 4),
     ("resolution_within_target", ""): (2, 5),
     ("resolution_within_target", "normal"): (1, 4),
-    ("agent_wait_mean", ""): (0 + 600 + 300, 3),
-    ("agent_wait_share", ""): (2, 3),
+    ("agent_wait_mean", ""): (0 + 600 + 300 + 0, 4),
+    ("agent_wait_share", ""): (2, 4),
     ("backlog", ""): (600 + 5 + 15 + 1000 + 600 + 4200 + 200 + 900, 6600),
     ("queue", ""): (600 + 4200 + 300, 6600),
     ("occupancy", ""): (600 + 1000 + 600, 2 * 6600),
@@ -179,9 +180,10 @@ BY_HAND = {
     ("model_latency_mean", ""): (8, 2),
     ("resolution_less_waits_mean", ""): (5 + 2900 + 700, 3),
     ("waiting_share", ""): (200, 5 + 2900 + 900),
-    ("touches_mean", ""): (2, 3),
+    ("touches_mean", ""): (3, 3),
     ("unanswered_share", ""): (0, 3),
     ("concurrency_mean", ""): (2200, 2200),
+    ("same_agent_share", ""): (1, 1),
 }
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from twin.demand.luck import Stream
 from twin.demand.tickets import draw
-from twin.desk.agents import work_times
 from twin.desk.simulation import simulate
+from twin.desk.work import work_times
 from twin.records.tables import HANDLE, REVIEW
 from twin.scenario.model import from_data
 

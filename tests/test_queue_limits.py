@@ -12,8 +12,8 @@ from strategies import SETTINGS
 from twin.common.errors import ScenarioError
 from twin.demand.luck import Stream
 from twin.demand.tickets import draw
-from twin.desk.agents import work_times
 from twin.desk.simulation import simulate
+from twin.desk.work import work_times
 from twin.measures import theory
 from twin.measures.figures import measure
 from twin.measures.sanity import sanity

@@ -9,8 +9,8 @@ from days import MIN, desk, visits
 from twin.common.errors import ScenarioError
 from twin.demand.luck import Stream
 from twin.demand.tickets import draw
-from twin.desk.agents import work_times
 from twin.desk.simulation import simulate
+from twin.desk.work import work_times
 from twin.measures.theory import erlang_bounds
 from twin.records.tables import HANDLE
 from twin.report.assumptions import assumptions

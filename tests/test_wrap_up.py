@@ -9,8 +9,8 @@ from strategies import SETTINGS, times
 
 from twin.demand.luck import Stream
 from twin.demand.tickets import draw
-from twin.desk.agents import work_times
 from twin.desk.simulation import simulate
+from twin.desk.work import work_times
 from twin.experiments.workload import workload
 from twin.measures.levels import levels, little
 from twin.measures.theory import erlang_bounds

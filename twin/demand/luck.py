@@ -68,6 +68,10 @@ class Stream(IntEnum):
     AWAY = 53
     TURNOUT = 54
     AGENT_CHOICE = 56
+    POOL_CHOICE = 57
+    SAME_AGENT = 58
+    # Of an agent, not of a ticket: by replication, pool and agent.
+    TENURE = 59
     PART_OF_DAY = 60
     BACKLOG_AGE = 61
     CHANNEL = 62
@@ -91,7 +95,7 @@ class Use(NamedTuple):
     visit : int
         Times that the customer came back before; of waits and further touches: waits before.
     attempt : int
-        Times that the call was made before.
+        Times that the call was made before; of the choice of an agent: the activity.
     model : int
         Number of the model that is asked: 0, or 1 for the one of on_failure "fallback".
     version : int

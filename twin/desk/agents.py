@@ -14,37 +14,20 @@ from math import inf, nan
 
 from simpy.events import URGENT
 
-from twin.demand.luck import Lazy, Stream, Use, view
+from twin.demand.luck import Lazy, view
 from twin.demand.tickets import Demand
+from twin.desk.choice import pool_choice
 from twin.desk.individuals import Crew, Ties
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
+from twin.desk.returns import Returns
 from twin.desk.routes import Routes
 from twin.desk.shifts import changes_of, played
-from twin.desk.teams import Team
+from twin.desk.teams import Team, abilities
 from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
-from twin.desk.work import work_times
-from twin.records.tables import (
-    FOLLOW_UP,
-    HANDED_OVER,
-    HANDLE,
-    LEFT,
-    PAUSED,
-    REVIEW,
-    STILL_OPEN,
-    TRIAGE,
-    WRAP_UP,
-)
+from twin.desk.work import drawn, drawn_after
+from twin.records.tables import HANDED_OVER, HANDLE, LEFT, PAUSED, STILL_OPEN, TRIAGE
 from twin.scenario.model import Pool, Scenario
-
-_STREAM = {
-    HANDLE: Stream.HANDLE,
-    TRIAGE: Stream.TRIAGE,
-    REVIEW: Stream.REVIEW,
-    FOLLOW_UP: Stream.FOLLOW_UP,
-}
-# Wrap-up of touches: those of a kind have luck of their own.
-_WRAP_UP = {HANDLE: Stream.WRAP_UP, FOLLOW_UP: Stream.WRAP_UP_LATER}
 
 
 class AgentPools:
@@ -69,6 +52,10 @@ class AgentPools:
         # Time by which the next higher priority is ahead: None, for ever.
         self._behind_s = None if bonus_s is None else view(demand.priority * bonus_s)
         self._truth = view(demand.category)
+        self._choice = pool_choice(scenario.routing, demand)
+        self._returns: Returns | None = None
+        if scenario.routing.same_agent:
+            self._returns = Returns(clock, scenario.routing, demand, self._anybody)
         self.names = list(scenario.agents)
         self.teams = [
             self._team(number, pool, scenario)
@@ -87,25 +74,22 @@ class AgentPools:
     def _team(self, number: int, pool: Pool, scenario: Scenario) -> Team:
         calendar = played(pool, number, scenario, self._demand, self._ledger)
         categories = self._demand.categories
-        skills = pool.skills or categories
-        own = frozenset(k for k, name in enumerate(categories) if name in skills)
-        knows = own.union(
-            k
-            for other in scenario.agents.values()
-            if self.names[number] in other.overflow_to
-            for k, name in enumerate(categories)
-            if name in (other.skills or categories)
-        )
+        own, knows = abilities(pool, scenario, categories)
         # Looked up once, here, and not for each ticket.
         done = self._release if pool.wrap_up is None else self._wrap_up
         team = Team(number, pool, calendar, own, knows, int(calendar.values[0]), done)
-        team.times = Lazy(lambda key: self._draw(pool, key[0], _STREAM[key[0]], key[1]))
-        team.after = Lazy(lambda key: self._draw(pool, WRAP_UP, _WRAP_UP[key[0]], key[1]))
+        team.times = Lazy(lambda key: drawn(pool, *key, self._demand, self._start))
+        team.after = Lazy(lambda key: drawn_after(pool, *key, self._demand, self._start))
         if scenario.told_apart(pool):
             ties = Ties(
                 fill=lambda: self._fill(team),
                 stop=lambda visit: self._stop(team, visit),
-                after_s=lambda visit: self._after_s(team, visit),
+                after_s=team.after_s,
+                pick_up=lambda visit: self._pick_up(team, visit),
+                first=lambda: self._first(team),
+                abandon=self._abandon,
+                wait=self._wait,
+                worked=None if self._returns is None else self._returns.worked,
             )
             team.crew = Crew(self._clock, self._ledger, team, scenario, self._demand, ties)
         return team
@@ -151,8 +135,14 @@ class AgentPools:
             visit.place = (self._priority[ticket], next(self._arrival))
         else:
             visit.place = (visit.queued_s + self._behind_s[ticket], next(self._arrival))
+        if returns and self._returns is not None:
+            visit.deadline_s = visit.queued_s + patience_s
+            if self._returns.goes_on(visit):
+                return visit
         way = self._routes.of(ticket, category) if self._route is None else self._route[category]
         able, queue = way
+        if self._choice is not None:
+            able = self._choice(able, visit)
         for team in able:
             if team.busy < team.staffed:
                 self._pick_up(team, visit)
@@ -185,6 +175,25 @@ class AgentPools:
             visit.deadline_s = inf
         return True
 
+    def _anybody(self, visit: Visit) -> None:
+        """Whoever is free takes the visit, else it waits in the line of all."""
+        if visit.deadline_s <= self._clock.now:
+            self._abandon(visit)
+            return
+        able, _ = self._routes.of(visit.ticket, visit.category)
+        for team in able if self._choice is None else self._choice(able, visit):
+            if team.busy < team.staffed:
+                self._pick_up(team, visit)
+                return
+        self._wait(visit)
+
+    def _wait(self, visit: Visit) -> None:
+        """Let a visit wait in the line of all that has waited elsewhere."""
+        line = self._routes.of(visit.ticket, visit.category)[1]
+        if line.waiting is not None:
+            line.waiting.expect(visit)
+        self._join(line, visit)
+
     def _join(self, line: Line, visit: Visit) -> None:
         self._wait_in(line, visit)
         for overflow in line.overflows:
@@ -194,7 +203,7 @@ class AgentPools:
         heappush(line, (visit.place, visit))
 
     def _overflow_later(self, line: Line, to: Overflow, visit: Visit) -> None:
-        event = self._clock.at(visit.queued_s + to.after_s)
+        event = self._clock.at(max(visit.queued_s + to.after_s, self._clock.now))
         event.callbacks = [lambda _: self._overflow(line, to, visit)]
 
     def _overflow(self, first: Line, to: Overflow, visit: Visit) -> None:
@@ -242,7 +251,7 @@ class AgentPools:
 
     def _wrap_up(self, team: Team, visit: Visit) -> None:
         """The ticket goes on, the agent is not free yet: after-contact work, to its end."""
-        lasts_s = self._after_s(team, visit)
+        lasts_s = team.after_s(visit)
         if not lasts_s:
             self._release(team, visit)
             return
@@ -253,20 +262,10 @@ class AgentPools:
         free.callbacks = [lambda _: self._release(team, visit)]
         self._clock.schedule_at(free, ends_s)
 
-    def _after_s(self, team: Team, visit: Visit) -> float:
-        if team.pool.wrap_up is None or visit.activity not in _WRAP_UP or visit.misrouted:
-            return 0.0
-        return team.after[visit.activity, visit.returns][visit.ticket]
-
     def _fill(self, team: Team) -> None:
         """Give the team's free agents their next visits."""
         while team.busy < team.staffed:
-            first = None
-            for queue in team.queues if not team.helps else team.may_take(self._clock.now):
-                while queue and queue[0][1].deadline_s <= self._clock.now:
-                    self._abandon(heappop(queue)[1])
-                if queue and (first is None or queue[0] < first[0]):
-                    first = queue
+            first = self._first(team)
             if first is None:
                 return
             self._pick_up(team, heappop(first)[1])
@@ -275,6 +274,16 @@ class AgentPools:
         if visit.row < 0 and not visit.abandoned:
             first.take_out(visit)
             self._abandon(visit)
+
+    def _first(self, team: Team) -> Line | None:
+        """The line of the team whose head is next; None where nobody waits."""
+        first = None
+        for queue in team.queues if not team.helps else team.may_take(self._clock.now):
+            while queue and queue[0][1].deadline_s <= self._clock.now:
+                self._abandon(heappop(queue)[1])
+            if queue and (first is None or queue[0] < first[0]):
+                first = queue
+        return first
 
     def _leave(self, visit: Visit, end: int) -> None:
         visit.abandoned = True
@@ -339,13 +348,10 @@ class AgentPools:
         rest.place = visit.place
         self._join(self._routes.of(visit.ticket, category)[1], rest)
 
-    def _draw(self, pool: Pool, activity: int, stream: Stream, returns: int) -> memoryview:
-        """Work of each ticket with a pool, shape (n,), from the ticket's luck; seconds."""
-        u = self._demand.uniform(stream, Use(returns))
-        return view(work_times(pool, activity, u, self._demand, self._start))
-
     def forget(self) -> None:
         """Let go of all columns; the run is over."""
+        if self._returns is not None:
+            self._returns.forget()
         for team in self.teams:
             team.times.clear()
             team.after.clear()
@@ -354,7 +360,9 @@ class AgentPools:
 
     def close(self) -> None:
         """Note the end of the run for all who still wait."""
-        for queue in self._lines:
+        crews = [team.crew for team in self.teams if team.crew is not None]
+        own = [agent.own for crew in crews for agent in crew.agents]
+        for queue in (*self._lines, *own):
             for _, visit in sorted(queue):
                 if visit.deadline_s < self._clock.now:
                     self._abandon(visit)

@@ -21,9 +21,13 @@ from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
-from twin.desk.waiting import Visit
-from twin.records.tables import WRAP_UP
+from twin.desk.tenure import Tenures
+from twin.desk.waiting import Line, Visit
+from twin.records.tables import FOLLOW_UP, HANDLE, WRAP_UP
 from twin.scenario.model import Pool, Scenario
+
+# Activities after which an agent knows the ticket.
+TOUCHES = (HANDLE, FOLLOW_UP)
 
 
 class Places(Protocol):
@@ -46,25 +50,41 @@ class Ties(NamedTuple):
         Put a visit back into the queue; it asks `Crew.let_go` for what is left of it.
     after_s : callable
         Wrap-up of a visit, in seconds of work.
+    pick_up : callable
+        Begin a visit: it calls `Crew.take` with its work.
+    first : callable
+        The line whose head is next for the pool.
+    abandon, wait : callable
+        Let a visit end whose customer has left, or wait in the line of all.
+    worked : callable or None
+        Note who worked on a ticket, where it may return to them.
     """
 
     fill: Callable[[], None]
     stop: Callable[[Visit], None]
     after_s: Callable[[Visit], float]
+    pick_up: Callable[[Visit], None]
+    first: Callable[[], Line | None]
+    abandon: Callable[[Visit], None]
+    wait: Callable[[Visit], None]
+    worked: Callable[[int, Crew, Agent], None] | None
 
 
 class Agent:
     """An agent: what they have in hand, and since when they have taken or ended nothing."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, speed: float) -> None:
         self.number = number
+        self.speed = speed
         self.in_hand: list[Visit] = []
+        # Visits that wait for this agent.
+        self.own = Line()
         self.since_s = 0.0
         self.on_shift = False
         # On shift until nothing is left in hand.
         self.leaving = False
         # Speed of each ticket in hand.
-        self.rate = 1.0
+        self.rate = speed
         # Place in the order in which tickets were taken.
         self.latest = 0
         # The next end of a visit, where ends change; older ones are not listened to.
@@ -104,8 +124,12 @@ class Crew:
         self._most = pool.concurrency
         # By the number in hand; with none of them the one to come is alone.
         self._speeds = (1.0, *pool.speeds)
+        self._tenures: Tenures | None = None
+        if scenario.assistant.support is not None or pool.turnover:
+            self._tenures = Tenures(team.number, pool, scenario.assistant.support, demand)
         # Ends of visits are known when they begin, as long as all go on at one speed.
-        self._steady = len(set(self._speeds)) == 1
+        one_speed = self._tenures is None or self._most == 1
+        self._steady = one_speed and len(set(self._speeds)) == 1
         self._stops = pool.at_shift_end != "finish"
         self._choice = scenario.routing.choice or "least loaded"
         self._luck: Lazy[Use, memoryview] = Lazy(
@@ -120,10 +144,13 @@ class Crew:
         self.change(heads)
 
     def take(self, visit: Visit, work_s: float) -> None:
-        """An agent with a free place takes a visit."""
-        agent = visit.agent = self._next(visit)
+        """The agent of the visit takes it, else one with a free place."""
+        if visit.agent is None:
+            visit.agent = self._next(visit)
+        agent = visit.agent
         visit.callbacks.insert(0, lambda _: self._done(visit))
-        ends_s = self._clock.now + work_s / agent.rate if self._steady else inf
+        rate = self._rate(agent, len(agent.in_hand) + 1)
+        ends_s = self._clock.now + work_s / rate if self._steady else inf
         visit.row = self._ledger.picked_up(
             visit.ticket, self._team.number, visit.activity, visit.queued_s, ends_s, visit.fresh,
             agent.number,
@@ -134,8 +161,18 @@ class Crew:
         agent.in_hand.append(visit)
         self._changed(agent, visit, work_s)
 
+    def gives(self, agent: Agent, visit: Visit) -> None:
+        """An agent with a free place takes a visit."""
+        visit.agent = agent
+        self._ties.pick_up(visit)
+
+    def idle_since(self) -> tuple[int, float]:
+        """Tickets in hand, and since when, of the free agent who is idle longest."""
+        free = [agent for agent in self.agents if self.is_free(agent)]
+        return min((len(agent.in_hand), agent.since_s) for agent in free)
+
     def let_go(self, visit: Visit) -> float:
-        """Take a visit out of its agent's hand; returns the work that is left, in seconds."""
+        """Take a visit out of its agent's hand; returns the work that is left, at speed 1."""
         agent = visit.agent
         left_s: float = (visit.ends_s - self._clock.now) * agent.rate
         self._drop(agent, visit)
@@ -156,7 +193,8 @@ class Crew:
         """The first who is not on shift comes."""
         agent = next((agent for agent in self.agents if not agent.on_shift), None)
         if agent is None:
-            agent = Agent(len(self.agents) + 1)
+            k, members = len(self.agents), self._team.pool.members
+            agent = Agent(k + 1, members[k].speed if k < len(members) else 1.0)
             self.agents.append(agent)
         agent.on_shift = True
         agent.since_s = self._clock.now
@@ -195,6 +233,8 @@ class Crew:
         self._team.staffed -= self._most
         self._team.busy -= len(agent.in_hand)
         self._offer(agent)
+        while agent.own:
+            self._ties.wait(heappop(agent.own)[1])
 
     def _stays(self, agent: Agent) -> None:
         """One who was to go stays."""
@@ -212,7 +252,7 @@ class Crew:
     def _next(self, visit: Visit) -> Agent:
         """The agent who takes a visit; there is one with a free place."""
         if self._choice == "random":
-            free = [agent for agent in self.agents if self._is_free(agent)]
+            free = [agent for agent in self.agents if self.is_free(agent)]
             u = self._luck[Use(visit.returns, visit.activity)][visit.ticket]
             return free[int(u * len(free))]
         while True:
@@ -222,13 +262,14 @@ class Crew:
                 return agent
             heappop(self._free)
 
-    def _is_free(self, agent: Agent) -> bool:
+    def is_free(self, agent: Agent) -> bool:
+        """True if the agent may take a ticket now."""
         return agent.on_shift and not agent.leaving and len(agent.in_hand) < self._most
 
     def _offer(self, agent: Agent) -> None:
         """The agent may take tickets, or may not any more."""
         agent.stamp += 1
-        if self._choice == "random" or not self._is_free(agent):
+        if self._choice == "random" or not self.is_free(agent):
             return
         in_hand = len(agent.in_hand)
         key: tuple[float, ...] = ()
@@ -243,6 +284,8 @@ class Crew:
         agent = visit.agent
         if not self._steady:
             self._ledger.ended(visit.row)
+        if self._ties.worked is not None and visit.activity in TOUCHES and not visit.misrouted:
+            self._ties.worked(visit.ticket, self, agent)
         lasts_s = self._ties.after_s(visit)
         if not lasts_s:
             self._release(agent, visit)
@@ -274,8 +317,19 @@ class Crew:
                 self._stays(self._leaving[0])
                 self._marks(agent)
             self._goes(agent)
+        if agent.own:
+            self._next_of_both(agent)
         if self._team.busy < self._team.staffed:
             self._ties.fill()
+
+    def _next_of_both(self, agent: Agent) -> None:
+        """Give a free agent the first of their own queue, if it comes before the line of all."""
+        own = agent.own
+        while own and own[0][1].deadline_s <= self._clock.now:
+            self._ties.abandon(heappop(own)[1])
+        line = self._ties.first()
+        if own and (line is None or own[0] < line[0]):
+            self.gives(agent, heappop(own)[1])
 
     def _drop(self, agent: Agent, visit: Visit) -> None:
         agent.in_hand.remove(visit)
@@ -286,7 +340,7 @@ class Crew:
     def _changed(self, agent: Agent, new: Visit | None = None, work_s: float = 0.0) -> None:
         """The number of tickets in hand has changed: so has their speed."""
         now = agent.since_s = self._clock.now
-        before, rate = agent.rate, self._speeds[len(agent.in_hand)]
+        before, rate = agent.rate, self._rate(agent, len(agent.in_hand))
         agent.rate = rate
         if rate != before:
             for visit in agent.in_hand:
@@ -299,6 +353,19 @@ class Crew:
         elif new is not None:
             self._clock.schedule_at(new, new.ends_s)
         self._offer(agent)
+
+    def _rate(self, agent: Agent, in_hand: int) -> float:
+        """Speed of each ticket of an agent who has so many in hand now."""
+        rate = agent.speed * self._speeds[in_hand]
+        if self._tenures is not None:
+            rate *= self._tenures.factor(agent.number, self._clock.now)
+        return rate
+
+    def joined_s(self, agent: Agent) -> float | None:
+        """Moment at which an agent joined; None where it is not known, or nobody leaves."""
+        if self._tenures is None:
+            return None
+        return self._tenures.joined_s(agent.number, self._clock.now)
 
     def _set_alarm(self, agent: Agent) -> None:
         """Let the next end of a visit happen, in place of what was to happen before."""

@@ -9,8 +9,9 @@ from itertools import chain
 from twin.demand.luck import Lazy
 from twin.desk.individuals import Crew
 from twin.desk.waiting import Line, Visit
+from twin.desk.work import WRAPPED_UP
 from twin.scenario.calendars import Staircase
-from twin.scenario.model import Pool
+from twin.scenario.model import Pool, Scenario
 
 
 @dataclass(eq=False)
@@ -62,3 +63,25 @@ class Team:
             if line.waiting is not None and line.waiting.now(now_s) >= least
         ]
         return [*self.queues, *chain.from_iterable(need)]
+
+    def after_s(self, visit: Visit) -> float:
+        """Wrap-up of a visit, seconds of work."""
+        if self.pool.wrap_up is None or visit.activity not in WRAPPED_UP or visit.misrouted:
+            return 0.0
+        return self.after[visit.activity, visit.returns][visit.ticket]
+
+
+def abilities(
+    pool: Pool, scenario: Scenario, categories: tuple[str, ...]
+) -> tuple[frozenset[int], frozenset[int]]:
+    """Categories (codes) that go to a pool, and those that it can handle: overflow included."""
+    skills = pool.skills or categories
+    own = frozenset(k for k, name in enumerate(categories) if name in skills)
+    knows = own.union(
+        k
+        for other in scenario.agents.values()
+        if pool.name in other.overflow_to
+        for k, name in enumerate(categories)
+        if name in (other.skills or categories)
+    )
+    return own, knows

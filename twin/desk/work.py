@@ -4,14 +4,37 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from twin.demand.luck import Stream, Use, view
 from twin.demand.tickets import Demand
-from twin.records.tables import FOLLOW_UP, REVIEW, TRIAGE, WRAP_UP
+from twin.records.tables import FOLLOW_UP, HANDLE, REVIEW, TRIAGE, WRAP_UP
 from twin.scenario.clock import WEEK_S, by_hour
 from twin.scenario.distributions import Floats
 from twin.scenario.model import Pool
 from twin.scenario.sections.people import REVIEW_SHARE, TRIAGE_SHARE
 
+_STREAM = {
+    HANDLE: Stream.HANDLE,
+    TRIAGE: Stream.TRIAGE,
+    REVIEW: Stream.REVIEW,
+    FOLLOW_UP: Stream.FOLLOW_UP,
+}
+# Activities that are wrapped up: those of a kind have luck of their own.
+WRAPPED_UP = {HANDLE: Stream.WRAP_UP, FOLLOW_UP: Stream.WRAP_UP_LATER}
 _SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
+
+
+def drawn(pool: Pool, activity: int, returns: int, demand: Demand, start: datetime) -> memoryview:
+    """Work of each ticket with a pool, shape (n,), from the ticket's luck; seconds."""
+    u = demand.uniform(_STREAM[activity], Use(returns))
+    return view(work_times(pool, activity, u, demand, start))
+
+
+def drawn_after(
+    pool: Pool, activity: int, returns: int, demand: Demand, start: datetime
+) -> memoryview:
+    """Wrap-up of each ticket after an activity; as `drawn`."""
+    u = demand.uniform(WRAPPED_UP[activity], Use(returns))
+    return view(work_times(pool, WRAP_UP, u, demand, start))
 
 
 def work_times(

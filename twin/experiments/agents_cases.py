@@ -6,14 +6,14 @@ import numpy as np
 from scipy import stats
 
 from twin.experiments.case import Case, desk, exponential
-from twin.measures import theory
+from twin.measures import chains, theory
 
 
 def agents_cases() -> list[Case]:
     """The cases, in the order in which they are shown."""
-    few = theory.erlang_s(3, 12 / 60, 8, 5, after_touch=0.3, while_idle=3 / 60, returns=12 / 60,
+    few = chains.erlang_s(3, 12 / 60, 8, 5, after_touch=0.3, while_idle=3 / 60, returns=12 / 60,
                           returns_per_queued=6 / 60)  # fmt: skip
-    many = theory.erlang_s(14, 3, 3, 5, after_touch=0.4, while_idle=0, returns=12 / 60,
+    many = chains.erlang_s(14, 3, 3, 5, after_touch=0.4, while_idle=0, returns=12 / 60,
                            returns_per_queued=3 / 60)  # fmt: skip
     number = np.arange(5)
     come = 0.5 * stats.binom.pmf(number, 3, 0.8) + 0.5 * stats.binom.pmf(number, 4, 0.8)

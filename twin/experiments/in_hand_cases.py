@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin.experiments.case import Case, desk, exponential
-from twin.measures import theory
+from twin.measures import chains, theory
 
 
 def in_hand_cases() -> list[Case]:
@@ -84,4 +84,61 @@ def in_hand_cases() -> list[Case]:
                 ("backlog", ""): 5 + 0.5 * theory.erlang_c_wait(6, 5, 10),
             },
         ),
+        *(_two_speeds(choice) for choice in ("in order", "longest idle")),
+        _supported(),
     ]
+
+
+def _two_speeds(choice: str) -> Case:
+    """Two agents, one twice as fast as the other, by who takes a ticket that finds both free."""
+    found = chains.two_speeds(6 / 60, (7.5, 15), choice)
+    members = [{"name": "fast", "speed": 2.0}, {"name": "slow"}]
+    return Case(
+        f"M/M/2 of speeds 2 and 1, {choice}",
+        "Gumbel 1960; its Markov chain",
+        {
+            **desk(
+                f"two-speeds {choice}",
+                2,
+                exponential("15min"),
+                pool={"members": members},
+                arrivals={"rate": "6/h"},
+                horizon="60d",
+                warm_up="1d",
+                replications=16,
+            ),
+            "routing": {"choice": choice},
+        },
+        {
+            ("agent_wait_mean", ""): 60 * found.wait,
+            ("backlog", ""): found.number,
+            ("occupancy", "all"): found.used,
+        },
+    )
+
+
+def _supported() -> Case:
+    """A new agent whom an assistant makes faster, and an experienced one whom it does not."""
+    found = chains.two_speeds(6 / 60, (15 / 1.3, 15), "in order")
+    # So long a time that a run changes nothing in it.
+    support = {"gain_new": 0.3, "experienced_after": "36500d"}
+    members = [{"name": "new", "tenure": "0s"}, {"name": "old", "tenure": "36500d"}]
+    return Case(
+        "M/M/2, one of them with support",
+        "its Markov chain",
+        {
+            **desk(
+                "supported",
+                2,
+                exponential("15min"),
+                pool={"members": members},
+                arrivals={"rate": "6/h"},
+                horizon="60d",
+                warm_up="1d",
+                replications=16,
+            ),
+            "routing": {"choice": "in order"},
+            "assistant": {"role": "off", "support": support},
+        },
+        {("agent_wait_mean", ""): 60 * found.wait, ("occupancy", "all"): found.used},
+    )

@@ -6,6 +6,7 @@ call. Agents who come and go count as if they were there all the time; those wit
 hand count as fast as they are at most: with few in hand they are busy longer. What changes by hour
 (the mix of categories, handle times) and handle times that grow count by their mean over the
 tickets of the run, the same in each hour and channel. Work of an opening backlog is not in it.
+Support by an assistant counts by the agents' tenure when the run starts.
 """
 
 from __future__ import annotations
@@ -207,13 +208,17 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     names, customers, settings = demand.categories, scenario.customers, scenario.assistant
     pools = list(scenario.agents.values())
     able = [[p for p in pools if not p.skills or name in p.skills] for name in names]
+    pace = {p.name: p.pace * _support(p, scenario) for p in pools}
     touches, answered_share = _touches(scenario)
     further = np.array([
-        touches * _mean([(p.follow_up(c) + p.after) / p.pace for p in able[k]])
+        touches * _mean([(p.follow_up(c) + p.after) / pace[p.name] for p in able[k]])
         for k, c in enumerate(names)
     ])  # fmt: skip
     handle = np.array(
-        [_mean([(p.handle(c) + p.after) / p.pace for p in able[k]]) for k, c in enumerate(names)]
+        [
+            _mean([(p.handle(c) + p.after) / pace[p.name] for p in able[k]])
+            for k, c in enumerate(names)
+        ]
     )
     handle = handle + further
     again = answered_share * (1 - customers.solved.agent) * customers.reopen_rate
@@ -227,9 +232,9 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     def by_agent(truth: int, given: int) -> float:
         """Work of an agent who is given a ticket by its category, which may be wrong."""
         return _mean([
-            (p.handle(names[truth]) + p.after) / p.pace + further[truth]
+            (p.handle(names[truth]) + p.after) / pace[p.name] + further[truth]
             if p in able[truth]
-            else p.triage(names[truth]) / p.pace + handle[truth]
+            else p.triage(names[truth]) / pace[p.name] + handle[truth]
             for p in able[given]
         ])  # fmt: skip
 
@@ -239,7 +244,7 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
         solved, work = customers.solved, 0.0
         if {"*", names[given]} & set(settings.review_categories):
             chance = solved.reviewed
-            work = _mean([p.review(names[truth]) / p.pace for p in able[given]])
+            work = _mean([p.review(names[truth]) / pace[p.name] for p in able[given]])
         elif given == truth:
             chance = solved.assistant * assistant.quality
         else:
@@ -257,12 +262,26 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
         parts = np.zeros(2)
         for given, chance in enumerate(assistant.chances[truth]):
             unsure = assistant.unsure_right if given == truth else assistant.unsure_wrong
-            triage = _mean([p.triage(names[truth]) / p.pace for p in able[given]])
+            triage = _mean([p.triage(names[truth]) / pace[p.name] for p in able[given]])
             parts += chance * unsure * (np.array([triage, 0.0]) + answered(truth, truth))
             parts += chance * (1 - unsure) * np.array(answered(truth, given))
         whole = np.array([first[truth], returns[truth]])
         first[truth], returns[truth] = (1 - assistant.failed) * parts + assistant.failed * whole
     return float(shares @ first), float(shares @ returns)
+
+
+def _support(pool: Pool, scenario: Scenario) -> float:
+    """Mean factor on the speed of a pool's agents by the support of an assistant, at the start."""
+    support = scenario.assistant.support
+    if support is None:
+        return 1.0
+    usual = support.factor(None)
+    if pool.tenure is not None:
+        tenures = pool.tenure.quantile((np.arange(200) + 0.5) / 200).tolist()
+        usual = _mean([support.factor(tenure_s) for tenure_s in tenures])
+    given = [member.tenure for member in pool.members]
+    own = [usual if tenure_s is None else support.factor(tenure_s) for tenure_s in given]
+    return _mean(own) if own else usual
 
 
 def _touches(scenario: Scenario) -> tuple[float, float]:

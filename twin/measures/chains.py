@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -233,4 +234,133 @@ def patience_of_some(
         arrivals * whole / total,
         (1 + (arrivals - out) * whole) / total,
         arrivals * wait / total,
+    )
+
+
+class TwoSpeeds(NamedTuple):
+    """Two agents who are not equally fast.
+
+    Attributes
+    ----------
+    number, wait : float
+        Mean number of tickets; mean wait.
+    used, first_share : float
+        Occupancy of both; share of the work spells of the first one.
+    """
+
+    number: float
+    wait: float
+    used: float
+    first_share: float
+
+
+def two_speeds(
+    arrivals: float, services: tuple[float, float], choice: str, most: int = 150
+) -> TwoSpeeds:
+    """M/M/2 with agents of two speeds, by who of them takes a ticket that finds both free.
+
+    From the balance equations of its Markov chain (Gumbel 1960 for a choice by chance).
+
+    Parameters
+    ----------
+    arrivals : float
+        In a unit of time.
+    services : (float, float)
+        Mean service times of the first and of the second agent.
+    choice : {"in order", "random", "longest idle"}
+        In order: the first one takes it.
+    most : int
+        Number of tickets up to which the equations go.
+    """
+    leave = 1 / services[0], 1 / services[1]
+    # None there, the first or the second idle longer; only the first or the second busy; 2, 3, ...
+    none, only, several = (0, 1), (2, 3), 4
+    rates = np.zeros((several + most - 1, several + most - 1))
+    for longer in (0, 1):
+        rules = {"in order": (1.0, 0.0), "random": (0.5, 0.5)}
+        taken = rules.get(choice, (1.0 - longer, float(longer)))
+        for agent in (0, 1):
+            rates[none[longer], only[agent]] += arrivals * taken[agent]
+    for agent in (0, 1):
+        rates[only[agent], several] += arrivals
+        # Of both idle, the other one is so for longer.
+        rates[only[agent], none[1 - agent]] += leave[agent]
+        rates[several, only[1 - agent]] += leave[agent]
+    for k in range(several, len(rates) - 1):
+        rates[k, k + 1] = arrivals
+        rates[k + 1, k] = math.fsum(leave)
+    chance = stationary(rates)
+    beyond = chance[several:]
+    waiting = float(beyond @ np.arange(len(beyond)))
+    busy = [float(chance[only[agent]] + beyond.sum()) for agent in (0, 1)]
+    spells = [busy[agent] * leave[agent] for agent in (0, 1)]
+    in_work, first = math.fsum(busy), spells[0] / math.fsum(spells)
+    return TwoSpeeds(waiting + in_work, waiting / arrivals, in_work / 2, first)
+
+
+class Absent(NamedTuple):
+    """A desk whose agents come and go.
+
+    Attributes
+    ----------
+    wait_share, wait : float
+        Share of customers who find nobody free; mean wait, of those who give up too.
+    abandoned : float
+        Share of customers who give up.
+    used, away : float
+        Shares of the agents on shift who are busy and away.
+    queue : float
+        Mean number that waits.
+    """
+
+    wait_share: float
+    wait: float
+    abandoned: float
+    used: float
+    away: float
+    queue: float
+
+
+def erlang_s(
+    servers: int,
+    arrivals: float,
+    service: float,
+    patience: float,
+    *,
+    after_touch: float,
+    while_idle: float,
+    returns: float,
+    returns_per_queued: float = 0.0,
+) -> Absent:
+    """M/M/c+M whose servers come and go (Azriel, Feigin and Mandelbaum 2019).
+
+    From the balance equations of its Markov chain: customers at the desk, servers away. Mean times
+    in one unit, rates per that unit; patience may be infinite where the desk is stable.
+    """
+    most = servers + 30 + math.ceil(2 * arrivals * min(patience, 10 * service))
+    states = np.array([(n, a) for a in range(servers + 1) for n in range(most + 1)])
+    number, away = states.T
+    busy = np.minimum(number, servers - away)
+    waiting, free = number - busy, servers - away - busy
+    here = np.arange(len(states))
+    rates = np.zeros((len(states), len(states)))
+
+    def go(more: int, more_away: int, rate: Floats) -> None:
+        on = rate > 0
+        rates[here[on], here[on] + more + more_away * (most + 1)] += rate[on]
+
+    go(1, 0, np.where(number < most, arrivals, 0.0))
+    go(-1, 0, busy / service * (1 - after_touch) + waiting / patience)
+    go(-1, 1, busy / service * after_touch)
+    go(0, 1, while_idle * free)
+    go(0, -1, away * (returns + returns_per_queued * waiting))
+    chance = stationary(rates)
+    queue = float(chance @ waiting)
+    return Absent(
+        float(chance[free == 0].sum()),
+        queue / arrivals,  # Little's law
+        queue / patience / arrivals,
+        float(chance @ busy) / servers,
+        float(chance @ away) / servers,
+        queue,
     )

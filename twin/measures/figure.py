@@ -29,6 +29,7 @@ GONE: dict[str, str] = {
     "tickets that need a person, promise kept or broken": "abandoned without a reply: missed; "
     "open: missed once past the target, left out before",
     "visits started or abandoned": "abandoned count; those still waiting are left out",
+    "returns to agents": "theirs count",
     "staffed time after warm-up": "work on them counts",
     "tickets resolved or abandoned": "abandoned count; open are left out",
     "tickets ever resolved": "left out unless resolved before",

@@ -207,74 +207,6 @@ def erlang_a(
     return float(chance[servers:].sum()), wait / patience, float(chance @ busy) / servers, wait
 
 
-class Absent(NamedTuple):
-    """A desk whose agents come and go.
-
-    Attributes
-    ----------
-    wait_share, wait : float
-        Share of customers who find nobody free; mean wait, of those who give up too.
-    abandoned : float
-        Share of customers who give up.
-    used, away : float
-        Shares of the agents on shift who are busy and away.
-    queue : float
-        Mean number that waits.
-    """
-
-    wait_share: float
-    wait: float
-    abandoned: float
-    used: float
-    away: float
-    queue: float
-
-
-def erlang_s(
-    servers: int,
-    arrivals: float,
-    service: float,
-    patience: float,
-    *,
-    after_touch: float,
-    while_idle: float,
-    returns: float,
-    returns_per_queued: float = 0.0,
-) -> Absent:
-    """M/M/c+M whose servers come and go (Azriel, Feigin and Mandelbaum 2019).
-
-    From the balance equations of its Markov chain: customers at the desk, servers away. Mean times
-    in one unit, rates per that unit; patience may be infinite where the desk is stable.
-    """
-    most = servers + 30 + math.ceil(2 * arrivals * min(patience, 10 * service))
-    states = np.array([(n, a) for a in range(servers + 1) for n in range(most + 1)])
-    number, away = states.T
-    busy = np.minimum(number, servers - away)
-    waiting, free = number - busy, servers - away - busy
-    here = np.arange(len(states))
-    rates = np.zeros((len(states), len(states)))
-
-    def go(more: int, more_away: int, rate: Floats) -> None:
-        on = rate > 0
-        rates[here[on], here[on] + more + more_away * (most + 1)] += rate[on]
-
-    go(1, 0, np.where(number < most, arrivals, 0.0))
-    go(-1, 0, busy / service * (1 - after_touch) + waiting / patience)
-    go(-1, 1, busy / service * after_touch)
-    go(0, 1, while_idle * free)
-    go(0, -1, away * (returns + returns_per_queued * waiting))
-    chance = stationary(rates)
-    queue = float(chance @ waiting)
-    return Absent(
-        float(chance[free == 0].sum()),
-        queue / arrivals,  # Little's law
-        queue / patience / arrivals,
-        float(chance @ busy) / servers,
-        float(chance @ away) / servers,
-        queue,
-    )
-
-
 def pollaczek_khinchine(load: float, cv: float) -> float:
     """Mean queue of M/G/1 (Pollaczek 1930, Khinchine 1932)."""
     return load**2 * (1 + cv**2) / (2 * (1 - load))
@@ -321,6 +253,7 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     returning = customers.solved.agent < 1 and customers.reopen_rate > 0 and customers.max_reopens
     memoryless = isinstance(pool.handle_time, Exponential) and not pool.handle_times
     memoryless = memoryless and pool.wrap_up is None and pool.concurrency == 1
+    memoryless = memoryless and not pool.members and scenario.assistant.support is None
     rate = (arrivals.rate or 0.0) * arrivals.scale
     limited = bool(pool.skills) or heads < 1 or rate == 0
     limited |= bool(customers.patience_by_category or customers.patience_by_priority)

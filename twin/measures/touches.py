@@ -81,3 +81,24 @@ def concurrency_mean(run: Population) -> Rows:
         return []
     over = math.fsum(row.numerator for row in rows)
     return [Row("", over, math.fsum(row.denominator for row in rows)), *rows]
+
+
+@figure("share", "", "returns to agents", RATIO)
+def same_agent_share(run: Population) -> Rows:
+    """Share of returns that the same agent took as before, over returns that an agent took.
+
+    A return is a touch of a ticket, to answer or to follow up, that joined the queue after an agent
+    was done with the one before: a further touch, or a ticket that is reopened. Only where agents
+    are told apart.
+    """
+    if not any(map(run.scenario.told_apart, run.scenario.agents.values())):
+        return []
+    visits, names = run.visits, [tables.ACTIVITIES[k] for k in (tables.HANDLE, tables.FOLLOW_UP)]
+    touches = visits[(visits["activity"].isin(names) & visits["started_s"].notna()).to_numpy()]
+    touches = touches.sort_values(["ticket_id", "started_s"], kind="stable")
+    before = touches.shift(1)
+    again = (touches["ticket_id"] == before["ticket_id"]) & (before["end"] == "done")
+    # What is passed on, or handed over, joins the queue at once.
+    again &= (touches["queued_s"] > before["ended_s"]) & touches["agent"].notna()
+    same = (touches["agent"] == before["agent"]) & (touches["pool"] == before["pool"])
+    return [run.row(again & same, again, of=touches)]

@@ -81,12 +81,14 @@ def feedback_json(log: RunLog) -> str:
     return to_json(feedback_entries(log))
 
 
-def events(log: RunLog) -> pd.DataFrame:
+def events(log: RunLog, scenario: Scenario | None = None) -> pd.DataFrame:
     """Events by case and time, as process-mining tools need them.
 
     Parameters
     ----------
     log : RunLog
+    scenario : Scenario, optional
+        As run: its agents with names go by them.
 
     Returns
     -------
@@ -114,8 +116,9 @@ def events(log: RunLog) -> pd.DataFrame:
         begun = table[table["started_s"].notna()]
         by = begun[resource].astype(object)
         if resource == "pool" and begun["agent"].notna().any():
-            numbers = begun["agent"].map("{:.0f}".format)
-            by = by.where(begun["agent"].isna(), by.astype(str) + " " + numbers)
+            agents = zip(begun["pool"], begun["agent"], strict=True)
+            names = [_named(str(pool), agent, scenario) for pool, agent in agents]
+            by = by.where(begun["agent"].isna(), names)
         kinds.append(
             pd.DataFrame(
                 {
@@ -134,6 +137,14 @@ def events(log: RunLog) -> pd.DataFrame:
     return joined.drop(columns="kind")
 
 
+def _named(pool: str, agent: float, scenario: Scenario | None) -> str:
+    """An agent as the resource of an event: "frontline 3", or "frontline Ann"."""
+    if agent != agent:
+        return pool
+    members = [] if scenario is None else scenario.agents[pool].members
+    return f"{pool} {members[int(agent) - 1].name if agent <= len(members) else int(agent)}"
+
+
 def _iso(seconds: pd.Series[float], scenario: Scenario) -> list[str]:
     """ISO times in the scenario's time zone, to the millisecond; empty where missing."""
     milliseconds = np.round((seconds.to_numpy() + scenario.midnight.timestamp()) * 1000)
@@ -147,7 +158,7 @@ def _iso(seconds: pd.Series[float], scenario: Scenario) -> list[str]:
 
 
 def _rows(log: RunLog, scenario: Scenario) -> Iterator[tuple[int, str, str, str, str]]:
-    frame = events(log)
+    frame = events(log, scenario)
     # In slices, so that a million tickets do not stand in memory as text.
     for first in range(0, len(frame), 100_000):
         part = frame.iloc[first : first + 100_000]

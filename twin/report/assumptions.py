@@ -10,7 +10,7 @@ from twin.scenario.diff import set_values
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.scenario.model import Scenario
+    from twin.scenario.model import Scenario, Support
 
 _BACKENDS = {
     "embedded": "a small sentence-embedding model categorizes and retrieves; latency and tokens "
@@ -95,12 +95,31 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
             yield "Agents", text, f"agents.{name}.away"
     always = all(pool.away is None and not pool.shrinkage for pool in scenario.agents.values())
     rest = ", never ill, and do nothing else on shift" if always else ""
+    support = scenario.assistant.support
+    if support is not None and scenario.agents:
+        yield "Agents", support_words(support), "assistant.support"
     if scenario.agents:
+        named = any(pool.members for pool in scenario.agents.values())
+        unless = " unless a member's speed says otherwise" if named else ""
         yield (
             "Agents",
-            f"take tickets by skill, then {_order(scenario)}; all of a pool are equally fast{rest}",
+            f"take tickets by skill, then {_order(scenario)}; all of a pool are equally "
+            f"fast{unless}{rest}",
             "agents",
         )
+
+
+def support_words(support: Support) -> str:
+    """Effect of an assistant's support on agents, in words."""
+    return (
+        f"work with an assistant's drafts and suggestions, which makes new ones "
+        f"{_more(support.gain_new)}, those of {duration(support.experienced_after)} and longer "
+        f"{_more(support.gain_experienced)}, and those of unknown tenure {_more(support.gain)}"
+    )
+
+
+def _more(gain: float) -> str:
+    return f"{abs(100 * gain):.3g} % {'faster' if gain >= 0 else 'slower'}"
 
 
 def _order(scenario: Scenario) -> str:

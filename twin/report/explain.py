@@ -13,6 +13,7 @@ from twin.common.text import duration
 from twin.demand.arrivals import Expected, expected
 from twin.demand.tickets import Demand, category_shares, channel_shares, draw
 from twin.experiments.workload import Workload, best_case, known_habits, workload
+from twin.report.assumptions import support_words
 from twin.report.explain_assistant import assistant_sentences, when
 from twin.scenario import clock
 from twin.scenario.calendars import staffing
@@ -198,6 +199,10 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
         if pool.wrap_up is not None:
             after = f" and {duration(round(pool.wrap_up.mean_value(), 1))} of wrap-up"
         in_hand = f", up to {pool.concurrency} tickets in hand" if pool.concurrency > 1 else ""
+        if pool.members:
+            speeds = sorted(member.speed for member in pool.members)
+            at = f"speeds from {speeds[0]:g} to" if speeds[0] < speeds[-1] else "speed"
+            in_hand += f", {_count(len(speeds), 'agent')} by name, at {at} {speeds[-1]:g}"
         yield (
             f"Pool {name}: {hours:,.0f} agent hours {span}{cost}, {skills}, "
             f"{handle} a ticket{after} on average{in_hand}."
@@ -208,6 +213,8 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
             yield f"{share} of those scheduled do not come; hours are those expected."
         if pool.away is not None:
             yield "Its agents come and go: fewer are there than counted here as staffed."
+    if scenario.assistant.support is not None:
+        yield f"Agents {support_words(scenario.assistant.support)}."
     yield from _capacity(scenario, demand)
 
 

@@ -31,6 +31,7 @@ from twin.scenario.sections.assistant import (
     Profile,
     Provider,
     RandomOutages,
+    Support,
 )
 from twin.scenario.sections.base import (
     DAYS,
@@ -66,15 +67,15 @@ from twin.scenario.sections.demand import (
     Tickets,
     Week,
 )
+from twin.scenario.sections.individuals import Member
 from twin.scenario.sections.people import (
     Away,
     Break,
     Pool,
-    Queue,
-    Routing,
     Shift,
     Targets,
 )
+from twin.scenario.sections.routing import Queue, Routing
 from twin.scenario.sections.touches import Touches
 from twin.scenario.units import Duration
 
@@ -98,6 +99,7 @@ __all__ = [
     "MaxTokens",
     "Measured",
     "MeasuredStep",
+    "Member",
     "Name",
     "Outage",
     "Pool",
@@ -117,6 +119,7 @@ __all__ = [
     "Share",
     "Shift",
     "Solved",
+    "Support",
     "Surge",
     "Targets",
     "Tickets",
@@ -194,7 +197,7 @@ class Scenario(Section):
             if pool.away is not None and self.told_apart(pool):
                 raise fail(
                     f"agents.{name}: agents who come and go (away) are not told apart: leave out "
-                    "concurrency, individuals and routing.choice, or away"
+                    "concurrency, individuals, and other keys that tell them apart, or away"
                 )
         return self
 
@@ -215,7 +218,11 @@ class Scenario(Section):
 
     def told_apart(self, pool: Pool) -> bool:
         """True if the agents of a pool are told apart: visits say which agent worked."""
-        return pool.individuals or pool.concurrency > 1 or self.routing.choice is not None
+        routing = self.routing
+        asked = routing.choice is not None or routing.pool_choice == "longest idle"
+        asked |= routing.same_agent > 0 or self.assistant.support is not None
+        own = pool.individuals or pool.concurrency > 1 or bool(pool.members)
+        return asked or own or pool.turnover > 0
 
     def as_data(self) -> dict[str, Any]:
         """The settings, without defaults, as plain data that loads to the same scenario.

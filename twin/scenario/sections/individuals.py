@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
-from twin.scenario.sections.base import fail
+from twin.scenario.sections.base import Section, fail
+from twin.scenario.units import Duration
 
 # How fast each of several tickets in one hand goes on, by name.
 SLOW_DOWNS = ("shared", "none")
@@ -14,6 +15,9 @@ MOST_IN_HAND = 100
 
 # Who of the free agents of a pool takes a ticket.
 AgentChoice = Literal["least loaded", "longest idle", "random", "in order"]
+
+# Which of the pools with a free agent takes it.
+PoolChoice = Literal["in order", "longest idle", "random"]
 
 
 def _slow_down(given: Any) -> Any:
@@ -43,3 +47,17 @@ def speeds(concurrency: int, slow_down: str | list[float]) -> tuple[float, ...]:
         return tuple(slow_down[:concurrency])
     shared = slow_down == "shared"
     return tuple(1.0 / n if shared else 1.0 for n in range(1, concurrency + 1))
+
+
+class Member(Section):
+    """An agent by name: the first of the list is agent 1 of the pool."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        description="in the event log; no other of the pool has it"
+    )
+    speed: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="of all work: at 2 it takes half the time"
+    )
+    tenure: Duration | None = Field(
+        None, description="time in the job when the run starts; default: by the pool's tenure"
+    )

@@ -9,7 +9,6 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from twin.scenario.distributions import Amount, TimeDistribution
 from twin.scenario.sections.base import (
-    Count,
     Day,
     Days,
     Growth,
@@ -22,7 +21,12 @@ from twin.scenario.sections.base import (
     TimeZone,
     fail,
 )
-from twin.scenario.sections.individuals import MOST_IN_HAND, AgentChoice, SlowDown, speeds
+from twin.scenario.sections.individuals import (
+    MOST_IN_HAND,
+    Member,
+    SlowDown,
+    speeds,
+)
 from twin.scenario.units import ClockTime, Duration, Rate
 
 
@@ -142,6 +146,22 @@ class Pool(Section):
         'does the work of one, assumed), `"none"` (each as fast as alone), or a list by the number '
         "in hand, as `[1, 0.7, 0.5]` (speeds of more than `concurrency` are not used)",
     )
+    members: list[Member] = Field(
+        [],
+        description="agents by name, as [[agents.NAME.members]]; heads, shifts or a roster still "
+        "say how many are there: the first of them, and agents of speed 1 beyond them; given: "
+        "agents are told apart",
+    )
+    tenure: TimeDistribution | None = Field(
+        None,
+        description="time that agents have been in the job when the run starts: it counts where "
+        "an assistant supports them (see assistant.support); default: not known",
+    )
+    turnover: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.0,
+        description="agents who leave in a year (365 days), as a share of all: each is replaced at "
+        "once by one of tenure 0; above 0 agents are told apart",
+    )
     time_zone: TimeZone | None = Field(None, description="default: the scenario's")
     holidays: list[Day] = Field([], description="days on which no shift starts")
     at_shift_end: Literal["finish", "hand over", "continue"] = Field(
@@ -207,6 +227,10 @@ class Pool(Section):
         if isinstance(self.slow_down, list) and len(self.slow_down) < self.concurrency:
             speeds, most = len(self.slow_down), self.concurrency
             raise fail(f"slow_down gives {speeds} speeds, concurrency is {most}: one for each")
+        names = [member.name for member in self.members]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise fail(f'members has two of the name "{twice[:40]}": give each one of its own')
         return self
 
     @property
@@ -228,8 +252,17 @@ class Pool(Section):
 
     @property
     def pace(self) -> float:
-        """Work that an agent does in a second at most, with as many in hand as is fastest."""
-        return max((k + 1) * speed for k, speed in enumerate(self.speeds))
+        """Work that an agent does in a second at most, with as many in hand as is fastest.
+
+        Mean over the agents of the pool; where heads are not given, over its members.
+        """
+        most = max((k + 1) * speed for k, speed in enumerate(self.speeds))
+        if not self.members:
+            return most
+        heads = len(self.members) if self.heads is None else max(1, self.heads + self.extra_heads)
+        own = [member.speed for member in self.members][: math.ceil(heads)]
+        rest = max(0, heads - len(own))
+        return most * math.fsum([*own, rest]) / (len(own) + rest)
 
     def on(self, channel: str) -> Pool:
         """The pool as it is for tickets of a channel."""
@@ -261,37 +294,6 @@ class Pool(Section):
         """Mean time to approve a draft on a ticket of a category; seconds."""
         own = self.review_time
         return REVIEW_SHARE * self.handle(category) if own is None else own.mean_value()
-
-
-class Queue(Section):
-    """Tickets that wait for agents: one queue for those that the same pools can take."""
-
-    capacity: Count | None = Field(
-        None,
-        description="places to wait in a queue; who finds none is turned away at once (counted "
-        "as abandoned); default: no limit",
-    )
-    balking: Share = Field(
-        0.0,
-        description="share that each ticket in the queue puts off: who finds n waiting stays with "
-        "chance (1 - balking)^n, else leaves at once (counted as abandoned)",
-    )
-
-
-class Routing(Section):
-    """Order in which agents take tickets."""
-
-    wait_bonus: Duration | None = Field(
-        None,
-        description="a ticket that has waited so much longer goes before one of the next higher "
-        "priority (0s: first come, first served); default: priority always comes first",
-    )
-    choice: AgentChoice | None = Field(
-        None,
-        description="who of a pool's free agents takes a ticket: who has fewest in hand and, of "
-        "those, has been idle longest; who took or ended none for longest; by chance; or the first "
-        "in order; given: agents are told apart; default: least loaded",
-    )
 
 
 class Targets(Section):

@@ -1,0 +1,88 @@
+"""Tickets that return to the agent who knows them, and wait for this one for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heapify, heappush
+
+from twin.demand.luck import Lazy, Stream, Use, view
+from twin.demand.tickets import Demand
+from twin.desk.individuals import Agent, Crew
+from twin.desk.kernel import Clock
+from twin.desk.waiting import Visit
+from twin.scenario.model import Routing
+
+
+@dataclass(frozen=True)
+class Knower:
+    """The agent who worked on a ticket last."""
+
+    crew: Crew
+    agent: Agent
+    joined_s: float | None
+
+
+class Returns:
+    """The agent who knows a ticket takes it again: a further touch, or a ticket that is reopened.
+
+    Who is on shift and has no free place gets it into a queue of their own, which stands beside
+    the one of all: next is who comes first in both. After a while anybody may take it.
+
+    Parameters
+    ----------
+    clock : Clock
+    routing : Routing
+    demand : Demand
+    anybody : callable
+        Gives a visit to any agent, or lets it wait for one.
+    """
+
+    def __init__(
+        self, clock: Clock, routing: Routing, demand: Demand, anybody: Callable[[Visit], None]
+    ) -> None:
+        self._clock = clock
+        self._chance = routing.same_agent
+        self._for_s = routing.same_agent_for
+        self._anybody = anybody
+        self._luck: Lazy[Use, memoryview] = Lazy(
+            lambda use: view(demand.uniform(Stream.SAME_AGENT, use=use))
+        )
+        self._known: dict[int, Knower] = {}
+
+    def worked(self, ticket: int, crew: Crew, agent: Agent) -> None:
+        """Note who has worked on a ticket, to answer it or to follow up."""
+        self._known[ticket] = Knower(crew, agent, crew.joined_s(agent))
+
+    def goes_on(self, visit: Visit) -> bool:
+        """True if the agent who knows the ticket takes it, or has it in their own queue now."""
+        known = self._known.get(visit.ticket)
+        if known is None or known.agent.leaving or not known.agent.on_shift:
+            return False
+        if known.crew.joined_s(known.agent) != known.joined_s:
+            # Somebody else by now.
+            return False
+        if not self._luck[Use(visit.returns, visit.activity)][visit.ticket] < self._chance:
+            return False
+        if known.crew.is_free(known.agent):
+            known.crew.gives(known.agent, visit)
+        elif self._for_s > 0:
+            own = known.agent.own
+            heappush(own, (visit.place, visit))
+            until = self._clock.at(self._clock.now + self._for_s)
+            until.callbacks = [lambda _: self._let_go(known.agent, visit)]
+        else:
+            return False
+        return True
+
+    def _let_go(self, agent: Agent, visit: Visit) -> None:
+        entry = (visit.place, visit)
+        if entry in agent.own:
+            agent.own.remove(entry)
+            heapify(agent.own)
+            self._anybody(visit)
+
+    def forget(self) -> None:
+        """Let go of all columns; the run is over."""
+        self._luck.clear()
+        self._known.clear()
