@@ -21,17 +21,13 @@ from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
 from twin.desk.shifts import changes_of, played
 from twin.desk.teams import Team
-from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
+from twin.desk.waiting import Entrance, Line, Overflow, Place, Visit, WaitingCount
 from twin.desk.work import work_times
 from twin.records.tables import FOLLOW_UP, HANDLE, LEFT, REVIEW, STILL_OPEN, TRIAGE, WRAP_UP
 from twin.scenario.model import Pool, Scenario
 
-_STREAM = {
-    HANDLE: Stream.HANDLE,
-    TRIAGE: Stream.TRIAGE,
-    REVIEW: Stream.REVIEW,
-    FOLLOW_UP: Stream.FOLLOW_UP,
-}
+_STREAM = {HANDLE: Stream.HANDLE, TRIAGE: Stream.TRIAGE, REVIEW: Stream.REVIEW,
+           FOLLOW_UP: Stream.FOLLOW_UP}  # fmt: skip
 # Wrap-up of touches: those of a kind have luck of their own.
 _WRAP_UP = {HANDLE: Stream.WRAP_UP, FOLLOW_UP: Stream.WRAP_UP_LATER}
 
@@ -65,11 +61,15 @@ class AgentPools:
         ]
         # Tickets that the same teams can take share a queue: by category, or channel and category.
         lines: dict[tuple[Team, ...], tuple[tuple[Team, ...], Line]] = {}
+        # Behind the categories: tickets that are passed on to one team alone, by any channel.
+        passing = any(pool.transfers_to for pool in scenario.agents.values())
+        codes = range(len(demand.categories) + len(self.teams) * passing)
 
         def routes(teams: list[Team]) -> list[tuple[tuple[Team, ...], Line]]:
             found = []
-            for code in range(len(demand.categories)):
-                able = tuple(team for team in teams if code in team.skills)
+            for code in codes:
+                among = teams if code < len(demand.categories) else self.teams
+                able = tuple(team for team in among if code in team.skills)
                 if able not in lines:
                     lines[able] = self._line(able)
                 found.append(lines[able])
@@ -125,14 +125,15 @@ class AgentPools:
     def _team(self, number: int, pool: Pool, scenario: Scenario) -> Team:
         calendar = played(pool, number, scenario, self._demand, self._ledger)
         categories = self._demand.categories
-        skills = pool.skills or categories
-        own = frozenset(k for k, name in enumerate(categories) if name in skills)
+        own = frozenset(k for k, name in enumerate(categories) if pool.takes(name))
+        # Besides categories, a code of its own: of tickets that are passed on to it alone.
+        own |= {len(categories) + number}
         knows = own.union(
             k
             for other in scenario.agents.values()
             if self.names[number] in other.overflow_to
             for k, name in enumerate(categories)
-            if name in (other.skills or categories)
+            if other.takes(name)
         )
         # Looked up once, here, and not for each ticket.
         done = self._release if pool.wrap_up is None else self._wrap_up
@@ -166,6 +167,7 @@ class AgentPools:
         activity: int,
         returns: int = 0,
         patience_s: float = inf,
+        place: Place | None = None,
     ) -> Visit:
         """Ask for an agent with the skill for `category`; the event is the end of the visit.
 
@@ -176,19 +178,18 @@ class AgentPools:
         ----------
         ticket : int
         category : int
-            Decides which pools may take it.
+            Decides which pools may take it; above all categories: one pool alone, by its number.
         activity : int
             HANDLE, TRIAGE, REVIEW or FOLLOW_UP.
         returns : int
             Times that the customer came back before, or waits before a follow-up: for the luck.
         patience_s : float
             The customer leaves after waiting this long.
+        place : (float, int), optional
+            In the queue, from `place`; by default that of now.
         """
         visit = Visit(self._clock, ticket, category, activity, returns)
-        if self._behind_s is None:
-            visit.place = (self._priority[ticket], next(self._arrival))
-        else:
-            visit.place = (visit.queued_s + self._behind_s[ticket], next(self._arrival))
+        visit.place = self.place(ticket) if place is None else place
         alike = self._channel is None
         able, queue = self._route[category] if alike else self._routed(ticket, category)
         for team in able:
@@ -206,6 +207,12 @@ class AgentPools:
             queue.waiting.expect(visit)
         self._join(queue, visit)
         return visit
+
+    def place(self, ticket: int) -> Place:
+        """The place in the queues of a ticket that comes to wait now."""
+        if self._behind_s is None:
+            return self._priority[ticket], next(self._arrival)
+        return self._clock.now + self._behind_s[ticket], next(self._arrival)
 
     def _routed(self, ticket: int, category: int) -> tuple[tuple[Team, ...], Line]:
         if self._channel is None:
@@ -240,7 +247,7 @@ class AgentPools:
         self._wait_in(to.line, visit)
 
     def _pick_up(self, team: Team, visit: Visit) -> None:
-        ticket, activity = visit.ticket, visit.activity
+        ticket, activity, visit.pool = visit.ticket, visit.activity, team.number
         if activity == HANDLE and self._truth[ticket] not in team.knows:
             # The category was wrong: an agent finds out as fast as they could categorize.
             visit.misrouted = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -136,6 +137,15 @@ class Pool(Section):
         'does the work of one, assumed), `"none"` (each as fast as alone), or a list by the number '
         "in hand, as `[1, 0.7, 0.5]` (speeds of more than `concurrency` are not used)",
     )
+    transfers_to: dict[str, Share] = Field(
+        {},
+        description="other pools, with the chance that a ticket goes on to it after a touch (to "
+        "handle or to follow up) of this one, for a further touch there: its follow_up_time; the "
+        "customer is answered by the last; default: to none",
+    )
+    transfers_only: bool = Field(
+        False, description="it takes only what other pools transfer to it, of any category"
+    )
     time_zone: TimeZone | None = Field(None, description="default: the scenario's")
     holidays: list[Day] = Field([], description="days on which no shift starts")
     at_shift_end: Literal["finish", "hand over"] = Field(
@@ -192,6 +202,10 @@ class Pool(Section):
             raise fail("a roster says its days itself: leave out its rows instead of holidays")
         if self.holidays and self.shifts is None:
             raise fail("holidays are days on which no shift starts: give shifts, not heads")
+        if math.fsum(self.transfers_to.values()) > 1:
+            raise fail("the chances of transfers_to must not be above 1 together")
+        if self.transfers_only and self.skills:
+            raise fail("give skills, or transfers_only, not both")
         if self.overflow_after and not self.overflow_to:
             raise fail("overflow_after needs overflow_to: say which pools take the tickets")
         if isinstance(self.slow_down, list) and len(self.slow_down) < self.concurrency:
@@ -220,6 +234,10 @@ class Pool(Section):
         if own is None:
             return self
         return self.model_copy(update={"handle_time": own, "handle_times": {}})
+
+    def takes(self, category: str) -> bool:
+        """True if tickets of a category come to it, not only from other pools."""
+        return not self.transfers_only and (not self.skills or category in self.skills)
 
     def handle(self, category: str) -> float:
         """Mean work on a ticket of a category that arrives at the start; seconds."""
@@ -274,6 +292,11 @@ class Routing(Section):
         description="who of a pool's free agents takes a ticket: who has fewest in hand and, of "
         "those, has been idle longest; who took or ended none for longest; by chance; or the first "
         "in order; given: agents are told apart; default: least loaded",
+    )
+    max_transfers: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        20,
+        description="most transfers of a ticket from pool to pool (agents.POOL.transfers_to); "
+        "after them it goes to no other (assumed)",
     )
 
 
