@@ -139,13 +139,10 @@ class Pool(Section):
     )
     transfers_to: dict[str, Share] = Field(
         {},
-        description="other pools, with the chance that a ticket goes on to it after a touch (to "
-        "handle or to follow up) of this one, for a further touch there: its follow_up_time; the "
-        "customer is answered by the last; default: to none",
+        description="other pools, with the chance that a touch here (to handle, to follow up) ends "
+        "with a transfer to it for a further touch, of its follow_up_time; default: none",
     )
-    transfers_only: bool = Field(
-        False, description="it takes only what other pools transfer to it, of any category"
-    )
+    transfers_only: bool = Field(False, description="it takes only what others transfer to it")
     time_zone: TimeZone | None = Field(None, description="default: the scenario's")
     holidays: list[Day] = Field([], description="days on which no shift starts")
     at_shift_end: Literal["finish", "hand over"] = Field(
