@@ -239,6 +239,34 @@ def touches(draw):
 
 
 @st.composite
+def workflows(draw):
+    """Statuses of a desk's own: four to rest in, wait in or work in, by the last one or two."""
+    names = ["In", "Work", "Wait", "Out"]
+    open_ones = ["Open", "In Progress", "Waiting for customer", "On hold", "Escalated"]
+    chance = st.sampled_from([0.1, 0.25, 0.4])
+    clocks = st.sampled_from(["around the clock", "desk hours", "nights"])
+    step = chance | sections({"chance": chance}, delay=times(1, 20_000) | st.just("0s"),
+                             clock=clocks)  # fmt: skip
+    following = st.dictionaries(st.sampled_from(names), step, max_size=2)
+    statuses = {}
+    for name in names:
+        core = open_ones if name != "Out" else [*open_ones, "Resolved"]
+        statuses[name] = draw(
+            sections(
+                {"counts_as": st.sampled_from(core), "next": following},
+                work=st.booleans(),
+                delay=times(1, 20_000) | st.just("0s"),
+                clock=clocks,
+                after=st.dictionaries(st.sampled_from([*names, "start"]), following, max_size=2),
+            )
+        )
+    nights = ([1.0] * 6 + [0.2] * 18) * 7
+    start = draw(st.sampled_from([{"In": 1.0}, {"In": 0.5, "Work": 0.5}]))
+    return {"start": start, "statuses": statuses, "clocks": {"nights": nights},
+            "clock": draw(clocks)}  # fmt: skip
+
+
+@st.composite
 def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True, told_apart=EITHER):
     """A valid scenario.
 
@@ -310,6 +338,10 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True, told_a
             to = draw(st.lists(st.sampled_from(others), unique=True, min_size=1))
             when = sections({"overflow_after": duration(0, 1800)}, overflow_at=st.integers(1, 4))
             pool |= {"overflow_to": to} | draw(when | sections({"overflow_at": st.integers(1, 4)}))
+        if others and draw(st.booleans()):
+            to = draw(st.lists(st.sampled_from(others), unique=True, min_size=1))
+            pool |= {"transfers_to": dict.fromkeys(to, draw(st.sampled_from([0.1, 0.5])))}
+            data["routing"]["max_transfers"] = draw(st.integers(1, 4))
     if data["arrivals"]["kind"] != "trace" and draw(st.booleans()):
         data["tickets"]["channel_mix"] = {"chat": 1, "email": 2}
         for pool in data["agents"].values():
@@ -318,6 +350,10 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True, told_a
             pool |= {"channels": draw(some), "handle_times_by_channel": draw(own)}
         own = st.dictionaries(st.sampled_from(CHANNELS), times(1, 3600), max_size=1)
         data["customers"]["patience_by_channel"] = draw(own)
+    first, *rest = data["agents"] or [None]
+    if rest and draw(st.booleans()):
+        # Somebody must take what comes.
+        data["agents"][first] |= {"transfers_only": True, "skills": []}
     if draw(st.booleans()):
         data["touches"] = draw(touches())
         data["targets"]["resolution"] = {"urgent": "1h", "normal": "3h"}

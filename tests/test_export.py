@@ -9,10 +9,11 @@ import xml.etree.ElementTree as ET
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import twin
-from twin.records import export
+from twin.records import export, storage
 from twin.records.tables import STATUSES, RunLog
 from twin.scenario.file import starter
 from twin.scenario.model import Scenario
@@ -162,6 +163,87 @@ def test_an_empty_run_exports_too(desk: Scenario) -> None:
     assert not ET.fromstring(file.getvalue()).findall(f"{XES}trace")
 
 
+def read_xes(text: str, start_s: float) -> list[tuple[str, str, str, str, float]]:
+    """Case, activity, resource, transition and moment of all events, as a reader of XES sees them.
+
+    By the standard (IEEE 1849-2016): a log of traces of events, whose attributes are elements named
+    by their types, with a key and a value; keys of the standard extensions that are declared.
+    """
+    root = ET.fromstring(text)
+    assert root.get("xes.version") == "1849-2016"
+    assert "xes.features" in root.attrib
+    declared = {e.get("prefix") for e in root.findall(f"{XES}extension")}
+    order = [child.tag.removeprefix(XES) for child in root]
+    kinds = ["extension", "global", "classifier", "string", "trace"]
+    assert order == sorted(order, key=kinds.index)
+    found = []
+    for trace in root.findall(f"{XES}trace"):
+        own = {child.get("key"): child for child in trace if child.tag != f"{XES}event"}
+        for event in trace.findall(f"{XES}event"):
+            values = {}
+            for child in event:
+                key = str(child.get("key"))
+                assert key.partition(":")[0] in declared
+                assert child.tag == f"{XES}{'date' if key == 'time:timestamp' else 'string'}"
+                values[key] = str(child.get("value"))
+            moment = datetime.fromisoformat(values["time:timestamp"]).timestamp() - start_s
+            found.append((
+                str(own["concept:name"].get("value")), values["concept:name"],
+                values.get("org:resource", ""), values["lifecycle:transition"], round(moment, 3),
+            ))  # fmt: skip
+    return found
+
+
+STATUSED = {
+    "horizon": "2d", "arrivals": {"rate": "2/h"}, "time_zone": "Europe/Berlin",
+    "start": "2026-03-28", "customers": {"patience": "1h"},
+    "agents": {"front": {"heads": 1, "handle_time": "25min"}},
+    "workflow": {"start": {"New & <raw>": 1.0}, "statuses": {
+        "New & <raw>": {"counts_as": "Open", "delay": "10min", "next": {"Assigned": 1.0}},
+        "Assigned": {"counts_as": "In Progress", "work": True, "next": {"Wait": 0.3, "Done": 0.7}},
+        "Wait": {"counts_as": "On hold", "delay": "3h", "next": {"Assigned": 1.0}},
+        "Done": {"counts_as": "Resolved"},
+    }},
+}  # fmt: skip
+
+
+def test_the_event_log_comes_back_as_it_was_written() -> None:
+    """Own statuses, and those who gave up, which have none; agents, as far as they are known."""
+    scenario = twin.from_data(STATUSED)
+    log = twin.play(scenario).log
+    file = io.StringIO()
+    export.write_xes(log, scenario, file)
+    found = read_xes(file.getvalue(), scenario.midnight.timestamp())
+    expected = [
+        (str(case), activity, resource or "", transition, round(moment, 3))
+        for case, activity, resource, start_s, end_s in export.events(log).itertuples(index=False)
+        for transition, moment in [("start", start_s), ("complete", end_s)][resource is None :]
+        if moment == moment
+    ]
+    assert found == expected
+    names = {activity for _, activity, resource, *_ in found if not resource}
+    assert names == {"New & <raw>", "Assigned", "Wait", "Done", "Abandoned"}
+    assert {resource for _, _, resource, *_ in found} == {"", "front"}
+
+
+def test_an_agent_who_is_told_apart_is_the_resource(log: RunLog) -> None:
+    import dataclasses
+
+    number = np.where(np.arange(len(log.visits)) % 2, 3.0, np.nan)
+    told = dataclasses.replace(log, visits=log.visits.assign(agent=number))
+    resources = export.events(told)["resource"].dropna()
+    assert {"front", "front 3"} < set(resources)
+    begun = log.visits["started_s"].notna().to_numpy()
+    assert (resources == "front 3").sum() == (begun & ~np.isnan(number)).sum()
+
+
+def test_a_replication_that_fails_leaves_no_event_log(tmp_path: Path) -> None:
+    for path in storage.event_logs(tmp_path, 3):
+        path.write_text("half")
+    storage.discard(tmp_path, 3)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_run_writes_them_for_its_first_replication(desk: Scenario, tmp_path: Path) -> None:
     path = twin.run(desk, replications=2, out=tmp_path, event_log=True).paths[0]
     log = twin.play(desk).log
@@ -171,5 +253,12 @@ def test_a_run_writes_them_for_its_first_replication(desk: Scenario, tmp_path: P
     export.write_csv(log, desk, file)
     assert (path / "event_log.csv").read_bytes() == file.getvalue().encode()
     assert ET.parse(path / "event_log.xes")
+    # And an event log of each of the others.
+    again = twin.play(desk, 1).log
+    file = io.StringIO(newline="")
+    export.write_csv(again, desk, file)
+    assert (path / "event_log-r0001.csv").read_bytes() == file.getvalue().encode()
+    xes = (path / "event_log-r0001.xes").read_text(encoding="utf-8")
+    assert len(read_xes(xes, desk.midnight.timestamp())) > len(export.events(again))
     plain = twin.run(desk, replications=1, out=tmp_path).paths[0]
     assert not (plain / "event_log.csv").exists()

@@ -99,7 +99,10 @@ def run(
     changes: Changes = None,
     out: Annotated[Path, typer.Option(help="Folder of results.")] = Path("results"),
     event_log: Annotated[
-        bool, typer.Option("--event-log", help="Also write an event log (CSV and XES).")
+        bool,
+        typer.Option(
+            "--event-log", help="Also write an event log of each replication (CSV and XES)."
+        ),
     ] = False,
     skip_bad: SkipBad = False,
     every: Annotated[bool, typer.Option("--all", help="Show every figure.")] = False,

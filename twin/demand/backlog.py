@@ -34,6 +34,8 @@ class Opening:
         Where a file says them; a channel of -1 is not known.
     escalated : array of bool
         True for those that wait for an agent.
+    own : array of int or None
+        Number of the status of a workflow that each is in; -1 where it is not known.
     """
 
     arrived_s: Floats
@@ -42,6 +44,7 @@ class Opening:
     priority: Ints | None
     channel: Ints | None
     escalated: npt.NDArray[np.bool_]
+    own: Ints | None = None
 
 
 def opening(
@@ -82,23 +85,30 @@ def _recorded(
     path: Path, scenario: Scenario, categories: tuple[str, ...], channels: tuple[str, ...]
 ) -> Opening:
     known = ("category", "priority", "status", *(["channel"] if channels else []))
-    table, frame, _ = read_recorded(str(path), known, scenario.start, scenario.time_zone)
+    workflow = scenario.workflow
+    statuses = (OPENING_STATUSES, "Open") if workflow is None else (workflow.open_statuses, "")
+    table, frame, _ = read_recorded(str(path), known, scenario.start, scenario.time_zone, statuses)
     time_s = frame["time_s"].to_numpy(dtype=np.float64)
     late = int((time_s >= 0).sum())
     if late:
         reason = f"{late:,} of its timestamps are not before the start of the run"
         raise table.fail(f"{reason}, {scenario.start}: these tickets arrive in it")
     n = len(frame)
-    status = _codes(table, frame, "status", OPENING_STATUSES)
+    own: Ints | None = None
+    escalated = np.zeros(n, dtype=np.bool_)
+    if "status" in frame and workflow is not None:
+        numbers = {"": -1} | {name: k for k, name in enumerate(workflow.statuses)}
+        own = np.array([numbers[name] for name in frame["status"]], dtype=np.int64)
+    elif "status" in frame:
+        escalated = (frame["status"] == "Escalated").to_numpy()
     return Opening(
         time_s,
         Places(np.full(n, LAYER, dtype=np.int32), np.arange(n, dtype=np.int32)),
         _codes(table, frame, "category", categories),
         _codes(table, frame, "priority", PRIORITIES),
         _codes(table, frame, "channel", channels, unknown=True),
-        np.zeros(n, dtype=np.bool_)
-        if status is None
-        else status == OPENING_STATUSES.index("Escalated"),
+        escalated,
+        own,
     )
 
 

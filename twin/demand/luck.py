@@ -85,6 +85,9 @@ class Stream(IntEnum):
     SOLVED_UNANSWERED = 74
     HOLD = 75
     FOLLOW_UP = 76
+    NEXT_STATUS = 77
+    STATUS_DELAY = 78
+    TRANSFER = 79
 
 
 class Use(NamedTuple):
@@ -93,7 +96,8 @@ class Use(NamedTuple):
     Attributes
     ----------
     visit : int
-        Times that the customer came back before; of waits and further touches: waits before.
+        Times that the customer came back before; of waits, further touches, transfers and
+        statuses of a workflow: how many there were before.
     attempt : int
         Times that the call was made before; of the choice of an agent: the activity.
     model : int

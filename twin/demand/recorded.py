@@ -87,7 +87,11 @@ def _read_trace(
 
 
 def read_recorded(
-    path: str, known: tuple[str, ...], start: date, time_zone: str
+    path: str,
+    known: tuple[str, ...],
+    start: date,
+    time_zone: str,
+    statuses: tuple[tuple[str, ...], str] = (OPENING_STATUSES, OPENING_STATUSES[0]),
 ) -> tuple[Table, pd.DataFrame, bool]:
     """Recorded tickets in order of time, with time_s (after the start) and the columns it has.
 
@@ -99,6 +103,8 @@ def read_recorded(
     start : date
     time_zone : str
         Of times without one.
+    statuses : (tuple of str, str)
+        Those that a column status may hold, and what a blank means.
 
     Returns
     -------
@@ -132,7 +138,7 @@ def read_recorded(
         frame["channel"] = np.array([trimmed(name) for name in table.texts("channel")], object)
     for name, allowed, default in (
         ("priority", PRIORITIES, "normal"),
-        ("status", OPENING_STATUSES, "Open"),
+        ("status", *statuses),
     ):
         if name in known and name in table:
             frame[name] = np.array(table.one_of(name, allowed, default), dtype=object)

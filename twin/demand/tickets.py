@@ -56,6 +56,8 @@ class Demand:
     opening : mapping of int to bool
         Tickets of the opening backlog, by number: whether they wait for an agent. They are the
         first, as they arrived before all others.
+    opening_status : mapping of int to int
+        Those of them that are in a known status of a workflow: its number.
     channel : array of int or None
         Channel (index into `channels`), -1 where it is not known; None on a desk without channels.
     channels : tuple of str
@@ -73,6 +75,7 @@ class Demand:
     corpus: Corpus | None
     places: Places = field(repr=False)
     opening: Mapping[int, bool] = field(default_factory=dict)
+    opening_status: Mapping[int, int] = field(default_factory=dict)
     channel: Ints | None = None
     channels: tuple[str, ...] = ()
     _swaps: Mapping[Stream, int] = field(default_factory=dict, repr=False)
@@ -214,8 +217,10 @@ def _with_backlog(drawn: Demand, scenario: Scenario, there: Opening) -> Demand:
         np.concatenate([there.places.layer, drawn.places.layer]),
         np.concatenate([there.places.row, drawn.places.row]),
     )
+    statuses = enumerate([] if there.own is None else there.own.tolist())
     return replace(
         drawn,
+        opening_status={k: status for k, status in statuses if status >= 0},
         arrived_s=np.concatenate([there.arrived_s, drawn.arrived_s]),
         category=np.concatenate([category, drawn.category]),
         priority=np.concatenate([priority, drawn.priority]),

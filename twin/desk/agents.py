@@ -24,7 +24,7 @@ from twin.desk.returns import Returns
 from twin.desk.routes import Routes
 from twin.desk.shifts import changes_of, played
 from twin.desk.teams import Team, abilities
-from twin.desk.waiting import Entrance, Line, Overflow, Visit, WaitingCount
+from twin.desk.waiting import Entrance, Line, Overflow, Place, Visit, WaitingCount
 from twin.desk.work import drawn, drawn_after
 from twin.records.tables import HANDED_OVER, HANDLE, LEFT, PAUSED, STILL_OPEN, TRIAGE
 from twin.scenario.model import Pool, Scenario
@@ -74,7 +74,7 @@ class AgentPools:
     def _team(self, number: int, pool: Pool, scenario: Scenario) -> Team:
         calendar = played(pool, number, scenario, self._demand, self._ledger)
         categories = self._demand.categories
-        own, knows = abilities(pool, scenario, categories)
+        own, knows = abilities(pool, number, scenario, categories)
         # Looked up once, here, and not for each ticket.
         done = self._release if pool.wrap_up is None else self._wrap_up
         team = Team(number, pool, calendar, own, knows, int(calendar.values[0]), done)
@@ -112,6 +112,7 @@ class AgentPools:
         activity: int,
         returns: int = 0,
         patience_s: float = inf,
+        place: Place | None = None,
     ) -> Visit:
         """Ask for an agent with the skill for `category`; the event is the end of the visit.
 
@@ -122,19 +123,18 @@ class AgentPools:
         ----------
         ticket : int
         category : int
-            Decides which pools may take it.
+            Decides which pools may take it; above all categories: one pool alone, by its number.
         activity : int
             HANDLE, TRIAGE, REVIEW or FOLLOW_UP.
         returns : int
             Times that the customer came back before, or waits before a follow-up: for the luck.
         patience_s : float
             The customer leaves after waiting this long.
+        place : (float, int), optional
+            In the queue, from `place`; by default that of now.
         """
         visit = Visit(self._clock, ticket, category, activity, returns)
-        if self._behind_s is None:
-            visit.place = (self._priority[ticket], next(self._arrival))
-        else:
-            visit.place = (visit.queued_s + self._behind_s[ticket], next(self._arrival))
+        visit.place = self.place(ticket) if place is None else place
         if returns and self._returns is not None:
             visit.deadline_s = visit.queued_s + patience_s
             if self._returns.goes_on(visit):
@@ -160,6 +160,12 @@ class AgentPools:
             if queue.waiting is not None and queue.waiting.now(visit.queued_s) >= least:
                 self._fill(helper)
         return visit
+
+    def place(self, ticket: int) -> Place:
+        """The place in the queues of a ticket that comes to wait now."""
+        if self._behind_s is None:
+            return self._priority[ticket], next(self._arrival)
+        return self._clock.now + self._behind_s[ticket], next(self._arrival)
 
     def _let_in(self, waiting: WaitingCount, visit: Visit) -> bool:
         """Whether a customer joins the line; one who leaves a number there never gives up."""
@@ -218,7 +224,7 @@ class AgentPools:
         self._wait_in(to.line, visit)
 
     def _pick_up(self, team: Team, visit: Visit) -> None:
-        ticket, activity = visit.ticket, visit.activity
+        ticket, activity, visit.pool = visit.ticket, visit.activity, team.number
         if activity == HANDLE and self._truth[ticket] not in team.knows:
             # The category was wrong: an agent finds out as fast as they could categorize.
             visit.misrouted = True

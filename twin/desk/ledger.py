@@ -21,9 +21,11 @@ from twin.assistant.protocol import OUTCOMES
 from twin.demand.tickets import Demand
 from twin.desk.answers import Names
 from twin.desk.kernel import Clock
+from twin.desk.statuses import OwnStatuses
 from twin.records.tables import (
     ACTIVITIES,
     DONE,
+    ESCALATED,
     HANDLE,
     IN_PROGRESS,
     OPEN,
@@ -90,12 +92,17 @@ class Ledger:
     clock : Clock
     demand : Demand
     horizon_s : float
+    own : OwnStatuses, optional
+        Of a desk with a workflow: then work changes no status by itself.
     """
 
-    def __init__(self, clock: Clock, demand: Demand, horizon_s: float) -> None:
+    def __init__(
+        self, clock: Clock, demand: Demand, horizon_s: float, own: OwnStatuses | None = None
+    ) -> None:
         self._clock = clock
         self._demand = demand
         self._horizon_s = horizon_s
+        self._own = own
         n = len(demand)
         # A value a ticket.
         self.category = _full("h", n, -1)
@@ -124,7 +131,7 @@ class Ledger:
         received["ticket"] = np.arange(n)
         # Those of the opening backlog are there when the run starts.
         received["when"] = np.maximum(demand.arrived_s, 0.0)
-        received["status"] = OPEN
+        received["status"] = OPEN if own is None else OwnStatuses.FIRST + own.first
         self._timeline.add(received.tobytes())
         self._staffing = Rows("hdii", "pool", "when", "on_shift", "away")
         self._learning = Rows("dhhbd", "when", "category", "version", "event", "evidence")
@@ -165,7 +172,8 @@ class Ledger:
         now = self._clock._now
         visits.add(visits.pack(ticket, pool, activity, queued_s, now, ended_s, DONE, agent))
         if fresh and activity != REVIEW:
-            self.status(ticket, IN_PROGRESS)
+            if self._own is None:
+                self.status(ticket, IN_PROGRESS)
             if activity == HANDLE:
                 self.responded(ticket)
         return len(visits.data) // visits.size - 1
@@ -179,6 +187,12 @@ class Ledger:
     def ended(self, row: int) -> None:
         """The agent of a visit, whose end was not known, is done with it now."""
         self._visits.mend(row, "ended", self._clock._now)
+
+    def passed_on(self, ticket: int) -> None:
+        """The ticket goes on to another pool now."""
+        self.transfers[ticket] += 1
+        if self._own is None:
+            self.status(ticket, ESCALATED)
 
     def stopped(self, row: int, end: int) -> None:
         """The agent of a visit leaves it now, unfinished: HANDED_OVER or PAUSED."""
@@ -279,8 +293,14 @@ class Ledger:
         order = np.argsort(rows["when"], kind="stable")
         ticket = rows["ticket"][order]
         ticket += np.int32(1)
-        columns = {"ticket_id": ticket, "time_s": rows["when"][order]}
-        return frame("timeline", columns | {"status": codes(rows["status"][order], STATUSES)})
+        status, names = rows["status"][order], tuple[str, ...]()
+        detail = np.full(len(status), -1, dtype=np.int8)
+        if self._own is not None:
+            # What is no status of its own, such as Abandoned, has no name of its own.
+            detail, names = np.maximum(status - OwnStatuses.FIRST, -1), self._own.names
+            status = np.array([*range(len(STATUSES)), *self._own.core])[status]
+        named = {"status": codes(status, STATUSES), "detail": codes(detail, names)}
+        return frame("timeline", {"ticket_id": ticket, "time_s": rows["when"][order], **named})
 
     def _visit_table(self, pools: list[str]) -> pd.DataFrame:
         row = self._visits.take()

@@ -7,6 +7,7 @@ customer has left.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Generator
 from typing import Any
 
@@ -19,7 +20,8 @@ from twin.desk.customers import Customers
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
 from twin.desk.rules import Rules
-from twin.desk.touches import Wait, Waits
+from twin.desk.touches import Transfers, Wait, Waits
+from twin.desk.waiting import Place, Visit
 from twin.records.tables import (
     ABANDONED,
     AUTOMATIC,
@@ -63,6 +65,8 @@ class Lifecycle:
     ledger : Ledger
     waits : Waits or None
         Between the touches of a ticket; None where an agent's touch always answers.
+    transfers : Transfers or None
+        From pool to pool; None where no pool passes tickets on.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Lifecycle:
         assistant: AssistantDesk | None,
         ledger: Ledger,
         waits: Waits | None = None,
+        transfers: Transfers | None = None,
     ) -> None:
         self._clock = clock
         self._customers = customers
@@ -82,11 +87,16 @@ class Lifecycle:
         self._assistant = assistant
         self._ledger = ledger
         self._waits = waits
+        self._transfers = transfers
+        # Touches of a ticket after its first, where there are any.
+        self._further: defaultdict[int, int] = defaultdict(int)
         self._arrived_s = view(demand.arrived_s)
         self._truth = view(demand.category)
         self._rules = Rules.of(scenario, demand.categories)
         # By category: looked up, not worked out for each ticket.
         codes = range(len(demand.categories))
+        # Behind the categories: the queues of each pool alone.
+        self._one_pool = len(demand.categories)
         self._routed = [self._rules.routed(code) for code in codes]
         self._drafted = [self._rules.drafted(code) for code in codes]
         self._close_after_s = scenario.customers.close_after
@@ -164,10 +174,15 @@ class Lifecycle:
         if done.misrouted:
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
-            if (yield from self._agent(ticket, truth, HANDLE, visit)) is None:
+            done = yield from self._agent(ticket, truth, HANDLE, visit)
+            if done is None:
                 return None
         if category is None:
             self._categorized(ticket, truth, BY_AGENT)
+        if self._transfers is not None:
+            done = yield from self.pass_on(ticket, done, self._transfers)
+            if done is None:
+                return None
         if self._waits is None:
             return BY_AGENT
         return (yield from self.follow_up(ticket, self._waits))
@@ -191,9 +206,24 @@ class Lifecycle:
             yield clock.at(wait.back_s)
             ledger.reopens[ticket] += not in_time
             ledger.status(ticket, OPEN if in_time else REOPENED)
-            visit = waits.number(ticket)
-            if (yield from self._agent(ticket, self._truth[ticket], FOLLOW_UP, visit)) is None:
+            done = yield from self._touch_again(ticket, self._truth[ticket])
+            if done is not None and self._transfers is not None:
+                done = yield from self.pass_on(ticket, done, self._transfers)
+            if done is None:
                 return None
+
+    def pass_on(self, ticket: int, done: Visit, transfers: Transfers) -> Life:
+        """An agent's touch may end with a transfer to another pool, for a further touch there.
+
+        Returns the last touch, or None where the customer left first.
+        """
+        while done is not None:
+            pool = transfers.after_touch(ticket, done.pool)
+            if pool is None:
+                return done
+            self._ledger.passed_on(ticket)
+            done = yield from self._touch_again(ticket, self._one_pool + pool)
+        return None
 
     def resolve_unanswered(self, ticket: int, wait: Wait) -> bool:
         """The customer did not reply in time. Returns whether a late reply reopens the ticket."""
@@ -260,11 +290,23 @@ class Lifecycle:
             return (yield from self.respond_by_agent(ticket, category, visit))
         return (yield from self.respond(ticket, ledger.category[ticket], visit))
 
-    def _agent(self, ticket: int, category: int, activity: int, visit: int = 0) -> Life:
+    def _touch_again(self, ticket: int, category: int) -> Life:
+        """A further touch; each has luck of its own."""
+        self._further[ticket] += 1
+        return (yield from self._agent(ticket, category, FOLLOW_UP, self._further[ticket]))
+
+    def _agent(
+        self,
+        ticket: int,
+        category: int,
+        activity: int,
+        visit: int = 0,
+        place: Place | None = None,
+    ) -> Life:
         """Wait for an agent and their work; None where the customer left first, for good."""
         patience_s = self._customers.patience_s(ticket)
         while True:
-            done = self._agents.visit(ticket, category, activity, visit, patience_s)
+            done = self._agents.visit(ticket, category, activity, visit, patience_s, place)
             # A customer who is turned away, or put off by the queue, is gone already.
             if not done.abandoned:
                 yield done

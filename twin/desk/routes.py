@@ -43,7 +43,10 @@ class Routes:
     ) -> None:
         self._teams = dict(zip(scenario.agents, teams, strict=True))
         self._ways: dict[tuple[Any, ...], Way] = {}
-        self._categories = range(len(demand.categories))
+        self._all, self._categories = teams, len(demand.categories)
+        # Behind the categories: tickets that are passed on to one team alone, by any channel.
+        passing = any(pool.transfers_to for pool in scenario.agents.values())
+        self._codes = range(self._categories + len(teams) * passing)
         self.by_category: list[Way] | None = None
         if any(team.pool.channels for team in teams):
             assert demand.channel is not None
@@ -70,8 +73,9 @@ class Routes:
     def _of(self, teams: Sequence[Any]) -> list[Way]:
         """The way of each category to some teams."""
         found = []
-        for code in self._categories:
-            able = tuple(team for team in teams if code in team.skills)
+        for code in self._codes:
+            among = teams if code < self._categories else self._all
+            able = tuple(team for team in among if code in team.skills)
             if able not in self._ways:
                 self._ways[able] = self._way(able)
             found.append(self._ways[able])

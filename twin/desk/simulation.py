@@ -25,8 +25,10 @@ from twin.desk.learning import FeedbackLoop
 from twin.desk.ledger import Ledger
 from twin.desk.lifecycle import Life, Lifecycle
 from twin.desk.provider import Provider, outages
-from twin.desk.touches import Waits
+from twin.desk.touches import Transfers, Waits
+from twin.desk.workflow import Ways, WorkflowLife, own_statuses
 from twin.records.tables import RunLog
+from twin.scenario.chain import Chain
 from twin.scenario.model import Scenario
 
 
@@ -58,7 +60,11 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     [900.0, 1500.0, 2100.0, 2700.0, 3300.0]
     """
     clock = Clock()
-    ledger = Ledger(clock, demand, scenario.horizon)
+    ways = None
+    if scenario.workflow is not None:
+        ways = Ways.drawn(Chain.of(scenario.workflow), demand, scenario.workflow.most)
+    own = None if ways is None else own_statuses(scenario, ways)
+    ledger = Ledger(clock, demand, scenario.horizon, own)
     agents = agent_pools(clock, scenario, demand, ledger)
     customers = Customers(scenario, demand)
     models: list[ServedModel] = []
@@ -69,7 +75,14 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
         feedback = _feedback(clock, scenario, demand, models[0].answers, ledger)
         assistant_desk = AssistantDesk(clock, scenario.assistant, models, feedback)
     waits = None if scenario.touches is None else Waits(scenario, demand)
-    lifecycle = Lifecycle(clock, scenario, demand, customers, agents, assistant_desk, ledger, waits)
+    passing = any(pool.transfers_to for pool in scenario.agents.values())
+    transfers = Transfers(scenario, demand) if passing else None
+    people = (clock, scenario, demand, customers, agents)
+    lifecycle: Lifecycle
+    if ways is not None:
+        lifecycle = WorkflowLife(*people, ledger, ways, transfers)
+    else:
+        lifecycle = Lifecycle(*people, assistant_desk, ledger, waits, transfers)
     Process(_arrivals(clock, lifecycle, demand))
     with _rare_collections():
         clock.run(until=scenario.horizon)
@@ -77,8 +90,9 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     # The draws are not needed for the tables, which take memory of their own.
     agents.forget()
     customers.forget()
-    if waits is not None:
-        waits.forget()
+    for following in (waits, transfers):
+        if following is not None:
+            following.forget()
     for model in models:
         model.answers.forget()
     notes = _notes(scenario, models) + (feedback.notes if feedback else [])

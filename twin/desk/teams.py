@@ -72,16 +72,19 @@ class Team:
 
 
 def abilities(
-    pool: Pool, scenario: Scenario, categories: tuple[str, ...]
+    pool: Pool, number: int, scenario: Scenario, categories: tuple[str, ...]
 ) -> tuple[frozenset[int], frozenset[int]]:
-    """Categories (codes) that go to a pool, and those that it can handle: overflow included."""
-    skills = pool.skills or categories
-    own = frozenset(k for k, name in enumerate(categories) if name in skills)
+    """Categories (codes) that go to a pool, and those that it can handle: overflow included.
+
+    Behind the categories is a code of the pool's own: of tickets that are passed on to it alone.
+    """
+    own = frozenset(k for k, name in enumerate(categories) if pool.takes(name))
+    own |= {len(categories) + number}
     knows = own.union(
         k
         for other in scenario.agents.values()
         if pool.name in other.overflow_to
         for k, name in enumerate(categories)
-        if name in (other.skills or categories)
+        if other.takes(name)
     )
     return own, knows

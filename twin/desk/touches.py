@@ -1,9 +1,10 @@
-"""Waits between the touches of a ticket: for the customer's reply, or for a third party."""
+"""Waits and transfers between the touches of a ticket: for a reply, a third party, another pool."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import accumulate
 from math import inf
 
 import numpy as np
@@ -99,10 +100,6 @@ class Waits:
             return Wait(ON_HOLD, self._after(now_s, self._hold_s[number][ticket], hold.clock))
         return None
 
-    def number(self, ticket: int) -> int:
-        """Waits that a ticket had, for the luck of its next touch."""
-        return self._waited[ticket]
-
     def _after(self, now_s: float, delay_s: float, clock: Clock) -> float:
         return now_s + delay_s if clock == "around the clock" else self._hours.after(now_s, delay_s)
 
@@ -111,6 +108,49 @@ class Waits:
         for name, columns in vars(self).items():
             if isinstance(columns, Lazy) and name.startswith("_"):
                 columns.clear()
+
+
+class Transfers:
+    """Transfers of tickets from pool to pool, with their luck: each of a ticket has its own.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Some of its pools pass tickets on.
+    demand : Demand
+    """
+
+    def __init__(self, scenario: Scenario, demand: Demand) -> None:
+        names = list(scenario.agents)
+        self._most = scenario.routing.max_transfers
+        self._passed: defaultdict[int, int] = defaultdict(int)
+        self._touched: defaultdict[int, int] = defaultdict(int)
+        self._luck: Lazy[int, memoryview] = Lazy(
+            lambda number: view(demand.uniform(Stream.TRANSFER, Use(number)))
+        )
+        # By pool: chances, added up, with the number of the pool that each leads to.
+        self._to = [
+            list(zip(accumulate(pool.transfers_to.values()),
+                     map(names.index, pool.transfers_to), strict=True))
+            for pool in scenario.agents.values()
+        ]  # fmt: skip
+
+    def after_touch(self, ticket: int, pool: int) -> int | None:
+        """The pool that a ticket goes on to after a touch of a pool; None: to no other."""
+        if not self._to[pool] or self._passed[ticket] >= self._most:
+            return None
+        # Luck of each touch, not of each transfer: what it decided once it does not decide again.
+        u = self._luck[self._touched[ticket]][ticket]
+        self._touched[ticket] += 1
+        for chance, other in self._to[pool]:
+            if u < chance:
+                self._passed[ticket] += 1
+                return other
+        return None
+
+    def forget(self) -> None:
+        """Let go of all columns; the run is over."""
+        self._luck.clear()
 
 
 class OpenHours:

@@ -76,6 +76,8 @@ class Visit(Happening):
     fresh = True
     place: Place = (0, 0)
     row = -1
+    # Number of the pool whose agent took it, before it was handed over.
+    pool = -1
     ends_s = inf
     # Who has it in hand, or waits to: where agents are told apart.
     agent: Any = None

@@ -23,6 +23,9 @@ from twin.measures.figures import figure_of
 from twin.scenario.dated import dated_shifts
 from twin.scenario.model import Scenario
 
+# Keys of customers that the twin's own life cycle goes by.
+_NOT_IN_A_WORKFLOW = ("reopen_rate", "reopen_delay", "max_reopens", "close_after")
+
 
 def check(scenario: Scenario) -> None:
     """Check what other files decide, and read them all: no fault of an input comes after this.
@@ -90,6 +93,10 @@ def notes(scenario: Scenario) -> list[str]:
     folder = scenario.assistant.knowledge
     if scenario.assistant.role != "off" and folder is not None:
         found.append(left_out(folder))
+    if scenario.workflow is not None:
+        given = scenario.customers.model_fields_set & set(_NOT_IN_A_WORKFLOW)
+        found += [f"customers.{key} is not used: the workflow says what follows"
+                  for key in _NOT_IN_A_WORKFLOW if key in given]  # fmt: skip
     return [sentence for sentence in found if sentence]
 
 

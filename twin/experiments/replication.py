@@ -155,8 +155,9 @@ def _save(task: Task, played: Played) -> list[str]:
         if len(played.log.tickets) > export.MAX_JSON_TICKETS:
             count = f"{export.MAX_JSON_TICKETS:,}"
             notes.append(f"tickets.json and feedback.json hold the first {count} tickets only")
-        if task.event_log:
-            export.write_event_log(played.log, task.scenario, task.folder)
+    if task.event_log:
+        paths = storage.event_logs(task.folder, task.replication)
+        export.write_event_log(played.log, task.scenario, paths)
     for table in RUN_TABLES:
         owner = played if table in ("levels", "sanity", "kpis") else played.log
         storage.write_part(task.folder, table, task.replication, getattr(owner, table))

@@ -243,7 +243,7 @@ def run(
     keep_logs : bool
         Keep the tables in memory, for `Results.table` and `Results.log` without a folder.
     event_log : bool
-        Also write the event log of each scenario's first replication (with `out`).
+        Also write an event log of each replication, as CSV and XES (with `out`).
     cluster : str, optional
         Address of a Dask scheduler: its workers play instead, and reach `out` by the same path.
 

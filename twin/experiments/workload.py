@@ -1,12 +1,13 @@
 """Work that a run is expected to bring to its agents, without playing it.
 
-Wrap-up is work like any other. Returns and further touches are counted as if they came at once,
-nobody gives up or is turned away, no pool overflows to another, and the provider never refuses a
-call. Agents who come and go count as if they were there all the time; those with several tickets in
-hand count as fast as they are at most: with few in hand they are busy longer. What changes by hour
-(the mix of categories, handle times) and handle times that grow count by their mean over the
-tickets of the run, the same in each hour and channel. Work of an opening backlog is not in it.
-Support by an assistant counts by the agents' tenure when the run starts.
+Wrap-up is work like any other. Returns, transfers and further touches are counted as if they came
+at once, nobody gives up or is turned away, no pool overflows to another, and the provider never
+refuses a call. Agents who come and go count as if they were there all the time; those with several
+tickets in hand count as fast as they are at most: with few in hand they are busy longer. What
+changes by hour (the mix of categories, handle times) and handle times that grow count by their mean
+over the tickets of the run, the same in each hour and channel. Work of an opening backlog is not in
+it. Support by an assistant counts by the agents' tenure when the run starts. Delays of a workflow
+use nobody: only the statuses in which agents work count.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from twin.demand.arrivals import Expected, Steps, expected
 from twin.demand.tickets import Demand, category_shares, channel_shares
 from twin.scenario import clock
 from twin.scenario.calendars import Floats, Staircase, staffing
+from twin.scenario.chain import Chain
 from twin.scenario.clock import WEEK_S
-from twin.scenario.model import Pool, Scenario
+from twin.scenario.model import Pool, Scenario, Workflow
 
 
 @dataclass(frozen=True)
@@ -207,19 +209,22 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     """Agents' work a ticket: before it is first resolved, and after; seconds."""
     names, customers, settings = demand.categories, scenario.customers, scenario.assistant
     pools = list(scenario.agents.values())
-    able = [[p for p in pools if not p.skills or name in p.skills] for name in names]
+    able = [[p for p in pools if p.takes(name)] for name in names]
     pace = {p.name: p.pace * _support(p, scenario) for p in pools}
-    touches, answered_share = _touches(scenario)
-    further = np.array([
-        touches * _mean([(p.follow_up(c) + p.after) / pace[p.name] for p in able[k]])
+    then = _after_touch(scenario, names, pace)
+    follow_up = np.array([
+        _mean([p.follow_up(c) / pace[p.name] + then[p.name][k] for p in able[k]])
         for k, c in enumerate(names)
     ])  # fmt: skip
-    handle = np.array(
-        [
-            _mean([(p.handle(c) + p.after) / pace[p.name] for p in able[k]])
-            for k, c in enumerate(names)
-        ]
-    )
+    handle = np.array([
+        _mean([p.handle(c) / pace[p.name] + then[p.name][k] for p in able[k]])
+        for k, c in enumerate(names)
+    ])  # fmt: skip
+    if scenario.workflow is not None:
+        once, later = _workflow_touches(scenario.workflow)
+        return float(category_shares(scenario, demand) @ (once * handle + later * follow_up)), 0.0
+    touches, answered_share = _touches(scenario)
+    further = touches * follow_up
     handle = handle + further
     again = answered_share * (1 - customers.solved.agent) * customers.reopen_rate
     # Work on those who come back to an agent once, and again after that.
@@ -232,7 +237,7 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     def by_agent(truth: int, given: int) -> float:
         """Work of an agent who is given a ticket by its category, which may be wrong."""
         return _mean([
-            (p.handle(names[truth]) + p.after) / pace[p.name] + further[truth]
+            p.handle(names[truth]) / pace[p.name] + then[p.name][truth] + further[truth]
             if p in able[truth]
             else p.triage(names[truth]) / pace[p.name] + handle[truth]
             for p in able[given]
@@ -282,6 +287,35 @@ def _support(pool: Pool, scenario: Scenario) -> float:
     given = [member.tenure for member in pool.members]
     own = [usual if tenure_s is None else support.factor(tenure_s) for tenure_s in given]
     return _mean(own) if own else usual
+
+
+def _after_touch(
+    scenario: Scenario, names: tuple[str, ...], pace: dict[str, float]
+) -> dict[str, Floats]:
+    """Mean work that follows a touch of each pool: wrap-up, and touches after transfers, by kind.
+
+    With as many transfers as a ticket may have, whatever number it had before.
+    """
+    pools = list(scenario.agents.values())
+    moves = np.array([[pool.transfers_to.get(q.name, 0.0) for q in pools] for pool in pools])
+    wrap_up = np.array([pool.after / pace[pool.name] for pool in pools])
+    after = np.outer(wrap_up, np.ones(len(names)))
+    touch = [[pool.follow_up(name) / pace[pool.name] for name in names] for pool in pools]
+    total, step = after.copy(), after + np.array(touch).reshape(after.shape)
+    for _ in range(scenario.routing.max_transfers if moves.any() else 0):
+        step = moves @ step
+        total += step
+        if step.max(initial=0.0) < 1e-9:
+            break
+    return {pool.name: total[k] for k, pool in enumerate(pools)}
+
+
+def _workflow_touches(workflow: Workflow) -> tuple[float, float]:
+    """Share of tickets that agents work on, and touches after the first, a ticket."""
+    works = np.flatnonzero([status.work for status in workflow.statuses.values()])
+    chain = Chain.of(workflow)
+    once = chain.ever(works)
+    return once, float(chain.visits()[works].sum()) - once
 
 
 def _touches(scenario: Scenario) -> tuple[float, float]:

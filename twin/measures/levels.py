@@ -76,6 +76,8 @@ def backlog(log: RunLog) -> Staircase:
 
 def backlog_changes(log: RunLog) -> npt.NDArray[np.int64]:
     """Change of the open work at each row of the timeline: 1, -1 or 0."""
+    if "detail" in log.timeline and log.timeline["detail"].notna().any():
+        return _changes_of_own(log.timeline)
     status = pd.Categorical(log.timeline["status"])
     by_status = [_CHANGES.get(str(name), 0) for name in status.categories]
     if not by_status:
@@ -86,6 +88,19 @@ def backlog_changes(log: RunLog) -> npt.NDArray[np.int64]:
     if len(opened) > len(log.tickets):
         again = log.timeline["ticket_id"].iloc[opened].duplicated().to_numpy()
         change[opened[again]] = 0
+    return change
+
+
+def _changes_of_own(timeline: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Changes of the open work where any status may follow any other, of a desk's own."""
+    ids = timeline["ticket_id"].to_numpy()
+    order = np.argsort(ids, kind="stable")
+    ids = ids[order]
+    is_open = timeline["status"].isin(tables.OPEN_STATUSES).to_numpy()[order].astype(np.int64)
+    before = np.concatenate([[0], is_open[:-1]])
+    before[np.concatenate([[True], ids[1:] != ids[:-1]])] = 0
+    change = np.zeros(len(ids), dtype=np.int64)
+    change[order] = is_open - before
     return change
 
 

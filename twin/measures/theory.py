@@ -224,6 +224,55 @@ def mm1_number(load: float) -> float:
     return load / (1 - load)
 
 
+class Network(NamedTuple):
+    """An open network of queues; columns of shape (n,).
+
+    Attributes
+    ----------
+    used, number : array of float
+        Occupancy of each queue; mean number there, in service and waiting.
+    """
+
+    used: Floats
+    number: Floats
+
+
+def jackson(arrivals: Floats, moves: Floats, servers: list[int], service: Floats) -> Network:
+    """An open network of M/M/c queues (Jackson 1957): each is as if it were alone.
+
+    Parameters
+    ----------
+    arrivals : array of float, shape (n,)
+        From outside, to each queue.
+    moves : array of float, shape (n, n)
+        Chances to go from one (row) to another when served; the rest leaves.
+    servers : list of int
+    service : array of float, shape (n,)
+        Mean times; in the unit of the arrivals.
+
+    """
+    through = np.linalg.solve(np.eye(len(moves)) - moves.T, arrivals)
+    load = through * service
+    waits = [erlang_c_wait(c, a, s) for c, a, s in zip(servers, load, service, strict=True)]
+    used: Floats = load / np.array(servers)
+    return Network(used, load + through * np.array(waits))
+
+
+def absorbing(start: Floats, moves: Floats) -> Floats:
+    """Mean number of visits to each state of a Markov chain before it comes to rest.
+
+    From its fundamental matrix (Kemeny and Snell 1960, Finite Markov chains).
+
+    Parameters
+    ----------
+    start : array of float, shape (n,)
+        Chances of the first state.
+    moves : array of float, shape (n, n)
+        Chances to follow one another; what is missing to 1 in a row is rest.
+    """
+    return np.asarray(np.linalg.solve(np.eye(len(start)) - moves.T, start), dtype=np.float64)
+
+
 def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     """Upper bounds of a desk's mean waits, where a formula of Erlang's applies.
 
@@ -245,7 +294,8 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     pool, scheduled = pools[0], pools[0].heads + pools[0].extra_heads
     heads = int(scheduled)
     limits = bool(scenario.queue.capacity is not None or scenario.queue.balking)
-    limits |= scenario.touches is not None or pool.away is not None
+    limits |= scenario.touches is not None or scenario.workflow is not None
+    limits |= pool.away is not None
     # Drawn anew each day.
     limits |= bool(pool.shrinkage) or heads != scheduled
     changing = arrivals.busyness or arrivals.bursts or arrivals.surges or arrivals.growth
@@ -255,7 +305,7 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     memoryless = memoryless and pool.wrap_up is None and pool.concurrency == 1
     memoryless = memoryless and not pool.members and scenario.assistant.support is None
     rate = (arrivals.rate or 0.0) * arrivals.scale
-    limited = bool(pool.skills) or heads < 1 or rate == 0
+    limited = bool(pool.skills) or pool.transfers_only or heads < 1 or rate == 0
     limited |= bool(customers.patience_by_category or customers.patience_by_priority)
     limited |= bool(customers.retrial or customers.callback)
     limited |= bool(customers.patience_hours or pool.handle_hours)

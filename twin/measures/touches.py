@@ -13,13 +13,19 @@ from twin.measures.rows import Row, Rows
 from twin.records import tables
 
 
+def _waits(run: Population) -> bool:
+    """True on a desk on which others than the agents may have a ticket."""
+    return run.scenario.touches is not None or run.scenario.workflow is not None
+
+
 @figure("s", "lower", "resolved tickets", MEAN)
 def resolution_less_waits_mean(run: Population) -> Rows:
     """Mean time from arrival to last resolution, less the time that others had the ticket.
 
-    Left out is the time in Waiting for customer and On hold. Only with a section touches.
+    Left out is the time in Waiting for customer and On hold. Only with a section touches or
+    workflow.
     """
-    if run.scenario.touches is None:
+    if not _waits(run):
         return []
     others_s = run.spent_in(tables.STATUSES[tables.WAITING_FOR_CUSTOMER],
                             tables.STATUSES[tables.ON_HOLD])  # fmt: skip
@@ -30,9 +36,10 @@ def resolution_less_waits_mean(run: Population) -> Rows:
 def waiting_share(run: Population) -> Rows:
     """Share of the time from arrival to last resolution that tickets waited for the customer.
 
-    Over resolved tickets; not in it is time on hold for a third party. Only with a section touches.
+    Over resolved tickets; not in it is time on hold for a third party. Only with a section touches
+    or workflow.
     """
-    if run.scenario.touches is None:
+    if not _waits(run):
         return []
     waiting_s = run.spent_in(tables.STATUSES[tables.WAITING_FOR_CUSTOMER])
     spent_s = np.nan_to_num(run.resolved_s - run.arrived_s)
@@ -43,9 +50,10 @@ def waiting_share(run: Population) -> Rows:
 def touches_mean(run: Population) -> Rows:
     """Touches of agents a ticket: spells of work to answer or to follow up, over resolved tickets.
 
-    Only with a section touches.
+    Only with a section touches or workflow, or with transfers from pool to pool.
     """
-    if run.scenario.touches is None:
+    passed_on = any(pool.transfers_to for pool in run.scenario.agents.values())
+    if not (_waits(run) or passed_on):
         return []
     visits, names = run.visits, (tables.ACTIVITIES[k] for k in (tables.HANDLE, tables.FOLLOW_UP))
     done = visits[(visits["activity"].isin(list(names)) & (visits["end"] == "done")).to_numpy()]

@@ -94,43 +94,31 @@ def events(log: RunLog, scenario: Scenario | None = None) -> pd.DataFrame:
     -------
     DataFrame
         Columns case (ticket_id), activity, resource, start_s, end_s. Status changes are instants
-        named by the new status, without a resource; the assistant's calls have the model, agents'
-        visits the pool as resource, with the number of the agent where they are told apart. What
-        was under way at the horizon has no end; a visit that never started and a call that was
-        never sent are left out.
+        named by the new status (by the desk's own name of it, where there is one), without a
+        resource; the assistant's calls have the model as resource, agents' visits the pool, and
+        behind it the agent's number where agents are told apart. What was under way at the horizon
+        has no end; a visit that never started and a call that was never sent are left out.
     """
     timeline, visits, calls = log.timeline, log.visits, log.calls
-    kinds = [
-        pd.DataFrame(
-            {
-                "case": timeline["ticket_id"],
-                "activity": timeline["status"].astype(object),
-                "resource": None,
-                "start_s": timeline["time_s"],
-                "end_s": timeline["time_s"],
-                "kind": 0,
-            }
-        )
-    ]
-    for table, activity, resource in ((calls, "step", "model"), (visits, "activity", "pool")):
-        begun = table[table["started_s"].notna()]
-        by = begun[resource].astype(object)
-        if resource == "pool" and begun["agent"].notna().any():
-            agents = zip(begun["pool"], begun["agent"], strict=True)
-            names = [_named(str(pool), agent, scenario) for pool, agent in agents]
-            by = by.where(begun["agent"].isna(), names)
-        kinds.append(
-            pd.DataFrame(
-                {
-                    "case": begun["ticket_id"],
-                    "activity": begun[activity].astype(object),
-                    "resource": by,
-                    "start_s": begun["started_s"],
-                    "end_s": begun["ended_s"].where(begun["ended_s"] <= log.horizon_s),
-                    "kind": 1,
-                }
-            )
-        )
+    names = timeline["status"].astype(object)
+    if "detail" in timeline:
+        names = timeline["detail"].astype(object).fillna(names)
+    pool = visits["pool"].astype(object)
+    if "agent" in visits:
+        told = visits["agent"].notna().to_numpy()
+        pool[told] = [
+            _named(str(name), agent, scenario)
+            for name, agent in zip(pool[told], visits["agent"][told], strict=True)
+        ]
+    changes = timeline["time_s"]
+    kinds = [_events(timeline, names, None, changes, changes, kind=0)]
+    for table, activity, resource in (
+        (calls, calls["step"].astype(object), calls["model"].astype(object)),
+        (visits, visits["activity"].astype(object), pool),
+    ):
+        ended = table["ended_s"].where(table["ended_s"] <= log.horizon_s)
+        found = _events(table, activity, resource, table["started_s"], ended, kind=1)
+        kinds.append(found[found["start_s"].notna()])
     joined = pd.concat([part for part in kinds if len(part)] or kinds[:1], ignore_index=True)
     # A status change comes before the work that begins at the same moment.
     joined = joined.sort_values(["case", "start_s", "kind"], kind="stable", ignore_index=True)
@@ -143,6 +131,18 @@ def _named(pool: str, agent: float, scenario: Scenario | None) -> str:
         return pool
     members = [] if scenario is None else scenario.agents[pool].members
     return f"{pool} {members[int(agent) - 1].name if agent <= len(members) else int(agent)}"
+
+
+def _events(
+    table: pd.DataFrame,
+    activity: pd.Series[str],
+    resource: pd.Series[str] | None,
+    start_s: pd.Series[float],
+    end_s: pd.Series[float],
+    kind: int,
+) -> pd.DataFrame:
+    named = {"case": table["ticket_id"], "activity": activity, "resource": resource}
+    return pd.DataFrame(named | {"start_s": start_s, "end_s": end_s, "kind": kind})
 
 
 def _iso(seconds: pd.Series[float], scenario: Scenario) -> list[str]:
@@ -244,14 +244,14 @@ def _attribute(key: str, value: str) -> str:
     return f'<string key="{key}" value={quoteattr(clean)}/>'
 
 
-def write_event_log(log: RunLog, scenario: Scenario, folder: Path) -> None:
-    """Write ``event_log.csv`` and ``event_log.xes`` into a folder.
+def write_event_log(log: RunLog, scenario: Scenario, paths: tuple[Path, Path]) -> None:
+    """Write the event log as CSV and as XES, each whole or not at all.
 
     Raises
     ------
     OSError
         If they cannot be written.
     """
-    for name, write in (("event_log.csv", write_csv), ("event_log.xes", write_xes)):
-        with whole(folder / name) as part, part.open("w", encoding="utf-8", newline="") as file:
+    for path, write in zip(paths, (write_csv, write_xes), strict=True):
+        with whole(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             write(log, scenario, file)

@@ -179,6 +179,14 @@ def discard(folder: Path, replication: int) -> None:
     for table in TABLES:
         if table != "failures" and (path := parts(folder, table).get(replication)) is not None:
             path.unlink()
+    for path in event_logs(folder, replication):
+        path.unlink(missing_ok=True)
+
+
+def event_logs(folder: Path, replication: int) -> tuple[Path, Path]:
+    """The files of a replication's event log: CSV and XES."""
+    number = f"-r{replication:04d}" if replication else ""
+    return folder / f"event_log{number}.csv", folder / f"event_log{number}.xes"
 
 
 def sweep(folder: Path) -> None:
@@ -225,6 +233,8 @@ def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
         missing = {c.name for c in TABLES[table]} - {*part.column_names}
         if table == "visits" and missing == {"agent"}:
             part = part.append_column("agent", pa.nulls(len(part), pa.float64()))
+        if table == "timeline" and missing == {"detail"}:
+            part = part.append_column("detail", pa.nulls(len(part), _TYPES["category"]))
         codes = pa.array(np.zeros(len(part), dtype=np.int32))
         names = pa.DictionaryArray.from_arrays(codes, pa.array([scenario]))
         named.append(part.add_column(0, "scenario", names))

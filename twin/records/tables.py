@@ -65,7 +65,8 @@ OWNERS: dict[int, str] = {
     ABANDONED: NOBODY,
 }
 
-# The only table of transitions; None stands for a ticket that is not there yet.
+# The only table of transitions of the twin's life cycle; a workflow brings its own, so any status
+# may follow any other there. None stands for a ticket that is not there yet.
 TRANSITIONS: dict[int | None, frozenset[int]] = {
     None: frozenset({OPEN}),
     # Waiting for customer also follows where they left without an agent and will try again.
@@ -159,6 +160,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ("ticket_id", "int32", "", "number of the ticket"),
         ("time_s", "float64", "s", "moment of the change"),
         ("status", "category", "", "the new status"),
+        ("detail", "category", "", "the desk's own name of it (workflow); missing: it has none"),
     ),
     "visits": _columns(
         ("ticket_id", "int32", "", "number of the ticket"),

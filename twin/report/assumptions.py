@@ -132,7 +132,7 @@ def _order(scenario: Scenario) -> str:
 def _customers(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
     customers = scenario.customers
     solved = customers.solved
-    if scenario.agents:
+    if scenario.agents or scenario.workflow is not None:
         text = f"an agent's answer solves {solved.agent:.0%} of tickets"
         yield "Customers", text.replace("%", " %"), "customers.solved.agent"
     if scenario.assistant.role == "full":
@@ -141,10 +141,13 @@ def _customers(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
             f"quality 1), {solved.wrong_category:.0%} in a wrong one"
         )
         yield "Customers", text.replace("%", " %"), "customers.solved"
-    text = f"{customers.reopen_rate:.0%} of the unsolved come back, at most " + (
-        f"{customers.max_reopens} times each"
-    )
-    yield "Customers", text.replace("%", " %"), "customers.reopen_rate"
+    if scenario.workflow is None:
+        text = f"{customers.reopen_rate:.0%} of the unsolved come back, at most "
+        text += f"{customers.max_reopens} times each"
+        yield "Customers", text.replace("%", " %"), "customers.reopen_rate"
+    else:
+        text = "tickets go from status to status by chances and delays that do not hang on the load"
+        yield "Workflow", text, "workflow"
     patience = "wait for an agent without end"
     if customers.patience is not None:
         mean = duration(round(customers.patience.mean_value(), 1))

@@ -17,6 +17,7 @@ from twin.report.assumptions import support_words
 from twin.report.explain_assistant import assistant_sentences, when
 from twin.scenario import clock
 from twin.scenario.calendars import staffing
+from twin.scenario.chain import Chain
 from twin.scenario.clock import DAY_S, HOUR_S, WEEK_S
 from twin.scenario.dated import dated_shifts
 from twin.scenario.distributions import TimeDistribution
@@ -50,6 +51,7 @@ def explain(scenario: Scenario) -> list[str]:
         *_targets(scenario),
         _customers(scenario),
         *_touches(scenario),
+        *_workflow(scenario),
     ]
 
 
@@ -178,6 +180,9 @@ def _without_a_row(pool: Pool, scenario: Scenario) -> Iterator[str]:
 
 
 def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
+    if not scenario.agents and scenario.workflow is not None:
+        yield "No agents: tickets change their status after delays that use nobody."
+        return
     if not scenario.agents:
         yield "No agents: what the assistant cannot do, nobody does."
         return
@@ -185,10 +190,14 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
         dated = pool.roster is not None
         hours = _hours(pool, scenario) if dated else _hours_a_week(pool, scenario)
         skills = f"takes {', '.join(pool.skills)}" if pool.skills else "takes everything"
+        if pool.transfers_only:
+            skills = "takes what others transfer to it"
         if pool.channels:
             skills += f" by {', '.join(pool.channels)}"
         if pool.overflow_to:
             skills += f" (overflow {_overflow(pool)} to {', '.join(pool.overflow_to)})"
+        for other, chance in pool.transfers_to.items():
+            skills += f", transfers {_share(chance)} on to {other}"
         span = "in the run, by its roster" if dated else "a week"
         cost = f", ${hours * pool.cost:,.0f} {span.partition(',')[0]}" if pool.cost else ""
         handle = duration(round(pool.handle_scale * pool.handle_time.mean_value(), 1))
@@ -232,7 +241,7 @@ def _capacity(scenario: Scenario, demand: Demand) -> Iterator[str]:
         pools = [p for p in scenario.agents.values() if not p.channels or channel in p.channels]
         by = f" by {channel or 'an unknown channel'}" if demand.channels else ""
         for name, share in zip(demand.categories, shares, strict=True):
-            if share > 0 and not any(not p.skills or name in p.skills for p in pools):
+            if share > 0 and not any(p.takes(name) for p in pools):
                 yield f'Warning: no pool takes "{name}"{by}: agents never handle such tickets.'
     alone, horizon_s = workload(scenario, demand), scenario.horizon
     known = known_habits(scenario, demand)
@@ -321,6 +330,32 @@ def _touches(scenario: Scenario) -> Iterator[str]:
         part = f"{_share(hold.chance)} on hold for a third party, "
         parts.append(part + f"{mean(hold.delay, hold.clock)} on average")
     yield f"Of agents' touches end: {'; '.join(parts)}. The others answer."
+
+
+def _workflow(scenario: Scenario) -> Iterator[str]:
+    """Own statuses: how many, how often, and what in them follows the load."""
+    workflow = scenario.workflow
+    if workflow is None:
+        return
+    names = ", ".join(workflow.statuses)
+    second = any(status.after for status in workflow.statuses.values())
+    last = "last two" if second else "last"
+    often = Chain.of(workflow).visits()
+    yield (
+        f"Statuses of its own: {names}; the next by the {last}. A ticket is in "
+        f"{_number(float(often.sum()))} of them on average."
+    )
+    works = [name for name, status in workflow.statuses.items() if status.work]
+    if works:
+        yield (
+            f"Agents work in {', '.join(works)}; delays, there and elsewhere, use nobody and do "
+            "not follow the load."
+        )
+    else:
+        yield (
+            "No agent is needed for any of them: delays do not follow the load, so what other "
+            "staffing would change cannot be said."
+        )
 
 
 def _share(share: float) -> str:

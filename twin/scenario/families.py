@@ -318,30 +318,51 @@ def _read_column(file: str, column: str, _stamp: tuple[int, int]) -> Floats:
     return np.sort(values)
 
 
+Measure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class Empirical(Distribution):
-    """Measured values from a column of a CSV or Parquet file, each equally likely."""
+    """Measured values, each equally likely: listed, or a column of a CSV or Parquet file."""
 
     distribution: Literal["empirical"]
-    file: str = Field(description="CSV or Parquet file, relative to the scenario file")
-    column: str = Field(description="column of numbers; times are seconds, whatever `unit` says")
+    values: Annotated[list[Measure], Field(min_length=1, max_length=10_000)] | None = Field(
+        None, description="numbers, as they were measured or as quantiles"
+    )
+    file: str | None = Field(
+        None, description="instead: CSV or Parquet file, relative to the scenario file"
+    )
+    column: str | None = Field(
+        None,
+        description="its column of numbers; times are seconds, whatever `unit` says",
+    )
     unit: Amount | None = Field(
         None, description='what 1 in the column means, such as "1s" or "1min"; needed for times'
     )
 
     @model_validator(mode="after")
     def _check(self) -> Empirical:
+        listed, filed = self.values is not None, self.file is not None
+        self._require(listed != filed, "give values, or file and column, not both")
+        self._require(filed == (self.column is not None), "a column needs its file, and a file it")
         try:
-            _sorted_column(self.file, self.column)
+            self._sorted()
         except (ValueError, OSError) as error:
             self._require(False, str(error))
         return self
 
+    def _sorted(self) -> Floats:
+        if self.values is not None:
+            return np.sort(np.array(self.values, dtype=np.float64))
+        assert self.file is not None
+        assert self.column is not None
+        return _sorted_column(self.file, self.column)
+
     def quantile(self, u: Floats) -> Floats:  # noqa: D102 - see the base
-        values = _sorted_column(self.file, self.column)
+        values = self._sorted()
         scale = 1.0 if self.unit is None else float(self.unit)
         index = np.minimum((np.asarray(u) * len(values)).astype(np.int64), len(values) - 1)
         return values[index] * scale
 
     def mean_value(self) -> float:  # noqa: D102
         scale = 1.0 if self.unit is None else float(self.unit)
-        return float(_sorted_column(self.file, self.column).mean()) * scale
+        return float(self._sorted().mean()) * scale

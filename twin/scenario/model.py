@@ -77,6 +77,7 @@ from twin.scenario.sections.people import (
 )
 from twin.scenario.sections.routing import Queue, Routing
 from twin.scenario.sections.touches import Touches
+from twin.scenario.sections.workflow import Status, Step, Workflow, workflow_faults
 from twin.scenario.units import Duration
 
 __all__ = [
@@ -119,6 +120,8 @@ __all__ = [
     "Share",
     "Shift",
     "Solved",
+    "Status",
+    "Step",
     "Support",
     "Surge",
     "Targets",
@@ -126,6 +129,7 @@ __all__ = [
     "TimeZone",
     "Touches",
     "Week",
+    "Workflow",
     "parse_days",
 ]
 
@@ -179,6 +183,10 @@ class Scenario(Section):
         None, description="further touches of a ticket; not given: an agent's touch answers"
     )
 
+    workflow: Workflow | None = Field(
+        None, description="the desk's own statuses; not given: the twin's own life cycle"
+    )
+
     # The file it came from, for messages only; set by `twin.load`.
     _path: Path | None = PrivateAttr(default=None)
 
@@ -190,7 +198,7 @@ class Scenario(Section):
             raise fail("horizon must be at most 100 years (36525d)")
         if self.warm_up >= self.horizon:
             raise fail("warm_up must be shorter than horizon")
-        if self.assistant.role == "off" and not self.agents:
+        if self.assistant.role == "off" and not self.agents and self.workflow is None:
             raise fail("nobody works here: give [agents.NAME] or assistant.role")
         for name, pool in self.agents.items():
             pool._name = name
@@ -293,9 +301,26 @@ def _growth_faults(scenario: Scenario) -> Iterable[Fault]:
             yield Fault(key, f"{reason} of the run", growth, "it is a share a week")
 
 
+def _workflow_faults(scenario: Scenario) -> Iterable[Fault]:
+    """Faults of a workflow, alone and beside other sections."""
+    if scenario.workflow is None:
+        return
+    yield from workflow_faults(scenario.workflow)
+    if scenario.assistant.role != "off":
+        yield Fault("workflow", "knows no assistant", hint='set assistant.role = "off"')
+    if scenario.customers.retrial is not None:
+        hint = "let a status lead back to that in which they wait"
+        yield Fault("customers.retrial", "customers try again by the workflow alone", hint=hint)
+    if scenario.touches is not None:
+        yield Fault("workflow", "says itself what follows a touch", hint="leave out touches")
+    if scenario.workflow.works and not scenario.agents:
+        yield Fault("workflow", "agents work in some of its statuses", hint="give [agents.NAME]")
+
+
 def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
     """Faults between sections, and files that are not there."""
     yield from _growth_faults(scenario)
+    yield from _workflow_faults(scenario)
     tickets, assistant = scenario.tickets, scenario.assistant
     used = assistant.role != "off"
     files = {
@@ -311,11 +336,12 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
         if name is not None and not _is_there(Path(name), folder):
             yield Fault(key, "no such folder" if folder else "no such file", name)
     for pool, settings in scenario.agents.items():
-        for name in settings.overflow_to:
+        named = [("overflow_to", name) for name in settings.overflow_to]
+        for key, name in [*named, *(("transfers_to", name) for name in settings.transfers_to)]:
             if name == pool or name not in scenario.agents:
                 others = [other for other in scenario.agents if other != pool]
                 hint = f"other pools: {', '.join(others) or 'none'}"
-                yield Fault(f"agents.{pool}.overflow_to", "not another pool", name, hint)
+                yield Fault(f"agents.{pool}.{key}", "not another pool", name, hint)
     if used and assistant.backend != "profile" and tickets.corpus is None:
         reason = f'backend "{assistant.backend}" reads text, so tickets.corpus must be given'
         yield Fault("assistant.backend", reason, hint='or use backend = "profile"')

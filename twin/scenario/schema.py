@@ -8,7 +8,10 @@ from twin.scenario import distributions, units
 from twin.scenario.model import Scenario
 
 # Sections that a what-if file may give in part, because tables merge key by key.
-_MERGED = ("Scenario", "Busyness", "Bursts", "RandomOutages", "Pool", "Arrivals")
+_MERGED = (
+    "Scenario", "Busyness", "Bursts", "RandomOutages", "Pool", "Arrivals", "Workflow", "Status",
+    "Step",
+)  # fmt: skip
 
 
 def json_schema() -> dict[str, Any]:
@@ -19,6 +22,10 @@ def json_schema() -> dict[str, Any]:
     # A file that extends another gives only what differs.
     for name in _MERGED:
         (schema if name == "Scenario" else schema["$defs"][name]).pop("required", None)
+    defs = schema["$defs"]
+    # A step of a workflow may be its chance alone.
+    chance = {key: defs["Step"]["properties"]["chance"][key] for key in ("minimum", "maximum")}
+    defs["Step"] = {"anyOf": [{"type": "number", **chance}, defs["Step"]]}
     extends = {
         "type": "string",
         "description": "another scenario file; this one holds what differs",

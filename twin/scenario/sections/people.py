@@ -162,6 +162,12 @@ class Pool(Section):
         description="agents who leave in a year (365 days), as a share of all: each is replaced at "
         "once by one of tenure 0; above 0 agents are told apart",
     )
+    transfers_to: dict[str, Share] = Field(
+        {},
+        description="other pools, with the chance that a touch here (to handle, to follow up) ends "
+        "with a transfer to it for a further touch, of its follow_up_time; default: none",
+    )
+    transfers_only: bool = Field(False, description="it takes only what others transfer to it")
     time_zone: TimeZone | None = Field(None, description="default: the scenario's")
     holidays: list[Day] = Field([], description="days on which no shift starts")
     at_shift_end: Literal["finish", "hand over", "continue"] = Field(
@@ -220,6 +226,10 @@ class Pool(Section):
             raise fail("a roster says its days itself: leave out its rows instead of holidays")
         if self.holidays and self.shifts is None:
             raise fail("holidays are days on which no shift starts: give shifts, not heads")
+        if math.fsum(self.transfers_to.values()) > 1:
+            raise fail("the chances of transfers_to must not be above 1 together")
+        if self.transfers_only and self.skills:
+            raise fail("give skills, or transfers_only, not both")
         if self.overflow_after and not self.overflow_to:
             raise fail("overflow_after needs overflow_to: say which pools take the tickets")
         if self.overflow_at is not None and not self.overflow_to:
@@ -270,6 +280,10 @@ class Pool(Section):
         if own is None:
             return self
         return self.model_copy(update={"handle_time": own, "handle_times": {}})
+
+    def takes(self, category: str) -> bool:
+        """True if tickets of a category come to it, not only from other pools."""
+        return not self.transfers_only and (not self.skills or category in self.skills)
 
     def handle(self, category: str) -> float:
         """Mean work on a ticket of a category that arrives at the start; seconds."""

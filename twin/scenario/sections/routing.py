@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from twin.scenario.sections.base import Count, Section, Share
@@ -52,4 +54,9 @@ class Routing(Section):
     same_agent_for: Duration = Field(
         3600.0,
         description="how long it waits for this agent at most (assumed); then anybody takes it",
+    )
+    max_transfers: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        20,
+        description="most transfers of a ticket from pool to pool (agents.POOL.transfers_to); "
+        "after them it goes to no other (assumed)",
     )

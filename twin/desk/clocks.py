@@ -1,0 +1,75 @@
+"""Clocks that run faster or slower: desk hours, and hours of the week weighted by what happens."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from math import inf
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.scenario import clock
+from twin.scenario.calendars import desk_hours
+from twin.scenario.model import Scenario
+from twin.scenario.sections.workflow import AROUND, DESK_HOURS
+
+Floats = npt.NDArray[np.float64]
+
+
+class PacedClock:
+    """A clock whose speed changes in steps.
+
+    Parameters
+    ----------
+    times : array of float, shape (k,)
+        Seconds; rising, the first is 0.
+    speed : array of float, shape (k,)
+        From each moment to the next (the last: for ever), none below 0. Before 0 it is 1.
+
+    Examples
+    --------
+    >>> nine_to_five = PacedClock(np.array([0.0, 9.0, 17.0, 33.0]), np.array([0.0, 1, 0, 1]))
+    >>> nine_to_five.after(10.0, 3.0), nine_to_five.after(16.0, 3.0), nine_to_five.between(3, 12)
+    (13.0, 35.0, 3.0)
+    """
+
+    def __init__(self, times: Floats, speed: Floats) -> None:
+        self._times: list[float] = times.tolist()
+        self._speed: list[float] = speed.tolist()
+        passed = np.concatenate([[0.0], np.cumsum(np.diff(times) * speed[:-1])])
+        self._passed: list[float] = passed.tolist()
+
+    def _at(self, moment_s: float) -> float:
+        """Time passed on this clock from 0 to a moment."""
+        if moment_s <= 0:
+            return moment_s
+        k = bisect_right(self._times, moment_s) - 1
+        return self._passed[k] + (moment_s - self._times[k]) * self._speed[k]
+
+    def between(self, start_s: float, end_s: float) -> float:
+        """Time that passes on this clock between two moments."""
+        return self._at(end_s) - self._at(start_s)
+
+    def after(self, moment_s: float, delay_s: float) -> float:
+        """First moment at which so much has passed on this clock; infinite: never."""
+        if delay_s <= 0:
+            return moment_s
+        goal = self._at(moment_s) + delay_s
+        k = max(0, bisect_left(self._passed, goal) - 1)
+        speed = self._speed[k]
+        # Rounding must not lead back in time.
+        return max(moment_s, self._times[k] + (goal - self._passed[k]) / speed) if speed else inf
+
+
+def clock_of(name: str, scenario: Scenario) -> PacedClock | None:
+    """A clock of a scenario's workflow, by name; None: around the clock."""
+    if name == AROUND:
+        return None
+    if name == DESK_HOURS:
+        hours = desk_hours(scenario)
+        return PacedClock(hours.times, hours.values.astype(np.float64))
+    assert scenario.workflow is not None
+    weights = np.array(scenario.workflow.clocks[name])
+    edges = clock.hours(scenario.midnight, scenario.horizon)
+    hour = clock.hour_of_week(edges, scenario.midnight)
+    return PacedClock(edges, (weights / weights.mean())[hour])
