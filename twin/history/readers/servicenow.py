@@ -13,7 +13,7 @@ from twin.history.gathered import Choices, Gathered
 from twin.history.readers.generic import joined
 from twin.history.readers.parted import moments, set_changes, words
 from twin.history.readers.protocol import best, share
-from twin.history.readers.shapes import cases, finish, of_tickets, texts_of
+from twin.history.readers.shapes import cases, final_values, finish, of_tickets, texts_of
 from twin.history.readers.taken import Names, Taken
 from twin.history.sheet import Sheet
 
@@ -108,20 +108,13 @@ def _of_updates(sheet: Sheet, choices: Choices) -> Gathered:
     for name in ("solved", "closed"):
         values = taken.time(name)
         table[name] = pd.Series(values, index=events["id"]).groupby(level=0).last()
-        rows = pd.DataFrame({"id": events["id"], "value": values, "at": events["at"]})
-        early = rows[rows["value"].notna()].drop_duplicates("id")
-        many = rows.dropna(subset="value").groupby("id").size()
-        if len(early) and (early["value"] > early["at"]).mean() > 0.5 and (many > 1).any():
-            gathered.notes.append(
-                f'"{taken.columns[name]}" holds the final moment in every row of an incident, also '
-                "in rows from before it: it is taken as a fact of the incident, not of the update."
-            )
     table["status"] = keep.drop_duplicates("id", keep="last").set_index("id")["status"]
     gathered.tickets = table.reset_index()
     gathered.tickets["left_out"] = None
     order = keep.sort_values(["id", "at"], kind="stable")
     other = (order["id"] != order["id"].shift()) | (order["status"] != order["status"].shift())
     gathered.changes = order.loc[other, ["id", "at", "status", "agent", "group"]]
+    gathered.notes += final_values(taken, events)
     gathered.known |= {"resolutions", "reopens"}
     gathered.texts = texts_of(taken, choices, events["id"])
     finish(gathered, taken)

@@ -88,8 +88,8 @@ def of_tickets(
         frame[name] = taken.word(name)
     for name in ("reopens", "transfers"):
         frame[name] = taken.number(name)
-    said = taken.word("tags").fillna("") + " " + frame["status"].fillna("")
-    frame["left_out"] = reasons(said)
+    why = reasons(taken.word("tags").fillna(""))
+    frame["left_out"] = why.where(why.notna(), reasons(frame["status"].fillna("")))
     gathered.tickets = pd.DataFrame(frame)
     gathered.texts = texts_of(taken, choices, ids)
     if {"first_reply", "first_reply_after"} & set(taken.columns):
@@ -234,6 +234,7 @@ def of_events(sheet: Sheet, choices: Choices, names: Names, tool: str) -> Gather
     # Stable: events of one moment stay as they are written.
     keep = events[events["id"].notna()].sort_values("at", kind="stable")
     gathered.tickets = cases(taken, keep)
+    gathered.notes += final_values(taken, events)
     work = keep[keep["start"].notna() & (keep["end"] != keep["start"])]
     codes = status_codes(keep["status"], choices.statuses)
     if len(work):
@@ -335,6 +336,24 @@ def cases(taken: Taken, keep: pd.DataFrame) -> pd.DataFrame:
     tickets["status"] = None
     tickets["left_out"] = None
     return tickets.reset_index()
+
+
+def final_values(taken: Taken, events: pd.DataFrame) -> list[str]:
+    """Sentences on columns that hold the final moment also in rows from before it."""
+    found = []
+    for name in ("solved", "closed"):
+        if name not in taken:
+            continue
+        rows = pd.DataFrame({"id": taken.word("id"), "value": taken.time(name)})
+        rows["at"] = events["at"].reindex(rows.index)
+        first = rows.dropna().drop_duplicates("id")
+        several = rows.dropna(subset="value").groupby("id").size()
+        if len(first) and (first["value"] > first["at"]).mean() > 0.5 and (several > 1).any():
+            found.append(
+                f'"{taken.columns[name]}" holds the final moment in every row of a ticket, also in '
+                "rows from before it: it is taken as a fact of the ticket, not of the event."
+            )
+    return found
 
 
 def _last(ids: pd.Series[Any], values: pd.Series[Any]) -> pd.Series[Any]:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from twin.history import cells
 from twin.history.gathered import Choices, Gathered
+from twin.history.readers.generic import joined
 from twin.history.readers.protocol import best, share
 from twin.history.readers.shapes import finish, of_tickets
 from twin.history.readers.taken import KNOWN, Names, Taken
@@ -92,9 +93,7 @@ class Zendesk:
             return _of_events(events, choices)
         if not main and metrics is not None:
             return of_tickets(metrics, choices, _METRICS, self.title, generic=False)[0]
-        parts = [of_tickets(sheet, choices, NAMES, self.title)[0] for sheet in main]
-        from twin.history.readers.generic import joined
-
+        parts = [of_tickets(sheet, choices, NAMES, self.title)[0] for sheet in main or sheets]
         gathered = joined(parts, self.title)
         if metrics is not None:
             _add_metrics(gathered, of_tickets(metrics, choices, _METRICS, self.title,
