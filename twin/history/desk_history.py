@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tomllib
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cached_property
@@ -16,6 +17,7 @@ import pyarrow as pa
 from twin.common.errors import DamagedFile, Fault, ScenarioError
 from twin.common.files import read_sealed, write_parquet, write_sealed, write_text
 from twin.common.toml import dump
+from twin.experiments.results import Results, Run
 from twin.history import as_tables
 from twin.history.balance import filled
 from twin.history.gathered import FACTS, Understood
@@ -24,6 +26,7 @@ from twin.history.traps import Trap
 from twin.measures.figures import MAIN
 from twin.measures.inputs import not_known, unset
 from twin.measures.levels import levels
+from twin.measures.sanity import sanity
 from twin.measures.series import interval_length
 from twin.records import storage
 from twin.records.tables import RunLog
@@ -42,6 +45,17 @@ Give targets, shifts and costs here, and `twin report` counts with them:
   [targets.first_response]
   normal = "8h"
 """
+
+
+@dataclass(frozen=True)
+class HistoryResults(Results):
+    """Results of a history: nothing in it is assumed, so only what is missing is told."""
+
+    history: DeskHistory | None = field(default=None, repr=False)
+
+    def unset(self, figures: Collection[str] = ()) -> tuple[str, ...]:
+        """Main figures that are not known, a line for each reason."""
+        return () if self.history is None else tuple(self.history.missing())
 
 
 @dataclass(frozen=True)
@@ -112,6 +126,24 @@ class DeskHistory:
         gone = [name for fact, names in hidden.items() if fact in self.log.unknown
                 for name in names]  # fmt: skip
         return found[~found["level"].isin(gone)].reset_index(drop=True)
+
+    def results(self) -> HistoryResults:
+        """It as the results of a run, with its weeks or days in the place of replications."""
+        count = int(self.kpis["replication"].nunique())
+        manifest = {"scenario_as_run": self.desk.as_data()}
+        run = Run(self.desk.name, self.desk.question, "complete", count, count, 0,
+                  notes=self.notes, manifest=manifest)  # fmt: skip
+        kpis = self.kpis.copy()
+        kpis.insert(0, "scenario", self.desk.name)
+        checks = sanity(self.log, self.desk)
+        pools = checks["check"].str.startswith("Little's law, busy")
+        queued = checks["check"] == "Little's law, queue"
+        if "work" in self.log.unknown:
+            checks = checks[~pools & ~queued]
+        checks = checks.assign(scenario=self.desk.name, replication=0)
+        logs = {(self.desk.name, 0): (self.log, self.levels)}
+        return HistoryResults(kpis, storage.join([], "failures"), (run,), logs, checks,
+                              history=self)  # fmt: skip
 
     def missing(self) -> list[str]:
         """Main figures that are not known, a line for each reason, with what would tell them."""

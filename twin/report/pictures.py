@@ -117,7 +117,8 @@ def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pictu
         source.table("levels", ["start_s", "end_s", "level", "pool", "mean"]), _every(source)
     )
     top, when = _peak(levels[levels["level"] == "backlog"], source)
-    alt = f"Lines over the run. Open tickets peak at {top:.0f} ({when}), on average of replications"
+    alt = f"Lines over the run. Open tickets peak at {top:.0f} ({when})"
+    alt += ", on average of replications" if source.averaged else ""
     staffed = levels[levels["level"] == "staffed"]
     alt += f"; up to {staffed['mean'].max():.0f} agents are on shift." if len(staffed) else "."
     yield drawn(f"{prefix}-backlog", "Backlog and staffing", alt,

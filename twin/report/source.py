@@ -29,11 +29,14 @@ class Source:
     run : Run
     summary : DataFrame
         Its figures over the replications, from `Results.summary`.
+    averaged : bool
+        Whether lines over time are means over replications; of a history there is one.
     """
 
     results: Results
     run: Run
     summary: pd.DataFrame
+    averaged: bool = True
 
     @property
     def name(self) -> str:
