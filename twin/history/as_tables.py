@@ -195,6 +195,8 @@ def _stretch(
             "(--until moves the end)."
         )
     began = start.timestamp()
+    if began > last or ended < began:
+        raise _nothing("no ticket lies in that time")
     # The last moment belongs to it.
     return Stretch(start, began, max(ended, began) + 1.0)
 

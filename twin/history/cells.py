@@ -29,8 +29,10 @@ Texts = "pd.Series[Any]"
 _NOTHING = ("nan", "nat", "null", "none", "n/a", "na", "-", "--", "undefined", "(blank)", "(empty)",
             "0000-00-00 00:00:00", "unassigned")  # fmt: skip
 _ISO = r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?\s?(?:Z|[+-]\d\d:?\d\d)?)?$"
-_OFFSET = r"(?:Z|[+-]\d\d:?\d\d)$"
-_SLASHED = re.compile(
+_OFFSET = r":.*(?:Z|[+-]\d\d:?\d\d)$"
+_NUMBER = r"^[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$"
+_DAY_OR_MONTH = r"^(?P<a>\d{1,2})[/-](?P<b>\d{1,2})[/-]\d"
+_SLASHED = (
     r"^(?P<a>\d{1,2})(?P<s>[/.-])(?P<b>\d{1,2})[/.-](?P<Y>\d{4}|\d\d)"
     r"(?:,?\s+(?P<H>\d{1,2}):(?P<M>\d\d)(?::(?P<S>\d\d))?\s*(?P<half>[AaPp])?\.?[Mm]?\.?)?$"
 )
@@ -84,15 +86,16 @@ def day_first(columns: Iterable[pd.Series[Any]], where: Place) -> bool | None:
     for cells in columns:
         if cells.dtype != "str" and cells.dtype != object:
             continue
-        plain = texts(cells).dropna()
-        plain = plain[~plain.str.match(r"^\d{4}")]
-        found = plain.drop_duplicates().str.extract(_SLASHED.pattern)
-        found = found[found["s"] != "."]
-        first, second = (pd.to_numeric(found[name], errors="coerce") for name in ("a", "b"))
+        plain = texts(cells).dropna().drop_duplicates()
+        plain = plain[_matches(plain, _DAY_OR_MONTH)].reset_index(drop=True)
+        if not len(plain):
+            continue
+        part = _extract(plain, _DAY_OR_MONTH)
+        first, second = _whole(part["a"]), _whole(part["b"])
         for is_day, clear in ((True, (first > 12) & (second <= 12)),
                               (False, (second > 12) & (first <= 12))):  # fmt: skip
             if clear.any():
-                told.setdefault(is_day, str(plain[found.index[clear.to_numpy()][0]]))
+                told.setdefault(is_day, str(plain[int(np.argmax(clear))]))
     if len(told) == 2:
         both = " and ".join(shown_cell(cell) for cell in told.values())
         raise fault(where.file, f"day and month change places between its rows: {both}")
@@ -136,9 +139,8 @@ def times(
     if not len(forms):
         return found, False
     each = pd.Series(np.asarray(forms, dtype=object), dtype="str")
-    numbers = pd.to_numeric(each, errors="coerce")
-    if numbers.notna().all():
-        moments, local = _numbers(numbers.to_numpy(dtype=np.float64), zone)
+    if _matches(each, _NUMBER).all():
+        moments, local = _numbers(each.to_numpy(dtype=np.float64), zone)
     else:
         moments, local = _written(each, codes, zone, where, days_first)
     found = np.where(codes >= 0, np.append(moments, np.nan)[codes], np.nan)
@@ -189,8 +191,8 @@ def _written(
         return where.fail(int(np.argmax(codes == k)), why)
 
     moments = np.full(len(each), np.nan)
-    iso = each.str.match(_ISO).to_numpy(dtype=bool)
-    offset = each.str.contains(_OFFSET).to_numpy(dtype=bool) & each.str.contains(":").to_numpy(bool)
+    iso = _matches(each, _ISO)
+    offset = _matches(each, _OFFSET)
     rest = ~iso
     if iso.any():
         zoned = offset & iso
@@ -201,7 +203,7 @@ def _written(
                               utc=bool(zoned.any()))  # fmt: skip
         moments[iso] = _placed(pd.Series(fast), zone)[0]
         rest |= iso & pd.isna(moments)
-    slashed = rest & each.str.match(_SLASHED.pattern).to_numpy(dtype=bool)
+    slashed = rest & _matches(each, _SLASHED) if rest.any() else rest
     if slashed.any():
         moments[slashed] = _slashed(each[slashed], zone, days_first, fail)
         rest &= ~slashed
@@ -217,12 +219,43 @@ def _written(
     return moments, local
 
 
+def _matches(plain: pd.Series[Any], pattern: str) -> npt.NDArray[np.bool_]:
+    """True for texts that a pattern fits, by Arrow's own machine: a million take a moment."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.match_substring_regex(pa.array(plain, pa.large_string()), pattern)
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _extract(plain: pd.Series[Any], pattern: str) -> dict[str, Any]:
+    """Named parts of texts that a pattern fits; empty where a part is not there."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.extract_regex(pa.array(plain, pa.large_string()), pattern)
+    return {field.name: found.field(k) for k, field in enumerate(found.type)}
+
+
+def _whole(texts_of: Any) -> npt.NDArray[np.int64]:
+    """Digits as numbers; nothing is 0."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    digits = pc.if_else(pc.equal(texts_of, ""), "0", texts_of)
+    return np.asarray(digits.cast(pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _equal(texts_of: Any, word: str) -> npt.NDArray[np.bool_]:
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.equal(texts_of, word).to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
 def _slashed(each: pd.Series[Any], zone: str, days_first: bool | None, fail: Any) -> Floats:
-    part = each.str.extract(_SLASHED.pattern)
-    a, b, year, hour, minute, second = (
-        pd.to_numeric(part[name]).fillna(0).to_numpy(dtype=np.int64) for name in "abYHMS"
-    )
-    by_point = (part["s"] == ".").to_numpy(dtype=bool)
+    part = _extract(each, _SLASHED)
+    a, b, year, hour, minute, second = (_whole(part[name]) for name in "abYHMS")
+    by_point = _equal(part["s"], ".")
     if days_first is None:
         unclear = np.flatnonzero(~by_point & (a != b) & (a <= 12) & (b <= 12))
         if len(unclear):
@@ -234,11 +267,11 @@ def _slashed(each: pd.Series[Any], zone: str, days_first: bool | None, fail: Any
     first = by_point | days_first
     day, month = np.where(first, a, b), np.where(first, b, a)
     year = np.where(year < 100, year + 2000, year)
-    half = part["half"].str.lower()
-    twelve = half.notna().to_numpy()
+    afternoon = _equal(part["half"], "p") | _equal(part["half"], "P")
+    twelve = afternoon | _equal(part["half"], "a") | _equal(part["half"], "A")
     odd = (month < 1) | (month > 12) | (day < 1) | (hour > 23) | (minute > 59) | (second > 59)
     odd |= twelve & ((hour < 1) | (hour > 12))
-    hour = np.where(twelve, hour % 12 + 12 * (half == "p").to_numpy(dtype=bool), hour)
+    hour = np.where(twelve, hour % 12 + 12 * afternoon, hour)
     parts = {"year": year, "month": month, "day": day, "hour": hour, "minute": minute,
              "second": second}  # fmt: skip
     stamps = pd.to_datetime(pd.DataFrame(parts), errors="coerce")
