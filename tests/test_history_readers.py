@@ -112,6 +112,10 @@ def test_zendesk_metric_events_tell_each_turn(tmp_path):
     start = history.log.tickets["arrived_s"].iloc[0]
     assert (ticket["responded_s"] - start, ticket["resolved_s"] - start) == (600, 9900)
     assert ticket["reopens"] == 1
+    figures = twin.measure(history.log, history.desk).query("group == ''").set_index("kpi")
+    # Of 9,900 s the customer had it for 3,000.
+    assert figures.loc["waiting_share", "value"] == pytest.approx(3000 / 9900)
+    assert figures.loc["resolution_less_waits_mean", "value"] == pytest.approx(6900)
 
 
 def test_zendesk_explore_and_views(tmp_path):
