@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from exports import DAY, HOUR, at, desk, write_csv, write_json
 
@@ -305,3 +306,12 @@ def test_an_hour_that_comes_twice_is_the_first_one():
     found, local = times(cells, "Europe/Rome", Place("t.csv", "created"))
     assert local
     assert found.tolist() == [1792888200.0, 1774746000.0]
+
+
+def test_a_large_column_that_comes_in_pieces_is_read_as_one():
+    # As pandas holds the texts of a million rows.
+    pieces = pa.chunked_array([["1/2/2026 10:00"], ["25/2/2026 10:00"]], pa.large_string())
+    whole = pa.table({"a": pieces}).to_pandas()["a"]
+    assert whole.dtype == "str"
+    found, _ = times(whole, "UTC", Place("t.csv", "created"), None)
+    assert found.tolist() == [1769940000.0, 1772013600.0]

@@ -219,21 +219,27 @@ def _written(
     return moments, local
 
 
+def _arrow(plain: pd.Series[Any]) -> Any:
+    """Texts as one array of Arrow; those of a large table come in several."""
+    import pyarrow as pa
+
+    found = pa.array(plain, pa.large_string())
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
 def _matches(plain: pd.Series[Any], pattern: str) -> npt.NDArray[np.bool_]:
     """True for texts that a pattern fits, by Arrow's own machine: a million take a moment."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = pc.match_substring_regex(pa.array(plain, pa.large_string()), pattern)
+    found = pc.match_substring_regex(_arrow(plain), pattern)
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def _extract(plain: pd.Series[Any], pattern: str) -> dict[str, Any]:
     """Named parts of texts that a pattern fits; empty where a part is not there."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = pc.extract_regex(pa.array(plain, pa.large_string()), pattern)
+    found = pc.extract_regex(_arrow(plain), pattern)
     return {field.name: found.field(k) for k, field in enumerate(found.type)}
 
 
