@@ -313,5 +313,5 @@ def test_a_large_column_that_comes_in_pieces_is_read_as_one():
     pieces = pa.chunked_array([["1/2/2026 10:00"], ["25/2/2026 10:00"]], pa.large_string())
     whole = pa.table({"a": pieces}).to_pandas()["a"]
     assert whole.dtype == "str"
-    found, _ = times(whole, "UTC", Place("t.csv", "created"), None)
+    found, _ = times(whole, "UTC", Place("t.csv", "created"), True)
     assert found.tolist() == [1769940000.0, 1772013600.0]

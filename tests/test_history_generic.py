@@ -9,8 +9,11 @@ from exports import HOUR, at, desk, write_csv, write_xlsx
 
 import twin
 from twin.common.errors import ScenarioError
+from twin.history import balance
+from twin.history.gathered import Choices, Gathered
 from twin.measures.sanity import sanity
 from twin.records.export import write_event_log
+from twin.records.tables import STATUSES
 
 
 def value(history, kpi):
@@ -252,3 +255,22 @@ def test_tickets_from_before_the_stretch_are_its_opening_backlog(tmp_path):
     assert value(history, "arrivals") == len(inside)
     assert history.log.timeline["time_s"].min() == 0
     adds_up(history)
+
+
+def test_statuses_balance_and_keep_the_desk_s_own_words():
+    steps = [
+        # Filed as New, closed without being solved, back at work, solved twice, given up.
+        ("New", 0), ("Closed", 5), ("Work in progress", 7), ("Solved", 9), ("Solved", 10),
+        ("Closed", 11), ("Closed", 12), ("Reopened", 13), ("Abandoned", 14), ("Abandoned", 15),
+    ]  # fmt: skip
+    gathered = Gathered("x", pd.DataFrame({"id": ["a"], "created": [0.0], "status": [None]}))
+    gathered.changes = pd.DataFrame({
+        "id": "a", "at": [float(at) for _, at in steps], "status": [name for name, _ in steps],
+    })  # fmt: skip
+    rows = balance.sequence(balance.changes(gathered, gathered.tickets, Choices()), 99.0)
+    found = [(STATUSES[code], own) for code, own in zip(rows["code"], rows["own"], strict=True)]
+    assert [(name, None if pd.isna(own) else own) for name, own in found] == [
+        ("Open", "New"), ("Resolved", None), ("Closed", "Closed"), ("Reopened", None),
+        ("In Progress", "Work in progress"), ("Resolved", "Solved"), ("Closed", "Closed"),
+        ("Reopened", "Reopened"), ("Abandoned", "Abandoned"),
+    ]  # fmt: skip

@@ -327,7 +327,8 @@ def _visits(
         "activity": tables.codes(codes, ACTIVITIES),
         "queued_s": np.maximum(queued - stretch.began, 0.0),
         "started_s": np.maximum(started - stretch.began, 0.0), "ended_s": ended - stretch.began,
-        "end": tables.codes(ends, VISIT_ENDS), "agent": agents,
+        "end": tables.codes(ends, VISIT_ENDS),
+        "agent": np.where(agents.codes >= 0, agents.codes + 1.0, np.nan),
     })  # fmt: skip
     told = spells["told_end"] if "told_end" in spells else spells["ended"]
     told_s = told.to_numpy(dtype=np.float64) - stretch.began

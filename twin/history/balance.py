@@ -58,14 +58,18 @@ def column(tickets: pd.DataFrame, name: str) -> Floats:
 
 
 def changes(gathered: Gathered, tickets: pd.DataFrame, choices: Choices) -> pd.DataFrame:
-    """Changes of status as codes, by the row of their ticket; from final moments where need be."""
+    """Changes of status by the row of their ticket; from final moments where need be.
+
+    Columns row, at (seconds since 1970), code, own (the desk's own word; missing where a change
+    follows from a final moment).
+    """
     rows = pd.Series(np.arange(len(tickets)), index=tickets["id"].to_numpy())
     parts = []
     own = gathered.changes
     if len(own):
         codes = words.status_codes(own["status"], choices.statuses)
         part = pd.DataFrame({"row": rows.reindex(own["id"]).to_numpy(), "at": own["at"].to_numpy(),
-                             "code": codes})  # fmt: skip
+                             "code": codes, "own": own["status"].to_numpy()})  # fmt: skip
         parts.append(part[part["row"].notna() & (part["code"] != words.NO_STATUS)])
     told = set(np.unique(parts[0]["row"])) if parts else set()
     alone = ~np.isin(np.arange(len(tickets)), np.fromiter(told, dtype=np.float64, count=len(told)))
@@ -95,6 +99,8 @@ def changes(gathered: Gathered, tickets: pd.DataFrame, choices: Choices) -> pd.D
     # Before it was filed nothing happened to it.
     joined["at"] = np.maximum(joined["at"], opened["at"].to_numpy()[joined["row"].astype(int)])
     joined["row"] = joined["row"].astype(np.int64)
+    if "own" not in joined:
+        joined["own"] = None
     return joined.sort_values(["row", "at"], kind="stable", ignore_index=True)
 
 
@@ -120,16 +126,21 @@ def sequence(changes: pd.DataFrame, ended: float) -> pd.DataFrame:
     before = np.full(len(code), -1)
     before[(code == CLOSED) & ~was_over & ~drop] = RESOLVED
     before[~over & was_over & (code != REOPENED) & ~drop] = REOPENED
-    found = pd.DataFrame({"row": row, "at": rows["at"].to_numpy(), "code": code, "nth": 1.0})[~drop]
+    # The status that a ticket was filed in is that of its first row.
+    own = rows["own"].astype("object").to_numpy()
+    opened = np.append(~same[:-1] & same[1:] & drop[1:] & (code[1:] == OPEN), False)[: len(own)]
+    own = np.where(opened, np.append(own[1:], None)[: len(own)], own)
+    found = pd.DataFrame({"row": row, "at": rows["at"].to_numpy(), "code": code, "own": own,
+                          "nth": 1.0})[~drop]  # fmt: skip
     extra = before >= 0
     put_in = pd.DataFrame({"row": row[extra], "at": rows["at"].to_numpy()[extra],
-                           "code": before[extra], "nth": 0.0})  # fmt: skip
+                           "code": before[extra], "own": None, "nth": 0.0})  # fmt: skip
     joined = pd.concat([found.assign(place=np.flatnonzero(~drop)),
                         put_in.assign(place=np.flatnonzero(extra))])  # fmt: skip
     joined = joined.sort_values(["place", "nth"], kind="stable", ignore_index=True)
     # What was dropped may leave two of the same behind each other.
     again = (joined["row"].diff() == 0) & (joined["code"].diff() == 0)
-    kept: pd.DataFrame = joined.loc[~again, ["row", "at", "code"]].reset_index(drop=True)
+    kept: pd.DataFrame = joined.loc[~again, ["row", "at", "code", "own"]].reset_index(drop=True)
     return kept
 
 
@@ -149,4 +160,5 @@ def timeline(rows: pd.DataFrame, began: float) -> pd.DataFrame:
     return filled("timeline", len(order), {
         "ticket_id": rows["ticket"].to_numpy()[order], "time_s": at[order],
         "status": tables.codes(codes[order], STATUSES),
+        "detail": pd.Categorical(rows["own"].to_numpy()[order]),
     })  # fmt: skip

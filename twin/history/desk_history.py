@@ -122,7 +122,11 @@ class DeskHistory:
         """The table levels; those of which nothing is known are left out."""
         every_s = interval_length(self.log.horizon_s)
         found = levels(self.log, self.desk, max(900.0, every_s))
-        hidden = {"work": ("queue", "busy"), "staffing": ("staffed",), "resolutions": ("backlog",)}
+        hidden = {
+            "work": ("queue", "busy", "in hand"),
+            "staffing": ("staffed", "away"),
+            "resolutions": ("backlog",),
+        }
         gone = [name for fact, names in hidden.items() if fact in self.log.unknown
                 for name in names]  # fmt: skip
         return found[~found["level"].isin(gone)].reset_index(drop=True)

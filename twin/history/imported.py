@@ -22,6 +22,7 @@ from twin.history.readers.choose import gather
 from twin.history.sheets import read_sheets
 from twin.records import tables
 from twin.scenario.model import Scenario, from_data
+from twin.scenario.sections.individuals import MOST_IN_HAND
 
 
 def read_history(
@@ -150,7 +151,7 @@ def _desk(made: as_tables.Made, zone: str, gaps: Sequence[date]) -> Scenario:
     came = log.tickets["arrived_s"].to_numpy() >= 0
     days = log.horizon_s / 86_400 - len(gaps)
     rate = int(came.sum()) / max(days, 1e-3) / 24
-    pools = {}
+    pools: dict[str, dict[str, Any]] = {}
     worked = (log.visits["ended_s"] - log.visits["started_s"]).to_numpy(dtype=np.float64)
     for name in dict.fromkeys(made.pools.values()):
         mine = worked[(log.visits["pool"] == name).to_numpy()]
@@ -158,12 +159,28 @@ def _desk(made: as_tables.Made, zone: str, gaps: Sequence[date]) -> Scenario:
         mean = float(mine.mean()) if len(mine) else 0.0
         handle = {"distribution": "constant", "value": f"{round(mean, 3)}s"}
         pools[name] = {"heads": 0, "handle_time": handle}
+        if (most := _most_in_hand(log.visits[(log.visits["pool"] == name).to_numpy()])) > 1:
+            pools[name]["concurrency"] = min(most, MOST_IN_HAND)
     return from_data({
         "name": "history", "question": "What happened at the desk?",
         "start": made.stretch.start.date().isoformat(), "time_zone": zone,
         "horizon": f"{max(log.horizon_s, 1.0):.6f}s", "replications": 1,
         "arrivals": {"rate": f"{max(rate, 1e-9):.6g}/h"}, "agents": pools,
     })  # fmt: skip
+
+
+def _most_in_hand(visits: pd.DataFrame) -> int:
+    """Most tickets that one agent had in hand at once, as far as it is told who worked."""
+    known = visits[visits["agent"].notna().to_numpy() & visits["started_s"].notna().to_numpy()]
+    if not len(known):
+        return 0
+    ends = known["ended_s"].fillna(np.inf).to_numpy()
+    at = np.concatenate([known["started_s"].to_numpy(), ends])
+    change = np.repeat([1, -1], len(known))
+    agent = np.tile(known["agent"].to_numpy(), 2)
+    # Who ends one and begins the next at the same moment has one in hand.
+    order = np.lexsort((change, at, agent))
+    return int(np.cumsum(change[order]).max())
 
 
 def _texts(gathered: Gathered, made: as_tables.Made) -> pd.DataFrame:

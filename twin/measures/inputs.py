@@ -116,7 +116,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "abandonments": ("abandonment_rate",),
     "work": ("human_response_mean", "human_response_median", "human_response_p90",
              "human_response_p95", "human_service_level", "agent_wait_mean", "agent_wait_share",
-             "queue", "occupancy", "workload_ratio", "containment"),
+             "queue", "occupancy", "workload_ratio", "concurrency_mean", "containment"),
     "staffing": ("occupancy", "workload_ratio", "human_cost", "cost_per_arrival",
                  "cost_per_resolution", "cost_week", "helped_per_dollar"),
     "assistant": ("containment", "escalation_rate", "model_cost", "prompt_tokens",
