@@ -129,7 +129,7 @@ def sequence(changes: pd.DataFrame, ended: float) -> pd.DataFrame:
     # The status that a ticket was filed in is that of its first row.
     own = rows["own"].astype("object").to_numpy()
     opened = np.append(~same[:-1] & same[1:] & drop[1:] & (code[1:] == OPEN), False)[: len(own)]
-    own = np.where(opened, np.append(own[1:], None)[: len(own)], own)
+    own = np.where(opened, rows["own"].shift(-1).astype("object").to_numpy(), own)
     found = pd.DataFrame({"row": row, "at": rows["at"].to_numpy(), "code": code, "own": own,
                           "nth": 1.0})[~drop]  # fmt: skip
     extra = before >= 0
