@@ -131,7 +131,7 @@ def test_a_log_of_calls_tells_waits_work_and_who_gave_up(tmp_path):
 @pytest.mark.parametrize("name", ["event_log.csv", "event_log.xes"])
 def test_a_run_that_is_exported_and_read_back_has_the_same_figures(tmp_path, play, name):
     data = {
-        "horizon": "5d", "arrivals": {"rate": "20/h"}, "warm_up": "0s",
+        "horizon": "2d", "arrivals": {"rate": "20/h"}, "warm_up": "0s",
         "agents": {"front": {"heads": 3, "handle_time": {"distribution": "exponential",
                                                          "mean": "8min"}}},
         "customers": {"patience": {"distribution": "exponential", "mean": "20min"}},

@@ -21,14 +21,14 @@ EVIL = '<script>alert("x")</script>'
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """Ten weeks of tickets whose category and team are markup."""
+    """Seven weeks of tickets whose category and team are markup."""
     rng = np.random.default_rng(3)
     lines = [
         {"id": r["id"], "created": at(r["created"]), "solved": at(r["solved"]),
          "first reply at": at(r["solved"] and r["created"] + (r["solved"] - r["created"]) / 3),
          "category": EVIL, "team": EVIL, "priority": ("low", "high")[k % 2],
          "rating": int(rng.integers(1, 6)) if r["solved"] else ""}
-        for k, r in enumerate(made(count=1400, days=70))
+        for k, r in enumerate(made(count=900, days=49))
     ]  # fmt: skip
     return write_csv(tmp_path_factory.mktemp("export") / "t.csv", lines)
 
@@ -47,21 +47,21 @@ def test_weeks_take_the_place_of_replications(history):
     assert history.periods == "weeks"
     summary = twin.summarize(history.kpis)
     whole = twin.measure(history.log, history.desk)
-    # Ten whole weeks, less the last hours: what they add up to is the whole history's.
+    # Whole weeks, less the last hours: what they add up to is the whole history's.
     weeks = int(history.kpis["replication"].nunique())
-    assert weeks in (9, 10)
+    assert weeks in (6, 7)
     arrivals = history.log.tickets["arrived_s"].between(0, weeks * 7 * DAY, inclusive="left").sum()
     assert figure(summary, "arrivals")["value"] * weeks == pytest.approx(arrivals)
     for kpi in ("resolution_mean", "first_response_mean", "backlog", "csat", "throughput"):
         row = figure(summary, kpi)
         assert row["low"] < row["value"] < row["high"]
-        assert row["value"] == pytest.approx(figure(whole, kpi)["value"], rel=0.06), kpi
+        assert row["value"] == pytest.approx(figure(whole, kpi)["value"], rel=0.1), kpi
     assert np.isnan(figure(summary, "occupancy")["value"])
 
 
 def test_a_stretch_of_a_history_adds_up_by_itself(history):
     whole = history.log
-    for start in (0.0, 3.3 * DAY, 60.5 * DAY):
+    for start in (0.0, 3.3 * DAY, 40.5 * DAY):
         part = cut(whole, start, start + 5 * DAY)
         assert sanity(part, history.desk)["ok"].all()
         level = series.levels_over_time(history.levels, HOUR)
