@@ -15,6 +15,9 @@ from twin import plots, series
 from twin.cli.app import app
 from twin.history.periods import cut, kpis_by_period, periods
 from twin.measures.sanity import sanity
+from twin.report.history import _gaps
+from twin.report.pictures import _seen
+from twin.report.source import Source
 
 EVIL = '<script>alert("x")</script>'
 
@@ -109,6 +112,19 @@ def test_plots_of_runs_draw_a_history(history):
     assert set(curves["priority"]) == {"low", "high"}
     bare = history.log.tickets.assign(priority=pd.Categorical([None] * len(history.log.tickets)))
     assert set(series.response_times(bare, history.desk)["priority"]) == {"no priority"}
+
+
+def test_lines_over_time_leave_out_days_without_data(tmp_path):
+    rows = [r for r in made() if not 20 <= r["created"] / DAY < 22]
+    path = write_csv(tmp_path / "t.csv", [
+        {"id": r["id"], "created": at(r["created"]), "solved": at(r["solved"])} for r in rows
+    ])  # fmt: skip
+    history = twin.read_history(path, zone="UTC", since="2026-03-02")
+    results = history.results()
+    source = Source(results, results.runs[0], results.summary(), False, _gaps(history))
+    flows = _seen(series.throughput(history.log.tickets, history.log.horizon_s, 12 * HOUR), source)
+    blank = flows[flows["mean"].isna() & (flows["flow"] == "arrivals")]
+    assert blank["start_s"].tolist() == [20 * DAY, 20.5 * DAY, 21 * DAY, 21.5 * DAY]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from twin.common.html import Html, html, table, tag
@@ -12,6 +13,7 @@ from twin.measures import series
 from twin.report import frame, numbers, pictures, plots
 from twin.report.answer import of_history
 from twin.report.source import Source
+from twin.scenario import clock
 
 if TYPE_CHECKING:
     from twin.report.pictures import Picture
@@ -24,9 +26,20 @@ _MOST_DAYS = 12
 def page(history: DeskHistory) -> str:
     """A report of a history as HTML; see `twin.report.write`."""
     results = history.results()
-    source = Source(results, results.runs[0], results.summary(), averaged=False)
+    source = Source(
+        results, results.runs[0], results.summary(), averaged=False, gaps=_gaps(history)
+    )
     return frame.frame("History", [history.desk.question], list(_parts(history, source)),
                        f"from an export of {history.tool}")  # fmt: skip
+
+
+def _gaps(history: DeskHistory) -> list[tuple[float, float]]:
+    """Bounds of the days without data, in seconds since the start."""
+    start = history.desk.midnight
+    return [
+        (clock.moment(day, 0.0, start), clock.moment(day + timedelta(days=1), 0.0, start))
+        for day in history.gaps
+    ]
 
 
 def _parts(history: DeskHistory, source: Source) -> Iterator[frame.Part]:
