@@ -65,6 +65,11 @@ def service():
     return pd.DataFrame({"day": week // 24, "hour": week % 24, "tickets": 5, "share": share})
 
 
+def arrivals_week():
+    frame = service().rename(columns={"share": "mean", "tickets": "hours"})
+    return frame.assign(mean=frame["mean"] * 20)
+
+
 def stars():
     share = np.array([0.15, 0.02, 0.03, 0.1, 0.7])
     return pd.DataFrame(

@@ -30,6 +30,7 @@ EVERY = {
     "ticket_lives": (plots.ticket_lives, frames.lives),
     "response_times": (plots.response_times, frames.times),
     "service_by_hour": (plots.service_by_hour, frames.service),
+    "arrivals_by_hour": (plots.arrivals_by_hour, frames.arrivals_week),
     "ratings": (plots.ratings, frames.stars),
     "ratings_by_category": (plots.ratings_by_category, frames.by_category),
     "ratings_over_time": (plots.ratings_over_time, frames.ratings_over_time),
@@ -106,8 +107,8 @@ def test_axes_say_what_they_measure(name, ax):
     draw, frame = EVERY[name]
     draw(frame(), ax)
     without = {
-        "service_by_hour": "y", "ticket_lives": "y", "ratings_by_category": "y",
-        "confusion": "y", "forest": "y",
+        "service_by_hour": "y", "arrivals_by_hour": "y", "ticket_lives": "y",
+        "ratings_by_category": "y", "confusion": "y", "forest": "y",
     }  # fmt: skip
     assert ax.get_xlabel()
     assert ax.get_ylabel() or without[name] == "y"

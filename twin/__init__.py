@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from twin.experiments.validate import validate
     from twin.experiments.variance import split_variance
     from twin.experiments.warmup import warm_up
+    from twin.history.imported import read_history
     from twin.measures import series, theory
     from twin.measures.figures import kpi_table, measure
     from twin.report import plots
@@ -66,6 +67,7 @@ __all__ = [
     "open_study",
     "play",
     "plots",
+    "read_history",
     "report",
     "run",
     "search",
@@ -96,6 +98,7 @@ _HOMES = {
     "open_results": "experiments.results",
     "open_study": "experiments.studies.results",
     "play": "experiments.replication",
+    "read_history": "history.imported",
     "run": "experiments.run",
     "search": "experiments.studies.search",
     "select": "experiments.studies.choice",

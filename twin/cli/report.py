@@ -10,9 +10,7 @@ import typer
 from twin.cli.terminal import BAD_INPUT, err, out, plain_errors
 
 if TYPE_CHECKING:
-    from twin.experiments.results import Results
-    from twin.experiments.studies.findings import SearchResults
-    from twin.experiments.studies.results import StudyResults
+    from twin.report.page import Reported
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +23,7 @@ def report(
         list[Path],
         typer.Argument(
             help="Folders of runs, or of scenarios (their newest run); the first is the baseline. "
-            "Or the folder of one study or search.",
+            "Or the folder of one study, search or history.",
             show_default=False,
         ),
     ],
@@ -39,7 +37,7 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write one page of HTML about runs, a study or a search, with everything in it."""
+    """Write one page of HTML about runs, a study, a search or a history, with everything in it."""
     with plain_errors("--out"):
         from twin.report import write
 
@@ -52,12 +50,15 @@ def report(
         out.print(str(path), soft_wrap=True)
 
 
-def _opened(folders: list[Path]) -> tuple[Results | StudyResults | SearchResults, Path]:
+def _opened(folders: list[Path]) -> tuple[Reported, Path]:
     """Contents of the folders, and the path of their page."""
     from twin.experiments.results import open_results
     from twin.experiments.studies.findings import newest_search, open_search
     from twin.experiments.studies.results import holds_study, open_study
+    from twin.history.desk_history import holds_history, open_history
 
+    if len(folders) == 1 and holds_history(folders[0]):
+        return open_history(folders[0]), folders[0] / "report.html"
     if len(folders) == 1 and (newest := newest_search(folders[0])) is not None:
         return open_search(newest), newest / "report.html"
     if len(folders) == 1 and holds_study(folders[0]):

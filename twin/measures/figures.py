@@ -24,8 +24,9 @@ import pandas as pd
 from twin.common.errors import nearest
 from twin.measures import outcomes, speed, spending, touches
 from twin.measures.figure import Figure, Section
+from twin.measures.inputs import not_known
 from twin.measures.population import Population
-from twin.measures.rows import Row
+from twin.measures.rows import Row, Rows
 from twin.records import tables
 
 if TYPE_CHECKING:
@@ -127,10 +128,11 @@ def measure(log: RunLog, scenario: Scenario) -> pd.DataFrame:
     True
     """
     run = Population(log, scenario)
+    missing = not_known(log.unknown)
     rows = [
         (figure.name, row.group, figure.unit, row.numerator, row.denominator, _packed(run, row))
         for figure in FIGURES.values()
-        for row in figure.rows(run)
+        for row in (_NOT_KNOWN if figure.name in missing else figure.rows(run))
     ]
     names, groups, units, numerators, denominators, by_text = map(list, zip(*rows, strict=True))
     over, under = np.array(numerators), np.array(denominators)
@@ -147,6 +149,10 @@ def measure(log: RunLog, scenario: Scenario) -> pd.DataFrame:
             "by_text": by_text,
         },
     )
+
+
+# A figure that rests on what a history does not hold.
+_NOT_KNOWN: Rows = [Row("", 0.0, 0.0)]
 
 
 def _packed(run: Population, row: Row) -> bytes:

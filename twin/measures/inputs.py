@@ -104,6 +104,42 @@ _MISSING: tuple[_Rule, ...] = (
 )  # fmt: skip
 
 
+# Facts that the history of a real desk may not hold, with the figures that rest on them.
+RESTS_ON: dict[str, tuple[str, ...]] = {
+    "responses": ("first_response_mean", "first_response_median", "first_response_p90",
+                  "first_response_p95", "service_level"),
+    "resolutions": ("throughput", "resolution_mean", "resolution_median", "resolution_p90",
+                    "resolution_p95", "resolution_within_target", "backlog", "solved",
+                    "containment", "reopen_rate", "abandonment_rate", "csat_all", "rated_share",
+                    "cost_per_resolution", "helped_per_dollar"),
+    "reopens": ("reopen_rate", "containment"),
+    "abandonments": ("abandonment_rate",),
+    "work": ("human_response_mean", "human_response_median", "human_response_p90",
+             "human_response_p95", "human_service_level", "agent_wait_mean", "agent_wait_share",
+             "queue", "occupancy", "workload_ratio", "concurrency_mean", "containment"),
+    "staffing": ("occupancy", "workload_ratio", "human_cost", "cost_per_arrival",
+                 "cost_per_resolution", "cost_week", "helped_per_dollar"),
+    "assistant": ("containment", "escalation_rate", "model_cost", "prompt_tokens",
+                  "completion_tokens", "quota_wait_mean", "rate_limited_share",
+                  "call_failure_share", "model_latency_mean", "quality",
+                  "categorization_accuracy", "confusion"),
+    "ratings": ("csat", "csat_all", "rating_mean", "rating_share", "rated_share"),
+    "solved": ("solved", "helped_per_dollar"),
+}  # fmt: skip
+
+
+def not_known(unknown: Collection[str]) -> dict[str, str]:
+    """Figures that are missing where facts are not known, each with the first such fact.
+
+    Examples
+    --------
+    >>> not_known({"abandonments"})
+    {'abandonment_rate': 'abandonments'}
+    """
+    facts = [fact for fact in RESTS_ON if fact in unknown]
+    return {name: fact for fact in reversed(facts) for name in RESTS_ON[fact]}
+
+
 def unset(scenario: Scenario) -> list[Unset]:
     """Keys that a scenario leaves open and that figures rest on; first those that are missing.
 

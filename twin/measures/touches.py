@@ -1,4 +1,7 @@
-"""Figures of touches and waits, and of tickets in hand: there only on desks that have these."""
+"""Figures of touches and waits, and of tickets in hand: there only on desks that have these.
+
+A real desk's history has those of waits where its statuses tell them.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,15 @@ from twin.measures.population import Population
 from twin.measures.rows import Row, Rows
 from twin.records import tables
 
+_OTHERS = (tables.STATUSES[tables.WAITING_FOR_CUSTOMER], tables.STATUSES[tables.ON_HOLD])
 
-def _waits(run: Population) -> bool:
-    """True on a desk on which others than the agents may have a ticket."""
-    return run.scenario.touches is not None or run.scenario.workflow is not None
+
+def _tells_waits(run: Population) -> bool:
+    """True where others than the agents may have a ticket, and in a history where they had."""
+    if run.scenario.touches is not None or run.scenario.workflow is not None:
+        return True
+    # A run holds all facts, and knows no waits without touches.
+    return bool(run.log.unknown) and bool(run.log.timeline["status"].isin(_OTHERS).any())
 
 
 @figure("s", "lower", "resolved tickets", MEAN)
@@ -23,12 +31,11 @@ def resolution_less_waits_mean(run: Population) -> Rows:
     """Mean time from arrival to last resolution, less the time that others had the ticket.
 
     Left out is the time in Waiting for customer and On hold. Only with a section touches or
-    workflow.
+    workflow, or in a history whose statuses tell such waits.
     """
-    if not _waits(run):
+    if not _tells_waits(run):
         return []
-    others_s = run.spent_in(tables.STATUSES[tables.WAITING_FOR_CUSTOMER],
-                            tables.STATUSES[tables.ON_HOLD])  # fmt: skip
+    others_s = run.spent_in(*_OTHERS)
     return run.split(run.resolved_s - run.arrived_s - others_s)
 
 
@@ -37,9 +44,9 @@ def waiting_share(run: Population) -> Rows:
     """Share of the time from arrival to last resolution that tickets waited for the customer.
 
     Over resolved tickets; not in it is time on hold for a third party. Only with a section touches
-    or workflow.
+    or workflow, or in a history whose statuses tell such waits.
     """
-    if not _waits(run):
+    if not _tells_waits(run):
         return []
     waiting_s = run.spent_in(tables.STATUSES[tables.WAITING_FOR_CUSTOMER])
     spent_s = np.nan_to_num(run.resolved_s - run.arrived_s)

@@ -323,6 +323,9 @@ class RunLog:
         Things the reader of the results must know, such as an unknown price.
     backend : str
         Of the assistant; empty without one.
+    unknown : frozenset of str
+        Facts that a real desk's history does not hold (see `twin.measures.inputs.RESTS_ON`):
+        figures that rest on them are missing. A run holds all.
     """
 
     horizon_s: float
@@ -338,6 +341,7 @@ class RunLog:
     backend: str = ""
     # A log from before there was this table was staffed as scheduled.
     staffing: pd.DataFrame = field(default_factory=_as_scheduled)
+    unknown: frozenset[str] = frozenset()
 
 
 def codes(values: Any, names: tuple[str, ...] | list[str]) -> pd.Categorical[str]:

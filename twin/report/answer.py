@@ -59,6 +59,29 @@ def of_runs(sources: Sequence[Source], comparison: Comparison | None) -> list[st
     return [f"{base.name}: {_service(base)}", f"{sides[0]}.", f"{end}."]
 
 
+def of_history(source: Source, tickets: int, periods: str) -> list[str]:
+    """Three sentences on a real desk: its load and speed, its backlog and work, its customers."""
+    days = in_words(round(source.scenario.horizon / 86400, 1) * 86400)
+    came = f"In {days} from {source.scenario.start}, {tickets:,} tickets came"
+    if periods != "history":
+        came += f" (a {periods.removesuffix('s')}: {source.said('arrivals')})"
+    if source.row("first_response_median") is not None:
+        came += (
+            f"; half got a first response within {source.value('first_response_median')}, "
+            f"9 in 10 within {source.value('first_response_p90')}"
+        )
+    if (level := source.said("service_level")) is not None:
+        came += f", and {level} within the promised time"
+    speed = [
+        ("resolution_median", "half of the resolved tickets took {}"),
+        ("backlog", "{} were open at any time"),
+        ("occupancy", "agents were busy {} of their time on shift"),
+        ("agent_wait_mean", "who needed an agent waited {} on average"),
+    ]
+    found = [f"{came}.", _joined(source, speed), _customers(source)]
+    return [sentence for sentence in found if sentence]
+
+
 def _unjudged(rows: list[dict[str, Any]], names: list[str]) -> str:
     """Differences that are no merit or fault, with the reasons."""
     said = []

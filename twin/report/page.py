@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from twin.common.files import write_text
 from twin.common.html import Html, tag
 from twin.experiments.comparison import Comparison, compare
+from twin.experiments.results import Results
 from twin.experiments.studies.findings import SearchResults
 from twin.experiments.studies.results import StudyResults
+from twin.history.desk_history import DeskHistory
 from twin.measures.figures import JUDGED
-from twin.report import background, frame, numbers, pictures, study
+from twin.report import background, frame, history, numbers, pictures, study
 from twin.report.answer import of_runs
 from twin.report.source import Source
-
-if TYPE_CHECKING:
-    from twin.experiments.results import Results
 
 # Of more runs than these the figures would bury the comparison.
 MOST_DETAILED = 4
@@ -25,14 +23,17 @@ MOST_DETAILED = 4
 _LONGEST = 700
 
 
-def write(results: Results | StudyResults | SearchResults, path: str | Path) -> Path:
-    """Write a report of runs, a study or a search as a page of HTML; an older one is replaced.
+Reported = Results | StudyResults | SearchResults | DeskHistory
+
+
+def write(results: Reported, path: str | Path) -> Path:
+    """Write a report as a page of HTML; an older one is replaced.
 
     Parameters
     ----------
-    results : Results, StudyResults or SearchResults
+    results : Results, StudyResults, SearchResults or DeskHistory
         Runs that were saved, or played with ``keep_logs=True``: the first is the baseline of the
-        others. Or a study, or a search.
+        others. Or a study, a search, or a desk's history.
     path : str or Path
         The file.
 
@@ -65,7 +66,7 @@ def write(results: Results | StudyResults | SearchResults, path: str | Path) -> 
     return path
 
 
-def page(results: Results | StudyResults | SearchResults) -> str:
+def page(results: Reported) -> str:
     """A report as HTML; see `write`.
 
     Examples
@@ -77,6 +78,8 @@ def page(results: Results | StudyResults | SearchResults) -> str:
     >>> html.startswith("<!doctype html>")
     True
     """
+    if isinstance(results, DeskHistory):
+        return history.page(results)
     if isinstance(results, StudyResults):
         return study.page(results)
     if isinstance(results, SearchResults):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from twin.common.text import amount, duration
@@ -103,9 +104,17 @@ def _peak(frame: pd.DataFrame, source: Source) -> tuple[float, str]:
     return float(top["mean"]), _when(source, float(top["start_s"]), float(top["end_s"]))
 
 
+def _seen(frame: pd.DataFrame, source: Source) -> pd.DataFrame:
+    """A frame over time with what lies in stretches without data missing."""
+    middle = (frame["start_s"] + frame["end_s"]) / 2
+    for start_s, end_s in source.gaps:
+        frame.loc[(middle >= start_s) & (middle < end_s), "mean"] = np.nan
+    return frame
+
+
 def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
     scenario, clock = source.scenario, _clock(source)
-    flows = series.throughput(tickets, scenario.horizon, _every(source))
+    flows = _seen(series.throughput(tickets, scenario.horizon, _every(source)), source)
     peaks = [_peak(flows[flows["flow"] == flow], source) for flow in ("arrivals", "resolved")]
     alt = (
         f"Lines over the run. Arrivals peak at {peaks[0][0]:.0f} an hour ({peaks[0][1]}), "
@@ -116,8 +125,10 @@ def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pictu
     levels = series.levels_over_time(
         source.table("levels", ["start_s", "end_s", "level", "pool", "mean"]), _every(source)
     )
+    levels = _seen(levels, source)
     top, when = _peak(levels[levels["level"] == "backlog"], source)
-    alt = f"Lines over the run. Open tickets peak at {top:.0f} ({when}), on average of replications"
+    alt = f"Lines over the run. Open tickets peak at {top:.0f} ({when})"
+    alt += ", on average of replications" if source.averaged else ""
     staffed = levels[levels["level"] == "staffed"]
     alt += f"; up to {staffed['mean'].max():.0f} agents are on shift." if len(staffed) else "."
     yield drawn(f"{prefix}-backlog", "Backlog and staffing", alt,

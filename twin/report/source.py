@@ -29,11 +29,17 @@ class Source:
     run : Run
     summary : DataFrame
         Its figures over the replications, from `Results.summary`.
+    averaged : bool
+        Whether lines over time are means over replications; of a history there is one.
+    gaps : sequence of (float, float)
+        Stretches without data, seconds since the start: lines over time leave them out.
     """
 
     results: Results
     run: Run
     summary: pd.DataFrame
+    averaged: bool = True
+    gaps: Sequence[tuple[float, float]] = ()
 
     @property
     def name(self) -> str:

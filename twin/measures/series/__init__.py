@@ -25,6 +25,7 @@ The examples of this package share a small desk, the results of two runs, and th
 
 from twin.measures.series.grid import BAND, interval_length
 from twin.measures.series.outcomes import (
+    arrivals_by_hour,
     confusion,
     hour_of_week,
     measured,
@@ -48,6 +49,7 @@ __all__ = [
     "BAND",
     "OPEN_STATUSES",
     "along",
+    "arrivals_by_hour",
     "call_sample",
     "calls_over_time",
     "confusion",

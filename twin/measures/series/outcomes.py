@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -32,6 +34,10 @@ def measured(table: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
     return table if counted.all() else table[counted]
 
 
+# Tickets of a real desk whose priority is not told.
+NO_PRIORITY = "no priority"
+
+
 def _moments(tickets: pd.DataFrame, of: Promise) -> Floats:
     """Moments of answer or resolution; missing where there is none."""
     if of == "first response":
@@ -59,9 +65,10 @@ def response_times(
     Returns
     -------
     DataFrame
-        Columns priority, seconds, share (of tickets with that time, or abandoned without: a curve
-        ends below 1 where customers left; open ones are left out), target_s (missing without one,
-        and for resolutions where targets.pauses stop the clock: times here are whole).
+        Columns priority ("no priority" where a history tells none), seconds, share (of tickets
+        with that time, or abandoned without: a curve ends below 1 where customers left; open ones
+        are left out), target_s (missing without one, and for resolutions where targets.pauses stop
+        the clock: times here are whole).
 
     Examples
     --------
@@ -78,8 +85,9 @@ def response_times(
     counted = ~np.isnan(spent) | (tickets["status"] == "Abandoned").to_numpy()
     promises: dict[str, float] = {**_promised(scenario, of)}
     parts = []
-    for name in PRIORITIES:
-        mine = spent[counted & (tickets["priority"] == name).to_numpy()]
+    for name in (*PRIORITIES, NO_PRIORITY):
+        of_it = tickets["priority"].isna() if name == NO_PRIORITY else tickets["priority"] == name
+        mine = spent[counted & of_it.to_numpy()]
         done = np.sort(mine[~np.isnan(mine)])
         if not len(done):
             continue
@@ -156,6 +164,56 @@ def service_by_hour(
     share = np.divide(good, count, out=np.full(168, np.nan), where=count > 0)
     week = np.arange(168)
     return pd.DataFrame({"day": week // 24, "hour": week % 24, "tickets": count, "share": share})
+
+
+def arrivals_by_hour(
+    tickets: pd.DataFrame, scenario: Scenario, gaps: Sequence[date] = ()
+) -> pd.DataFrame:
+    """Tickets that arrive an hour, by local hour of the week.
+
+    Parameters
+    ----------
+    tickets : DataFrame
+        Columns arrived_s and, with several, replication.
+    scenario : Scenario
+        As run: warm-up, horizon, start and time zone.
+    gaps : sequence of date
+        Local days that are left out, as without data.
+
+    Returns
+    -------
+    DataFrame
+        168 rows: day (0 is Monday), hour, hours (how often it came, in all replications), mean
+        (tickets an hour; missing where it never came).
+
+    Examples
+    --------
+    >>> frame = series.arrivals_by_hour(log.tickets, desk)
+    >>> came = (frame["mean"] * frame["hours"]).sum()
+    >>> len(frame), round(came) == len(series.measured(log.tickets, desk))
+    (168, True)
+    """
+    start, end_s = scenario.midnight, scenario.horizon
+    edges = clock.hours(start, end_s)
+    # Before the warm-up nothing is measured, and the last hour may be cut.
+    edges = np.unique(np.clip(edges, scenario.warm_up, end_s))
+    middle = (edges[:-1] + edges[1:]) / 2
+    missing = [(day - scenario.start).days for day in gaps]
+
+    def seen(moments_s: Floats) -> npt.NDArray[np.bool_]:
+        return ~np.isin(clock.local_s(moments_s, start) // clock.DAY_S, missing)
+
+    arrived = tickets["arrived_s"].to_numpy()
+    arrived = arrived[(arrived >= scenario.warm_up) & (arrived < end_s)]
+    arrived = arrived[seen(arrived)]
+    count = np.bincount(hour_of_week(arrived, scenario), minlength=168)
+    there = seen(middle)
+    seen_s = np.bincount(hour_of_week(middle, scenario)[there], np.diff(edges)[there], 168)
+    hours = seen_s / clock.HOUR_S
+    hours = hours * (tickets["replication"].nunique() if "replication" in tickets else 1)
+    mean = np.divide(count, hours, out=np.full(168, np.nan), where=hours > 0)
+    week = np.arange(168)
+    return pd.DataFrame({"day": week // 24, "hour": week % 24, "hours": hours, "mean": mean})
 
 
 def hour_of_week(moments_s: Floats, scenario: Scenario) -> npt.NDArray[np.intp]:

@@ -31,6 +31,7 @@ from twin.report.plots.over_time import (
 )
 from twin.report.plots.picture import svg
 from twin.report.plots.quality import (
+    arrivals_by_hour,
     confusion,
     ratings,
     ratings_by_category,
@@ -42,6 +43,7 @@ from twin.report.plots.style import rows_of
 
 __all__ = [
     "against_load",
+    "arrivals_by_hour",
     "backlog",
     "call_latency",
     "confusion",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -77,11 +79,40 @@ def service_by_hour(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     style.dress(ax, title, "hour of the day", grid="")
     if not frame["share"].notna().any():
         return style.nothing(ax, "no ticket was promised anything")
-    grid = frame.pivot(index="day", columns="hour", values="share")
-    low = float(np.nanmin(grid.to_numpy()))
-    bottom = min(0.9, np.floor(low * 10) / 10)
+    low = float(np.nanmin(frame["share"].to_numpy()))
+    bar = _week(frame, "share", ax, min(0.9, np.floor(low * 10) / 10), 1.0)
+    style.percent_axis(bar.ax)
+    return ax
+
+
+def arrivals_by_hour(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Tickets that arrive by hour of the week, as a heat map.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From `twin.series.arrivals_by_hour`; hours that never came stay empty.
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> ax = plots.arrivals_by_hour(series.arrivals_by_hour(log.tickets, desk))
+    >>> ax.get_xlabel()
+    'hour of the day'
+    """
+    ax = style.axes(ax, height=2.6)
+    style.dress(ax, "Tickets an hour, by hour of arrival", "hour of the day", grid="")
+    if not frame["mean"].notna().any():
+        return style.nothing(ax, "no hour was seen")
+    _week(frame, "mean", ax, 0.0, max(float(np.nanmax(frame["mean"].to_numpy())), 1e-9))
+    return ax
+
+
+def _week(frame: pd.DataFrame, values: str, ax: Axes, low: float, high: float) -> Any:
+    """A heat map of days by hours; returns its bar of colours."""
+    grid = frame.pivot(index="day", columns="hour", values=values)
     mesh = ax.pcolormesh(np.arange(25), np.arange(8), grid.to_numpy(), cmap="cividis",
-                         vmin=bottom, vmax=1.0, edgecolors=style.PAPER, linewidth=0.6)  # fmt: skip
+                         vmin=low, vmax=high, edgecolors=style.PAPER, linewidth=0.6)  # fmt: skip
     ax.set_ylim(7, 0)
     ax.set_yticks(np.arange(7) + 0.5, _DAYS)
     ax.set_xticks(np.arange(0, 25, 3), [f"{h:02d}" for h in range(0, 25, 3)])
@@ -92,8 +123,7 @@ def service_by_hour(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     bar = figure.colorbar(mesh, ax=ax, pad=0.02, aspect=14)
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=style.MUTED, labelsize=style.SIZE, length=2)
-    style.percent_axis(bar.ax)
-    return ax
+    return bar
 
 
 def ratings(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:

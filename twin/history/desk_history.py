@@ -1,0 +1,322 @@
+"""A desk's history as it was: tables of a run, the desk they are of, what is not known."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from twin.common.errors import DamagedFile, Fault, ScenarioError
+from twin.common.files import read_sealed, write_parquet, write_sealed, write_text
+from twin.common.toml import dump
+from twin.experiments.results import Results, Run
+from twin.history import as_tables
+from twin.history.balance import filled
+from twin.history.gathered import FACTS, Understood
+from twin.history.periods import kpis_by_period, periods
+from twin.history.traps import Trap
+from twin.measures.figures import MAIN
+from twin.measures.inputs import not_known, unset
+from twin.measures.levels import levels
+from twin.measures.sanity import sanity
+from twin.measures.series import interval_length
+from twin.records import storage
+from twin.records.tables import RunLog
+from twin.scenario.file import load
+from twin.scenario.model import Scenario
+
+MANIFEST = "history.json"
+DESK, MAPPING = "desk.toml", "mapping.toml"
+_TEXTS = "texts"
+# Tables that each history has; others may have come into the tables since.
+_ALWAYS = ("tickets", "timeline", "visits", "ratings")
+_HEAD = """The desk of this history, for its figures and its report; it is not to be played.
+What was not in the export is not known: agents have no heads, and nothing is promised.
+Give targets, shifts and costs here, and `twin report` counts with them:
+
+  [targets.first_response]
+  normal = "8h"
+"""
+
+
+@dataclass(frozen=True)
+class HistoryResults(Results):
+    """Results of a history: nothing in it is assumed, so only what is missing is told."""
+
+    history: DeskHistory | None = field(default=None, repr=False)
+
+    def unset(self, figures: Collection[str] = ()) -> tuple[str, ...]:
+        """Main figures that are not known, a line for each reason."""
+        return () if self.history is None else tuple(self.history.missing())
+
+
+@dataclass(frozen=True)
+class DeskHistory:
+    """A stretch of a real desk's history.
+
+    Attributes
+    ----------
+    log : RunLog
+        The tables of a run. What the export does not hold is missing, and named in `log.unknown`.
+    desk : Scenario
+        The desk, as far as figures need it: start, time zone, pools. Not to be played.
+    extra : dict of str to DataFrame
+        keys, events and spells: own numbers, statuses and agents' codes of the desk; see
+        `twin.history.as_tables.Made`.
+    tool : str
+        Title of the tool that it was exported from.
+    files : tuple of dict
+        Name, size and SHA-256 of each file that was read.
+    understood : tuple of Understood
+        Each column, with its meaning or why it was left out.
+    notes : tuple of str
+    traps : tuple of Trap
+    gaps : tuple of date
+        Days without data.
+    mapping : dict
+        Settings to read the next export alike.
+    texts : DataFrame
+        Texts of tickets by their own numbers; empty unless they were to be kept.
+    path : Path or None
+        Its folder, if it was opened from one.
+    """
+
+    log: RunLog
+    desk: Scenario
+    extra: dict[str, pd.DataFrame]
+    tool: str
+    files: tuple[dict[str, Any], ...] = ()
+    understood: tuple[Understood, ...] = ()
+    notes: tuple[str, ...] = ()
+    traps: tuple[Trap, ...] = ()
+    gaps: tuple[date, ...] = ()
+    mapping: dict[str, Any] = field(default_factory=dict)
+    texts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    path: Path | None = None
+
+    @cached_property
+    def _by_period(self) -> tuple[str, pd.DataFrame]:
+        name, parts = periods(self.desk, self.log.horizon_s, self.gaps)
+        return name, kpis_by_period(self.log, self.desk, parts)
+
+    @property
+    def periods(self) -> str:
+        """Name of the parts that take the place of replications: weeks, days or history."""
+        return self._by_period[0]
+
+    @property
+    def kpis(self) -> pd.DataFrame:
+        """The table kpis of each part, with its number in the column replication."""
+        return self._by_period[1]
+
+    @cached_property
+    def levels(self) -> pd.DataFrame:
+        """The table levels; those of which nothing is known are left out."""
+        every_s = interval_length(self.log.horizon_s)
+        found = levels(self.log, self.desk, max(900.0, every_s))
+        hidden = {
+            "work": ("queue", "busy", "in hand"),
+            "staffing": ("staffed", "away"),
+            "resolutions": ("backlog",),
+        }
+        gone = [name for fact, names in hidden.items() if fact in self.log.unknown
+                for name in names]  # fmt: skip
+        return found[~found["level"].isin(gone)].reset_index(drop=True)
+
+    def results(self) -> HistoryResults:
+        """It as the results of a run, with its weeks or days in the place of replications."""
+        count = int(self.kpis["replication"].nunique())
+        manifest = {"scenario_as_run": self.desk.as_data()}
+        run = Run(self.desk.name, self.desk.question, "complete", count, count, 0,
+                  notes=self.notes, manifest=manifest)  # fmt: skip
+        kpis = self.kpis.copy()
+        kpis.insert(0, "scenario", self.desk.name)
+        checks = sanity(self.log, self.desk)
+        pools = checks["check"].str.startswith("Little's law, busy")
+        queued = checks["check"] == "Little's law, queue"
+        if "work" in self.log.unknown:
+            checks = checks[~pools & ~queued]
+        checks = checks.assign(scenario=self.desk.name, replication=0)
+        logs = {(self.desk.name, 0): (self.log, self.levels)}
+        return HistoryResults(kpis, storage.join([], "failures"), (run,), logs, checks,
+                              history=self)  # fmt: skip
+
+    def missing(self) -> list[str]:
+        """Main figures that are not known, a line for each reason, with what would tell them."""
+        lines: dict[str, list[str]] = {}
+        gone = not_known(self.log.unknown)
+        for name in MAIN:
+            if name in gone:
+                fact = gone[name]
+                how = HINTS.get(fact, "")
+                lines.setdefault(f"{FACTS[fact]}{how}", []).append(name)
+        found = [f"not known: {', '.join(names)}; the export does not tell {why}"
+                 for why, names in lines.items()]  # fmt: skip
+        for one in unset(self.desk):
+            names = [name for name in one.figures if name in MAIN and name not in gone]
+            if not one.value and names:
+                found.append(f"not known: {', '.join(names)}; set {one.key} in {DESK}")
+        return found
+
+    def save(self, folder: str | Path, replace_old: bool = False) -> Path:
+        """Write it into a folder, whole or not at all.
+
+        Parameters
+        ----------
+        folder : str or Path
+        replace_old : bool
+            Whether an older history of that name is replaced; nothing else ever is.
+
+        Raises
+        ------
+        ScenarioError
+            If the folder is there already.
+        OSError
+            If it cannot be written.
+        """
+        folder = Path(folder)
+        refuse_taken(folder, replace_old)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            part.mkdir()
+            self._write(part)
+            if folder.exists():
+                old = folder.with_name(f".{folder.name}.old")
+                shutil.rmtree(old, ignore_errors=True)
+                folder.rename(old)
+                part.rename(folder)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        return folder
+
+    def _write(self, folder: Path) -> None:
+        for name in as_tables.LOG_TABLES:
+            table = storage.as_arrow(name, 0, getattr(self.log, name))
+            write_parquet(folder / f"{name}.parquet", table)
+        frames = self.extra | ({_TEXTS: self.texts} if len(self.texts) else {})
+        for name, frame in frames.items():
+            # Plain columns: no note of pandas' own.
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+            write_parquet(folder / f"{name}.parquet", table.replace_schema_metadata(None))
+        head = "".join(f"# {line}\n" if line else "#\n" for line in _HEAD.splitlines())
+        write_text(folder / DESK, f"{head}\n{dump(self.desk.as_data())}\n")
+        write_text(folder / MAPPING, f"{dump(self.mapping)}\n")
+        write_sealed(folder / MANIFEST, {
+            "version": 1, "tool": self.tool, "horizon_s": self.log.horizon_s,
+            "unknown": sorted(self.log.unknown), "files": list(self.files),
+            "understood": [asdict(one) for one in self.understood], "notes": list(self.notes),
+            "traps": [asdict(one) for one in self.traps],
+            "gaps": [day.isoformat() for day in self.gaps],
+        })  # fmt: skip
+
+
+# Ways to tell a fact that the export does not hold.
+HINTS = {
+    "responses": " (--map first_reply=COLUMN)", "resolutions": " (--map solved=COLUMN)",
+    "reopens": " (--map reopens=COLUMN, or a history of statuses)",
+    "ratings": " (--map rating=COLUMN)",
+    "staffing": f" (give shifts of [agents.NAME] in {DESK})",
+}  # fmt: skip
+
+
+def refuse_taken(folder: Path, replace_old: bool) -> None:
+    """Refuse a folder that is there, unless it is a history that is to be replaced.
+
+    Raises
+    ------
+    ScenarioError
+    """
+    if not folder.exists():
+        return
+    mine = (folder / MANIFEST).is_file()
+    if not mine:
+        raise ScenarioError(str(folder), [Fault("", "is there already, and is no history; name a "
+                                                "new folder")])  # fmt: skip
+    if not replace_old:
+        raise ScenarioError(str(folder), [Fault("", "is there already; name a new folder, or "
+                                                "replace it with --replace")])  # fmt: skip
+
+
+def holds_history(path: Path) -> bool:
+    """True if a folder is a saved history."""
+    return (path / MANIFEST).is_file()
+
+
+def open_history(folder: str | Path) -> DeskHistory:
+    """Open a saved history; `desk.toml` in it may have been changed since.
+
+    Raises
+    ------
+    ScenarioError
+        If it is none, or its desk is not valid.
+    DamagedFile
+        If a file of it is not as it was written.
+    """
+    folder = Path(folder)
+    if not holds_history(folder):
+        raise ScenarioError(str(folder), [Fault("", f"holds no history: no {MANIFEST} in it")])
+    needed = [DESK, MAPPING, *(f"{n}.parquet" for n in (*_ALWAYS, *as_tables.EXTRA))]
+    for name in needed:
+        if not (folder / name).is_file():
+            raise DamagedFile(folder, f"{name} is missing")
+    try:
+        told = read_sealed(folder / MANIFEST, "the manifest of a history")
+        made: dict[str, Any] = {name: _read(folder, name) for name in as_tables.LOG_TABLES}
+        extra = {name: storage.read_frame(folder / f"{name}.parquet") for name in as_tables.EXTRA}
+        unknown = frozenset(map(str, told["unknown"])) & set(FACTS)
+        desk = load(folder / DESK)
+        staffed = any(pool.heads != 0 for pool in desk.agents.values())
+        if staffed:
+            unknown -= {"staffing"}
+        log = RunLog(horizon_s=float(told["horizon_s"]), unknown=unknown, **made)
+        texts = folder / f"{_TEXTS}.parquet"
+        return DeskHistory(
+            log, desk, extra, str(told["tool"]), tuple(told["files"]),
+            tuple(Understood(**one) for one in told["understood"]), tuple(told["notes"]),
+            tuple(Trap(**one) for one in told["traps"]),
+            tuple(map(date.fromisoformat, told["gaps"])), read_mapping(folder / MAPPING),
+            storage.read_frame(texts) if texts.exists() else pd.DataFrame(), folder,
+        )  # fmt: skip
+    except (KeyError, TypeError) as error:
+        raise DamagedFile(folder / MANIFEST, f"not the manifest of a history: {error}") from None
+
+
+def _read(folder: Path, table: str) -> pd.DataFrame:
+    """A table; columns that came into the tables since it was written are missing."""
+    path = folder / f"{table}.parquet"
+    if not path.exists() and table not in _ALWAYS:
+        return storage.empty(table)
+    frame = storage.read_frame(path).drop(columns="replication")
+    return filled(table, len(frame), {str(name): frame[name] for name in frame})
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Settings of an earlier import.
+
+    Raises
+    ------
+    ScenarioError
+        If the file is none.
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ScenarioError(str(path), [Fault("", f"no mapping: {error}")]) from None
+    for key in ("columns", "statuses"):
+        table = found.get(key, {})
+        if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
+            raise ScenarioError(str(path), [Fault(key, "must hold names")])
+    return found

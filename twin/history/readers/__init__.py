@@ -1,0 +1,1 @@
+"""Readers of help desks' exports, one file a tool."""

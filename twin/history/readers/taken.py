@@ -1,0 +1,230 @@
+"""A sheet whose columns are understood: one field of `twin.history.fields` each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from twin.common.errors import nearest
+from twin.history import cells
+from twin.history.cells import Floats, Place
+from twin.history.fields import FIELDS, PRIVATE
+from twin.history.gathered import Choices, Understood
+from twin.history.nested import PARENT
+from twin.history.sheet import Columns, Sheet, fault, simple
+
+KNOWN, GUESSED, GIVEN = "known", "guessed by its name", "given"
+_LEAST_TIMES = 0.9
+
+
+@dataclass(frozen=True)
+class Names:
+    """Columns of a tool, by field.
+
+    Attributes
+    ----------
+    seen : mapping of str to tuple of str
+        Names that stand in the tool's documentation, a schema or a real file.
+    guessed : mapping of str to tuple of str
+        Names from memory: accepted, and told as guesses.
+    units : mapping of str to float
+        Seconds in the unit of a field's numbers; 1 where it is not named.
+    """
+
+    seen: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    guessed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    units: Mapping[str, float] = field(default_factory=dict)
+
+    def count(self, sheet: Sheet) -> int:
+        """Number of fields that a sheet has a column of."""
+        both = [*self.seen.items(), *self.guessed.items()]
+        found = {key for key, names in both if any(map(sheet.find, names))}
+        return len(found)
+
+
+class Taken:
+    """Columns of a sheet, read by their fields."""
+
+    def __init__(
+        self, sheet: Sheet, choices: Choices, names: Names, wanted: Iterable[str],
+        needed: Sequence[str] = (), generic: bool = True,
+    ) -> None:  # fmt: skip
+        """Find the columns.
+
+        Parameters
+        ----------
+        sheet : Sheet
+        choices : Choices
+        names : Names
+            Of the tool.
+        wanted : iterable of str
+            Fields.
+        needed : sequence of str
+            Those without which nothing can be read.
+        generic : bool
+            Whether a field that the tool does not name may be known by the names that people use.
+        """
+        self.sheet, self.choices, self.units = sheet, choices, names.units
+        self.columns: dict[str, str] = {}
+        self.how: dict[str, str] = {}
+        self.local = False
+        wanted = list(wanted)
+        for one in wanted:
+            self._given(one)
+        for how, table in ((KNOWN, names.seen), (GUESSED, names.guessed)):
+            for one in wanted:
+                self._find(one, table.get(one, ()), how)
+        for one in wanted if generic else ():
+            self._find(one, FIELDS[one].names, GUESSED)
+        if choices.confirm is not None and GUESSED in self.how.values():
+            for one, column in choices.confirm(self.rows(), sheet.names).items():
+                self.columns.pop(one, None)
+                if column:
+                    self.columns[one], self.how[one] = column, GIVEN
+        for one in needed:
+            if one not in self.columns:
+                raise fault(
+                    sheet.file,
+                    f"no column is understood as {FIELDS[one].meaning}",
+                    f'name it, as --map {one}="Its name"; it has: {", ".join(sheet.names[:40])}',
+                )
+
+    def _given(self, one: str) -> None:
+        given = self.choices.columns.get(one)
+        if not given:
+            return
+        column = self.sheet.find(given)
+        if column is not None:
+            self.columns[one], self.how[one] = column, GIVEN
+
+    def _find(self, one: str, names: Sequence[str], how: str) -> None:
+        if one in self.columns or self.choices.columns.get(one) == "":
+            return
+        for name in names:
+            column = self.sheet.find(name)
+            free = column is not None and column not in self.columns.values()
+            if column is not None and free and self._fits(one, column, how):
+                self.columns[one], self.how[one] = column, how
+                return
+
+    def _fits(self, one: str, column: str, how: str) -> bool:
+        """True unless the first cells say that a guess is wrong."""
+        plain = cells.texts(self.sheet.sample[column]).dropna().head(50)
+        if how == KNOWN or FIELDS[one].kind not in ("time", "duration", "number"):
+            return FIELDS[one].kind != "id" or how == KNOWN or len(plain) > 0
+        if not len(plain):
+            return False
+        numbers = pd.to_numeric(plain, errors="coerce")
+        if FIELDS[one].kind == "time":
+            # 0 and 1 are flags; moments are dates, or large numbers.
+            moments = (numbers > 20_000) | plain.str.match(r".*\d.*[-/.: ].*\d")
+            return bool(moments[numbers.isna() | (numbers > 20_000)].sum() >= _LEAST_TIMES * len(
+                plain))  # fmt: skip
+        if FIELDS[one].kind == "duration":
+            return bool((numbers.notna() | plain.str.match(r"^-?\d.*")).mean() >= _LEAST_TIMES
+                        and not plain.str.match(r"^\d{1,4}[-/.]\d\d?[-/.]\d").any())  # fmt: skip
+        return bool(numbers.notna().mean() >= _LEAST_TIMES)
+
+    def __contains__(self, one: object) -> bool:
+        return one in self.columns
+
+    @cached_property
+    def _data(self) -> Columns:
+        return self.sheet.load(list(dict.fromkeys(self.columns.values())))
+
+    @cached_property
+    def _days_first(self) -> bool | None:
+        if self.choices.days_first is not None:
+            return self.choices.days_first
+        moments = [self._data[c] for f, c in self.columns.items() if FIELDS[f].kind == "time"]
+        return cells.day_first(moments, Place(self.sheet.file, ""))
+
+    @cached_property
+    def count(self) -> int:
+        """Number of rows."""
+        return len(next(iter(self._data.values())))
+
+    def place(self, one: str) -> Place:
+        """Where a field stands, for messages."""
+        return Place(self.sheet.file, self.columns[one])
+
+    def _missing(self) -> Floats:
+        return np.full(self.count, np.nan)
+
+    def time(self, one: str) -> Floats:
+        """A field as seconds since 1970; missing where there is no such column."""
+        if one not in self:
+            return self._missing()
+        found, local = cells.times(
+            self._data[self.columns[one]], self.choices.zone, self.place(one), self._days_first
+        )
+        self.local = self.local or local
+        return found
+
+    def duration(self, one: str) -> Floats:
+        """A field as seconds; missing where there is no such column."""
+        if one not in self:
+            return self._missing()
+        unit = self.units.get(one) if self.how[one] != GIVEN else None
+        column = self.columns[one].lower()
+        if unit is None:
+            # The name of the column says its unit, as "Resolution time in hours".
+            words = ((3600.0, ("hour", "(h", " h)")), (60.0, ("minute", "min)", "(min", "_min")),
+                     (86_400.0, ("days", "(d)")), (0.001, ("millis", "(ms", "_ms")))  # fmt: skip
+            unit = next((s for s, parts in words if any(p in column for p in parts)), 1.0)
+        return cells.durations(self._data[self.columns[one]], unit, self.place(one))
+
+    def number(self, one: str) -> Floats:
+        """A field as numbers; missing where there is no such column."""
+        if one not in self:
+            return self._missing()
+        return cells.numbers(self._data[self.columns[one]], self.place(one))
+
+    def word(self, one: str) -> pd.Series[Any]:
+        """A field as texts; missing where there is no such column."""
+        if one not in self:
+            return pd.Series([None] * self.count, dtype="str")
+        return cells.texts(self._data[self.columns[one]]).reset_index(drop=True)
+
+    def rows(self) -> list[Understood]:
+        """Columns with their meanings, and those left out with the reason."""
+        by_column = {column: one for one, column in self.columns.items()}
+        found = []
+        for name in self.sheet.names:
+            one = by_column.get(name)
+            if one is not None:
+                found.append(Understood(self.sheet.name, name, one, self.how[one]))
+            elif name != PARENT:
+                found.append(Understood(self.sheet.name, name, "", self._why_not(name)))
+        return found
+
+    def _why_not(self, name: str) -> str:
+        blank = name in self.sheet.sample and cells.texts(self.sheet.sample[name]).isna().all()
+        if blank:
+            return "holds nothing in the first rows"
+        if simple(name) in {simple(one) for one in PRIVATE}:
+            return "of a customer: not kept"
+        if any(simple(name) == simple(one) for f in FIELDS.values() if f.kind == "text"
+               for one in f.names):  # fmt: skip
+            return "texts: kept with --texts"
+        return "not known"
+
+
+def check_given(choices: Choices, sheets: Sequence[Sheet]) -> None:
+    """Refuse fields and columns of `--map` that there are not.
+
+    Raises
+    ------
+    ScenarioError
+    """
+    for one, column in choices.columns.items():
+        if one not in FIELDS:
+            raise fault("--map", f'no field "{one}"', nearest(one, FIELDS))
+        if column and not any(sheet.find(column) for sheet in sheets):
+            names = [name for sheet in sheets for name in sheet.names]
+            raise fault("--map", f'{one}: no column "{column}"', nearest(column, names))

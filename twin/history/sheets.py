@@ -1,0 +1,227 @@
+"""Files that people export, as sheets.
+
+CSV, Parquet, XLSX, JSON, JSON lines, XES and the live desk's SQLite store. A file is data of
+strangers: it is bounded in size, never executed, and a damaged one is a fault that names it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sqlite3
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from twin.common.errors import ScenarioError
+from twin.common.files import reason, regular_file
+from twin.history import xes
+from twin.history.delimited import read_csv
+from twin.history.nested import flattened
+from twin.history.sheet import (
+    GZIP,
+    MOST_BYTES,
+    MOST_WHOLE_BYTES,
+    SAMPLE_ROWS,
+    Columns,
+    Sheet,
+    fault,
+    names_of,
+    opened,
+)
+
+_ZIP, _PARQUET, _SQLITE = b"PK\x03\x04", b"PAR1", b"SQLite format 3\x00"
+
+
+def read_sheets(path: Path) -> list[Sheet]:
+    """The sheets of a file.
+
+    Raises
+    ------
+    ScenarioError
+        If it is not there, too large, damaged or of a kind that is not known.
+    """
+    where = str(path)
+    try:
+        size = regular_file(path)
+        if path.is_dir():
+            raise fault(where, "is a folder; name the files in it")
+        if size > MOST_BYTES:
+            raise fault(where, f"larger than {MOST_BYTES // 10**9} GB", "export fewer months")
+        with path.open("rb") as file:
+            head = file.read(16)
+        found = _kind(path, head)(path)
+    except FileNotFoundError:
+        raise fault(where, "no such file") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise fault(where, f"packed, and damaged: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = reason(error) if isinstance(error, OSError) else "not UTF-8 text"
+        raise fault(where, why) from None
+    except ScenarioError:
+        raise
+    except ValueError as error:
+        raise fault(where, str(error).partition("\n")[0]) from None
+    found = [sheet for sheet in found if len(sheet.sample)]
+    if not found:
+        raise fault(where, "holds no rows")
+    return found
+
+
+def _kind(path: Path, head: bytes) -> Callable[[Path], list[Sheet]]:
+    name = path.name.lower().removesuffix(".gz")
+    if head.startswith(_PARQUET):
+        return _parquet
+    if head.startswith(_SQLITE):
+        return _sqlite
+    if head.startswith(_ZIP):
+        return _xlsx
+    if name.endswith(".xes"):
+        return _xes
+    if name.endswith((".json", ".jsonl", ".ndjson")) or head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (
+        b"{",
+        b"[",
+    ):
+        return _json
+    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        raise ValueError("an old Excel file (.xls): save it as .xlsx or CSV")
+    if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff", GZIP)):
+        raise ValueError("neither CSV, Parquet, XLSX, JSON, XES nor a store of the live desk")
+    return read_csv
+
+
+def _eager(file: str, name: str, data: Columns, notes: tuple[str, ...] = ()) -> Sheet:
+    """A sheet whose cells are all there."""
+    sample = pd.DataFrame({key: cells.head(SAMPLE_ROWS) for key, cells in data.items()})
+    return Sheet(
+        file, name, tuple(data), sample, lambda wanted: {k: data[k] for k in wanted}, notes
+    )
+
+
+def _parquet(path: Path) -> list[Sheet]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def flat(names: Sequence[str], first: bool = False) -> pd.DataFrame:
+        try:
+            with pq.ParquetFile(path) as file:
+                part: Any
+                if first:
+                    part = next(file.iter_batches(SAMPLE_ROWS, columns=list(names)), None)
+                else:
+                    part = file.read(columns=list(names))
+                found: pd.DataFrame = pd.DataFrame() if part is None else part.to_pandas()
+                return found
+        except (pa.ArrowException, KeyError, TypeError, OverflowError, MemoryError) as error:
+            raise fault(str(path), f"not readable as Parquet: {error}") from None
+
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+    except pa.ArrowException as error:
+        raise ValueError(f"not readable as Parquet: {error}") from None
+    names = [
+        field.name
+        for field in schema
+        if not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type)
+    ]
+
+    def load(wanted: Sequence[str]) -> Columns:
+        frame = flat(list(wanted))
+        return {name: frame[name] for name in wanted}
+
+    return [Sheet(str(path), path.stem, tuple(names), flat(names, first=True), load)]
+
+
+def _xlsx(path: Path) -> list[Sheet]:
+    with zipfile.ZipFile(path) as packed:
+        parts = packed.infolist()
+        if not any(part.filename.startswith("xl/") for part in parts):
+            raise ValueError("a packed file that is no XLSX: unpack it first")
+        # By what the file says of itself, before anything is unpacked.
+        if sum(int(part.file_size) for part in parts) > MOST_WHOLE_BYTES:
+            raise ValueError(f"unpacks to more than {MOST_WHOLE_BYTES // 10**6} MB: save it as CSV")
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook
+    except ModuleNotFoundError:
+        hint = 'pip install "support-desk-twin[xlsx]", or save it as CSV'
+        raise fault(str(path), "an Excel file takes an extra", hint) from None
+    try:
+        book = CalamineWorkbook.from_path(str(path))
+        found = []
+        for name in book.sheet_names:
+            rows = book.get_sheet_by_name(name).to_python(skip_empty_area=True)
+            if len(rows) > 1:
+                head = names_of(rows[0])
+                data = {
+                    own: pd.Series([row[k] for row in rows[1:]], dtype="object")
+                    for k, own in enumerate(head)
+                    if own
+                }
+                found.append(_eager(str(path), name, data))
+    except CalamineError as error:
+        raise ValueError(f"not readable as XLSX: {error}") from None
+    return found
+
+
+def _json(path: Path) -> list[Sheet]:
+    with opened(path, MOST_WHOLE_BYTES) as file:
+        text = file.read().decode("utf-8-sig")
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except json.JSONDecodeError as error:
+        lines = _json_lines(text)
+        if lines is None:
+            place = f"line {error.lineno}, column {error.colno}"
+            raise ValueError(f"not valid JSON at {place}") from None
+        data = lines
+    sheets = flattened(data, path.name.partition(".")[0])
+    return [
+        _eager(str(path), name, {k: pd.Series(v, dtype="object") for k, v in columns.items()})
+        for name, columns in sheets.items()
+    ]
+
+
+def _json_lines(text: str) -> list[Any] | None:
+    """An object a line; None where the first lines are none."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            found.append(json.loads(line))
+        except (json.JSONDecodeError, RecursionError):
+            if number <= 2:
+                return None
+            raise ValueError(f"not valid JSON at line {number}") from None
+    return found
+
+
+def _xes(path: Path) -> list[Sheet]:
+    with opened(path) as file:
+        columns = xes.read(file)
+    data = {name: pd.Series(cells, dtype="str") for name, cells in columns.items()}
+    return [_eager(str(path), path.name.partition(".")[0], data)]
+
+
+def _sqlite(path: Path) -> list[Sheet]:
+    known = ("tickets", "changes", "feedback", "desks")
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as store:
+            found = []
+            for name in known:
+                cursor = store.execute(f"SELECT * FROM {name}")
+                rows: Iterable[Any] = cursor.fetchall()
+                heads = [column[0] for column in cursor.description]
+                frame = pd.DataFrame(rows, columns=heads)
+                found.append(_eager(str(path), name, {k: frame[k] for k in heads}))
+    except sqlite3.Error as error:
+        raise ValueError(f"no store of the live desk: {error}") from None
+    return found
