@@ -262,6 +262,15 @@ def test_what_a_status_stands_for_is_guessed_by_its_name(name, final, core):
     assert guess(name, final).assumed == (name in ("zzz", "In Bearbeitung") and not final)
 
 
+def test_a_status_stands_for_what_is_given():
+    log = played(np.random.default_rng(14), 100, 10)
+    given = {"Active": "Escalated", "Resolved": "Closed", "Closed": "Closed"}
+    cores = fit_statuses(log, cores=given).cores
+    assert cores["Active"].core == "Escalated"
+    # It would be final, but it is not.
+    assert cores["Resolved"].core == "Resolved"
+
+
 def queue(rng, tickets, days, agents, mean_h, working=True):
     """A log of a desk with a queue (or with delays as long, of no queue), around the clock."""
     born_h = np.sort(rng.uniform(0, 24 * days, tickets))

@@ -57,12 +57,15 @@ def split(log: pd.DataFrame, day: str | None) -> tuple[pd.DataFrame, pd.DataFram
 
 
 def scenario_of(found: WorkflowFit, later: pd.DataFrame, zone: str) -> Scenario:
-    """A scenario of the fitted desk over the span of the later tickets, at their number."""
+    """A scenario of the fitted desk over the span of the later tickets, in their number."""
     first = arrivals_of(later)
     start = first.iloc[0].tz_localize("UTC").tz_convert(zone).date()
     days = (first.iloc[-1] - first.iloc[0]) / pd.Timedelta("1D")
+    hours = pd.date_range(first.iloc[0], first.iloc[-1], freq="h", tz="UTC").tz_convert(zone)
     horizon = int(days) + 2 + _AFTERWARDS_DAYS
     rates = np.ones(168) if found.arrivals is None else found.arrivals.rates
+    # As many as came, over the hours of the week that the span has.
+    rate = len(first) * rates.mean() / rates[hours.day_of_week * 24 + hours.hour].sum()
     data: dict[str, Any] = {
         "name": "calibrated",
         "question": "Does the calibrated desk do what the real one did?",
@@ -72,7 +75,7 @@ def scenario_of(found: WorkflowFit, later: pd.DataFrame, zone: str) -> Scenario:
         "warm_up": "0s",
         "arrivals": {
             "kind": "hourly",
-            "rate": f"{len(first) / days / 24:.6g}/h",
+            "rate": f"{rate:.6g}/h",
             "week": {"hours": [round(float(rate), 5) for rate in rates / rates.mean()]},
             # Nobody comes after the span that is predicted.
             "surges": [

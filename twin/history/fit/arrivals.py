@@ -22,8 +22,9 @@ from twin.history.fit.estimate import Estimate, jackknife
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-EACH_HOUR, ALIKE_DAYS = "each hour of the week", "hours of alike days"
-SHAPES = (EACH_HOUR, ALIKE_DAYS)
+# Busy weekdays: all alike; alike but for their totals; each its own.
+ALIKE_DAYS, ALIKE_HOURS, EACH_HOUR = "alike days", "alike hours", "each hour of the week"
+SHAPES = (ALIKE_DAYS, ALIKE_HOURS, EACH_HOUR)
 # Half-life in days of a day's weight in the level.
 HALF_LIVES = {"all days alike": inf, "half-life of 4 weeks": 28.0, "half-life of a week": 7.0}
 TREND = "growth"
@@ -35,8 +36,9 @@ _BUSY = 0.6
 _UNUSUAL, _CHANCE = 0.4, 1e-6
 # Standard errors by which hours must vary more than by chance, to be said to do so.
 _CERTAIN = 2.33
-# Weeks before the first that is predicted; a trend needs more of them to be worth a look.
-_FIRST_WEEKS, _TREND_WEEKS = 2, 4
+# Days before the first that is predicted. A trend needs more of them to be worth a look: then
+# weeks are predicted, else days.
+_FIRST, _FIRST_WITH_TREND = 7, 28
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class ArrivalsFit:
         What predicted best.
     scores : dict of (str, str) to float
         Poisson deviance an hour over the predicted weeks, by shape and level; empty where there are
-        too few weeks to predict any: then hours of alike days, all days alike, are taken.
+        too few days to predict any: then days and levels are taken to be alike.
     estimates : tuple of Estimate
     """
 
@@ -184,20 +186,22 @@ def unusual_days(history: DailyCounts) -> npt.NDArray[np.bool_]:
 
 
 def rolling_scores(history: DailyCounts) -> dict[tuple[str, str], float]:
-    """Poisson deviance an hour of each shape and level, over weeks predicted from those before."""
-    week = history.number // 7
-    last = int(week.max(initial=-1))
-    with_trend = last >= _TREND_WEEKS + 1
-    first = _TREND_WEEKS if with_trend else _FIRST_WEEKS
+    """Poisson deviance an hour of each shape and level, of days predicted from those before.
+
+    From six weeks on whole weeks are predicted, in shorter histories each day.
+    """
+    number = history.number
+    last = int(number.max(initial=-1))
+    with_trend = last >= _FIRST_WITH_TREND + 13
+    first, step = (_FIRST_WITH_TREND, 7) if with_trend else (_FIRST, 1)
     scores = {}
     for shape, level in product(SHAPES, (*HALF_LIVES, *([TREND] if with_trend else []))):
         parts = []
-        for k in range(first, last + 1):
-            before, after = history.some(week < k), history.some(week == k)
-            if not len(before.days) or not len(after.days):
-                continue
+        for start in range(first, last + 1, step):
+            ahead = (number >= start) & (number < start + step)
+            before, after = history.some(number < start), history.some(ahead)
             rates, growth = predictor(before, shape, level)
-            weeks = (history.number[week == k] - before.number[-1]) / 7
+            weeks = (number[ahead] - before.number[-1]) / 7
             mean = rates.reshape(7, 24)[after.weekday] * ((1 + growth) ** weeks)[:, None]
             parts.append(_deviance(after.counts, mean))
         if parts:
@@ -227,27 +231,34 @@ def trend(history: DailyCounts, shape: str) -> float:
 def week_shape(history: DailyCounts, shape: str) -> Floats:
     """Mean arrivals an hour by hour of week, shape (168,).
 
-    Weekdays of which there is no day have none.
+    A weekday of which there is no day is as all days are on average.
 
     Parameters
     ----------
     history : DailyCounts
     shape : str
-        Of SHAPES. In "hours of alike days" busy weekdays share the course of a day, and quiet ones
-        do; each weekday has its own total.
+        Of SHAPES.
     """
-    weekday = history.weekday
-    by_day = np.zeros((7, 24))
+    weekday, counts = history.weekday, history.counts
+    by_day = np.tile(counts.mean(axis=0), (7, 1))
     for k in np.unique(weekday):
-        by_day[k] = history.counts[weekday == k].mean(axis=0)
-    if shape == ALIKE_DAYS:
-        totals = by_day.sum(axis=1)
-        busy = totals >= _BUSY * totals.max()
-        for alike in (busy, ~busy):
-            course = history.counts[alike[weekday]].sum(axis=0)
-            if course.sum() > 0:
-                by_day[alike] = totals[alike, None] * course / course.sum()
+        by_day[k] = counts[weekday == k].mean(axis=0)
+    if shape != EACH_HOUR:
+        busy = busy_weekdays(history)
+        course = counts[busy[weekday]].mean(axis=0)
+        if shape == ALIKE_HOURS:
+            totals = by_day[busy].sum(axis=1, keepdims=True)
+            course = totals * course / max(course.sum(), 1e-9)
+        by_day[busy] = course
     return by_day.ravel()
+
+
+def busy_weekdays(history: DailyCounts) -> npt.NDArray[np.bool_]:
+    """True for weekdays on which about as many arrive as on the busiest, shape (7,)."""
+    weekday, totals = history.weekday, history.totals
+    number = np.bincount(weekday, minlength=7)
+    mean = np.bincount(weekday, totals, minlength=7) / np.maximum(number, 1)
+    return np.asarray((mean >= _BUSY * mean.max()) & (number > 0))
 
 
 def _level(history: DailyCounts, rates: Floats, level: str) -> tuple[Floats, float]:
@@ -293,9 +304,9 @@ def spread(history: DailyCounts, shape: str, level: str) -> Spread:
     residual = counts - mean
     # Means that were fitted to the same days: as many fewer squares are free.
     alike = np.array([np.sum(weekday == k) for k in weekday], dtype=np.float64)
-    if shape == ALIKE_DAYS:
-        busy = usual >= _BUSY * usual.max()
-        alike = np.where(busy[weekday], np.sum(busy[weekday]), np.sum(~busy[weekday]))
+    if shape != EACH_HOUR:
+        busy = busy_weekdays(history)
+        alike = np.where(busy[weekday], float(np.sum(busy[weekday])), alike)
     free = np.where(alike > 1, alike / np.maximum(alike - 1, 1), 0.0)[:, None]
     square = free * residual**2
     by_chance = mean * (1 - p)

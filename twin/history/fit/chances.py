@@ -19,6 +19,8 @@ Mask = npt.NDArray[np.bool_]
 _FLOORS = (inf, 200.0, 60.0, 20.0)
 # Share of spells old enough to be over that may still be open by chance of a long delay.
 _OLD = 0.99
+# Gain of the logarithm of chances, in nats, from which it matters.
+_LEAST = 0.002
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def fit_chances(spells: Spells, final: Mask) -> dict[int, Chances]:
         {
             life: -np.concatenate([table[k] for table in tables.values()])
             for life, k in (plain.items() if tables else ())
-        }
+        },
+        _LEAST,
     )
     usual_try = plain[usual]
     found = {}
@@ -86,7 +89,7 @@ def fit_chances(spells: Spells, final: Mask) -> dict[int, Chances]:
         if status in tables:
             table = tables[status]
             best = int(table.mean(axis=1).argmax())
-            if better(table[best] - table[usual_try]):
+            if better(table[best] - table[usual_try], _LEAST):
                 floor, life = tries[best]
             scores = dict(zip(tries, table.mean(axis=1).tolist(), strict=True))
         life = lasting(own, life, lives)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from twin.history.fit.delay_scores import Part
 from twin.history.fit.delay_ways import (
+    AGES,
     AROUND,
     CLOCK_SPLITS,
     FEWEST_IN_PART,
@@ -26,7 +27,6 @@ from twin.history.fit.delay_ways import (
 )
 from twin.history.fit.held_back import (
     ALL,
-    ENOUGH,
     better,
     effective,
     folds,
@@ -171,16 +171,19 @@ def _chosen(
         logs[pair] = {(name, split): np.concatenate([test.log(name, split) for test in tests])
                       for name, split in product(names, CLOCK_SPLITS)}  # fmt: skip
         clock = _best_clock(logs[pair])
-        errors[pair] = {
+        own_spells = spells.some(spells.status == pair // (spells.none + 1))
+        borne = {life: lasting(own_spells, life, lives) for life in lives}
+        tried = {
             (split, life): np.concatenate([test.error_h(clock, split, life) for test in tests])
-            for split, life in product(SPLITS, lives)
+            for split, life in product(SPLITS, {*borne.values()})
         }
-    usual = usual_life(
-        {
-            life: np.concatenate([table[NOTHING, life] for table in errors.values()])
-            for life in (lives if errors else ())
-        }
-    )
+        errors[pair] = {(split, life): tried[split, borne[life]]
+                        for split, life in product(SPLITS, lives)}  # fmt: skip
+    plain = {pair: min(SPLITS, key=lambda split: float(table[split, ALL].mean()))
+             for pair, table in errors.items()}  # fmt: skip
+    together = {life: np.concatenate([table[plain[pair], life] for pair, table in errors.items()])
+                for life in (lives if errors else ())}  # fmt: skip
+    usual = usual_life(together, _least(together.get(ALL)))
     found = {}
     for pair, table in errors.items():
         scores = {Way(name, split, ALL): Score(float(value.mean()), nan)
@@ -190,9 +193,9 @@ def _chosen(
             way = Way(clock, split, life)
             scores[way] = Score(scores[way].log if way in scores else nan, float(value.mean()))
         split, life = _simplest(table, usual)
-        parts_wanted = int(split.split()[0]) if "ages" in split else 1
-        enough = max(ENOUGH, FEWEST_IN_PART * parts_wanted)
-        life = lasting(spells.some(pairs_of(spells) == pair), life, lives, enough)
+        own_spells = spells.some(spells.status == pair // (spells.none + 1))
+        bands = int(split.split()[0]) // AGES[0] if "ages" in split else 1
+        life = lasting(own_spells, life, lives, bands)
         found[pair] = (Way(clock, split, life), scores)
     return found
 
@@ -202,11 +205,17 @@ def _best_clock(logs: dict[tuple[str, str], Floats]) -> str:
     return clock
 
 
+def _least(errors: Floats | None) -> float:
+    """Smallest mean gain that matters: a hundredth of the error."""
+    return 0.0 if errors is None else 0.01 * float(errors.mean())
+
+
 def _simplest(errors: dict[tuple[str, float], Floats], usual: float) -> tuple[str, float]:
     """The split and half-life of least error, without what they gain by chance only."""
     best = min(errors, key=lambda key: float(errors[key].mean()))
     for simpler in ((best[0], usual), (NOTHING, best[1]), (NOTHING, usual)):
-        if simpler != best and not better(errors[simpler] - errors[best]):
+        gains = errors[simpler] - errors[best]
+        if simpler != best and not better(gains, _least(errors[simpler])):
             best = simpler
     return best
 

@@ -21,8 +21,10 @@ _FIRST, _PARTS = 0.5, 8
 _HALF_LIVES = (364.0, 182.0, 84.0, 42.0, 21.0, 10.0, 5.0)
 ALL = float("inf")
 # Observations that a half-life must leave of a step or status.
-ENOUGH = 100.0
-# Standard errors of gain from which drift is believed.
+_ENOUGH = 100.0
+# A spell is heavy that stands for so many; a half-life may leave so much of the weight to these.
+_HEAVY, _OF_HEAVY = 4.0, 0.1
+# Standard errors of gain from which a way is believed to be better than a simpler one.
 _CERTAIN = 2.0
 
 
@@ -94,11 +96,28 @@ def weights(spells: Spells, half_life: float = ALL) -> Floats:
     return found
 
 
-def lasting(spells: Spells, life: float, lives: tuple[float, ...], enough: float = ENOUGH) -> float:
-    """The half-life, or the next longer one that leaves enough of some spells."""
-    age = (spells.born_s.max() - spells.born_s[spells.over]) / DAY_S
+def lasting(spells: Spells, life: float, lives: tuple[float, ...], parts: int = 1) -> float:
+    """The half-life, or the next longer one that some spells bear.
+
+    Enough of them must count, and few may stand for many that are still open: else the long ones
+    among the last tickets, which the log does not show yet, rest on next to nothing.
+
+    Parameters
+    ----------
+    spells : Spells
+        Of one status, with those that are still open.
+    life : float
+    lives : tuple of float
+        Half-lives to choose from.
+    parts : int
+        Parts in which the spells are told apart.
+    """
     for longer in sorted(one for one in lives if one >= life):
-        if longer == ALL or effective(0.5 ** (age / longer)) >= enough:
+        weight = weights(spells, longer)
+        age = (spells.born_s.max(initial=0.0) - spells.born_s) / DAY_S
+        heavy = weight > _HEAVY * 0.5 ** (age / longer)
+        few = weight[heavy].sum() > _OF_HEAVY * weight.sum()
+        if longer == ALL or (effective(weight) >= _ENOUGH * parts and not few):
             return longer
     return ALL
 
@@ -109,14 +128,18 @@ def effective(weight: Floats) -> float:
     return float(weight.sum()) ** 2 / square if square > 0 else 0.0
 
 
-def better(gains: Floats, errors: float = 1.0) -> bool:
-    """True if the mean of gains, one an observation, is above so many of its standard errors."""
+def better(gains: Floats, least: float) -> bool:
+    """True if the mean of gains, one an observation, is beyond chance, and large enough to matter.
+
+    Several ways are tried, and the best of them looks good by chance, too: so it must be above two
+    standard errors.
+    """
     if len(gains) < 2:
         return False
-    return bool(gains.mean() > errors * gains.std(ddof=1) / np.sqrt(len(gains)))
+    return bool(gains.mean() > max(least, _CERTAIN * gains.std(ddof=1) / np.sqrt(len(gains))))
 
 
-def usual_life(errors: dict[float, Floats]) -> float:
+def usual_life(errors: dict[float, Floats], least: float) -> float:
     """Half-life that predicts all steps together best; endless where that may be chance.
 
     One step alone tells little of drift, all together more.
@@ -125,6 +148,8 @@ def usual_life(errors: dict[float, Floats]) -> float:
     ----------
     errors : dict of float to array
         Errors of what was predicted, by half-life, for the same observations.
+    least : float
+        Smallest mean gain that matters.
     """
     best = min(errors, key=lambda life: float(errors[life].mean()), default=ALL)
-    return best if best != ALL and better(errors[ALL] - errors[best], _CERTAIN) else ALL
+    return best if best != ALL and better(errors[ALL] - errors[best], least) else ALL

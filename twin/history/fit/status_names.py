@@ -44,7 +44,7 @@ class Guess(NamedTuple):
     assumed: bool = False
 
 
-def guess(name: str, final: bool) -> Guess:
+def guess(name: str, final: bool, given: str | None = None) -> Guess:
     """Guess what a status stands for.
 
     Parameters
@@ -52,6 +52,8 @@ def guess(name: str, final: bool) -> Guess:
     name : str
     final : bool
         Whether tickets hardly ever leave it.
+    given : str, optional
+        The twin's status that somebody says it stands for.
 
     Examples
     --------
@@ -59,14 +61,15 @@ def guess(name: str, final: bool) -> Guess:
     ('Waiting for customer', 'Resolved')
     """
     words = re.sub(r"[_\-.]+", " ", name.lower())
-    core = next((core for pattern, core in _WORDS if re.search(pattern, words)), None)
+    core = given or next((core for pattern, core in _WORDS if re.search(pattern, words)), None)
+    said = "given" if given else "its name"
     if final:
-        if core == "Resolved":
-            return Guess(core, "its name; nothing follows it")
-        return Guess("Closed", "nothing follows it" if core != "Closed" else "its name", False)
-    if core == "Closed":
-        # Closed is final for the twin, and from here tickets go on.
-        return Guess("Resolved", "its name, though tickets come back from it")
+        # A ticket that rests there is over, whatever the word.
+        known = core in ("Closed", "Resolved", "Abandoned")
+        return Guess(core, said) if core and known else Guess("Closed", "nothing follows it")
+    if core in ("Closed", "Abandoned"):
+        # These are final for the twin, and from here tickets go on.
+        return Guess("Resolved", f"{said}, though tickets come back from it")
     if core is None:
         return Guess("In Progress", "its name does not say what it stands for", True)
-    return Guess(core, "its name")
+    return Guess(core, said)

@@ -7,6 +7,7 @@ like the work in a status and who was on shift, is not guessed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from math import fsum, isnan
@@ -124,7 +125,9 @@ class WorkflowFit:
         return {**found, "after": after} if after else found
 
 
-def fit_statuses(events: pd.DataFrame, zone: tzinfo = UTC) -> WorkflowFit:
+def fit_statuses(
+    events: pd.DataFrame, zone: tzinfo = UTC, cores: Mapping[str, str] | None = None
+) -> WorkflowFit:
     """Fit a workflow to a log of status changes.
 
     Parameters
@@ -133,19 +136,24 @@ def fit_statuses(events: pd.DataFrame, zone: tzinfo = UTC) -> WorkflowFit:
         A row for each change: case, status (the new one), moment, and perhaps resource and group.
     zone : tzinfo, optional
         Of the desk: its hours count, and moments without a zone are of it.
+    cores : mapping of str to str, optional
+        The twin's statuses for some of the desk's own, where they are known; else they are guessed.
     """
     spells, notes = spells_of(events, zone)
     final = final_statuses(spells)
-    cores = {name: guess(name, bool(final[k])) for k, name in enumerate(spells.names)}
+    stands_for = {
+        name: guess(name, bool(final[k]), (cores or {}).get(name))
+        for k, name in enumerate(spells.names)
+    }
     working = ~final & np.array(
-        [OWNERS[STATUSES.index(cores[name].core)] == DESK for name in spells.names]
+        [OWNERS[STATUSES.index(stands_for[name].core)] == DESK for name in spells.names]
     )
     hands = fit_hands(spells, working)
     spells = cut_at_final(spells, final, notes)
     chances = fit_chances(spells, final)
     delays = fit_delays(spells, final)
     load = load_tests(spells, working)
-    for name, one in cores.items():
+    for name, one in stands_for.items():
         if one.assumed:
             notes.append(f"{name} counts as {one.core} (assumed: {one.reason})")
     notes += _drift(chances, delays)
@@ -159,10 +167,10 @@ def fit_statuses(events: pd.DataFrame, zone: tzinfo = UTC) -> WorkflowFit:
         *(arrivals.estimates if arrivals is not None else ()),
         *hands.estimates,
     ]
+    start = {spells.names[k]: chance for k, chance in _rounded(np.r_[share, 0.0])}
     return WorkflowFit(
-        spells.names, cores, {spells.names[k]: chance for k, chance in _rounded(np.r_[share, 0.0])},
-        chances, delays, arrivals, hands, load, tuple(estimates),
-        tuple(notes),
+        spells.names, stands_for, start, chances, delays, arrivals, hands, load,
+        tuple(estimates), tuple(notes),
     )  # fmt: skip
 
 
