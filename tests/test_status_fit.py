@@ -16,6 +16,7 @@ from twin.history.fit.spells import final_statuses, spells_of
 from twin.history.fit.status_load import FOLLOWS
 from twin.history.fit.status_names import guess
 from twin.history.fit.statuses import fit_statuses
+from twin.history.fit.summer_time import summer_note, summer_shift
 from twin.scenario import clock
 
 H = 3600.0
@@ -244,6 +245,13 @@ def test_summer_time_is_the_zone_s():
         hour = clock.hour_of_week(spells.start_s, spells.midnight)
         speeds = weights_of(hour).reshape(7, 24)
         assert np.count_nonzero(speeds.sum(axis=0)) == hours
+        shift = summer_shift(spells, ~final_statuses(spells))
+        assert bool(summer_note(shift)) == (hours == 2)
+    # A desk without summer time.
+    log["moment"] = log["moment"].dt.floor("D") + pd.to_timedelta(rng.uniform(8, 17, 1400), "h")
+    shift = summer_shift(spells_of(log)[0], np.array([True, False]))
+    assert shift is not None
+    assert not summer_note(shift)
 
 
 @pytest.mark.parametrize(("name", "final", "core"), [

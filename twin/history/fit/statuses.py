@@ -27,6 +27,7 @@ from twin.history.fit.spells import Spells, cut_at_final, final_statuses, spells
 from twin.history.fit.status_hands import Hands, fit_hands
 from twin.history.fit.status_load import LoadTest, load_tests, sentence
 from twin.history.fit.status_names import Guess, guess
+from twin.history.fit.summer_time import summer_note, summer_shift
 from twin.records.tables import DESK, OWNERS, STATUSES
 from twin.scenario import clock
 from twin.stats.intervals import quantile_t
@@ -156,7 +157,7 @@ def fit_statuses(
     for name, one in stands_for.items():
         if one.assumed:
             notes.append(f"{name} counts as {one.core} (assumed: {one.reason})")
-    notes += _drift(chances, delays)
+    notes += [*summer_note(summer_shift(spells, ~final)), *_drift(chances, delays)]
     started = np.bincount(spells.status[spells.first], minlength=spells.none)
     share = started / started.sum()
     arrivals = _arrivals(spells)
