@@ -9,6 +9,7 @@ it with
 
 from __future__ import annotations
 
+import warnings
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -70,9 +71,12 @@ def log_distances(real: pd.DataFrame, simulated: pd.DataFrame) -> Distances:
     names = config.EventLogIDs(**_COLUMNS)
     logs: tuple[Any, ...] = (real, names, simulated, names)
     hour = timedelta(hours=1)
-    return Distances(
-        float(n_gram_distribution.n_gram_distribution_distance(*logs, n=3)),
-        float(circadian_event_distribution.circadian_event_distribution_distance(*logs)),
-        float(relative_event_distribution.relative_event_distribution_distance(*logs)),
-        float(cycle_time_distribution.cycle_time_distribution_distance(*logs, bin_size=hour)),
-    )
+    with warnings.catch_warnings():
+        # What pandas will drop one day is the package's to change.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return Distances(
+            float(n_gram_distribution.n_gram_distribution_distance(*logs, n=3)),
+            float(circadian_event_distribution.circadian_event_distribution_distance(*logs)),
+            float(relative_event_distribution.relative_event_distribution_distance(*logs)),
+            float(cycle_time_distribution.cycle_time_distribution_distance(*logs, bin_size=hour)),
+        )
