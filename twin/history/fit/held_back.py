@@ -18,10 +18,10 @@ Mask = npt.NDArray[np.bool_]
 # The first half of a log is never predicted; the rest in so many parts at most, of a week at least.
 _FIRST, _PARTS = 0.5, 8
 # Half-lives in days of a spell's weight; those that a log is long enough to tell apart are tried.
-_HALF_LIVES = (364.0, 182.0, 84.0, 42.0, 21.0, 10.0, 5.0)
+_HALF_LIVES = (364.0, 182.0, 84.0, 42.0, 21.0, 10.0, 5.0, 2.5)
 ALL = float("inf")
 # Observations that a half-life must leave of a step or status.
-_ENOUGH = 100.0
+_ENOUGH = 200.0
 # A spell is heavy that stands for so many; a half-life may leave so much of the weight to these.
 _HEAVY, _OF_HEAVY = 4.0, 0.1
 # Standard errors of gain from which a way is believed to be better than a simpler one.

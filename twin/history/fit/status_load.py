@@ -81,9 +81,15 @@ def load_tests(spells: Spells, working: Mask) -> tuple[LoadTest, ...]:
     load = _open_at(spells, waits)
     plain = HourClock(spells.midnight, spells.until_s)
     hour = plain.hour(spells.start_s)
-    speeds = weights_of(hour[waits]) if waits.sum() >= _FEWEST else None
-    pace = HourClock(spells.midnight, spells.until_s, speeds)
-    delay_s = pace.passed(spells.end_s) - pace.passed(spells.start_s)
+    odd = (spells.start_s // WEEK_S).astype(np.int64) % 2 == 1
+    delay_s = spells.end_s - spells.start_s
+    for here in (odd, ~odd):
+        # The clock is learnt from the other weeks: by chance an hour is busy in its own ones, and
+        # would seem to be both quick and loaded.
+        others = waits & ~here
+        if others.sum() >= _FEWEST:
+            pace = HourClock(spells.midnight, spells.until_s, weights_of(hour[others]))
+            delay_s[here] = pace.passed(spells.end_s[here]) - pace.passed(spells.start_s[here])
     weeks = (spells.start_s // (_WEEKS * WEEK_S)).astype(np.int64)
     alike = weeks * 24 + hour % 24 // _HOURS
     found = []
@@ -137,8 +143,11 @@ def _open_at(spells: Spells, waits: Mask) -> Floats:
     """Tickets waiting for the desk as each spell begins, without its own."""
     begin, end = np.sort(spells.start_s[waits]), np.sort(spells.end_s[waits])
     before = np.searchsorted(begin, spells.start_s, side="left")
-    gone = np.searchsorted(end, spells.start_s, side="right")
-    found: Floats = np.maximum(before - gone, 0).astype(np.float64)
+    gone = np.searchsorted(end, spells.start_s, side="left")
+    # The ticket itself waited until now, if in its last status.
+    own = np.zeros(len(spells), dtype=np.int64)
+    own[1:] = waits[:-1] & (spells.start_s[1:] > spells.start_s[:-1]) & ~spells.first[1:]
+    found: Floats = (before - gone - own).astype(np.float64)
     return found
 
 
