@@ -59,8 +59,9 @@ def touches_mean(run: Population) -> Rows:
 
     Only with a section touches or workflow, or with transfers from pool to pool.
     """
-    passed_on = any(pool.transfers_to for pool in run.scenario.agents.values())
-    if not (_waits(run) or passed_on):
+    desk = run.scenario
+    passed_on = any(pool.transfers_to for pool in desk.agents.values())
+    if desk.touches is None and desk.workflow is None and not passed_on:
         return []
     visits, names = run.visits, (tables.ACTIVITIES[k] for k in (tables.HANDLE, tables.FOLLOW_UP))
     done = visits[(visits["activity"].isin(list(names)) & (visits["end"] == "done")).to_numpy()]

@@ -1,0 +1,282 @@
+"""A desk that is known by its statuses only: from a log of status changes to a section workflow.
+
+What follows what, after how long and on which clock is learnt from the log; which of the ways to
+say it predicts best is chosen by rolling back-test within the log. What such a log does not hold,
+like the work in a status and who was on shift, is not guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from math import fsum, isnan
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from twin.history.fit.arrivals import ArrivalsFit, DailyCounts, fit_arrivals
+from twin.history.fit.chances import Chances, fit_chances
+from twin.history.fit.delay_ways import AROUND, BEFORE, NOTHING
+from twin.history.fit.delays import DelaysFit, Step, fit_delays
+from twin.history.fit.estimate import Estimate
+from twin.history.fit.held_back import ALL, effective, weights
+from twin.history.fit.spells import Spells, cut_at_final, final_statuses, spells_of
+from twin.history.fit.status_hands import Hands, fit_hands
+from twin.history.fit.status_load import LoadTest, load_tests, sentence
+from twin.history.fit.status_names import Guess, guess
+from twin.history.fit.summer_time import summer_note, summer_shift
+from twin.records.tables import DESK, OWNERS, STATUSES
+from twin.scenario import clock
+from twin.stats.intervals import quantile_t
+from twin.stats.shares import wilson
+
+Floats = npt.NDArray[np.float64]
+Section = dict[str, Any]
+
+# With fewer delays their mean and cv say all that they tell; from so many on they are listed.
+_LISTED = 20
+# Whole weeks of arrivals that a fit of these needs.
+_FEWEST_DAYS = 14
+
+
+@dataclass(frozen=True)
+class WorkflowFit:
+    """A workflow as found.
+
+    Attributes
+    ----------
+    names : tuple of str
+    cores : dict of str to Guess
+        What each status stands for.
+    start : dict of str to float
+        Chances of the first status.
+    chances : dict of int to Chances
+        By the number of the status.
+    delays : DelaysFit
+    arrivals : ArrivalsFit or None
+        None where the log is too short.
+    hands : Hands
+        Who works on tickets, as far as the log says.
+    load : tuple of LoadTest
+        Whether delays follow the load, by status.
+    estimates : tuple of Estimate
+    notes : tuple of str
+        What was left out, changed, or seems to be missing.
+    """
+
+    names: tuple[str, ...]
+    cores: dict[str, Guess]
+    start: dict[str, float]
+    chances: dict[int, Chances]
+    delays: DelaysFit
+    arrivals: ArrivalsFit | None
+    hands: Hands
+    load: tuple[LoadTest, ...]
+    estimates: tuple[Estimate, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def staffing(self) -> str:
+        """Sentence that must stand beside a what-if of staffing on this desk."""
+        return sentence(self.load)
+
+    def as_data(self) -> Section:
+        """The section workflow of a scenario file, as plain data."""
+        bounds_s = np.unique(np.concatenate([np.zeros(0), *(s.bounds_s for s in self._played)]))
+        statuses = {name: self._status(k, bounds_s) for k, name in enumerate(self.names)}
+        section: Section = {"clock": AROUND, "start": self.start, "statuses": statuses}
+        if self.delays.clocks:
+            section["clocks"] = {
+                name: [round(float(speed), 4) for speed in speeds]
+                for name, speeds in self.delays.clocks.items()
+            }
+        if len(bounds_s):
+            section["ages"] = [f"{bound:.0f}s" for bound in bounds_s]
+        return section
+
+    @property
+    def _played(self) -> list[Step]:
+        return [step for step in self.delays.steps if step.status in self.chances]
+
+    def _status(self, status: int, bounds_s: Floats) -> Section:
+        found: Section = {"counts_as": self.cores[self.names[status]].core}
+        if status not in self.chances:
+            return found
+        chances = self.chances[status]
+        steps = {step.next: step for step in self._played if step.status == status}
+        found["next"] = {
+            self.names[other]: {"chance": chance, **_delay(steps[other], None, bounds_s)}
+            for other, chance in _rounded(chances.usual)
+        }
+        befores = {*chances.after}
+        for step in steps.values():
+            befores |= {*step.parts} if step.way.split == BEFORE else set()
+        after = {}
+        for before in sorted(befores):
+            table = {}
+            for other, chance in _rounded(chances.after.get(before, chances.usual)):
+                step = steps[other]
+                own = step.way.split == BEFORE and before in step.parts
+                delay = _delay(step, before, bounds_s) if own else {}
+                table[self.names[other]] = {"chance": chance, **delay} if delay else chance
+            after["start" if before == len(self.names) else self.names[before]] = table
+        return {**found, "after": after} if after else found
+
+
+def fit_statuses(
+    events: pd.DataFrame, zone: tzinfo = UTC, cores: Mapping[str, str] | None = None
+) -> WorkflowFit:
+    """Fit a workflow to a log of status changes.
+
+    Parameters
+    ----------
+    events : DataFrame
+        A row for each change: case, status (the new one), moment, and perhaps resource and group.
+    zone : tzinfo, optional
+        Of the desk: its hours count, and moments without a zone are of it.
+    cores : mapping of str to str, optional
+        The twin's statuses for some of the desk's own, where they are known; else they are guessed.
+    """
+    spells, notes = spells_of(events, zone)
+    final = final_statuses(spells)
+    stands_for = {
+        name: guess(name, bool(final[k]), (cores or {}).get(name))
+        for k, name in enumerate(spells.names)
+    }
+    working = ~final & np.array(
+        [OWNERS[STATUSES.index(stands_for[name].core)] == DESK for name in spells.names]
+    )
+    hands = fit_hands(spells, working)
+    spells = cut_at_final(spells, final, notes)
+    chances = fit_chances(spells, final)
+    delays = fit_delays(spells, final)
+    load = load_tests(spells, working)
+    for name, one in stands_for.items():
+        if one.assumed:
+            notes.append(f"{name} counts as {one.core} (assumed: {one.reason})")
+    notes += [*summer_note(summer_shift(spells, ~final)), *_drift(chances, delays)]
+    started = np.bincount(spells.status[spells.first], minlength=spells.none)
+    share = started / started.sum()
+    arrivals = _arrivals(spells)
+    estimates = [
+        *_start_estimates(spells, started),
+        *_chance_estimates(spells, chances),
+        *(_delay_estimate(spells, step) for step in delays.steps),
+        *(arrivals.estimates if arrivals is not None else ()),
+        *hands.estimates,
+    ]
+    start = {spells.names[k]: chance for k, chance in _rounded(np.r_[share, 0.0])}
+    return WorkflowFit(
+        spells.names, stands_for, start, chances, delays, arrivals, hands, load,
+        tuple(estimates), tuple(notes),
+    )  # fmt: skip
+
+
+def _rounded(share: Floats) -> list[tuple[int, float]]:
+    """Chances above 0 but for the last, that add up as before."""
+    whole = float(share[:-1].sum())
+    kept = [(k, round(float(share[k]), 6)) for k in np.flatnonzero(share[:-1] >= 1e-6).tolist()]
+    if not kept:
+        return []
+    most = max(range(len(kept)), key=lambda i: kept[i][1])
+    rest = whole - fsum(chance for i, (_, chance) in enumerate(kept) if i != most)
+    kept[most] = (kept[most][0], round(rest, 6))
+    return kept
+
+
+def _delay(step: Step, before: int | None, bounds_s: Floats) -> Section:
+    """The delay of a step with its clock: usual, or by the status before."""
+    found: Section = {"clock": step.way.clock}
+    if before is not None:
+        found["delay"] = _distribution(step.parts[before])
+    elif len(step.bounds_s):
+        edges_s = np.r_[0.0, bounds_s]
+        bands = [int(np.searchsorted(step.bounds_s, edge, side="right")) for edge in edges_s]
+        found["delay_by_age"] = [_distribution(step.parts.get(k, step.values_s)) for k in bands]
+    else:
+        found["delay"] = _distribution(step.values_s)
+    return found
+
+
+def _distribution(values_s: Floats) -> Section:
+    """Delays as a scenario file has them: listed, or by their mean and cv where they are few."""
+    mean = float(values_s.mean())
+    if len(values_s) >= _LISTED:
+        listed = [round(float(value), 1) for value in values_s]
+        return {"distribution": "empirical", "values": listed, "unit": "1s"}
+    cv = float(values_s.std(ddof=1)) / mean if len(values_s) > 1 and mean > 0 else 0.0
+    if cv <= 0.001:
+        return {"distribution": "constant", "value": f"{mean:.1f}s"}
+    return {"distribution": "lognormal", "mean": f"{mean:.1f}s", "cv": round(min(cv, 20.0), 4)}
+
+
+def _arrivals(spells: Spells) -> ArrivalsFit | None:
+    """Arrivals by whole local days."""
+    born_s = spells.start_s[spells.first]
+    local = clock.local_s(born_s, spells.midnight)
+    day, hour = np.divmod((local // clock.HOUR_S).astype(np.int64), 24)
+    # The log may begin and end within a day.
+    days = [at for at, _ in clock.days(spells.midnight, float(born_s.max()) + 1.0)][1:-1]
+    if len(days) < _FEWEST_DAYS:
+        return None
+    counts = np.zeros((len(days) + 2, 24))
+    np.add.at(counts, (np.clip(day, 0, len(days) + 1), hour), 1)
+    return fit_arrivals(DailyCounts(tuple(days), counts[1:-1]))
+
+
+def _drift(chances: dict[int, Chances], delays: DelaysFit) -> list[str]:
+    lives = [one.half_life for one in chances.values() if one.half_life < ALL]
+    lives += [step.way.half_life for step in delays.steps if step.way.half_life < ALL]
+    if not lives:
+        return []
+    return [
+        f"the desk changed within the log: {len(lives)} chances and delays predict better with "
+        f"older tickets counted for less (half-lives of {min(lives):g} to {max(lives):g} days); "
+        "what it will do later is less sure than the intervals say"
+    ]
+
+
+def _start_estimates(spells: Spells, started: npt.NDArray[np.int64]) -> list[Estimate]:
+    n = int(started.sum())
+    found = []
+    for k in np.flatnonzero(started).tolist():
+        value = float(started[k] / n)
+        key = f"workflow.start.{spells.names[k]}"
+        found.append(Estimate(key, value, "share", *wilson(value, n), n, "counted"))
+    return found
+
+
+def _chance_estimates(spells: Spells, chances: dict[int, Chances]) -> list[Estimate]:
+    """Estimates of the usual chances; those by the status before rest on the same way."""
+    found = []
+    for status, one in chances.items():
+        own = (spells.status == status) & spells.over
+        n = effective(weights(spells, one.half_life)[own])
+        order = "order 1" if not one.after else f"order 2 from {one.floor:g} spells on"
+        life = "all alike" if one.half_life == ALL else f"half-life of {one.half_life:g} days"
+        for other in np.flatnonzero(one.usual[:-1] > 0).tolist():
+            value = float(one.usual[other])
+            key = f"workflow.statuses.{spells.names[status]}.next.{spells.names[other]}.chance"
+            low, high = wilson(min(value, 1.0), max(1, int(n)))
+            method = f"weighted for spells cut short; {order}, {life}"
+            found.append(Estimate(key, value, "share", low, high, int(one.n[other]), method))
+    return found
+
+
+def _delay_estimate(spells: Spells, step: Step) -> Estimate:
+    key = f"workflow.statuses.{spells.names[step.status]}.next.{spells.names[step.next]}.delay"
+    if isnan(step.error_s) or step.n < 2:
+        method = f"seen {step.n} times: too few for an interval"
+        return Estimate(key, step.mean_s, "s", n=step.n, method=method)
+    half = float(quantile_t(max(step.n - 1, 1), 0.975)) * step.error_s
+    method = f"mean on the clock {step.way.clock}"
+    if step.way.split != NOTHING:
+        method += f", told apart by {step.way.split}"
+    if step.way.half_life < ALL:
+        method += f", half-life of {step.way.half_life:g} days"
+    return Estimate(
+        key, step.mean_s, "s", max(step.mean_s - half, 0.0), step.mean_s + half, step.n, method
+    )
