@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from twin.experiments.validate import validate
     from twin.experiments.variance import split_variance
     from twin.experiments.warmup import warm_up
+    from twin.history.calibration import calibrate
     from twin.history.imported import read_history
     from twin.measures import series, theory
     from twin.measures.figures import kpi_table, measure
@@ -53,6 +54,7 @@ __all__ = [
     "TwinError",
     "__version__",
     "batch_means",
+    "calibrate",
     "check",
     "compare",
     "crossings",
@@ -98,6 +100,7 @@ _HOMES = {
     "open_results": "experiments.results",
     "open_study": "experiments.studies.results",
     "play": "experiments.replication",
+    "calibrate": "history.calibration",
     "read_history": "history.imported",
     "run": "experiments.run",
     "search": "experiments.studies.search",

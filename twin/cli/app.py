@@ -16,7 +16,18 @@ import typer
 from rich.table import Table
 
 import twin
-from twin.cli import checks, compare, histories, live, models, rate, record, report, study
+from twin.cli import (
+    calibrations,
+    checks,
+    compare,
+    histories,
+    live,
+    models,
+    rate,
+    record,
+    report,
+    study,
+)
 from twin.cli.compare import adds_up, by_batches, sizes, tell_failures
 from twin.cli.terminal import (
     BAD_INPUT,
@@ -262,7 +273,7 @@ def kpis() -> None:
 
 
 for commands in (
-    checks, compare, histories, live, models, rate, record, report, study,
+    calibrations, checks, compare, histories, live, models, rate, record, report, study,
 ):  # fmt: skip
     commands.register(app)
 

@@ -1,0 +1,229 @@
+"""How far the agents of a roster are there for the next customer, fitted by simulation.
+
+Who is on shift is not always free or busy: agents come and go. On a bank's call desk, with the
+heads of its roster always there, waits were half of what they were; agents who leave after a touch
+and while idle, and return faster the longer the queue, brought them within a tenth. The rates
+cannot be told one by one from a log, and neither can the few agents that a roster by sessions has
+too many or too few of in an hour: so both are fitted to the waits that were seen, by playing the
+history's own arrivals. What is reported is the fit, not the rates as facts.
+
+The search is Nelder and Mead's (1965) on the four rates, in turn with a correction of each hour's
+heads, and the luck is the same in all plays (common random numbers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, special, stats
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+# Rounds of rates and hours in turn, and plays in each: three rounds were as good as six.
+_ROUNDS, _RATE_PLAYS, _HOUR_PLAYS = 3, 45, 7
+# All of them, that of the plain roster and of the fit's own check included: at most.
+PLAYS = _ROUNDS * (_RATE_PLAYS + _HOUR_PLAYS + 2) + 2
+# Size of the first step, in logarithms of the rates; smaller in each later round.
+_STEP = 0.6
+# An hour's heads are corrected where so many customers waited in it.
+_FEWEST = 60
+# Waits are compared by the logarithm of wait plus so many seconds, so that an hour without any wait
+# does not outweigh all others.
+_SMALL_S = 4.0
+_LEAST, _MOST = 0.4, 2.5
+
+
+@dataclass(frozen=True)
+class Waits:
+    """Waits for an agent, one a visit; columns of shape (n,).
+
+    Attributes
+    ----------
+    hour : array of int
+        Local hour of the day in which it began, 0 to 23.
+    wait_s : array of float
+    served : array of bool
+        False: the customer gave up after that time.
+    """
+
+    hour: Ints
+    wait_s: Floats
+    served: Mask
+
+    def hourly(self) -> tuple[Floats, Floats]:
+        """Mean wait of those who were served, by hour, and their number; shape (24,) each."""
+        number = np.bincount(self.hour[self.served], minlength=24).astype(np.float64)
+        total = np.bincount(self.hour[self.served], self.wait_s[self.served], minlength=24)
+        return total / np.maximum(number, 1.0), number
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Agents who come and go, and corrections of a roster's heads.
+
+    Attributes
+    ----------
+    after_touch : float
+        Chance that an agent leaves after a touch.
+    while_idle, returns, returns_per_queued : float
+        Rates a free agent, an agent away, and an agent away and ticket that waits; an hour.
+    hours : array of float, shape (24,)
+        Factor of the heads by local hour.
+    """
+
+    after_touch: float
+    while_idle: float
+    returns: float
+    returns_per_queued: float
+    hours: Floats
+
+    def away(self) -> dict[str, object]:
+        """The section [agents.POOL.away]."""
+        return {
+            "after_touch": round(self.after_touch, 4),
+            "while_idle": f"{self.while_idle:.4g}/h",
+            "returns": f"{self.returns:.4g}/h",
+            "returns_per_queued": f"{self.returns_per_queued:.4g}/h",
+        }
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Differences between waits that were seen and played.
+
+    Attributes
+    ----------
+    wait_s : float
+        1-Wasserstein distance of the waits of those who were served.
+    hourly_s : float
+        Mean absolute difference of hourly mean waits, each hour by its customers.
+    gave_up, waited : float
+        Differences of the share who gave up, and of those served who waited at all.
+    loss : float
+        What is made small: the first two over the mean wait seen (the second by a third, as it
+        holds the first's difference again), three times the third, and the fourth.
+    """
+
+    wait_s: float
+    hourly_s: float
+    gave_up: float
+    waited: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class CapacityFit:
+    """Availability as fitted.
+
+    Attributes
+    ----------
+    availability : Availability
+    gap : Gap
+        Of a play that the fit did not see.
+    plain : Gap
+        With all heads of the roster always there.
+    plays : int
+    """
+
+    availability: Availability
+    gap: Gap
+    plain: Gap
+    plays: int
+
+
+# Plays the history's arrivals with some availability (None: all heads always there), with the luck
+# of a replication.
+Play = Callable[[Availability | None, int], Waits]
+
+
+def gap(seen: Waits, played: Waits) -> Gap:
+    """Compare waits that were seen with waits as played."""
+    waits, others = seen.wait_s[seen.served], played.wait_s[played.served]
+    if not len(waits) or not len(others):
+        return Gap(np.inf, np.inf, 1.0, 1.0, np.inf)
+    distance = float(stats.wasserstein_distance(waits, others))
+    hourly, number = seen.hourly()
+    theirs, _ = played.hourly()
+    hourly_s = float(np.abs(hourly - theirs) @ number / number.sum())
+    gave_up = float(seen.served.mean() - played.served.mean())
+    # A call is answered at once within half a second.
+    waited = float((others > 0.5).mean() - (waits > 0.5).mean())
+    scale = max(float(waits.mean()), 1.0)
+    loss = distance / scale + hourly_s / (3 * scale) + 3 * abs(gave_up) + abs(waited)
+    return Gap(distance, hourly_s, gave_up, waited, loss)
+
+
+def fit_capacity(
+    seen: Waits, play: Play, progress: Callable[[int, int], None] | None = None
+) -> CapacityFit:
+    """Fit availability to waits.
+
+    Parameters
+    ----------
+    seen : Waits
+    play : callable
+    progress : callable, optional
+        Called with the plays done and all of them, after each.
+    """
+    done = 0
+
+    def played(availability: Availability | None, replication: int) -> Waits:
+        nonlocal done
+        waits = play(availability, replication)
+        done += 1
+        if progress is not None:
+            progress(min(done, PLAYS), PLAYS)
+        return waits
+
+    plain = gap(seen, played(None, 0))
+    # Near what was found for a bank; the search moves on from there.
+    found = Availability(0.85, 15.0, 30.0, 30.0, np.ones(24))
+    for k in range(_ROUNDS):
+        found = _fit_rates(seen, played, found, _STEP / (k + 1))
+        found = _fit_hours(seen, played, found)
+    return CapacityFit(found, gap(seen, played(found, _HOUR_PLAYS)), plain, done)
+
+
+def _fit_rates(seen: Waits, play: Play, found: Availability, step: float) -> Availability:
+    start = np.array([
+        special.logit(found.after_touch),
+        *np.log([found.while_idle, found.returns, found.returns_per_queued]),
+    ])  # fmt: skip
+
+    def at(x: Floats) -> Availability:
+        chance = float(special.expit(x[0]))
+        idle, returns, queued = np.exp(np.clip(x[1:], -12, 12)).tolist()
+        return replace(
+            found,
+            after_touch=chance,
+            while_idle=idle,
+            returns=returns,
+            returns_per_queued=queued,
+        )
+
+    def loss(x: Floats) -> float:
+        return gap(seen, play(at(x), 0)).loss
+
+    simplex = start + np.vstack([np.zeros(4), np.eye(4) * step])
+    options = {"maxfev": _RATE_PLAYS, "initial_simplex": simplex, "xatol": 0.01, "fatol": 1e-4}
+    result = optimize.minimize(loss, start, method="Nelder-Mead", options=options)
+    return at(np.asarray(result.x, dtype=np.float64))
+
+
+def _fit_hours(seen: Waits, play: Play, found: Availability) -> Availability:
+    """More heads where waits are too long, fewer where they are too short, in smaller steps."""
+    wait_s, _ = seen.hourly()
+    # Those who gave up count as customers of the hour, too.
+    known = np.bincount(seen.hour, minlength=24) >= _FEWEST
+    hours = found.hours.copy()
+    for k in range(_HOUR_PLAYS):
+        theirs, _ = play(replace(found, hours=hours), k % 3).hourly()
+        error = np.log((theirs + _SMALL_S) / (wait_s + _SMALL_S))
+        change = 0.35 * np.clip(error, -1, 1) / (1 + k / 3)
+        hours = np.where(known, np.clip(hours * np.exp(change), _LEAST, _MOST), hours)
+    return replace(found, hours=hours)
