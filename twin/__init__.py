@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from twin.experiments.validate import validate
     from twin.experiments.variance import split_variance
     from twin.experiments.warmup import warm_up
+    from twin.history.fidelity.fidelity import Fidelity, fidelity
     from twin.measures import series, theory
     from twin.measures.figures import kpi_table, measure
     from twin.report import plots
@@ -45,6 +46,7 @@ __version__ = VERSION
 
 __all__ = [
     "Comparison",
+    "Fidelity",
     "Results",
     "Scenario",
     "ScenarioError",
@@ -58,6 +60,7 @@ __all__ = [
     "draw",
     "effects",
     "explain",
+    "fidelity",
     "from_data",
     "kpi_table",
     "load",
@@ -89,6 +92,7 @@ _HOMES = {
     "draw": "demand.tickets",
     "effects": "experiments.studies.sensitivity",
     "explain": "report.explain",
+    "fidelity": "history.fidelity.fidelity",
     "from_data": "scenario.model",
     "kpi_table": "measures.figures",
     "load": "scenario.file",
@@ -106,6 +110,7 @@ _HOMES = {
     "validate": "experiments.validate",
     "warm_up": "experiments.warmup",
     "Comparison": "experiments.comparison",
+    "Fidelity": "history.fidelity.fidelity",
     "Results": "experiments.results",
     "Scenario": "scenario.model",
     "StudyResults": "experiments.studies.results",

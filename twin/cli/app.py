@@ -16,7 +16,7 @@ import typer
 from rich.table import Table
 
 import twin
-from twin.cli import checks, compare, live, models, rate, record, report, study
+from twin.cli import checks, compare, fidelity, live, models, rate, record, report, study
 from twin.cli.compare import adds_up, by_batches, sizes, tell_failures
 from twin.cli.terminal import (
     BAD_INPUT,
@@ -259,7 +259,7 @@ def kpis() -> None:
 
 
 for commands in (
-    checks, compare, live, models, rate, record, report, study,
+    checks, compare, fidelity, live, models, rate, record, report, study,
 ):  # fmt: skip
     commands.register(app)
 
