@@ -1,6 +1,7 @@
 """Measures, lines and inputs of a fidelity report, on records written by hand."""
 
 import math
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -297,6 +298,21 @@ def test_inputs_by_hand_and_the_alarm():
     turned = inputs(longer, longer, ALL, train=real).set_index("input")
     assert turned["drift"].to_dict()["handle"]
     assert not turned["off"].any()
+
+
+def test_what_records_do_not_hold_is_missing():
+    whole = period(log_of(14, *(m for d in range(14) for m in a_day(d * DAY, [5.0]))), desk(14))
+    blind = replace(whole, unknown=frozenset({"work", "abandonments"}))
+    found = compared(blind, whole, ALL)
+    gone = {name for name, value in found.items() if math.isnan(value)}
+    assert gone == {"wait", "waiting", "hourly", "handle", "abandonment"}
+    assert math.isnan(figures(blind)["abandoned_share"])
+    assert figures(blind)["open_mean"] == figures(whole)["open_mean"]
+    table = inputs(blind, whole, ALL).set_index("input")
+    assert table["gap"].isna().to_dict() == {
+        "load": False, "handle": True, "busy": True, "patience": True, "hours": False, "mix": False
+    }  # fmt: skip
+    assert lines.one_touch(blind) == "the starts of work are not known"
 
 
 def test_verdicts():

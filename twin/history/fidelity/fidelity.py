@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from twin.history.fidelity import inputs as inputs_of
-from twin.history.fidelity import lines, rungs, stretch, verdicts, words
+from twin.history.fidelity import lines, rosters, rungs, stretch, verdicts, words
 from twin.history.fidelity.measures import (
     FIGURES,
     MEASURES,
@@ -59,7 +59,7 @@ class Fidelity:
         over runs of the forecast), low, high (where the desk's mean wait lies in 95 of 100 cases if
         the twin is right), inside.
     groups : DataFrame
-        Measures of the forecast, all runs together, by kind and priority.
+        Measures of the forecast, all runs together, by kind, priority and channel.
     weeks : DataFrame
         A row a week and measure: week (its first day), days, seen (whether it lies before the
         test), measure, unit, value, low, high, replay (of the week before).
@@ -94,12 +94,35 @@ class Fidelity:
         return words.leading(self.rungs)
 
     def verdict(self, measure: str = "", rung: str = "F") -> str:
-        """Verdict on a measure (by default the leading one) of a rung."""
+        """Verdict on a measure (by default the leading one) of a rung.
+
+        Examples
+        --------
+        >>> import twin
+        >>> from twin.history.fidelity.records import Records
+        >>> desk = twin.from_data({"horizon": "14d", "arrivals": {"rate": "4/h"},
+        ...     "agents": {"all": {"heads": 1, "handle_time": "10min"}}})
+        >>> real = Records(twin.simulate(desk, twin.draw(desk, 9)), desk)
+        >>> twin.fidelity(desk, real).verdict("abandonment", rung="V")
+        'within the floor'
+        """
         table = self.rungs.set_index(["rung", "measure"])
         return str(table.loc[(rung, measure or self.leading), "verdict"])
 
     def beyond(self, rung: str = "F") -> list[str]:
-        """Measures in which a rung is beyond the floor; none of a right twin in 95 of 100 cases."""
+        """Measures in which a rung is beyond the floor; none of a right twin in 95 of 100 cases.
+
+        Examples
+        --------
+        >>> import twin
+        >>> from twin.history.fidelity.records import Records
+        >>> desk = twin.from_data({"horizon": "14d", "arrivals": {"rate": "4/h"},
+        ...     "agents": {"all": {"heads": 1, "handle_time": "10min"}}})
+        >>> real = Records(twin.simulate(desk, twin.draw(desk, 9)), desk)
+        >>> slow = desk.vary({"agents.all.handle_time": "13min"})
+        >>> "handle" in twin.fidelity(slow, real).beyond()
+        True
+        """
         rows = self.rungs[(self.rungs["rung"] == rung).to_numpy()]
         off = ~rows["verdict"].isin([verdicts.WITHIN, verdicts.UNKNOWN]).to_numpy()
         return [str(name) for name in rows["measure"][off]]
@@ -113,6 +136,7 @@ def fidelity(
     runs: int = RUNS,
     workers: int = 1,
     roster: str | Path | None = None,
+    sessions: pd.DataFrame | None = None,
     fit: Callable[[date], Scenario] | None = None,
     progress: Progress | None = None,
 ) -> Fidelity:
@@ -131,7 +155,10 @@ def fidelity(
         Of each rung; five or more.
     workers : int
     roster : path, optional
-        Roster by date of the test, for the rung with the roster given.
+        Roster by date of the test, for the rung with the roster given; it is taken as it is.
+    sessions : DataFrame, optional
+        Instead of a roster: a row a session of an agent, with pool, start_s and end_s (seconds
+        since the start of the history). The twin's heads change as the heads on shift did.
     fit : callable, optional
         Makes the twin anew from what lies before a day: then each of the rolling weeks is predicted
         by a twin that has not seen it.
@@ -173,6 +200,10 @@ def fidelity(
     old = None if train is None else lines.replay(train, real)
     with tempfile.TemporaryDirectory() as folder:
         lead = rungs.lead_of(log, desk, wanted)
+        if roster is None and sessions is not None and trained:
+            seen = rosters.heads_seen(sessions, desk, [*trained, *wanted])
+            roster = Path(folder) / "roster.csv"
+            rosters.roster_of(scenario, seen, trained, wanted).to_csv(roster, index=False)
         scenarios, over = _rungs(scenario, log, desk, trained, wanted, roster, Path(folder))
         later = rolling(scenario, fit, stretch.weeks(days, wanted), wanted, lead)
         scenarios |= {name: one for name, (one, _) in later.items()}

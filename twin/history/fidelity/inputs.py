@@ -34,12 +34,13 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Ratio:
-    """An input that is a ratio of sums over days: a numerator and a denominator a day."""
+    """An input that is a ratio of sums over days, and the facts that it rests on."""
 
     name: str
     label: str
     unit: str
     of: Callable[[Period, list[int]], tuple[Floats, Floats]]
+    needs: frozenset[str] = frozenset()
 
 
 def _by_day(frame: pd.DataFrame, values: Any, days: list[int]) -> Floats:
@@ -75,9 +76,9 @@ def _patience(one: Period, days: list[int]) -> tuple[Floats, Floats]:
 
 RATIOS = (
     Ratio("load", "arrivals a day", "tickets", _load),
-    Ratio("handle", "handle time", "s", _handle),
-    Ratio("busy", "agents at work", "agents", _busy),
-    Ratio("patience", "patience", "s", _patience),
+    Ratio("handle", "handle time", "s", _handle, frozenset({"work"})),
+    Ratio("busy", "agents at work", "agents", _busy, frozenset({"work"})),
+    Ratio("patience", "patience", "s", _patience, frozenset({"work", "abandonments"})),
 )
 
 
@@ -165,13 +166,15 @@ def _named(what: str, flag: str, found: Found) -> dict[str, Any]:
 
 
 def _value(ratio: Ratio, one: Period) -> float:
+    if ratio.needs & one.unknown:
+        return math.nan
     over, under = ratio.of(one, one.dates)
     return float(over.sum() / under.sum()) if under.sum() else math.nan
 
 
 def _compared(ratio: Ratio, one: Period | None, two: Period | None, level: float) -> Found:
     """One over two, less 1, with its interval over the days that both have."""
-    if one is None or two is None:
+    if one is None or two is None or ratio.needs & (one.unknown | two.unknown):
         return _NOTHING
     days = sorted(set(one.dates) & set(two.dates))
     if len(days) < 3:

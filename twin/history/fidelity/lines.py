@@ -131,7 +131,7 @@ def one_touch(train: Period) -> str:
     It takes one queue of tickets that an agent ends at one go, with known work and some who give
     up.
     """
-    if not len(train.touches):
+    if not len(train.touches) or "work" in train.unknown:
         return "the starts of work are not known"
     if len(train.touches) > 1.05 * len(train.tickets):
         return "tickets take more than one touch"
@@ -187,7 +187,9 @@ def erlang_by_hour(train: Period, test: Period, alike: Alike, seed: int = 1) -> 
         return None
     tickets = pd.concat(parts, ignore_index=True)
     response = np.where(tickets["served"], tickets["wait_s"], np.nan)
-    tickets = tickets.assign(kind="", priority="", response_s=response, resolution_s=np.nan)
+    tickets = tickets.assign(
+        kind="", priority="", channel="", response_s=response, resolution_s=np.nan
+    )
     nothing = {"resolved": np.nan, "open_s": np.nan, "busy_s": np.nan}
     days_ = test.days.assign(**nothing)
     return Period(tickets, test.touches.iloc[:0], days_, float(_COPIES))

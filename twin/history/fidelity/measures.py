@@ -190,6 +190,14 @@ def throughput(real: Period, other: Period, _: Alike) -> float:
     return 100 * (_share(resolved_a_day(other), resolved_a_day(real)) - 1)
 
 
+# Facts that measures and figures rest on; where records do not hold one, they are missing.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "work": ("wait", "waiting", "hourly", "handle", "wait_mean", "waiting_share", "handle_mean"),
+    "abandonments": ("abandonment", "abandoned_share"),
+    "responses": ("response",),
+    "resolutions": ("resolution", "backlog", "throughput", "open_mean", "resolved_a_day"),
+}
+
 Unit = Literal["s", "points", "%"]
 
 
@@ -243,18 +251,27 @@ FIGURES: dict[str, tuple[str, str, Callable[[Period], float]]] = {
 }
 
 
+def _missing(unknown: frozenset[str]) -> set[str]:
+    return {name for fact in unknown for name in NEEDS.get(fact, ())}
+
+
 def compared(real: Period, other: Period, alike: Alike) -> dict[str, float]:
-    """All measures of some records against the desk's."""
-    return {name: measure.of(real, other, alike) for name, measure in MEASURES.items()}
+    """All measures of some records against the desk's; missing where a fact is."""
+    gone = _missing(real.unknown | other.unknown)
+    return {
+        name: float("nan") if name in gone else measure.of(real, other, alike)
+        for name, measure in MEASURES.items()
+    }
 
 
 def figures(one: Period) -> dict[str, float]:
-    """All figures of one set of records."""
-    return {name: of(one) for name, (_, _, of) in FIGURES.items()}
+    """All figures of one set of records; missing where a fact is."""
+    gone = _missing(one.unknown)
+    return {name: float("nan") if name in gone else of(one) for name, (_, _, of) in FIGURES.items()}
 
 
 def by_group(real: Period, other: Period, alike: Alike, least: int = 30) -> pd.DataFrame:
-    """Measures by kind and by priority.
+    """Measures by kind, by priority and by channel.
 
     Parameters
     ----------
@@ -266,11 +283,11 @@ def by_group(real: Period, other: Period, alike: Alike, least: int = 30) -> pd.D
     Returns
     -------
     DataFrame
-        Columns by ("kind" or "priority"), group, tickets (the desk's), other_tickets, and a column
-        a measure; open work and throughput are missing.
+        Columns by ("kind", "priority" or "channel"), group, tickets (the desk's), other_tickets,
+        and a column a measure; open work and throughput are missing.
     """
     rows: list[dict[str, Any]] = []
-    for column in ("kind", "priority"):
+    for column in ("kind", "priority", "channel"):
         counts = real.tickets[column].value_counts()
         names = sorted(str(name) for name in counts.index[counts >= least] if name)
         for name in names if len(names) > 1 else ():

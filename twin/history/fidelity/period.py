@@ -39,15 +39,17 @@ class Period:
     ----------
     tickets : DataFrame
         A row a ticket that joined: ticket_id, day (proleptic ordinal of the local date), weekday (0
-        is Monday), hour (local), kind (what it is about), priority, served (an agent took it),
-        abandoned, wait_s (of its first visit; missing while it waits, and without one), response_s,
-        resolution_s (missing unless resolved).
+        is Monday), hour (local), kind (what it is about), priority, channel, served (an agent took
+        it), abandoned, wait_s (of its first visit; missing while it waits, and without one),
+        response_s, resolution_s (missing unless resolved).
     touches : DataFrame
         A row a finished spell of work on these tickets, wrap-up left out: day, weekday and hour
-        (of the ticket's arrival), kind, priority, handle_s.
+        (of the ticket's arrival), kind, priority, channel, handle_s.
     days : DataFrame
         A row a day: day, weekday, length_s, arrivals, resolved (tickets with their last resolution
         on it), open_s and busy_s (areas under open tickets and under agents at work).
+    unknown : frozenset of str
+        Facts that the records do not hold (see `twin.history.fidelity.measures.NEEDS`).
     copies : float
         Times the desk's tickets are in it: 5 for five runs of these days together, 0.5 for every
         other ticket.
@@ -57,6 +59,7 @@ class Period:
     touches: pd.DataFrame
     days: pd.DataFrame
     copies: float = 1.0
+    unknown: frozenset[str] = frozenset()
 
     @property
     def dates(self) -> list[int]:
@@ -73,15 +76,15 @@ class Period:
         return replace(self, tickets=tickets, touches=touches, days=rows)
 
     def lean(self) -> Period:
-        """The columns that measures read, without kinds and priorities."""
+        """The columns that measures read, without kinds, priorities and channels."""
         return replace(
             self,
-            tickets=self.tickets.drop(columns=["ticket_id", "kind", "priority"]),
+            tickets=self.tickets.drop(columns=["ticket_id", "kind", "priority", "channel"]),
             touches=self.touches[["day", "handle_s"]],
         )
 
     def where(self, column: str, name: str) -> Period:
-        """Tickets of one kind or priority; open work and agents at work cannot be told apart."""
+        """Tickets of one kind, priority or channel; open work and agents are not told apart."""
         blank = {"arrivals": np.nan, "resolved": np.nan, "open_s": np.nan, "busy_s": np.nan}
         return replace(
             self,
@@ -168,6 +171,8 @@ def period(
         _touches(log, tickets, counted),
         _days(log, scenario, wanted, tickets[counted]),
         copies,
+        # Records of a real desk name what they do not hold; those of a run hold all.
+        frozenset(getattr(log, "unknown", ())),
     )
 
 
@@ -242,6 +247,7 @@ def _tickets(log: RunLog, scenario: Scenario, wanted: Ints) -> tuple[pd.DataFram
             "hour": hour,
             "kind": given["category_true"].astype(object).fillna("").to_numpy(),
             "priority": given["priority"].astype(object).fillna("").to_numpy(),
+            "channel": given["channel"].astype(object).fillna("").to_numpy(),
             "served": served,
             "abandoned": abandoned,
             "wait_s": wait,
@@ -264,7 +270,8 @@ def _touches(log: RunLog, tickets: pd.DataFrame, counted: Mask) -> pd.DataFrame:
     done &= (visits["activity"] != "wrap-up").to_numpy() & counted[row]
     here = tickets.iloc[row[done]]
     columns = {
-        name: here[name].to_numpy() for name in ("day", "weekday", "hour", "kind", "priority")
+        name: here[name].to_numpy()
+        for name in ("day", "weekday", "hour", "kind", "priority", "channel")
     }
     return pd.DataFrame({**columns, "handle_s": handle[done]})
 

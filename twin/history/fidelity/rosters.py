@@ -10,15 +10,56 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from twin.history.fidelity.rungs import at
+from twin.measures.levels import count_between
 from twin.scenario import clock
-from twin.scenario.calendars import staffing
+from twin.scenario.calendars import Staircase, staffing
 from twin.scenario.model import Scenario
+
+Floats = npt.NDArray[np.float64]
 
 # Whole heads change so often at most; in between a fraction is carried on.
 _PARTS = 4
+
+
+def heads_seen(sessions: pd.DataFrame, scenario: Scenario, days: Sequence[int]) -> pd.DataFrame:
+    """Heads on shift by day and local hour, from sessions of agents.
+
+    Parameters
+    ----------
+    sessions : DataFrame
+        A row a session: pool, start_s, end_s (seconds since the start of the history).
+    scenario : Scenario
+        It says when the history starts, and on which clock.
+    days : sequence of int
+        Ordinals of local dates.
+
+    Returns
+    -------
+    DataFrame
+        Columns day, hour, pool, heads (mean number on shift); hours in which nobody was are left
+        out.
+    """
+    rows = []
+    for pool, part in sessions.groupby("pool"):
+        start, end = (part[name].to_numpy(dtype=np.float64) for name in ("start_s", "end_s"))
+        level = count_between(np.maximum(start, 0.0), np.maximum(end, 0.0))
+        for day in days:
+            mean = _by_hour(level, scenario, day)
+            rows += [(day, hour, pool, mean[hour]) for hour in np.flatnonzero(mean > 0).tolist()]
+    return pd.DataFrame(rows, columns=["day", "hour", "pool", "heads"])
+
+
+def _by_hour(level: Staircase, scenario: Scenario, day: int) -> Floats:
+    """Mean of a level in each local hour of a day, shape (24,)."""
+    first = date.fromordinal(day)
+    edges = [clock.moment(first, hour * 3600.0, scenario.midnight) for hour in range(24)]
+    edges.append(clock.moment(first + timedelta(days=1), 0.0, scenario.midnight))
+    found: Floats = np.diff(level.integral(np.maximum(edges, 0.0))) / 3600.0
+    return found
 
 
 def roster_of(
@@ -72,8 +113,5 @@ def _factors(
     there = seen[seen["day"].isin(trained)]
     np.add.at(found, there["hour"].to_numpy(dtype=np.int64), there["heads"].to_numpy(dtype=float))
     for day in sorted({int(day) for day in there["day"]}):
-        first = date.fromordinal(day)
-        edges = [clock.moment(first, hour * 3600.0, played.midnight) for hour in range(24)]
-        edges.append(clock.moment(first + timedelta(days=1), 0.0, played.midnight))
-        planned += np.diff(level.integral(np.array(edges))) / 3600.0
+        planned += _by_hour(level, played, day)
     return [float(p / f) if f > 0 else 1.0 for p, f in zip(planned, found, strict=True)]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from twin.demand.mix import channel_names
 from twin.demand.tickets import category_names
 from twin.experiments.run import run
 from twin.history.fidelity.period import Period, period
@@ -32,6 +33,8 @@ WORDS = {
 }
 # Trace files have categories where at least this share of tickets has one that the scenario knows.
 _KNOWN = 0.5
+# Time after the last day for tickets of which none came.
+_AFTER_S = 60.0
 # A desk that has more of a day's tickets open at midnight does not start empty (both assumed).
 CARRIED, LEAD = 0.05, 14
 
@@ -99,8 +102,9 @@ def lead_of(log: RunLog, desk: Scenario, days: Sequence[int]) -> int:
 def with_arrivals(scenario: Scenario, log: RunLog, desk: Scenario, file: str | Path) -> Scenario:
     """A scenario whose tickets come as they came: a trace of a log, written to a file.
 
-    Who left before joining the queue is left out. Categories and priorities are the log's where it
-    has them.
+    Who left before joining the queue is left out. Categories, priorities and channels are the log's
+    where it has them. A category or channel that the scenario names and of which none comes has one
+    ticket in a minute after the end, which counts nowhere: so each name is one that tickets have.
 
     Parameters
     ----------
@@ -119,43 +123,39 @@ def with_arrivals(scenario: Scenario, log: RunLog, desk: Scenario, file: str | P
     tickets = log.tickets[np.isin(log.tickets["ticket_id"].to_numpy(), ids)]
     moment = tickets["arrived_s"].to_numpy(dtype=np.float64) - ahead_s
     inside = (moment >= 0) & (moment < scenario.horizon)
-    tickets, moment = tickets[inside], moment[inside]
+    tickets = tickets[inside]
     data = scenario.as_data()
     mine = data.setdefault("tickets", {})
-    rows: dict[str, Any] = {"timestamp": moment}
-    kinds = tickets["category_true"].astype(object)
-    known = kinds.isin(category_names(scenario)).mean() if len(kinds) else 0.0
-    if known >= _KNOWN and kinds.notna().all():
-        rows["category"] = kinds.to_numpy()
-        for key in ("category_mix", "category_hours"):
+    rows: dict[str, Any] = {"timestamp": moment[inside]}
+    after: list[dict[str, Any]] = []
+    for column, name, names, keys in (
+        ("category_true", "category", category_names(scenario), ("category_mix", "category_hours")),
+        ("channel", "channel", channel_names(scenario, None), ("channel_mix",)),
+        ("priority", "priority", PRIORITIES, ("priority_mix",)),
+    ):
+        given = tickets[column].astype(object)
+        if not len(given) or not names or given.isin(names).mean() < _KNOWN:
+            continue
+        if name == "priority":
+            given = given.where(given.isin(PRIORITIES), "normal")
+        elif name == "category" and given.isna().any():
+            continue
+        rows[name] = given.fillna("").to_numpy()
+        for key in keys:
             mine.pop(key, None)
-        _only(data, set(kinds))
-    priorities = tickets["priority"].astype(object)
-    if priorities.isin(PRIORITIES).all() and len(priorities):
-        rows["priority"] = priorities.to_numpy()
-        mine.pop("priority_mix", None)
-    # Whole columns in full: a moment that is rounded may fall into another second.
-    pd.DataFrame(rows).to_csv(file, index=False, float_format="%.6f")
+        if name != "priority":
+            after += [{name: one} for one in names if one not in set(given)]
+    blank = {"category": rows["category"][0] if "category" in rows else "", "priority": "normal"}
+    more = [
+        {"timestamp": scenario.horizon + 1.0} | {k: v for k, v in blank.items() if k in rows} | one
+        for one in after
+    ]
+    table = pd.concat([pd.DataFrame(rows), pd.DataFrame(more, columns=list(rows))])
+    # To the microsecond: a moment that is rounded may fall into another second.
+    table.to_csv(file, index=False, float_format="%.6f")
+    data["horizon"] = f"{scenario.horizon + _AFTER_S}s"
     data["arrivals"] = {"kind": "trace", "trace": str(file)}
     return from_data(data, scenario.name)
-
-
-def _only(data: dict[str, Any], kinds: set[str]) -> None:
-    """Leave out what a scenario says of categories of which none comes."""
-    patience = data.get("customers", {}).get("patience_by_category", {})
-    agents = data.get("agents", {})
-    for settings in (patience, *(pool.get("handle_times", {}) for pool in agents.values())):
-        for name in set(settings) - kinds:
-            del settings[name]
-    for key, pool in list(agents.items()):
-        skills = pool.get("skills", [])
-        if skills and not set(skills) & kinds:
-            del agents[key]
-        elif skills:
-            pool["skills"] = [name for name in skills if name in kinds]
-    for pool in agents.values():
-        if "overflow_to" in pool:
-            pool["overflow_to"] = [name for name in pool["overflow_to"] if name in agents]
 
 
 def with_roster(scenario: Scenario, file: str | Path) -> Scenario:

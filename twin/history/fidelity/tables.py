@@ -203,7 +203,7 @@ def _groups(found: Fidelity) -> Shown:
     ]  # fmt: skip
     heads = ["group", "tickets", "twin's tickets", *(named(name) for name in names)]
     remark = "The forecast, all runs together."
-    return Shown("groups", "By kind and priority", remark, heads, rows)
+    return Shown("groups", "By kind, priority and channel", remark, heads, rows)
 
 
 def _weeks(found: Fidelity) -> Shown:
