@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 import numpy as np
+import pandas as pd
 import pytest
 from handmade import run_log, timeline, visit
 from hypothesis import given
@@ -200,9 +201,8 @@ def test_halves_part_each_weekday():
     assert {len(first) for first, _ in lines.halves(days[:7], 20)} == {3}
     assert lines.halves(days[:3]) == []
     assert lines.halves([]) == []
-    # As many days as a half: widened only, as t of 14 is to the normal.
-    assert lines.scale(days, 14) == pytest.approx(2.1448 / 1.95996, abs=1e-4)
-    assert lines.scale(days, 7) == pytest.approx(2**0.5 * lines.scale(days, 14))
+    # As t of 14 is to the normal.
+    assert lines.wider(days) == pytest.approx(2.1448 / 1.95996, abs=1e-4)
 
 
 def test_alike_weekdays_leave_out_weekends_and_rare_hours():
@@ -326,6 +326,33 @@ def test_verdicts():
     assert verdicts.verdict(row | {"replay": math.nan}) == verdicts.BEYOND
     assert verdicts.verdict(row | worse | {"limit": 3.0}) == verdicts.WITHIN
     assert verdicts.verdict(row | {"limit": math.nan}) == verdicts.UNKNOWN
+
+
+def test_limits_hold_all_measures_at_once_and_shrink_with_the_length():
+    rng = np.random.default_rng(2)
+    names = list(verdicts.MEASURES)
+    halves = pd.DataFrame(rng.normal(0.0, 3.0, (4000, len(names))), columns=names)
+    days = list(range(MONDAY, MONDAY + 56))
+    found = verdicts.limits(halves, days, 28)
+    wider = lines.wider(days)
+    # Nine normal ones stay together below the quantile of their largest size.
+    share = (halves.abs() <= found["limit"] / wider).all(axis=1).mean()
+    assert share == pytest.approx(0.95, abs=0.005)
+    assert found["limit"]["wait"] / wider / 3 == pytest.approx(2.77, rel=0.06)
+    assert found["typical"]["wait"] / 3 == pytest.approx(0.674, rel=0.08)
+    longer = verdicts.limits(halves, days, 7)
+    assert longer["limit"]["wait"] == pytest.approx(2 * found["limit"]["wait"])
+    assert verdicts.limits(halves, days, 3)["limit"].isna().all()
+    assert verdicts.limits(halves.iloc[:0], days, 28)["limit"].isna().all()
+
+
+def test_work_that_ended_nobody_knows_when_is_no_work_in_hand():
+    log = run_log(
+        DAY,
+        tickets=[{"arrived_s": HOUR, "status": "Closed"}, {"arrived_s": HOUR, "status": "Open"}],
+        visits=[visit(1, HOUR, HOUR, np.nan, "done"), visit(2, HOUR, 2 * HOUR, np.nan, "open")],
+    )
+    assert period(log, desk(1)).days["busy_s"].tolist() == [22 * HOUR]
 
 
 def test_medians_and_bands():

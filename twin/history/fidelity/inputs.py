@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from twin.history.fidelity.lines import halves, scale
+from twin.history.fidelity.lines import halves, pairs, wider
 from twin.history.fidelity.measures import Alike
 from twin.history.fidelity.period import Period
 from twin.stats.intervals import quantile_t
@@ -211,7 +211,8 @@ def _shapes(
         ]
         limit = math.nan
         if gaps:
-            limit = float(np.quantile(gaps, level)) * scale(days.dates, len(test.dates))
+            longer = math.sqrt(len(pairs(days.dates)) / len(test.dates))
+            limit = float(np.quantile(gaps, level)) * longer * wider(days.dates)
         mine = of(test, alike).sum()
         for what, flag, other in (("change", "drift", train), ("gap", "off", twin)):
             gap = math.nan

@@ -93,15 +93,12 @@ def random_halves(real: Period, alike: Alike, count: int = HALVES, seed: int = 1
     return pd.DataFrame(rows, columns=list(MEASURES), dtype=np.float64)
 
 
-def scale(dates: list[int], days: int) -> float:
-    """Factor from distances between halves of some days to those over other so many days.
+def wider(dates: list[int]) -> float:
+    """Factor by which limits are widened, as few pairs tell little of how days differ.
 
-    Distances of samples shrink with the root of their length. Few pairs tell little of how days
-    differ, so the factor is widened as the quantile of Student's t is to the normal one's.
+    It is that of the quantile of Student's t to the normal one's, with a degree of freedom a pair.
     """
-    count = len(pairs(dates))
-    wider = float(quantile_t(count, 0.975)) / float(ndtri(0.975))
-    return float(np.sqrt(count / days)) * wider
+    return float(quantile_t(len(pairs(dates)), 0.975)) / float(ndtri(0.975))
 
 
 def source_days(train: list[int], test: list[int]) -> dict[int, int]:

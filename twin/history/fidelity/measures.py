@@ -227,13 +227,13 @@ class Measure:
 MEASURES: dict[str, Measure] = {
     one.name: one
     for one in (
-        Measure("wait", "wait, distance", "s", wait_distance),
+        Measure("wait", "wait", "s", wait_distance),
         Measure("abandonment", "abandonment", "points", abandonment),
         Measure("waiting", "share waiting", "points", waiting),
-        Measure("hourly", "hourly mean wait, error", "s", hourly),
-        Measure("response", "first response, distance", "s", response_distance),
-        Measure("resolution", "resolution, distance", "s", resolution_distance),
-        Measure("handle", "handle time, distance", "s", handle_distance),
+        Measure("hourly", "hourly mean wait", "s", hourly),
+        Measure("response", "first response", "s", response_distance),
+        Measure("resolution", "resolution", "s", resolution_distance),
+        Measure("handle", "handle time", "s", handle_distance),
         Measure("backlog", "open tickets", "%", backlog),
         Measure("throughput", "throughput", "%", throughput),
     )

@@ -290,7 +290,9 @@ def _days(log: RunLog, scenario: Scenario, wanted: Ints, tickets: pd.DataFrame) 
     at = at[levels.is_resolved(log.tickets)]
     resolved_on, _ = _place(at, scenario)
     visits = log.visits
-    # Work that was under way when the records begin counts from there.
+    # Work that was under way when the records begin counts from there; work that ended, nobody
+    # knows when, counts for nothing.
+    visits = visits[visits["ended_s"].notna().to_numpy() | (visits["end"] == "open").to_numpy()]
     spells = [
         np.maximum(visits[name].to_numpy(dtype=np.float64), 0.0)
         for name in ("started_s", "ended_s")

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import binom
 
-from twin.history.fidelity.lines import FEWEST_DAYS, scale
+from twin.history.fidelity.lines import FEWEST_DAYS, pairs, wider
 from twin.history.fidelity.measures import MEASURES, Alike, compared
 from twin.history.fidelity.period import Period
 from twin.stats.intervals import quantile_t
@@ -36,10 +36,8 @@ SAME, UNKNOWN = "not told from replay", "not known"
 LEVEL = 0.95
 
 
-def limits(
-    halves: pd.DataFrame, dates: list[int], days: int, level: float = LEVEL
-) -> dict[str, float]:
-    """Limits of all measures, which a right twin keeps at once; missing without halves.
+def limits(halves: pd.DataFrame, dates: list[int], days: int, level: float = LEVEL) -> pd.DataFrame:
+    """Distances of right twins: of half of them, and nearly all of them in all measures at once.
 
     Parameters
     ----------
@@ -50,16 +48,25 @@ def limits(
     days : int
         Number of days that the twin is judged by.
     level : float
-        Share of right twins that keep them.
+        Share of right twins that keep the limits.
+
+    Returns
+    -------
+    DataFrame
+        A row a measure: typical (half of all right twins are nearer), limit; missing without
+        halves.
     """
-    found = dict.fromkeys(MEASURES, math.nan)
+    found = pd.DataFrame(math.nan, index=list(MEASURES), columns=["typical", "limit"])
     if days < FEWEST_DAYS or not len(halves):
         return found
     size = halves.abs()
     each = size.quantile(level)
     worst = (size / each.where(each > 0)).max(axis=1).fillna(1.0)
-    joint = max(float(worst.quantile(level)), 1.0) * scale(dates, days)
-    return found | {str(name): float(limit) * joint for name, limit in each.items()}
+    joint = max(float(worst.quantile(level)), 1.0)
+    longer = math.sqrt(len(pairs(dates)) / days)
+    found["typical"] = size.median() * longer
+    found["limit"] = each * joint * longer * wider(dates)
+    return found
 
 
 def middle(values: Sequence[float]) -> tuple[float, float, float]:
@@ -94,7 +101,7 @@ def judged(
     real: Period,
     twins: Sequence[Period],
     alike: Alike,
-    limit: Mapping[str, float],
+    limit: pd.DataFrame,
     replayed: Period | None = None,
 ) -> pd.DataFrame:
     """Verdicts on a twin's runs, measure by measure.
@@ -105,7 +112,7 @@ def judged(
     twins : sequence of Period
         A run each, of the same days.
     alike : Alike
-    limit : mapping of str to float
+    limit : DataFrame
         From `limits`.
     replayed : Period, optional
         The training weeks as a forecast of the same days.
@@ -114,8 +121,8 @@ def judged(
     -------
     DataFrame
         A row a measure: measure, unit, value (median over runs of the distance, signed measures by
-        size), low, high, signed (median as it is), limit, replay, difference (value less replay),
-        difference_low, difference_high, verdict.
+        size), low, high, signed (median as it is), typical, limit, replay, difference (value less
+        replay), difference_low, difference_high, verdict.
     """
     whole = _sizes([compared(real, one, alike) for one in twins])
     signed = pd.DataFrame([compared(real, one, alike) for one in twins])
@@ -126,7 +133,8 @@ def judged(
         value, low, high = middle(whole[name].tolist())
         row: dict[str, Any] = {"measure": name, "unit": measure.unit, "value": value}
         row |= {"low": low, "high": high, "signed": float(signed[name].median())}
-        row |= {"limit": limit.get(name, math.nan), "replay": math.nan, "difference": math.nan}
+        row |= {key: float(limit[key].loc[name]) for key in ("typical", "limit")}
+        row |= {"replay": math.nan, "difference": math.nan}
         row |= {"difference_low": math.nan, "difference_high": math.nan}
         if old is not None and differs is not None:
             half = differs[name]
