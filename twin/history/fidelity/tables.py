@@ -48,11 +48,10 @@ def answer(found: Fidelity) -> list[str]:
     """
     lead = found.leading
     row = _rows(found, rungs.FORECAST)[lead]
-    off, low, high, limit, old = (
-        amount(row[key], "s") for key in ("value", "low", "high", "limit", "replay")
-    )
+    limit, old = (amount(row[key], "s") for key in ("limit", "replay"))
+    off = between(row["value"], row["low"], row["high"], "s")
     what = {"wait": "waits", "response": "first responses", "resolution": "resolutions"}[lead]
-    said = f"The forecast of {what} is off by {off} ({low} to {high}): {row['verdict']}."
+    said = f"The forecast of {what} is off by {off}: {row['verdict']}."
     beside = [f"the limit of the floor is {limit}"] if limit != "-" else []
     beside += [f"the training weeks played again are off by {old}"] if old != "-" else []
     if beside:
@@ -151,8 +150,8 @@ def _distances(found: Fidelity) -> Shown:
     remark = (
         f"The twin as the median of {found.runs} runs, with its 95 % interval. Right twins: half "
         "of them are nearer than the first figure, and 95 of 100 keep the second, in all measures "
-        "at once. Beside it the training weeks played again, and two floors: every other ticket, odd "
-        "and even days."
+        "at once. Beside it the training weeks played again, and two floors: every other ticket, "
+        "and odd and even days."
     )
     return Shown("distances", "The forecast against the test", remark, heads, rows)
 
