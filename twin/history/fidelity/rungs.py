@@ -173,7 +173,7 @@ def with_roster(scenario: Scenario, file: str | Path) -> Scenario:
     named = set(table["pool"].dropna()) if "pool" in table else set(data["agents"])
     for key, pool in data["agents"].items():
         if key in named:
-            for old in ("heads", "shifts", "holidays", "extra_heads"):
+            for old in ("heads", "shifts", "holidays", "extra_heads", "shrinkage"):
                 pool.pop(old, None)
             pool["roster"] = str(file)
     return from_data(data, scenario.name)

@@ -27,7 +27,7 @@ def rungs(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     'distance (s)'
     """
     ax = style.axes(ax)
-    style.dress(ax, "Distance by rung", "", "distance (s)")
+    style.dress(ax, "Distance by rung", "what is given of the test", "distance (s)")
     if not len(frame):
         return style.nothing(ax, "nothing was compared")
     at = np.arange(len(frame))
