@@ -353,11 +353,11 @@ def test_the_command(tmp_path, monkeypatch):
     import tomli_w
 
     (tmp_path / "calls.toml").write_text(tomli_w.dumps(PLAN), encoding="utf-8")
-    twin.run(plan(seed=99), replications=2, out=tmp_path / "history")
-    asked = ["fidelity", "calls.toml", "history/calls", "--test", "2026-01-26", "--workers", "1"]
+    twin.run(plan(seed=99, horizon="14d"), replications=1, out=tmp_path / "history")
+    asked = ["fidelity", "calls.toml", "history/calls", "--test", "2026-01-12", "--workers", "1"]
     result = CliRunner().invoke(app, [*asked, "--page", "out.html"])
     assert result.exit_code == 0, result.output
-    assert "calls: test 2026-01-26 to 2026-02-01 (7 days)" in result.stdout
+    assert "calls: test 2026-01-12 to 2026-01-18 (7 days)" in result.stdout
     for heading in ("Inputs before outputs", "Where the error comes from", "Rolling weeks"):
         assert heading in result.stdout
     assert "rung VR is left out" in result.stderr
@@ -378,7 +378,7 @@ def test_a_report_as_data(right):
 
 
 def test_a_saved_run_stands_in_for_a_history(tmp_path):
-    desk = plan(seed=99)
+    desk = plan(seed=99, horizon="7d")
     results = twin.run(desk, replications=2, out=tmp_path)
     found = open_records(results.runs[0].path)
     assert found.desk.start == desk.start

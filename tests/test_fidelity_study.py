@@ -71,13 +71,14 @@ def study(changes, number, **more):
     return pd.DataFrame([scored(changes, k, **more) for k in range(number)]).mean()
 
 
-def test_a_few_desks():
-    """Of four desks the right twin fits three at least, and the alarm is silent in as many."""
-    right = study({}, 4)
-    assert right["all"] >= 0.75
-    assert right["alarm"] <= 0.25
-    wrong = study(TWINS["less work"], 2)
-    assert wrong["all"] == 0.0
+def test_two_desks():
+    """The right twin keeps all limits and is silent on one of two desks at least."""
+    right = study({}, 2)
+    assert right["all"] >= 0.5
+    assert right["alarm"] <= 0.5
+    wrong = scored(TWINS["less work"], 0)
+    assert not wrong["all"]
+    assert wrong["off"]
 
 
 @pytest.mark.slow
