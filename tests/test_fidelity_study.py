@@ -49,7 +49,8 @@ def scored(changes, number, runs=5, replay=False):
     test, hours = whole.on(TESTED), alike(whole)
     plan = rungs.at(desk.vary({"seed": 500_000 + number, **changes}, name="twin"), TESTED, "F")
     twins = [period(twin.simulate(plan, twin.draw(plan, k)), plan, TESTED) for k in range(runs)]
-    limit = verdicts.limits(lines.random_halves(whole, hours), whole.dates, len(TESTED))
+    apart = lines.random_halves(whole, hours)
+    limit = verdicts.limits(apart, whole.busy_dates, len(test.busy_dates))
     old = lines.replay(whole.on(TRAINED), test)
     table = verdicts.judged(test, twins, hours, limit, old if replay else None)
     found = table.set_index("measure")["verdict"]

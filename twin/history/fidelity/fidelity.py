@@ -214,7 +214,7 @@ def fidelity(
     tables: dict[str, pd.DataFrame] = {}
     for name in scenarios.keys() - later.keys():
         mine, replayed = (there.on(over[name]), None) if name == rungs.SAMPLE else (real, old)
-        bound = verdicts.limits(apart, known.dates, len(mine.dates))
+        bound = verdicts.limits(apart, known.busy_dates, len(mine.busy_dates))
         table = verdicts.judged(mine, found[name], hours, bound, replayed)
         table.insert(0, "rung", name)
         tables[name] = table

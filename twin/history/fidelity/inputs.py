@@ -197,13 +197,14 @@ def _compared(ratio: Ratio, one: Period | None, two: Period | None, level: float
 def _shapes(
     test: Period, twin: Period, alike: Alike, train: Period | None, days: Period, level: float
 ) -> list[dict[str, Any]]:
-    splits = halves(days.dates)
+    dates = days.busy_dates
+    splits = halves(dates)
     rows = []
     for name, (label, of) in SHAPES.items():
         row: dict[str, Any] = {"input": name, "label": label, "unit": "share"}
         row |= dict.fromkeys(("training", "test", "twin"), math.nan)
-        counts = of(days, alike).reindex(days.dates).fillna(0.0)
-        place = {day: k for k, day in enumerate(days.dates)}
+        counts = of(days, alike).reindex(dates).fillna(0.0)
+        place = {day: k for k, day in enumerate(dates)}
         table = counts.to_numpy(dtype=np.float64)
         gaps = [
             variation(*(table[[place[day] for day in half]].sum(axis=0) for half in split))
@@ -211,8 +212,8 @@ def _shapes(
         ]
         limit = math.nan
         if gaps:
-            longer = math.sqrt(len(pairs(days.dates)) / len(test.dates))
-            limit = float(np.quantile(gaps, level)) * longer * wider(days.dates)
+            longer = math.sqrt(len(pairs(dates)) / len(test.busy_dates))
+            limit = float(np.quantile(gaps, level)) * longer * wider(dates)
         mine = of(test, alike).sum()
         for what, flag, other in (("change", "drift", train), ("gap", "off", twin)):
             gap = math.nan

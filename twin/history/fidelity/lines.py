@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import ndtr
 
 from twin.history.fidelity.measures import MEASURES, Alike, compared
 from twin.history.fidelity.period import Period
@@ -88,17 +88,24 @@ def random_halves(real: Period, alike: Alike, count: int = HALVES, seed: int = 1
     lean = real.lean()
     rows = [
         compared(lean.on(first), lean.on(second), alike)
-        for first, second in halves(real.dates, count, seed)
+        for first, second in halves(real.busy_dates, count, seed)
     ]
     return pd.DataFrame(rows, columns=list(MEASURES), dtype=np.float64)
 
 
-def wider(dates: list[int]) -> float:
+def wider(dates: list[int], normal: float = 1.95996) -> float:
     """Factor by which limits are widened, as few pairs tell little of how days differ.
 
     It is that of the quantile of Student's t to the normal one's, with a degree of freedom a pair.
+
+    Parameters
+    ----------
+    dates : list of int
+        The days that were halved.
+    normal : float
+        The normal quantile that a limit stands for; by default that of 95 %.
     """
-    return float(quantile_t(len(pairs(dates)), 0.975)) / float(ndtri(0.975))
+    return float(quantile_t(len(pairs(dates)), ndtr(normal))) / normal
 
 
 def source_days(train: list[int], test: list[int]) -> dict[int, int]:

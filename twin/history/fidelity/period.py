@@ -27,6 +27,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+# Part of a day's tickets that have come when it counts as a whole one.
+_NEARLY = 0.98
 # Ends of visits of those who never joined the queue.
 _NEVER_JOINED = ("blocked", "balked")
 
@@ -65,6 +67,11 @@ class Period:
     def dates(self) -> list[int]:
         """Its days, as ordinals, in order."""
         return sorted(int(day) for day in self.days["day"].unique())
+
+    @property
+    def busy_dates(self) -> list[int]:
+        """Its days on which somebody came."""
+        return sorted(int(day) for day in self.tickets["day"].unique())
 
     def on(self, days: Iterable[int]) -> Period:
         """Records of some of its days."""
@@ -130,16 +137,24 @@ def with_data(log: RunLog, scenario: Scenario, gaps: Sequence[date] = ()) -> lis
     """Days of a log that hold data: whole days, but for those that are missing in it.
 
     A day is missing where it is named as a gap, or where nobody came though somebody comes on
-    most days of its weekday.
+    most days of its weekday. The last day counts, too, where the log ends at an hour by which 98 %
+    of the tickets of a day have come (assumed): a history often ends with its last ticket.
     """
-    days = [day for day in whole_days(log, scenario) if date.fromordinal(day) not in set(gaps)]
-    came = np.unique(_place(log.tickets["arrived_s"].to_numpy(), scenario)[0])
-    some = {day for day in days if day in set(came.tolist())}
+    days = whole_days(log, scenario)
+    arrived = log.tickets["arrived_s"].to_numpy(dtype=np.float64)
+    arrived = arrived[arrived >= 0]
+    came = set(np.unique(_place(arrived, scenario)[0]).tolist())
+    ends = float(clock.local_s([log.horizon_s], scenario.midnight)[0])
+    last = scenario.start.toordinal() + int(ends // clock.DAY_S)
+    by_clock = clock.local_s(arrived, scenario.midnight) % clock.DAY_S
+    if days and last == days[-1] + 1 and (by_clock <= ends % clock.DAY_S).mean() >= _NEARLY:
+        days.append(last)
+    days = [day for day in days if date.fromordinal(day) not in set(gaps)]
     usual = {
-        weekday: np.mean([day in some for day in days if (day - 1) % 7 == weekday])
+        weekday: np.mean([day in came for day in days if (day - 1) % 7 == weekday])
         for weekday in {(day - 1) % 7 for day in days}
     }
-    return [day for day in days if day in some or usual[(day - 1) % 7] <= 0.5]
+    return [day for day in days if day in came or usual[(day - 1) % 7] <= 0.5]
 
 
 def period(

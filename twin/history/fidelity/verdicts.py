@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import ndtri
 from scipy.stats import binom
 
 from twin.history.fidelity.lines import FEWEST_DAYS, pairs, wider
@@ -44,9 +45,9 @@ def limits(halves: pd.DataFrame, dates: list[int], days: int, level: float = LEV
     halves : DataFrame
         From `twin.history.fidelity.lines.random_halves`.
     dates : list of int
-        The days that they are halves of.
+        The days that they are halves of; those on which nobody comes tell nothing.
     days : int
-        Number of days that the twin is judged by.
+        Number of such days that the twin is judged by.
     level : float
         Share of right twins that keep the limits.
 
@@ -65,7 +66,7 @@ def limits(halves: pd.DataFrame, dates: list[int], days: int, level: float = LEV
     joint = max(float(worst.quantile(level)), 1.0)
     longer = math.sqrt(len(pairs(dates)) / days)
     found["typical"] = size.median() * longer
-    found["limit"] = each * joint * longer * wider(dates)
+    found["limit"] = each * joint * longer * wider(dates, joint * float(ndtri((1 + level) / 2)))
     return found
 
 
