@@ -364,6 +364,22 @@ def test_work_that_ended_nobody_knows_when_is_no_work_in_hand():
     assert period(log, desk(1)).days["busy_s"].tolist() == [22 * HOUR]
 
 
+def test_paused_work_is_one_spell():
+    rows = [
+        visit(1, HOUR, HOUR, HOUR + 100, "paused"),
+        visit(1, np.nan, 9 * HOUR, 9 * HOUR + 50, "done"),
+        visit(2, HOUR, HOUR, HOUR + 10, "done"),
+        visit(2, 2 * HOUR, 2 * HOUR, 2 * HOUR + 20, "handed over"),
+        visit(2, np.nan, 2 * HOUR, 2 * HOUR + 5, "done", activity="wrap-up"),
+        visit(3, HOUR, HOUR, HOUR + 70, "paused"),
+        visit(4, HOUR, HOUR, np.nan, "open"),
+    ]
+    log = run_log(DAY, tickets=[{"arrived_s": HOUR, "status": "Closed"}] * 4, visits=rows)
+    found = period(log, desk(1))
+    assert found.touches["handle_s"].tolist() == [150.0, 10.0, 20.0]
+    assert found.tickets["wait_s"].tolist() == [0.0] * 4
+
+
 def test_medians_and_bands():
     assert verdicts.middle([5.0, 1.0, 3.0, 2.0, 4.0]) == (3.0, 1.0, 5.0)
     # Of nine values the second and the eighth hold the median in 96 of 100 cases.

@@ -42,8 +42,8 @@ class Period:
     tickets : DataFrame
         A row a ticket that joined: ticket_id, day (proleptic ordinal of the local date), weekday (0
         is Monday), hour (local), kind (what it is about), priority, channel, served (an agent took
-        it), abandoned, wait_s (of its first visit; missing while it waits, and without one),
-        response_s, resolution_s (missing unless resolved).
+        its first visit), abandoned, wait_s (of its first visit; missing while it waits, and without
+        one), response_s, resolution_s (missing unless resolved).
     touches : DataFrame
         A row a finished spell of work on these tickets, wrap-up left out: day, weekday and hour
         (of the ticket's arrival), kind, priority, channel, handle_s.
@@ -276,18 +276,23 @@ def _tickets(log: RunLog, scenario: Scenario, wanted: Ints) -> tuple[pd.DataFram
 
 
 def _touches(log: RunLog, tickets: pd.DataFrame, counted: Mask) -> pd.DataFrame:
-    visits = log.visits
-    handle = visits["ended_s"].to_numpy(dtype=np.float64) - visits["started_s"].to_numpy(
-        dtype=np.float64
-    )
+    """Finished spells of work; the parts of one that was paused are one."""
+    visits = log.visits[(log.visits["activity"] != "wrap-up").to_numpy()]
+    visits = visits[visits["started_s"].notna().to_numpy()]
     row = np.searchsorted(tickets["ticket_id"].to_numpy(), visits["ticket_id"].to_numpy())
-    done = ~np.isnan(handle) & visits["end"].isin(["done", "handed over"]).to_numpy()
-    done &= (visits["activity"] != "wrap-up").to_numpy() & counted[row]
-    here = tickets.iloc[row[done]]
-    columns = {
-        name: here[name].to_numpy()
-        for name in ("day", "weekday", "hour", "kind", "priority", "channel")
-    }
+    started, ended = (visits[k].to_numpy(dtype=np.float64) for k in ("started_s", "ended_s"))
+    order = np.lexsort((started, row))
+    row, work, end = row[order], (ended - started)[order], visits["end"].to_numpy()[order]
+    # A spell ends where it was not paused, or where the next row is of another ticket.
+    goes_on = np.asarray(end == "paused") & np.append(row[1:] == row[:-1], False)
+    spell = np.concatenate([[0], np.cumsum(~goes_on)])[: len(row)]
+    last = np.flatnonzero(~goes_on)
+    handle = np.bincount(spell, work, len(last)) if len(row) else np.zeros(0)
+    over = pd.Series(end[last]).isin(["done", "handed over"]).to_numpy()
+    done = over & ~np.isnan(handle) & counted[row[last]]
+    here = tickets.iloc[row[last][done]]
+    names = ("day", "weekday", "hour", "kind", "priority", "channel")
+    columns = {name: here[name].to_numpy() for name in names}
     return pd.DataFrame({**columns, "handle_s": handle[done]})
 
 
