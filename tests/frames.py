@@ -185,3 +185,17 @@ def warm_up():
     return pd.DataFrame(
         {"time_s": time_s, "mean": mean, "smoothed": smoothed, "suggestion": 2 * DAY}
     )
+
+
+def fidelity_rungs():
+    columns = ["rung", "value", "low", "high", "limit", "replay"]
+    rows = [("in sample", 3.0, 2.0, 4.0, 6.0, np.nan), ("V", 5.0, 4.0, 6.0, 6.0, 9.0),
+            ("F", 12.0, 10.0, 15.0, 6.0, 9.0)]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def fidelity_hours():
+    hour = np.arange(8, 18)
+    real = 30 + 10 * np.sin(hour / 2)
+    frame = pd.DataFrame({"hour": hour, "tickets": 100, "real": real, "twin": real + 3})
+    return frame.assign(low=frame["twin"] - 8, high=frame["twin"] + 8, inside=True)

@@ -42,6 +42,8 @@ EVERY = {
     "against_load": (plots.against_load, frames.load),
     "pareto": (plots.pareto, frames.front),
     "warm_up": (plots.warm_up, frames.warm_up),
+    "rungs": (plots.rungs, frames.fidelity_rungs),
+    "hourly_waits": (plots.hourly_waits, frames.fidelity_hours),
 }
 
 
@@ -112,6 +114,22 @@ def test_axes_say_what_they_measure(name, ax):
     }  # fmt: skip
     assert ax.get_xlabel()
     assert ax.get_ylabel() or without[name] == "y"
+
+
+def test_rungs_and_hours_of_a_fidelity_report(ax):
+    frame = frames.fidelity_rungs()
+    plots.rungs(frame, ax)
+    assert line(ax, "twin").get_ydata().tolist() == frame["value"].tolist()
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == frame["rung"].tolist()
+    # Limit and replay of the forecast, across all rungs.
+    assert [one.get_ydata()[0] for one in ax.lines if one.get_linestyle() in ("--", ":")] == [6, 9]
+    ax.clear()
+    hours = frames.fidelity_hours()
+    plots.hourly_waits(hours, ax)
+    for name, label in (("real", "desk"), ("twin", "twin")):
+        assert line(ax, label).get_ydata().tolist() == hours[name].tolist()
+    (band,) = ax.collections
+    assert set(hours["low"]) | set(hours["high"]) <= set(band.get_paths()[0].vertices[:, 1])
 
 
 def middle(frame):

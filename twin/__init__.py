@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from twin.experiments.variance import split_variance
     from twin.experiments.warmup import warm_up
     from twin.history.calibration import calibrate
+    from twin.history.fidelity.fidelity import Fidelity, fidelity
     from twin.history.imported import read_history
     from twin.measures import series, theory
     from twin.measures.figures import kpi_table, measure
@@ -47,6 +48,7 @@ __version__ = VERSION
 
 __all__ = [
     "Comparison",
+    "Fidelity",
     "Results",
     "Scenario",
     "ScenarioError",
@@ -61,6 +63,7 @@ __all__ = [
     "draw",
     "effects",
     "explain",
+    "fidelity",
     "from_data",
     "kpi_table",
     "load",
@@ -93,6 +96,7 @@ _HOMES = {
     "draw": "demand.tickets",
     "effects": "experiments.studies.sensitivity",
     "explain": "report.explain",
+    "fidelity": "history.fidelity.fidelity",
     "from_data": "scenario.model",
     "kpi_table": "measures.figures",
     "load": "scenario.file",
@@ -112,6 +116,7 @@ _HOMES = {
     "validate": "experiments.validate",
     "warm_up": "experiments.warmup",
     "Comparison": "experiments.comparison",
+    "Fidelity": "history.fidelity.fidelity",
     "Results": "experiments.results",
     "Scenario": "scenario.model",
     "StudyResults": "experiments.studies.results",

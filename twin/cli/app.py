@@ -20,6 +20,7 @@ from twin.cli import (
     calibrations,
     checks,
     compare,
+    fidelity,
     histories,
     live,
     models,
@@ -273,7 +274,8 @@ def kpis() -> None:
 
 
 for commands in (
-    calibrations, checks, compare, histories, live, models, rate, record, report, study,
+    calibrations, checks, compare, fidelity, histories, live, models, rate, record, report,
+    study,
 ):  # fmt: skip
     commands.register(app)
 

@@ -21,6 +21,7 @@ The examples of this package share a small desk, the results of two runs, and th
 """
 
 from twin.report.plots.calls import call_latency, quota_wait, rate_limited
+from twin.report.plots.fidelity import hourly_waits, rungs
 from twin.report.plots.front import pareto
 from twin.report.plots.over_time import (
     backlog,
@@ -49,6 +50,7 @@ __all__ = [
     "confusion",
     "forest",
     "forest_height",
+    "hourly_waits",
     "pareto",
     "quota_wait",
     "rate_limited",
@@ -57,6 +59,7 @@ __all__ = [
     "ratings_over_time",
     "response_times",
     "rows_of",
+    "rungs",
     "service_by_hour",
     "statuses",
     "svg",
