@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from rich.table import Table
 from twin.cli.terminal import Json, Quiet, out, plain_errors, print_json, progress
 
 if TYPE_CHECKING:
-    from twin.history.calibration import Calibration
+    from twin.history.calibrated import Calibration
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +33,7 @@ def calibrate_desk(
 ) -> None:
     """Calibrate a desk to its history: a scenario whose numbers say what they rest on.
 
-    Needs to know when agents began and ended their work, as logs of calls tell.
+    A log of calls makes a desk of agents, fitted to the waits; a log of statuses a workflow.
     """
     with plain_errors("--out"):
         from twin.history.calibrated_file import refuse_taken, summary, write_calibrated
@@ -62,16 +63,12 @@ def _table(found: Calibration) -> Table:
 
 
 def _as_data(found: Calibration, to: Path) -> dict[str, object]:
-    gap = found.capacity.gap
+    gap = None if found.capacity is None else asdict(found.capacity.gap)
     return {
         "scenario": str(to),
         "days": len(found.days),
-        "gap": {
-            "wait_s": gap.wait_s,
-            "hourly_s": gap.hourly_s,
-            "gave_up": gap.gave_up,
-            "waited": gap.waited,
-        },
+        "gap": gap,
+        "said": list(found.said),
         "estimates": [
             {
                 "key": one.key,

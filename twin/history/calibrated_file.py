@@ -9,10 +9,9 @@ from pathlib import Path
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import write_text
-from twin.common.text import amount
 from twin.common.toml import dump
 from twin.experiments.checks import check
-from twin.history.calibration import Calibration
+from twin.history.calibrated import Calibration
 from twin.history.desk_history import DeskHistory
 from twin.scenario.file import load
 
@@ -57,8 +56,9 @@ def write_calibrated(
         part.mkdir()
         for name, frame in found.files.items():
             frame.to_csv(part / name, index=False)
-        write_text(part / "as-it-was.toml", f"{_text(found, history, found.as_it_was, '')}\n")
-        check(load(part / "as-it-was.toml"))
+        if found.as_it_was is not None:
+            write_text(part / "as-it-was.toml", f"{_text(found, history, found.as_it_was, '')}\n")
+            check(load(part / "as-it-was.toml"))
         if folder.exists():
             shutil.rmtree(folder)
         part.rename(folder)
@@ -92,23 +92,13 @@ def _text(found: Calibration, history: DeskHistory, data: Mapping[str, object], 
 
 
 def summary(found: Calibration, history: DeskHistory) -> list[str]:
-    """Sentences on a calibration: what it rests on, and how well it fits."""
-    tickets, gap, plain = len(history.log.tickets), found.capacity.gap, found.capacity.plain
-    days = len(found.days)
-    lines = [
-        f"Calibrated to {tickets:,} tickets of {days} days, {found.days[0]} to {found.days[-1]}.",
+    """Sentences on a calibration: what it rests on, how well it fits, what it cannot tell."""
+    tickets, days = len(history.log.tickets), found.days
+    return [
+        f"Calibrated to {tickets:,} tickets of {len(days)} days, {days[0]} to {days[-1]}.",
         "Beside each number: its estimate, 95 % interval, n and method, or the word assumed.",
-        f"Fit to the waits of the history: {amount(gap.wait_s, 's')} apart on average by their "
-        f"distribution, {amount(gap.hourly_s, 's')} by hour of the day, the share who gave up "
-        f"{100 * gap.gave_up:+.1f} points (all agents of the roster always there: "
-        f"{amount(plain.wait_s, 's')}, {amount(plain.hourly_s, 's')}, "
-        f"{100 * plain.gave_up:+.1f} points).",
-        "Rates at which agents come and go were fitted together and are no facts one by one.",
+        *found.said,
     ]
-    if found.arrivals.unusual:
-        lines.append(f"Left out as unusual: {', '.join(map(str, found.arrivals.unusual))}.")
-    lines.append(found.said_of_busyness)
-    return lines
 
 
 def annotated(text: str, comments: Mapping[str, str]) -> str:

@@ -1,0 +1,293 @@
+"""From a planted desk's log to a scenario: what was put in is found, said and played again."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import twin
+from twin.cli.app import app
+from twin.common.errors import ScenarioError
+from twin.history import calibrated_file, call_desk
+from twin.history.fit import capacity
+from twin.history.fit.capacity import Availability, Waits, fit_capacity, gap
+from twin.history.status_desk import calibrate_statuses
+
+AWAY = {
+    "after_touch": 0.6, "while_idle": "6/h", "returns": "20/h", "returns_per_queued": "15/h"
+}  # fmt: skip
+SHIFT = {"days": "daily", "start": "08:00", "end": "18:00", "heads": 4}
+HOURS = [0] * 8 + [3, 5, 6, 5, 4, 4, 5, 5, 4, 3] + [0] * 6
+
+
+def phone_desk(**more):
+    pool = {
+        "shifts": [SHIFT],
+        "handle_time": {"distribution": "lognormal", "mean": "4min", "cv": 1.0},
+        "handle_times": {"Long": {"distribution": "lognormal", "mean": "8min", "cv": 0.8}},
+        "away": AWAY,
+        "individuals": False,
+    }
+    return twin.from_data(
+        {
+            "start": "2026-03-02",
+            "horizon": "14d",
+            "arrivals": {"kind": "hourly", "rate": "9/h", "week": {"hours": HOURS}},
+            "tickets": {"category_mix": {"Short": 3, "Long": 1}},
+            "agents": {"line": pool},
+            "customers": {
+                "patience": {"distribution": "exponential", "mean": "6min"},
+                "survey_rate": 0.0,
+                "solved": {"agent": 1.0},
+            },
+            **more,
+        }
+    )
+
+
+def agents_of(visits):
+    """Agents by number, each the first who is free: a log of calls names them."""
+    free_s, found = [], []
+    for start, end in zip(visits["started_s"], visits["ended_s"], strict=True):
+        if start != start:
+            found.append("")
+            continue
+        free = [k for k, at in enumerate(free_s) if at <= start]
+        if free:
+            free_s[free[0]] = end
+        else:
+            free_s.append(end)
+        found.append(f"A{free[0] if free else len(free_s) - 1}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory):
+    """A planted log of calls, as a help desk exports it."""
+    desk = phone_desk()
+    log = twin.simulate(desk, twin.draw(desk))
+    visits = log.visits.merge(log.tickets[["ticket_id", "category_true"]]).sort_values("queued_s")
+    visits = visits.sort_values(["started_s", "queued_s"])
+    begin = pd.Timestamp("2026-03-02")
+
+    def at(column):
+        return (begin + pd.to_timedelta(visits[column], unit="s")).dt.strftime(
+            "%Y-%m-%dT%H:%M:%S.%f"
+        )
+
+    served = visits["started_s"].notna()
+    frame = pd.DataFrame(
+        {
+            "call": visits["ticket_id"],
+            "arrived": at("queued_s"),
+            "kind": visits["category_true"].astype(str),
+            "outcome": np.where(served, "served", "abandoned"),
+            "answered": at("started_s").where(served, ""),
+            "ended": at("ended_s"),
+            "agent": agents_of(visits),
+        }
+    )
+    path = tmp_path_factory.mktemp("calls") / "calls.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def set_quick(patch):
+    """A search of few plays."""
+    for name, value in (("_ROUNDS", 1), ("_RATE_PLAYS", 12), ("_HOUR_PLAYS", 3)):
+        patch.setattr(capacity, name, value)
+    patch.setattr(call_desk, "_BACK_TESTS", 1)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    set_quick(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def history(calls):
+    return twin.read_history(calls, zone="UTC")
+
+
+@pytest.fixture(scope="module")
+def week(calls):
+    """Eight days of it."""
+    return twin.read_history(calls, zone="UTC", until="2026-03-10")
+
+
+@pytest.fixture(scope="module")
+def found(history):
+    with pytest.MonkeyPatch.context() as patch:
+        set_quick(patch)
+        return twin.calibrate(history)
+
+
+def test_work_patience_and_load_of_a_planted_desk_are_found(found):
+    estimates = {one.key: one for one in found.estimates}
+    for key, truth in (
+        ("arrivals.rate", 9.0),
+        ("customers.patience", 360.0),
+        ("agents.agents.handle_times.Short", 240.0),
+        ("agents.agents.handle_times.Long", 480.0),
+        ("tickets.category_mix.Long", 0.25),
+    ):
+        one = estimates[key]
+        assert one.low <= truth <= one.high, (key, str(one))
+        assert one.value == pytest.approx(truth, rel=0.15)
+    assert (
+        "busyness" not in found.data["arrivals"] or found.data["arrivals"]["busyness"]["cv"] < 0.1
+    )
+
+
+def test_agents_who_come_and_go_explain_the_waits(found):
+    fit = found.capacity
+    # All agents of the roster always there: the waits are too short.
+    assert fit.plain.loss > 1.2 * fit.gap.loss
+    assert abs(fit.gap.gave_up) < 0.03
+    assert any("come and go" in line for line in found.said)
+
+
+def test_the_calibrated_desk_does_what_the_planted_one_did(found, history, tmp_path):
+    path = calibrated_file.write_calibrated(found, history, tmp_path / "desk.toml")
+    truth = twin.measure(history.log, history.desk).set_index(["kpi", "group"])["value"]
+    results = twin.run([twin.load(path)], replications=3)
+    shown = results.summary().query("group == ''").set_index("kpi")["value"]
+    assert shown["abandonment_rate"] == pytest.approx(truth["abandonment_rate", ""], abs=0.04)
+    # After a search of few plays.
+    assert shown["agent_wait_mean"] == pytest.approx(truth["agent_wait_mean", ""], rel=0.5)
+    text = path.read_text(encoding="utf-8")
+    assert "# assumed: a log of calls does not tell who calls again" in text
+    assert "measured over 14 days" in text
+    as_it_was = twin.load(tmp_path / "desk-data" / "as-it-was.toml")
+    assert len(twin.draw(as_it_was)) == len(history.log.tickets)
+
+
+def test_it_is_the_same_each_time(week, quick):
+    one, other = twin.calibrate(week), twin.calibrate(week)
+    assert one.data == other.data
+    assert list(map(str, one.estimates)) == list(map(str, other.estimates))
+
+
+def test_nothing_that_is_there_is_replaced_unless_asked(found, history, tmp_path):
+    path = tmp_path / "desk.toml"
+    path.write_text("mine")
+    with pytest.raises(ScenarioError, match=r"is there already; name another file, or.*--replace"):
+        calibrated_file.write_calibrated(found, history, path)
+    assert path.read_text() == "mine"
+    calibrated_file.write_calibrated(found, history, path, replace_old=True)
+    assert twin.load(path).agents
+
+
+def test_the_command_says_what_it_found(week, tmp_path, quick):
+    folder = week.save(tmp_path / "history")
+    out = tmp_path / "my-desk.toml"
+    answer = CliRunner().invoke(app, ["calibrate", str(folder), "--out", str(out), "--json"])
+    assert answer.exit_code == 0, answer.output
+    told = json.loads(answer.stdout)
+    assert told["gap"]["gave_up"] == pytest.approx(0.0, abs=0.1)
+    assert {"arrivals.rate", "customers.patience"} <= {one["key"] for one in told["estimates"]}
+    again = CliRunner().invoke(app, ["calibrate", str(folder), "--out", str(out)])
+    assert again.exit_code == 2
+    assert "--replace" in again.output
+
+
+def test_a_history_that_is_too_short_is_refused(calls):
+    short = twin.read_history(calls, zone="UTC", until="2026-03-06")
+    with pytest.raises(ScenarioError, match="4 whole days with data; at least 7 are needed"):
+        twin.calibrate(short)
+
+
+def test_names_of_categories_may_hold_anything(calls, tmp_path, quick):
+    frame = pd.read_csv(calls, keep_default_na=False)
+    frame["kind"] = frame["kind"].map({"Short": 'A "b" = [c.d]\\', "Long": "Ü.#x"})
+    frame[frame["arrived"] < "2026-03-10"].to_csv(tmp_path / "odd.csv", index=False)
+    history = twin.read_history(tmp_path / "odd.csv", zone="UTC")
+    path = calibrated_file.write_calibrated(twin.calibrate(history), history, tmp_path / "d.toml")
+    assert set(twin.load(path).tickets.category_mix) == {'A "b" = [c.d]\\', "Ü.#x"}
+
+
+def test_a_desk_of_statuses_becomes_a_workflow_and_says_what_it_cannot_tell(tmp_path):
+    rng = np.random.default_rng(7)
+    rows = []
+    for case in range(400):
+        at = pd.Timestamp("2026-03-02") + pd.Timedelta(hours=float(rng.uniform(0, 28 * 24)))
+        steps = ["New", "Work", *(["Waiting", "Work"] if rng.random() < 0.3 else []), "Resolved"]
+        for name in steps:
+            rows.append((case, name, at.isoformat()))
+            at += pd.Timedelta(hours=float(rng.exponential({"Waiting": 24}.get(name, 2))))
+    path = tmp_path / "log.csv"
+    pd.DataFrame(rows, columns=["case", "activity", "timestamp"]).to_csv(path, index=False)
+    history = twin.read_history(path, zone="UTC")
+    found = twin.calibrate(history)
+    assert found.as_it_was is None
+    assert found.capacity is None
+    assert set(found.data["workflow"]["statuses"]) == {"New", "Work", "Waiting", "Resolved"}
+    assert any("what one agent less would do" in line for line in found.said)
+    written = calibrated_file.write_calibrated(found, history, tmp_path / "desk.toml")
+    log = twin.play(twin.load(written)).log
+    share = (log.timeline["detail"] == "Waiting").sum() / len(log.tickets)
+    assert share == pytest.approx(0.3, abs=0.08)
+
+
+def test_a_history_without_work_and_statuses_is_refused(history):
+    from dataclasses import replace
+
+    bare = replace(history, extra={**history.extra, "events": history.extra["events"].iloc[:0]})
+    with pytest.raises(ScenarioError, match="neither when agents worked nor when statuses"):
+        calibrate_statuses(bare)
+
+
+def test_the_gap_of_waits_by_hand():
+    hour = np.array([9, 9, 10, 10])
+    seen = Waits(hour, np.array([0.0, 60.0, 30.0, 90.0]), np.array([True, True, True, False]))
+    same = gap(seen, seen)
+    assert same.loss == 0
+    other = Waits(hour, np.array([0.0, 60.0, 60.0, 90.0]), np.array([True, True, True, True]))
+    found = gap(seen, other)
+    # Served: 0, 30, 60 against 0, 60, 60, 90; by hour 30 and 30 s against 30 and 75 s.
+    assert found.wait_s == pytest.approx(22.5)
+    assert found.hourly_s == pytest.approx(15.0)
+    assert found.gave_up == pytest.approx(-0.25)
+    assert found.waited == pytest.approx(3 / 4 - 2 / 3)
+
+
+def test_the_search_finds_the_availability_that_gives_the_waits(quick, monkeypatch):
+    """A stand-in for the desk: longer waits with fewer agents, known to the last bit."""
+    monkeypatch.setattr(capacity, "_RATE_PLAYS", 40)
+    rng = np.random.default_rng(1)
+    hour, base = rng.integers(8, 18, 4000), rng.exponential(30, 4000)
+
+    def play(availability, replication):
+        del replication
+        here = Availability(0.0, 1.0, 60.0, 60.0, np.ones(24)) if availability is None else (
+            availability
+        )  # fmt: skip
+        away = (0.2 + here.after_touch) * 60 / (here.returns + here.returns_per_queued)
+        wait_s = base * away / here.hours[hour]
+        patience = 4 * base[::-1]
+        return Waits(hour, np.minimum(wait_s, patience), wait_s < patience)
+
+    truth = Availability(0.8, 10.0, 40.0, 20.0, np.ones(24))
+    calls = []
+    fit = fit_capacity(play(truth, 0), play, lambda done, total: calls.append((done, total)))
+    assert fit.gap.loss < 0.05 < fit.plain.loss
+    assert calls[-1][0] <= calls[-1][1]
+    assert fit.plays == len(calls)
+
+
+@pytest.mark.slow
+def test_one_agent_less_is_within_what_the_calibrated_twin_says(calls, history, tmp_path):
+    """The whole search, and the effect of one agent less on waits and those who give up."""
+    found = twin.calibrate(history)
+    path = calibrated_file.write_calibrated(found, history, tmp_path / "desk.toml")
+    effects = []
+    for desk in (phone_desk(), twin.load(path)):
+        name = next(iter(desk.agents))
+        fewer = desk.vary({f"agents.{name}.extra_heads": -1}, name="fewer")
+        results = twin.run([desk, fewer], replications=10)
+        rows = twin.compare(results, baseline=desk.name).table.set_index(["kpi", "group"])
+        effects.append(rows.loc[("abandonment_rate", "")])
+    print(effects[0]["difference"], effects[1]["low"], effects[1]["high"])
+    assert effects[1]["low"] - 0.02 <= effects[0]["difference"] <= effects[1]["high"] + 0.02

@@ -1,0 +1,48 @@
+"""A desk as calibrated to its history: its scenario, and what each number of it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from twin.history.fit.capacity import CapacityFit
+from twin.history.fit.estimate import Estimate
+
+Data = dict[str, Any]
+# Length of the forecast that a calibrated scenario plays.
+FORECAST_DAYS = 28
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A desk as calibrated.
+
+    Attributes
+    ----------
+    data : dict
+        The scenario, a forecast from the end of the history on; its files are named in `files`.
+    as_it_was : dict or None
+        The scenario of the history itself: its arrivals as a trace, its roster as worked. None
+        where that is not known.
+    files : dict of str to DataFrame
+        Tables that the scenarios name.
+    estimates : tuple of Estimate
+    days : tuple of date
+        Days that it rests on.
+    said : tuple of str
+        Sentences that stand at the head of the file: how well it fits, what was left out or chosen,
+        and what must not be concluded from it.
+    capacity : CapacityFit or None
+        How far agents are there, fitted by simulation; None where no work was seen.
+    """
+
+    data: Data
+    as_it_was: Data | None
+    files: dict[str, pd.DataFrame]
+    estimates: tuple[Estimate, ...]
+    days: tuple[date, ...]
+    said: tuple[str, ...]
+    capacity: CapacityFit | None = None

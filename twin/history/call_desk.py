@@ -1,0 +1,331 @@
+"""A desk of which it is known when agents began and ended their work, as on the phone.
+
+Demand, work, patience and rosters are estimated from the records; how far the agents of a roster
+are there for the next customer is fitted by playing the history's own arrivals
+(`twin.history.fit.capacity`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from twin.common.errors import Fault, ScenarioError
+from twin.common.text import amount
+from twin.common.toml import dump
+from twin.demand.tickets import draw
+from twin.desk.simulation import simulate
+from twin.history.calibrated import FORECAST_DAYS, Calibration, Data
+from twin.history.desk_history import DeskHistory
+from twin.history.fit.arrivals import ArrivalsFit, fit_arrivals, predictor
+from twin.history.fit.capacity import Availability, CapacityFit, Waits, fit_capacity, gap
+from twin.history.fit.estimate import Estimate
+from twin.history.fit.rosters import Sessions, sessions
+from twin.history.fit.work import ENOUGH_VALUES, FEWEST_HANDLED, fit_work, work_growth
+from twin.history.found_sections import (
+    arrivals_section,
+    customers_section,
+    tickets_section,
+    trace,
+)
+from twin.history.whole_days import Days, days_of
+from twin.records.tables import RunLog
+from twin.scenario import clock
+from twin.scenario.file import load
+from twin.scenario.model import DAYS, Scenario
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+POOL = "agents"
+# Rosters go by half hours: agents come and go at these more often than not.
+_SLOT_S = 1800.0
+# Fewer heads are a roster's rounding.
+_FEWEST_HEADS = 0.05
+# Replications of each choice that is tried on the history.
+_BACK_TESTS = 5
+
+
+def calibrate_calls(
+    history: DeskHistory, progress: Callable[[int, int], None] | None = None
+) -> Calibration:
+    """Calibrate a desk to a log of calls, or of any work whose beginning and end are known.
+
+    All agents are taken to be one pool, whatever their groups.
+
+    Parameters
+    ----------
+    history : DeskHistory
+    progress : callable, optional
+        Called with the plays done and all of them.
+
+    Raises
+    ------
+    ScenarioError
+        If the history is too short, or says too little.
+    """
+    log, desk = history.log, history.desk
+    days = days_of(history)
+    arrived = log.tickets["arrived_s"].to_numpy(dtype=np.float64)
+    came = fit_arrivals(days.counts(arrived, desk.midnight))
+    # A day on which hardly anybody came tells nothing of who works on others.
+    days = days.without(came.unusual)
+    estimates = list(came.estimates)
+    files = {"arrivals.csv": trace(log)}
+    tickets = tickets_section(history, days, estimates)
+    pool = _work(log, days, files, estimates)
+    base: Data = {
+        "time_zone": desk.time_zone,
+        "customers": customers_section(log, estimates),
+        # First come, first served, until priorities are known to be served otherwise.
+        "routing": {"wait_bonus": "0s"},
+    }
+    as_it_was = base | {
+        "name": "as-it-was",
+        "question": "Does the twin wait as the desk did?",
+        "start": desk.start.isoformat(),
+        "horizon": f"{days.starts[-1]:.0f}s",
+        "arrivals": {"kind": "trace", "trace": "arrivals.csv"},
+        "agents": {POOL: pool | {"roster": "roster.csv"}},
+    }
+    edges = np.arange(0.0, days.starts[-1] + 1, _SLOT_S)
+    worked = sessions(log.visits)
+    heads = worked.heads(edges)
+    seen = waits_of(log, desk)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, frame in files.items():
+            frame.to_csv(folder / file, index=False)
+        player = _Player(folder, as_it_was, desk, edges, heads)
+        fit = fit_capacity(seen, player.play, progress)
+        away, hours = fit.availability.away(), fit.availability.hours
+        files["roster.csv"] = roster(desk, edges, heads, hours)
+        pool = pool | {"away": away}
+        as_it_was["agents"] = {POOL: pool | {"roster": "roster.csv"}}
+        week = {POOL: pool | {"shifts": _shifts(days, worked, hours, came)}}
+        over_again = as_it_was | {"tickets": tickets, "agents": week}
+        arrivals, said = _busyness(folder, over_again, arrivals_section(came), seen)
+    forecast = base | {
+        "question": "How does this desk go on as it is?",
+        "start": (days.days[-1] + timedelta(days=1)).isoformat(),
+        "horizon": f"{FORECAST_DAYS}d",
+        "replications": 10,
+        "arrivals": arrivals,
+        "tickets": tickets,
+        "agents": week,
+    }
+    kept = days.only_known(np.zeros((len(days.days), 24))).days
+    about = (*_said_of_fit(fit), *_said_of_days(came), said)
+    return Calibration(forecast, as_it_was, files, tuple(estimates), kept, about, fit)
+
+
+def _said_of_fit(fit: CapacityFit) -> list[str]:
+    found, plain = fit.gap, fit.plain
+    return [
+        f"Fit to the waits of the history: {amount(found.wait_s, 's')} apart on average by their "
+        f"distribution, {amount(found.hourly_s, 's')} by hour of the day, the share who gave up "
+        f"{100 * found.gave_up:+.1f} points (all agents of the roster always there: "
+        f"{amount(plain.wait_s, 's')}, {amount(plain.hourly_s, 's')}, "
+        f"{100 * plain.gave_up:+.1f} points).",
+        "Rates at which agents come and go were fitted together and are no facts one by one.",
+        "All agents are one pool, first come, first served.",
+    ]
+
+
+def _said_of_days(came: ArrivalsFit) -> list[str]:
+    if not came.unusual:
+        return []
+    return [f"Left out as unusual: {', '.join(map(str, came.unusual))}."]
+
+
+def waits_of(log: RunLog, desk: Scenario) -> Waits:
+    """The waits for an agent in the tables of a run or a history."""
+    visits = log.visits
+    queued = visits[visits["queued_s"].notna() & ~visits["end"].isin(["blocked", "balked"])]
+    at = queued["queued_s"].to_numpy(dtype=np.float64)
+    until = queued["started_s"].fillna(queued["ended_s"]).fillna(log.horizon_s)
+    return Waits(
+        clock.hour_of_week(at, desk.midnight) % 24,
+        until.to_numpy(dtype=np.float64) - at,
+        queued["started_s"].notna().to_numpy(),
+    )
+
+
+class _Player:
+    """Plays the history's own arrivals with some availability of its agents.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the tables that the scenario reads.
+    data : dict
+        The scenario.
+    desk : Scenario
+        Of the history.
+    edges, heads : array of float
+        Agents on session between moments.
+    """
+
+    def __init__(
+        self, folder: Path, data: Data, desk: Scenario, edges: Floats, heads: Floats
+    ) -> None:
+        self._folder, self._data = folder, data
+        self._desk, self._edges, self._heads = desk, edges, heads
+
+    def play(self, availability: Availability | None, replication: int) -> Waits:
+        """Waits of a replication; None: all agents of the roster are always there."""
+        hours = np.ones(24) if availability is None else availability.hours
+        table = roster(self._desk, self._edges, self._heads, hours)
+        table.to_csv(self._folder / "roster.csv", index=False)
+        pool = dict(self._data["agents"][POOL])
+        if availability is not None:
+            pool["away"] = availability.away()
+        return _played(self._folder, self._data | {"agents": {POOL: pool}}, replication)
+
+
+def _played(folder: Path, data: Data, replication: int) -> Waits:
+    """Waits of a replication of a scenario whose tables lie in a folder."""
+    path = folder / "scenario.toml"
+    path.write_text(dump(data), encoding="utf-8")
+    scenario = load(path)
+    return waits_of(simulate(scenario, draw(scenario, replication)), scenario)
+
+
+def _busyness(folder: Path, data: Data, arrivals: Data, seen: Waits) -> tuple[Data, str]:
+    """The section [arrivals] with as much busyness as gives the waits of the history again.
+
+    Where a desk plans more agents for days that it knows to be busy, arrivals that vary beside a
+    roster that does not would make waits too long. So all of it, that of hours alone, and none are
+    tried on the history itself, and the nearest is taken.
+    """
+    none = {key: value for key, value in arrivals.items() if key != "busyness"}
+    every: Data = arrivals.get("busyness", {})
+    of_hours = {key: value for key, value in every.items() if key != "cv"}
+    tried = {"none": none}
+    if "part_cv" in of_hours and "cv" in every:
+        tried["that of hours"] = none | {"busyness": of_hours}
+    if every:
+        tried["all"] = arrivals
+    if len(tried) == 1:
+        return none, "Arrivals vary no more than by chance."
+    losses = {
+        name: median(gap(seen, _played(folder, data | {"arrivals": section}, k)).loss
+                     for k in range(_BACK_TESTS))
+        for name, section in tried.items()
+    }  # fmt: skip
+    best = min(losses, key=losses.__getitem__)
+    scores = ", ".join(f"{name} {loss:.3g}" for name, loss in losses.items())
+    return tried[best], (
+        "Busyness of days and hours that the roster does not follow, by the waits of the history "
+        f"played again: {best} (loss: {scores})."
+    )
+
+
+def roster(desk: Scenario, edges: Floats, heads: Floats, hours: Floats) -> pd.DataFrame:
+    """A roster by date: heads between moments, times the factor of their local hour.
+
+    Parameters
+    ----------
+    desk : Scenario
+        Gives the start and the time zone.
+    edges : array of float, shape (k + 1,)
+        Seconds since the start.
+    heads : array of float, shape (k,)
+    hours : array of float, shape (24,)
+    """
+    local_s = clock.local_s(edges, desk.midnight)
+    day, second = np.divmod(local_s[:-1], clock.DAY_S)
+    length = np.diff(local_s)
+    there = np.round(heads * hours[(second // 3600).astype(np.int64)], 2)
+    kept = (there >= _FEWEST_HEADS) & (length > 0)
+    first = desk.start
+    return pd.DataFrame({
+        "date": [(first + timedelta(days=int(k))).isoformat() for k in day[kept]],
+        "start": [_clock(at) for at in second[kept]],
+        "end": [_clock((at + more) % clock.DAY_S)
+                for at, more in zip(second[kept], length[kept], strict=True)],
+        "heads": there[kept],
+    })  # fmt: skip
+
+
+def _clock(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
+
+
+def _work(
+    log: RunLog, days: Days, files: dict[str, pd.DataFrame], estimates: list[Estimate]
+) -> Data:
+    """Handle times of the pool, as measured: all, and by category where there are enough."""
+    visits = log.visits[(log.visits["activity"] == "handle").to_numpy()]
+    lasted = (visits["ended_s"] - visits["started_s"]).to_numpy(dtype=np.float64)
+    known = lasted > 0
+    if known.sum() < FEWEST_HANDLED:
+        reason = f"holds {known.sum()} handle times; at least {FEWEST_HANDLED} are needed"
+        raise ScenarioError("the history", [Fault("", reason)])
+    lasted, visits = lasted[known], visits[known]
+    at = visits["started_s"].to_numpy(dtype=np.float64)
+    day = np.searchsorted(days.starts, at, side="right") - 1
+    by_ticket = log.tickets.set_index("ticket_id")["category_true"]
+    category = visits["ticket_id"].map(by_ticket)
+    section = {"handle_time": _drawn(lasted, day, "handle", files, estimates)}
+    own: Data = {}
+    for k, name in enumerate(category.dropna().unique()):
+        here = (category == name).to_numpy()
+        if here.sum() >= FEWEST_HANDLED:
+            key, part = f"handle_times.{name}", f"handle-{k + 1}"
+            own[str(name)] = _drawn(lasted[here], day[here], part, files, estimates, key)
+    if len(own) > 1:
+        section["handle_times"] = own
+    codes = pd.factorize(category)[0].astype(np.int64)
+    estimates.append(work_growth(lasted, at, codes - codes.min()))
+    return section
+
+
+def _drawn(
+    lasted: Floats,
+    day: Ints,
+    name: str,
+    files: dict[str, pd.DataFrame],
+    estimates: list[Estimate],
+    key: str = "handle_time",
+) -> Data:
+    found = fit_work(lasted, day, f"agents.{POOL}.{key}")
+    estimates.append(found.estimate)
+    if len(lasted) < ENOUGH_VALUES:
+        return found.as_data()
+    files[f"{name}.csv"] = pd.DataFrame({"seconds": np.sort(lasted)})
+    return {
+        "distribution": "empirical",
+        "file": f"{name}.csv",
+        "column": "seconds",
+        "unit": "1s",
+    }
+
+
+def _shifts(days: Days, worked: Sessions, hours: Floats, came: ArrivalsFit) -> list[Data]:
+    """Heads of a week to come, hour by hour, from the rosters as worked."""
+    moments = np.concatenate([
+        start + np.arange(25) * (end - start) / 24
+        for start, end in pairwise(days.starts)
+    ]).reshape(-1, 25)  # fmt: skip
+    by_day = np.array([worked.heads(edges) for edges in moments])
+    # As arrivals: where days are alike in one and not in the other, no day would fit.
+    week, _ = predictor(days.only_known(by_day), came.shape, came.level)
+    heads = np.round(week.reshape(7, 24) * hours, 2)
+    section = []
+    for hour in range(24):
+        column = heads[:, hour]
+        for value in np.unique(column[column >= _FEWEST_HEADS]):
+            on = ",".join(DAYS[k] for k in np.flatnonzero(column == value))
+            times = {"start": f"{hour:02d}:00", "end": f"{(hour + 1) % 24:02d}:00"}
+            section.append({"days": on, **times, "heads": float(value)})
+    return section
