@@ -72,6 +72,7 @@ def fidelity(
     Calibrate the twin on what lies before the test.
     """
     with plain_errors("--page"):
+        from twin.history.call_desk import sessions_of
         from twin.history.fidelity.fidelity import fidelity as compare
         from twin.history.fidelity.records import open_records
         from twin.scenario.changes import parse_change
@@ -80,11 +81,11 @@ def fidelity(
         desk = load(scenario, dict(parse_change(text) for text in changes or []))
         try:
             real = open_records(history)
-            # F, V, in sample, and up to three weeks before the test.
+            # F, V, VR, in sample, and up to three weeks before the test.
             with progress(6 * runs, shown=not quiet and not as_json, what="runs") as told:
                 found = compare(
                     desk, real, test, runs=runs, workers=workers or cores(), roster=roster,
-                    progress=told,
+                    sessions=sessions_of(real, desk), progress=told,
                 )  # fmt: skip
         except ValueError as error:
             err.print(str(error))

@@ -25,6 +25,7 @@ from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
 from twin.history.calibrated import FORECAST_DAYS, Calibration, Data
 from twin.history.desk_history import DeskHistory
+from twin.history.fidelity.records import Recorded
 from twin.history.fit.arrivals import ArrivalsFit, fit_arrivals, predictor
 from twin.history.fit.capacity import Availability, CapacityFit, Waits, fit_capacity, gap
 from twin.history.fit.estimate import Estimate
@@ -157,6 +158,20 @@ def waits_of(log: RunLog, desk: Scenario) -> Waits:
         until.to_numpy(dtype=np.float64) - at,
         queued["started_s"].notna().to_numpy(),
     )
+
+
+def sessions_of(records: Recorded, scenario: Scenario) -> pd.DataFrame | None:
+    """Sessions of agents in records, for a calibrated desk: columns pool, start_s, end_s.
+
+    None where no agents are told apart, or the desk's pool is not the one of all agents that
+    calibration makes.
+    """
+    if list(scenario.agents) != [POOL] or "agent" not in records.log.visits:
+        return None
+    found = sessions(records.log.visits)
+    if not len(found.agent):
+        return None
+    return pd.DataFrame({"pool": POOL, "start_s": found.start_s, "end_s": found.end_s})
 
 
 class _Player:
