@@ -9,10 +9,8 @@ from twin.desk.simulation import simulate
 from twin.history.fit.delay_ways import AROUND, BEFORE
 from twin.history.fit.statuses import fit_statuses
 from twin.records.export import events
+from twin.scenario.chain import Chain
 from twin.scenario.model import from_data
-
-# Skipped until the section workflow is here.
-Chain = pytest.importorskip("twin.scenario.chain").Chain
 
 # Monday to Friday from 8 to 18, half as fast at noon.
 OFFICE = [0.0 if day > 4 or not 8 <= hour < 18 else 0.5 if hour == 12 else 1.0
