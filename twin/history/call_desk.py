@@ -136,7 +136,8 @@ def _said_of_fit(fit: CapacityFit) -> list[str]:
         f"{100 * found.gave_up:+.1f} points (all agents of the roster always there: "
         f"{amount(plain.wait_s, 's')}, {amount(plain.hourly_s, 's')}, "
         f"{100 * plain.gave_up:+.1f} points).",
-        "Rates at which agents come and go were fitted together and are no facts one by one.",
+        "Heads and the rates at which agents come and go were fitted together and are no facts one "
+        "by one: the effect of an agent more or less is less sure than its interval says.",
         "All agents are one pool, first come, first served.",
     ]
 
