@@ -237,14 +237,14 @@ class AgentPools:
             team.crew.take(visit, duration)
             return
         team.busy += 1
-        ends_s = visit.ends_s = self._clock.now + duration
+        ends_s = visit.ends_s = self._clock._now + duration
         done = team.done
         visit.callbacks.insert(0, lambda _: done(team, visit))
         visit.row = self._ledger.picked_up(
             ticket, team.number, visit.activity, visit.queued_s, ends_s, visit.fresh
         )
         self._clock.schedule_at(visit, ends_s)
-        if team.pool.at_shift_end != "finish":
+        if team.stops:
             team.in_work.append(visit)
 
     def _release(self, team: Team, visit: Visit) -> None:
@@ -283,9 +283,9 @@ class AgentPools:
 
     def _first(self, team: Team) -> Line | None:
         """The line of the team whose head is next; None where nobody waits."""
-        first = None
-        for queue in team.queues if not team.helps else team.may_take(self._clock.now):
-            while queue and queue[0][1].deadline_s <= self._clock.now:
+        first, now_s = None, self._clock._now
+        for queue in team.queues if not team.helps else team.may_take(now_s):
+            while queue and queue[0][1].deadline_s <= now_s:
                 self._abandon(heappop(queue)[1])
             if queue and (first is None or queue[0] < first[0]):
                 first = queue

@@ -31,12 +31,13 @@ TOUCHES = (HANDLE, FOLLOW_UP)
 
 
 class Places(Protocol):
-    """A pool at work, as the desk counts it: places for tickets in hand, and those taken."""
+    """A pool at work, as `twin.desk.teams` keeps it: its agents need no more of it."""
 
     number: int
     pool: Pool
     staffed: int
     busy: int
+    stops: bool
 
 
 class Ties(NamedTuple):
@@ -130,7 +131,6 @@ class Crew:
         # Ends of visits are known when they begin, as long as all go on at one speed.
         one_speed = self._tenures is None or self._most == 1
         self._steady = one_speed and len(set(self._speeds)) == 1
-        self._stops = pool.at_shift_end != "finish"
         self._choice = scenario.routing.choice or "least loaded"
         self._luck: Lazy[Use, memoryview] = Lazy(
             lambda use: view(demand.uniform(Stream.AGENT_CHOICE, use=use))
@@ -205,7 +205,7 @@ class Crew:
         """End the shifts of agents; who has work in hand finishes it or stops."""
         for agent in going:
             self._marks(agent)
-        if self._stops:
+        if self._team.stops:
             in_hand = [visit for agent in going for visit in agent.in_hand]
             # Who began last stops first.
             for visit in sorted(in_hand, key=lambda visit: visit.row, reverse=True):
@@ -223,7 +223,7 @@ class Crew:
         in_hand = len(agent.in_hand)
         if not in_hand:
             return 0, 0, 0, -agent.number
-        stays = self._stops and not all(map(self._may_stop, agent.in_hand))
+        stays = self._team.stops and not all(map(self._may_stop, agent.in_hand))
         return 1, stays, in_hand, -agent.latest
 
     def _marks(self, agent: Agent) -> None:
