@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
 from itertools import accumulate
 from math import inf
-
-import numpy as np
+from typing import NamedTuple
 
 from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
@@ -17,8 +16,7 @@ from twin.scenario.model import Scenario
 from twin.scenario.sections.touches import Clock
 
 
-@dataclass(frozen=True)
-class Wait:
+class Wait(NamedTuple):
     """A wait of a ticket.
 
     Attributes
@@ -163,6 +161,7 @@ class OpenHours:
 
     Examples
     --------
+    >>> import numpy as np
     >>> nine_to_five = Staircase(np.array([0.0, 9.0, 17.0, 33.0, 41.0]), np.array([0, 1, 0, 1, 0]))
     >>> hours = OpenHours(nine_to_five)
     >>> hours.after(10.0, 3.0), hours.after(16.0, 3.0), hours.after(16.0, 30.0)
@@ -170,13 +169,12 @@ class OpenHours:
     """
 
     def __init__(self, open_hours: Staircase) -> None:
-        self._level = open_hours
         self._times = open_hours.times.tolist()
         self._open = open_hours.values.tolist()
 
     def after(self, moment_s: float, delay_s: float) -> float:
         """Moment at which so much open time has passed; infinite where there is not so much."""
-        k = int(np.searchsorted(self._level.times, moment_s, side="right")) - 1
+        k = bisect_right(self._times, moment_s) - 1
         left, at = delay_s, moment_s
         while k + 1 < len(self._times):
             spell = (self._times[k + 1] - at) * self._open[k]

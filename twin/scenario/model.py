@@ -225,7 +225,17 @@ class Scenario(Section):
         return midnight(self.start, self.zone)
 
     def told_apart(self, pool: Pool) -> bool:
-        """True if the agents of a pool are told apart: visits say which agent worked."""
+        """True if the agents of a pool are told apart: visits say which agent worked.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"arrivals": {"rate": "6/h"},
+        ...                        "agents": {"chat": {"heads": 1, "concurrency": 3},
+        ...                                   "all": {"heads": 1, "handle_time": "5min"}}})
+        >>> {name: desk.told_apart(pool) for name, pool in desk.agents.items()}
+        {'chat': True, 'all': False}
+        """
         routing = self.routing
         asked = routing.choice is not None or routing.pool_choice == "longest idle"
         asked |= routing.same_agent > 0 or self.assistant.support is not None
