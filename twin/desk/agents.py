@@ -127,7 +127,8 @@ class AgentPools:
         activity : int
             HANDLE, TRIAGE, REVIEW or FOLLOW_UP.
         returns : int
-            Times that the customer came back before, or waits before a follow-up: for the luck.
+            Times that the customer came back before; at a follow-up, further touches so far, this
+            one included. For the luck.
         patience_s : float
             The customer leaves after waiting this long.
         place : (float, int), optional
@@ -139,8 +140,9 @@ class AgentPools:
             visit.deadline_s = visit.queued_s + patience_s
             if self._returns.goes_on(visit):
                 return visit
-        way = self._routes.of(ticket, category) if self._route is None else self._route[category]
-        able, queue = way
+        # As `Routes.of`, without its call where all channels go one way.
+        route = self._routes.of(ticket, category) if self._route is None else self._route[category]
+        able, queue = route
         if self._choice is not None:
             able = self._choice(able, visit)
         for team in able:
@@ -168,7 +170,7 @@ class AgentPools:
         return self._clock.now + self._behind_s[ticket], next(self._arrival)
 
     def _let_in(self, waiting: WaitingCount, visit: Visit) -> bool:
-        """Whether a customer joins the line; one who leaves a number there never gives up."""
+        """True if a customer joins the line; who leaves a number there never gives up."""
         if self._entrance is None:
             return True
         number = waiting.now(visit.queued_s)
@@ -182,7 +184,7 @@ class AgentPools:
         return True
 
     def _anybody(self, visit: Visit) -> None:
-        """Whoever is free takes the visit, else it waits in the line of all."""
+        """Let anybody who is free take a visit that waited for one agent; else it waits on."""
         if visit.deadline_s <= self._clock.now:
             self._abandon(visit)
             return
@@ -194,7 +196,7 @@ class AgentPools:
         self._wait(visit)
 
     def _wait(self, visit: Visit) -> None:
-        """Let a visit wait in the line of all that has waited elsewhere."""
+        """Let a visit that has waited for one agent wait in the line of all."""
         line = self._routes.of(visit.ticket, visit.category)[1]
         if line.waiting is not None:
             line.waiting.expect(visit)

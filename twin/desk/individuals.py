@@ -191,7 +191,7 @@ class Crew:
         self._send_home([agent for agent in going if not agent.leaving])
 
     def _comes(self) -> None:
-        """The first who is not on shift comes."""
+        """The first agent who is not on shift comes."""
         agent = next((agent for agent in self.agents if not agent.on_shift), None)
         if agent is None:
             k, members = len(self.agents), self._team.pool.members
@@ -205,7 +205,7 @@ class Crew:
     def _send_home(self, going: list[Agent]) -> None:
         """End the shifts of agents; who has work in hand finishes it or stops."""
         for agent in going:
-            self._marks(agent)
+            self._is_to_go(agent)
         if self._team.stops:
             in_hand = [visit for agent in going for visit in agent.in_hand]
             # Who began last stops first.
@@ -227,8 +227,8 @@ class Crew:
         stays = self._team.stops and not all(map(self._may_stop, agent.in_hand))
         return 1, stays, in_hand, -agent.latest
 
-    def _marks(self, agent: Agent) -> None:
-        """One goes as soon as nothing is left in hand."""
+    def _is_to_go(self, agent: Agent) -> None:
+        """The agent takes nothing new, and goes when nothing is left in hand."""
         agent.leaving = True
         self._leaving.append(agent)
         self._team.staffed -= self._most
@@ -238,7 +238,7 @@ class Crew:
             self._ties.wait(heappop(agent.own)[1])
 
     def _stays(self, agent: Agent) -> None:
-        """One who was to go stays."""
+        """An agent who was to go stays."""
         agent.leaving = False
         self._leaving.remove(agent)
         self._team.staffed += self._most
@@ -246,7 +246,7 @@ class Crew:
         self._offer(agent)
 
     def _goes(self, agent: Agent) -> None:
-        """One who was to go has nothing left in hand."""
+        """An agent who was to go has nothing left in hand."""
         agent.on_shift = agent.leaving = False
         self._leaving.remove(agent)
 
@@ -316,7 +316,7 @@ class Crew:
             if not agent.leaving:
                 # In place of one who has something left to do.
                 self._stays(self._leaving[0])
-                self._marks(agent)
+                self._is_to_go(agent)
             self._goes(agent)
         if agent.own:
             self._next_of_both(agent)

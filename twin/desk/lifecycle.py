@@ -163,6 +163,7 @@ class Lifecycle:
     def respond_by_agent(self, ticket: int, category: int | None, visit: int) -> Life:
         """An agent answers, if the customer waits for one."""
         ledger = self._ledger
+        # Who comes back goes to an agent at once: nothing is taken from the assistant now.
         if self._escalates and not (visit and self._agents.teams):
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1

@@ -34,6 +34,10 @@ class Team:
         Work that stopped at the end of a shift; None where it does not.
     crew : Crew or None
         The agents, where they are told apart.
+    in_work : list of Visit
+        In the order in which they began; only where work in hand stops at the end of a shift.
+    times, after : Lazy
+        Work and wrap-up of each ticket, by (activity, number of the visit).
     """
 
     number: int

@@ -12,6 +12,7 @@ from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.records.tables import ON_HOLD, WAITING_FOR_CUSTOMER
 from twin.scenario.calendars import Staircase, desk_hours
+from twin.scenario.distributions import TimeDistribution
 from twin.scenario.model import Scenario
 from twin.scenario.sections.touches import Clock
 
@@ -58,12 +59,8 @@ class Waits:
         def luck(stream: Stream) -> Lazy[int, memoryview]:
             return Lazy(lambda wait: view(demand.uniform(stream, Use(wait))))
 
-        def times(distribution: object, stream: Stream) -> Lazy[int, memoryview]:
-            def drawn(wait: int) -> memoryview:
-                u = demand.uniform(stream, Use(wait))
-                return view(distribution.quantile(u))  # type: ignore[attr-defined]
-
-            return Lazy(drawn)
+        def times(distribution: TimeDistribution, stream: Stream) -> Lazy[int, memoryview]:
+            return Lazy(lambda wait: view(distribution.quantile(demand.uniform(stream, Use(wait)))))
 
         self._kind = luck(Stream.TOUCH)
         self._never = luck(Stream.NO_REPLY)
@@ -103,8 +100,8 @@ class Waits:
 
     def forget(self) -> None:
         """Let go of all columns; the run is over."""
-        for name, columns in vars(self).items():
-            if isinstance(columns, Lazy) and name.startswith("_"):
+        for columns in vars(self).values():
+            if isinstance(columns, Lazy):
                 columns.clear()
 
 
