@@ -127,7 +127,8 @@ class AgentPools:
         activity : int
             HANDLE, TRIAGE, REVIEW or FOLLOW_UP.
         returns : int
-            Times that the customer came back before, or waits before a follow-up: for the luck.
+            Times that the customer came back before; at a follow-up, further touches so far, this
+            one included. For the luck.
         patience_s : float
             The customer leaves after waiting this long.
         place : (float, int), optional
@@ -139,8 +140,9 @@ class AgentPools:
             visit.deadline_s = visit.queued_s + patience_s
             if self._returns.goes_on(visit):
                 return visit
-        way = self._routes.of(ticket, category) if self._route is None else self._route[category]
-        able, queue = way
+        # As `Routes.of`, without its call where all channels go one way.
+        route = self._routes.of(ticket, category) if self._route is None else self._route[category]
+        able, queue = route
         if self._choice is not None:
             able = self._choice(able, visit)
         for team in able:
@@ -168,7 +170,7 @@ class AgentPools:
         return self._clock.now + self._behind_s[ticket], next(self._arrival)
 
     def _let_in(self, waiting: WaitingCount, visit: Visit) -> bool:
-        """Whether a customer joins the line; one who leaves a number there never gives up."""
+        """True if a customer joins the line; who leaves a number there never gives up."""
         if self._entrance is None:
             return True
         number = waiting.now(visit.queued_s)
@@ -182,7 +184,7 @@ class AgentPools:
         return True
 
     def _anybody(self, visit: Visit) -> None:
-        """Whoever is free takes the visit, else it waits in the line of all."""
+        """Let anybody who is free take a visit that waited for one agent; else it waits on."""
         if visit.deadline_s <= self._clock.now:
             self._abandon(visit)
             return
@@ -194,7 +196,7 @@ class AgentPools:
         self._wait(visit)
 
     def _wait(self, visit: Visit) -> None:
-        """Let a visit wait in the line of all that has waited elsewhere."""
+        """Let a visit that has waited for one agent wait in the line of all."""
         line = self._routes.of(visit.ticket, visit.category)[1]
         if line.waiting is not None:
             line.waiting.expect(visit)
@@ -237,14 +239,14 @@ class AgentPools:
             team.crew.take(visit, duration)
             return
         team.busy += 1
-        ends_s = visit.ends_s = self._clock.now + duration
+        ends_s = visit.ends_s = self._clock._now + duration
         done = team.done
         visit.callbacks.insert(0, lambda _: done(team, visit))
         visit.row = self._ledger.picked_up(
             ticket, team.number, visit.activity, visit.queued_s, ends_s, visit.fresh
         )
         self._clock.schedule_at(visit, ends_s)
-        if team.pool.at_shift_end != "finish":
+        if team.stops:
             team.in_work.append(visit)
 
     def _release(self, team: Team, visit: Visit) -> None:
@@ -283,9 +285,9 @@ class AgentPools:
 
     def _first(self, team: Team) -> Line | None:
         """The line of the team whose head is next; None where nobody waits."""
-        first = None
-        for queue in team.queues if not team.helps else team.may_take(self._clock.now):
-            while queue and queue[0][1].deadline_s <= self._clock.now:
+        first, now_s = None, self._clock._now
+        for queue in team.queues if not team.helps else team.may_take(now_s):
+            while queue and queue[0][1].deadline_s <= now_s:
                 self._abandon(heappop(queue)[1])
             if queue and (first is None or queue[0] < first[0]):
                 first = queue

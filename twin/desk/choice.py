@@ -14,7 +14,7 @@ from twin.scenario.model import Routing
 def pool_choice(
     routing: Routing, demand: Demand
 ) -> Callable[[tuple[Team, ...], Visit], tuple[Team, ...]] | None:
-    """Order in which pools are asked to take a visit, the first with a free place takes it.
+    """Order in which pools are asked to take a visit; the first with a free place takes it.
 
     None: always as in the file.
     """

@@ -105,10 +105,10 @@ class Customers:
 
     def tries_again_s(self, ticket: int) -> float | None:
         """Time until a customer who left without an agent tries again; None: they never do."""
-        tries = self._tries[ticket]
-        if self._settings.retrial is None or tries >= self._most_tries:
+        if self._settings.retrial is None:
             return None
-        if not self._again[tries][ticket]:
+        tries = self._tries[ticket]
+        if tries >= self._most_tries or not self._again[tries][ticket]:
             return None
         self._tries[ticket] += 1
         return self._again_s[tries][ticket]

@@ -31,12 +31,13 @@ TOUCHES = (HANDLE, FOLLOW_UP)
 
 
 class Places(Protocol):
-    """A pool at work, as the desk counts it: places for tickets in hand, and those taken."""
+    """A pool at work, as `twin.desk.teams` keeps it: its agents need no more of it."""
 
     number: int
     pool: Pool
     staffed: int
     busy: int
+    stops: bool
 
 
 class Ties(NamedTuple):
@@ -130,7 +131,6 @@ class Crew:
         # Ends of visits are known when they begin, as long as all go on at one speed.
         one_speed = self._tenures is None or self._most == 1
         self._steady = one_speed and len(set(self._speeds)) == 1
-        self._stops = pool.at_shift_end != "finish"
         self._choice = scenario.routing.choice or "least loaded"
         self._luck: Lazy[Use, memoryview] = Lazy(
             lambda use: view(demand.uniform(Stream.AGENT_CHOICE, use=use))
@@ -149,8 +149,9 @@ class Crew:
             visit.agent = self._next(visit)
         agent = visit.agent
         visit.callbacks.insert(0, lambda _: self._done(visit))
-        rate = self._rate(agent, len(agent.in_hand) + 1)
-        ends_s = self._clock.now + work_s / rate if self._steady else inf
+        ends_s = inf
+        if self._steady:
+            ends_s = self._clock._now + work_s / self._rate(agent, len(agent.in_hand) + 1)
         visit.row = self._ledger.picked_up(
             visit.ticket, self._team.number, visit.activity, visit.queued_s, ends_s, visit.fresh,
             agent.number,
@@ -174,7 +175,7 @@ class Crew:
     def let_go(self, visit: Visit) -> float:
         """Take a visit out of its agent's hand; returns the work that is left, at speed 1."""
         agent = visit.agent
-        left_s: float = (visit.ends_s - self._clock.now) * agent.rate
+        left_s: float = (visit.ends_s - self._clock._now) * agent.rate
         self._drop(agent, visit)
         return left_s
 
@@ -190,22 +191,22 @@ class Crew:
         self._send_home([agent for agent in going if not agent.leaving])
 
     def _comes(self) -> None:
-        """The first who is not on shift comes."""
+        """The first agent who is not on shift comes."""
         agent = next((agent for agent in self.agents if not agent.on_shift), None)
         if agent is None:
             k, members = len(self.agents), self._team.pool.members
             agent = Agent(k + 1, members[k].speed if k < len(members) else 1.0)
             self.agents.append(agent)
         agent.on_shift = True
-        agent.since_s = self._clock.now
+        agent.since_s = self._clock._now
         self._team.staffed += self._most
         self._offer(agent)
 
     def _send_home(self, going: list[Agent]) -> None:
         """End the shifts of agents; who has work in hand finishes it or stops."""
         for agent in going:
-            self._marks(agent)
-        if self._stops:
+            self._is_to_go(agent)
+        if self._team.stops:
             in_hand = [visit for agent in going for visit in agent.in_hand]
             # Who began last stops first.
             for visit in sorted(in_hand, key=lambda visit: visit.row, reverse=True):
@@ -217,17 +218,17 @@ class Crew:
 
     def _may_stop(self, visit: Visit) -> bool:
         # Wrap-up is finished; work that ends now is left to end.
-        return visit.activity != WRAP_UP and visit.ends_s > self._clock.now
+        return visit.activity != WRAP_UP and visit.ends_s > self._clock._now
 
     def _first_to_go(self, agent: Agent) -> tuple[int, ...]:
         in_hand = len(agent.in_hand)
         if not in_hand:
             return 0, 0, 0, -agent.number
-        stays = self._stops and not all(map(self._may_stop, agent.in_hand))
+        stays = self._team.stops and not all(map(self._may_stop, agent.in_hand))
         return 1, stays, in_hand, -agent.latest
 
-    def _marks(self, agent: Agent) -> None:
-        """One goes as soon as nothing is left in hand."""
+    def _is_to_go(self, agent: Agent) -> None:
+        """The agent takes nothing new, and goes when nothing is left in hand."""
         agent.leaving = True
         self._leaving.append(agent)
         self._team.staffed -= self._most
@@ -237,7 +238,7 @@ class Crew:
             self._ties.wait(heappop(agent.own)[1])
 
     def _stays(self, agent: Agent) -> None:
-        """One who was to go stays."""
+        """An agent who was to go stays."""
         agent.leaving = False
         self._leaving.remove(agent)
         self._team.staffed += self._most
@@ -245,7 +246,7 @@ class Crew:
         self._offer(agent)
 
     def _goes(self, agent: Agent) -> None:
-        """One who was to go has nothing left in hand."""
+        """An agent who was to go has nothing left in hand."""
         agent.on_shift = agent.leaving = False
         self._leaving.remove(agent)
 
@@ -294,7 +295,7 @@ class Crew:
         after = Visit(self._clock, visit.ticket, visit.category, WRAP_UP, visit.returns)
         after.agent = agent
         after.callbacks = [lambda _: self._wrapped_up(after)]
-        ends_s = self._clock.now + lasts_s / agent.rate
+        ends_s = self._clock._now + lasts_s / agent.rate
         known_s = ends_s if self._steady else inf
         after.row = self._ledger.wraps_up(visit.ticket, self._team.number, known_s, agent.number)
         agent.in_hand[agent.in_hand.index(visit)] = after
@@ -315,7 +316,7 @@ class Crew:
             if not agent.leaving:
                 # In place of one who has something left to do.
                 self._stays(self._leaving[0])
-                self._marks(agent)
+                self._is_to_go(agent)
             self._goes(agent)
         if agent.own:
             self._next_of_both(agent)
@@ -325,7 +326,7 @@ class Crew:
     def _next_of_both(self, agent: Agent) -> None:
         """Give a free agent the first of their own queue, if it comes before the line of all."""
         own = agent.own
-        while own and own[0][1].deadline_s <= self._clock.now:
+        while own and own[0][1].deadline_s <= self._clock._now:
             self._ties.abandon(heappop(own)[1])
         line = self._ties.first()
         if own and (line is None or own[0] < line[0]):
@@ -339,7 +340,7 @@ class Crew:
 
     def _changed(self, agent: Agent, new: Visit | None = None, work_s: float = 0.0) -> None:
         """The number of tickets in hand has changed: so has their speed."""
-        now = agent.since_s = self._clock.now
+        now = agent.since_s = self._clock._now
         before, rate = agent.rate, self._rate(agent, len(agent.in_hand))
         agent.rate = rate
         if rate != before:
@@ -358,14 +359,14 @@ class Crew:
         """Speed of each ticket of an agent who has so many in hand now."""
         rate = agent.speed * self._speeds[in_hand]
         if self._tenures is not None:
-            rate *= self._tenures.factor(agent.number, self._clock.now)
+            rate *= self._tenures.factor(agent.number, self._clock._now)
         return rate
 
     def joined_s(self, agent: Agent) -> float | None:
         """Moment at which an agent joined; None where it is not known, or nobody leaves."""
         if self._tenures is None:
             return None
-        return self._tenures.joined_s(agent.number, self._clock.now)
+        return self._tenures.joined_s(agent.number, self._clock._now)
 
     def _set_alarm(self, agent: Agent) -> None:
         """Let the next end of a visit happen, in place of what was to happen before."""

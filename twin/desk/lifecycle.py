@@ -93,10 +93,11 @@ class Lifecycle:
         self._arrived_s = view(demand.arrived_s)
         self._truth = view(demand.category)
         self._rules = Rules.of(scenario, demand.categories)
-        # By category: looked up, not worked out for each ticket.
-        codes = range(len(demand.categories))
         # Behind the categories: the queues of each pool alone.
         self._one_pool = len(demand.categories)
+        # Looked up, not worked out for each ticket; two of them by category.
+        codes = range(len(demand.categories))
+        self._escalates = self._rules.handed_on() == ESCALATED
         self._routed = [self._rules.routed(code) for code in codes]
         self._drafted = [self._rules.drafted(code) for code in codes]
         self._close_after_s = scenario.customers.close_after
@@ -162,7 +163,8 @@ class Lifecycle:
     def respond_by_agent(self, ticket: int, category: int | None, visit: int) -> Life:
         """An agent answers, if the customer waits for one."""
         ledger = self._ledger
-        if self._rules.handed_on() == ESCALATED and not (visit and self._agents.teams):
+        # Who comes back goes to an agent at once: nothing is taken from the assistant now.
+        if self._escalates and not (visit and self._agents.teams):
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
         truth = self._truth[ticket]

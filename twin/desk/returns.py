@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from heapq import heapify, heappush
+from typing import NamedTuple
 
 from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
@@ -14,8 +14,7 @@ from twin.desk.waiting import Visit
 from twin.scenario.model import Routing
 
 
-@dataclass(frozen=True)
-class Knower:
+class Knower(NamedTuple):
     """The agent who worked on a ticket last."""
 
     crew: Crew

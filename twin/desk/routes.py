@@ -1,4 +1,4 @@
-"""Ways of tickets to the agents: the teams that may take a ticket, and the line in which it waits.
+"""Routes of tickets: the teams that may take a ticket, and the line in which it waits.
 
 Tickets that the same teams can take share a line: those of a category, or of a channel and a
 category where pools take some channels only.
@@ -16,11 +16,11 @@ from twin.desk.waiting import Line, Overflow, WaitingCount
 from twin.scenario.model import Scenario
 
 # Teams that may take a ticket at once, in order, and the line in which it waits for them.
-Way = tuple[tuple[Any, ...], Line]
+Route = tuple[tuple[Any, ...], Line]
 
 
 class Routes:
-    """All ways of a desk.
+    """All routes of a desk.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Routes:
     Attributes
     ----------
     by_category : list or None
-        The way of each category; None where it differs by channel.
+        The route of each category; None where it differs by channel.
     lines : list of Line
         All of them.
     """
@@ -42,12 +42,12 @@ class Routes:
         self, teams: Sequence[Any], scenario: Scenario, demand: Demand, counted: bool
     ) -> None:
         self._teams = dict(zip(scenario.agents, teams, strict=True))
-        self._ways: dict[tuple[Any, ...], Way] = {}
+        self._found: dict[tuple[Any, ...], Route] = {}
         self._all, self._categories = teams, len(demand.categories)
         # Behind the categories: tickets that are passed on to one team alone, by any channel.
         passing = any(pool.transfers_to for pool in scenario.agents.values())
         self._codes = range(self._categories + len(teams) * passing)
-        self.by_category: list[Way] | None = None
+        self.by_category: list[Route] | None = None
         if any(team.pool.channels for team in teams):
             assert demand.channel is not None
             self._channel = view(demand.channel)
@@ -58,31 +58,34 @@ class Routes:
             ]
         else:
             self.by_category = self._of(teams)
-        firsts = [first for _, first in self._ways.values()]
+        firsts = [first for _, first in self._found.values()]
         self.lines = [line for first in firsts for line in first.stages]
         for first in firsts:
             if counted or first.helpers:
                 first.waiting = WaitingCount(first.stages)
 
-    def of(self, ticket: int, category: int) -> Way:
-        """The way of a ticket that goes by a category."""
+    def of(self, ticket: int, category: int) -> Route:
+        """The route of a ticket that goes by a category."""
         if self.by_category is not None:
             return self.by_category[category]
         return self._by_channel[self._channel[ticket]][category]
 
-    def _of(self, teams: Sequence[Any]) -> list[Way]:
-        """The way of each category to some teams."""
+    def _of(self, teams: Sequence[Any]) -> list[Route]:
+        """The route of each category to some teams."""
         found = []
         for code in self._codes:
             among = teams if code < self._categories else self._all
             able = tuple(team for team in among if code in team.skills)
-            if able not in self._ways:
-                self._ways[able] = self._way(able)
-            found.append(self._ways[able])
+            if able not in self._found:
+                self._found[able] = self._route(able)
+            found.append(self._found[able])
         return found
 
-    def _way(self, able: tuple[Any, ...]) -> Way:
-        """Lines that a line overflows to are its own: no other line's tickets wait there."""
+    def _route(self, able: tuple[Any, ...]) -> Route:
+        """The route to some teams, made known to them.
+
+        Lines that a line overflows to are its own: no other line's tickets wait there.
+        """
         after: dict[float, list[Any]] = {}
         helpers: list[tuple[int, Any]] = []
         for team in able:

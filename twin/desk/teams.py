@@ -28,10 +28,16 @@ class Team:
         Called with the team and a visit that an agent of the team has ended.
     staffed, busy : int
         Of agents who are told apart: places for tickets in hand, and places taken.
+    stops : bool
+        Whether work in hand stops at the end of a shift.
     paused : Line or None
         Work that stopped at the end of a shift; None where it does not.
     crew : Crew or None
         The agents, where they are told apart.
+    in_work : list of Visit
+        In the order in which they began; only where work in hand stops at the end of a shift.
+    times, after : Lazy
+        Work and wrap-up of each ticket, by (activity, number of the visit).
     """
 
     number: int
@@ -43,6 +49,7 @@ class Team:
     done: Callable[[Team, Visit], None]
     busy: int = 0
     crew: Crew | None = None
+    stops: bool = field(init=False)
     paused: Line | None = None
     queues: list[Line] = field(default_factory=list)
     helps: list[tuple[int, Line]] = field(default_factory=list)
@@ -51,6 +58,7 @@ class Team:
     after: Lazy[tuple[int, int], memoryview] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.stops = self.pool.at_shift_end != "finish"
         if self.pool.at_shift_end == "continue":
             self.paused = Line()
             self.queues.append(self.paused)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
 from itertools import accumulate
 from math import inf
-
-import numpy as np
+from typing import NamedTuple
 
 from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.records.tables import ON_HOLD, WAITING_FOR_CUSTOMER
 from twin.scenario.calendars import Staircase, desk_hours
+from twin.scenario.distributions import TimeDistribution
 from twin.scenario.model import Scenario
 from twin.scenario.sections.touches import Clock
 
 
-@dataclass(frozen=True)
-class Wait:
+class Wait(NamedTuple):
     """A wait of a ticket.
 
     Attributes
@@ -60,12 +59,8 @@ class Waits:
         def luck(stream: Stream) -> Lazy[int, memoryview]:
             return Lazy(lambda wait: view(demand.uniform(stream, Use(wait))))
 
-        def times(distribution: object, stream: Stream) -> Lazy[int, memoryview]:
-            def drawn(wait: int) -> memoryview:
-                u = demand.uniform(stream, Use(wait))
-                return view(distribution.quantile(u))  # type: ignore[attr-defined]
-
-            return Lazy(drawn)
+        def times(distribution: TimeDistribution, stream: Stream) -> Lazy[int, memoryview]:
+            return Lazy(lambda wait: view(distribution.quantile(demand.uniform(stream, Use(wait)))))
 
         self._kind = luck(Stream.TOUCH)
         self._never = luck(Stream.NO_REPLY)
@@ -105,8 +100,8 @@ class Waits:
 
     def forget(self) -> None:
         """Let go of all columns; the run is over."""
-        for name, columns in vars(self).items():
-            if isinstance(columns, Lazy) and name.startswith("_"):
+        for columns in vars(self).values():
+            if isinstance(columns, Lazy):
                 columns.clear()
 
 
@@ -163,6 +158,7 @@ class OpenHours:
 
     Examples
     --------
+    >>> import numpy as np
     >>> nine_to_five = Staircase(np.array([0.0, 9.0, 17.0, 33.0, 41.0]), np.array([0, 1, 0, 1, 0]))
     >>> hours = OpenHours(nine_to_five)
     >>> hours.after(10.0, 3.0), hours.after(16.0, 3.0), hours.after(16.0, 30.0)
@@ -170,13 +166,12 @@ class OpenHours:
     """
 
     def __init__(self, open_hours: Staircase) -> None:
-        self._level = open_hours
         self._times = open_hours.times.tolist()
         self._open = open_hours.values.tolist()
 
     def after(self, moment_s: float, delay_s: float) -> float:
         """Moment at which so much open time has passed; infinite where there is not so much."""
-        k = int(np.searchsorted(self._level.times, moment_s, side="right")) - 1
+        k = bisect_right(self._times, moment_s) - 1
         left, at = delay_s, moment_s
         while k + 1 < len(self._times):
             spell = (self._times[k + 1] - at) * self._open[k]

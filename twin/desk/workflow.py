@@ -1,7 +1,8 @@
 """Lives by measured statuses: a ticket goes from status to status as the desk's log says.
 
-The way of each ticket through the statuses, and its delays, hang on nothing that happens at the
-desk but its age: so they are drawn for all tickets before the clock starts, change by change.
+A ticket's way through the statuses does not depend on what happens at the desk, and its delays do
+so only by its age. So both are drawn for all tickets before the clock starts: all first statuses,
+then all second ones, and so on.
 """
 
 from __future__ import annotations
@@ -153,9 +154,10 @@ class WorkflowLife(Lifecycle):
         self._open = [status.counts_as in OPEN_STATUSES for status in statuses]
         self._resolves = [STATUSES.index(status.counts_as) in (RESOLVED, CLOSED)
                           for status in statuses]  # fmt: skip
-        clocks = {name: clock_of(name, scenario) for name in
-                  {workflow.clock, *(one.clock for one in Chain.of(workflow).delays)}}  # fmt: skip
-        self._paces = [clocks[one.clock] for one in Chain.of(workflow).delays]
+        delays = Chain.of(workflow).delays
+        names = {workflow.clock, *(one.clock for one in delays)}
+        clocks = {name: clock_of(name, scenario) for name in names}
+        self._paces = [clocks[one.clock] for one in delays]
         self._aging = clocks[workflow.clock]
         self._horizon_s = scenario.horizon
 

@@ -51,13 +51,7 @@ from twin.scenario.sections.base import (
     fail,
     parse_days,
 )
-from twin.scenario.sections.customers import (
-    Callback,
-    Customers,
-    Retrial,
-    Satisfaction,
-    Solved,
-)
+from twin.scenario.sections.customers import Callback, Customers, Retrial, Satisfaction, Solved
 from twin.scenario.sections.demand import (
     Arrivals,
     Backlog,
@@ -68,13 +62,7 @@ from twin.scenario.sections.demand import (
     Week,
 )
 from twin.scenario.sections.individuals import Member
-from twin.scenario.sections.people import (
-    Away,
-    Break,
-    Pool,
-    Shift,
-    Targets,
-)
+from twin.scenario.sections.people import Away, Break, Pool, Shift, Targets
 from twin.scenario.sections.routing import Queue, Routing
 from twin.scenario.sections.touches import Touches
 from twin.scenario.sections.workflow import Status, Step, Workflow, workflow_faults
@@ -182,7 +170,6 @@ class Scenario(Section):
     touches: Touches | None = Field(
         None, description="further touches of a ticket; not given: an agent's touch answers"
     )
-
     workflow: Workflow | None = Field(
         None, description="the desk's own statuses; not given: the twin's own life cycle"
     )
@@ -225,7 +212,15 @@ class Scenario(Section):
         return midnight(self.start, self.zone)
 
     def told_apart(self, pool: Pool) -> bool:
-        """True if the agents of a pool are told apart: visits say which agent worked."""
+        """True if the agents of a pool are told apart: visits say which agent worked.
+
+        Examples
+        --------
+        >>> pool = {"heads": 1, "handle_time": "5min", "concurrency": 3}
+        >>> desk = from_data({"arrivals": {"rate": "6/h"}, "agents": {"chat": pool}})
+        >>> desk.told_apart(desk.agents["chat"])
+        True
+        """
         routing = self.routing
         asked = routing.choice is not None or routing.pool_choice == "longest idle"
         asked |= routing.same_agent > 0 or self.assistant.support is not None
