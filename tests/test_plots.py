@@ -159,6 +159,24 @@ def test_lines_and_bands_over_time(ax):
         assert any("80 %" in text for text in texts(ax))
 
 
+def test_who_is_away_is_drawn_where_agents_come_and_go(ax):
+    frame = frames.over_time(["away", "busy", "staffed", "backlog"], "level")
+    plots.backlog(frame, ax)
+    away = frame.loc[frame["level"] == "away", "mean"]
+    assert line(ax, "agents away").get_ydata().tolist() == away.tolist()
+    ax.clear()
+    plots.backlog(frames.levels(), ax)
+    assert "agents away" not in texts(ax)
+
+
+def test_names_of_a_long_life_do_not_meet(ax):
+    for high_s, names in ((2 * 86400.0, ["1 s", "1 min", "10 min"]), (8e5, ["1 s", "10 min"])):
+        ax.clear()
+        style.stretched_axis(ax, high_s)
+        shown = [ax.xaxis.get_major_formatter()(s, 0) for s in ax.xaxis.get_major_locator()()]
+        assert shown[: len(names) + 1] == [*names, "1 h"]
+
+
 def test_without_replications_no_band_is_promised(ax):
     plots.throughput(frames.over_time(["arrivals"], "flow", banded=False), ax)
     assert not any("80 %" in text for text in texts(ax))

@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ from twin.report import background, page
 from twin.report.source import Source
 from twin.scenario.model import from_data
 
+ROOT = Path(__file__).parents[1]
 EVIL = '<script>alert("x")</script> & **bold** [link](http://evil.example) $a$ `code`'
 IMAGE = "<img src=x onerror=alert(1)> 'quoted'"
 CATEGORY = "Login <b>now</b>"
@@ -244,6 +246,33 @@ def test_desks_of_all_kinds_have_a_page(changes, tmp_path):
     assert "nan" not in reader.text.lower().split()
     assert "None" not in reader.text.split()
     assert ("Wait for quota" in reader.text) == ("provider" in changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "horizon", "said"),
+    [
+        ("chat", "40h", [
+            "those who may have several tickets in hand have", "first response, chat: 1 min",
+            "in every row", "chat, in every priority:",
+        ]),
+        ("email", "5d", [
+            "of that the ticket waits for the customer", "resolved by an agent who asked back",
+        ]),
+        ("phone", "40h", [
+            "those who come and go are away for", "half get a first response at once",
+            "agents are on shift, up to", "agents away", "arrivals.rate 40/h 22/h",
+        ]),
+    ],
+)  # fmt: skip
+def test_desks_of_each_channel_answer_their_question(name, horizon, said):
+    scenario = twin.load(
+        ROOT / "scenarios" / f"{name}-desk.toml", {"horizon": horizon, "warm_up": "1d"}
+    )
+    reader = Reader(page(twin.run(scenario, replications=1, keep_logs=True)))
+    assert scenario.question in reader.text
+    for words in said:
+        assert words in reader.text
+    assert "Prompts:" not in reader.text
 
 
 def test_failures_and_what_is_missing_are_said(results, one):

@@ -255,6 +255,27 @@ def test_stories_tell_what_became_of_tickets(played):
     assert tickets.at[told["abandoned"], "status"] == "Abandoned"
 
 
+def test_tickets_that_waited_for_the_customer_have_a_story_of_their_own():
+    tickets = pd.DataFrame(
+        {
+            "ticket_id": [1, 2, 3, 4],
+            "arrived_s": 0.0,
+            "resolved_s": [5.0, 6.0, 7.0, 8.0],
+            "resolved_by": ["agent", "agent", "automatic", "agent"],
+            "transfers": 0,
+            "reopens": [0, 0, 0, 1],
+            "status": "Resolved",
+        }
+    )
+    told = series.stories(tickets, [2, 3, 4]).set_index("ticket_id")["story"]
+    assert told.to_dict() == {
+        1: "resolved by an agent",
+        2: "resolved by an agent who asked back",
+        3: "resolved automatically",
+        4: "reopened, then resolved",
+    }
+
+
 def test_the_front_is_what_nothing_beats():
     rows = [("cheap", 1, 0.5), ("good", 3, 0.9), ("bad", 3, 0.4), ("middle", 2, 0.7)]
     summary = pd.DataFrame(

@@ -119,10 +119,8 @@ def _service(source: Source) -> str:
     start = f"In {in_words(scenario.horizon - scenario.warm_up)}, {count} tickets arrive"
     if source.row("first_response_median") is None:
         return f"{start}, and none gets a response."
-    times = (
-        f"half get a first response within {source.value('first_response_median')}, "
-        f"9 in 10 within {source.value('first_response_p90')}"
-    )
+    half, nine = ("first_response_median", "first_response_p90")
+    times = f"half get a first response {_soon(source, half)}, 9 in 10 {_soon(source, nine)}"
     if level is None:
         return f"{start}; {times}."
     by = {name: source.row("service_level", name) for name in PRIORITIES}
@@ -139,12 +137,22 @@ def _service(source: Source) -> str:
     return f"{text}; {times}."
 
 
+def _soon(source: Source, kpi: str) -> str:
+    value = source.value(kpi)
+    return "at once" if value == "0 s" else f"within {value}"
+
+
 def _work(source: Source) -> str:
     told = [
         ("occupancy", "agents are busy {} of their time on shift"),
+        ("away_share", "those who come and go are away for {} of theirs"),
+        ("concurrency_mean", "those who may have several tickets in hand have {} while busy"),
         ("agent_wait_mean", "who needs an agent waits {} on average"),
         ("backlog", "{} tickets are open at any time"),
     ]
+    if source.row("waiting_share") is not None:
+        told.append(("resolution_mean", "a resolution takes {} on average"))
+        told.append(("waiting_share", "for {} of that the ticket waits for the customer"))
     if source.scenario.assistant.role == "full":
         words = "the assistant resolves {} of the finished tickets on its own"
         told.insert(0, ("containment", words))

@@ -221,7 +221,7 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
             share = f"{100 * pool.shrinkage:.3g} %"
             yield f"{share} of those scheduled do not come; hours are those expected."
         if pool.away is not None:
-            yield "Its agents come and go: fewer are there than counted here as staffed."
+            yield f"Agents of {name} come and go: fewer are there than on shift."
     if scenario.assistant.support is not None:
         yield f"Agents {support_words(scenario.assistant.support)}."
     yield from _capacity(scenario, demand)
@@ -387,4 +387,5 @@ def _customers(scenario: Scenario) -> str:
     if customers.retrial is not None:
         after = duration(round(customers.retrial.delay.mean_value(), 1))
         patience += f", {_share(customers.retrial.chance)} of who left try again after {after}"
-    return f"Customers {patience}; {customers.survey_rate:.0%} of the resolved rate the answer."
+    rate = f"{customers.survey_rate:.0%}".replace("%", " %")
+    return f"Customers {patience}; {rate} of the resolved rate the answer."

@@ -46,6 +46,9 @@ def key_figures(sources: Sequence[Source]) -> list[Html]:
         if any(source.scenario.targets.clock == "desk hours" for source in sources):
             text = "Promises count desk hours only; the times beside them count all hours."
             parts.append(tag("p", text, class_="small"))
+        if any(source.scenario.targets.of_channels for source in sources):
+            text = "Tickets of a channel with a promise of its own go by that, in every row."
+            parts.append(tag("p", text, class_="small"))
     return parts
 
 
@@ -62,13 +65,15 @@ def _promises(sources: Sequence[Source]) -> list[list[object]]:
     if first.scenario.assistant.role == "full":
         human = human or targets.first_response
     rows: list[list[object]] = []
-    for what, promised, kept, times in (
-        ("first response", targets.first_response, "service_level", "first_response"),
-        ("a person's reply", human, "human_service_level", "human_response"),
-        ("resolution", targets.resolution, "resolution_within_target", "resolution"),
+    first_by, solved_by = targets.first_response_by_channel, targets.resolution_by_channel
+    human_by = targets.first_human_response_by_channel or (first_by if human else {})
+    for what, promised, own, kept, times in (
+        ("first response", targets.first_response, first_by, "service_level", "first_response"),
+        ("a person's reply", human, human_by, "human_service_level", "human_response"),
+        ("resolution", targets.resolution, solved_by, "resolution_within_target", "resolution"),
     ):
-        target_s = {str(name): seconds for name, seconds in promised.items()}
-        for name in PRIORITIES:
+        target_s = {str(name): seconds for name, seconds in (*promised.items(), *own.items())}
+        for name in (*PRIORITIES, *own):
             share = first.row(kept, name)
             if name not in target_s or share is None:
                 continue

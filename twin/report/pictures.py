@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from twin.common.text import amount, duration
 from twin.measures import series
+from twin.records import tables
 from twin.report import plots
 from twin.report.plots import over_time, quality
 from twin.scenario.clock import DAY_S, local
@@ -23,6 +24,7 @@ _TICKETS = ("ticket_id", "arrived_s", "category_true", "priority", "channel", "c
             "categorized_by", "responded_s", "resolved_s", "resolved_by", "transfers", "reopens",
             "status")  # fmt: skip
 _MOST_INTERVALS = 120
+_WAITING = tables.STATUSES[tables.WAITING_FOR_CUSTOMER]
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -130,7 +132,9 @@ def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pictu
     alt = f"Lines over the run. Open tickets peak at {top:.0f} ({when})"
     alt += ", on average of replications" if source.averaged else ""
     staffed = levels[levels["level"] == "staffed"]
-    alt += f"; up to {staffed['mean'].max():.0f} agents are on shift." if len(staffed) else "."
+    alt += f"; up to {staffed['mean'].max():.0f} agents are on shift" if len(staffed) else ""
+    away = levels[levels["level"] == "away"]
+    alt += f", up to {away['mean'].max():.1f} of them away." if len(away) else "."
     yield drawn(f"{prefix}-backlog", "Backlog and staffing", alt,
                 lambda ax: plots.backlog(levels, ax, **clock))  # fmt: skip
 
@@ -156,7 +160,11 @@ def stories(source: Source, tickets: pd.DataFrame) -> pd.DataFrame:
     """One ticket for each way in which tickets end, of those whose texts were exported."""
     one = _one(tickets, source.first or 0)
     one = one[one["arrived_s"] >= source.scenario.warm_up]
-    return series.stories(one.head(8000))
+    waited: Iterable[int] = ()
+    if source.scenario.touches is not None:
+        timeline = source.table("timeline", ["ticket_id", "status"], source.first or 0)
+        waited = timeline.loc[timeline["status"] == _WAITING, "ticket_id"].unique()
+    return series.stories(one.head(8000), waited)
 
 
 def _lives(
@@ -196,7 +204,13 @@ def _times(source: Source, tickets: pd.DataFrame, prefix: str, brief: bool) -> I
             kept = source.value(kpi, str(priority))
             if target_s == target_s and kept != "-":
                 parts.append(f"{priority}: {kept} within {duration(target_s)}")
-        pauses = scenario.targets.pauses if of == "resolution" else []
+        targets = scenario.targets
+        first = of == "first response"
+        by_channel = targets.first_response_by_channel if first else targets.resolution_by_channel
+        for channel, seconds in by_channel.items():
+            if (kept := source.value(kpi, channel)) != "-":
+                parts.append(f"{channel}, in every priority: {kept} within {duration(seconds)}")
+        pauses = targets.pauses if of == "resolution" else []
         none = "No time is promised"
         if pauses:
             none = f"Times are whole; what is promised leaves out: {', '.join(pauses)}"
@@ -247,10 +261,8 @@ def _ratings(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pic
                     quality.rows_height(len(by)))  # fmt: skip
     over = series.ratings_over_time(given, source.scenario.horizon)
     versions = [str(v) for v in dict.fromkeys(over["version"].dropna())]
-    alt = (
-        f"A line over the run, from {over['mean'].min():.2f} to {over['mean'].max():.2f} stars. "
-        f"Prompts: {', '.join(versions) or 'none'}."
-    )
+    alt = f"A line over the run, from {over['mean'].min():.2f} to {over['mean'].max():.2f} stars."
+    alt += f" Prompts: {', '.join(versions)}." if versions else ""
     yield drawn(f"{prefix}-rating-time", "Rating over time", alt,
                 lambda ax: plots.ratings_over_time(over, ax, **_clock(source)))  # fmt: skip
 

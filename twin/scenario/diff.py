@@ -7,6 +7,7 @@ from pathlib import Path
 from twin.scenario.changes import flat
 from twin.scenario.file import base_of, load
 from twin.scenario.model import Scenario
+from twin.scenario.units import short_rate
 
 
 def differences(path: str | Path) -> list[tuple[str, str, str]]:
@@ -51,7 +52,7 @@ def _changed(base: Scenario, scenario: Scenario) -> list[tuple[str, str, str]]:
     old, new = (flat(s.model_dump(mode="json")) for s in (base, scenario))
     keys = dict.fromkeys([*old, *new])
     return [
-        (key, old.get(key, "-"), new.get(key, "-"))
+        (key, short_rate(old.get(key, "-")), short_rate(new.get(key, "-")))
         for key in keys
         if old.get(key) != new.get(key) and key not in ("name", "question")
     ]

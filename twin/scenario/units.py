@@ -122,6 +122,22 @@ def _format_rate(per_second: float) -> str:
     return f"{format(per_second, '.17g')}/s"
 
 
+def short_rate(text: str) -> str:
+    """A rate as `Scenario` writes it, in the unit in which the same number is shortest.
+
+    Examples
+    --------
+    >>> short_rate("0.0061111111111111114/s"), short_rate("2/s"), short_rate("tickets/s")
+    ('22/h', '2/s', 'tickets/s')
+    """
+    if not text.endswith("/s") or not _RATE.fullmatch(text):
+        return text
+    per_second = parse_rate(text)
+    others = (f"{per_second * SECONDS[unit]:.6g}/{unit}" for unit in ("h", "min", "d"))
+    same = (rate for rate in others if _RATE.fullmatch(rate) and parse_rate(rate) == per_second)
+    return min((text, *same), key=len)
+
+
 def _checked(parse: Any) -> BeforeValidator:
     def check(given: Any) -> float:
         try:

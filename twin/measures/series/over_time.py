@@ -59,7 +59,7 @@ def throughput(
 
 
 def levels_over_time(levels: pd.DataFrame, every_s: float | None = None) -> pd.DataFrame:
-    """Backlog, queue, busy and staffed agents over the run, pools added up; warm-up included.
+    """Backlog, queue, busy, staffed and absent agents over the run, of all pools; with warm-up.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def levels_over_time(levels: pd.DataFrame, every_s: float | None = None) -> pd.D
     at = edges(horizon_s, max(own_s, every_s or interval_length(horizon_s, own_s)))
     area = levels["mean"].to_numpy() * (end_s - start_s)
     parts = []
-    for level in ("backlog", "queue", "busy", "staffed"):
+    for level in ("backlog", "queue", "busy", "staffed", "away"):
         of = (levels["level"] == level).to_numpy()
         if of.any():
             mean = counts(levels[of], start_s[of], at, area[of]) / np.diff(at)

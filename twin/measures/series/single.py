@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,18 @@ from twin.measures.series.grid import (
     replications_of,
     spans_of,
 )
-from twin.records.tables import FINAL_STATUSES, OPEN_STATUSES
+from twin.records.tables import AUTOMATIC, FINAL_STATUSES, OPEN_STATUSES, WORKERS
 
 
-def stories(tickets: pd.DataFrame) -> pd.DataFrame:
+def stories(tickets: pd.DataFrame, waited: Iterable[int] = ()) -> pd.DataFrame:
     """One ticket for each way in which tickets end, the one of median length.
 
     Parameters
     ----------
     tickets : DataFrame
         The table tickets of one replication.
+    waited : iterable of int
+        Numbers of tickets that waited for the customer: a way of their own.
 
     Returns
     -------
@@ -41,11 +43,15 @@ def stories(tickets: pd.DataFrame) -> pd.DataFrame:
     length_s = tickets["resolved_s"] - tickets["arrived_s"]
     resolved = is_resolved(tickets)
     alone = (tickets["transfers"] == 0) & (tickets["reopens"] == 0)
+    by_agent = resolved & (tickets["resolved_by"] == "agent") & (tickets["reopens"] == 0)
+    asked = tickets["ticket_id"].isin(list(waited))
     kinds = {
         "answered by the assistant": resolved & alone & (tickets["resolved_by"] == "assistant"),
         "draft approved by an agent": resolved & (tickets["resolved_by"] == "reviewed draft"),
-        "resolved by an agent": resolved
-        & (tickets["resolved_by"] == "agent")
+        "resolved by an agent": by_agent & ~asked,
+        "resolved by an agent who asked back": by_agent & asked,
+        "resolved automatically": resolved
+        & (tickets["resolved_by"] == WORKERS[AUTOMATIC])
         & (tickets["reopens"] == 0),
         "reopened, then resolved": resolved & (tickets["reopens"] > 0),
         "abandoned": (tickets["status"] == "Abandoned"),

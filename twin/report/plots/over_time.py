@@ -81,7 +81,7 @@ def backlog(
     start: date | None = None,
     warm_up_s: float = 0.0,
 ) -> Axes:
-    """Open tickets, and agents on shift and busy, over the run.
+    """Open tickets, and agents on shift, busy and, where they come and go, away, over the run.
 
     Parameters
     ----------
@@ -117,6 +117,7 @@ def backlog(
     looks = {
         "backlog": (style.BLUE, "open tickets"),
         "busy": (style.RED, "agents busy"),
+        "away": (style.PURPLE, "agents away"),
         "staffed": (style.GREY, "agents on shift"),
     }
     if _lines(ax, there, "level", looks):

@@ -307,7 +307,12 @@ def stretched_axis(ax: Axes, high_s: float) -> None:
 
     ax.set_xscale("function", functions=(root, lambda x: np.clip(x, 0, None) ** 4))
     ax.set_xlim(0, high_s)
-    inside = [(s, name) for s, name in _DURATIONS if 1 <= s <= high_s and s != 10]
+    inside: list[tuple[float, str]] = []
+    for s, name in _DURATIONS:
+        # In a long one the first names would run into each other.
+        apart = not inside or root(s) - root(inside[-1][0]) > 0.07 * root(high_s)
+        if 1 <= s <= high_s and s != 10 and apart:
+            inside.append((s, name))
     ax.xaxis.set_major_locator(FixedLocator([s for s, _ in inside]))
     ax.xaxis.set_minor_locator(NullLocator())
     names = dict(inside)

@@ -340,3 +340,12 @@ class Targets(Section):
         description="smallest difference that matters, by figure, in its unit (shares 0 to 1): "
         "below it `twin compare` calls nothing better or worse",
     )
+
+    @property
+    def of_channels(self) -> bool:
+        """True where a channel has a promise of its own."""
+        return bool(
+            self.first_response_by_channel
+            or self.first_human_response_by_channel
+            or self.resolution_by_channel
+        )
