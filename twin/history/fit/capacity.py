@@ -1,4 +1,4 @@
-"""How far the agents of a roster are there for the next customer, fitted by simulation.
+"""Availability of the agents of a roster for the next customer, fitted by simulation.
 
 Who is on shift is not always free or busy: agents come and go. On a bank's call desk, with the
 heads of its roster always there, waits were half of what they were; agents who leave after a touch
