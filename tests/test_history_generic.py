@@ -8,7 +8,7 @@ import pytest
 from exports import HOUR, at, desk, write_csv, write_xlsx
 
 import twin
-from twin.common.errors import ScenarioError
+from twin.common.errors import DamagedFile, ScenarioError
 from twin.history import balance
 from twin.history.gathered import Choices, Gathered
 from twin.measures.sanity import sanity
@@ -139,7 +139,7 @@ def test_a_run_that_is_exported_and_read_back_has_the_same_figures(tmp_path, pla
                                                          "mean": "3h"}}},
     }  # fmt: skip
     log, scenario = play(data), twin.from_data(data)
-    write_event_log(log, scenario, tmp_path)
+    write_event_log(log, scenario, (tmp_path / "event_log.csv", tmp_path / "event_log.xes"))
     history = twin.read_history(tmp_path / name, zone="UTC")
     pd.testing.assert_series_equal(
         history.log.timeline["status"].astype(str).sort_values(ignore_index=True),
@@ -185,6 +185,10 @@ def test_a_damaged_history_is_not_read(tmp_path):
         twin.read_history(folder)
     path.unlink()
     with pytest.raises(ValueError, match=r"tickets\.parquet is missing"):
+        twin.read_history(folder)
+    path.write_bytes(bytes(data))
+    (folder / "history.json").write_text("{", encoding="utf-8")
+    with pytest.raises(DamagedFile, match=r"history\.json"):
         twin.read_history(folder)
 
 
@@ -274,3 +278,29 @@ def test_statuses_balance_and_keep_the_desk_s_own_words():
         ("In Progress", "Work in progress"), ("Resolved", "Solved"), ("Closed", "Closed"),
         ("Reopened", "Reopened"), ("Abandoned", "Abandoned"),
     ]  # fmt: skip
+
+
+def test_calls_that_nobody_answered(tmp_path):
+    rows = [
+        {"call": k, "queued": at(k * HOUR, "plain"), "answered": "",
+         "ended": at(k * HOUR + 60, "plain"), "agent": ""}
+        for k in range(9)
+    ]  # fmt: skip
+    history = twin.read_history(write_csv(tmp_path / "c.csv", rows), zone="UTC")
+    assert history.tool == "a log of calls"
+    assert value(history, "abandonment_rate") == 1
+    # A column that says it goes first.
+    rows = [row | {"connected at": at(k * HOUR + 5, "plain")} for k, row in enumerate(rows)]
+    history = twin.read_history(write_csv(tmp_path / "d.csv", rows), zone="UTC")
+    assert value(history, "abandonment_rate") == 0
+
+
+def test_priorities_and_columns_in_other_languages(tmp_path):
+    rows = [
+        {"Ticket": k, "Erstellt am": at(k * HOUR, "plain"), "Erste Antwort": at(k * HOUR + 60,
+         "plain"), "Priorität": word}
+        for k, word in enumerate(("Dringend", "hoch", "Mittel", "niedrig"))
+    ]  # fmt: skip
+    history = twin.read_history(write_csv(tmp_path / "t.csv", rows), zone="UTC")
+    assert list(history.log.tickets["priority"].astype(str)) == ["urgent", "high", "normal", "low"]
+    assert value(history, "first_response_mean") == pytest.approx(60)

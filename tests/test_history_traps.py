@@ -172,3 +172,16 @@ def test_tickets_that_go_on_after_the_last_arrival_do_not_thin_out_the_load(tmp_
     history = read(tmp_path, rows)
     assert history.log.horizon_s == pytest.approx(60 * DAY, abs=2)
     assert any("what came later is left open" in note for note in history.notes)
+
+
+def test_a_mistyped_year(tmp_path):
+    rows = made(count=300)
+    late = read(tmp_path, [*rows, {**rows[-1], "id": "x", "created": 9000 * DAY, "solved": None}])
+    assert "1 of the 288 tickets came" in said(late, "stray dates")
+    assert "--until 2026-05-01 leaves" in said(late, "stray dates")
+    early = read(tmp_path, [*rows, {**rows[-1], "id": "x", "created": -3000 * DAY}], start=False)
+    assert "before all others" in said(early, "stray dates")
+    # As it says, it is left out.
+    mended = read(tmp_path, [*rows, {**rows[-1], "id": "x", "created": 9000 * DAY}],
+                  until="2026-05-01")  # fmt: skip
+    assert "stray dates" not in names(mended)

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from twin.common.errors import DamagedFile, Fault, ScenarioError
+from twin.common.errors import DamagedFile, Fault, ScenarioError, TwinError
 from twin.common.files import read_sealed, write_parquet, write_sealed, write_text
 from twin.common.toml import dump
 from twin.experiments.results import Results, Run
@@ -290,7 +290,9 @@ def open_history(folder: str | Path) -> DeskHistory:
             tuple(map(date.fromisoformat, told["gaps"])), read_mapping(folder / MAPPING),
             storage.read_frame(texts) if texts.exists() else pd.DataFrame(), folder,
         )  # fmt: skip
-    except (KeyError, TypeError) as error:
+    except TwinError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         raise DamagedFile(folder / MANIFEST, f"not the manifest of a history: {error}") from None
 
 

@@ -43,14 +43,16 @@ FIELDS: dict[str, Field] = {
     "first_reply": Field("time", "moment of the first reply", (
         "first reply at", "first replied at", "first response at", "first responded at",
         "first response", "first response date", "first reply", "responded at", "responded",
-        "initial response at", "first answered at", "first contact")),
+        "initial response at", "first answered at", "first contact", "erste antwort am",
+        "erste antwort", "prima risposta", "première réponse", "primera respuesta")),
     "first_reply_after": Field("duration", "time until the first reply", (
         "first response time", "first reply time", "time to first response",
         "time to first reply", "initial response time", "response time", "frt")),
     "solved": Field("time", "moment it was solved (the last time)", (
         "solved at", "solved", "solved on", "resolved at", "resolved", "resolved on",
         "resolution date", "resolved time", "resolved date", "date resolved", "completed at",
-        "completed on", "completed", "done at", "finished at", "gelöst am", "résolu le")),
+        "completed on", "completed", "done at", "finished at", "gelöst am", "résolu le",
+        "risolto il", "resuelto")),
     "solved_after": Field("duration", "time until it was solved", (
         "full resolution time", "resolution time", "time to resolution", "time to resolve",
         "resolution time in hours", "handling duration", "ttr")),
@@ -65,10 +67,11 @@ FIELDS: dict[str, Field] = {
         "statut", "estado")),
     "priority": Field("word", "its priority", (
         "priority", "ticket priority", "severity", "urgency", "seriousness", "priorität",
-        "priorité")),
+        "priorité", "priorità", "prioridad")),
     "category": Field("word", "its topic", (
         "category", "topic", "issue type", "type", "ticket type", "request type", "kind", "reason",
-        "contact reason", "subject category", "product", "queue reason", "kategorie")),
+        "contact reason", "subject category", "product", "queue reason", "kategorie", "categoria",
+        "catégorie", "categoría")),
     "channel": Field("word", "the way it came", (
         "channel", "source", "via", "via channel", "contact type", "origin", "medium",
         "ticket channel")),

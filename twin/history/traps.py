@@ -26,6 +26,7 @@ _EXPECTED = 5.0
 # So many days without a ticket, or fewer, were to be expected by luck where one is called a gap.
 _RARE = 0.3
 _MANY = 200
+_LONG_S = 30 * DAY_S
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def find_traps(
 ) -> list[Trap]:
     """Traps of a history, the worst first."""
     return [
-        *_zones(gathered, made, choices), *_gaps(gaps), *_left_out(made), *_backlog(made),
+        *_zones(gathered, made, choices), *_stray(made), *_gaps(gaps), *_left_out(made),
+        *_backlog(made),
         *_open_missing(made), *_filters(made), *_ramps(made), *_resolution(gathered),
         *_bots(gathered, made, codes),
     ]  # fmt: skip
@@ -105,6 +107,27 @@ def _zones(gathered: Gathered, made: Made, choices: Choices) -> Iterator[Trap]:
         yield Trap("zone", f"{night:.0%} of the agents' work lies between midnight and 6:00 and "
                            f"{day:.0%} between 9:00 and 17:00 by the clock of {choices.zone}: is "
                            "that the desk's time zone? Say it with --zone.")  # fmt: skip
+
+
+def _stray(made: Made) -> Iterator[Trap]:
+    """A gap that takes most of the history: a year that was mistyped, a test that was left in."""
+    arrived = np.sort(made.log.tickets["arrived_s"].to_numpy())
+    arrived = arrived[arrived >= 0]
+    if len(arrived) < FEWEST:
+        return
+    apart = np.diff(arrived)
+    k = int(np.argmax(apart))
+    before, after = k + 1, len(arrived) - k - 1
+    if apart[k] < max(_LONG_S, made.log.horizon_s / 2) or min(before, after) > 0.01 * len(arrived):
+        return
+    late = after < before
+    edge = made.stretch.start + timedelta(seconds=float(arrived[k if late else k + 1]))
+    way = f"--until {_after(made, edge)}" if late else f"--since {_day(made, edge)}"
+    side = "after" if late else "before"
+    yield Trap("stray dates", f"{min(before, after):,} of the {len(arrived):,} tickets came "
+               f"{duration(round(float(apart[k])))} {side} all others, and the time between counts "
+               "as the desk's: is a date wrong? "
+               f"{way} leaves them out.")  # fmt: skip
 
 
 def _gaps(gaps: list[date]) -> Iterator[Trap]:
@@ -143,7 +166,11 @@ def _backlog(made: Made) -> Iterator[Trap]:
 
 
 def _after(made: Made, day: Any) -> str:
-    return str((day.astimezone(made.stretch.start.tzinfo) + timedelta(days=1)).date())
+    return _day(made, day + timedelta(days=1))
+
+
+def _day(made: Made, at: Any) -> str:
+    return str(at.astimezone(made.stretch.start.tzinfo).date())
 
 
 def _resolutions(made: Made) -> tuple[Floats, Floats]:

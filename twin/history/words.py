@@ -63,11 +63,13 @@ _WORDS = {word: code for code, words in _EXACT.items() for word in words}
 
 _PRIORITIES = {
     "urgent": ("urgent", "critical", "blocker", "highest", "p1", "1", "emergency", "very high",
-               "sev1", "immediate"),
-    "high": ("high", "major", "p2", "2", "sev2", "priority", "important"),
+               "sev1", "immediate", "dringend", "urgente", "sehr hoch", "kritisch"),
+    "high": ("high", "major", "p2", "2", "sev2", "priority", "important", "hoch",
+             "alta", "haute", "élevée"),
     "normal": ("normal", "medium", "moderate", "p3", "3", "sev3", "standard", "average",
-               "not_priority", "regular"),
-    "low": ("low", "lowest", "minor", "trivial", "planning", "p4", "p5", "4", "5", "sev4"),
+               "not_priority", "regular", "mittel", "normale", "media", "moyenne"),
+    "low": ("low", "lowest", "minor", "trivial", "planning", "p4", "p5", "4", "5", "sev4",
+            "niedrig", "gering", "bassa", "basse", "faible", "baja"),
 }  # fmt: skip
 _PRIORITY = {word: name for name, words in _PRIORITIES.items() for word in words}
 

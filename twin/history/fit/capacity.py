@@ -36,6 +36,9 @@ _FEWEST = 60
 # does not outweigh all others.
 _SMALL_S = 4.0
 _LEAST, _MOST = 0.4, 2.5
+# Logarithms of the least and highest rates, an hour: once a month, and each second. An agent who is
+# away for less is not away, and a search without waits to go by would drift on.
+_LOWEST, _HIGHEST = np.log(1 / 720), np.log(3600)
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,15 @@ class Availability:
         """The section [agents.POOL.away]."""
         return {
             "after_touch": round(self.after_touch, 4),
-            "while_idle": f"{self.while_idle:.4g}/h",
-            "returns": f"{self.returns:.4g}/h",
-            "returns_per_queued": f"{self.returns_per_queued:.4g}/h",
+            "while_idle": _rate(self.while_idle),
+            "returns": _rate(self.returns),
+            "returns_per_queued": _rate(self.returns_per_queued),
         }
+
+
+def _rate(hourly: float) -> str:
+    # Scenario files take no exponents.
+    return f"{np.format_float_positional(float(f'{hourly:.4g}'), trim='-')}/h"
 
 
 @dataclass(frozen=True)
@@ -197,7 +205,7 @@ def _fit_rates(seen: Waits, play: Play, found: Availability, step: float) -> Ava
 
     def at(x: Floats) -> Availability:
         chance = float(special.expit(x[0]))
-        idle, returns, queued = np.exp(np.clip(x[1:], -12, 12)).tolist()
+        idle, returns, queued = np.exp(np.clip(x[1:], _LOWEST, _HIGHEST)).tolist()
         return replace(
             found,
             after_touch=chance,

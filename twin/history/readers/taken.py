@@ -81,6 +81,8 @@ class Taken:
                 self._find(one, table.get(one, ()), how)
         for one in wanted if generic else ():
             self._find(one, FIELDS[one].names, GUESSED)
+        if generic and "answered" in wanted:
+            self._find_blank("answered")
         if choices.confirm is not None and GUESSED in self.how.values():
             for one, column in choices.confirm(self.rows(), sheet.names).items():
                 self.columns.pop(one, None)
@@ -110,6 +112,17 @@ class Taken:
             free = column is not None and column not in self.columns.values()
             if column is not None and free and self._fits(one, column, how):
                 self.columns[one], self.how[one] = column, how
+                return
+
+    def _find_blank(self, one: str) -> None:
+        """Take a column that holds nothing: nobody answered a call, or none of the first ones."""
+        if one in self.columns or self.choices.columns.get(one) == "":
+            return
+        found = filter(None, map(self.sheet.find, FIELDS[one].names))
+        for column in found:
+            free = column not in self.columns.values()
+            if free and cells.texts(self.sheet.sample[column]).isna().all():
+                self.columns[one], self.how[one] = column, GUESSED
                 return
 
     def _fits(self, one: str, column: str, how: str) -> bool:
