@@ -180,6 +180,45 @@ def test_nothing_that_is_there_is_replaced_unless_asked(found, history, tmp_path
     assert twin.load(path).agents
 
 
+def test_a_folder_of_somebody_else_is_never_replaced(found, history, tmp_path):
+    (tmp_path / "desk-data").mkdir()
+    (tmp_path / "desk-data" / "mine.txt").write_text("mine")
+    with pytest.raises(ScenarioError, match="is no folder of a calibration"):
+        calibrated_file.write_calibrated(found, history, tmp_path / "desk.toml", replace_old=True)
+    assert (tmp_path / "desk-data" / "mine.txt").read_text() == "mine"
+    (tmp_path / "other.toml").mkdir()
+    with pytest.raises(ScenarioError, match="is a folder; name a file"):
+        calibrated_file.write_calibrated(found, history, tmp_path / "other.toml", replace_old=True)
+
+
+def test_a_category_that_is_not_told_is_one_of_its_own(calls, tmp_path, quick):
+    frame = pd.read_csv(calls, keep_default_na=False)
+    frame = frame[frame["arrived"] < "2026-03-10"]
+    frame.iloc[::10, frame.columns.get_loc("kind")] = ""
+    frame.to_csv(tmp_path / "blank.csv", index=False)
+    found = twin.calibrate(twin.read_history(tmp_path / "blank.csv", zone="UTC"))
+    assert found.data["tickets"]["category_mix"]["not told"] == pytest.approx(0.1, abs=0.01)
+
+
+def test_calls_without_agents_are_refused(calls, tmp_path):
+    frame = pd.read_csv(calls, keep_default_na=False).drop(columns="agent")
+    frame.to_csv(tmp_path / "no-agents.csv", index=False)
+    history = twin.read_history(tmp_path / "no-agents.csv", zone="UTC")
+    with pytest.raises(ScenarioError, match=r"does not tell which agent worked.*--map agent="):
+        twin.calibrate(history)
+
+
+def test_a_poor_fit_is_called_poor():
+    good = capacity.Gap(1.0, 1.0, 0.0, 0.0, 0.1)
+    poor = capacity.Gap(400.0, 300.0, 0.3, 0.5, 5.0)
+    spread = Availability(0.5, 1.0, 1.0, 1.0, np.ones(24))
+    said = call_desk._said_of_fit(capacity.CapacityFit(spread, poor, poor, 1))
+    assert said[0].startswith("THE FIT IS POOR")
+    assert any("no better" in line for line in said)
+    said = call_desk._said_of_fit(capacity.CapacityFit(spread, good, poor, 1))
+    assert not any("POOR" in line for line in said)
+
+
 def test_the_command_says_what_it_found(week, tmp_path, quick):
     folder = week.save(tmp_path / "history")
     out = tmp_path / "my-desk.toml"
@@ -206,6 +245,11 @@ def test_names_of_categories_may_hold_anything(calls, tmp_path, quick):
     history = twin.read_history(tmp_path / "odd.csv", zone="UTC")
     path = calibrated_file.write_calibrated(twin.calibrate(history), history, tmp_path / "d.toml")
     assert set(twin.load(path).tickets.category_mix) == {'A "b" = [c.d]\\', "Ü.#x"}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for name in (r'"A \"b\" = [c.d]\\"', '"Ü.#x"'):
+        rows = [k for k, line in enumerate(lines) if line.startswith(f"{name} = 0")]
+        assert all("counted" in lines[k - 1] for k in rows)
+        assert rows
 
 
 def test_a_desk_of_statuses_becomes_a_workflow_and_says_what_it_cannot_tell(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from twin.history.calibrated import Calibration
 from twin.history.desk_history import DeskHistory
 from twin.scenario.file import load
 
-_HEADER = re.compile(r"^\[+(?P<name>[^\]]+)\]+$")
-_KEY = re.compile(r'^(?P<name>[A-Za-z0-9_-]+|"[^"]*") = ')
+_AS_IT_WAS = "as-it-was.toml"
+_KEY = re.compile(r'^([A-Za-z0-9_-]+|"(?:\\.|[^"\\])*") = ')
 
 
 def write_calibrated(
@@ -49,22 +50,24 @@ def write_calibrated(
     """
     path = Path(path)
     folder = refuse_taken(path, replace_old)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    part, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
+    for left in (part, old):
+        shutil.rmtree(left, ignore_errors=True)
     try:
         part.mkdir()
         for name, frame in found.files.items():
             frame.to_csv(part / name, index=False)
         if found.as_it_was is not None:
-            write_text(part / "as-it-was.toml", f"{_text(found, history, found.as_it_was, '')}\n")
-            check(load(part / "as-it-was.toml"))
+            write_text(part / _AS_IT_WAS, f"{_text(found, history, found.as_it_was, '')}\n")
+            check(load(part / _AS_IT_WAS))
         if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
+            folder.rename(old)
+        if found.files:
+            part.rename(folder)
+        write_text(path, f"{_text(found, history, found.data, f'{folder.name}/')}\n")
     finally:
-        shutil.rmtree(part, ignore_errors=True)
-    write_text(path, f"{_text(found, history, found.data, f'{folder.name}/')}\n")
+        for left in (part, old):
+            shutil.rmtree(left, ignore_errors=True)
     check(load(path))
     return path
 
@@ -75,12 +78,21 @@ def refuse_taken(path: Path, replace_old: bool) -> Path:
     Raises
     ------
     ScenarioError
+    OSError
+        If the folder in which it is to lie cannot be made.
     """
     folder = path.with_name(f"{path.stem}-data")
+    if path.is_dir():
+        raise ScenarioError(str(path), [Fault("", "is a folder; name a file")])
+    if folder.exists() and not (folder / _AS_IT_WAS).is_file():
+        reason = "is there already, and is no folder of a calibration; name another file"
+        raise ScenarioError(str(folder), [Fault("", reason)])
     for one in (path, folder):
         if one.exists() and not replace_old:
             hint = "name another file, or replace it with --replace"
             raise ScenarioError(str(one), [Fault("", "is there already", hint=hint)])
+    # So that what cannot be written fails before all the work, not after it.
+    path.parent.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -96,7 +108,7 @@ def summary(found: Calibration, history: DeskHistory) -> list[str]:
     tickets, days = len(history.log.tickets), found.days
     return [
         f"Calibrated to {tickets:,} tickets of {len(days)} days, {days[0]} to {days[-1]}.",
-        "Beside each number: its estimate, 95 % interval, n and method, or the word assumed.",
+        "Above what was estimated: its value, 95 % interval, n and method, or the word assumed.",
         *found.said,
     ]
 
@@ -120,16 +132,28 @@ def annotated(text: str, comments: Mapping[str, str]) -> str:
     """
     section, lines = "", []
     for line in text.splitlines():
-        header, key = _HEADER.match(line), _KEY.match(line)
         name = ""
-        if header is not None:
-            name = section = header["name"].replace('"', "")
-        elif key is not None:
-            name = ".".join(filter(None, [section, key["name"].strip('"')]))
+        if line.startswith("["):
+            name = section = _path(tomllib.loads(line))
+        elif (key := _KEY.match(line)) is not None:
+            inner = _path(tomllib.loads(f"{key[0]}0"))
+            name = f"{section}.{inner}" if section else inner
         if name in comments:
             lines.append(f"# {comments[name]}")
         lines.append(line)
     return "\n".join(lines)
+
+
+def _path(data: object) -> str:
+    """Dotted path of the one key in nested tables."""
+    names = []
+    while isinstance(data, dict | list) and data:
+        if isinstance(data, list):
+            data = data[0]
+        else:
+            name, data = next(iter(data.items()))
+            names.append(name)
+    return ".".join(names)
 
 
 def _with_folder(data: object, at: str) -> dict[str, object]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -51,6 +52,10 @@ POOL = "agents"
 _SLOT_S = 1800.0
 # Fewer heads are a roster's rounding.
 _FEWEST_HEADS = 0.05
+# A fit is called poor beyond: the share who give up, and the loss (see Gap).
+_POOR_SHARE, _POOR_LOSS = 0.05, 1.0
+# Category of tickets of which none is told, beside others of which one is.
+NOT_TOLD = "not told"
 # Replications of each choice that is tried on the history.
 _BACK_TESTS = 5
 
@@ -73,7 +78,12 @@ def calibrate_calls(
     ScenarioError
         If the history is too short, or says too little.
     """
+    history = _with_all_categories(history)
     log, desk = history.log, history.desk
+    if not log.visits["agent"].notna().any():
+        hint = "give the column with twin import --map agent=COLUMN"
+        reason = "does not tell which agent worked"
+        raise ScenarioError("the history", [Fault("agent", reason, hint=hint)])
     days = days_of(history)
     arrived = log.tickets["arrived_s"].to_numpy(dtype=np.float64)
     came = fit_arrivals(days.counts(arrived, desk.midnight))
@@ -107,9 +117,11 @@ def calibrate_calls(
             frame.to_csv(folder / file, index=False)
         player = _Player(folder, as_it_was, desk, edges, heads)
         fit = fit_capacity(seen, player.play, progress)
-        away, hours = fit.availability.away(), fit.availability.hours
+        hours = np.ones(24)
+        if fit.helps:
+            hours = fit.availability.hours
+            pool = pool | {"away": fit.availability.away()}
         files["roster.csv"] = roster(desk, edges, heads, hours)
-        pool = pool | {"away": away}
         as_it_was["agents"] = {POOL: pool | {"roster": "roster.csv"}}
         week = {POOL: pool | {"shifts": _shifts(days, worked, hours, came)}}
         over_again = as_it_was | {"tickets": tickets, "agents": week}
@@ -128,18 +140,44 @@ def calibrate_calls(
     return Calibration(forecast, as_it_was, files, tuple(estimates), kept, about, fit)
 
 
+def _with_all_categories(history: DeskHistory) -> DeskHistory:
+    """The same; tickets whose category nobody told have one of their own."""
+    tickets = history.log.tickets
+    column = tickets["category_true"].astype(object)
+    if column.notna().all() or column.isna().all():
+        return history
+    filled = pd.Categorical(column.where(column.notna(), NOT_TOLD))
+    log = replace(history.log, tickets=tickets.assign(category_true=filled))
+    return replace(history, log=log)
+
+
 def _said_of_fit(fit: CapacityFit) -> list[str]:
     found, plain = fit.gap, fit.plain
-    return [
+    lines = [
         f"Fit to the waits of the history: {amount(found.wait_s, 's')} apart on average by their "
         f"distribution, {amount(found.hourly_s, 's')} by hour of the day, the share who gave up "
         f"{100 * found.gave_up:+.1f} points (all agents of the roster always there: "
         f"{amount(plain.wait_s, 's')}, {amount(plain.hourly_s, 's')}, "
         f"{100 * plain.gave_up:+.1f} points).",
-        "Heads and the rates at which agents come and go were fitted together and are no facts one "
-        "by one: the effect of an agent more or less is less sure than its interval says.",
         "All agents are one pool, first come, first served.",
     ]
+    if fit.helps:
+        lines.append(
+            "Heads and the rates at which agents come and go were fitted together and are no facts "
+            "one by one: the effect of an agent more or less is less sure than its interval says."
+        )
+    else:
+        lines.append(
+            "Agents who come and go fit the waits no better: all of the roster are always there."
+        )
+    used = found if fit.helps else plain
+    if abs(used.gave_up) > _POOR_SHARE or used.loss > _POOR_LOSS:
+        poor = (
+            "THE FIT IS POOR: this desk does not wait as the real one did. Its roster is read off "
+            "the work of agents, which needs several spells an hour."
+        )
+        lines.insert(0, poor)
+    return lines
 
 
 def _said_of_days(came: ArrivalsFit) -> list[str]:

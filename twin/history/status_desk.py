@@ -33,7 +33,7 @@ def calibrate_statuses(history: DeskHistory) -> Calibration:
     own = own[own["detail"].notna()]
     if not len(own):
         reason = "tells neither when agents worked nor when statuses changed"
-        raise ScenarioError("the history", [Fault("", reason)])
+        raise ScenarioError("the history", [Fault("events", reason)])
     days = days_of(history)
     arrived = log.tickets["arrived_s"].to_numpy(dtype=np.float64)
     came = fit_arrivals(days.counts(arrived, desk.midnight))

@@ -94,5 +94,6 @@ def days_of(history: DeskHistory) -> Days:
     known = int(days.known.sum())
     if known < FEWEST_DAYS:
         reason = f"holds {known} whole days with data; at least {FEWEST_DAYS} are needed"
-        raise ScenarioError("the history", [Fault("", reason)])
+        where = "the history" if history.path is None else str(history.path)
+        raise ScenarioError(where, [Fault("days", reason)])
     return days

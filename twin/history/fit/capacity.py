@@ -143,6 +143,11 @@ class CapacityFit:
     plain: Gap
     plays: int
 
+    @property
+    def helps(self) -> bool:
+        """True if the waits are nearer than with all agents of the roster always there."""
+        return self.gap.loss < self.plain.loss
+
 
 # Play the history's arrivals with some availability (None: all heads always there), with the luck
 # of a replication.
