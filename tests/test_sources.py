@@ -21,8 +21,11 @@ BEHAVIOUR = {
     "Satisfaction": {
         "emotional_repair", "reopened", "repair", "transfer", "unsolved", "wait", "wrong_category",
     },
+    "Routing": {"max_transfers", "same_agent_for"},
     "Solved": {"agent", "assistant", "reviewed", "wrong_category"},
+    "Support": {"experienced_after", "gain", "gain_new"},
     "Touches": {"most"},
+    "Workflow": {"most"},
 }  # fmt: skip
 # Settings of a run, of a desk or of a service: choices, not behaviour.
 CHOICES = {
@@ -31,13 +34,14 @@ CHOICES = {
     "Learning": {"error_rate", "every", "examples", "explore"},
     "MaxTokens": {"categorize", "respond"},
     "MeasuredStep": {"spread"},
+    "Member": {"speed"},
     "Pool": {"concurrency", "handle_scale"},
     "Provider": {"backoff", "max_backoff", "retries", "timeout"},
     "Scenario": {"horizon", "replications", "seed"},
     "Week": {"days", "hours"},
 }
 # Source with n, or the word.
-SAID = re.compile(r"assumed|n = [\d,]+")
+SAID = re.compile(r"assumed|n = [\d,]+|[\d,]+ agents|same source")
 
 
 def sections(of=Section):

@@ -223,8 +223,11 @@ def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
     table : str
         Name of the table.
     """
-    named = []
-    for scenario, part in [*tables] or [("", as_arrow(table, 0, empty(table)))]:
+    named, given = [], [*tables]
+    if table == "staffing":
+        # Most runs have no rows of it, and a column without values keeps no categories on disk.
+        given = [one for one in given if len(one[1])]
+    for scenario, part in given or [("", as_arrow(table, 0, empty(table)))]:
         if "scenario" in part.column_names:
             part = part.drop_columns(["scenario"])
         if table == "kpis" and "by_text" not in part.column_names:

@@ -110,7 +110,8 @@ class Workflow(Section):
         [], description="bounds of a ticket's age since its arrival, for delay_by_age"
     )
     most: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        1000, description="most statuses of a ticket, one after the other; it rests in the last"
+        1000,
+        description="most statuses of a ticket, one by one (assumed); it rests in the last",
     )
 
     @property
