@@ -73,9 +73,9 @@ def calls(tmp_path_factory):
     begin = pd.Timestamp("2026-03-02")
 
     def at(column):
-        return (begin + pd.to_timedelta(visits[column], unit="s")).dt.strftime(
-            "%Y-%m-%dT%H:%M:%S.%f"
-        )
+        known = visits[column].notna()
+        moments = begin + pd.to_timedelta(visits[column].where(known, 0.0), unit="s")
+        return moments.dt.strftime("%Y-%m-%dT%H:%M:%S.%f").where(known, "")
 
     served = visits["started_s"].notna()
     frame = pd.DataFrame(

@@ -398,7 +398,7 @@ def test_the_ways_of_tickets_do_not_hang_on_the_delays_or_the_agents():
     slower = scenario.vary({"workflow.statuses.B.delay.mean": "20min"})
     ways = [twin.play(one).log.timeline.sort_values(["ticket_id", "time_s"], kind="stable")
             for one in (scenario, slower)]  # fmt: skip
-    lives = [one.groupby("ticket_id")["detail"].agg(list) for one in ways]
+    lives = [one["detail"].astype(str).groupby(one["ticket_id"]).agg(list) for one in ways]
     early = [k for k in lives[0].index if len(lives[0][k]) == len(lives[1][k])]
     assert len(early) > 0.95 * len(lives[0])
     assert all(lives[0][k] == lives[1][k] for k in early)
