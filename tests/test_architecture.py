@@ -163,7 +163,7 @@ OTHER_SUMS = {
     "experiments.run": ["one.asked", "one.asked"],
     "experiments.studies.conclusion": ["judged.replications"],
     "experiments.workload": ["np.diff(p.integral(edges))"],
-    "history.calibrate": ["t['use_rag']"],
+    "history.live_scenario": ["t['use_rag']"],
     "live.bodies": ["call['completion_tokens']", "call['prompt_tokens']"],
     "live.store": ["fresh", "fresh"],
     "stats.differences": ["divide(s ** 2, np.maximum(n - 1, 1))",

@@ -180,6 +180,24 @@ def test_nothing_that_is_there_is_replaced_unless_asked(found, history, tmp_path
     assert twin.load(path).agents
 
 
+def test_a_scenario_that_cannot_be_written_leaves_the_old_one_whole(
+    found, history, tmp_path, monkeypatch
+):
+    path = calibrated_file.write_calibrated(found, history, tmp_path / "desk.toml")
+    before = {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()}
+    whole = calibrated_file.write_text
+
+    def full(one, text):
+        if one == path:
+            raise OSError(28, "No space left on device", str(one))
+        whole(one, text)
+
+    monkeypatch.setattr(calibrated_file, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        calibrated_file.write_calibrated(found, history, path, replace_old=True)
+    assert {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()} == before
+
+
 def test_a_folder_of_somebody_else_is_never_replaced(found, history, tmp_path):
     (tmp_path / "desk-data").mkdir()
     (tmp_path / "desk-data" / "mine.txt").write_text("mine")

@@ -1,4 +1,4 @@
-"""How often the verdicts and the alarm of a fidelity report are wrong, on planted desks.
+"""Error rates of the verdicts and the alarm of a fidelity report, on planted desks.
 
 The desk is known, so it is known which twin is right. `python tests/test_fidelity_study.py N`
 prints the rates of N desks each; they are quoted in `tests/benchmarks/README.md`.

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from days import MIN, desk, value, visits
-from hypothesis import assume, given
+from days import MIN, desk, life, value, visits
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import SETTINGS, scenarios
 
@@ -27,16 +27,9 @@ def one_in_hand(scenario, told_apart=False, **routing):
     return from_data(data)
 
 
-def always_there(scenario):
-    """The same desk with agents who do not come and go: these are not told apart."""
-    return scenario.vary({f"agents.{name}.away": None for name in scenario.agents})
-
-
 @SETTINGS
-@given(scenarios().map(always_there), st.sampled_from([None, "longest idle", "in order", "random"]))
+@given(scenarios(), st.sampled_from([None, "longest idle", "in order", "random"]))
 def test_one_ticket_a_hand_is_the_desk_that_only_counts_to_the_last_bit(scenario, choice):
-    # Agents who come and go are not told apart.
-    assume(all(pool.away is None for pool in scenario.agents.values()))
     demand = draw(scenario)
     plain = simulate(one_in_hand(scenario), demand)
     told = one_in_hand(scenario, True, **({"choice": choice} if choice else {}))
@@ -260,3 +253,40 @@ def test_who_waits_for_one_agent_may_run_out_of_patience(play, arrive):
     # And who still waits at the end of the run is open.
     data["horizon"] = f"{20 * MIN:.0f}s"
     assert play(data).visits["end"].tolist() == ["done", "open", "open"]
+
+
+def test_what_is_passed_on_goes_to_the_other_pool_and_not_back_to_who_knows_it(play, arrive):
+    agents = {
+        "first": {"heads": 1, "handle_time": "5min", "transfers_to": {"second": 1.0}},
+        "second": {"heads": 1, "handle_time": "7min", "transfers_only": True},
+    }
+    log = play(desk(arrive(0), agents=agents, routing={"same_agent": 1.0}))
+    assert visits(log, "pool", "started_s", "ended_s") == [
+        (1, "first", 0, 5 * MIN),
+        (1, "second", 5 * MIN, 12 * MIN),
+    ]
+
+
+def test_who_gives_up_waiting_for_one_agent_leaves_on_time_and_tries_again(play, arrive):
+    """The agent who asked the first ticket back is busy with the second when it returns."""
+    customers = {"patience": "5min", "retrial": {"chance": 1.0, "delay": "30min", "most": 1}}
+    log = play(
+        desk(
+            arrive(0, 12 * MIN),
+            customers,
+            agents={"all": {"heads": 1, "handle_time": "10min", "follow_up_time": "10min"}},
+            touches={"waiting": {"chance": 1.0, "delay": "5min"}, "most": 1},
+            routing={"same_agent": 1.0, "same_agent_for": "10h"},
+        )
+    )
+    assert life(log, 1) == [
+        (0, "Open"),
+        (0, "In Progress"),
+        (10 * MIN, "Waiting for customer"),
+        (15 * MIN, "Open"),
+        # The second ticket keeps the agent until minute 22.
+        (20 * MIN, "Waiting for customer"),
+        (50 * MIN, "Open"),
+        (50 * MIN, "In Progress"),
+        (60 * MIN, "Resolved"),
+    ]

@@ -319,7 +319,7 @@ def test_no_skill_is_violated_but_by_misrouted_visits(run):
 
 
 def helped_at(run, name, visits):
-    """Whether so many waited when each visit was taken that a pool could take it."""
+    """True for visits taken while so many waited that a helping pool could take them."""
     helps = np.zeros(len(visits), dtype=bool)
     started_s = visits["started_s"].to_numpy()
     for other, pool in run.scenario.agents.items():
@@ -594,6 +594,17 @@ def test_moments_are_in_order(run):
     ratings = run.log.ratings.set_index("ticket_id")["rated_s"]
     assert ratings.index.is_unique
     assert (ratings == tickets.set_index("ticket_id")["resolved_s"][ratings.index]).all()
+
+
+@SETTINGS
+@given(runs)
+def test_who_gives_up_has_left_at_that_moment(run):
+    left = run.log.visits[run.log.visits["end"].isin(["abandoned", "blocked", "balked"])]
+    gone = {"Abandoned", "Waiting for customer"}
+    own = changes(run.log)
+    for ticket, moment in zip(left["ticket_id"], left["ended_s"], strict=True):
+        if moment < run.scenario.horizon:
+            assert gone & {status for at, status in own[ticket] if at == moment}
 
 
 @SETTINGS

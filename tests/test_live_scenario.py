@@ -19,7 +19,7 @@ from tests.live_desk import MODEL, Small
 from tests.live_server import ROOT, environment, scenario_file, served
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
-from twin.history.calibrate import hourly_rates, write_scenario
+from twin.history.live_scenario import hourly_rates, write_scenario
 from twin.history.log import sample_of
 from twin.live import tables
 from twin.live.history import read_history
@@ -362,7 +362,7 @@ def test_nothing_is_written_over_and_nothing_half(small, tmp_path, monkeypatch):
     assert (tmp_path / "measured-handle.csv").read_text() == "mine"
     (tmp_path / "measured-handle.csv").unlink()
     before = set(tmp_path.iterdir())
-    monkeypatch.setattr("twin.history.calibrate.check", lambda _: 1 / 0)
+    monkeypatch.setattr("twin.history.live_scenario.check", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_scenario(history, out)
     assert set(tmp_path.iterdir()) == before

@@ -136,7 +136,7 @@ def test_load_changes_no_ticket_it_keeps(scenario, factor):
 
 
 def one_pool_of_agents_alike(scenario):
-    """Whether work takes as long with any of the agents, however many tickets they have."""
+    """True if work takes as long with any agent, and with any number of tickets in hand."""
     pools = list(scenario.agents.values())
     return len(pools) == 1 and pools[0].concurrency == 1 and not pools[0].members
 

@@ -365,7 +365,7 @@ def test_who_works_on_tickets():
     log["group"] = [f"G{k}" for k in groups]
     hands = fit_statuses(log).hands
     known = {one.key: one for one in hands.estimates}
-    # Whoever is drawn anew is the same in one case of six.
+    # An agent drawn anew is the same one in one case of six.
     same = known["workflow.same_agent"]
     assert same.low < 0.7 + 0.3 / 6 < same.high
     moved = known["workflow.hand_over"]

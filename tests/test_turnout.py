@@ -1,4 +1,4 @@
-"""Who comes to a shift: fractional heads and shrinkage, against exact binomial mixtures."""
+"""Agents who come to a shift: fractional heads and shrinkage, against exact binomial mixtures."""
 
 from datetime import date
 from itertools import pairwise

@@ -188,7 +188,7 @@ def test_the_later_of_delay_and_agent_decides(play, arrive):
 
 
 def test_the_place_in_the_queue_is_that_of_the_moment_it_came(play, arrive):
-    """What came first goes first, though its delay ended last."""
+    """The first to come is the first to be served, though its delay ended last."""
     statuses = {
         "Long": {"counts_as": "Open", "work": True, "delay": "8min", "next": {"Done": 1}},
         "Short": {"counts_as": "Open", "work": True, "next": {"Done": 1}},

@@ -1,4 +1,4 @@
-"""How close a twin fitted to a log of status changes comes to what happened next.
+"""Distances of a twin fitted to a log of status changes from what happened next.
 
     python -m tests.benchmarks.status_desks LOG [--from DAY] [--split DAY] [--zone ZONE] [--seeds 5]
 

@@ -204,7 +204,7 @@ def live_scenario(
     """Turn the live desk's history into a scenario, so that the twin plays the desk that runs."""
     with _errors(), _store(database) as store:
         from twin.common.text import command
-        from twin.history.calibrate import write_scenario
+        from twin.history.live_scenario import write_scenario
         from twin.live.history import read_history
 
         def seconds(moment: datetime | None) -> float | None:

@@ -158,7 +158,7 @@ def of_agents(
     seed, replication : int
     stream : Stream
     pool : str
-        By its name: pools that come to be or go change no other one's luck.
+        By its name, so that a pool more or less changes the luck of no other.
     *use : int
         All that the draw is for; always as many numbers for one stream.
     """

@@ -52,6 +52,8 @@ class AgentPools:
         # Time by which the next higher priority is ahead: None, for ever.
         self._behind_s = None if bonus_s is None else view(demand.priority * bonus_s)
         self._truth = view(demand.category)
+        # Behind the categories: codes of tickets that are passed on to one pool alone.
+        self._one_pool = len(demand.categories)
         self._choice = pool_choice(scenario.routing, demand)
         self._returns: Returns | None = None
         if scenario.routing.same_agent:
@@ -136,9 +138,12 @@ class AgentPools:
         """
         visit = Visit(self._clock, ticket, category, activity, returns)
         visit.place = self.place(ticket) if place is None else place
-        if returns and self._returns is not None:
+        # What is passed on goes to another pool, not to the agent who passed it on.
+        if returns and self._returns is not None and category < self._one_pool:
             visit.deadline_s = visit.queued_s + patience_s
             if self._returns.goes_on(visit):
+                if visit.row < 0:
+                    self._leaves_on_time(visit)
                 return visit
         # As `Routes.of`, without its call where all channels go one way.
         route = self._routes.of(ticket, category) if self._route is None else self._route[category]
@@ -155,9 +160,7 @@ class AgentPools:
                 return visit
             queue.waiting.expect(visit)
         self._join(queue, visit)
-        if self._on_time and visit.deadline_s < inf:
-            event = self._clock.at(visit.deadline_s)
-            event.callbacks = [lambda _: self._give_up(queue, visit)]
+        self._leaves_on_time(visit)
         for least, helper in queue.helpers:
             if queue.waiting is not None and queue.waiting.now(visit.queued_s) >= least:
                 self._fill(helper)
@@ -278,10 +281,19 @@ class AgentPools:
                 return
             self._pick_up(team, heappop(first)[1])
 
-    def _give_up(self, first: Line, visit: Visit) -> None:
-        if visit.row < 0 and not visit.abandoned:
-            first.take_out(visit)
-            self._abandon(visit)
+    def _leaves_on_time(self, visit: Visit) -> None:
+        """Let a customer who will try again leave when their patience ends, wherever they wait."""
+        if self._on_time and visit.deadline_s < inf:
+            event = self._clock.at(visit.deadline_s)
+            event.callbacks = [lambda _: self._give_up(visit)]
+
+    def _give_up(self, visit: Visit) -> None:
+        if visit.row >= 0 or visit.abandoned:
+            return
+        self._routes.of(visit.ticket, visit.category)[1].take_out(visit)
+        if self._returns is not None:
+            self._returns.take_out(visit)
+        self._abandon(visit)
 
     def _first(self, team: Team) -> Line | None:
         """The line of the team whose head is next; None where nobody waits."""

@@ -1,7 +1,7 @@
 """Agents on shift who come and go: free, busy or away (Erlang-S).
 
 After Azriel, Feigin and Mandelbaum (2019), Erlang-S: a data-based model of servers in queueing
-networks, Management Science 65(10), 4607-4635. Whoever is away takes no ticket.
+networks, Management Science 65(10), 4607-4635. An agent who is away takes no ticket.
 
 Rates change with the state of the desk, so clocks go by integrated rates: the next to leave (or to
 return) does so when the integral of the rate since the last one reaches an exponential of mean 1.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heapify, heappush
+from heapq import heappush
 from typing import NamedTuple
 
 from twin.demand.luck import Lazy, Stream, Use, view
@@ -74,11 +74,15 @@ class Returns:
             return False
         return True
 
+    def take_out(self, visit: Visit) -> None:
+        """Remove a visit from the queue of the agent for whom it waits, if it does."""
+        known = self._known.get(visit.ticket)
+        if known is not None:
+            known.agent.own.take_out(visit)
+
     def _let_go(self, agent: Agent, visit: Visit) -> None:
-        entry = (visit.place, visit)
-        if entry in agent.own:
-            agent.own.remove(entry)
-            heapify(agent.own)
+        if (visit.place, visit) in agent.own:
+            agent.own.take_out(visit)
             self._anybody(visit)
 
     def forget(self) -> None:

@@ -224,8 +224,8 @@ def _tickets(
     if "responses" not in known and len(gathered.changes):
         responded = moments(rows["code"].isin(BEGUN), "first")
         known.add("responses")
-        notes.append("No column tells the first reply: it is taken to be the first status that "
-                     "says somebody has begun.")  # fmt: skip
+        notes.append("No column tells the first reply: the first status that says somebody has "
+                     "begun counts as it.")  # fmt: skip
     elif "responses" in known:
         # An answer that solved it was a reply; reply times of minutes may lie behind it.
         responded = np.fmin(responded, resolved)

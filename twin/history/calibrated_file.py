@@ -51,8 +51,7 @@ def write_calibrated(
     path = Path(path)
     folder = refuse_taken(path, replace_old)
     part, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
-    for left in (part, old):
-        shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir()
         for name, frame in found.files.items():
@@ -61,13 +60,21 @@ def write_calibrated(
             write_text(part / _AS_IT_WAS, f"{_text(found, history, found.as_it_was, '')}\n")
             check(load(part / _AS_IT_WAS))
         if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
-        if found.files:
-            part.rename(folder)
-        write_text(path, f"{_text(found, history, found.data, f'{folder.name}/')}\n")
+        try:
+            if found.files:
+                part.rename(folder)
+            write_text(path, f"{_text(found, history, found.data, f'{folder.name}/')}\n")
+        except BaseException:
+            # The scenario that is there still reads its old tables.
+            shutil.rmtree(folder, ignore_errors=True)
+            if old.exists():
+                old.rename(folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     finally:
-        for left in (part, old):
-            shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
     check(load(path))
     return path
 

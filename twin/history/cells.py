@@ -52,7 +52,7 @@ _SERIAL, _SERIAL_0 = (20_000.0, 80_000.0), 25_569.0
 
 @dataclass(frozen=True)
 class Place:
-    """Where cells stand, for messages: their file and the name of their column."""
+    """The place of cells, for messages: their file and the name of their column."""
 
     file: str
     column: str

@@ -163,7 +163,7 @@ class Taken:
         return len(next(iter(self._data.values())))
 
     def place(self, one: str) -> Place:
-        """Where a field stands, for messages."""
+        """The place of a field, for messages."""
         return Place(self.sheet.file, self.columns[one])
 
     def _missing(self) -> Floats:

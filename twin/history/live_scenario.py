@@ -1,4 +1,4 @@
-"""From a desk's history to a scenario file that the twin plays."""
+"""From the live desk's history to a scenario file that the twin plays."""
 
 from __future__ import annotations
 
