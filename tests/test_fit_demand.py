@@ -215,10 +215,10 @@ def test_growth_of_handle_times_within_categories():
         # More of the long category later: no growth by itself.
         category = (rng.random(800) < at_s / at_s.max()).astype(np.int64)
         values = np.exp(rng.normal(0, 0.8, 800)) * (100 + 400 * category) * 0.98 ** (at_s / 604_800)
-        found = work_growth(values, at_s, category)
+        found = work_growth(values, at_s, category, "growth")
         held += found.low <= -0.02 <= found.high
     assert held >= 54
-    assert work_growth(values[:10], at_s[:10], category[:10]).assumed
+    assert work_growth(values[:10], at_s[:10], category[:10], "growth").assumed
 
 
 def test_the_mix_and_its_hours():

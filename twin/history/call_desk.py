@@ -340,7 +340,7 @@ def _work(
     if len(own) > 1:
         section["handle_times"] = own
     codes = pd.factorize(category)[0].astype(np.int64)
-    estimates.append(work_growth(lasted, at, codes - codes.min()))
+    estimates.append(work_growth(lasted, at, codes - codes.min(), f"agents.{POOL}.handle_growth"))
     return section
 
 

@@ -12,7 +12,7 @@ from twin.history.fit.estimate import Estimate, jackknife
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-# Weight of the whole day in an hour's shares, in tickets: a hour with few tickets says little.
+# Weight of the whole day in an hour's shares, in tickets: an hour with few tickets says little.
 _PRIOR = 50.0
 
 

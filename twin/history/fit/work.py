@@ -17,8 +17,7 @@ Ints = npt.NDArray[np.int64]
 ENOUGH_VALUES = 200
 # With fewer, a category is taken together with all others.
 FEWEST_HANDLED = 30
-# A growth is used where it differs from 0 by so many of its standard errors' 95 % interval, and the
-# history is as long as this.
+# A history of less says nothing of growth.
 _TREND_WEEKS = 3.0
 _WEEK_S = 604_800.0
 
@@ -77,21 +76,25 @@ def fit_work(values_s: Floats, day: Ints, key: str) -> WorkFit:
     return WorkFit(values_s, found, cv, Estimate(key, found, "s", low, high, n, method))
 
 
-def work_growth(values_s: Floats, at_s: Floats, category: Ints) -> Estimate:
+def work_growth(values_s: Floats, at_s: Floats, category: Ints, key: str) -> Estimate:
     """Rise of handle times a week, within categories, by a regression of their logarithm.
+
+    It is told and not put into the scenario: a rise that went on would be a forecast of its own.
 
     Parameters
     ----------
     values_s, at_s : array of float, shape (n,)
         Handle times above 0, and the moments at which the tickets arrived; seconds.
     category : array of int, shape (n,)
+    key : str
+        What it is of.
 
     Returns
     -------
     Estimate
         Its interval holds 0 where the history tells of no growth, and where it is too short.
     """
-    key, n = "agents.handle_growth", len(values_s)
+    n = len(values_s)
     weeks = at_s / _WEEK_S
     if n < FEWEST_HANDLED or np.ptp(weeks) < _TREND_WEEKS:
         return Estimate(key, 0.0, n=n, method=f"less than {_TREND_WEEKS:g} weeks", assumed=True)
@@ -109,4 +112,6 @@ def work_growth(values_s: Floats, at_s: Floats, category: Ints) -> Estimate:
 
     value = float(slope(np.ones(len(days), dtype=np.bool_))[0])
     low, high = jackknife(slope, len(days))
-    return Estimate(key, value, "", float(low[0]), float(high[0]), n, "regression of logarithms")
+    return Estimate(
+        key, value, "", float(low[0]), float(high[0]), n, "regression of logarithms; not used"
+    )
