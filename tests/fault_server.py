@@ -97,6 +97,8 @@ class FaultServer:
     keys : set
         Authorization headers.
     bodies : list
+    unread : int
+        Requests that were given up, or cut off, before the server could read them.
     """
 
     def __init__(self):
@@ -105,6 +107,7 @@ class FaultServer:
         self.latency_s, self.stall_s = 0.0, 30.0
         self.seen, self.answered, self.statuses = Counter(), Counter(), Counter()
         self.keys, self.bodies, self.paths = set(), [], set()
+        self.unread = 0
         self.moments = []
         self.lock = threading.Lock()
         self.closing = threading.Event()
@@ -155,9 +158,25 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def handle(self):
+        try:
+            super().handle()
+        except ConnectionResetError:
+            self.unread()
+
+    def unread(self):
+        with self.owner.lock:
+            self.owner.unread += 1
+        self.close_connection = True
+
     def do_POST(self):
         owner = self.owner
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        length = int(self.headers["content-length"])
+        text = self.rfile.read(length)
+        if len(text) < length:
+            self.unread()
+            return
+        body = json.loads(text)
         now = time.monotonic()
         with owner.lock:
             owner.bodies.append(body)

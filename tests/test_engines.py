@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +187,26 @@ def test_linear_algebra_has_one_thread_with_any_number_of_workers(workers: int) 
         assert found == [{1}] * 3
         # Between tasks, what else the process computes has its own.
         assert threads(0) == {2}
+
+
+def test_a_signal_is_not_lost_while_libraries_are_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import threadpoolctl
+
+    limits = threadpoolctl.threadpool_limits
+
+    def ended_meanwhile(number: int) -> object:
+        # What a callback of C raises is printed and dropped.
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return limits(number)
+
+    monkeypatch.setattr(threadpoolctl, "threadpool_limits", ended_meanwhile)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        list(engine.each(threads, range(3), 1, minus))
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def _worker_of(cluster: str) -> int:

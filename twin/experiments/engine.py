@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 import twin
@@ -91,8 +92,33 @@ def _one_thread() -> AbstractContextManager[Any]:
     """Linear algebra on one thread, as workers have it: more cost time on small matrices."""
     from threadpoolctl import threadpool_limits
 
-    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    # It looks for libraries in a callback of C, where Python drops every exception.
+    with _signals_wait():
+        limits: AbstractContextManager[Any] = threadpool_limits(1)
     return limits
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Handlers of signals are called at the end instead, so that what they raise is not lost."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    numbers = [
+        getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+    ]
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    callables = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in callables:
+        signal.signal(number, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        for number, handler in callables.items():
+            signal.signal(number, handler)
+        for number, frame in came:
+            callables[number](number, frame)
 
 
 def _elsewhere(
