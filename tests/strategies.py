@@ -168,12 +168,15 @@ def assistants(draw, roles):
         sections(
             {"role": st.sampled_from(roles), "backend": st.just("profile"), "profile": profile},
             confidence_threshold=st.sampled_from([0.0, 0.5, 0.8, 1.0]),
+            unsure=st.sampled_from(["triage", "handle"]),
             human_categories=some_categories,
             review_categories=some_categories | st.just(["*"]),
             retry_after=duration(60, 3600),
             learning=st.just({"mode": "bandit", "effect": {"brief": -0.2}, "every": "1h"}),
         )
     )
+    if section["role"] == "triage":
+        section.pop("unsure", None)
     fallback = {"fallback_model": "openai/gpt-oss-120b"} if failing == "fallback" else {}
     return section | {"on_failure": failing} | fallback
 

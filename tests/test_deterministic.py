@@ -35,6 +35,10 @@ ROUTES = {
         [("Open", 0), ("Escalated", 2), ("In Progress", 0), ("Categorized", 60),
          ("In Progress", 0), ("Resolved", 5)],
     ),
+    "unsure, and an agent answers": (
+        {"assistant": assistant(confidence_threshold=0.95, unsure="handle")},
+        [("Open", 0), ("Escalated", 2), ("In Progress", 0), ("Resolved", 600)],
+    ),
     "just sure enough": (
         {"assistant": assistant(confidence_threshold=0.9)},
         [("Open", 0), ("Categorized", 2), ("In Progress", 0), ("Resolved", 5)],

@@ -77,6 +77,7 @@ TWO = {
         {"role": "full"},
         {"role": "full", "confidence_threshold": 0.7, "human_categories": ["A"]},
         {"role": "full", "review_categories": ["*"]},
+        {"role": "full", "confidence_threshold": 0.7, "unsure": "handle"},
     ],
 )
 @pytest.mark.parametrize("max_reopens", [0, 1, 3])

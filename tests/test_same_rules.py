@@ -102,7 +102,11 @@ def live(desk, assistant, store, category, comes_back=0):
             agents.change(number, ChangeIn(status=STATUSES[RESOLVED]))
         elif status != IN_PROGRESS:
             agents.change(number, ChangeIn(status=STATUSES[IN_PROGRESS]))
-        elif ticket["confidence"] is not None and ticket["categorized_by"] is None:
+        elif (
+            ticket["confidence"] is not None
+            and ticket["categorized_by"] is None
+            and desk.assistant.unsure == "triage"
+        ):
             agents.change(number, ChangeIn(status=STATUSES[CATEGORIZED], category=category))
         else:
             agents.change(number, ChangeIn(status=STATUSES[RESOLVED], response="By hand."))
@@ -128,6 +132,17 @@ def test_a_ticket_goes_the_same_way_on_both_desks(store, role, category, confide
     assert found == simulated(desk, assistant)
     assert (found[0], found[-2:]) == ("Open", ["Resolved", "Closed"])
     assert STATUSES[ABANDONED] not in found
+
+
+@pytest.mark.parametrize("confidence", [0.2, THRESHOLD])
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_what_it_is_unsure_of_may_go_to_an_agent_for_good(store, category, confidence):
+    desk = scenario("full", category).vary({"assistant.unsure": "handle"})
+    assistant = Scripted(category, confidence, ())
+    found = live(desk, assistant, store, category)
+    assert found == simulated(desk, assistant)
+    alone = ["Open", "Escalated", "In Progress", "Resolved", "Closed"]
+    assert (found == alone) == (confidence < THRESHOLD)
 
 
 @pytest.mark.parametrize("category", CATEGORIES)

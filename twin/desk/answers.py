@@ -256,6 +256,9 @@ class ModelAnswers:
         named = map(self._rules.categorized, categorized.confidence)
         unsure = np.fromiter((status == ESCALATED for status in named), np.bool_)
         human = given == BY_HUMAN
+        if human and self._rules.unsure_handled:
+            # What it is unsure of, it is not asked to answer.
+            return np.zeros(len(self._demand), dtype=bool)
         category = self._demand.category if human else np.asarray(categorized.category)
         codes = range(len(self._demand.categories))
         asked = np.array([self._rules.routed(code) == IN_PROGRESS for code in codes])

@@ -117,9 +117,9 @@ class Lifecycle:
             worker = yield from self.reopen(ticket)
 
     def categorize(self, ticket: int) -> Life:
-        """The assistant names a category; where it is unsure, an agent does.
+        """The assistant names a category; where it is unsure, an agent does, or answers at once.
 
-        Returns the category, None where there is no answer, or GONE where the customer has left.
+        Returns the category, None where an agent is to answer, or GONE where the customer has left.
         """
         ledger, assistant = self._ledger, self._assistant
         assert assistant is not None
@@ -129,6 +129,8 @@ class Lifecycle:
         confidence = ledger.confidence[ticket] = answers.confidence[ticket]
         category = answers.category[ticket]
         if self._rules.categorized(confidence) == ESCALATED:
+            if self._rules.unsure_handled:
+                return None
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1
             if (yield from self._agent(ticket, category, TRIAGE)) is None:

@@ -21,13 +21,16 @@ class Rules:
     responds : bool
         Whether the assistant answers, or at most categorizes.
     threshold : float
-        Below this confidence a human categorizes.
+        Below this confidence a human takes the ticket.
+    unsure_handled : bool
+        Whether an agent then answers it, or names its category only.
     for_humans, for_review : frozenset of int
         Categories that humans answer, and those whose drafts a human approves.
     """
 
     responds: bool
     threshold: float
+    unsure_handled: bool
     for_humans: frozenset[int]
     for_review: frozenset[int]
 
@@ -39,6 +42,7 @@ class Rules:
         return cls(
             responds=settings.role == "full",
             threshold=settings.confidence_threshold,
+            unsure_handled=settings.unsure == "handle",
             for_humans=_codes(categories, settings.human_categories),
             for_review=_codes(categories, categories if "*" in review else review),
         )

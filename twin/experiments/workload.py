@@ -264,13 +264,13 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
         )
 
     for truth in range(len(names)):
-        parts = np.zeros(2)
+        parts, whole = np.zeros(2), np.array([first[truth], returns[truth]])
         for given, chance in enumerate(assistant.chances[truth]):
             unsure = assistant.unsure_right if given == truth else assistant.unsure_wrong
             triage = _mean([p.triage(names[truth]) / pace[p.name] for p in able[given]])
-            parts += chance * unsure * (np.array([triage, 0.0]) + answered(truth, truth))
+            handed = np.array([triage, 0.0]) + answered(truth, truth)
+            parts += chance * unsure * (whole if settings.unsure == "handle" else handed)
             parts += chance * (1 - unsure) * np.array(answered(truth, given))
-        whole = np.array([first[truth], returns[truth]])
         first[truth], returns[truth] = (1 - assistant.failed) * parts + assistant.failed * whole
     return float(shares @ first), float(shares @ returns)
 

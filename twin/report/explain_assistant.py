@@ -30,7 +30,8 @@ def assistant_sentences(scenario: Scenario, arrivals: Expected) -> Iterator[str]
     articles = f", with up to {assistant.articles} articles" if assistant.retrieval else ""
     text = f"The assistant {does} as {assistant.model} (backend {assistant.backend}{articles})"
     if assistant.confidence_threshold:
-        text += f"; below confidence {assistant.confidence_threshold:g} an agent categorizes"
+        text += f"; below confidence {assistant.confidence_threshold:g} an agent "
+        text += "answers" if assistant.unsure == "handle" else "categorizes"
     if assistant.human_categories:
         text += f"; always to agents: {', '.join(assistant.human_categories)}"
     if assistant.review_categories:

@@ -225,7 +225,12 @@ class Assistant(Section):
         0.2, description="similarity below which an article is not used"
     )
     confidence_threshold: Share = Field(
-        0.0, description="below this confidence a human categorizes"
+        0.0, description="below this confidence a human takes the ticket: see unsure"
+    )
+    unsure: Literal["triage", "handle"] = Field(
+        "triage",
+        description="below the threshold: triage: an agent names the category, and the assistant "
+        "goes on; handle: an agent answers (for role full)",
     )
     human_categories: list[str] = Field([], description="always sent to humans")
     review_categories: list[str] = Field(
@@ -258,6 +263,8 @@ class Assistant(Section):
     def _check(self) -> Assistant:
         if (self.on_failure == "fallback") != (self.fallback_model is not None):
             raise fail('fallback_model and on_failure = "fallback" go together')
+        if self.unsure == "handle" and self.role == "triage":
+            raise fail('unsure = "handle" goes with role = "full": else agents answer all tickets')
         if self.judge == "model" and self.judge_model is None:
             raise fail('judge = "model" needs judge_model, a model of the catalogue')
         return self
