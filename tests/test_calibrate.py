@@ -1,7 +1,12 @@
 """From a planted desk's log to a scenario: what was put in is found, said and played again."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
+import children
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +18,8 @@ from twin.common.errors import ScenarioError
 from twin.history import calibrated_file, call_desk
 from twin.history.fit import capacity
 from twin.history.fit.capacity import Availability, Waits, fit_capacity, gap
+from twin.history.kept_plays import KeptPlays, forget
+from twin.history.part import part_of
 from twin.history.status_desk import calibrate_statuses
 
 AWAY = {
@@ -337,6 +344,118 @@ def test_the_search_finds_the_availability_that_gives_the_waits(quick, monkeypat
     assert fit.gap.loss < 0.05 < fit.plain.loss
     assert calls[-1][0] <= calls[-1][1]
     assert fit.plays == len(calls)
+
+
+# The command in a process of its own, with a search of few plays.
+QUICKLY = """
+from twin.history import call_desk
+from twin.history.fit import capacity
+capacity._ROUNDS, capacity._RATE_PLAYS, capacity._HOUR_PLAYS = 1, 12, 3
+call_desk._BACK_TESTS = 1
+from twin.cli.app import app
+app()
+"""
+
+
+def calibrating(folder, *words):
+    return subprocess.Popen(
+        [sys.executable, "-c", QUICKLY, "calibrate", "history", *words],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(children.ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=children.interruptible,
+    )
+
+
+def written(folder):
+    """All files of a calibrated desk."""
+    rest = sorted((folder / "my-desk-data").iterdir())
+    return {one.name: one.read_bytes() for one in (folder / "my-desk.toml", *rest)}
+
+
+def test_a_calibration_that_was_killed_goes_on_to_the_same_desk(
+    history, tmp_path, quick, monkeypatch
+):
+    """Killed outright, stopped by Ctrl-C, then with a play half written and one of another desk."""
+    history.save(tmp_path / "history")
+    week = part_of(history, until="2026-03-10")
+    played, counted = call_desk._played, []
+
+    def counting(*what):
+        counted.append(what)
+        return played(*what)
+
+    monkeypatch.setattr(call_desk, "_played", counting)
+    calibrated_file.write_calibrated(twin.calibrate(week), week, tmp_path / "once" / "my-desk.toml")
+    once = len(counted)
+    plays, desk = tmp_path / ".my-desk-plays", tmp_path / "my-desk.toml"
+    child = calibrating(tmp_path, "--until", "2026-03-10")
+    try:
+        children.wait_for(lambda: len([*plays.glob("*.parquet")]) >= 3 or child.poll())
+    finally:
+        child.kill()
+    child.communicate(timeout=60)
+    assert child.returncode == -signal.SIGKILL
+    before = {*plays.glob("*.parquet")}
+
+    def stopped(*what):
+        if len([*plays.glob("*.parquet")]) == len(before) + 2:
+            raise KeyboardInterrupt
+        return played(*what)
+
+    command = ["calibrate", str(tmp_path / "history"), "--out", str(desk), "--until", "2026-03-10"]
+    with monkeypatch.context() as patch:
+        patch.setattr(call_desk, "_played", stopped)
+        answer = CliRunner().invoke(app, command)
+    assert answer.exit_code == 130
+    assert "the same command goes on from there" in answer.stderr
+    assert not desk.exists()
+    torn = min(before)
+    whole = torn.read_bytes()
+    torn.write_bytes(whole[:-100])
+    (plays / f"{'0' * 32}.parquet").write_bytes(whole)
+    counted.clear()
+    answer = CliRunner().invoke(app, command)
+    assert answer.exit_code == 0, answer.output
+    assert written(tmp_path) == written(tmp_path / "once")
+    # The torn play was played again, and what was whole was not.
+    assert len(counted) <= once - len(before) - 1
+    assert not plays.exists()
+
+
+def test_plays_of_another_history_seed_or_table_are_not_taken(tmp_path):
+    waits = Waits(np.array([9, 10]), np.array([0.1, 1 / 3]), np.array([True, False]))
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    (tables / "arrivals.csv").write_text("timestamp\n1\n")
+    plays = KeptPlays(lambda *_: waits, tmp_path / "plays")
+    for _ in range(2):
+        found = plays.play(tables, {"seed": 1}, 0)
+        for name in ("hour", "wait_s", "served"):
+            one, other = getattr(found, name), getattr(waits, name)
+            assert one.tobytes() == other.tobytes()
+            assert one.dtype == other.dtype
+    assert plays.taken_up == 1
+    plays.play(tables, {"seed": 2}, 0)
+    plays.play(tables, {"seed": 1}, 1)
+    (tables / "arrivals.csv").write_text("timestamp\n2\n")
+    plays.play(tables, {"seed": 1}, 0)
+    assert plays.taken_up == 1
+    (tmp_path / "plays" / "mine.txt").write_text("mine")
+    forget(tmp_path / "plays")
+    assert [one.name for one in (tmp_path / "plays").iterdir()] == ["mine.txt"]
+
+
+def test_what_the_twin_may_know_is_chosen_without_a_second_import(history, week, tmp_path, quick):
+    one = twin.calibrate(history, until="2026-03-10")
+    other = twin.calibrate(week)
+    assert one.data == other.data
+    assert list(map(str, one.estimates)) == list(map(str, other.estimates))
+    for name, frame in one.files.items():
+        pd.testing.assert_frame_equal(frame, other.files[name])
+    assert calibrated_file.summary(one, history) == calibrated_file.summary(other, week)
 
 
 @pytest.mark.slow

@@ -395,7 +395,7 @@ def test_ctrl_c_says_what_is_whole(folder: Path, workers: str) -> None:
     assert child.returncode == 130
     assert stdout == ""
     found = re.fullmatch(
-        r"(?:\d+ of 5000 replications\n)*"
+        r"(?:\d+ of 5000 replications, about \d+ (?:s|min) left\n)*"
         r"good: interrupted, (\d+) of 5000 replications are whole, in (.+)\n",
         stderr,
     )

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from twin.cli.terminal import Json, Quiet, out, plain_errors, print_json, progress
+from twin.cli.terminal import (
+    Json,
+    Quiet,
+    interrupted,
+    out,
+    plain_errors,
+    print_json,
+    progress,
+)
 
 if TYPE_CHECKING:
     from twin.history.calibrated import Calibration
@@ -25,27 +33,46 @@ def calibrate_desk(
         Path, typer.Argument(help="Folder of a history (see `twin import`).", show_default=False)
     ],
     to: Annotated[Path, typer.Option("--out", help="The scenario file.")] = Path("my-desk.toml"),
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Know only what happened from then on.",
+                     show_default=False),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Know only what happened until then: later days are "
+                     "left for twin fidelity to predict.", show_default=False),
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a scenario that is there.")
     ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """Calibrate a desk to its history: a scenario whose numbers say what they rest on.
 
-    A log of calls makes a desk of agents, fitted to the waits; a log of statuses a workflow.
+    A log of calls makes a desk of agents, fitted to the waits; a log of statuses a workflow. Where
+    it is ended before it is done, the same command goes on from there.
     """
     with plain_errors("--out"):
         from twin.history.calibrated_file import refuse_taken, summary, write_calibrated
         from twin.history.calibration import calibrate
+        from twin.history.call_desk import PLAYS
         from twin.history.desk_history import open_history
-        from twin.history.fit.capacity import PLAYS
+        from twin.history.kept_plays import folder_of, forget
+        from twin.history.part import part_of
 
         refuse_taken(to, replace)
-        known = open_history(history)
-        with progress(PLAYS, not quiet and not as_json, "plays") as moved:
-            found = calibrate(known, moved)
+        known = part_of(open_history(history), since, until)
+        kept = folder_of(to)
+        try:
+            with progress(PLAYS, not quiet and not as_json, "plays") as moved:
+                found = calibrate(known, moved, kept=kept)
+        except KeyboardInterrupt:
+            goes_on = "; what was played stays, and the same command goes on from there"
+            interrupted(f"interrupted{goes_on if kept.is_dir() else ''}")
         write_calibrated(found, known, to, replace)
+        forget(kept)
         if as_json:
             print_json(_as_data(found, to))
             return

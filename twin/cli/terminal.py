@@ -175,24 +175,35 @@ def each(items: list[Any], read: Any) -> list[Any]:
 def progress(
     total: int, shown: bool, what: str = "replications"
 ) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on a terminal, a line now and then elsewhere; both on stderr."""
+    """A bar on a terminal, a line now and then elsewhere, with the time left; both on stderr."""
     if not shown:
         yield None
     elif err.is_terminal:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
-        columns = (what, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        left = TimeRemainingColumn()
+        columns = (what, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "left", left)
         with Progress(*columns, console=err, transient=True) as bar:
             task = bar.add_task("", total=total)
             yield lambda done, of: bar.update(task, completed=done, total=of)
     else:
-        last = time.monotonic()
+        last, before = time.monotonic(), 0
 
         def say(done: int, of: int) -> None:
-            nonlocal last
-            if time.monotonic() - last > _EVERY_S:
-                last = time.monotonic()
-                err.print(f"{done} of {of} {what}")
+            nonlocal last, before
+            now = time.monotonic()
+            if now - last > _EVERY_S:
+                each_s = (now - last) / max(done - before, 1)
+                last, before = now, done
+                left_s = each_s * (of - done)
+                left = f"{left_s:.0f} s" if left_s < 90 else f"{left_s / 60:.0f} min"
+                err.print(f"{done} of {of} {what}, about {left} left")
 
         yield say
 

@@ -8,12 +8,15 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import write_text
 from twin.common.toml import dump
 from twin.experiments.checks import check
 from twin.history.calibrated import Calibration
 from twin.history.desk_history import DeskHistory
+from twin.history.whole_days import Days
 from twin.scenario.file import load
 
 _AS_IT_WAS = "as-it-was.toml"
@@ -112,7 +115,10 @@ def _text(found: Calibration, history: DeskHistory, data: Mapping[str, object], 
 
 def summary(found: Calibration, history: DeskHistory) -> list[str]:
     """Sentences on a calibration: what it rests on, how well it fits, what it cannot tell."""
-    tickets, days = len(history.log.tickets), found.days
+    days = found.days
+    at = history.log.tickets["arrived_s"].to_numpy(dtype=np.float64)
+    came = Days.of(history).counts(at, history.desk.midnight)
+    tickets = int(came.some([day in found.days for day in came.days]).totals.sum())
     return [
         f"Calibrated to {tickets:,} tickets of {len(days)} days, {days[0]} to {days[-1]}.",
         "Above what was estimated: its value, 95 % interval, n and method, or the word assumed.",

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from twin.history.calibrated import Calibration
 from twin.history.call_desk import calibrate_calls
 from twin.history.desk_history import DeskHistory
+from twin.history.part import part_of
 from twin.history.status_desk import calibrate_statuses
 
 
 def calibrate(
-    history: DeskHistory, progress: Callable[[int, int], None] | None = None
+    history: DeskHistory,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    kept: Path | None = None,
 ) -> Calibration:
     r"""Calibrate a desk to its history.
 
@@ -24,6 +31,12 @@ def calibrate(
     history : DeskHistory
     progress : callable, optional
         Called with the plays done and all of them.
+    since, until : str, optional
+        Times; only what happened between them is known to the twin. The days after `until` are left
+        to be predicted.
+    kept : Path, optional
+        Folder in which the plays of the search are kept: where it was ended, the same call goes on
+        from there, and finds what it would have found.
 
     Raises
     ------
@@ -44,7 +57,8 @@ def calibrate(
     >>> list(found.data["workflow"]["statuses"])
     ['New', 'Resolved']
     """
+    history = part_of(history, since, until)
     work = history.log.visits["started_s"]
     if "work" not in history.log.unknown and work.notna().any():
-        return calibrate_calls(history, progress)
+        return calibrate_calls(history, progress, kept)
     return calibrate_statuses(history)

@@ -28,6 +28,7 @@ from twin.history.calibrated import FORECAST_DAYS, Calibration, Data
 from twin.history.desk_history import DeskHistory
 from twin.history.fidelity.records import Recorded
 from twin.history.fit.arrivals import ArrivalsFit, fit_arrivals, predictor
+from twin.history.fit.capacity import PLAYS as FIT_PLAYS
 from twin.history.fit.capacity import Availability, CapacityFit, Waits, fit_capacity, gap
 from twin.history.fit.estimate import Estimate
 from twin.history.fit.rosters import Sessions, sessions
@@ -38,6 +39,7 @@ from twin.history.found_sections import (
     tickets_section,
     trace,
 )
+from twin.history.kept_plays import KeptPlays, PlayOf
 from twin.history.whole_days import Days, days_of
 from twin.records.tables import RunLog
 from twin.scenario import clock
@@ -58,10 +60,14 @@ _POOR_SHARE, _POOR_LOSS = 0.05, 1.0
 NOT_TOLD = "not told"
 # Replications of each choice that is tried on the history.
 _BACK_TESTS = 5
+# All plays, at most: of the fit to the waits, and of three ways in which arrivals may vary.
+PLAYS = FIT_PLAYS + 3 * _BACK_TESTS
 
 
 def calibrate_calls(
-    history: DeskHistory, progress: Callable[[int, int], None] | None = None
+    history: DeskHistory,
+    progress: Callable[[int, int], None] | None = None,
+    kept: Path | None = None,
 ) -> Calibration:
     """Calibrate a desk to a log of calls, or of any work whose beginning and end are known.
 
@@ -72,6 +78,8 @@ def calibrate_calls(
     history : DeskHistory
     progress : callable, optional
         Called with the plays done and all of them.
+    kept : Path, optional
+        Folder in which plays are kept, to go on after an end: see `twin.history.kept_plays`.
 
     Raises
     ------
@@ -115,8 +123,9 @@ def calibrate_calls(
         folder = Path(name)
         for file, frame in files.items():
             frame.to_csv(folder / file, index=False)
-        player = _Player(folder, as_it_was, desk, edges, heads)
-        fit = fit_capacity(seen, player.play, progress)
+        plays = KeptPlays(_played, kept, progress, PLAYS)
+        player = _Player(folder, as_it_was, desk, edges, heads, plays.play)
+        fit = fit_capacity(seen, player.play)
         hours = np.ones(24)
         if fit.helps:
             hours = fit.availability.hours
@@ -125,7 +134,7 @@ def calibrate_calls(
         as_it_was["agents"] = {POOL: pool | {"roster": "roster.csv"}}
         week = {POOL: pool | {"shifts": _shifts(days, worked, hours, came)}}
         over_again = as_it_was | {"tickets": tickets, "agents": week}
-        arrivals, said = _busyness(folder, over_again, arrivals_section(came), seen)
+        arrivals, said = _busyness(folder, over_again, arrivals_section(came), seen, plays.play)
     forecast = base | {
         "question": "How does this desk go on as it is?",
         "start": (days.days[-1] + timedelta(days=1)).isoformat(),
@@ -135,9 +144,9 @@ def calibrate_calls(
         "tickets": tickets,
         "agents": week,
     }
-    kept = days.only_known(np.zeros((len(days.days), 24))).days
+    over = days.only_known(np.zeros((len(days.days), 24))).days
     about = (*_said_of_fit(fit), *_said_of_days(came), said)
-    return Calibration(forecast, as_it_was, files, tuple(estimates), kept, about, fit)
+    return Calibration(forecast, as_it_was, files, tuple(estimates), over, about, fit)
 
 
 def _with_all_categories(history: DeskHistory) -> DeskHistory:
@@ -226,12 +235,13 @@ class _Player:
         Of the history.
     edges, heads : array of float
         Agents on session between moments.
+    play : callable
     """
 
     def __init__(
-        self, folder: Path, data: Data, desk: Scenario, edges: Floats, heads: Floats
+        self, folder: Path, data: Data, desk: Scenario, edges: Floats, heads: Floats, play: PlayOf
     ) -> None:
-        self._folder, self._data = folder, data
+        self._folder, self._data, self._play = folder, data, play
         self._desk, self._edges, self._heads = desk, edges, heads
 
     def play(self, availability: Availability | None, replication: int) -> Waits:
@@ -242,7 +252,7 @@ class _Player:
         pool = dict(self._data["agents"][POOL])
         if availability is not None:
             pool["away"] = availability.away()
-        return _played(self._folder, self._data | {"agents": {POOL: pool}}, replication)
+        return self._play(self._folder, self._data | {"agents": {POOL: pool}}, replication)
 
 
 def _played(folder: Path, data: Data, replication: int) -> Waits:
@@ -253,7 +263,9 @@ def _played(folder: Path, data: Data, replication: int) -> Waits:
     return waits_of(simulate(scenario, draw(scenario, replication)), scenario)
 
 
-def _busyness(folder: Path, data: Data, arrivals: Data, seen: Waits) -> tuple[Data, str]:
+def _busyness(
+    folder: Path, data: Data, arrivals: Data, seen: Waits, play: PlayOf
+) -> tuple[Data, str]:
     """The section [arrivals] with as much busyness as gives the waits of the history again.
 
     Where a desk plans more agents for days that it knows to be busy, arrivals that vary beside a
@@ -271,7 +283,7 @@ def _busyness(folder: Path, data: Data, arrivals: Data, seen: Waits) -> tuple[Da
     if len(tried) == 1:
         return none, "Arrivals vary no more than by chance."
     losses = {
-        name: median(gap(seen, _played(folder, data | {"arrivals": section}, k)).loss
+        name: median(gap(seen, play(folder, data | {"arrivals": section}, k)).loss
                      for k in range(_BACK_TESTS))
         for name, section in tried.items()
     }  # fmt: skip

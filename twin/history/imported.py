@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
-from twin.common.times import instants
 from twin.history import as_tables, traps
 from twin.history.desk_history import DeskHistory, holds_history, open_history, read_mapping
 from twin.history.gathered import Choices, Gathered
+from twin.history.part import asked_moment
 from twin.history.people import coded
 from twin.history.readers.choose import gather
 from twin.history.sheets import read_sheets
@@ -106,9 +106,10 @@ def read_history(
     sheets = [sheet for path in files for sheet in read_sheets(path)]
     reader, gathered = gather(sheets, choices, tool or str(old.get("tool", "")))
     codes = coded(gathered, keep_names)
-    bounds = [_moment(text, where, name) for text, name in ((since, "since"), (until, "until"))]
+    bounds = [asked_moment(text, where, option)
+              for text, option in ((since, "--since"), (until, "--until"))]  # fmt: skip
     made = as_tables.as_tables(gathered, choices, *bounds)
-    gaps = traps.gap_days(made)
+    gaps = traps.gap_days(made.log, made.stretch.start)
     found = traps.find_traps(gathered, made, choices, codes, gaps)
     settings = {"tool": reader, "zone": choices.zone, "days_first": choices.days_first,
                 "columns": dict(gathered.columns),
@@ -126,15 +127,6 @@ def _check_statuses(choices: Choices) -> None:
         if name and name not in tables.STATUSES:
             hint = f"allowed: {', '.join(tables.STATUSES)}, or nothing: no status"
             raise ScenarioError("--status", [Fault(own, "no status of the twin", name, hint)])
-
-
-def _moment(text: str | None, zone: ZoneInfo, option: str) -> float | None:
-    if text is None:
-        return None
-    try:
-        return float(instants([text], zone.key)[0] / 1e6)
-    except ValueError as error:
-        raise ScenarioError(f"--{option}", [Fault("", str(error))]) from None
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from twin.history.as_tables import Made
 from twin.history.cells import Floats
 from twin.history.gathered import Choices, Gathered
 from twin.measures import levels
-from twin.records.tables import OPEN_STATUSES
+from twin.records.tables import OPEN_STATUSES, RunLog
 from twin.scenario import clock
 from twin.scenario.clock import DAY_S, HOUR_S, WEEK_S
 
@@ -37,17 +37,16 @@ class Trap:
     said: str
 
 
-def gap_days(made: Made) -> list[date]:
+def gap_days(log: RunLog, start: datetime) -> list[date]:
     """Days of the history on which tickets were to be expected and none came.
 
     They count as missing, not as days without work: a holiday, on which the desk was closed, or a
     hole in the data.
     """
-    arrived = made.log.tickets["arrived_s"].to_numpy()
+    arrived = log.tickets["arrived_s"].to_numpy()
     arrived = arrived[arrived >= 0]
     if not len(arrived):
         return []
-    start = made.stretch.start
     day = (clock.local_s(arrived, start) // DAY_S).astype(np.int64)
     count = int(day.max()) + 1
     each = np.bincount(day, minlength=count)

@@ -1,0 +1,110 @@
+"""Plays of a search, kept in a folder as they are made, so that a search that was ended goes on.
+
+A play is known by what it plays: the scenario, the tables that it reads, the replication and the
+version of the twin. A search that asks for the same play again, in another process, gets the same
+waits to the last bit, and so takes the same way. Of another history or another seed no play is
+known, so nothing of it is ever taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from twin.common.errors import TwinError
+from twin.common.files import write_parquet
+from twin.common.toml import dump
+from twin.common.version import VERSION
+from twin.history.calibrated import Data
+from twin.history.fit.capacity import Waits
+from twin.records.storage import read_frame
+
+# Play a replication of a scenario whose tables lie in a folder.
+PlayOf = Callable[[Path, Data, int], Waits]
+
+
+class KeptPlays:
+    """Plays, counted, and kept where a folder is given.
+
+    Parameters
+    ----------
+    play : callable
+    folder : Path, optional
+        Made when the first play is kept.
+    progress : callable, optional
+        Called with the plays done and all of them, after each.
+    total : int
+        All plays, at most.
+    """
+
+    def __init__(
+        self,
+        play: PlayOf,
+        folder: Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        total: int = 0,
+    ) -> None:
+        self._play, self._folder = play, folder
+        self._progress, self._total = progress, total
+        self.done = self.taken_up = 0
+
+    def play(self, tables: Path, data: Data, replication: int) -> Waits:
+        """Waits of a replication of a scenario whose tables lie in a folder."""
+        waits = self._waits(tables, data, replication)
+        self.done += 1
+        if self._progress is not None:
+            self._progress(min(self.done, self._total), self._total)
+        return waits
+
+    def _waits(self, tables: Path, data: Data, replication: int) -> Waits:
+        if self._folder is None:
+            return self._play(tables, data, replication)
+        path = self._folder / f"{_key(tables, data, replication)}.parquet"
+        if (found := _kept(path)) is not None:
+            self.taken_up += 1
+            return found
+        waits = self._play(tables, data, replication)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        columns = {"hour": waits.hour, "wait_s": waits.wait_s, "served": waits.served}
+        write_parquet(path, pa.table(columns))
+        return waits
+
+
+def folder_of(path: Path) -> Path:
+    """Folder of the plays of a calibration that goes to a scenario file."""
+    return path.with_name(f".{path.stem}-plays")
+
+
+def forget(folder: Path) -> None:
+    """Remove what was kept; files of others stay."""
+    for path in folder.glob("*.parquet"):
+        path.unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _key(tables: Path, data: Data, replication: int) -> str:
+    found = hashlib.sha256(json.dumps([VERSION, dump(data), replication]).encode())
+    for path in sorted(tables.glob("*.csv")):
+        found.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()[:32]
+
+
+def _kept(path: Path) -> Waits | None:
+    if not path.exists():
+        return None
+    try:
+        frame = read_frame(path)
+        return Waits(
+            frame["hour"].to_numpy(dtype=np.int64),
+            frame["wait_s"].to_numpy(dtype=np.float64),
+            frame["served"].to_numpy(dtype=np.bool_),
+        )
+    except (TwinError, KeyError, ValueError):
+        # Half written as the machine stopped: it is played again.
+        return None
