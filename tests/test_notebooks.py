@@ -19,7 +19,7 @@ QUICK = {
     3: {"HORIZON": "36h", "REPLICATIONS": 2, "LOADS": [0.1, 0.4]},
     4: {"HORIZON": "4d", "REPLICATIONS": 2},
     5: {"REPLICATIONS": 2, "DAYS": 2},
-    6: {"HORIZON": "2d", "REPLICATIONS": 2, "CASE_REPLICATIONS": 2},
+    6: {"HORIZON": "2d", "REPLICATIONS": 2, "CASE_REPLICATIONS": 2, "CASES": "Erlang"},
     7: {"EMAIL_HORIZON": "10d", "EMAIL_REPLICATIONS": 2, "HORIZON": "2d", "REPLICATIONS": 2},
 }
 # A process of its own: kernels talk over sockets, which are blocked here.

@@ -56,7 +56,7 @@ def plan(desk: Scenario) -> dict[str, Any]:
 
 
 def test_a_small_space_is_played_in_full(plan: dict[str, Any], tmp_path: Path) -> None:
-    found = twin.search(plan, checks=15, out=tmp_path)
+    found = twin.search(plan, checks=8, out=tmp_path, budget=400)
     assert len(found.table) == 16
     assert "all 16 settings were played" in found.statement
     # No setting that met the targets in the search is cheaper than the first finalist.
@@ -72,7 +72,7 @@ def test_a_small_space_is_played_in_full(plan: dict[str, Any], tmp_path: Path) -
     other = twin.run(found.scenario, replications=20, seed=99).summary()
     level = other[(other["kpi"] == "service_level") & (other["group"] == "")]["value"].iloc[0]
     assert level > 0.8
-    again = twin.search(plan, checks=15, out=tmp_path)
+    again = twin.search(plan, checks=8, out=tmp_path, budget=400)
     assert again.played == 0
     assert again.statement == found.statement
 
@@ -80,9 +80,9 @@ def test_a_small_space_is_played_in_full(plan: dict[str, Any], tmp_path: Path) -
 def test_a_large_space_is_searched_as_well(
     plan: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = twin.search(plan, checks=5, out=tmp_path, budget=240)
+    whole = twin.search(plan, checks=5, out=tmp_path, budget=160)
     monkeypatch.setattr(search, "SMALL_SPACE", 1)
-    found = twin.search(plan, checks=5, out=tmp_path, points=16, budget=240)
+    found = twin.search(plan, checks=5, out=tmp_path, points=16, budget=160)
     assert "differential evolution" in found.method
     # The cheapest that may be it is the same; how much of the budget is left for it differs.
     one, other = (one.finalists.iloc[0][list(HEADS)].tolist() for one in (found, whole))
@@ -241,7 +241,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> SearchResults:
     plan = {"name": "heads", "scenario": twin.from_data(DESK), "factors": some}
     good = {"service_level": {"at_least": 0.75}}
     plan |= {"minimise": "human_cost", "targets": good, "question": "How many, and <when>?"}
-    return twin.search(plan, checks=10, out=tmp_path_factory.mktemp("search"))
+    return twin.search(plan, checks=10, out=tmp_path_factory.mktemp("search"), budget=200)
 
 
 def test_the_answer_names_shifts_and_stands_beside_today(saved: SearchResults) -> None:
@@ -313,19 +313,21 @@ def test_a_point_that_is_selected_says_whether_it_meets_the_targets() -> None:
 def test_a_target_that_other_texts_may_miss_is_told() -> None:
     """Replications show a figure for these texts only, however many there are."""
     base = twin.load("scenarios/baseline.toml").vary(
-        {"horizon": "3d", "start": "2026-01-05", "warm_up": "0s"}
+        {"horizon": "2d", "start": "2026-01-05", "warm_up": "0s"}
     )
     plan = {
         "scenario": base, "factors": {"agents.frontline.extra_heads": [0, 1]},
         "minimise": "cost_week", "targets": {"categorization_accuracy": {"at_least": 0.78}},
     }  # fmt: skip
-    close = twin.search(plan, replications=2).statement
+    close = twin.search(plan, replications=2, checks=5, budget=40).statement
     assert re.search(
         r"; but with other texts it may miss a target: categorization accuracy "
         r"\(7\d\.\d % to 8\d\.\d % over 150 texts\)$",
         close,
     ), close
-    far = twin.search({**plan, "targets": {"categorization_accuracy": {"at_least": 0.6}}}, 2)
+    far = twin.search(
+        {**plan, "targets": {"categorization_accuracy": {"at_least": 0.6}}}, 2, checks=5, budget=40
+    )
     assert "other texts" not in far.statement
 
 

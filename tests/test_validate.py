@@ -46,6 +46,20 @@ def test_the_twin_agrees_with_theory(short):
     assert list(dict.fromkeys(found["case"])) == [case.name for case in short]
 
 
+def test_some_cases_are_played_as_they_are_among_all(short):
+    found = validate.validate(only="erlang a")
+    both = validate.validate()
+    pd.testing.assert_frame_equal(
+        found.drop(columns=["low", "high", "precision", "ok"]),
+        both[both["case"].str.startswith("Erlang A")]
+        .reset_index(drop=True)
+        .drop(columns=["low", "high", "precision", "ok"]),
+    )
+    none = CliRunner().invoke(app, ["validate", "--only", "M/M/17"])
+    assert none.exit_code == 2
+    assert "--only: no case has 'M/M/17' in its name; the cases are: M/M/3; " in none.stderr
+
+
 def test_a_wrong_answer_is_found_and_the_command_fails(short, monkeypatch):
     words = ["validate", "--workers", "1", "--quiet"]
     good = CliRunner().invoke(app, words)

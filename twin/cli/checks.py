@@ -223,6 +223,9 @@ def validate(
     replications: Annotated[
         int | None, typer.Option(min=2, max=100_000, help="Of each case, instead of its own.")
     ] = None,
+    only: Annotated[
+        str, typer.Option(metavar="LETTERS", help="Only cases with these letters in their names.")
+    ] = "",
     workers: Workers = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -231,9 +234,13 @@ def validate(
     with plain_errors():
         from twin.experiments import validate as checks
 
-        total = sum(replications or case.data["replications"] for case in checks.cases())
+        try:
+            given = checks.chosen(only)
+        except ValueError as error:
+            fail(f"--only: {error}", BAD_INPUT)
+        total = sum(replications or case.data["replications"] for case in given)
         with progress(total, shown=not quiet) as told:
-            found = checks.validate(workers or cores(), replications, told)
+            found = checks.validate(workers or cores(), replications, told, only)
         if as_json:
             print_json(records(found))
         else:

@@ -273,12 +273,29 @@ def cases() -> list[Case]:
     ]
 
 
+def chosen(only: str = "") -> list[Case]:
+    """Cases whose names hold some letters, large or small.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    every = cases()
+    some = [case for case in every if only.lower() in case.name.lower()]
+    if not some:
+        names = "; ".join(case.name for case in every)
+        raise ValueError(f"no case has {only!r} in its name; the cases are: {names}")
+    return some
+
+
 def validate(
     workers: int = 1,
     replications: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    only: str = "",
 ) -> pd.DataFrame:
-    """Play all cases and judge them.
+    """Play all cases, or some, and judge them.
 
     Parameters
     ----------
@@ -287,6 +304,8 @@ def validate(
         Of each case, instead of its own.
     progress : callable, optional
         Called with the replications done and all of them.
+    only : str
+        Play the cases whose names hold these letters, large or small.
 
     Returns
     -------
@@ -296,19 +315,22 @@ def validate(
 
     Raises
     ------
+    ValueError
+        If no case has such a name.
     RuntimeError
         If a replication fails.
 
     Examples
     --------
     >>> import twin
-    >>> cases = twin.validate(replications=2)
-    >>> sorted(cases["case"].unique())[1]
-    'Erlang C: 14 agents, 10 erlang'
+    >>> cases = twin.validate(replications=2, only="Erlang C")
+    >>> cases["case"].unique().tolist()
+    ['Erlang C: 14 agents, 10 erlang']
     """
-    given = cases()
+    given = chosen(only)
+    names = {case.name for case in given}
     results = run(
-        [case.scenario(seed) for seed, case in enumerate(given, start=1)],
+        [case.scenario(seed) for seed, case in enumerate(cases(), start=1) if case.name in names],
         replications=replications,
         workers=workers,
         progress=progress,

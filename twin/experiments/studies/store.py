@@ -63,7 +63,8 @@ class StudyStore:
         self._cluster = cluster
         self._keys: dict[int, tuple[Scenario, str]] = {}
         self._digests: dict[Path, str] = {}
-        self._values: dict[tuple[str, int, str, str], tuple[float, float]] = {}
+        # By scenario and replication, the numerator and denominator of each figure.
+        self._values: dict[tuple[str, int], dict[tuple[str, str], tuple[float, float]]] = {}
 
     def home(self, scenario: Scenario) -> Path:
         """Folder of a scenario's replications."""
@@ -204,20 +205,20 @@ class StudyStore:
             If a replication failed.
         """
         home = self.home(scenario)
+        parts = storage.parts(home, "kpis")
         found = []
         for k in replications:
-            at = (home.name, k, *figure)
+            at = (home.name, k)
             if at not in self._values:
-                table = self.figures(scenario, k)
-                if table is None:
+                if k not in parts:
                     failed = self.failure(scenario, k)
                     reason = failed["message"][0].as_py() if failed else "it is not there"
                     raise RuntimeError(f"{scenario.name}: replication {k} failed: {reason}")
-                frame = table.to_pandas()
-                one = frame[(frame["kpi"] == figure[0]) & (frame["group"] == figure[1])]
-                pair = one[["numerator", "denominator"]].to_numpy(dtype=float)
-                self._values[at] = (pair[0, 0], pair[0, 1]) if len(pair) else (0.0, 0.0)
-            found.append(self._values[at])
+                columns = _read(parts[k]).to_pydict()
+                names = zip(columns["kpi"], columns["group"], strict=True)
+                pairs = zip(columns["numerator"], columns["denominator"], strict=True)
+                self._values[at] = dict(zip(names, pairs, strict=True))
+            found.append(self._values[at].get(figure, (0.0, 0.0)))
         return found
 
 
