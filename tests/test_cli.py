@@ -360,6 +360,18 @@ def test_help_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
+def test_a_run_imports_no_statistics_that_it_does_not_use(folder: Path) -> None:
+    """They would take as long to import as all else that a run needs."""
+    code = (
+        "import sys\nfrom twin.cli.app import app\n"
+        "app(['run', 'good.toml', '--workers', '1'], standalone_mode=False)\n"
+        "heavy = {'scipy.stats', 'scipy.optimize', 'sklearn', 'matplotlib'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, env=environment)
+
+
 def test_a_broken_pipe_is_silent() -> None:
     command = f"{sys.executable} -m twin schema | head -n 1"
     done = subprocess.run(

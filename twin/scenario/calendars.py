@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from twin.scenario import clock
 from twin.scenario.dated import dated_shifts
@@ -162,6 +161,9 @@ def _expected(heads: float, shrinkage: float, less: float = 0) -> float:
         return heads * (1 - shrinkage)
     least = int(heads)
     number, come = np.arange(least + 2), 1 - shrinkage
+    # Imported here: it takes longer to import than a short run to play, and few desks need it.
+    from scipy import stats
+
     chance = (1 - heads + least) * stats.binom.pmf(number, least, come)
     chance += (heads - least) * stats.binom.pmf(number, least + 1, come)
     return float(chance @ np.maximum(number - less, 0))

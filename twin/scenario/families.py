@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
-from scipy import optimize, special
+from scipy import special
 
 from twin.common.errors import ScenarioError
 from twin.common.tables import as_number, read_table, shown_cell
@@ -207,6 +208,13 @@ class Lognormal(_Spread):
         return math.exp(mu + sigma**2 / 2)
 
 
+def _root(gap: Callable[[float], float], low: float, high: float) -> float:
+    # Imported here: it takes long to import, and few scenarios need it.
+    from scipy import optimize
+
+    return float(optimize.brentq(gap, low, high))
+
+
 class Gamma(_Spread):
     """Positive, skewed; cv 1 is the exponential, cv 1/sqrt(k) the Erlang of k phases."""
 
@@ -225,7 +233,7 @@ class Gamma(_Spread):
             return float(math.log(ratio) - math.log(x2 / x1))
 
         try:
-            shape = math.exp(optimize.brentq(gap, math.log(0.02), math.log(1e5)))
+            shape = math.exp(_root(gap, math.log(0.02), math.log(1e5)))
         except ValueError:
             self._require(False, "no gamma distribution has these two quantiles")
             raise
@@ -255,7 +263,7 @@ class Weibull(_Spread):
 
             self._require(cv >= 0.003, "the cv of a weibull must be at least 0.003")
             # From cv 430 to cv .0026.
-            shape = float(optimize.brentq(gap, 0.1, 500.0))
+            shape = _root(gap, 0.1, 500.0)
             return shape, mean / float(special.gamma(1 + 1 / shape))
         (p1, x1), (p2, x2) = self._two_quantiles()
         h1, h2 = -math.log1p(-p1), -math.log1p(-p2)

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy import stats
 
 from twin.assistant import prompts
 from twin.assistant.knowledge.embedding import embed, similarity
@@ -149,6 +148,9 @@ def worse(a: Sequence[int], b: Sequence[int]) -> float:
     """
     if min(len(a), len(b)) < FEWEST_RATINGS:
         return 1.0
+    # Imported here: it takes long to import, and only a desk that learns needs it.
+    from scipy import stats
+
     here, there = (sum(rating >= GOOD_RATING for rating in ratings) for ratings in (a, b))
     return float(stats.hypergeom.cdf(here, len(a) + len(b), here + there, len(a)))
 
