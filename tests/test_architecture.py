@@ -166,7 +166,7 @@ OTHER_SUMS = {
     "history.live_scenario": ["t['use_rag']"],
     "live.bodies": ["call['completion_tokens']", "call['prompt_tokens']"],
     "live.store": ["fresh", "fresh"],
-    "stats.differences": ["divide(s ** 2, np.maximum(n - 1, 1))",
+    "stats.differences": ["divide(s ** 2, np.maximum(f, 1))",
                           "jackknife_variance(*sums.without_cells())"],
     "stats.feasibility": ["map(self.size, range(len(self.played)))", "size - self.size(one)"],
 }  # fmt: skip

@@ -162,6 +162,7 @@ def _report(
     results: Results, changes: dict[str, Any], *, every: bool, as_json: bool, quiet: bool
 ) -> None:
     from twin.cli.figure_tables import as_data, figures
+    from twin.experiments.versions import spend
     from twin.measures.figures import FIGURES, MAIN
 
     if as_json:
@@ -172,7 +173,10 @@ def _report(
         for key, value in changes.items():
             out.print(f"with {key} = {value}")
         if len(results.kpis):
-            out.print(figures(results.summary(), every=every))
+            summary = results.summary()
+            out.print(figures(summary, every=every))
+            for line in spend(summary, MAIN):
+                out.print(line, soft_wrap=True)
             for line in results.unset(FIGURES if every else MAIN):
                 out.print(line, soft_wrap=True)
         if (table := by_batches(results)) is not None:

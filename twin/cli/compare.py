@@ -281,4 +281,6 @@ def _more(row: dict[str, Any]) -> str:
         return f"{row['more_replications']:,.0f} more"
     if not math.isnan(row["more_texts"]):
         return f"{row['more_texts']:,.0f} more texts"
+    if max(row.get("data", 0.0), row.get("assumed", 0.0)) > 0:
+        return "more history or fewer assumptions"
     return "over a million more"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from twin.common.text import estimate
-from twin.measures.figures import MAIN_FIGURES
+from twin.measures.figures import MAIN, MAIN_FIGURES
 from twin.scenario.model import PRIORITIES
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def as_data(results: Results) -> dict[str, Any]:
 
     Tracebacks stay in the table failures.
     """
+    from twin.experiments.versions import spend
+
     figures = results.summary() if len(results.kpis) else results.kpis
     failures = results.failures[["scenario", "replication", "stage", "type", "message"]]
     return {
@@ -100,6 +102,7 @@ def as_data(results: Results) -> dict[str, Any]:
         ],
         "kpis": as_rows(figures),
         "unset": list(results.unset()),
+        "spend": spend(figures, MAIN) if len(figures) else [],
         "sanity": as_rows(results.sanity()),
         "failures": as_rows(failures),
     }

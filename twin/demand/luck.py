@@ -88,6 +88,8 @@ class Stream(IntEnum):
     NEXT_STATUS = 77
     STATUS_DELAY = 78
     TRANSFER = 79
+    # Of a stated range, not of a ticket: by the draw's number and the range's key.
+    ASSUMED = 95
 
 
 class Use(NamedTuple):

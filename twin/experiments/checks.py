@@ -19,6 +19,7 @@ from twin.demand.mix import channel_names
 from twin.demand.names import check_categories, check_channels
 from twin.demand.recorded import read_trace
 from twin.demand.tickets import category_names, check_mix, check_trace
+from twin.experiments import versions
 from twin.measures.figures import figure_of
 from twin.scenario.dated import dated_shifts
 from twin.scenario.model import Scenario
@@ -45,7 +46,7 @@ def check(scenario: Scenario) -> None:
     >>> twin.check(desk)
     """
     where = str(scenario._path or scenario.name)
-    faults = [*_load_fault(scenario), *_model_faults(scenario)]
+    faults = [*_load_fault(scenario), *_model_faults(scenario), *versions.faults(scenario)]
     articles = _read_files(scenario)
     for pool in scenario.agents.values():
         if pool.roster is not None:
@@ -87,7 +88,7 @@ def check_recording(scenario: Scenario) -> None:
 
 def notes(scenario: Scenario) -> list[str]:
     """Parts of a scenario's files that are not used, in sentences; mostly none."""
-    found = []
+    found = versions.notes(scenario)
     if scenario.arrivals.kind == "trace":
         found.append(read_trace(scenario).left_out)
     folder = scenario.assistant.knowledge

@@ -42,6 +42,7 @@ _CONDITIONS = {
     "horizon_s": "another horizon",
     "warm_up_s": "another warm-up",
     "code": "another version of the twin's code or of its packages",
+    "uncertainty": "other versions of what is not known for sure",
 }
 
 
@@ -151,6 +152,8 @@ def to_settle(row: Mapping[str, Any]) -> str:
     if not math.isnan(row["more_texts"]):
         texts = f"about {row['more_texts']:,.0f} more texts beside the {row['texts']:,.0f}"
         return f"{texts}, not replications,"
+    if max(row.get("data", 0.0), row.get("assumed", 0.0)) > 0:
+        return "more history, or fewer assumptions, not replications,"
     return "not even a million replications"
 
 
@@ -236,7 +239,7 @@ def compare(
 
     def differ(wanted: Sequence[tuple[str, str]]) -> pd.DataFrame:
         return differences(results.kpis, baseline, wanted, paired, level, same_texts,
-                           [sizes(*row) for row in wanted])  # fmt: skip
+                           [sizes(*row) for row in wanted], results.sources)  # fmt: skip
 
     table = differ(rows)
     watched = _records(differ([(name, "") for name in (*GUARDS, "arrivals")]))

@@ -94,7 +94,19 @@ def pairs_by(scenario: Scenario) -> dict[str, str | int | float]:
         "horizon_s": scenario.horizon,
         "warm_up_s": scenario.warm_up,
         "code": code_digest(),
+        **_uncertainty(scenario),
     }
+
+
+def _uncertainty(scenario: Scenario) -> dict[str, str]:
+    """Short hash of what replications draw their versions from; empty where they do not."""
+    given = scenario.uncertainty
+    if given is None:
+        return {}
+    data = given.model_dump(mode="json")
+    if given.file is not None:
+        data["file"] = digest(Path(given.file))
+    return {"uncertainty": hashlib.sha256(json.dumps(data).encode()).hexdigest()[:8]}
 
 
 def file_hashes(scenario: Scenario) -> dict[str, str]:

@@ -19,6 +19,7 @@ from twin.common.errors import TwinError
 from twin.common.files import write_text
 from twin.demand.tickets import Demand, draw
 from twin.desk.simulation import simulate
+from twin.experiments.versions import as_played
 from twin.measures.figures import measure
 from twin.measures.levels import levels
 from twin.measures.sanity import faults, sanity
@@ -61,6 +62,7 @@ def play(
     """
     at = at or (lambda stage: None)
     at("draw")
+    scenario = as_played(scenario, replication)
     demand = draw(scenario, replication)
     return _play(scenario, demand, at)
 
@@ -108,8 +110,9 @@ def replicate(task: Task) -> Outcome:
     try:
         with warnings.catch_warnings(record=True) as caught:
             stages.append("draw")
-            demand.append(draw(task.scenario, task.replication))
-            played = _play(task.scenario, demand[0], stages.append)
+            desk = as_played(task.scenario, task.replication)
+            demand.append(draw(desk, task.replication))
+            played = _play(desk, demand[0], stages.append)
             notes = [*played.log.notes, *faults(played.sanity, task.replication)]
             if task.folder is not None:
                 stages.append("save")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twin.common.errors import nearest
+from twin.experiments import versions
 from twin.experiments.display import results_html
 from twin.measures import sanity
 from twin.measures.figures import FIGURES
@@ -91,7 +92,17 @@ class Results:
         >>> list(summary)[4:9]
         ['value', 'low', 'high', 'half_width', 'replications']
         """
-        return intervals.summarize(self.kpis, level)
+        return intervals.summarize(self.kpis, level, self.sources)
+
+    @property
+    def sources(self) -> dict[str, tuple[str, ...]]:
+        """Sources of uncertainty beside luck, of the scenarios that are played in versions."""
+        found = {}
+        for run in self.runs:
+            given = run.manifest.get("scenario_as_run", {}).get("uncertainty")
+            if wanted := versions.sources(given):
+                found[run.scenario] = wanted
+        return found
 
     def _repr_html_(self) -> str:
         summary = self.summary() if len(self.kpis) else self.kpis

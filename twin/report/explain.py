@@ -12,6 +12,7 @@ import numpy as np
 from twin.common.text import duration
 from twin.demand.arrivals import Expected, expected
 from twin.demand.tickets import Demand, category_shares, channel_shares, draw
+from twin.experiments.versions import sentence
 from twin.experiments.workload import Workload, best_case, known_habits, workload
 from twin.report.assumptions import support_words
 from twin.report.explain_assistant import assistant_sentences, when
@@ -52,6 +53,7 @@ def explain(scenario: Scenario) -> list[str]:
         _customers(scenario),
         *_touches(scenario),
         *_workflow(scenario),
+        *filter(None, [sentence(scenario)]),
     ]
 
 

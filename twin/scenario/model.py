@@ -65,6 +65,7 @@ from twin.scenario.sections.individuals import Member
 from twin.scenario.sections.people import Away, Break, Pool, Shift, Targets
 from twin.scenario.sections.routing import Queue, Routing
 from twin.scenario.sections.touches import Touches
+from twin.scenario.sections.uncertainty import Uncertainty
 from twin.scenario.sections.workflow import Status, Step, Workflow, workflow_faults
 from twin.scenario.units import Duration
 
@@ -116,6 +117,7 @@ __all__ = [
     "Tickets",
     "TimeZone",
     "Touches",
+    "Uncertainty",
     "Week",
     "Workflow",
     "parse_days",
@@ -172,6 +174,9 @@ class Scenario(Section):
     )
     workflow: Workflow | None = Field(
         None, description="the desk's own statuses; not given: the twin's own life cycle"
+    )
+    uncertainty: Uncertainty | None = Field(
+        None, description="not given: all numbers are taken as they stand"
     )
 
     # The file it came from, for messages only; set by `twin.load`.
@@ -322,6 +327,7 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
         "tickets.corpus": tickets.corpus,
         "arrivals.trace": scenario.arrivals.trace,
         "backlog.file": scenario.backlog.file if scenario.backlog else None,
+        "uncertainty.file": scenario.uncertainty.file if scenario.uncertainty else None,
         "assistant.knowledge": assistant.knowledge if used else None,
         "assistant.learning.feedback": assistant.learning.feedback if used else None,
         **{f"agents.{name}.roster": pool.roster for name, pool in scenario.agents.items()},

@@ -30,6 +30,7 @@ from scipy import special
 
 from twin.stats.intervals import check_level
 from twin.stats.intervals import quantile_t as t_quantile
+from twin.stats.nested import PARTS, Parts, influence, only_luck, parts
 from twin.stats.shares import are_counts
 from twin.stats.sums import (
     Floats,
@@ -62,10 +63,13 @@ class Terms:
         True for shares.
     same_texts : bool
         Whether both were asked about the same texts.
+    sources : (sequence of str, sequence of str)
+        Sources of uncertainty beside luck, of the baseline and the other one.
     """
 
     share: Mask
     same_texts: bool
+    sources: tuple[Sequence[str], Sequence[str]] = ((), ())
 
 
 def differences(
@@ -76,6 +80,7 @@ def differences(
     level: float = 0.95,
     same_texts: Mapping[str, bool] | None = None,
     matters: Sequence[tuple[float, float]] | None = None,
+    sources: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Compare what-if scenarios with a baseline, figure by figure.
 
@@ -96,6 +101,10 @@ def differences(
     matters : sequence of (float, float), optional
         Smallest difference of each of `rows` that matters: absolute, and as a share of the
         baseline; the larger counts.
+    sources : mapping of str to sequence of str, optional
+        Scenarios of which replications play versions, with the sources of their uncertainty beside
+        luck; see `twin.stats.nested`. Replications that pair play the same version in both. There
+        are columns of standard errors by what they come from then: luck, data and assumed.
 
     Returns
     -------
@@ -122,7 +131,7 @@ def differences(
     wanted = kpis[pd.MultiIndex.from_frame(kpis[["kpi", "group"]]).isin(keys)]
     units = wanted.drop_duplicates(["kpi", "group"]).set_index(["kpi", "group"])["unit"]
     base = wanted[wanted["scenario"] == baseline]
-    blocks = []
+    blocks, given = [], dict(sources or {})
     for name in names:
         if name == baseline:
             continue
@@ -131,6 +140,7 @@ def differences(
         terms = Terms(
             share=(units.reindex(keys) == "share").to_numpy(),
             same_texts=same_texts is None or same_texts[name],
+            sources=(given.get(baseline, ()), given.get(name, ())),
         )
         found = (_paired if pairs else _unpaired)(base, what_if, keys, terms)
         labels = {"kpi": keys.get_level_values(0), "group": keys.get_level_values(1)}
@@ -140,7 +150,7 @@ def differences(
         blocks.append(block.assign(unit=units.reindex(keys).to_numpy()))
     table = pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame(columns=_COLUMNS)
     table = table[table["baseline"].notna() | table["what_if"].notna()].reset_index(drop=True)
-    return _judged(table, level)
+    return _judged(table, level)[[*_COLUMNS, *(PARTS if given else ())]]
 
 
 _COLUMNS = [
@@ -183,32 +193,45 @@ def _paired(base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex, term
     counts = terms.share & are_counts(a.over, a.under) & are_counts(b.over, b.under)
     of_replications = np.where(counts, np.fmax(of_replications, least), of_replications)
     texts, freedom = _text_variance(a, b, terms, paired=True)
-    return _found(a, b, joined(of_replications, n - 1, texts, freedom), n, of_replications**2 * n)
+    if not terms.sources[0]:
+        error = joined(of_replications, n - 1, texts, freedom)
+        return _found(a, b, error, n, of_replications**2 * n)
+    split = parts(influence(b) - influence(a), numbers, terms.sources[0])
+    whole = np.where(counts, np.fmax(np.sqrt(split.whole), least), np.sqrt(split.whole))
+    error = joined(whole, split.freedom, texts, freedom)
+    return _found(a, b, error, n, split.luck * n, split)
 
 
 def _unpaired(
     base: pd.DataFrame, what_if: pd.DataFrame, keys: pd.MultiIndex, terms: Terms
 ) -> Found:
-    both, squares, counts = [], [], []
-    for frame in (base, what_if):
-        sums = _aligned(frame, keys, np.unique(frame["replication"]))
+    both, squares, counts, splits, free = [], [], [], [], []
+    for frame, sources in zip((base, what_if), terms.sources, strict=True):
+        numbers = np.unique(frame["replication"])
+        sums = _aligned(frame, keys, numbers)
         hits, tickets = sums.over.sum(axis=-1), sums.under.sum(axis=-1)
         p = (hits + 1) / (tickets + 2)
         counted = terms.share & are_counts(sums.over, sums.under)
         least = np.where(counted, divide(p * (1 - p), tickets), 0.0)
-        squares.append(np.maximum(jackknife_error(sums.without_each(), sums.seen) ** 2, least))
-        counts.append(sums.seen.sum(axis=-1))
+        seen = sums.seen.sum(axis=-1)
+        luck = jackknife_error(sums.without_each(), sums.seen) ** 2
+        split = parts(influence(sums), numbers, sources) if sources else only_luck(luck, seen - 1)
+        squares.append(np.maximum(split.whole, least))
+        counts.append(seen)
         both.append(sums)
+        splits.append(split)
+        free.append(split.freedom)
     total = squares[0] + squares[1]
-    parts = sum(divide(s**2, np.maximum(n - 1, 1)) for s, n in zip(squares, counts, strict=True))
-    freedom = np.maximum(divide(total**2, parts), 1.0)
+    shares = sum(divide(s**2, np.maximum(f, 1)) for s, f in zip(squares, free, strict=True))
+    freedom = np.maximum(divide(total**2, shares), 1.0)
     # Without any spread there is nothing to be free.
     freedom = np.where(np.isnan(freedom), 1.0, freedom)
     a, b = both
     texts, text_freedom = _text_variance(a, b, terms, paired=False)
     error = joined(np.sqrt(total), freedom, texts, text_freedom)
-    spread = squares[0] * counts[0] + squares[1] * counts[1]
-    return _found(a, b, error, np.minimum(counts[0], counts[1]), spread)
+    one, two = splits
+    spread = (squares[0] - one.fixed) * counts[0] + (squares[1] - two.fixed) * counts[1]
+    return _found(a, b, error, np.minimum(counts[0], counts[1]), spread, one + two)
 
 
 def _text_variance(a: Sums, b: Sums, terms: Terms, *, paired: bool) -> tuple[Floats, Floats]:
@@ -235,12 +258,20 @@ def _text_variance(a: Sums, b: Sums, terms: Terms, *, paired: bool) -> tuple[Flo
     return by_text - sum(jackknife_variance(*sums.without_cells()) for sums in sides), freedom
 
 
-def _found(base: Sums, what_if: Sums, error: StandardErrors, counted: Any, spread: Floats) -> Found:
+def _found(
+    base: Sums,
+    what_if: Sums,
+    error: StandardErrors,
+    counted: Any,
+    spread: Floats,
+    split: Parts | None = None,
+) -> Found:
     was, now = base.value, what_if.value
     difference = now - was
     scale = _ROUNDING * np.maximum(np.abs(was), np.abs(now))
     difference = np.where(np.abs(difference) <= scale, 0.0, difference)
     whole = np.where(error.whole <= scale, 0.0, error.whole)
+    none = np.full(len(was), np.nan)
     return {
         "baseline": was,
         "what_if": now,
@@ -250,13 +281,16 @@ def _found(base: Sums, what_if: Sums, error: StandardErrors, counted: Any, sprea
         "replications": counted,
         "spread": np.sqrt(spread),
         "text_error": error.texts,
+        # What more replications do not make smaller.
+        "fixed": error.texts if split is None else np.hypot(error.texts, np.sqrt(split.fixed)),
         "texts": np.maximum(base.texts, what_if.texts),
+        **{part: none if split is None else np.sqrt(getattr(split, part)) for part in PARTS},
     }
 
 
 def _judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
     if table.empty:
-        return pd.DataFrame(columns=_COLUMNS)
+        return pd.DataFrame(columns=[*_COLUMNS, *PARTS])
     difference, error, freedom, spread = (
         table[name].to_numpy(dtype=float) for name in ("difference", "error", "freedom", "spread")
     )
@@ -280,7 +314,7 @@ def _judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
     more = [
         _more(d, s, n, tail, e) if still else np.nan
         for d, s, n, e, still in zip(
-            size, spread, table["replications"], text_error, open_, strict=True
+            size, spread, table["replications"], table["fixed"], open_, strict=True
         )
     ]
     # The error falls with the root of the number of texts; replications are taken to be no limit.
@@ -297,19 +331,20 @@ def _judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
         p_adjusted=adjusted,
         more_replications=more,
         more_texts=more_texts,
-    )[_COLUMNS]
+    )
 
 
-def _more(difference: float, spread: float, counted: int, tail: float, text_error: float) -> float:
+def _more(difference: float, spread: float, counted: int, tail: float, fixed: float) -> float:
     """Further replications until a difference of this size is shown with probability `POWER`.
 
-    Missing where the error of texts alone hides it.
+    Missing where an error that replications do not make smaller (of texts, of the history, of
+    assumptions) hides it alone.
     """
     wanted = float(counted)
     for _ in range(50):
         freedom = max(wanted - 1, 1.0)
         reach = float(t_quantile(freedom, 1 - tail) + t_quantile(freedom, POWER))
-        room = (difference / reach) ** 2 - text_error**2
+        room = (difference / reach) ** 2 - fixed**2
         if room <= 0:
             return math.nan
         needed = max(2.0, math.ceil(spread**2 / room))

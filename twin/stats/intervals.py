@@ -5,10 +5,12 @@ sums (a ratio of expectations, not a mean of ratios). The interval is the jackkn
 replication is left out in turn, and the spread of the ratios that remain gives the standard error.
 Where tickets have texts, the error of which texts there are comes on top: see `sums`.
 Shares of counted things have the interval of `shares`, which stays within 0 and 1.
+Where replications play versions of a desk, what its history leaves open comes on top: see `nested`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
+from twin.stats.nested import PARTS, influence, parts
 from twin.stats.shares import are_counts, share_bounds
-from twin.stats.sums import StandardErrors, Sums, error_of, matrices
+from twin.stats.sums import StandardErrors, Sums, error_of, joined, matrices
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,11 +72,15 @@ def ratio_interval(
     if over.ndim != 1 or over.shape != under.shape:
         raise ValueError("numerators and denominators must be two lists of the same length")
     sums = Sums(over[None, :], under[None, :], None, np.zeros(1))
-    value, low, high, _ = _bounds(sums, np.array([share]), level)
+    value, low, high = _bounds(sums, np.array([share]), error_of(sums), level)
     return float(value[0]), float(low[0]), float(high[0])
 
 
-def summarize(kpis: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+def summarize(
+    kpis: pd.DataFrame,
+    level: float = 0.95,
+    sources: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
     """Every figure over its replications, with its interval.
 
     Parameters
@@ -83,6 +90,10 @@ def summarize(kpis: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         without a row in some replication (a priority that did not occur) had nothing to count.
     level : float
         Confidence level of each interval on its own.
+    sources : mapping of str to sequence of str, optional
+        Scenarios of which replications play versions, with the sources of their uncertainty beside
+        luck; see `twin.stats.nested`. Their rows have columns of their own: luck, data and assumed
+        (standard errors by what they come from).
 
     Returns
     -------
@@ -108,9 +119,27 @@ def summarize(kpis: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     >>> bool(row["low"] < row["value"] < row["high"])
     True
     """
-    table, sums, _ = matrices(kpis)
+    if not sources:
+        return _summary(kpis, level, ())
+    names = dict.fromkeys(kpis["scenario"])
+    one_by_one = (
+        _summary(kpis[(kpis["scenario"] == name).to_numpy()], level, sources.get(name, ()))
+        for name in names
+    )
+    return pd.concat(one_by_one, ignore_index=True)
+
+
+def _summary(kpis: pd.DataFrame, level: float, sources: Sequence[str]) -> pd.DataFrame:
+    table, sums, replications = matrices(kpis)
     share = (table["unit"] == "share").to_numpy()
-    value, low, high, error = _bounds(sums, share, level)
+    error = error_of(sums)
+    split = {}
+    if sources:
+        found = parts(influence(sums), replications, sources)
+        whole, freedom = np.sqrt(found.whole), found.freedom
+        error = joined(whole, freedom, error.texts**2, np.maximum(sums.texts - 1, 1))
+        split = {name: np.sqrt(getattr(found, name)) for name in PARTS}
+    value, low, high = _bounds(sums, share, error, level)
     return table.assign(
         value=value,
         low=low,
@@ -119,19 +148,20 @@ def summarize(kpis: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         replications=sums.seen.sum(axis=-1),
         texts=sums.texts.astype(np.int64),
         text_error=error.texts,
+        **split,
     )
 
 
 def _bounds(
-    sums: Sums, share: npt.NDArray[np.bool_], level: float
-) -> tuple[Floats, Floats, Floats, StandardErrors]:
-    """Ratios of sums with their bounds and error, shape (k,) each.
+    sums: Sums, share: npt.NDArray[np.bool_], error: StandardErrors, level: float
+) -> tuple[Floats, Floats, Floats]:
+    """Ratios of sums with their bounds, shape (k,) each.
 
     `share` says which rows are shares: those of counted things get bounds of their own, those of
     time (occupancy) bounds within 0 and 1.
     """
     check_level(level)
-    value, error = sums.value, error_of(sums)
+    value = sums.value
     half_width = quantile_t(error.freedom, (1 + level) / 2) * error.whole
     low, high = value - half_width, value + half_width
     low[share], high[share] = np.maximum(low[share], 0.0), np.minimum(high[share], 1.0)
@@ -139,7 +169,7 @@ def _bounds(
     low[counts], high[counts] = share_bounds(
         sums.over[counts], sums.under[counts], error.whole[counts], error.freedom[counts], level
     )
-    return value, low, high, error
+    return value, low, high
 
 
 def check_level(level: float) -> None:

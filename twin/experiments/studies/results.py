@@ -14,6 +14,7 @@ import pandas as pd
 from twin.common.files import read_sealed
 from twin.common.text import estimate, level
 from twin.experiments import manifest as provenance
+from twin.experiments import versions
 from twin.experiments.display import study_html
 from twin.experiments.results import Results, Run
 from twin.experiments.studies.file import Plan
@@ -107,7 +108,10 @@ class StudyResults:
         >>> backlog["arrivals.scale"].tolist()
         [1, 2]
         """
-        summary = intervals.summarize(self.frame, level)
+        bases = self.manifest.get("base_as_run", [])
+        wanted = versions.sources(bases[0].get("uncertainty")) if len(bases) == 1 else ()
+        sources = dict.fromkeys(self.points["scenario"], wanted) if wanted else None
+        summary = intervals.summarize(self.frame, level, sources)
         columns = ["point", "scenario", *self.factors]
         return self.points[columns].merge(summary, on="scenario", how="right")
 

@@ -1,0 +1,296 @@
+"""Versions of a desk: the numbers that its history leaves open, and ranges of those assumed.
+
+A scenario with `[uncertainty]` is not played as it stands: two replications in a row play the same
+version of it, the next two another one. A version holds the numbers that calibration finds in
+resampled days of the history (see `twin.history.versions`). A number that the scenario has changed
+since, such as the heads of a what-if, is as it was set. Which version a replication plays hangs on
+its number alone: replication k of a what-if plays the version that replication k of its baseline
+plays. What the spread over versions says is in `twin.stats.nested`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+
+from twin.common.errors import DamagedFile, Fault, ScenarioError
+from twin.common.files import read_sealed
+from twin.common.text import amount
+from twin.demand.luck import Stream, uniforms
+from twin.scenario.changes import assign
+from twin.scenario.distributions import Seconds
+from twin.scenario.model import Scenario, Uncertainty, from_data
+from twin.scenario.units import format_duration
+from twin.stats.nested import ASSUMED, DATA, EACH, LUCK, PARTS
+
+# Sources of uncertainty in words, and what makes each smaller.
+_NAMES = {LUCK: "luck", DATA: "the history", ASSUMED: "stated assumptions"}
+_SPEND = {
+    LUCK: "more replications make the intervals narrower",
+    DATA: "a longer history makes the intervals narrower, more replications hardly do",
+    ASSUMED: "to measure what is assumed makes the intervals narrower, more replications hardly do",
+}
+# Every row of a list of tables, as of the shifts of a pool.
+EACH_ROW = "*"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of a scenario, or several in a list, in all versions.
+
+    Attributes
+    ----------
+    key : tuple of str
+        Names of the tables that it lies in, and its own; "*" stands for each row of a list.
+    calibrated : number, str or list
+        Value in the scenario, as `Scenario.as_data` writes it.
+    versions : list
+        Value in each version.
+    """
+
+    key: tuple[str, ...]
+    calibrated: Any
+    versions: list[Any]
+
+
+def as_played(scenario: Scenario, replication: int) -> Scenario:
+    """The scenario that a replication plays: itself, or a version of it.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}},
+    ...                        "uncertainty": {"assumed": {"arrivals.scale": [0.8, 1.2]}}})
+    >>> scales = [as_played(desk, k).arrivals.scale for k in range(4)]
+    >>> scales[0] == scales[1], scales[1] == scales[2], scales[2] == scales[3]
+    (True, False, True)
+    """
+    if scenario.uncertainty is None:
+        return scenario
+    return _version(scenario, scenario.uncertainty, replication)
+
+
+def sources(uncertainty: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Sources of uncertainty beside luck in a section [uncertainty], the outer one first.
+
+    Parameters
+    ----------
+    uncertainty : mapping or None
+        As plain data; None: there is none.
+    """
+    given = uncertainty or {}
+    wanted = {DATA: given.get("file"), ASSUMED: given.get("assumed")}
+    return tuple(name for name, there in wanted.items() if there)
+
+
+def faults(scenario: Scenario) -> list[Fault]:
+    """Faults of the section [uncertainty] beside the rest of the scenario and its file."""
+    given = scenario.uncertainty
+    if given is None:
+        return []
+    data, found = scenario.model_dump(mode="json"), []
+    for key, (low, high) in given.assumed.items():
+        value = _at(data, key)
+        if type(value) in (int, float) and not low <= value <= high:
+            reason = f"its range is {low:g} to {high:g}, and it is set to {value:g}"
+            hint = "change one of them, or both"
+            found.append(Fault(f"uncertainty.assumed.{key}", reason, hint=hint))
+    count = 1 if given.file is None else len(read(Path(given.file))[0].versions)
+    for number in range(count):
+        try:
+            _version(scenario, given, number * _run_length(given))
+        except ScenarioError as error:
+            return found + error.faults
+    return found
+
+
+def notes(scenario: Scenario) -> list[str]:
+    """Sentences on numbers that versions do not vary, because they were changed since."""
+    given = scenario.uncertainty
+    if given is None or given.file is None:
+        return []
+    data = scenario.as_data()
+    names = [
+        ".".join(one.key)
+        for one in read(Path(given.file))
+        if _with(_values(data, one.key), one, 0) is None
+    ]
+    if not names:
+        return []
+    words = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return [f"taken as set, whatever the history leaves open of it: {words}"]
+
+
+def _at(data: Any, key: str) -> Any:
+    for part in key.split("."):
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
+
+
+def _run_length(given: Uncertainty) -> int:
+    """Replications in a row that play the same version of the history."""
+    return int(EACH ** len(sources(given.model_dump())))
+
+
+def _version(scenario: Scenario, given: Uncertainty, replication: int) -> Scenario:
+    data = scenario.as_data()
+    del data["uncertainty"]
+    if given.file is not None:
+        numbers = read(Path(given.file))
+        version = replication // _run_length(given) % len(numbers[0].versions)
+        for one in numbers:
+            new = _with(_values(data, one.key), one, version)
+            if new is not None:
+                _put(data, one.key, new)
+    draw = replication // EACH
+    for key, (low, high) in given.assumed.items():
+        luck = uniforms(scenario.seed, draw, Stream.ASSUMED, 1, crc32(key.encode()))[0]
+        value = float(low) + (float(high) - float(low)) * float(luck)
+        assign(data, key, format_duration(value) if isinstance(low, Seconds) else value, key)
+    found = from_data(data, scenario.name)
+    found._path = scenario._path
+    return found
+
+
+def _values(data: Any, key: Sequence[str]) -> Any:
+    """Value at a key; None where there is none."""
+    for k, part in enumerate(key):
+        if part == EACH_ROW:
+            rows = data if isinstance(data, list) else []
+            return [_values(row, key[k + 1 :]) for row in rows]
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
+
+
+def _put(data: Any, key: Sequence[str], value: Any) -> None:
+    for k, part in enumerate(key[:-1]):
+        if part == EACH_ROW:
+            for row, own in zip(data, value, strict=True):
+                _put(row, key[k + 1 :], own)
+            return
+        data = data[part]
+    data[key[-1]] = value
+
+
+def _with(value: Any, one: Number, version: int) -> Any:
+    """Value of a version; None where the scenario has another one than was calibrated."""
+    new = one.versions[version]
+    if not isinstance(value, list):
+        return new if value == one.calibrated and value is not None else None
+    if not isinstance(one.calibrated, list) or len(value) != len(one.calibrated):
+        return None
+    kept = [own == was for own, was in zip(value, one.calibrated, strict=True)]
+    if not any(kept):
+        return None
+    return [other if same else own for own, other, same in zip(value, new, kept, strict=True)]
+
+
+def read(path: Path) -> tuple[Number, ...]:
+    """Read the versions of a desk.
+
+    Raises
+    ------
+    DamagedFile
+        If the file is not as it was written, or holds no versions.
+    OSError, ValueError
+        If it cannot be read.
+    """
+    told = path.stat()
+    return _read(path, told.st_mtime_ns, told.st_size)
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, changed: int, size: int) -> tuple[Number, ...]:
+    del changed, size  # of the file, so that another one is read anew
+    try:
+        rows = read_sealed(path, "versions of a desk")["numbers"]
+        found = tuple(
+            Number(tuple(map(str, row["key"])), row["calibrated"], list(row["versions"]))
+            for row in rows
+        )
+        count = len(found[0].versions)
+        if not count or any(len(one.versions) != count for one in found):
+            raise ValueError("not as many values of each number")
+    except DamagedFile:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise DamagedFile(path, f"no versions of a desk: {error}") from None
+    return found
+
+
+def sentence(scenario: Scenario) -> str:
+    """Sentence on what differs from replication to replication; empty without [uncertainty].
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}},
+    ...                        "uncertainty": {"assumed": {"arrivals.scale": [0.8, 1.2]}}})
+    >>> sentence(desk)
+    'Not known for sure, and drawn anew for each two replications: arrivals.scale 0.800 to 1.20.'
+    """
+    given = scenario.uncertainty
+    if given is None:
+        return ""
+    parts = []
+    if given.file is not None:
+        numbers = read(Path(given.file))
+        parts.append(f"{len(numbers[0].versions)} versions of what its history leaves open")
+    for key, (low, high) in given.assumed.items():
+        unit = "s" if isinstance(low, Seconds) else ""
+        parts.append(f"{key} {amount(low, unit)} to {amount(high, unit)}")
+    return f"Not known for sure, and drawn anew for each two replications: {', '.join(parts)}."
+
+
+def spend(summary: pd.DataFrame, figures: Sequence[str]) -> list[str]:
+    """Sentences on what most of the uncertainty comes from, and so what to spend on.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `Results.summary`.
+    figures : sequence of str
+        The shares are means over these.
+
+    Returns
+    -------
+    list of str
+        One a scenario that is played in versions.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}},
+    ...                        "uncertainty": {"assumed": {"arrivals.scale": [0.5, 1.5]}}})
+    >>> spend(twin.run(desk, replications=20).summary(), ["occupancy"])[0].partition(":")[0]
+    'scenario'
+    """
+    if DATA not in summary:
+        return []
+    rows = summary[(summary["group"] == "") & summary["kpi"].isin(figures)]
+    found = []
+    for name, own in rows.groupby("scenario", sort=False):
+        variance = own[list(PARTS)].to_numpy(dtype=float) ** 2
+        whole = variance.sum(axis=1)
+        known = np.isfinite(whole) & (whole > 0)
+        if not known.any():
+            continue
+        shares = (variance[known] / whole[known, None]).mean(axis=0)
+        most = PARTS[int(shares.argmax())]
+        parts = ", ".join(
+            f"{_NAMES[part]} {100 * share:.0f} %"
+            for part, share in sorted(zip(PARTS, shares, strict=True), key=lambda pair: -pair[1])
+            if share > 0
+        )
+        found.append(f"{name}: uncertainty of these figures by its source: {parts}; {_SPEND[most]}")
+    return found

@@ -1,0 +1,40 @@
+"""Numbers of a desk that are not known for sure: found in a history, or assumed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from twin.scenario.distributions import Amount
+from twin.scenario.sections.base import Section, fail
+
+Range = Annotated[list[Amount], Field(min_length=2, max_length=2)]
+
+
+class Uncertainty(Section):
+    """Numbers that are not known for sure: replications play other values of them."""
+
+    file: str | None = Field(
+        None,
+        description="versions of this desk as resampled days of its history give them (JSON, "
+        "written by `twin calibrate`); two replications in a row play the same version. A number "
+        "that is changed here or in a file that extends this one is as it was set in all of them",
+    )
+    assumed: dict[str, Range] = Field(
+        {},
+        description="stated ranges of assumed numbers by dotted key, as "
+        '`"customers.solved.agent" = [0.85, 0.95]`: values between are drawn, all alike, two '
+        "replications each, whatever the key itself says",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Uncertainty:
+        if self.file is None and not self.assumed:
+            raise fail("give file (versions of the desk), or assumed (ranges), or both")
+        for key, (low, high) in self.assumed.items():
+            if type(low) is not type(high):
+                raise fail(f"the range of {key} must be two numbers, or two durations")
+            if not low < high:
+                raise fail(f"the range of {key} must go from the lower value to the higher one")
+        return self
