@@ -1,14 +1,22 @@
-"""An exact oracle: desks without feedback between stages, computed without SimPy.
+"""An exact oracle: desks computed without SimPy.
 
-All luck is drawn before the clock starts, so a stage is a recursion over its arrivals: a server is
-free at some moment, the next in line starts then or at arrival, and ends a drawn time later. The
-desk's moments must equal these to the last bit.
+All luck is drawn before the clock starts. So a stage without feedback is a recursion over its
+arrivals: a server is free at some moment, the next in line starts then or at arrival, and ends a
+drawn time later. Desks whose stages feed back into each other (further touches, wrap-up, agents who
+come and go, overflow) are played by a plain desk, `oracle`. The desk's moments must equal these to
+the last bit.
 """
 
+from collections import Counter
 from heapq import heapify, heappop, heappush, heapreplace
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracle import PlainDesk
+from strategies import SETTINGS, sections
 
 from twin.demand.luck import Stream
 from twin.demand.tickets import draw
@@ -259,3 +267,121 @@ def test_priorities_and_patience(seed, arrivals, heads):
     assert gone.any() or heads == 14
     timeline = log.timeline[log.timeline["status"] == "Abandoned"].sort_values("ticket_id")
     np.testing.assert_array_equal(timeline["time_s"], left[gone])
+
+
+TIMES = st.sampled_from(["4min", "15min"]) | st.builds(
+    lambda kind, mean: {**kind, "mean": mean},
+    st.sampled_from([{"distribution": "exponential"}, {"distribution": "gamma", "cv": 0.4}]),
+    st.sampled_from(["3min", "12min", "40min"]),
+)
+CLOCKS = st.sampled_from(["around the clock", "desk hours"])
+CHANCES = st.sampled_from([0.2, 0.45])
+WAITS = sections(
+    {
+        "waiting": sections(
+            {"chance": CHANCES, "delay": TIMES, "clock": CLOCKS, "close_after": TIMES},
+            never=st.just(0.3),
+        ),
+        "on_hold": sections({"chance": CHANCES, "delay": TIMES, "clock": CLOCKS}),
+        "most": st.integers(1, 3),
+    }
+)
+OVERFLOW = {
+    "overflow_after": st.sampled_from(["0s", "2min", "10min"]),
+    "overflow_at": st.integers(1, 3),
+}
+AWAY = sections(
+    {"returns": st.sampled_from(["2/h", "12/h"])},
+    after_touch=st.sampled_from([0.3, 1.0]),
+    while_idle=st.sampled_from(["1/h", "6/h"]),
+    returns_per_queued=st.just("6/h"),
+)
+DAYTIME = st.integers(1, 3).map(
+    lambda heads: {"shifts": [{"start": "08:00", "end": "18:00", "heads": heads}]}
+)
+STAFFED = DAYTIME | st.integers(1, 3).map(lambda heads: {"heads": heads})
+
+
+@st.composite
+def full_desks(draw, features):
+    """A desk of two pools that help each other, with some of the features on."""
+    names = {"front": ["Login"], "back": ["Payment"]}
+    agents = {}
+    for name, other in zip(names, reversed(names), strict=True):
+        pool = draw(sections({"handle_time": TIMES}, follow_up_time=TIMES)) | draw(STAFFED)
+        pool["skills"] = draw(st.sampled_from([names[name], []]))
+        if "overflow" in features and draw(st.booleans() if agents else st.just(True)):
+            pool |= {"skills": names[name], "overflow_to": [other]} | draw(sections({}, **OVERFLOW))
+        if "wrap-up" in features:
+            pool["wrap_up"] = draw(TIMES)
+        if "away" in features:
+            pool["away"] = draw(AWAY)
+        agents[name] = pool
+    mix = st.sampled_from([{"normal": 1}, {"urgent": 1, "normal": 3}])
+    return {
+        "horizon": "29h13min7s",
+        "seed": draw(st.integers(0, 99)),
+        "arrivals": {"rate": draw(st.sampled_from(["2/h", "5/h"]))},
+        "tickets": {"category_mix": {"Login": 3, "Payment": 2}, "priority_mix": draw(mix)},
+        "agents": agents,
+        "customers": NOBODY_RETURNS
+        | draw(sections({"close_after": st.just("3h")}, patience=TIMES)),
+        **({"touches": draw(WAITS)} if "waits" in features else {}),
+    }
+
+
+def check_table(found, rows, columns, exact, by="ticket_id"):
+    """All rows of a table, those of a ticket in order; exact, or within a microsecond."""
+    found = found[columns].astype({c: object for c in columns if found[c].dtype == "category"})
+    tables = [
+        table.sort_values(by, kind="stable", ignore_index=True)
+        for table in (found, pd.DataFrame(rows, columns=columns))
+    ]
+    close = {"check_exact": True} if exact else {"rtol": 0, "atol": 1e-6}
+    pd.testing.assert_frame_equal(*tables, check_dtype=False, **close)
+
+
+# What must have happened, and often, for the examples to have tried a feature.
+SHOWN = {
+    "waits": ["Waiting for customer", "On hold", "Reopened", "follow up"],
+    "wrap-up": ["wrap-up"],
+    "away": ["changes of staffing"],
+    "overflow": ["by another pool"],
+}
+ALL = "+".join(SHOWN)
+
+
+@pytest.mark.parametrize("features", [*SHOWN, ALL])
+def test_a_plain_desk_plays_the_same(features):
+    """Replies and third parties, wrap-up, agents who come and go, overflow: alone and together."""
+    seen = Counter()
+
+    @settings(SETTINGS, max_examples=15 if features == ALL else 10)
+    @given(full_desks(features))
+    def plays(data):
+        scenario = from_data(data)
+        demand = draw(scenario)
+        plain, log = PlainDesk(scenario, demand).play(), simulate(scenario, demand)
+        # By integrated rates, and through hours of the desk, sums are added up in other orders.
+        exact = "away" not in features and "desk hours" not in repr(data)
+        columns = ["ticket_id", "pool", "activity", "queued_s", "started_s", "ended_s", "end"]
+        # In both, the rows of who waits at the end come last, and touches of a ticket in order.
+        check_table(log.visits, plain.visits, columns, exact)
+        columns = ["ticket_id", "time_s", "status"]
+        check_table(log.timeline, plain.timeline, columns, exact)
+        tickets = [
+            (k + 1, plain.responded_s.get(k, NAN), *plain.outcome.get(k, (NAN, None, NAN)),
+             plain.reopens[k]) for k in range(len(demand))
+        ]  # fmt: skip
+        columns = ["ticket_id", "responded_s", "resolved_s", "resolved_by", "solved", "reopens"]
+        check_table(log.tickets, tickets, columns, exact)
+        columns = ["pool", "time_s", "on_shift", "away"]
+        check_table(log.staffing, plain.staffing, columns, exact, by="pool")
+        seen.update([*(row[2] for row in plain.visits), *(row[2] for row in plain.timeline)])
+        seen["changes of staffing"] += len(plain.staffing)
+        for ticket, pool, *_ in plain.visits:
+            topic = demand.categories[demand.category[ticket - 1]]
+            seen["by another pool"] += pool is not None and not scenario.agents[pool].takes(topic)
+
+    plays()
+    assert all(seen[name] for one in features.split("+") for name in SHOWN[one]), seen
