@@ -1,6 +1,7 @@
 """Histories of no known tool: tickets, calls, event logs, and what a run exports of itself."""
 
 import gzip
+import re
 
 import numpy as np
 import pandas as pd
@@ -153,6 +154,41 @@ def test_a_run_that_is_exported_and_read_back_has_the_same_figures(tmp_path, pla
     for kpi in ("backlog", "queue", "throughput", "agent_wait_mean", "human_response_mean"):
         assert value(history, kpi) == pytest.approx(figures[kpi], rel=0.01), kpi
     adds_up(history)
+
+
+def test_work_that_stopped_and_went_on_comes_back_as_it_was(tmp_path, play, arrive):
+    """Suspended and resumed in XES: neither done nor waiting meanwhile; wrap-up has no wait."""
+    shift = {"start": "09:00", "end": "17:00", "heads": 2}
+    pool = {"shifts": [shift], "handle_time": "9h", "wrap_up": "5min",
+            "at_shift_end": "continue", "individuals": True}  # fmt: skip
+    # Work of more than a day: most of it stops, some twice. In the end all is done.
+    moments = [day * 86_400 + 16 * HOUR + 300 + k * 1300 for day in (0, 1) for k in range(3)]
+    touches = {"waiting": {"chance": 0.6, "delay": "30min"}, "most": 2}
+    data = {"horizon": "14d", "arrivals": arrive(*moments), "agents": {"all": pool},
+            "touches": touches}  # fmt: skip
+    log = play(data)
+    assert (log.visits["end"] == "paused").sum() > len(moments)
+    paths = tmp_path / "event_log.csv", tmp_path / "event_log.xes"
+    write_event_log(log, twin.from_data(data), paths)
+    steps = re.findall(r'"lifecycle:transition" value="(suspend|resume)"', paths[1].read_text())
+    assert steps.count("suspend") == steps.count("resume") == (log.visits["end"] == "paused").sum()
+    history = twin.read_history(paths[1], zone="UTC", until="2026-01-19")
+    columns = ["ticket_id", "activity", "queued_s", "started_s", "ended_s", "end"]
+    ours, theirs = (
+        one.visits[columns].astype({"activity": str, "end": str})
+        .sort_values(["ticket_id", "started_s"], ignore_index=True)
+        for one in (log, history.log)
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(ours, theirs, check_dtype=False, rtol=0, atol=0.002)
+    # All spells of one piece of work are of one instance.
+    found = re.findall(r'"concept:instance" value="(\d+)".*?transition" value="(\w+)"',
+                       paths[1].read_text(), re.DOTALL)  # fmt: skip
+    stopped = {instance for instance, step in found if step == "suspend"}
+    for instance in stopped:
+        own = [step for one, step in found if one == instance]
+        assert own[0] == "start"
+        assert own[-1] == "complete"
+        assert own[1:-1] == ["suspend", "resume"] * ((len(own) - 2) // 2)
 
 
 def test_a_history_is_kept_whole_and_opened_as_it_was(tmp_path):

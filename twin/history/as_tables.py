@@ -303,9 +303,11 @@ def _visits(
     numbers = pd.Series(np.arange(1, len(tickets) + 1), index=tickets["id"].to_numpy())
     ids = numbers.reindex(spells["id"]).to_numpy(dtype=np.float64)
     spells = spells.assign(ticket=ids)
-    spells = spells[(spells["ticket"].notna() & (spells["queued"] < stretch.ended)).to_numpy()]
+    # What waits for nobody, such as a wrap-up, has no moment at which it queued.
+    spells = spells.assign(came=spells["queued"].fillna(spells["started"]))
+    spells = spells[(spells["ticket"].notna() & (spells["came"] < stretch.ended)).to_numpy()]
     over = spells["ended"].fillna(np.inf).to_numpy(dtype=np.float64) < stretch.began
-    spells = spells[~over].sort_values(["ticket", "queued"], kind="stable")
+    spells = spells[~over].sort_values(["ticket", "came"], kind="stable")
     queued, started, ended = (
         spells[name].to_numpy(dtype=np.float64) for name in ("queued", "started", "ended")
     )

@@ -14,8 +14,12 @@ import pandas as pd
 from twin.common.files import to_json, whole
 from twin.common.tables import as_text, is_blank
 from twin.records.tables import (
+    ACTIVITIES,
     BY_ASSISTANT,
+    PAUSED,
+    VISIT_ENDS,
     WORKERS,
+    WRAP_UP,
     RunLog,
     feedback_dictionary,
     ticket_dictionary,
@@ -26,6 +30,9 @@ from twin.scenario.sections.assistant import answering_model
 # JSON for people and small tools: what does not fit is in the tables.
 MAX_JSON_TICKETS = 10_000
 _EVENT_COLUMNS = ("case", "activity", "resource", "start", "end")
+_EVENTS = ("case", "activity", "resource", "start_s", "end_s")
+# Steps of work in the XES extension Lifecycle.
+START, RESUME, SUSPEND, COMPLETE = "start", "resume", "suspend", "complete"
 _EXTENSIONS = ("Concept", "Time", "Organizational", "Lifecycle")
 
 
@@ -99,6 +106,11 @@ def events(log: RunLog, scenario: Scenario | None = None) -> pd.DataFrame:
         behind it the agent's number where agents are told apart. What was under way at the horizon
         has no end; a visit that never started and a call that was never sent are left out.
     """
+    return _all_events(log, scenario)[list(_EVENTS)]
+
+
+def _all_events(log: RunLog, scenario: Scenario | None = None) -> pd.DataFrame:
+    """As `events`, with the step of the lifecycle at the start and at the end of each."""
     timeline, visits, calls = log.timeline, log.visits, log.calls
     names = timeline["status"].astype(object)
     if "detail" in timeline:
@@ -111,18 +123,22 @@ def events(log: RunLog, scenario: Scenario | None = None) -> pd.DataFrame:
             for name, agent in zip(pool[told], visits["agent"][told], strict=True)
         ]
     changes = timeline["time_s"]
-    kinds = [_events(timeline, names, None, changes, changes, kind=0)]
-    for table, activity, resource in (
-        (calls, calls["step"].astype(object), calls["model"].astype(object)),
-        (visits, visits["activity"].astype(object), pool),
-    ):
+    kinds = [_events(timeline, names, None, changes, changes).assign(first="", last="", kind=0)]
+    activity = visits["activity"].astype(object)
+    goes_on = visits["queued_s"].isna() & (activity != ACTIVITIES[WRAP_UP])
+    paused = visits["end"] == VISIT_ENDS[PAUSED]
+    for table, name, resource, first, last in (
+        (calls, calls["step"].astype(object), calls["model"].astype(object), START, COMPLETE),
+        (visits, activity, pool, np.where(goes_on, RESUME, START),
+         np.where(paused, SUSPEND, COMPLETE)),
+    ):  # fmt: skip
         ended = table["ended_s"].where(table["ended_s"] <= log.horizon_s)
-        found = _events(table, activity, resource, table["started_s"], ended, kind=1)
+        found = _events(table, name, resource, table["started_s"], ended)
+        found = found.assign(first=first, last=last, kind=1)
         kinds.append(found[found["start_s"].notna()])
     joined = pd.concat([part for part in kinds if len(part)] or kinds[:1], ignore_index=True)
     # A status change comes before the work that begins at the same moment.
-    joined = joined.sort_values(["case", "start_s", "kind"], kind="stable", ignore_index=True)
-    return joined.drop(columns="kind")
+    return joined.sort_values(["case", "start_s", "kind"], kind="stable", ignore_index=True)
 
 
 def _named(pool: str, agent: float, scenario: Scenario | None) -> str:
@@ -139,10 +155,9 @@ def _events(
     resource: pd.Series[str] | None,
     start_s: pd.Series[float],
     end_s: pd.Series[float],
-    kind: int,
 ) -> pd.DataFrame:
     named = {"case": table["ticket_id"], "activity": activity, "resource": resource}
-    return pd.DataFrame(named | {"start_s": start_s, "end_s": end_s, "kind": kind})
+    return pd.DataFrame(named | {"start_s": start_s, "end_s": end_s})
 
 
 def _iso(seconds: pd.Series[float], scenario: Scenario) -> list[str]:
@@ -157,8 +172,9 @@ def _iso(seconds: pd.Series[float], scenario: Scenario) -> list[str]:
     ]
 
 
-def _rows(log: RunLog, scenario: Scenario) -> Iterator[tuple[int, str, str, str, str]]:
-    frame = events(log, scenario)
+def _rows(log: RunLog, scenario: Scenario) -> Iterator[tuple[int, str, str, str, str, str, str]]:
+    """Case, activity, resource, start, end, and the steps of the lifecycle at both."""
+    frame = _all_events(log, scenario)
     # In slices, so that a million tickets do not stand in memory as text.
     for first in range(0, len(frame), 100_000):
         part = frame.iloc[first : first + 100_000]
@@ -170,6 +186,8 @@ def _rows(log: RunLog, scenario: Scenario) -> Iterator[tuple[int, str, str, str,
             resource.tolist(),
             start,
             end,
+            part["first"].tolist(),
+            part["last"].tolist(),
             strict=True,
         )
 
@@ -187,13 +205,14 @@ def write_csv(log: RunLog, scenario: Scenario, file: TextIO) -> None:
     """
     writer = csv.writer(file)
     writer.writerow(_EVENT_COLUMNS)
-    writer.writerows(_rows(log, scenario))
+    writer.writerows(row[: len(_EVENT_COLUMNS)] for row in _rows(log, scenario))
 
 
 def write_xes(log: RunLog, scenario: Scenario, file: TextIO) -> None:
     """Write the event log as XES (IEEE 1849-2016), a trace a ticket.
 
-    Work is a start and a complete event of one instance; a status change is complete at once.
+    Work is a start and a complete event of one instance; a status change is complete at once. Work
+    that stops at the end of a shift and goes on in a later one is suspended and resumed.
 
     Parameters
     ----------
@@ -213,13 +232,22 @@ def write_xes(log: RunLog, scenario: Scenario, file: TextIO) -> None:
     file.write('  <classifier name="Activity" keys="concept:name"/>\n')
     file.write(f"  {_attribute('concept:name', scenario.name)}\n")
     case: int | None = None
-    for instance, (ticket, activity, resource, start, end) in enumerate(_rows(log, scenario)):
+    suspended: dict[str, int] = {}
+    for number, (ticket, activity, resource, start, end, first, last) in enumerate(
+        _rows(log, scenario)
+    ):
         if ticket != case:
             if case is not None:
                 file.write("  </trace>\n")
             file.write(f"  <trace>\n    {_attribute('concept:name', str(ticket))}\n")
             case = ticket
-        moments = [("complete", start)] if start == end and not resource else _both(start, end)
+            suspended.clear()
+        moments = [(COMPLETE, start)]
+        if first:
+            moments = [(first, start), (last, end)] if end else [(first, start)]
+        instance = suspended.pop(activity, number) if first == RESUME else number
+        if last == SUSPEND:
+            suspended[activity] = instance
         for transition, moment in moments:
             file.write("    <event>\n")
             file.write(f"      {_attribute('concept:name', activity)}\n")
@@ -232,10 +260,6 @@ def write_xes(log: RunLog, scenario: Scenario, file: TextIO) -> None:
     if case is not None:
         file.write("  </trace>\n")
     file.write("</log>\n")
-
-
-def _both(start: str, end: str) -> list[tuple[str, str]]:
-    return [("start", start), ("complete", end)] if end else [("start", start)]
 
 
 def _attribute(key: str, value: str) -> str:

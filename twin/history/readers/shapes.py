@@ -14,7 +14,15 @@ from twin.history.gathered import Choices, Gathered
 from twin.history.readers.taken import Names, Taken
 from twin.history.sheet import Sheet, fault
 from twin.history.words import NO_STATUS, status_codes
-from twin.records.tables import ABANDONED, ACTIVITIES, HANDLE, IN_PROGRESS, WRAP_UP
+from twin.records.tables import (
+    ABANDONED,
+    ACTIVITIES,
+    HANDLE,
+    IN_PROGRESS,
+    PAUSED,
+    VISIT_ENDS,
+    WRAP_UP,
+)
 
 OF_TICKETS = ("id", "created", "first_reply", "first_reply_after", "solved", "solved_after",
               "closed", "updated", "status", "priority", "category", "channel", "group", "agent",
@@ -208,6 +216,10 @@ def _without_end(
     return np.where(lost, answered, ended)
 
 
+# Steps of the lifecycle of XES between which an agent works.
+_BEGIN, _END = ("start", "resume"), ("complete", "suspend")
+
+
 def of_events(sheet: Sheet, choices: Choices, names: Names, tool: str) -> Gathered:
     """Events, a row each: of which ticket, what, when, by whom."""
     wanted = fields_of((*OF_EVENTS, *OF_CASES), choices)
@@ -262,8 +274,11 @@ def of_events(sheet: Sheet, choices: Choices, names: Names, tool: str) -> Gather
 
 
 def _paired(events: pd.DataFrame) -> pd.DataFrame:
-    """Starts and completions (the lifecycle of XES) as one row with both moments."""
-    begun, done = events["step"] == "start", events["step"] == "complete"
+    """Starts and completions (the lifecycle of XES) as one row with both moments.
+
+    Work that is suspended and resumed is a row a spell.
+    """
+    begun, done = events["step"].isin(_BEGIN), events["step"].isin(_END)
     if not (begun.any() and done.any()):
         return events
     key = ["id", "status", "agent"]
@@ -276,13 +291,16 @@ def _paired(events: pd.DataFrame) -> pd.DataFrame:
     filled = [frame.assign(**{k: frame[k].fillna("") for k in key}) for frame in (starts, ends)]
     pairs = filled[0].merge(filled[1], on=[*key, "nth"], how="left", suffixes=("", "_end"))
     pairs.index = starts.index
-    joined = starts.assign(start=starts["at"], end=pairs["at_end"])
+    joined = starts.assign(
+        start=starts["at"], end=pairs["at_end"], paused=pairs["step_end"] == "suspend"
+    )
     # As many completions as starts belong to them; the others are instants.
     counts = starts.groupby([starts[k].fillna("") for k in key])["nth"].max().rename("most")
     alone = filled[1].merge(counts, left_on=key, right_index=True, how="left")
     single = ends[(ends["nth"] > alone["most"].fillna(0)).to_numpy()]
     rest = events[~begun & ~done]
-    return pd.concat([joined, single, rest])[list(events.columns)].sort_index()
+    found = pd.concat([joined, single, rest])
+    return found[[*events.columns, "paused"]].sort_index()
 
 
 def _spells(events: pd.DataFrame, work: pd.DataFrame, codes: npt.NDArray[np.int64]) -> pd.DataFrame:
@@ -290,15 +308,19 @@ def _spells(events: pd.DataFrame, work: pd.DataFrame, codes: npt.NDArray[np.int6
 
     That it is taken in hand is the work itself; who gave up had waited for it.
     """
+    paused = work["paused"].eq(True) if "paused" in work else pd.Series(False, index=work.index)
     mine = events.index.isin(work.index)
     moments = np.where(mine, events["end"], events["at"])
-    calls_for_work = mine | (codes != IN_PROGRESS)
+    # No ticket waits for a wrap-up, nor for its end.
+    after = (events["status"] == ACTIVITIES[WRAP_UP]).to_numpy()
+    calls_for_work = (mine & ~after) | (codes != IN_PROGRESS)
     before = pd.DataFrame({"id": events["id"], "moment": moments})[calls_for_work]
     before = before.dropna().sort_values("moment", kind="stable")
     before["queued"] = before["moment"]
     lost = events[(codes == ABANDONED) & ~mine]
     wanted = pd.concat([
-        work.assign(moment=work["start"], outcome=np.where(work["end"].isna(), "open", "done")),
+        work.assign(moment=work["start"], outcome=np.where(
+            work["end"].isna(), "open", np.where(paused, VISIT_ENDS[PAUSED], "done"))),
         lost.assign(moment=lost["at"], end=lost["at"], start=np.nan, outcome="abandoned"),
     ]).sort_values("moment", kind="stable")  # fmt: skip
     found = pd.merge_asof(wanted[wanted["outcome"] != "abandoned"], before, on="moment", by="id")
@@ -307,7 +329,8 @@ def _spells(events: pd.DataFrame, work: pd.DataFrame, codes: npt.NDArray[np.int6
                          allow_exact_matches=False)  # fmt: skip
     rows = pd.concat([found, gone], ignore_index=True)
     queued = rows["queued"].fillna(rows["moment"])
-    queued = queued.mask(rows["status"] == ACTIVITIES[WRAP_UP])
+    # Wrap-up and work that is resumed wait for nobody.
+    queued = queued.mask((rows["status"] == ACTIVITIES[WRAP_UP]) | (rows["step"] == "resume"))
     activity = rows["status"].mask(rows["outcome"] == "abandoned", ACTIVITIES[HANDLE])
     return pd.DataFrame({
         "id": rows["id"], "queued": queued, "started": rows["start"], "ended": rows["end"],
