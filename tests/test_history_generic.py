@@ -255,6 +255,24 @@ def test_the_mapping_of_an_import_reads_the_next_export_alike(tmp_path):
         twin.read_history(source, columns=given, statuses={"With vendor": "Parked"})
 
 
+def test_numbers_of_priority_rise_from_0_unless_told_otherwise(tmp_path):
+    rows = [{"Nr": r["id"], "Created": at(r["created"], "plain"), "Customer rank": str(k % 3)}
+            for k, r in enumerate(desk())]  # fmt: skip
+    source = write_csv(tmp_path / "t.csv", rows)
+    first = twin.read_history(source, zone="UTC")
+    assert first.log.tickets["priority"].tolist()[:4] == ["low", "normal", "high", "low"]
+    assert any("count from 0" in note for note in first.notes)
+    given = {"0": "normal", "1": "normal", "2": "urgent"}
+    second = twin.read_history(source, zone="UTC", priorities=given)
+    assert second.log.tickets["priority"].tolist()[:4] == ["normal", "normal", "urgent", "normal"]
+    assert not any("count from 0" in note for note in second.notes)
+    folder = second.save(tmp_path / "history")
+    third = twin.read_history(source, mapping=folder / "mapping.toml")
+    pd.testing.assert_frame_equal(second.log.tickets, third.log.tickets)
+    with pytest.raises(ScenarioError, match="no priority of the twin"):
+        twin.read_history(source, priorities={"2": "top"})
+
+
 def test_names_of_people_become_codes_and_mail_addresses_are_masked(tmp_path):
     rows = tickets_of(desk())
     for row in rows:

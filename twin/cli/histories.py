@@ -44,6 +44,11 @@ def import_history(
         typer.Option("--status", metavar="OWN=STATUS", help="A status of the desk in the twin's "
                      'words, as "With vendor"="On hold".'),
     ] = None,
+    priorities: Annotated[
+        list[str] | None,
+        typer.Option("--priority", metavar="OWN=PRIORITY", help="A priority of the desk in the "
+                     "twin's words (urgent, high, normal, low), as 2=high."),
+    ] = None,
     zone: Annotated[
         str | None, typer.Option(help="Time zone of the desk, as Europe/London; default: UTC.")
     ] = None,
@@ -93,6 +98,7 @@ def import_history(
         history = read_history(
             *files, zone=zone, tool=tool, since=since, until=until,
             columns=_pairs(columns, "--map"), statuses=_pairs(statuses, "--status"),
+            priorities=_pairs(priorities, "--priority"),
             days_first=day_first, keep_names=keep_names, texts=texts,
             skip_bad=skip_bad, mapping=mapping, confirm=_ask if asks else None,
         )  # fmt: skip
@@ -106,7 +112,7 @@ def import_history(
 def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
     found = {}
     for text in texts or []:
-        key, sign, value = text.rpartition("=") if option == "--status" else text.partition("=")
+        key, sign, value = text.rpartition("=") if option != "--map" else text.partition("=")
         if not sign or not key.strip():
             fail(f'{option}: give it as NAME=VALUE, not "{text}"', BAD_INPUT)
         found[key.strip().strip('"')] = value.strip().strip('"')

@@ -125,7 +125,7 @@ def as_tables(
     rows, tickets = rows[rows["ticket"] > 0], tickets[stay]
     known = set(gathered.known)
     timeline = balance.timeline(rows, stretch.began)
-    table, pools = _tickets(gathered, tickets, rows, stretch, known, notes)
+    table, pools = _tickets(gathered, tickets, rows, stretch, known, choices, notes)
     visits, spells = _visits(gathered, tickets, stretch, pools)
     ratings = _ratings(gathered, tickets, table, stretch)
     made: dict[str, Any] = {"tickets": table, "timeline": timeline, "visits": visits,
@@ -208,7 +208,7 @@ def _quiet_s(created: Floats) -> float:
 
 def _tickets(
     gathered: Gathered, tickets: pd.DataFrame, rows: pd.DataFrame, stretch: Stretch,
-    known: set[str], notes: list[str],
+    known: set[str], choices: Choices, notes: list[str],
 ) -> tuple[pd.DataFrame, dict[str, str]]:  # fmt: skip
     count = len(tickets)
     index = np.arange(1, count + 1)
@@ -234,9 +234,14 @@ def _tickets(
     reopened = (rows["code"] == REOPENED).groupby(rows["ticket"]).sum().reindex(index)
     told = balance.column(tickets, "reopens")
     reopens = np.fmax(np.nan_to_num(told), reopened.to_numpy(dtype=np.float64))
-    priority, odd = words.priorities(tickets["priority"].reset_index(drop=True)
-                                     if "priority" in tickets else pd.Series([None] * count),
-                                     gathered.priorities)  # fmt: skip
+    levels = _words(tickets, "priority")
+    ranks = {} if gathered.priorities else words.from_zero(levels)
+    own = {words.plain(word): name for word, name in choices.priorities.items()}
+    priority, odd = words.priorities(levels, {**ranks, **gathered.priorities, **own})
+    if ranks and not own:
+        said = ", ".join(f"{number} {name}" for number, name in ranks.items())
+        notes.append(f"Priorities count from 0 and are taken to rise: {said} (--priority 0=... "
+                     "says otherwise).")  # fmt: skip
     if odd:
         notes.append(f"Priorities that are not understood are missing: {', '.join(odd[:8])}.")
     category = _words(tickets, "category")

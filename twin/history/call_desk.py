@@ -40,6 +40,7 @@ from twin.history.found_sections import (
     trace,
 )
 from twin.history.kept_plays import KeptPlays, PlayOf
+from twin.history.priorities import head_start, routing_section, said_of
 from twin.history.whole_days import Days, days_of
 from twin.records.tables import RunLog
 from twin.scenario import clock
@@ -101,11 +102,13 @@ def calibrate_calls(
     files = {"arrivals.csv": trace(log)}
     tickets = tickets_section(history, days, estimates)
     pool = _work(log, days, files, estimates)
+    order = head_start(log, days)
+    if order is not None:
+        estimates.append(order.estimate())
     base: Data = {
         "time_zone": desk.time_zone,
         "customers": customers_section(log, estimates),
-        # First come, first served, until priorities are known to be served otherwise.
-        "routing": {"wait_bonus": "0s"},
+        "routing": routing_section(order),
     }
     as_it_was = base | {
         "name": "as-it-was",
@@ -145,7 +148,7 @@ def calibrate_calls(
         "agents": week,
     }
     over = days.only_known(np.zeros((len(days.days), 24))).days
-    about = (*_said_of_fit(fit), *_said_of_days(came), said)
+    about = (*_said_of_fit(fit), said_of(order, days), *_said_of_days(came), said)
     return Calibration(forecast, as_it_was, files, tuple(estimates), over, about, fit)
 
 
@@ -168,7 +171,7 @@ def _said_of_fit(fit: CapacityFit) -> list[str]:
         f"{100 * found.gave_up:+.1f} points (all agents of the roster always there: "
         f"{amount(plain.wait_s, 's')}, {amount(plain.hourly_s, 's')}, "
         f"{100 * plain.gave_up:+.1f} points).",
-        "All agents are one pool, first come, first served.",
+        "All agents are one pool.",
     ]
     if fit.helps:
         lines.append(

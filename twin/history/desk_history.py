@@ -317,7 +317,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ScenarioError(str(path), [Fault("", f"no mapping: {error}")]) from None
-    for key in ("columns", "statuses"):
+    for key in ("columns", "statuses", "priorities"):
         table = found.get(key, {})
         if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
             raise ScenarioError(str(path), [Fault(key, "must hold names")])

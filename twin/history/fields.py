@@ -66,7 +66,8 @@ FIELDS: dict[str, Field] = {
         "status", "state", "ticket status", "stage", "status name", "incident state", "stato",
         "statut", "estado")),
     "priority": Field("word", "its priority", (
-        "priority", "ticket priority", "severity", "urgency", "seriousness", "priorität",
+        "priority", "ticket priority", "severity", "urgency", "seriousness", "customer priority",
+        "customer rank", "caller priority", "call priority", "priorität",
         "priorité", "priorità", "prioridad")),
     "category": Field("word", "its topic", (
         "category", "topic", "issue type", "type", "ticket type", "request type", "kind", "reason",

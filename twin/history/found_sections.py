@@ -14,6 +14,7 @@ from twin.history.fit.arrivals import ArrivalsFit
 from twin.history.fit.estimate import Estimate
 from twin.history.fit.mix import fit_mix
 from twin.history.fit.patience import FEWEST_GAVE_UP, fit_patience, waits
+from twin.history.priorities import priorities_of
 from twin.history.whole_days import Days
 from twin.records.tables import RunLog
 from twin.scenario import clock
@@ -45,12 +46,13 @@ def arrivals_section(found: ArrivalsFit) -> Data:
 
 
 def trace(log: RunLog) -> pd.DataFrame:
-    """Arrivals of a history as a trace, with categories and priorities where all are known."""
+    """Arrivals of a history as a trace, with categories where all are known, and priorities."""
     tickets = log.tickets[log.tickets["arrived_s"] >= 0]
     columns = {"timestamp": tickets["arrived_s"]}
-    for column, name in (("category_true", "category"), ("priority", "priority")):
-        if tickets[column].notna().all():
-            columns[name] = tickets[column].astype(str)
+    if tickets["category_true"].notna().all():
+        columns["category"] = tickets["category_true"].astype(str)
+    if (priority := priorities_of(tickets)) is not None:
+        columns["priority"] = priority
     return pd.DataFrame(columns)
 
 
@@ -75,8 +77,8 @@ def tickets_section(history: DeskHistory, days: Days, estimates: list[Estimate])
                 name: [round(float(value), 4) for value in mix.hours[:, k]]
                 for k, name in enumerate(names)
             }
-    if tickets["priority"].notna().all() and len(tickets):
-        code = tickets["priority"].astype(str).map(PRIORITIES.index).to_numpy(dtype=np.int64)
+    if (priority := priorities_of(tickets)) is not None:
+        code = priority.map(PRIORITIES.index).to_numpy(dtype=np.int64)
         shares = np.bincount(code, minlength=len(PRIORITIES)) / len(code)
         section["priority_mix"] = _rounded(PRIORITIES, shares)
     return section

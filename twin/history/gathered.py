@@ -65,6 +65,8 @@ class Choices:
         Columns by field, as the user gives them; an empty one is not to be read.
     statuses : mapping of str to str
         The twin's statuses by the desk's own, as the user gives them.
+    priorities : mapping of str to str
+        The twin's priorities by the desk's own, as the user gives them.
     keep_names, texts : bool
         Whether names of agents stay, and whether texts of customers are kept.
     skip_bad : bool
@@ -79,6 +81,7 @@ class Choices:
     days_first: bool | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     statuses: Mapping[str, str] = field(default_factory=dict)
+    priorities: Mapping[str, str] = field(default_factory=dict)
     keep_names: bool = False
     texts: bool = False
     skip_bad: bool = False

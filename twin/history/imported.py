@@ -21,15 +21,16 @@ from twin.history.people import coded
 from twin.history.readers.choose import gather
 from twin.history.sheets import read_sheets
 from twin.records import tables
-from twin.scenario.model import Scenario, from_data
+from twin.scenario.model import PRIORITIES, Scenario, from_data
 from twin.scenario.sections.individuals import MOST_IN_HAND
 
 
 def read_history(
     *paths: str | Path, zone: str | None = None, tool: str = "", since: str | None = None,
     until: str | None = None, columns: Mapping[str, str] | None = None,
-    statuses: Mapping[str, str] | None = None, days_first: bool | None = None,
-    keep_names: bool = False, texts: bool = False, skip_bad: bool = False,
+    statuses: Mapping[str, str] | None = None, priorities: Mapping[str, str] | None = None,
+    days_first: bool | None = None, keep_names: bool = False, texts: bool = False,
+    skip_bad: bool = False,
     mapping: str | Path | None = None, confirm: Any = None,
 ) -> DeskHistory:  # fmt: skip
     r"""Read a desk's history from the files that its help desk exports, or a saved one.
@@ -49,6 +50,8 @@ def read_history(
         Columns by field of `twin.history.fields.FIELDS`, as ``{"created": "Opened on"}``.
     statuses : mapping of str to str, optional
         The twin's statuses by the desk's own.
+    priorities : mapping of str to str, optional
+        The twin's priorities by the desk's own, as ``{"2": "high"}``.
     days_first : bool, optional
         Whether 03/04/2026 is in April; needed only where no row tells.
     keep_names : bool
@@ -99,9 +102,10 @@ def read_history(
         days_first=old.get("days_first") if days_first is None else days_first,
         columns={**old.get("columns", {}), **(columns or {})},
         statuses={**old.get("statuses", {}), **(statuses or {})},
+        priorities={**old.get("priorities", {}), **(priorities or {})},
         keep_names=keep_names, texts=texts, skip_bad=skip_bad, confirm=confirm,
     )  # fmt: skip
-    _check_statuses(choices)
+    _check_words(choices)
     files = [Path(path) for path in paths]
     sheets = [sheet for path in files for sheet in read_sheets(path)]
     reader, gathered = gather(sheets, choices, tool or str(old.get("tool", "")))
@@ -113,7 +117,8 @@ def read_history(
     found = traps.find_traps(gathered, made, choices, codes, gaps)
     settings = {"tool": reader, "zone": choices.zone, "days_first": choices.days_first,
                 "columns": dict(gathered.columns),
-                "statuses": dict(choices.statuses)}  # fmt: skip
+                "statuses": dict(choices.statuses),
+                "priorities": dict(choices.priorities)}  # fmt: skip
     return DeskHistory(
         made.log, _desk(made, choices.zone, gaps), made.extra, gathered.tool,
         tuple(map(_file, files)), tuple(gathered.understood),
@@ -122,11 +127,15 @@ def read_history(
     )  # fmt: skip
 
 
-def _check_statuses(choices: Choices) -> None:
+def _check_words(choices: Choices) -> None:
     for own, name in choices.statuses.items():
         if name and name not in tables.STATUSES:
             hint = f"allowed: {', '.join(tables.STATUSES)}, or nothing: no status"
             raise ScenarioError("--status", [Fault(own, "no status of the twin", name, hint)])
+    for own, name in choices.priorities.items():
+        if name not in PRIORITIES:
+            hint = f"allowed: {', '.join(PRIORITIES)}"
+            raise ScenarioError("--priority", [Fault(own, "no priority of the twin", name, hint)])
 
 
 def _file(path: Path) -> dict[str, Any]:

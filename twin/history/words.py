@@ -125,6 +125,30 @@ def status_codes(words: pd.Series[Any], own: Mapping[str, str]) -> npt.NDArray[n
     return np.array([*codes, NO_STATUS], dtype=np.int64)[places]
 
 
+# Numbers that count from 0, as of customers' ranks: taken to rise with the priority (assumed).
+_FROM_ZERO = {
+    1: {"0": "normal", "1": "high"},
+    2: {"0": "low", "1": "normal", "2": "high"},
+    3: {"0": "low", "1": "normal", "2": "high", "3": "urgent"},
+}
+
+
+def from_zero(words: pd.Series[Any]) -> dict[str, str]:
+    """Priorities by number where a column counts from 0; empty where it does not.
+
+    Examples
+    --------
+    >>> from_zero(pd.Series(["0", "2", "1"]))
+    {'0': 'low', '1': 'normal', '2': 'high'}
+    >>> from_zero(pd.Series(["1", "2"]))
+    {}
+    """
+    found = {str(word).removesuffix(".0") for word in words.dropna().unique()}
+    if "0" not in found or not found <= {"0", "1", "2", "3"}:
+        return {}
+    return _FROM_ZERO.get(int(max(found)), {})
+
+
 def priorities(words: pd.Series[Any], own: Mapping[str, str]) -> tuple[pd.Series[Any], list[str]]:
     """A column as urgent, high, normal or low, and the words that are none of them.
 
@@ -132,7 +156,7 @@ def priorities(words: pd.Series[Any], own: Mapping[str, str]) -> tuple[pd.Series
     ----------
     words : Series of str
     own : mapping of str to str
-        Words of the tool, as Freshdesk's 1 for low.
+        Words of the tool, as Freshdesk's 1 for low, and of the user.
     """
     table = {}
     for word in words.dropna().unique():

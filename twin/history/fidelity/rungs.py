@@ -18,6 +18,7 @@ from twin.demand.mix import channel_names
 from twin.demand.tickets import category_names
 from twin.experiments.run import run
 from twin.history.fidelity.period import Period, period
+from twin.history.priorities import priorities_of
 from twin.measures import levels
 from twin.records.tables import RunLog
 from twin.scenario import clock
@@ -134,11 +135,12 @@ def with_arrivals(scenario: Scenario, log: RunLog, desk: Scenario, file: str | P
         ("priority", "priority", PRIORITIES, ("priority_mix",)),
     ):
         given = tickets[column].astype(object)
+        if name == "priority":
+            filled = priorities_of(tickets)
+            given = given if filled is None else filled
         if not len(given) or not names or given.isin(names).mean() < _KNOWN:
             continue
-        if name == "priority":
-            given = given.where(given.isin(PRIORITIES), "normal")
-        elif name == "category" and given.isna().any():
+        if name == "category" and given.isna().any():
             continue
         rows[name] = given.fillna("").to_numpy()
         for key in keys:

@@ -1,0 +1,407 @@
+"""Whether some customers are taken ahead of others, and by how much: a head start in seconds.
+
+Looked at are pairs of customers of different priority who waited in the same queue at the same
+time, when one of them was taken. Where priority does not count, the one who came later goes first
+as seldom whether it is the higher or the lower of the two. With a head start, the higher one goes
+first where it came later by less than that: a step in that chance, whose place and height are
+estimated. Whether there is a step at all is decided by days that are held back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from twin.history.fit.estimate import Estimate
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+# Pairs of one who is taken with others, at most: a long queue tells the same many times.
+_MOST_OTHERS = 40
+# Head starts that are tried, and classes of lags for the chance without one.
+_TRIED, _CLASSES = 1000, 12
+_FOLDS = 5
+# With fewer customers who could have been taken ahead, nothing is said.
+FEWEST_AHEAD = 30
+# Rise of the held-back log-likelihood (in all, and in standard errors over days) that is needed.
+_WORTH, _CERTAIN = 3.0, 2.0
+# That of a day from which on it is another share: well beyond chance for the best of many days.
+_OTHER_SHARE = 8.0
+# Twice the fall of the log-likelihood at the ends of a 95 % interval of a step's place: Hansen
+# (2000), Sample splitting and threshold estimation, Econometrica 68(3), table 1.
+_FALL = 7.35 / 2
+# From this share on all of them have the head start.
+_ALL = 0.9
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of customers of different priority who waited together; columns of shape (n,).
+
+    Attributes
+    ----------
+    lag_s : array of float
+        Time by which one came later, above 0.
+    ahead : array of int
+        Levels by which the later one is of higher priority; below 0: of lower priority.
+    later_first : array of bool
+    day : array of int
+    weight : array of float
+        One over the pairs of the same later customer in the same direction.
+    """
+
+    lag_s: Floats
+    ahead: Ints
+    later_first: Mask
+    day: Ints
+    weight: Floats
+
+    def __len__(self) -> int:
+        return len(self.lag_s)
+
+    def some(self, rows: Mask) -> Pairs:
+        """Some of the pairs."""
+        return Pairs(
+            self.lag_s[rows], self.ahead[rows], self.later_first[rows], self.day[rows],
+            self.weight[rows],
+        )  # fmt: skip
+
+    @property
+    def turned(self) -> Pairs:
+        """The same, with the priorities the other way round."""
+        return Pairs(self.lag_s, -self.ahead, self.later_first, self.day, self.weight)
+
+
+def pairs_of(
+    queued_s: Floats, until_s: Floats, served: Mask, level: Ints, queue: Ints, day: Ints
+) -> Pairs:
+    """Pairs of waits; arrays of shape (n,), a wait each.
+
+    Parameters
+    ----------
+    queued_s, until_s : array of float
+        When it began, and when an agent took the customer or they gave up.
+    served : array of bool
+    level : array of int
+        Of the priority, the highest is 0; below 0: not known.
+    queue : array of int
+        Only those of the same queue are compared.
+    day : array of int
+    """
+    used = np.flatnonzero((level >= 0) & (until_s > queued_s))
+    rows: list[tuple[int, int]] = []
+    for one in np.unique(queue[used]):
+        mine = used[queue[used] == one]
+        if len(np.unique(level[mine])) > 1:
+            rows += _together(mine, queued_s, until_s, served, level)
+    first, other = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+    later_first = queued_s[first] > queued_s[other]
+    late, early = np.where(later_first, (first, other), (other, first))
+    lag_s = queued_s[late] - queued_s[early]
+    apart = lag_s > 0
+    late, early, later_first, lag_s = late[apart], early[apart], later_first[apart], lag_s[apart]
+    ahead = level[early] - level[late]
+    # One who overtakes five has one head start, not five.
+    _, which, number = np.unique(
+        np.stack([late, np.sign(ahead)]), axis=1, return_inverse=True, return_counts=True
+    )
+    weight = 1.0 / number[which.ravel()]
+    return Pairs(lag_s, ahead, later_first, day[late], weight)
+
+
+def _together(
+    mine: Ints, queued_s: Floats, until_s: Floats, served: Mask, level: Ints
+) -> list[tuple[int, int]]:
+    """Each who was taken, with those of other levels who waited on at that moment."""
+    came = mine[np.argsort(queued_s[mine], kind="stable")]
+    went = mine[np.argsort(until_s[mine], kind="stable")]
+    waiting: dict[int, None] = {}
+    rows, k = [], 0
+    for one in went.tolist():
+        now_s = until_s[one]
+        while k < len(came) and queued_s[came[k]] < now_s:
+            waiting[int(came[k])] = None
+            k += 1
+        waiting.pop(one, None)
+        if not served[one]:
+            continue
+        others = [i for i in waiting if level[i] != level[one] and until_s[i] > now_s]
+        step = max(1, -(-len(others) // _MOST_OTHERS))
+        rows += [(one, i) for i in others[::step]]
+    return rows
+
+
+@dataclass(frozen=True)
+class HeadStart:
+    """Head start of customers of higher priority.
+
+    Attributes
+    ----------
+    bonus_s : float
+        By which a customer goes before one of the next lower priority; 0: first come, first served;
+        infinite: the higher priority always goes first.
+    low_s, high_s : float
+        95 % interval.
+    share : float
+        Of the higher ones who have it.
+    since : int or None
+        First day on which they do, if not on all.
+    n : int
+        Customers of higher priority who came later than another one who waited.
+    gain : float
+        Of the log-likelihood of days that were held back, over first come, first served.
+    turned : bool
+        Whether the lower priority is taken ahead instead, which is not used.
+    """
+
+    bonus_s: float
+    low_s: float
+    high_s: float
+    share: float
+    since: int | None
+    n: int
+    gain: float
+    turned: bool = False
+
+    @property
+    def used_s(self) -> float:
+        """As it goes into a scenario, where all of a priority have the same head start: the mean.
+
+        Infinite where all always go first.
+        """
+        if self.share >= _ALL or not self.bonus_s:
+            return self.bonus_s
+        # Who always goes first has no mean head start; the longest that was seen stands for it.
+        return self.share * (self.bonus_s if self.bonus_s < inf else self.low_s)
+
+    def estimate(self, key: str = "routing.wait_bonus") -> Estimate:
+        """It as an estimate."""
+        if not self.bonus_s:
+            method = f"n {self.n:,} who came after one of lower priority: not taken ahead"
+            return Estimate(key, 0.0, "s", 0.0, 0.0, self.n, method, assumed=self.n < FEWEST_AHEAD)
+        way = "pairs who waited together; Hansen's interval of a step"
+        if self.bonus_s == inf:
+            way += f"; always first, beyond {self.low_s:.0f} s as far as was seen"
+        if self.share < _ALL:
+            way += f"; {100 * self.share:.0f} % of them have it, used is their mean"
+        value = self.bonus_s if self.bonus_s < inf else self.low_s
+        return Estimate(key, value, "s", self.low_s, self.high_s, self.n, way)
+
+
+def fit_head_start(pairs: Pairs) -> HeadStart:
+    """Find out whether customers of higher priority have a head start, and which."""
+    found = _fitted(pairs)
+    if found.bonus_s or not len(pairs):
+        return found
+    other = _fitted(pairs.turned)
+    if other.bonus_s:
+        return HeadStart(0.0, 0.0, 0.0, 0.0, None, found.n, found.gain, turned=True)
+    return found
+
+
+def _fitted(pairs: Pairs) -> HeadStart:
+    higher = pairs.ahead > 0
+    n = round(float(pairs.weight[higher].sum()))
+    nothing = HeadStart(0.0, 0.0, 0.0, 0.0, None, n, 0.0)
+    days = np.unique(pairs.day)
+    if n < FEWEST_AHEAD or len(days) < _FOLDS:
+        return nothing
+    step = _Step.of(pairs)
+    gains = np.zeros(len(days))
+    for k in range(_FOLDS):
+        out = np.isin(pairs.day, days[k::_FOLDS])
+        if out.any() and not out.all():
+            # From which day on it holds cannot be known without that day.
+            other = _Step.of(pairs.some(~out), step.since)
+            gains[k::_FOLDS] = other.gains(pairs.some(out), days[k::_FOLDS])
+    gain, error = float(gains.sum()), float(gains.std(ddof=1) * np.sqrt(len(gains)))
+    share = step.share
+    if gain < max(_WORTH, _CERTAIN * error) or share <= 0:
+        return HeadStart(0.0, 0.0, 0.0, 0.0, None, n, gain)
+    low, high = _Profile.of(pairs, step.since, step.edges_s).interval
+    bonus = inf if high == inf else step.bonus_s
+    return HeadStart(bonus, low, high, min(share, 1.0), step.since, n, gain)
+
+
+def _odds(hits: Floats, all_: Floats) -> Floats:
+    """Chance by counts, kept off 0 and 1."""
+    return np.asarray((hits + 0.5) / (all_ + 1.0))
+
+
+def _sums(place: npt.NDArray[np.intp], values: Floats, size: int) -> Floats:
+    """Sum of the values of each place."""
+    return np.asarray(np.bincount(place, values, minlength=size), dtype=np.float64)
+
+
+def _binomial(hits: Floats, all_: Floats) -> Floats:
+    """Highest log-likelihood of counts."""
+    return np.asarray(
+        special.xlogy(hits, np.where(all_ > 0, hits / np.maximum(all_, 1e-300), 1.0))
+        + special.xlogy(all_ - hits, np.where(all_ > 0, 1 - hits / np.maximum(all_, 1e-300), 1.0))
+    )
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """Log-likelihood by head start.
+
+    Attributes
+    ----------
+    places_s : array of float, shape (k + 1,)
+        Lags that were seen, with 0 before them; a head start lies between two neighbours, or beyond
+        the last.
+    found : array of float, shape (k + 1,)
+        Of a head start just above each place.
+    """
+
+    places_s: Floats
+    found: Floats
+
+    @classmethod
+    def of(cls, pairs: Pairs, since: int | None, edges_s: Floats) -> _Profile:
+        """That of some pairs, where the chance within the head start is another one from a day on.
+
+        The chances within, and those of all others in each class of lags, are the best ones.
+        """
+        higher = pairs.ahead > 0
+        reach = pairs.lag_s[higher] / pairs.ahead[higher]
+        order = np.argsort(reach, kind="stable")
+        reach, weight = reach[order], pairs.weight[higher][order]
+        hits = weight * pairs.later_first[higher][order]
+        late = _late(pairs.day[higher][order], since)
+        place = np.searchsorted(edges_s, pairs.lag_s)
+        size = len(edges_s) + 1
+        # Within a head start above so many lags: sums up to each of them.
+        places = np.unique(reach)
+        if len(places) > _TRIED:
+            places = np.unique(np.quantile(places, np.linspace(0, 1, _TRIED), method="nearest"))
+        count = np.concatenate([[0], np.searchsorted(reach, places, side="right")])
+
+        def up_to(values: Floats) -> Floats:
+            sums: Floats = np.concatenate([[0.0], np.cumsum(values)])[count]
+            return sums
+
+        total = np.zeros(len(count))
+        for rows in (late, ~late):
+            total += _binomial(up_to(hits * rows), up_to(weight * rows))
+        own = place[higher][order]
+        for k in range(size):
+            here = place == k
+            all_ = pairs.weight[here].sum() - up_to(weight * (own == k))
+            first = (pairs.weight * pairs.later_first)[here].sum() - up_to(hits * (own == k))
+            total += _binomial(np.clip(first, 0.0, all_), np.maximum(all_, 0.0))
+        return cls(np.concatenate([[0.0], places]), total)
+
+    @property
+    def best_s(self) -> float:
+        """Head start that fits best; infinite beyond the last lag that was seen."""
+        k = int(np.argmax(self.found))
+        return float(self.places_s[k : k + 2].mean()) if k + 1 < len(self.places_s) else inf
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the head start."""
+        inside = np.flatnonzero(self.found >= self.found.max() - _FALL)
+        last = int(inside[-1]) + 1
+        high = float(self.places_s[last]) if last < len(self.places_s) else inf
+        return float(self.places_s[inside[0]]), high
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A step in the chance that the later one goes first.
+
+    Attributes
+    ----------
+    bonus_s : float
+    since : int or None
+        Day from which on the chance within the head start is another one.
+    inside, before : float
+        Chance of those within their head start, from that day on and before it.
+    edges_s, others, plain : array of float
+        Classes of lags; in each the chance of all others, and that of all without a step.
+    usual : float
+        Chance of all others at lags within the head start.
+    """
+
+    bonus_s: float
+    since: int | None
+    inside: float
+    before: float
+    edges_s: Floats
+    others: Floats
+    plain: Floats
+    usual: float
+
+    @property
+    def share(self) -> float:
+        """Share of the higher ones who have the head start."""
+        return (self.inside - self.usual) / max(1.0 - self.usual, 1e-9)
+
+    @classmethod
+    def of(cls, pairs: Pairs, since: int | None = None) -> _Step:
+        """The step that fits pairs best; the day from which on it holds is looked for, or given."""
+        edges = np.unique(np.quantile(pairs.lag_s, np.linspace(0, 1, _CLASSES + 1)[1:-1]))
+        bonus = _Profile.of(pairs, since, edges).best_s
+        if since is None:
+            since = _other_share(pairs.some(_within(pairs, bonus)))
+        if since is not None:
+            bonus = _Profile.of(pairs, since, edges).best_s
+        within, late = _within(pairs, bonus), _late(pairs.day, since)
+        place, size = np.searchsorted(edges, pairs.lag_s), len(edges) + 1
+
+        def chance(rows: Mask) -> float:
+            weight = pairs.weight[rows]
+            return float(_odds(weight @ pairs.later_first[rows], weight.sum()))
+
+        def by_class(rows: Mask) -> Floats:
+            weight = np.where(rows, pairs.weight, 0.0)
+            return _odds(_sums(place, weight * pairs.later_first, size), _sums(place, weight, size))
+
+        return cls(
+            bonus, since, chance(within & late), chance(within & ~late), edges,
+            by_class(~within), by_class(np.ones(len(pairs), dtype=np.bool_)),
+            chance(~within & (pairs.lag_s < bonus * np.abs(pairs.ahead))),
+        )  # fmt: skip
+
+    def gains(self, held: Pairs, days: Ints) -> Floats:
+        """Rise of the log-likelihood of each day that was held back, over that without a step."""
+        place = np.searchsorted(self.edges_s, held.lag_s)
+        usual = self.plain[place]
+        inside = np.where(_late(held.day, self.since), self.inside, self.before)
+        found = np.where(_within(held, self.bonus_s), inside, self.others[place])
+        logs = np.where(
+            held.later_first, np.log(found / usual), np.log((1 - found) / (1 - usual))
+        )  # fmt: skip
+        number = np.searchsorted(days, held.day)
+        return _sums(number, held.weight * logs, len(days))
+
+
+def _within(pairs: Pairs, bonus_s: float) -> Mask:
+    """True where the later one is of higher priority, and later by less than its head start."""
+    mask: Mask = (pairs.ahead > 0) & (pairs.lag_s < bonus_s * np.abs(pairs.ahead))
+    return mask
+
+
+def _late(day: Ints, since: int | None) -> Mask:
+    return np.ones(len(day), dtype=np.bool_) if since is None else day >= since
+
+
+def _other_share(pairs: Pairs) -> int | None:
+    """Day from which on another share of pairs is turned round; None where it is the same."""
+    days = np.unique(pairs.day)
+    number = np.searchsorted(days, pairs.day)
+    all_ = _sums(number, pairs.weight, len(days)).cumsum()
+    hits = _sums(number, pairs.weight * pairs.later_first, len(days)).cumsum()
+    if len(days) < 2:
+        return None
+    apart = _binomial(hits[:-1], all_[:-1]) + _binomial(hits[-1] - hits[:-1], all_[-1] - all_[:-1])
+    rise = apart - _binomial(hits[-1:], all_[-1:])
+    k = int(np.argmax(rise))
+    return int(days[k + 1]) if rise[k] > _OTHER_SHARE else None
