@@ -158,10 +158,10 @@ _made: list[Knowledge] = []
 
 def _shared():
     if not _made:
-        from twin.assistant.knowledge.articles import _parse
+        from twin.assistant.knowledge.articles import parse_article
 
         texts = {"reset": RESET, "card": CARD, "parcel": PARCEL}
-        _made.append(Knowledge([_parse(slug, text) for slug, text in texts.items()]))
+        _made.append(Knowledge([parse_article(slug, text) for slug, text in texts.items()]))
     return _made[0]
 
 

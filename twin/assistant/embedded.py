@@ -62,6 +62,8 @@ class Classifier:
     ----------
     accuracy, log_loss : float
         Of the cross-validation; NaN without train texts.
+    left_out : (array of int, array of float)
+        Category and confidence of each train text by a fit without it; empty without train texts.
     """
 
     def __init__(
@@ -79,19 +81,23 @@ class Classifier:
         features = self._features([*texts, *categories])
         evidence = self._evidence(texts)
         self.accuracy = self.log_loss = float("nan")
+        self.left_out: tuple[Ints, Floats] = (np.zeros(0, dtype=np.int64), np.zeros(0))
         best = _DEFAULT
+        # Where no article tells anything, its weight changes nothing: the first is taken.
+        article_weights = _ARTICLE_WEIGHTS if evidence.any() else _ARTICLE_WEIGHTS[:1]
         for penalty in _PENALTIES if n else ():
             hat, weights = _ridge(features, targets, penalty)
             # The prediction for a row by a fit without it.
             leverage = np.minimum(np.einsum("nd,dn->n", features, hat), 0.999)[:n, None]
             left_out = (features[:n] @ weights - leverage * targets[:n]) / (1 - leverage)
-            for own, articles in product(_RIDGE_WEIGHTS, _ARTICLE_WEIGHTS):
+            for own, articles in product(_RIDGE_WEIGHTS, article_weights):
                 scores = own * left_out + articles * evidence
                 chance = special.log_softmax(scores, axis=1)
                 loss = -float(chance[np.arange(n), category].mean())
                 if not loss >= self.log_loss:
                     self.log_loss, best = loss, (penalty, own, articles)
                     self.accuracy = float((scores.argmax(axis=1) == category).mean())
+                    self.left_out = scores.argmax(axis=1), np.exp(chance.max(axis=1))
         penalty, self._ridge_weight, self._article_weight = best
         self._weights = _ridge(features, targets, penalty)[1]
 

@@ -20,6 +20,7 @@ from twin.cli import (
     calibrations,
     checks,
     compare,
+    corpora,
     fidelity,
     histories,
     live,
@@ -278,7 +279,7 @@ def kpis() -> None:
 
 
 for commands in (
-    calibrations, checks, compare, fidelity, histories, live, models, rate, record, report,
+    calibrations, checks, compare, corpora, fidelity, histories, live, models, rate, record, report,
     study,
 ):  # fmt: skip
     commands.register(app)

@@ -46,6 +46,10 @@ def calibrate_desk(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a scenario that is there.")
     ] = False,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="Folder of twin corpus: tickets are of the categories of its texts."),
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -58,12 +62,17 @@ def calibrate_desk(
         from twin.history.calibrated_file import refuse_taken, summary, write_calibrated
         from twin.history.calibration import calibrate
         from twin.history.call_desk import PLAYS
+        from twin.history.corpus_folder import open_corpus
         from twin.history.desk_history import open_history
         from twin.history.kept_plays import folder_of, forget
+        from twin.history.own_corpus import with_categories
         from twin.history.part import part_of
 
         refuse_taken(to, replace)
         known = part_of(open_history(history), since, until)
+        if corpus is not None:
+            own = open_corpus(corpus)
+            known = with_categories(known, own.categories(), own.rest)
         kept = folder_of(to)
         try:
             with progress(PLAYS, not quiet and not as_json, "plays") as moved:

@@ -118,7 +118,12 @@ def _model_data(model: Model, today: date) -> dict[str, Any]:
 
 
 def rag(
-    file: Annotated[Path, typer.Argument(help="CSV with columns question, article[, overlap].")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV with columns question, article[, overlap]; or the folder of twin corpus."
+        ),
+    ],
     knowledge: Annotated[
         Path | None,
         typer.Option(help="Folder of articles; default: knowledge, beside or above FILE's folder."),
@@ -132,9 +137,13 @@ def rag(
 ) -> None:
     """Measure retrieval (RAG) on labelled questions: recall at k, MRR, answer quality.
 
-    Once as it is, and once without the phrases of customers that articles may bring.
+    Once as it is, and once without the phrases of customers that articles may bring. Of a desk's
+    own corpus: categories and retrieval on later tickets than those that were learnt.
     """
     with _plain_errors():
+        if file.is_dir():
+            _rag_own(file, k, floor, as_json)
+            return
         from twin.assistant.knowledge.knowledge import load_knowledge
         from twin.assistant.knowledge.retrieval_eval import evaluate, read_questions, with_phrases
 
@@ -161,6 +170,30 @@ def rag(
                 f'{said} of {len(index.articles)} articles bring phrases under "## Customers say", '
                 'perhaps written with such questions in mind; rows "no phrases" leave them out.'
             )
+
+
+def _rag_own(folder: Path, k: list[int] | None, floor: float, as_json: bool) -> None:
+    """Quality on the held-back texts of a desk's own corpus."""
+    from twin.cli.corpora import as_data, tell
+    from twin.history.corpus_folder import open_corpus
+
+    own = open_corpus(folder)
+    if k is not None and len(k) > 1:
+        fail("--k: give one for the folder of a corpus", BAD_INPUT)
+    measured = own.held_back(3 if k is None else k[0], floor)
+    if as_json:
+        print_json(as_data(measured))
+        return
+    articles = "no articles" if own.articles is None else f"articles of {own.articles}"
+    out.print(f"{folder}: held back is what came from {own.split} on; {articles}, floor {floor:g}")
+    tell(measured)
+    if (
+        own.articles is not None
+        and not measured.value(f"the right article among {k[0] if k else 3}")[3]
+    ):
+        out.print(
+            f"Which article is right is not known: fill in the column article of {own.tickets}"
+        )
 
 
 def _say_left_out(folder: str | Path) -> None:

@@ -29,6 +29,8 @@ _DIGITS = 64
 _WINDOWS = os.name == "nt"
 # A reader on Windows, such as a virus scanner, has done in that time.
 _WAITS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+# Of files that hold customers' texts.
+PRIVATE_MODE = 0o600
 _DIFFERS = "its checksum differs"
 # To Windows they are devices, in any folder, in any case and with any ending.
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.I)
@@ -129,7 +131,7 @@ def reason(error: OSError | ValueError) -> str:
 
 
 @contextmanager
-def whole(path: Path, sync: bool = False) -> Iterator[Path]:
+def whole(path: Path, sync: bool = False, private: bool = False) -> Iterator[Path]:
     """Give a file beside `path` to write to, and rename it at the end: whole or not there.
 
     Parameters
@@ -138,9 +140,13 @@ def whole(path: Path, sync: bool = False) -> Iterator[Path]:
         An older file stays as it was until then, and where the writing fails.
     sync : bool
         Make sure that the disk has it before it is renamed.
+    private : bool
+        Whether nobody but its owner may read it: it holds customers' texts.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
     try:
+        if private:
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_MODE))
         yield part
         if sync:
             with part.open("rb+") as file:
@@ -165,7 +171,7 @@ def _replace(part: Path, path: Path) -> None:
     part.replace(path)
 
 
-def write_text(path: Path, text: str, sync: bool = False) -> None:
+def write_text(path: Path, text: str, sync: bool = False, private: bool = False) -> None:
     """Write a text file, whole or not at all; see `whole`.
 
     Raises
@@ -174,7 +180,7 @@ def write_text(path: Path, text: str, sync: bool = False) -> None:
         If it cannot be written; it names `path`.
     """
     try:
-        with whole(path, sync) as part:
+        with whole(path, sync, private) as part:
             part.write_text(text, encoding="utf-8")
     except OSError as error:
         # A disk that is full does not say where, and nobody knows the file beside.
@@ -228,7 +234,7 @@ def checksum(data: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_parquet(path: Path, table: pa.Table) -> None:
+def write_parquet(path: Path, table: pa.Table, private: bool = False) -> None:
     """Write a table as a Parquet file, whole or not at all; see `whole`.
 
     Its metadata hold the SHA-256 of the whole file, for `checked`. Checksums of Parquet's own are
@@ -253,7 +259,7 @@ def write_parquet(path: Path, table: pa.Table) -> None:
     at = data.rindex(blank) + len(_SEAL)
     data[at : at + _DIGITS] = digest
     try:
-        with whole(path) as part:
+        with whole(path, private=private) as part:
             part.write_bytes(data)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None

@@ -84,7 +84,7 @@ class DeskHistory:
     mapping : dict
         Settings to read the next export alike.
     texts : DataFrame
-        Texts of tickets by their own numbers; empty unless they were to be kept.
+        Texts and tags of tickets by their numbers; empty unless they were to be kept.
     path : Path or None
         Its folder, if it was opened from one.
     """
@@ -210,7 +210,8 @@ class DeskHistory:
         for name, frame in frames.items():
             # Plain columns: no note of pandas' own.
             table = pa.Table.from_pandas(frame, preserve_index=False)
-            write_parquet(folder / f"{name}.parquet", table.replace_schema_metadata(None))
+            file = folder / f"{name}.parquet"
+            write_parquet(file, table.replace_schema_metadata(None), private=name == _TEXTS)
         head = "".join(f"# {line}\n" if line else "#\n" for line in _HEAD.splitlines())
         write_text(folder / DESK, f"{head}\n{dump(self.desk.as_data())}\n")
         write_text(folder / MAPPING, f"{dump(self.mapping)}\n")

@@ -104,7 +104,8 @@ class Gathered:
     spells : DataFrame
         A row a spell of an agent's work, or a wait that ended without one; columns `SPELLS`.
     texts : DataFrame
-        Columns id, subject, description, comment; empty unless asked for.
+        Columns id, subject, description, comment, and tags where there are any; empty unless asked
+        for.
     known : set of str
         Facts of `FACTS` that it holds.
     understood : list of Understood

@@ -232,7 +232,7 @@ def _ramps(made: Made) -> Iterator[Trap]:
     medians = pd.Series(spent).groupby(week).median()
     counts = pd.Series(spent).groupby(week).size()
     medians = medians[(counts >= 10) & (medians.index < weeks)]
-    if len(medians) >= 6:
+    if len(medians) >= 6 and medians.nunique() > 1:
         rank = float(np.corrcoef(medians.index, medians.rank())[0, 1])
         first, last = float(medians.iloc[:2].mean()), float(medians.iloc[-2:].mean())
         if abs(rank) > 0.85 and not 1 / 3 < (last + 1) / (first + 1) < 3:

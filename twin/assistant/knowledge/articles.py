@@ -62,7 +62,7 @@ class Article:
     phrases: tuple[str, ...] = ()
 
 
-def _front_matter(text: str) -> tuple[dict[str, str], str]:
+def front_matter(text: str) -> tuple[dict[str, str], str]:
     """Title and category of the front matter, and the text after it.
 
     The nodes of the YAML are read, not the objects that it stands for: so "no", 2026-01-05 and 1.0
@@ -290,8 +290,15 @@ def _text(blocks: Sequence[_Block], lines: Sequence[str]) -> str:
 
 
 @lru_cache(maxsize=_MAX_ARTICLES)
-def _parse(slug: str, text: str) -> Article:
-    keys, written = _front_matter(text)
+def parse_article(slug: str, text: str) -> Article:
+    """An article from the text of its file.
+
+    Raises
+    ------
+    ValueError
+        If it has no front matter with a title, or no text after it.
+    """
+    keys, written = front_matter(text)
     if not keys.get("title"):
         raise ValueError("has no title in its front matter")
     lines = written.split("\n")
@@ -380,7 +387,7 @@ def _read(folder: Path) -> tuple[list[Article], list[Fault]]:
     articles, faults = [], []
     for path in paths:
         try:
-            articles.append(_parse(path.stem, read_text(path, _MAX_BYTES, "an article")))
+            articles.append(parse_article(path.stem, read_text(path, _MAX_BYTES, "an article")))
         except (OSError, ValueError) as error:
             faults.append(Fault(path.name, reason(error)))
     return articles, faults

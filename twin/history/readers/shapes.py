@@ -47,10 +47,12 @@ _UNANSWERED = r"aband|hang|hung|gave up|missed|no.?answer|lost|not answered|unan
 
 
 def texts_of(taken: Taken, choices: Choices, ids: pd.Series[Any]) -> pd.DataFrame:
-    """Texts of tickets, where they are to be kept."""
+    """Texts of tickets, with their tags, where they are to be kept."""
     if not choices.texts:
         return pd.DataFrame({"id": pd.Series([], dtype="str")})
     frame = pd.DataFrame({"id": ids, **{name: taken.word(name) for name in TEXTS}})
+    if "tags" in taken:
+        frame["tags"] = taken.word("tags")
     return frame.dropna(subset=list(TEXTS), how="all")
 
 
