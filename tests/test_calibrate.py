@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 import twin
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
-from twin.history import calibrated_file, call_desk
+from twin.experiments.versions import as_played
+from twin.history import calibrated_file, call_desk, slopes
 from twin.history.fit import capacity
 from twin.history.fit.capacity import Availability, Waits, fit_capacity, gap
 from twin.history.kept_plays import KeptPlays, forget
@@ -106,6 +107,7 @@ def set_quick(patch):
     for name, value in (("_ROUNDS", 1), ("_RATE_PLAYS", 12), ("_HOUR_PLAYS", 3)):
         patch.setattr(capacity, name, value)
     patch.setattr(call_desk, "_BACK_TESTS", 1)
+    patch.setattr(slopes, "_PLAYS", 1)
 
 
 @pytest.fixture
@@ -169,6 +171,34 @@ def test_the_calibrated_desk_does_what_the_planted_one_did(found, history, tmp_p
     assert "measured over 14 days" in text
     as_it_was = twin.load(tmp_path / "desk-data" / "as-it-was.toml")
     assert len(twin.draw(as_it_was)) == len(history.log.tickets)
+
+
+def test_what_the_history_leaves_open_is_in_versions(found, history, tmp_path):
+    path = calibrated_file.write_calibrated(found, history, tmp_path / "desk.toml")
+    (tmp_path / "less.toml").write_text(
+        'extends = "desk.toml"\n[agents.agents]\nextra_heads = -1\n', encoding="utf-8"
+    )
+    desk, less = twin.load(path), twin.load(tmp_path / "less.toml")
+    assert desk.replications == 20
+    assert "50 versions of these numbers, from days drawn again" in path.read_text("utf-8")
+    played = [as_played(desk, k) for k in range(0, 40, 2)]
+    rates = np.array([one.arrivals.rate for one in played]) / desk.arrivals.rate
+    # About 3,000 tickets, and no more luck than that of Poisson.
+    assert 0.006 < rates.std() < 0.04
+    work = [one.agents["agents"].handle_times["Long"].mean_value() for one in played]
+    assert np.mean(work) == pytest.approx(
+        desk.agents["agents"].handle_times["Long"].mean_value(), rel=0.04
+    )
+    assert len({one.agents["agents"].shifts[3].heads for one in played}) > 10
+    one = as_played(less, 2)
+    assert one.agents["agents"].extra_heads == -1
+    assert one.arrivals == played[1].arrivals
+    results = twin.run([desk, less], replications=4)
+    table = twin.compare(results, "desk", ["abandonment_rate"]).table
+    assert bool(table["paired"].all())
+    assert table["difference"].iloc[0] > 0
+    assert table["data"].notna().all()
+    assert 'file = "desk-data/versions.json"' in path.read_text("utf-8")
 
 
 def test_it_is_the_same_each_time(week, quick):

@@ -121,7 +121,7 @@ def notes(scenario: Scenario) -> list[str]:
     names = [
         ".".join(one.key)
         for one in read(Path(given.file))
-        if _with(_values(data, one.key), one, 0) is None
+        if _with(value_at(data, one.key), one, 0) is None
     ]
     if not names:
         return []
@@ -147,7 +147,7 @@ def _version(scenario: Scenario, given: Uncertainty, replication: int) -> Scenar
         numbers = read(Path(given.file))
         version = replication // _run_length(given) % len(numbers[0].versions)
         for one in numbers:
-            new = _with(_values(data, one.key), one, version)
+            new = _with(value_at(data, one.key), one, version)
             if new is not None:
                 _put(data, one.key, new)
     draw = replication // EACH
@@ -160,12 +160,12 @@ def _version(scenario: Scenario, given: Uncertainty, replication: int) -> Scenar
     return found
 
 
-def _values(data: Any, key: Sequence[str]) -> Any:
-    """Value at a key; None where there is none."""
+def value_at(data: Any, key: Sequence[str]) -> Any:
+    """Value at the key of a `Number`; None where there is none."""
     for k, part in enumerate(key):
         if part == EACH_ROW:
             rows = data if isinstance(data, list) else []
-            return [_values(row, key[k + 1 :]) for row in rows]
+            return [value_at(row, key[k + 1 :]) for row in rows]
         data = data.get(part) if isinstance(data, dict) else None
     return data
 

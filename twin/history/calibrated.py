@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from twin.history.fit.capacity import CapacityFit
@@ -14,6 +16,21 @@ from twin.history.fit.estimate import Estimate
 Data = dict[str, Any]
 # Length of the forecast that a calibrated scenario plays.
 FORECAST_DAYS = 28
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Factors of a number of the scenario, or of the numbers of a list, in all versions.
+
+    Attributes
+    ----------
+    key : tuple of str
+        As of `twin.experiments.versions.Number`.
+    values : array of float, shape (versions,) or (versions, length of the list)
+    """
+
+    key: tuple[str, ...]
+    values: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,8 @@ class Calibration:
         and what must not be concluded from it.
     capacity : CapacityFit or None
         How far agents are there, fitted by simulation; None where no work was seen.
+    versions : tuple of Factors
+        Its numbers as resampled days of the history give them; see `twin.history.versions`.
     """
 
     data: Data
@@ -46,3 +65,4 @@ class Calibration:
     days: tuple[date, ...]
     said: tuple[str, ...]
     capacity: CapacityFit | None = None
+    versions: tuple[Factors, ...] = ()

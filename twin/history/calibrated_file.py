@@ -7,19 +7,22 @@ import shutil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from twin.common.errors import Fault, ScenarioError
-from twin.common.files import write_text
+from twin.common.files import write_sealed, write_text
 from twin.common.toml import dump
 from twin.experiments.checks import check
+from twin.experiments.versions import value_at
 from twin.history.calibrated import Calibration
 from twin.history.desk_history import DeskHistory
 from twin.history.whole_days import Days
 from twin.scenario.file import load
+from twin.scenario.units import format_duration, parse_duration, parse_rate
 
-_AS_IT_WAS = "as-it-was.toml"
+_AS_IT_WAS, _VERSIONS = "as-it-was.toml", "versions.json"
 _KEY = re.compile(r'^([A-Za-z0-9_-]+|"(?:\\.|[^"\\])*") = ')
 
 
@@ -62,13 +65,17 @@ def write_calibrated(
         if found.as_it_was is not None:
             write_text(part / _AS_IT_WAS, f"{_text(found, history, found.as_it_was, '')}\n")
             check(load(part / _AS_IT_WAS))
+        data = found.data
+        if found.versions:
+            write_versions(found, part)
+            data = data | {"uncertainty": {"file": _VERSIONS}}
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
         try:
             if found.files:
                 part.rename(folder)
-            write_text(path, f"{_text(found, history, found.data, f'{folder.name}/')}\n")
+            write_text(path, f"{_text(found, history, data, f'{folder.name}/')}\n")
         except BaseException:
             # The scenario that is there still reads its old tables.
             shutil.rmtree(folder, ignore_errors=True)
@@ -80,6 +87,32 @@ def write_calibrated(
         shutil.rmtree(part, ignore_errors=True)
     check(load(path))
     return path
+
+
+def write_versions(found: Calibration, folder: Path) -> None:
+    """Write the versions of a calibrated desk into the folder of its tables."""
+    plain = folder / "forecast.toml"
+    write_text(plain, dump(dict(found.data)))
+    data = load(plain).as_data()
+    plain.unlink()
+    numbers = [
+        {"key": one.key, "calibrated": was, "versions": [_times(was, own) for own in one.values]}
+        for one in found.versions
+        if (was := value_at(data, one.key)) is not None
+    ]
+    write_sealed(folder / _VERSIONS, {"days": list(map(str, found.days)), "numbers": numbers})
+
+
+def _times(value: Any, factor: Any) -> Any:
+    """A number, a rate or a duration times a factor; a list by its elements."""
+    if isinstance(value, list):
+        return [_times(own, by) for own, by in zip(value, factor, strict=True)]
+    by = float(factor)
+    if not isinstance(value, str):
+        return float(f"{value * by:.6g}")
+    if "/" in value:
+        return f"{parse_rate(value) * by:.9g}/s"
+    return format_duration(float(f"{parse_duration(value) * by:.7g}"))
 
 
 def refuse_taken(path: Path, replace_old: bool) -> Path:

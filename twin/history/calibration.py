@@ -10,6 +10,7 @@ from twin.history.call_desk import calibrate_calls
 from twin.history.desk_history import DeskHistory
 from twin.history.part import part_of
 from twin.history.status_desk import calibrate_statuses
+from twin.history.versions import with_versions
 
 
 def calibrate(
@@ -24,7 +25,8 @@ def calibrate(
 
     Where it is known when agents began and ended their work, as on the phone, agents are played:
     who is there is fitted to the waits that were seen. Where only statuses are known, the desk is a
-    workflow of measured chances and delays, and says nothing of staffing.
+    workflow of measured chances and delays, and says nothing of staffing. What the history leaves
+    open of the numbers of agents, customers and load is in versions, which replications play.
 
     Parameters
     ----------
@@ -60,5 +62,5 @@ def calibrate(
     history = part_of(history, since, until)
     work = history.log.visits["started_s"]
     if "work" not in history.log.unknown and work.notna().any():
-        return calibrate_calls(history, progress, kept)
+        return with_versions(calibrate_calls(history, progress, kept), history)
     return calibrate_statuses(history)

@@ -1,0 +1,89 @@
+"""Versions of a calibrated desk: what days drawn again say of its numbers."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from twin.history.calibrated_file import _times
+from twin.history.fit.arrivals import ALIKE_DAYS, EACH_HOUR, DailyCounts, fit_arrivals
+from twin.history.slopes import Slopes
+from twin.history.versions import _arrivals, _cells, _steady, draws
+
+
+def counts(days, seed=1, spread=0.2):
+    rng = np.random.default_rng(seed)
+    level = 1 + spread * rng.normal(size=(days, 1))
+    first = date(2026, 3, 2)
+    return DailyCounts(
+        tuple(first + timedelta(days=k) for k in range(days)),
+        rng.poisson(np.clip(level, 0.2, None) * np.r_[np.zeros(8), [40.0] * 10, np.zeros(6)]) * 1.0,
+    )
+
+
+def test_days_are_drawn_by_kind_and_one_fewer_than_there_are():
+    usual = counts(21)
+    alike = fit_arrivals(usual)
+    each = replace(alike, shape=EACH_HOUR)
+    for one in draws(usual, each, 5):
+        assert np.bincount(usual.weekday[one], minlength=7).tolist() == [2] * 7
+        assert (np.diff(one) >= 0).all()
+    all_days = draws(usual, replace(alike, shape=ALIKE_DAYS), 5)
+    assert all(len(one) == 20 for one in all_days)
+    # The same each time.
+    again = draws(usual, replace(alike, shape=ALIKE_DAYS), 5)
+    assert all((one == other).all() for one, other in zip(all_days, again, strict=True))
+    # A weekday of which there is one day keeps it.
+    assert [len(one) for one in draws(counts(8), each, 1)] == [7]
+
+
+def test_a_long_history_is_drawn_by_weeks():
+    usual = counts(60)
+    for one in draws(usual, fit_arrivals(usual), 4):
+        week = (usual.number // 7)[one]
+        whole, times = np.unique(week, return_counts=True)
+        of_week = np.bincount(usual.number // 7)
+        assert all(n % of_week[k] == 0 for k, n in zip(whole, times, strict=True))
+
+
+def test_the_rate_of_versions_spreads_as_a_mean_of_its_days():
+    usual = counts(28, spread=0.3)
+    came = replace(fit_arrivals(usual), shape=ALIKE_DAYS, level="all days alike")
+    data = {"arrivals": {"rate": "1/h", "week": {}}}
+    found = {one.key: one.values for one in _arrivals(data, usual, came, draws(usual, came, 2000))}
+    rate = found["arrivals", "rate"]
+    error = usual.totals.std(ddof=1) / 28**0.5 / usual.totals.mean()
+    assert rate.mean() == pytest.approx(1.0, abs=1e-6)
+    assert rate.std() == pytest.approx(error, rel=0.05)
+    hours = found["arrivals", "week", "hours"]
+    assert hours.shape == (2000, 168)
+    # Hours in which nobody came are as they were.
+    assert (hours[:, :8] == 1).all()
+
+
+def test_factors_lie_around_one_and_are_never_wild():
+    assert _steady(np.array([1.0, 3.0])).tolist() == [0.5, 1.5]
+    assert _steady(np.array([0.0, 1e9])).max() < 2
+
+
+def test_the_step_along_the_slope_of_waits_by_hand():
+    known = Slopes(np.zeros(3), heads=-100.0, work=50.0, patience=10.0)
+    one = np.ones(1)
+    # Waits of 10 s more than played: a tenth fewer heads, in logarithms.
+    assert known.step(np.array([10.0]), one, one)[0] == pytest.approx(np.exp(-0.1))
+    # Where work is 10 % more, half of that is told by it already.
+    found = known.step(np.array([10.0]), 1.1 * one, one)[0]
+    assert found == pytest.approx(np.exp(-(10 - 50 * np.log(1.1)) / 100))
+    assert known.step(np.array([1e6]), one, one)[0] == pytest.approx(np.exp(-0.25))
+    flat = replace(known, heads=0.0)
+    assert flat.step(np.array([10.0]), one, one)[0] == 1
+
+
+def test_hours_of_shifts_and_values_in_their_units():
+    shift = {"days": "Mon,Sun", "start": "23:00", "end": "01:00"}
+    assert _cells(shift) == ([0, 1, 6, 0], [23, 0, 23, 0])
+    assert _cells({"days": "Tue", "start": "08:00", "end": "09:00"}) == ([1], [8])
+    assert _times("2/s", 1.5) == "3/s"
+    assert _times("90s", 2) == "3min"
+    assert _times([1, 2], [2, 0.5]) == [2.0, 1.0]
