@@ -201,6 +201,40 @@ def test_what_the_history_leaves_open_is_in_versions(found, history, tmp_path):
     assert 'file = "desk-data/versions.json"' in path.read_text("utf-8")
 
 
+# Of the file, not of the desk.
+NO_ESTIMATE = ("time_zone", "start", "horizon", "replications", "question", "unit", "file")
+
+
+def without_comment(text):
+    """Lines of a scenario file with a number that has no comment of its own."""
+    lines = text.splitlines()
+    section = False
+    for above, line in zip(["", *lines], lines, strict=False):
+        if line.startswith("["):
+            section = above.startswith("#")
+        key, sign, value = line.partition(" = ")
+        told = section or above.startswith("#") or "  # " in line
+        if sign and key not in NO_ESTIMATE and any(c.isdigit() for c in value) and not told:
+            yield line
+
+
+def test_each_number_of_the_file_says_what_it_rests_on(found, history, tmp_path):
+    path = calibrated_file.write_calibrated(found, history, tmp_path / "desk.toml")
+    text = path.read_text(encoding="utf-8")
+    assert list(without_comment(text)) == []
+    assert list(without_comment(text.replace("# ", ""))) != []
+    rows = [line for line in text.splitlines() if line.startswith("    {")]
+    assert all('days = "' in row and "sessions of work" in row for row in rows)
+    estimates = {one.key: one for one in found.estimates}
+    shifts = found.data["agents"]["agents"]["shifts"]
+    for k, shift in enumerate(shifts):
+        one = estimates[f"agents.agents.shifts[{k}]"]
+        assert one.value == shift["heads"]
+        assert one.low <= one.value <= one.high
+        assert one.n == 14
+    assert "together with the heads: not known one by one" in text
+
+
 def test_it_is_the_same_each_time(week, quick):
     one, other = twin.calibrate(week), twin.calibrate(week)
     assert one.data == other.data

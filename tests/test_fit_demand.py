@@ -70,6 +70,18 @@ def test_a_planted_spread_of_days_and_hours_is_found():
     assert (held >= 0.85).all()
 
 
+def test_hours_of_the_week_are_as_sure_as_is_said():
+    desk = desk_with(8, 0.0, {"cv": 0.15, "part_cv": 0.25, "correlation": 0.6})
+    truth = np.outer(DAYS, HOURS).ravel() / np.outer(DAYS, HOURS).mean()
+    held = []
+    for replication in range(5):
+        fit = fit_arrivals(counts_of(desk, replication))
+        there = truth > 1
+        over = (fit.rates / fit.rates.mean())[there] / truth[there]
+        held.append((fit.hours.low <= over) & (over <= fit.hours.high))
+    assert 0.85 <= np.concatenate(held).mean() <= 0.99
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("weeks", [5, 10])
 @pytest.mark.parametrize("growth", [0.0, -0.03])

@@ -94,7 +94,9 @@ def calibrate_desk(
 def _table(found: Calibration) -> Table:
     table = Table("key", "estimate", box=None, pad_edge=False)
     for one in found.estimates:
-        table.add_row(one.key, str(one))
+        # The heads of each hour stand in the file.
+        if not one.key.endswith("]"):
+            table.add_row(one.key, str(one))
     return table
 
 

@@ -160,14 +160,14 @@ def summary(found: Calibration, history: DeskHistory) -> list[str]:
 
 
 def annotated(text: str, comments: Mapping[str, str]) -> str:
-    r"""TOML with a comment above each key or section that has one.
+    r"""TOML with a comment above each key or section that has one, and behind rows of lists.
 
     Parameters
     ----------
     text : str
         As `twin.common.toml.dump` writes it.
     comments : mapping of str to str
-        By dotted key.
+        By dotted key; the first row of a list is ``KEY[0]``.
 
     Examples
     --------
@@ -176,9 +176,15 @@ def annotated(text: str, comments: Mapping[str, str]) -> str:
     # counted
     rate = 3
     """
-    section, lines = "", []
+    section, name, row, lines = "", "", 0, []
     for line in text.splitlines():
-        name = ""
+        if line.startswith("    "):
+            # A row of the list that the key above holds; the comment of a row stands behind it.
+            row_name = f"{name}[{row}]"
+            row += 1
+            lines.append(f"{line}  # {comments[row_name]}" if row_name in comments else line)
+            continue
+        name, row = "", 0
         if line.startswith("["):
             name = section = _path(tomllib.loads(line))
         elif (key := _KEY.match(line)) is not None:

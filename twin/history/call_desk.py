@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -27,11 +26,11 @@ from twin.desk.simulation import simulate
 from twin.history.calibrated import FORECAST_DAYS, Calibration, Data
 from twin.history.desk_history import DeskHistory
 from twin.history.fidelity.records import Recorded
-from twin.history.fit.arrivals import ArrivalsFit, fit_arrivals, predictor
+from twin.history.fit.arrivals import ArrivalsFit, fit_arrivals
 from twin.history.fit.capacity import PLAYS as FIT_PLAYS
 from twin.history.fit.capacity import Availability, CapacityFit, Waits, fit_capacity, gap
 from twin.history.fit.estimate import Estimate
-from twin.history.fit.rosters import Sessions, sessions
+from twin.history.fit.rosters import sessions
 from twin.history.fit.work import ENOUGH_VALUES, FEWEST_HANDLED, fit_work, work_growth
 from twin.history.found_sections import (
     arrivals_section,
@@ -39,13 +38,14 @@ from twin.history.found_sections import (
     tickets_section,
     trace,
 )
+from twin.history.found_shifts import FEWEST_HEADS, week_shifts
 from twin.history.kept_plays import KeptPlays, PlayOf
 from twin.history.priorities import head_start, routing_section, said_of
 from twin.history.whole_days import Days, days_of
 from twin.records.tables import RunLog
 from twin.scenario import clock
 from twin.scenario.file import load
-from twin.scenario.model import DAYS, Scenario
+from twin.scenario.model import Scenario
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -53,8 +53,6 @@ Ints = npt.NDArray[np.int64]
 POOL = "agents"
 # Rosters go by half hours: agents come and go at these more often than not.
 _SLOT_S = 1800.0
-# Fewer heads are a roster's rounding.
-_FEWEST_HEADS = 0.05
 # A fit is called poor beyond: the share who give up, and the loss (see Gap).
 _POOR_SHARE, _POOR_LOSS = 0.05, 1.0
 # Category of tickets of which none is told, beside others of which one is.
@@ -98,13 +96,14 @@ def calibrate_calls(
     came = fit_arrivals(days.counts(arrived, desk.midnight))
     # A day on which hardly anybody came tells nothing of who works on others.
     days = days.without(came.unusual)
-    estimates = list(came.estimates)
+    estimates = [*came.estimates, came.hours]
     files = {"arrivals.csv": trace(log)}
     tickets = tickets_section(history, days, estimates)
     pool = _work(log, days, files, estimates)
     order = head_start(log, days)
-    if order is not None:
-        estimates.append(order.estimate())
+    first_come = "first come, first served; a log of calls does not tell who went first"
+    by_turn = Estimate("routing.wait_bonus", 0.0, method=first_come, assumed=True)
+    estimates.append(by_turn if order is None else order.estimate())
     base: Data = {
         "time_zone": desk.time_zone,
         "customers": customers_section(log, estimates),
@@ -132,10 +131,13 @@ def calibrate_calls(
         hours = np.ones(24)
         if fit.helps:
             hours = fit.availability.hours
+            estimates += fit.availability.estimates(f"agents.{POOL}.away", len(seen.wait_s))
             pool = pool | {"away": fit.availability.away()}
         files["roster.csv"] = roster(desk, edges, heads, hours)
         as_it_was["agents"] = {POOL: pool | {"roster": "roster.csv"}}
-        week = {POOL: pool | {"shifts": _shifts(days, worked, hours, came)}}
+        shifts, sure = week_shifts(days, worked, hours, came, f"agents.{POOL}.shifts")
+        estimates += sure
+        week = {POOL: pool | {"shifts": shifts}}
         over_again = as_it_was | {"tickets": tickets, "agents": week}
         arrivals, said = _busyness(folder, over_again, arrivals_section(came), seen, plays.play)
     forecast = base | {
@@ -314,7 +316,7 @@ def roster(desk: Scenario, edges: Floats, heads: Floats, hours: Floats) -> pd.Da
     day, second = np.divmod(local_s[:-1], clock.DAY_S)
     length = np.diff(local_s)
     there = np.round(heads * hours[(second // 3600).astype(np.int64)], 2)
-    kept = (there >= _FEWEST_HEADS) & (length > 0)
+    kept = (there >= FEWEST_HEADS) & (length > 0)
     first = desk.start
     return pd.DataFrame({
         "date": [(first + timedelta(days=int(k))).isoformat() for k in day[kept]],
@@ -378,23 +380,3 @@ def _drawn(
         "column": "seconds",
         "unit": "1s",
     }
-
-
-def _shifts(days: Days, worked: Sessions, hours: Floats, came: ArrivalsFit) -> list[Data]:
-    """Heads of a week to come, hour by hour, from the rosters as worked."""
-    moments = np.concatenate([
-        start + np.arange(25) * (end - start) / 24
-        for start, end in pairwise(days.starts)
-    ]).reshape(-1, 25)  # fmt: skip
-    by_day = np.array([worked.heads(edges) for edges in moments])
-    # As arrivals: where days are alike in one and not in the other, no day would fit.
-    week, _ = predictor(days.only_known(by_day), came.shape, came.level)
-    heads = np.round(week.reshape(7, 24) * hours, 2)
-    section = []
-    for hour in range(24):
-        column = heads[:, hour]
-        for value in np.unique(column[column >= _FEWEST_HEADS]):
-            on = ",".join(DAYS[k] for k in np.flatnonzero(column == value))
-            times = {"start": f"{hour:02d}:00", "end": f"{(hour + 1) % 24:02d}:00"}
-            section.append({"days": on, **times, "heads": float(value)})
-    return section

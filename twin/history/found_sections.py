@@ -23,6 +23,7 @@ from twin.scenario.model import PRIORITIES
 Floats = npt.NDArray[np.float64]
 # Less spread is none.
 _SMALLEST_CV = 0.01
+_UNRATED = "no rating is fitted; say here who rates"
 _ONCE = "a log of calls does not tell who calls again about the same"
 
 
@@ -73,6 +74,11 @@ def tickets_section(history: DeskHistory, days: Days, estimates: list[Estimate])
         estimates += mix.estimates
         section["category_mix"] = _rounded(names, mix.shares)
         if mix.hours is not None:
+            key, method = (
+                "tickets.category_hours",
+                "largest factor; predicts held-back weeks better",
+            )
+            estimates.append(Estimate(key, float(mix.hours.max()), n=len(at), method=method))
             section["category_hours"] = {
                 name: [round(float(value), 4) for value in mix.hours[:, k]]
                 for k, name in enumerate(names)
@@ -81,6 +87,8 @@ def tickets_section(history: DeskHistory, days: Days, estimates: list[Estimate])
         code = priority.map(PRIORITIES.index).to_numpy(dtype=np.int64)
         shares = np.bincount(code, minlength=len(PRIORITIES)) / len(code)
         section["priority_mix"] = _rounded(PRIORITIES, shares)
+        mix = fit_mix(code, hour, day, PRIORITIES, "tickets.priority_mix")
+        estimates += [one for one in mix.estimates if one.value > 0]
     return section
 
 
@@ -92,6 +100,7 @@ def _rounded(names: Sequence[str], shares: Floats) -> dict[str, float]:
 def customers_section(log: RunLog, estimates: list[Estimate]) -> Data:
     """The section [customers]: patience; who is answered does not come back."""
     section: Data = {"survey_rate": 0.0, "solved": {"agent": 1.0}}
+    estimates.append(Estimate("customers.survey_rate", 0.0, method=_UNRATED, assumed=True))
     estimates.append(Estimate("customers.solved.agent", 1.0, method=_ONCE, assumed=True))
     wait_s, gave_up = waits(log.visits, log.horizon_s)
     every = fit_patience(wait_s, gave_up)

@@ -38,7 +38,7 @@ def calibrate_statuses(history: DeskHistory) -> Calibration:
     arrived = log.tickets["arrived_s"].to_numpy(dtype=np.float64)
     came = fit_arrivals(days.counts(arrived, desk.midnight))
     days = days.without(came.unusual)
-    estimates: list[Estimate] = list(came.estimates)
+    estimates: list[Estimate] = [*came.estimates, came.hours]
     tickets = tickets_section(history, days, estimates)
     moments = pd.Timestamp(desk.midnight) + pd.to_timedelta(own["time_s"], unit="s")
     events = pd.DataFrame({

@@ -48,6 +48,7 @@ from twin.scenario.sections.base import (
     Section,
     Share,
     TimeZone,
+    days_text,
     fail,
     parse_days,
 )
@@ -120,6 +121,7 @@ __all__ = [
     "Uncertainty",
     "Week",
     "Workflow",
+    "days_text",
     "parse_days",
 ]
 

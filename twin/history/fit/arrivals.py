@@ -117,6 +117,10 @@ class ArrivalsFit:
         Poisson deviance an hour over the predicted weeks, by shape and level; empty where there are
         too few days to predict any: then days and levels are taken to be alike.
     estimates : tuple of Estimate
+        Of rate, growth and busyness.
+    hours : Estimate
+        Of the hours of the week over their mean: the width, as a part of itself, is the middle one
+        of the busy hours, those above the mean.
     """
 
     rates: Floats
@@ -127,6 +131,7 @@ class ArrivalsFit:
     level: str
     scores: dict[tuple[str, str], float]
     estimates: tuple[Estimate, ...]
+    hours: Estimate
 
 
 def fit_arrivals(history: DailyCounts) -> ArrivalsFit:
@@ -147,13 +152,20 @@ def fit_arrivals(history: DailyCounts) -> ArrivalsFit:
     def figures(kept: npt.NDArray[np.bool_]) -> Floats:
         days = usual.some(kept)
         at_end, _ = predictor(days, shape, level)
-        return np.array([at_end.mean(), trend(days, shape), *spread(days, shape, level)[:3]])
+        hours = at_end / max(at_end.mean(), 1e-9)
+        others = (at_end.mean(), trend(days, shape), *spread(days, shape, level)[:3])
+        return np.concatenate([others, hours])
 
     n = len(usual.days)
     low, high = jackknife(figures, n)
     names = ("rate", "growth", "busyness.cv", "busyness.part_cv", "busyness.correlation")
     values = (float(rates.mean()), trend(usual, shape), *found[:3])
     least = (0.0, -1.0, 0.0, 0.0, 0.0)
+    there = rates > rates.mean()
+    half = (high - low)[len(names) :][there] / 2 * rates.mean() / rates[there]
+    wide = float(np.median(half)) if there.any() else 0.0
+    method = f"days; {shape}, {level}; mean; those above it are each within as much of it"
+    hours = Estimate("arrivals.week.hours", 1.0, "", max(1 - wide, 0.0), 1 + wide, n, method)
     return ArrivalsFit(
         rates,
         growth,
@@ -174,6 +186,7 @@ def fit_arrivals(history: DailyCounts) -> ArrivalsFit:
             )
             for k, name in enumerate(names)
         ),
+        hours,
     )
 
 

@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special, stats
 
+from twin.history.fit.estimate import Estimate
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -84,6 +86,26 @@ class Availability:
     returns: float
     returns_per_queued: float
     hours: Floats
+
+    def estimates(self, key: str, n: int) -> list[Estimate]:
+        """The rates with what they rest on; they have no intervals of their own.
+
+        Parameters
+        ----------
+        key : str
+            Of the section in the scenario.
+        n : int
+            Waits that they were fitted to.
+        """
+        method = "waits; fitted by simulation, together with the heads: not known one by one"
+        rates = ("while_idle", "returns", "returns_per_queued")
+        return [
+            Estimate(f"{key}.after_touch", self.after_touch, n=n, method=method),
+            *(
+                Estimate(f"{key}.{name}", getattr(self, name), "/h", n=n, method=method)
+                for name in rates
+            ),
+        ]
 
     def away(self) -> dict[str, object]:
         """The section [agents.POOL.away]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from functools import cache
 from typing import Annotated, Literal, get_args
@@ -97,6 +98,28 @@ def parse_days(text: str) -> tuple[int, ...]:
         first, last = ends[0], ends[-1]
         found.update((first + k) % 7 for k in range((last - first) % 7 + 1))
     return tuple(sorted(found))
+
+
+def days_text(numbers: Sequence[int]) -> str:
+    """Days as a scenario file says them, 0 is Monday.
+
+    Examples
+    --------
+    >>> days_text([0, 1, 2, 6]), days_text([0, 1, 5]), days_text(range(7))
+    ('Mon-Wed,Sun', 'Mon,Tue,Sat', 'daily')
+    """
+    if len(numbers) == len(DAYS):
+        return "daily"
+    runs: list[list[int]] = []
+    for day in sorted(numbers):
+        if runs and day == runs[-1][-1] + 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    # Two days are named, as people do.
+    texts = [f"{DAYS[run[0]]}-{DAYS[run[-1]]}" if len(run) > 2 else ",".join(DAYS[k] for k in run)
+             for run in runs]  # fmt: skip
+    return ",".join(texts)
 
 
 def _checked_days(text: str) -> str:
