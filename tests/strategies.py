@@ -106,6 +106,16 @@ def shifts(draw, heads=(0, 1, 2, 3)):
     return shift
 
 
+@st.composite
+def own_shifts(draw):
+    """A shift of a member: breaks are theirs alone."""
+    shift = draw(shifts())
+    del shift["heads"]
+    for pause in shift["breaks"]:
+        del pause["heads"]
+    return shift
+
+
 rates = st.sampled_from(["1/h", "12/h", "2/min"])
 aways = sections({"returns": rates}, after_touch=shares, while_idle=rates, returns_per_queued=rates)
 
@@ -138,8 +148,10 @@ def pools(draw):
         most = draw(st.integers(1, 3))
         slows = st.sampled_from(["shared", "none", [1.0, 0.7, 0.4][:most]])
         pool |= {"concurrency": most, "slow_down": draw(slows)}
-        speeds = draw(st.lists(st.sampled_from([0.5, 1.0, 2.0]), max_size=3))
-        pool |= {"members": [{"name": f"{k}", "speed": v} for k, v in enumerate(speeds)]}
+        own = sections({"speed": st.sampled_from([0.5, 1.0, 2.0])}, skills=some_categories,
+                       shifts=st.lists(own_shifts(), max_size=2))  # fmt: skip
+        members = draw(st.lists(own, max_size=3))
+        pool |= {"members": [{"name": f"{k}"} | member for k, member in enumerate(members)]}
     kind = draw(st.sampled_from(["heads", "heads", "shifts", "shifts", "roster"]))
     if kind == "roster":
         return pool | {"roster": str(DATA / "roster.csv")}
@@ -357,6 +369,8 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True, told_a
     if rest and draw(st.booleans()):
         # Somebody must take what comes.
         data["agents"][first] |= {"transfers_only": True, "skills": []}
+        for member in data["agents"][first].get("members", []):
+            member.pop("skills", None)
     if draw(st.booleans()):
         data["touches"] = draw(touches())
         data["targets"]["resolution"] = {"urgent": "1h", "normal": "3h"}

@@ -137,7 +137,7 @@ def test_integrated_rates_are_the_luck_of_the_pool(run):
     moments = [run.log.visits[["queued_s", "started_s"]].to_numpy().ravel(), ends_s,
                invariants.leaves_s(taken), run.log.staffing["time_s"]]  # fmt: skip
     for name, pool in run.scenario.agents.items():
-        since_s = invariants.may_take_s(run, name, taken)
+        since_s = invariants.may_take_s(run, run.teams_of(name)[0], taken)
         at = np.unique(np.concatenate([*moments, since_s]))
         at = at[(at >= 0) & (at < run.scenario.horizon)]
         waiting = (since_s <= at[:, None]) & (invariants.leaves_s(taken) > at[:, None])

@@ -1,6 +1,8 @@
 """Invariants of every desk, over random scenarios, read off the tables of a run."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 from unittest.mock import patch
 
 import numpy as np
@@ -18,9 +20,29 @@ from twin.desk.simulation import simulate
 from twin.measures import levels
 from twin.measures.figures import measure
 from twin.records.tables import STATUSES, TRANSITIONS, RunLog
-from twin.scenario.calendars import staffing
+from twin.scenario import calendars
+from twin.scenario.calendars import Staircase, staffing
 from twin.scenario.clock import by_hour
 from twin.scenario.model import PRIORITIES, Scenario
+
+
+class Team(NamedTuple):
+    """Agents of a pool with the same skills and calendar: all of it, or some members.
+
+    Those numbers are None who are no members, or where all of the pool is one team.
+    """
+
+    pool: str
+    skills: list[str]
+    numbers: frozenset[int] | None
+    heads: Staircase
+
+    def has(self, visits):
+        """Which visits its agents made."""
+        here = (visits["pool"] == self.pool).to_numpy()
+        if self.numbers is None:
+            return here
+        return here & np.isin(visits["agent"].to_numpy(), list(self.numbers))
 
 
 @dataclass
@@ -41,9 +63,47 @@ class Run:
         """Visits that may have waited for the agent who knows the ticket, not for anybody."""
         return (self.visits["returns"] > 0).to_numpy() & (self.scenario.routing.same_agent > 0)
 
-    def in_hand(self, name, at):
+    @cached_property
+    def teams(self):
+        """All teams of the desk."""
+        return [team for name in self.scenario.agents for team in self.teams_of(name)]
+
+    def teams_of(self, name):
+        """The teams of a pool: by who has which skills, and comes when."""
+        pool = self.scenario.agents[name]
+        if not any(member.skills or member.shifts is not None for member in pool.members):
+            return [Team(name, pool.skills, None, levels.on_shift(self.log, self.scenario, name))]
+        turnout = Turnout(pool, self.demand)
+        hours = calendars.pool_hours(pool, self.scenario, turnout)
+        found, rank, teams = {}, 0, []
+        everybody = range(1, len(pool.members) + 1 + int(hours.values.max()))
+        for number in everybody:
+            member = pool.members[number - 1] if number <= len(pool.members) else None
+            own = None if member is None else member.shifts
+            skills = (member.skills if member else None) or pool.skills
+            alone = number if own is not None and pool.shrinkage else 0
+            key = tuple(sorted(skills)), repr(own), alone
+            found.setdefault(key, []).append((number, None if own is not None else rank))
+            rank += own is None
+        for (skills, _, _), members in found.items():
+            numbers = frozenset(number for number, _ in members)
+            if members[0][1] is None:
+                one = calendars.member_hours(pool, members[0][0], self.scenario, turnout)
+                level = Staircase(one.times, one.values * len(members))
+            else:
+                there = [hours.values > rank for _, rank in members]
+                level = Staircase(hours.times, np.sum(there, axis=0))
+            teams.append(Team(name, list(skills), numbers, level))
+        return teams
+
+    def may_work(self, team, at):
+        """Agents of a team who are on shift and not away, at the end of each moment."""
+        return self.present(team.pool, at) if team.numbers is None else level_at(team.heads, at)
+
+    def in_hand(self, name, at, team=None):
         """Tickets that a pool's agents have in hand, wrap-up included, at each moment of `at`."""
-        here = self.log.visits[self.log.visits["pool"] == name]
+        visits = self.log.visits
+        here = visits[visits["pool"] == name if team is None else team.has(visits)]
         start_s = here["started_s"].to_numpy()
         end_s = here["ended_s"].fillna(np.inf).to_numpy()
         at = np.reshape(at, (-1, 1))
@@ -96,6 +156,7 @@ def play(scenario):
     ends = dict(zip(moments, out["end"], strict=True))
     visits["end"] = [ends.get((visit.ticket, visit.queued_s)) for visit in seen]
     visits["pool"] = [table["pool"].iloc[row] if row >= 0 else None for row in rows]
+    visits["agent"] = [table["agent"].iloc[row] if row >= 0 else np.nan for row in rows]
     assert len(visits) == (table["activity"] != "wrap-up").sum()
     rest = visits["queued_s"].isna()
     return Run(scenario, demand, log, visits[~rest].reset_index(drop=True), visits[rest])
@@ -143,7 +204,23 @@ def test_no_pool_begins_work_above_its_staffing(run):
         assert (heads > 0).all()
         # Of several in hand, agents whose shift is over may still have some to finish.
         pool = run.scenario.agents[name]
-        assert pool.concurrency > 1 or (run.in_hand(name, start_s) <= heads).all()
+        for team in run.teams_of(name) if pool.concurrency == 1 else ():
+            own = here[team.has(here) & (here["activity"] != "wrap-up").to_numpy()]
+            begun_s = own["started_s"].to_numpy()
+            assert (run.in_hand(name, begun_s, team) <= run.may_work(team, begun_s)).all()
+
+
+@SETTINGS
+@given(runs)
+def test_nobody_begins_work_outside_their_own_shifts(run):
+    for team in run.teams:
+        if team.numbers is None:
+            continue
+        visits = run.log.visits[team.has(run.log.visits)]
+        begun_s = visits["started_s"][visits["activity"] != "wrap-up"].to_numpy()
+        assert (level_at(team.heads, begun_s) > 0).all()
+        # At most so many of them are there at any moment.
+        assert visits["agent"].nunique() <= len(team.numbers)
 
 
 @SETTINGS
@@ -225,6 +302,8 @@ def test_paused_work_goes_on_in_its_pool_before_anything_else(run):
         stopped_s, again_s = pauses_s(run, name)
         assert not len(stopped_s) or pool.at_shift_end == "continue"
         assert np.isin(again_s, [*begun_s[own["queued_s"].isna()], np.inf]).all()
+        if divided(run, name):
+            continue
         for since_s, until_s in zip(stopped_s, again_s, strict=True):
             # Nobody is free in between, and who begins then goes on with paused work, too.
             between = (begun_s > since_s) & (begun_s < until_s)
@@ -233,35 +312,46 @@ def test_paused_work_goes_on_in_its_pool_before_anything_else(run):
             assert (run.in_hand(name, at) >= run.present(name, at)).all()
 
 
-def takes(run, name, categories, tickets):
-    """Which of the tickets a pool takes, by the categories that they go by (codes).
+def divided(run, name):
+    """True where members of a pool differ: work that one of them paused not all can go on with."""
+    return len(run.teams_of(name)) > 1
 
-    Behind the categories: what is transferred to it alone, by any channel.
+
+def takes(run, team, categories, tickets):
+    """Which of the tickets a team takes, by the categories that they go by (codes).
+
+    Behind the categories: what is transferred to its pool alone, by any channel.
     """
-    pool, channels, known = run.scenario.agents[name], run.demand.channels, run.demand.categories
-    able = knows(run, name, categories)
+    pool, channels = run.scenario.agents[team.pool], run.demand.channels
+    known = run.demand.categories
+    able = knows(run, team, categories)
     if pool.channels:
         there = [k for k, channel in enumerate(channels) if channel in pool.channels]
         able &= np.isin(run.demand.channel[np.asarray(tickets, dtype=int)], there)
-    return able | np.isin(categories, len(known) + list(run.scenario.agents).index(name))
+    return able | np.isin(categories, len(known) + list(run.scenario.agents).index(team.pool))
 
 
-def knows(run, name, categories):
-    """Which of the categories (codes) a pool can handle."""
-    pool, known = run.scenario.agents[name], run.demand.categories
-    codes = [k for k, category in enumerate(known) if category in (pool.skills or known)]
+def knows(run, team, categories):
+    """Which of the categories (codes) a team can handle."""
+    pool, known = run.scenario.agents[team.pool], run.demand.categories
+    codes = [k for k, category in enumerate(known) if category in (team.skills or known)]
     return np.isin(categories, [] if pool.transfers_only else codes)
 
 
-def may_take_s(run, name, visits):
-    """Moment from which a pool may take each visit, however few wait; infinite: never."""
+def overflows_to(run, team):
+    """Teams whose tickets a team may take, too, with their pools."""
+    return [(other, run.scenario.agents[other.pool]) for other in run.teams
+            if team.pool in run.scenario.agents[other.pool].overflow_to]  # fmt: skip
+
+
+def may_take_s(run, team, visits):
+    """Moment from which a team may take each visit, however few wait; infinite: never."""
     queued_s = visits["queued_s"].to_numpy()
     about = visits["category"].to_numpy(), visits["ticket"].to_numpy()
-    since_s = np.where(takes(run, name, *about), queued_s, np.inf)
-    for other, pool in run.scenario.agents.items():
-        if name in pool.overflow_to:
-            over_s = np.where(takes(run, other, *about), queued_s + pool.overflows_after_s, np.inf)
-            since_s = np.minimum(since_s, over_s)
+    since_s = np.where(takes(run, team, *about), queued_s, np.inf)
+    for other, pool in overflows_to(run, team):
+        over_s = np.where(takes(run, other, *about), queued_s + pool.overflows_after_s, np.inf)
+        since_s = np.minimum(since_s, over_s)
     return since_s
 
 
@@ -292,18 +382,17 @@ def test_no_skill_is_violated_but_by_misrouted_visits(run):
     taken = run.visits["pool"].notna().to_numpy()
     visits, of_one = run.visits[taken], run.waits_for_one[taken]
     truth = run.demand.category[visits["ticket"].to_numpy(dtype=int)]
-    for name in run.scenario.agents:
-        here = (visits["pool"] == name).to_numpy()
+    for team in run.teams:
+        here = team.has(visits)
         own = visits[here]
-        may_s = np.where(of_one[here], own["queued_s"], may_take_s(run, name, own))
-        helps = helped_at(run, name, own)
+        may_s = np.where(of_one[here], own["queued_s"], may_take_s(run, team, own))
+        helps = helped_at(run, team, own)
         assert ((may_s <= own["started_s"].to_numpy()) | helps).all()
         handles = here & (visits["activity"] == 0).to_numpy()
         # The rest of work that was handed over stays what it was.
-        able = knows(run, name, truth[handles])
-        for other, pool in run.scenario.agents.items():
-            if name in pool.overflow_to:
-                able |= knows(run, other, truth[handles])
+        able = knows(run, team, truth[handles])
+        for other, _ in overflows_to(run, team):
+            able |= knows(run, other, truth[handles])
         assert visits["misrouted"].to_numpy()[handles][~able].all()
         fresh = visits["fresh"].to_numpy()[handles]
         assert not visits["misrouted"].to_numpy()[handles][able & fresh].any()
@@ -318,12 +407,12 @@ def test_no_skill_is_violated_but_by_misrouted_visits(run):
                 assert then["category"] == category
 
 
-def helped_at(run, name, visits):
+def helped_at(run, team, visits):
     """True for visits taken while so many waited that a helping pool could take them."""
     helps = np.zeros(len(visits), dtype=bool)
     started_s = visits["started_s"].to_numpy()
-    for other, pool in run.scenario.agents.items():
-        if name in pool.overflow_to and pool.overflow_at is not None:
+    for other, pool in overflows_to(run, team):
+        if pool.overflow_at is not None:
             waiting = waiting_with(run, visits, started_s)
             about = visits["category"].to_numpy(), visits["ticket"].to_numpy()
             # Those that were taken at that moment were waiting until then.
@@ -343,11 +432,11 @@ def waiting_with(run, visits, at):
 
 
 def line_of(run, visits):
-    """The line of each visit: by the pools that take it, whatever waits."""
+    """The line of each visit: by the teams that take it, whatever waits."""
     return np.array([
         sum(
-            takes(run, name, [category], [ticket])[0] << k
-            for k, name in enumerate(run.scenario.agents)
+            takes(run, team, [category], [ticket])[0] << k
+            for k, team in enumerate(run.teams)
         )
         for category, ticket in zip(visits["category"], visits["ticket"], strict=True)
     ], dtype=int)  # fmt: skip
@@ -368,10 +457,11 @@ def test_nobody_waits_while_an_agent_who_could_take_them_is_free(run):
                               run.log.staffing["time_s"]])  # fmt: skip
     at = np.unique(moments[moments < run.scenario.horizon])[:, None]
     waits = (visits["queued_s"].to_numpy() <= at) & (leaves_s(visits) > at) & ~run.waits_for_one
-    for name in steps:
-        in_hand, heads = run.in_hand(name, at), run.present(name, at[:, 0])
-        able = may_take_s(run, name, visits) <= at
-        assert not (waits & able)[in_hand < heads * run.scenario.agents[name].concurrency].any()
+    for team in run.teams:
+        in_hand, heads = run.in_hand(team.pool, at, team), run.may_work(team, at[:, 0])
+        able = may_take_s(run, team, visits) <= at
+        most = heads * run.scenario.agents[team.pool].concurrency
+        assert not (waits & able)[in_hand < most].any()
 
 
 @SETTINGS
@@ -388,8 +478,10 @@ def test_the_next_is_the_most_urgent_then_the_longest_waiting(run):
                            queued_s + urgency * bonus_s)  # fmt: skip
     assert [place[0] for place in visits["place"]] == urgency.tolist()
     order = np.array([place[1] for place in visits["place"]], dtype=int)
-    for visit in visits[visits["pool"].notna()].itertuples():
-        able = may_take_s(run, visit.pool, visits) < visit.started_s
+    taken = visits[visits["pool"].notna()]
+    by_team = [taken[team.has(taken)].assign(team=k) for k, team in enumerate(run.teams)]
+    for visit in pd.concat(by_team).itertuples() if by_team else ():
+        able = may_take_s(run, run.teams[visit.team], visits) < visit.started_s
         waiting = able & (queued_s < visit.started_s) & (left_s > visit.started_s)
         waiting &= ~run.waits_for_one
         first = (urgency < visit.place[0]) | (

@@ -90,6 +90,7 @@ class Stream(IntEnum):
     TRANSFER = 79
     # Of a stated range, not of a ticket: by the draw's number and the range's key.
     ASSUMED = 95
+    MEMBER_TURNOUT = 80
 
 
 class Use(NamedTuple):

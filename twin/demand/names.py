@@ -79,6 +79,8 @@ def check_categories(scenario: Scenario, categories: Sequence[str]) -> None:
     for name, pool in scenario.agents.items():
         named.append((f"agents.{name}.skills", pool.skills))
         named.append((f"agents.{name}.handle_times", pool.handle_times))
+        for k, member in enumerate(pool.members):
+            named.append((f"agents.{name}.members.{k}.skills", member.skills))
     faults = [
         Fault(key, "no ticket has this category", name, _nearest(name, categories))
         for key, names in named

@@ -8,22 +8,22 @@ matters earlier how many wait, they are counted (`twin.desk.waiting`).
 
 from __future__ import annotations
 
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from math import inf, nan
 
-from simpy.events import URGENT
-
 from twin.demand.luck import Lazy, view
 from twin.demand.tickets import Demand
-from twin.desk.choice import pool_choice
-from twin.desk.individuals import Crew, Ties
+from twin.desk.agent import Ties
+from twin.desk.choice import among, first_pool, pool_choice
+from twin.desk.individuals import Crew
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
 from twin.desk.returns import Returns
 from twin.desk.routes import Routes
-from twin.desk.shifts import changes_of, played
-from twin.desk.teams import Team, abilities
+from twin.desk.shifts import parts, schedule_changes
+from twin.desk.teams import Team, Times, abilities, share_pauses
 from twin.desk.waiting import Entrance, Line, Overflow, Place, Visit, WaitingCount
 from twin.desk.work import drawn, drawn_after
 from twin.records.tables import HANDED_OVER, HANDLE, LEFT, PAUSED, STILL_OPEN, TRIAGE
@@ -54,58 +54,64 @@ class AgentPools:
         self._truth = view(demand.category)
         # Behind the categories: codes of tickets that are passed on to one pool alone.
         self._one_pool = len(demand.categories)
-        self._choice = pool_choice(scenario.routing, demand)
         self._returns: Returns | None = None
         if scenario.routing.same_agent:
             self._returns = Returns(clock, scenario.routing, demand, self._anybody)
         self.names = list(scenario.agents)
-        self.teams = [
-            self._team(number, pool, scenario)
-            for number, pool in enumerate(scenario.agents.values())
-        ]
+        self.teams: list[Team] = []
+        for number, pool in enumerate(scenario.agents.values()):
+            self.teams += self._teams_of(number, pool, scenario)
+        divided = any(team.mates for team in self.teams)
+        self._choice = pool_choice(scenario.routing, demand, divided)
+        self._chosen = first_pool if divided else None
         self._entrance = Entrance.of(scenario, demand)
         counted = self._entrance is not None
         self._routes = Routes(self.teams, scenario, demand, counted)
         self._route = self._routes.by_category
-        paused = [team.paused for team in self.teams if team.paused is not None]
-        self._lines = [*self._routes.lines, *paused]
+        paused = [line for team in self.teams for line in (team.paused, *team.paused_by.values())]
+        # A line of several teams is one.
+        one_each = {id(line): line for line in paused if line is not None}
+        self._lines = [*self._routes.lines, *one_each.values()]
         # Who will try again leaves on time, not when found to have left.
         self._on_time = scenario.customers.retrial is not None
-        self._schedule_changes(scenario.horizon)
+        calendars = [team.calendar for team in self.teams]
+        schedule_changes(clock, calendars, scenario.horizon, self._change)
 
-    def _team(self, number: int, pool: Pool, scenario: Scenario) -> Team:
-        calendar = played(pool, number, scenario, self._demand, self._ledger)
-        categories = self._demand.categories
-        own, knows = abilities(pool, number, scenario, categories)
+    def _teams_of(self, number: int, pool: Pool, scenario: Scenario) -> list[Team]:
+        """The team of a pool; several where members have skills or shifts of their own."""
+        times: Times = Lazy(lambda key: drawn(pool, *key, self._demand, self._start))
+        after: Times = Lazy(lambda key: drawn_after(pool, *key, self._demand, self._start))
         # Looked up once, here, and not for each ticket.
         done = self._release if pool.wrap_up is None else self._wrap_up
-        team = Team(number, pool, calendar, own, knows, int(calendar.values[0]), done)
-        team.times = Lazy(lambda key: drawn(pool, *key, self._demand, self._start))
-        team.after = Lazy(lambda key: drawn_after(pool, *key, self._demand, self._start))
-        if scenario.told_apart(pool):
-            ties = Ties(
-                fill=lambda: self._fill(team),
-                stop=lambda visit: self._stop(team, visit),
-                after_s=team.after_s,
-                pick_up=lambda visit: self._pick_up(team, visit),
-                first=lambda: self._first(team),
-                abandon=self._abandon,
-                wait=self._wait,
-                worked=None if self._returns is None else self._returns.worked,
-            )
-            team.crew = Crew(self._clock, self._ledger, team, scenario, self._demand, ties)
-        return team
+        teams = []
+        for part in parts(pool, number, scenario, self._demand, self._ledger):
+            categories = self._demand.categories
+            own, knows = abilities(pool, number, part.skills, scenario, categories)
+            heads = int(part.calendar.values[0])
+            team = Team(number, pool, part.calendar, own, knows, heads, done, part.numbers)
+            team.times, team.after = times, after
+            teams.append(team)
+        if len(teams) > 1:
+            share_pauses(teams, len(self._demand.categories) + len(scenario.agents))
+        for team in teams:
+            team.mates = tuple(teams) if len(teams) > 1 else ()
+            team.fill = partial(self._fill_mates if team.mates else self._fill, team)
+            if scenario.told_apart(pool):
+                ties = self._ties(team)
+                team.crew = Crew(self._clock, self._ledger, team, scenario, self._demand, ties)
+        return teams
 
-    def _schedule_changes(self, horizon_s: float) -> None:
-        """One event for all pools that change at a moment: nobody is given work in between."""
-        found = changes_of([team.calendar for team in self.teams], horizon_s)
-        for moment in sorted(found):
-            self._change_at(moment, found[moment])
-
-    def _change_at(self, moment: float, changes: list[tuple[int, int]]) -> None:
-        event = Happening(self._clock)
-        event.callbacks = [lambda _: self._change(changes)]
-        self._clock.schedule_at(event, moment, URGENT)
+    def _ties(self, team: Team) -> Ties:
+        return Ties(
+            fill=team.fill,
+            stop=lambda visit: self._stop(team, visit),
+            after_s=team.after_s,
+            pick_up=lambda visit: self._pick_up(team, visit),
+            first=lambda: self._first(team),
+            abandon=self._abandon,
+            wait=self._wait,
+            worked=None if self._returns is None else self._returns.worked,
+        )
 
     def visit(
         self,
@@ -163,7 +169,7 @@ class AgentPools:
         self._leaves_on_time(visit)
         for least, helper in queue.helpers:
             if queue.waiting is not None and queue.waiting.now(visit.queued_s) >= least:
-                self._fill(helper)
+                helper.fill()
         return visit
 
     def place(self, ticket: int) -> Place:
@@ -173,17 +179,13 @@ class AgentPools:
         return self._clock.now + self._behind_s[ticket], next(self._arrival)
 
     def _let_in(self, waiting: WaitingCount, visit: Visit) -> bool:
-        """True if a customer joins the line; who leaves a number there never gives up."""
-        if self._entrance is None:
-            return True
-        number = waiting.now(visit.queued_s)
-        end = self._entrance.refuses(visit.ticket, number)
-        if end is not None:
-            visit.deadline_s = visit.queued_s
-            self._leave(visit, end)
-            return False
-        if self._entrance.calls_back(visit.ticket, number):
-            visit.deadline_s = inf
+        """True if a customer joins the line."""
+        if self._entrance is not None:
+            end = self._entrance.ends(visit, waiting.now(visit.queued_s))
+            if end is not None:
+                visit.deadline_s = visit.queued_s
+                self._leave(visit, end)
+                return False
         return True
 
     def _anybody(self, visit: Visit) -> None:
@@ -222,7 +224,7 @@ class AgentPools:
         if visit.row >= 0 or visit.abandoned or visit.deadline_s <= self._clock.now:
             return
         first.take_out(visit)
-        for team in to.teams:
+        for team in to.teams if self._chosen is None else self._chosen(to.teams, visit):
             if team.busy < team.staffed:
                 self._pick_up(team, visit)
                 return
@@ -281,6 +283,21 @@ class AgentPools:
                 return
             self._pick_up(team, heappop(first)[1])
 
+    def _fill_mates(self, team: Team) -> None:
+        """Give the free agents of a pool of several teams their next visits, one by one.
+
+        As `_fill`, but each visit goes to whom the choice finds among all of them.
+        """
+        while True:
+            free = [mate for mate in team.mates if mate.busy < mate.staffed]
+            firsts = [(self._first(mate), mate) for mate in free]
+            lines = [line for line, _ in firsts if line is not None]
+            if not lines:
+                return
+            next_ = min(lines, key=lambda line: line[0][0])
+            _, visit = heappop(next_)
+            self._pick_up(among([mate for line, mate in firsts if line is next_], visit), visit)
+
     def _leaves_on_time(self, visit: Visit) -> None:
         """Let a customer who will try again leave when their patience ends, wherever they wait."""
         if self._on_time and visit.deadline_s < inf:
@@ -330,7 +347,7 @@ class AgentPools:
                     self._stop(team, visit)
         # All of them: what one pool hands over, another may take.
         for team in self.teams:
-            self._fill(team)
+            team.fill()
 
     def _staff(self, team: Team, heads: int) -> None:
         if team.crew is not None:
@@ -340,32 +357,24 @@ class AgentPools:
 
     def _stop(self, team: Team, visit: Visit) -> None:
         """Put what is left of the work in hand to the head of its queue, or of the team's own."""
-        now = self._clock.now
         self._ledger.stopped(visit.row, HANDED_OVER if team.paused is None else PAUSED)
         if team.crew is not None:
             remaining_s = team.crew.let_go(visit)
         else:
-            remaining_s = visit.ends_s - now
+            remaining_s = visit.ends_s - self._clock.now
             team.busy -= 1
             team.in_work.remove(visit)
         category = visit.category
         if visit.activity == HANDLE and not visit.misrouted:
             # An agent who has worked on it knows what it is about.
             category = self._truth[visit.ticket]
-        rest = Visit(self._clock, visit.ticket, category, visit.activity, visit.returns)
-        # The old event stays in SimPy's heap with nobody to call.
-        rest.callbacks, visit.callbacks = visit.callbacks[1:], []
-        rest.remaining_s = remaining_s
-        rest.misrouted = visit.misrouted
-        rest.fresh = False
+        rest = visit.rest(self._clock, category, remaining_s)
         if team.paused is not None:
             # It waits for this team alone, before anything else, and not in the queue.
             rest.queued_s, rest.place = nan, (-inf, visit.place[1])
-            self._wait_in(team.paused, rest)
+            self._wait_in(team.paused_by.get(category, team.paused), rest)
             return
         self._ledger.transfers[visit.ticket] += 1
-        rest.queued_s = now
-        rest.place = visit.place
         self._join(self._routes.of(visit.ticket, category)[1], rest)
 
     def forget(self) -> None:

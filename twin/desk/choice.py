@@ -1,8 +1,9 @@
-"""Choice among pools that may take a ticket."""
+"""Choice among pools that may take a ticket, and among all agents of a pool of several teams."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
@@ -10,34 +11,67 @@ from twin.desk.teams import Team
 from twin.desk.waiting import Visit
 from twin.scenario.model import Routing
 
+# Order in which teams are asked to take a visit; the first with a free place takes it.
+Order = Callable[[Sequence[Team], Visit], tuple[Team, ...]]
 
-def pool_choice(
-    routing: Routing, demand: Demand
-) -> Callable[[tuple[Team, ...], Visit], tuple[Team, ...]] | None:
-    """Order in which pools are asked to take a visit; the first with a free place takes it.
 
-    None: always as in the file.
+def pool_choice(routing: Routing, demand: Demand, divided: bool) -> Order | None:
+    """The order by the choice of pools; None: always as in the file.
+
+    Parameters
+    ----------
+    routing : Routing
+    demand : Demand
+        For the luck.
+    divided : bool
+        Whether a pool is several teams: the agent is chosen among all of them.
     """
     if routing.pool_choice == "in order":
-        return None
+        return first_pool if divided else None
     luck: Lazy[Use, memoryview] = Lazy(
         lambda use: view(demand.uniform(Stream.POOL_CHOICE, use=use))
     )
 
-    def order(able: tuple[Team, ...], visit: Visit) -> tuple[Team, ...]:
-        free = [team for team in able if team.busy < team.staffed]
-        own = [team for team in free if visit.category in team.skills]
+    def order(able: Sequence[Team], visit: Visit) -> tuple[Team, ...]:
+        pools = _free(able)
+        own = [pool for pool in pools if any(visit.category in team.skills for team in pool)]
         if len(own) < 2:
-            return tuple(free)
-        if routing.pool_choice == "random":
+            chosen = pools[:1]
+        elif routing.pool_choice == "random":
             u = luck[Use(visit.returns, visit.activity)][visit.ticket]
-            return (own[int(u * len(own))],)
-        # Where two have been idle as long, the first in the file.
-        return (min(own, key=_idle_since),)
+            chosen = [own[int(u * len(own))]]
+        else:
+            # Where two have been idle as long, the first in the file.
+            chosen = [min(own, key=_idle_since)]
+        return tuple(among(pool, visit) for pool in chosen)
 
     return order
 
 
-def _idle_since(team: Team) -> tuple[int, float]:
-    assert team.crew is not None
-    return team.crew.idle_since()
+def first_pool(able: Sequence[Team], visit: Visit) -> tuple[Team, ...]:
+    """The team of the first pool with a free agent who may take a visit; empty: nobody may."""
+    return tuple(among(pool, visit) for pool in _free(able)[:1])
+
+
+def among(teams: Sequence[Team], visit: Visit) -> Team:
+    """The team of a pool whose agent takes a visit: each of these has a free one."""
+    if len(teams) == 1:
+        return teams[0]
+    crews = [(team.crew, team) for team in teams if team.crew is not None]
+    first, _ = crews[0]
+    if first.by_chance:
+        team_of = {agent.number: team for crew, team in crews for agent in crew.free()}
+        agents = [agent for crew, _ in crews for agent in crew.free()]
+        visit.agent = first.drawn(visit, sorted(agents, key=lambda agent: agent.number))
+        return team_of[visit.agent.number]
+    return min(crews, key=lambda one: one[0].offer())[1]
+
+
+def _free(able: Sequence[Team]) -> list[list[Team]]:
+    """Teams with a free agent, pool by pool, in order."""
+    free = [team for team in able if team.busy < team.staffed]
+    return [list(pool) for _, pool in groupby(free, key=lambda team: team.number)]
+
+
+def _idle_since(pool: Sequence[Team]) -> tuple[int, float]:
+    return min(team.crew.idle_since() for team in pool if team.crew is not None)

@@ -10,88 +10,23 @@ those go who are first to have nothing left: so one ticket a hand is the desk th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from heapq import heappop, heappush
 from math import inf
-from typing import NamedTuple, Protocol
 
 from simpy.events import Event
 
 from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
+from twin.desk.agent import Agent, Places, Ties
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
 from twin.desk.tenure import Tenures
-from twin.desk.waiting import Line, Visit
+from twin.desk.waiting import Visit
 from twin.records.tables import FOLLOW_UP, HANDLE, WRAP_UP
-from twin.scenario.model import Pool, Scenario
+from twin.scenario.model import Scenario
 
 # Activities after which an agent knows the ticket.
 TOUCHES = (HANDLE, FOLLOW_UP)
-
-
-class Places(Protocol):
-    """A pool at work, as `twin.desk.teams` keeps it: its agents need no more of it."""
-
-    number: int
-    pool: Pool
-    staffed: int
-    busy: int
-    stops: bool
-
-
-class Ties(NamedTuple):
-    """Services of the desk that the agents of a pool need.
-
-    Attributes
-    ----------
-    fill : callable
-        Give the pool's free agents their next visits.
-    stop : callable
-        Put a visit back into the queue; it asks `Crew.let_go` for what is left of it.
-    after_s : callable
-        Wrap-up of a visit, in seconds of work.
-    pick_up : callable
-        Begin a visit: it calls `Crew.take` with its work.
-    first : callable
-        The line whose head is next for the pool.
-    abandon, wait : callable
-        Let a visit end whose customer has left, or wait in the line of all.
-    worked : callable or None
-        Note who worked on a ticket, where it may return to them.
-    """
-
-    fill: Callable[[], None]
-    stop: Callable[[Visit], None]
-    after_s: Callable[[Visit], float]
-    pick_up: Callable[[Visit], None]
-    first: Callable[[], Line | None]
-    abandon: Callable[[Visit], None]
-    wait: Callable[[Visit], None]
-    worked: Callable[[int, Crew, Agent], None] | None
-
-
-class Agent:
-    """An agent: what they have in hand, and since when they have taken or ended nothing."""
-
-    def __init__(self, number: int, speed: float) -> None:
-        self.number = number
-        self.speed = speed
-        self.in_hand: list[Visit] = []
-        # Visits that wait for this agent.
-        self.own = Line()
-        self.since_s = 0.0
-        self.on_shift = False
-        # On shift until nothing is left in hand.
-        self.leaving = False
-        # Speed of each ticket in hand.
-        self.rate = speed
-        # Place in the order in which tickets were taken.
-        self.latest = 0
-        # The next end of a visit, where ends change; older ones are not listened to.
-        self.alarm: Event | None = None
-        # Changes with each change of the agent: offers of before do not count.
-        self.stamp = 0
 
 
 class Crew:
@@ -132,10 +67,12 @@ class Crew:
         one_speed = self._tenures is None or self._most == 1
         self._steady = one_speed and len(set(self._speeds)) == 1
         self._choice = scenario.routing.choice or "least loaded"
+        self.by_chance = self._choice == "random"
         self._luck: Lazy[Use, memoryview] = Lazy(
             lambda use: view(demand.uniform(Stream.AGENT_CHOICE, use=use))
         )
         self.agents: list[Agent] = []
+        self._numbered: dict[int, Agent] = {}
         self._leaving: list[Agent] = []
         self._taken = 0
         # Free agents, the next one first; offers that were overtaken are thrown away when found.
@@ -169,8 +106,7 @@ class Crew:
 
     def idle_since(self) -> tuple[int, float]:
         """Tickets in hand, and since when, of the free agent who is idle longest."""
-        free = [agent for agent in self.agents if self.is_free(agent)]
-        return min((len(agent.in_hand), agent.since_s) for agent in free)
+        return min((len(agent.in_hand), agent.since_s) for agent in self.free())
 
     def let_go(self, visit: Visit) -> float:
         """Take a visit out of its agent's hand; returns the work that is left, at speed 1."""
@@ -194,13 +130,22 @@ class Crew:
         """The first agent who is not on shift comes."""
         agent = next((agent for agent in self.agents if not agent.on_shift), None)
         if agent is None:
-            k, members = len(self.agents), self._team.pool.members
-            agent = Agent(k + 1, members[k].speed if k < len(members) else 1.0)
-            self.agents.append(agent)
+            agent = self._another()
         agent.on_shift = True
         agent.since_s = self._clock._now
         self._team.staffed += self._most
         self._offer(agent)
+
+    def _another(self) -> Agent:
+        """One who has not been there: the members of the team, then agents without a name."""
+        k, numbers, members = len(self.agents), self._team.numbers, self._team.pool.members
+        if k < len(numbers):
+            agent = Agent(numbers[k], members[numbers[k] - 1].speed)
+        else:
+            agent = Agent(len(members) + 1 + k - len(numbers), 1.0)
+        self.agents.append(agent)
+        self._numbered[agent.number] = agent
+        return agent
 
     def _send_home(self, going: list[Agent]) -> None:
         """End the shifts of agents; who has work in hand finishes it or stops."""
@@ -252,15 +197,25 @@ class Crew:
 
     def _next(self, visit: Visit) -> Agent:
         """The agent who takes a visit; there is one with a free place."""
-        if self._choice == "random":
-            free = [agent for agent in self.agents if self.is_free(agent)]
-            u = self._luck[Use(visit.returns, visit.activity)][visit.ticket]
-            return free[int(u * len(free))]
+        if self.by_chance:
+            return self.drawn(visit, self.free())
+        return self._numbered[self.offer()[1]]
+
+    def free(self) -> list[Agent]:
+        """Agents who may take a ticket now."""
+        return [agent for agent in self.agents if self.is_free(agent)]
+
+    def drawn(self, visit: Visit, free: list[Agent]) -> Agent:
+        """One of some free agents, by the luck of a ticket."""
+        u = self._luck[Use(visit.returns, visit.activity)][visit.ticket]
+        return free[int(u * len(free))]
+
+    def offer(self) -> tuple[tuple[float, ...], int]:
+        """The free agent who is next: what they are chosen by, and their number."""
         while True:
-            _, number, stamp = self._free[0]
-            agent = self.agents[number - 1]
-            if agent.stamp == stamp:
-                return agent
+            key, number, stamp = self._free[0]
+            if self._numbered[number].stamp == stamp:
+                return key, number
             heappop(self._free)
 
     def is_free(self, agent: Agent) -> bool:
@@ -270,7 +225,7 @@ class Crew:
     def _offer(self, agent: Agent) -> None:
         """The agent may take tickets, or may not any more."""
         agent.stamp += 1
-        if self._choice == "random" or not self.is_free(agent):
+        if self.by_chance or not self.is_free(agent):
             return
         in_hand = len(agent.in_hand)
         key: tuple[float, ...] = ()

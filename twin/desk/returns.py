@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
-from twin.desk.individuals import Agent, Crew
+from twin.desk.agent import Agent
+from twin.desk.individuals import Crew
 from twin.desk.kernel import Clock
 from twin.desk.waiting import Visit
 from twin.scenario.model import Routing

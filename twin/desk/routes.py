@@ -41,12 +41,15 @@ class Routes:
     def __init__(
         self, teams: Sequence[Any], scenario: Scenario, demand: Demand, counted: bool
     ) -> None:
-        self._teams = dict(zip(scenario.agents, teams, strict=True))
+        self._teams = {
+            name: [team for team in teams if team.number == k]
+            for k, name in enumerate(scenario.agents)
+        }
         self._found: dict[tuple[Any, ...], Route] = {}
         self._all, self._categories = teams, len(demand.categories)
         # Behind the categories: tickets that are passed on to one team alone, by any channel.
         passing = any(pool.transfers_to for pool in scenario.agents.values())
-        self._codes = range(self._categories + len(teams) * passing)
+        self._codes = range(self._categories + len(self._teams) * passing)
         self.by_category: list[Route] | None = None
         if any(team.pool.channels for team in teams):
             assert demand.channel is not None
@@ -89,7 +92,7 @@ class Routes:
         after: dict[float, list[Any]] = {}
         helpers: list[tuple[int, Any]] = []
         for team in able:
-            others = [self._teams[name] for name in team.pool.overflow_to]
+            others = [one for name in team.pool.overflow_to for one in self._teams[name]]
             after.setdefault(team.pool.overflows_after_s, []).extend(others)
             if team.pool.overflow_at is not None:
                 helpers += [(team.pool.overflow_at, other) for other in others]
@@ -107,6 +110,7 @@ class Routes:
         for k, (teams, _) in enumerate(stages):
             for team in teams:
                 team.queues += [later for _, later in stages[k:]]
+        helpers = list(dict.fromkeys(helpers))
         line.helpers = tuple((least, team) for least, team in helpers if team not in able)
         for least, team in line.helpers:
             team.helps.append((least, line))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+from simpy.events import URGENT
 
 from twin.demand.luck import Stream, of_agents
 from twin.demand.tickets import Demand
+from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
-from twin.scenario.calendars import Staircase, staffing
+from twin.scenario.calendars import Staircase, member_hours, pool_hours, together
 from twin.scenario.model import Pool, Scenario
 
 
@@ -32,24 +37,51 @@ class Turnout:
         self._demand = demand
         self.drawn = False
 
-    def __call__(self, day: date, number: int, heads: float) -> int:
-        """Heads who come to the shift of a day with a number, of those scheduled."""
+    def __call__(self, day: date, number: int, heads: float, member: int = 0, /) -> int:
+        """Heads who come to the shift of a day with a number, of those scheduled.
+
+        With the number of a member: to one of their own shifts.
+        """
         pool, least = self._pool, int(heads)
         if heads == least and not pool.shrinkage:
             return least
         self.drawn = True
         seed, replication = self._demand.seed, self._demand.replication
-        luck = of_agents(seed, replication, Stream.TURNOUT, pool.name, day.toordinal(), number)
+        use: tuple[int, ...] = (day.toordinal(), number)
+        stream = Stream.TURNOUT
+        if member:
+            use, stream = (*use, member), Stream.MEMBER_TURNOUT
+        luck = of_agents(seed, replication, stream, pool.name, *use)
         # One for the fraction, then one for each agent: who is added changes nothing for others.
         u = luck.random(least + 2)
         scheduled = least + (u[0] < heads - least)
         return int((u[1 : scheduled + 1] >= pool.shrinkage).sum())
 
 
-def played(
+class Part(NamedTuple):
+    """Agents of a pool with the same skills, who come and go by one calendar.
+
+    Attributes
+    ----------
+    numbers : tuple of int
+        Members among them, from 1.
+    skills : list of str
+        Categories that they take; none: all.
+    calendar : Staircase
+        Heads over a run. Agents who are no members come when all these are there.
+    """
+
+    numbers: tuple[int, ...]
+    skills: list[str]
+    calendar: Staircase
+
+
+def parts(
     pool: Pool, number: int, scenario: Scenario, demand: Demand, ledger: Ledger
-) -> Staircase:
-    """Heads of a pool over a run; written down where they are not as scheduled.
+) -> list[Part]:
+    """Parts of a pool over a run: one, unless members have skills or shifts of their own.
+
+    Heads are written down where they are not as scheduled.
 
     Raises
     ------
@@ -57,13 +89,68 @@ def played(
         If its roster file is unusable.
     """
     turnout = Turnout(pool, demand)
-    calendar = staffing(pool, scenario, turnout)
+    calendar = pool_hours(pool, scenario, turnout)
+    # By skills and calendar: numbers of members, and their ranks by the calendar of the pool.
+    found: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
+    if pool.anonymous or not pool.members:
+        found[frozenset(pool.skills), None] = []
+    named = 0
+    for k, member in enumerate(pool.members, 1):
+        hours = None
+        if member.shifts is not None:
+            # Where it is drawn who comes, each comes alone.
+            hours = member.shifts if not pool.shrinkage else k
+        key = frozenset(member.skills or pool.skills), None if hours is None else repr(hours)
+        found.setdefault(key, []).append((k, named))
+        named += hours is None
+    divided = []
+    for (skills, hours), members in found.items():
+        numbers = tuple(k for k, _ in members)
+        if hours is not None:
+            one = member_hours(pool, numbers[0], scenario, turnout)
+            level = Staircase(one.times, one.values * len(numbers))
+        elif len(found) == 1:
+            level = calendar
+        else:
+            beyond = named if skills == frozenset(pool.skills) else None
+            level = _share(calendar, [rank for _, rank in members], beyond)
+        divided.append(Part(numbers, sorted(skills), level))
     # Where agents come and go, each change is written down when it happens.
     if turnout.drawn and pool.away is None:
-        for moment, heads in zip(calendar.times.tolist(), calendar.values.tolist(), strict=True):
+        whole = calendar if len(divided) == 1 else together([part.calendar for part in divided])
+        for moment, heads in zip(whole.times.tolist(), whole.values.tolist(), strict=True):
             if moment < scenario.horizon:
                 ledger.staffed(number, moment, heads)
-    return calendar
+    return divided
+
+
+def _share(heads: Staircase, ranks: list[int], beyond: int | None) -> Staircase:
+    """Those of a pool's heads with some ranks, from 0, and where given all beyond a number."""
+    values = np.zeros_like(heads.values)
+    for rank in ranks:
+        values += heads.values > rank
+    if beyond is not None:
+        values += np.maximum(heads.values - beyond, 0)
+    keep = np.concatenate([[True], np.diff(values) != 0])
+    return Staircase(heads.times[keep], values[keep])
+
+
+def schedule_changes(
+    clock: Clock,
+    calendars: Sequence[Staircase],
+    horizon_s: float,
+    change: Callable[[list[tuple[int, int]]], None],
+) -> None:
+    """Call `change` at each moment at which calendars change: once for all that do so then."""
+
+    def at(moment: float, changes: list[tuple[int, int]]) -> None:
+        event = Happening(clock)
+        event.callbacks = [lambda _: change(changes)]
+        clock.schedule_at(event, moment, URGENT)
+
+    found = changes_of(calendars, horizon_s)
+    for moment in sorted(found):
+        at(moment, found[moment])
 
 
 def changes_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -13,13 +13,23 @@ from twin.desk.work import WRAPPED_UP
 from twin.scenario.calendars import Staircase
 from twin.scenario.model import Pool, Scenario
 
+Times = Lazy[tuple[int, int], memoryview]
+
 
 @dataclass(eq=False)
 class Team:
     """A pool at work: how many of those on shift may work, how many are busy.
 
+    A pool whose members differ in skills or shifts is several teams of the same number.
+
     Attributes
     ----------
+    numbers : tuple of int
+        Members of the pool who belong to it, from 1.
+    mates : tuple of Team
+        All teams of its pool, where there are several.
+    fill : callable
+        Give free agents of its pool their next visits.
     skills, knows : frozenset of int
         Categories that go to it; categories that it can handle, those that overflow to it included.
     queues, helps : list
@@ -32,6 +42,8 @@ class Team:
         Whether work in hand stops at the end of a shift.
     paused : Line or None
         Work that stopped at the end of a shift; None where it does not.
+    paused_by : dict
+        The same by category, where the pool is several teams.
     crew : Crew or None
         The agents, where they are told apart.
     in_work : list of Visit
@@ -47,15 +59,19 @@ class Team:
     knows: frozenset[int]
     staffed: int
     done: Callable[[Team, Visit], None]
+    numbers: tuple[int, ...] = ()
+    mates: tuple[Team, ...] = ()
+    fill: Callable[[], None] = field(init=False)
     busy: int = 0
     crew: Crew | None = None
     stops: bool = field(init=False)
     paused: Line | None = None
+    paused_by: dict[int, Line] = field(default_factory=dict)
     queues: list[Line] = field(default_factory=list)
     helps: list[tuple[int, Line]] = field(default_factory=list)
     in_work: list[Visit] = field(default_factory=list)
-    times: Lazy[tuple[int, int], memoryview] = field(init=False)
-    after: Lazy[tuple[int, int], memoryview] = field(init=False)
+    times: Times = field(init=False)
+    after: Times = field(init=False)
 
     def __post_init__(self) -> None:
         self.stops = self.pool.at_shift_end != "finish"
@@ -79,14 +95,35 @@ class Team:
         return self.after[visit.activity, visit.returns][visit.ticket]
 
 
-def abilities(
-    pool: Pool, number: int, scenario: Scenario, categories: tuple[str, ...]
-) -> tuple[frozenset[int], frozenset[int]]:
-    """Categories (codes) that go to a pool, and those that it can handle: overflow included.
+def share_pauses(teams: Sequence[Team], codes: int) -> None:
+    """Let all teams of a pool go on with work that one of them stopped, if they can handle it."""
+    if teams[0].paused is None:
+        return
+    lines: dict[tuple[Team, ...], Line] = {}
+    for team in teams:
+        team.queues.clear()
+    for code in range(codes):
+        able = tuple(team for team in teams if code in team.knows) or tuple(teams)
+        if able not in lines:
+            line = lines[able] = Line()
+            for team in able:
+                team.queues.append(line)
+        for team in teams:
+            team.paused_by[code] = lines[able]
 
-    Behind the categories is a code of the pool's own: of tickets that are passed on to it alone.
+
+def abilities(
+    pool: Pool, number: int, skills: list[str], scenario: Scenario, categories: tuple[str, ...]
+) -> tuple[frozenset[int], frozenset[int]]:
+    """Categories (codes) that go to a team of a pool, and those that it can handle.
+
+    These include what overflows. Behind the categories is a code of the pool's own: of tickets that
+    are passed on to it alone.
     """
-    own = frozenset(k for k, name in enumerate(categories) if pool.takes(name))
+    takes = not pool.transfers_only
+    own = frozenset(
+        k for k, name in enumerate(categories) if takes and (not skills or name in skills)
+    )
     own |= {len(categories) + number}
     knows = own.union(
         k

@@ -97,6 +97,17 @@ class Visit(Happening):
         self.returns = returns
         self.queued_s = clock._now
 
+    def rest(self, clock: Clock, category: int, remaining_s: float) -> Visit:
+        """The visit that goes on with what is left of the work of this one, which has stopped."""
+        rest = type(self)(clock, self.ticket, category, self.activity, self.returns)
+        # The old event stays in SimPy's heap with nobody to call.
+        rest.callbacks, self.callbacks = self.callbacks[1:], []
+        rest.remaining_s = remaining_s
+        rest.misrouted = self.misrouted
+        rest.fresh = False
+        rest.place = self.place
+        return rest
+
 
 class WaitingCount:
     """The number of visits that wait in a line, and in those that its visits overflow to.
@@ -171,6 +182,16 @@ class Entrance:
         if self.most_ahead is not None and waiting > self.most_ahead[ticket]:
             return BALKED
         return None
+
+    def ends(self, visit: Visit, waiting: int) -> int | None:
+        """End of a visit that finds so many waiting; None: it joins them.
+
+        Who leaves a number there never gives up.
+        """
+        end = self.refuses(visit.ticket, waiting)
+        if end is None and self.calls_back(visit.ticket, waiting):
+            visit.deadline_s = inf
+        return end
 
     def calls_back(self, ticket: int, waiting: int) -> bool:
         """True if a customer who joins so many leaves a number, and so never gives up."""

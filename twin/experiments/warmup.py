@@ -15,6 +15,7 @@ from twin.experiments import engine
 from twin.experiments.replication import play
 from twin.measures.levels import levels
 from twin.records.tables import RunLog
+from twin.scenario.calendars import own_shifts
 from twin.scenario.clock import DAY_S, WEEK_S
 from twin.scenario.model import Scenario, parse_days
 from twin.stats.mser import Settling, settling
@@ -92,6 +93,7 @@ def cycle(scenario: Scenario) -> float:
     arrivals, shifts = scenario.arrivals, []
     for pool in scenario.agents.values():
         shifts += pool.shifts or []
+        shifts += [shift for member in pool.members for shift in own_shifts(member)]
     if _dated(scenario):
         return WEEK_S
     by_hour = [*scenario.tickets.category_hours.values(), scenario.customers.patience_hours]

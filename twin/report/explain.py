@@ -16,6 +16,7 @@ from twin.experiments.versions import sentence
 from twin.experiments.workload import Workload, best_case, known_habits, workload
 from twin.report.assumptions import support_words
 from twin.report.explain_assistant import assistant_sentences, when
+from twin.report.explain_members import of_members
 from twin.scenario import clock
 from twin.scenario.calendars import staffing
 from twin.scenario.chain import Chain
@@ -218,6 +219,7 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
             f"Pool {name}: {hours:,.0f} agent hours {span}{cost}, {skills}, "
             f"{handle} a ticket{after} on average{in_hand}."
         )
+        yield from of_members(name, pool)
         yield from _without_a_row(pool, scenario) if dated else ()
         if pool.shrinkage:
             share = f"{100 * pool.shrinkage:.3g} %"

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,14 +18,22 @@ import numpy.typing as npt
 
 from twin.scenario import clock
 from twin.scenario.dated import dated_shifts
-from twin.scenario.model import Pool, Scenario, Shift, parse_days
+from twin.scenario.model import Break, Member, Pool, Scenario, Shift, parse_days
 from twin.scenario.sections.base import whole
 
 Floats = npt.NDArray[np.float64]
 # Of heads: integers, or floats where heads are those expected.
 Ints = npt.NDArray[Any]
-# Heads who come to a shift, from its day, its number on that day and those scheduled.
-Turnout = Callable[[date, int, float], int]
+
+
+class Turnout(Protocol):
+    """Heads who come to a shift, from its day, its number on that day and those scheduled.
+
+    With the number of a member: whether this one comes to a shift of their own.
+    """
+
+    def __call__(self, day: date, number: int, heads: float, member: int = 0, /) -> int:
+        """Heads who come."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,67 @@ def staircase(changes: list[tuple[float, float]]) -> Staircase:
     return Staircase(times[keep], values[keep])
 
 
+def together(levels: Sequence[Staircase]) -> Staircase:
+    """Sum of levels, with the changes of the sum only."""
+    return staircase(
+        [
+            (moment, change)
+            for level in levels
+            for moment, change in zip(
+                level.times.tolist(), np.diff(level.values, prepend=0).tolist(), strict=True
+            )
+        ]
+    )
+
+
 def staffing(pool: Pool, scenario: Scenario, turnout: Turnout | None = None) -> Staircase:
     """Heads of a pool that are on shift and not on a break, over the run.
+
+    Those who come by the pool's calendar (see `pool_hours`), and members with shifts of their own.
+    """
+    level = pool_hours(pool, scenario, turnout)
+    own = [
+        member_hours(pool, k, scenario, turnout)
+        for k, member in enumerate(pool.members, 1)
+        if member.shifts is not None
+    ]
+    return together([level, *own]) if own else level
+
+
+def own_shifts(member: Member) -> list[Shift]:
+    """Shifts of a member who has their own, as those of a pool of one; else none."""
+    return [
+        Shift.model_construct(
+            days=shift.days,
+            start=shift.start,
+            end=shift.end,
+            heads=1,
+            breaks=[Break.model_construct(start=p.start, end=p.end, heads=1) for p in shift.breaks],
+        )
+        for shift in member.shifts or []
+    ]
+
+
+def member_hours(
+    pool: Pool, number: int, scenario: Scenario, turnout: Turnout | None = None
+) -> Staircase:
+    """Hours of a member with shifts of their own, as `pool_hours`; members count from 1."""
+    shifts = own_shifts(pool.members[number - 1])
+    as_pool = pool.model_copy(
+        update={"heads": None, "roster": None, "shifts": shifts, "extra_heads": 0}
+    )
+
+    def comes(day: date, k: int, heads: float, member: int = 0, /) -> int:
+        assert turnout is not None
+        return turnout(day, k, heads, number)
+
+    level = pool_hours(as_pool, scenario, None if turnout is None else comes)
+    # Shifts that overlap are one.
+    return Staircase(level.times, np.minimum(level.values, 1))
+
+
+def pool_hours(pool: Pool, scenario: Scenario, turnout: Turnout | None = None) -> Staircase:
+    """Heads of a pool by its heads, shifts or roster; at work, not on a break.
 
     Local clock times are turned into simulated time day by day, so a shift stays at its local
     hours when the clocks change.

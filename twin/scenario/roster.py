@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from twin.common.text import short_names
-from twin.scenario.calendars import shift_changes, staffing
+from twin.scenario.calendars import own_shifts, pool_hours, shift_changes
 from twin.scenario.clock import WEEK_S
 from twin.scenario.model import Pool, Scenario, Shift, parse_days
 from twin.scenario.sections.base import whole
@@ -78,10 +78,11 @@ def roster(scenario: Scenario) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a shift: pool, days, hours, heads (with extra heads), agent_hours (a week, without
-        breaks and who does not come), cost (USD a week by the pool's rate; missing where it has
-        none). Work past the end of a shift is not in it. A roster by date is one row: the most
-        heads at once, and the hours of a week of the run, on average.
+        A row a shift (first those that members have of their own): pool, days, hours, heads (with
+        extra heads), agent_hours (a week, without breaks and who does not come), cost (USD a week
+        by the pool's rate; missing where it has none). Work past the end of a shift is not in it.
+        A roster by date is one row: the most heads at once, and the hours of a week of the run, on
+        average.
 
     Examples
     --------
@@ -95,8 +96,9 @@ def roster(scenario: Scenario) -> pd.DataFrame:
     """
     rows = []
     for name, pool in scenario.agents.items():
+        rows += [_of_shift(name, pool, shift, having) for shift, having in _own_shifts(pool)]
         if pool.roster is not None:
-            level, end = staffing(pool, scenario), np.array([scenario.horizon])
+            level, end = pool_hours(pool, scenario), np.array([scenario.horizon])
             most = whole(float(level.values[level.times < scenario.horizon].max()))
             hours = float(level.integral(end)[0]) / 3600 * WEEK_S / scenario.horizon
             rows.append(_row(name, pool, "by date", "by date", most, hours))
@@ -108,11 +110,25 @@ def roster(scenario: Scenario) -> pd.DataFrame:
             continue
         for shift in pool.shifts:
             heads = whole(float(max(0, shift.heads + pool.extra_heads)))
-            steps = shift_changes(shift, heads, pool.shrinkage)
-            a_day = -math.fsum(at * more for at, more in steps) / 3600
-            hours = a_day * len(parse_days(shift.days))
-            rows.append(_row(name, pool, shift.days, _hours(shift), heads, hours))
+            rows.append(_of_shift(name, pool, shift, heads))
     return pd.DataFrame(rows, columns=["pool", "days", "hours", "heads", "agent_hours", "cost"])
+
+
+def _own_shifts(pool: Pool) -> list[tuple[Shift, int]]:
+    """Shifts of members who have their own, each with how many have it."""
+    found: dict[str, tuple[Shift, int]] = {}
+    for member in pool.members:
+        for shift in own_shifts(member):
+            found[repr(shift)] = shift, found.get(repr(shift), (shift, 0))[1] + 1
+    return list(found.values())
+
+
+def _of_shift(
+    name: str, pool: Pool, shift: Shift, heads: float
+) -> tuple[str, str, str, float, float, float]:
+    steps = shift_changes(shift, heads, pool.shrinkage)
+    a_day = -math.fsum(at * more for at, more in steps) / 3600
+    return _row(name, pool, shift.days, _hours(shift), heads, a_day * len(parse_days(shift.days)))
 
 
 def _row(

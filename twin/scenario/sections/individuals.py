@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from twin.scenario.sections.base import Section, fail
-from twin.scenario.units import Duration
+from twin.scenario.sections.base import Days, Section, fail
+from twin.scenario.units import ClockTime, Duration
 
 # How fast each of several tickets in one hand goes on, by name.
 SLOW_DOWNS = ("shared", "none")
@@ -49,6 +49,37 @@ def speeds(concurrency: int, slow_down: str | list[float]) -> tuple[float, ...]:
     return tuple(1.0 / n if shared else 1.0 for n in range(1, concurrency + 1))
 
 
+def check_break(start: float, end: float, pause_start: float, pause_end: float) -> None:
+    """Check that a break lies in a shift; all are seconds of the local clock."""
+    length = end - start if end > start else end + 86400 - start
+    after = (pause_start - start) % 86400
+    lasts = (pause_end - pause_start) % 86400
+    if not lasts or after + lasts > length:
+        raise fail("a break must lie within its shift, and end after it starts")
+
+
+class OwnBreak(Section):
+    """Time in a shift of a member when they are away."""
+
+    start: ClockTime = Field(description="local time")
+    end: ClockTime = Field(description="local time")
+
+
+class OwnShift(Section):
+    """Hours of a member on the weekly calendar; an end before the start is on the next day."""
+
+    days: Days = Field("daily", description="weekdays on which it starts")
+    start: ClockTime = Field(description="local time of the pool")
+    end: ClockTime = Field(description="local time; not after the start: on the next day")
+    breaks: list[OwnBreak] = Field([], description="when they are away")
+
+    @model_validator(mode="after")
+    def _check(self) -> OwnShift:
+        for pause in self.breaks:
+            check_break(self.start, self.end, pause.start, pause.end)
+        return self
+
+
 class Member(Section):
     """An agent by name: the first of the list is agent 1 of the pool."""
 
@@ -60,4 +91,12 @@ class Member(Section):
     )
     tenure: Duration | None = Field(
         None, description="time in the job when the run starts; default: by the pool's tenure"
+    )
+    skills: list[str] = Field(
+        [], description="categories that they take, in place of the pool's; none given: the pool's"
+    )
+    shifts: list[OwnShift] | None = Field(
+        None,
+        description="when they work, week by week, beside the heads, shifts or roster of the pool, "
+        "which then say how many of the others are there (none: heads = 0); default: by these",
     )

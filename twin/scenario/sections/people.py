@@ -25,6 +25,7 @@ from twin.scenario.sections.individuals import (
     MOST_IN_HAND,
     Member,
     SlowDown,
+    check_break,
     speeds,
 )
 from twin.scenario.units import ClockTime, Duration, Rate
@@ -51,12 +52,8 @@ class Shift(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Shift:
-        length = self.end - self.start if self.end > self.start else self.end + 86400 - self.start
         for pause in self.breaks:
-            after = (pause.start - self.start) % 86400
-            lasts = (pause.end - pause.start) % 86400
-            if not lasts or after + lasts > length:
-                raise fail("a break must lie within its shift, and end after it starts")
+            check_break(self.start, self.end, pause.start, pause.end)
         return self
 
 
@@ -90,7 +87,7 @@ TRIAGE_SHARE, REVIEW_SHARE = 0.1, 0.2
 
 
 class Pool(Section):
-    """A pool of agents with the same skills."""
+    """A pool of agents with the same skills, but for members who have their own."""
 
     heads: Heads | None = Field(
         None,
@@ -149,8 +146,9 @@ class Pool(Section):
     members: list[Member] = Field(
         [],
         description="agents by name, as [[agents.NAME.members]]; heads, shifts or a roster still "
-        "say how many are there: the first of them, and agents of speed 1 beyond them; given: "
-        "agents are told apart",
+        "say how many are there: the first of them who have no shifts of their own, and agents of "
+        "speed 1 beyond them; given: agents are told apart; what overflows or is transferred to "
+        "the pool goes to any of them, whatever their skills",
     )
     tenure: TimeDistribution | None = Field(
         None,
@@ -228,7 +226,8 @@ class Pool(Section):
             raise fail("holidays are days on which no shift starts: give shifts, not heads")
         if math.fsum(self.transfers_to.values()) > 1:
             raise fail("the chances of transfers_to must not be above 1 together")
-        if self.transfers_only and self.skills:
+        skilled = self.skills or any(member.skills for member in self.members)
+        if self.transfers_only and skilled:
             raise fail("give skills, or transfers_only, not both")
         if self.overflow_after and not self.overflow_to:
             raise fail("overflow_after needs overflow_to: say which pools take the tickets")
@@ -264,15 +263,30 @@ class Pool(Section):
     def pace(self) -> float:
         """Work that an agent does in a second at most, with as many in hand as is fastest.
 
-        Mean over the agents of the pool; where heads are not given, over its members.
+        Mean over the agents of the pool; where heads are not given, over its members. One with
+        shifts of their own counts like any other.
         """
         most = max((k + 1) * speed for k, speed in enumerate(self.speeds))
         if not self.members:
             return most
-        heads = len(self.members) if self.heads is None else max(1, self.heads + self.extra_heads)
-        own = [member.speed for member in self.members][: math.ceil(heads)]
-        rest = max(0, heads - len(own))
+        hours = [member.speed for member in self.members if member.shifts is not None]
+        named = [member.speed for member in self.members if member.shifts is None]
+        heads: float = len(named)
+        if self.heads is not None:
+            heads = max(0 if hours else 1, self.heads + self.extra_heads)
+        own = named[: math.ceil(heads)] + hours
+        rest = max(0, heads - len(named))
         return most * math.fsum([*own, rest]) / (len(own) + rest)
+
+    @property
+    def anonymous(self) -> bool:
+        """True if agents may come who are no members: more than come by the pool's calendar."""
+        extra = self.extra_heads
+        named = len([member for member in self.members if member.shifts is None])
+        if self.roster is not None:
+            return True
+        given = [self.heads or 0] if self.shifts is None else [s.heads for s in self.shifts]
+        return math.fsum(max(0, math.ceil(heads + extra)) for heads in given) > named
 
     def on(self, channel: str) -> Pool:
         """The pool as it is for tickets of a channel."""
@@ -283,7 +297,12 @@ class Pool(Section):
 
     def takes(self, category: str) -> bool:
         """True if tickets of a category come to it, not only from other pools."""
-        return not self.transfers_only and (not self.skills or category in self.skills)
+        if self.transfers_only:
+            return False
+        skills = [member.skills or self.skills for member in self.members]
+        if not self.members or self.anonymous:
+            skills.append(self.skills)
+        return any(not own or category in own for own in skills)
 
     def handle(self, category: str) -> float:
         """Mean work on a ticket of a category that arrives at the start; seconds."""
