@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from twin.experiments.case import Case, desk, exponential
 from twin.measures import chains, theory
-from twin.measures.skilled import skilled
 
 
 def in_hand_cases() -> list[Case]:
@@ -89,7 +86,6 @@ def in_hand_cases() -> list[Case]:
         ),
         *(_two_speeds(choice) for choice in ("in order", "longest idle")),
         _supported(),
-        _skilled(),
     ]
 
 
@@ -145,36 +141,4 @@ def _supported() -> Case:
             "assistant": {"role": "off", "support": support},
         },
         {("agent_wait_mean", ""): 60 * found.wait, ("occupancy", "all"): found.used},
-    )
-
-
-def _skilled() -> Case:
-    """The N-design: of two kinds of tickets one agent takes both, the other one, faster, one."""
-    kinds = frozenset((0, 1)), frozenset((0,))
-    found = skilled((5 / 60, 4 / 60), ((kinds[0], 12), (kinds[1], 8)), 3, "random")
-    members = [{"name": "both"}, {"name": "login", "speed": 1.5, "skills": ["Login"]}]
-    return Case(
-        "N-design: an agent of two skills and one of one",
-        "Garnett and Mandelbaum 2000; its Markov chain",
-        {
-            **desk(
-                "N-design",
-                2,
-                exponential("12min"),
-                pool={"members": members},
-                queue={"capacity": 3},
-                tickets={"category_mix": {"Login": 5, "Payment": 4}},
-                arrivals={"rate": "9/h"},
-                horizon="30d",
-                warm_up="12h",
-                replications=16,
-            ),
-            "routing": {"choice": "random"},
-        },
-        {
-            ("blocked_share", ""): found.blocked,
-            ("agent_wait_mean", ""): 60 * found.wait,
-            ("backlog", ""): found.number,
-            ("occupancy", "all"): math.fsum(found.used) / 2,
-        },
     )

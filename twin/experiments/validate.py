@@ -18,6 +18,7 @@ from twin.experiments.case import desk as _desk
 from twin.experiments.case import exponential as _exponential
 from twin.experiments.demand_cases import demand_cases
 from twin.experiments.in_hand_cases import in_hand_cases
+from twin.experiments.member_cases import member_cases
 from twin.experiments.networks import network_cases
 from twin.experiments.run import run
 from twin.measures import theory
@@ -270,6 +271,7 @@ def cases() -> list[Case]:
         *agents_cases(),
         *demand_cases(),
         *network_cases(),
+        *member_cases(),
     ]
 
 

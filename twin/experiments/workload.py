@@ -3,12 +3,12 @@
 Wrap-up is work like any other. Returns, transfers and further touches are counted as if they came
 at once, nobody gives up or is turned away, no pool overflows to another, and the provider never
 refuses a call. A ticket that a pool takes is as likely to go to any of its agents, also where some
-have skills of their own. Agents who come and go count as if they were there all the time; those with several
-tickets in hand count as fast as they are at most: with few in hand they are busy longer. What
-changes by hour (the mix of categories, handle times) and handle times that grow count by their mean
-over the tickets of the run, the same in each hour and channel. Work of an opening backlog is not in
-it. Support by an assistant counts by the agents' tenure when the run starts. Delays of a workflow
-use nobody: only the statuses in which agents work count.
+have skills of their own. Agents who come and go count as if they were there all the time; those
+with several tickets in hand count as fast as they are at most: with few in hand they are busy
+longer. What changes by hour (the mix of categories, handle times) and handle times that grow count
+by their mean over the tickets of the run, the same in each hour and channel. Work of an opening
+backlog is not in it. Support by an assistant counts by the agents' tenure when the run starts.
+Delays of a workflow use nobody: only the statuses in which agents work count.
 """
 
 from __future__ import annotations
