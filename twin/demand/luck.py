@@ -88,9 +88,9 @@ class Stream(IntEnum):
     NEXT_STATUS = 77
     STATUS_DELAY = 78
     TRANSFER = 79
+    MEMBER_TURNOUT = 80
     # Of a stated range, not of a ticket: by the draw's number and the range's key.
     ASSUMED = 95
-    MEMBER_TURNOUT = 80
 
 
 class Use(NamedTuple):
