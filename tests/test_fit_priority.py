@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import twin
-from twin.history.fit.priority import Pairs, fit_head_start, pairs_of
+from twin.history.fit.pairs import Pairs, pairs_of
+from twin.history.fit.priority import fit_head_start
 from twin.scenario.model import PRIORITIES
 
 DAY_S, DAYS = 36_000.0, 14

@@ -24,24 +24,37 @@ from twin.common.toml import dump
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
 from twin.history.calibrated import FORECAST_DAYS, Calibration, Data
+from twin.history.call_pools import (
+    POOL,
+    Player,
+    calibrated_pools,
+    fit_parts,
+    one_pool,
+    pools_of_agents,
+    rosters,
+    several_pools,
+    together,
+)
+from twin.history.call_work import Way
 from twin.history.desk_history import DeskHistory
 from twin.history.fidelity.records import Recorded
 from twin.history.fit.arrivals import ArrivalsFit, fit_arrivals
 from twin.history.fit.capacity import PLAYS as FIT_PLAYS
-from twin.history.fit.capacity import Availability, CapacityFit, Waits, fit_capacity, gap
+from twin.history.fit.capacity import CapacityFit, Waits, gap
 from twin.history.fit.estimate import Estimate
+from twin.history.fit.pools import MOST
 from twin.history.fit.rosters import sessions
-from twin.history.fit.work import ENOUGH_VALUES, FEWEST_HANDLED, fit_work, work_growth
 from twin.history.found_sections import (
     arrivals_section,
     customers_section,
     tickets_section,
     trace,
 )
-from twin.history.found_shifts import FEWEST_HEADS, week_shifts
+from twin.history.found_shifts import week_shifts
 from twin.history.kept_plays import KeptPlays, PlayOf
+from twin.history.pools_choice import PLAYS_TO_CHOOSE, choose
 from twin.history.priorities import head_start, routing_section, said_of
-from twin.history.whole_days import Days, days_of
+from twin.history.whole_days import days_of
 from twin.records.tables import RunLog
 from twin.scenario import clock
 from twin.scenario.file import load
@@ -50,7 +63,6 @@ from twin.scenario.model import Scenario
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-POOL = "agents"
 # Rosters go by half hours: agents come and go at these more often than not.
 _SLOT_S = 1800.0
 # A fit is called poor beyond: the share who give up, and the loss (see Gap).
@@ -70,7 +82,7 @@ def calibrate_calls(
 ) -> Calibration:
     """Calibrate a desk to a log of calls, or of any work whose beginning and end are known.
 
-    All agents are taken to be one pool, whatever their groups.
+    Agents are one pool, or several by what they take where that comes nearer to the waits.
 
     Parameters
     ----------
@@ -99,9 +111,9 @@ def calibrate_calls(
     estimates = [*came.estimates, came.hours]
     files = {"arrivals.csv": trace(log)}
     tickets = tickets_section(history, days, estimates)
-    pool = _work(log, days, files, estimates)
+    ways = [Way.of(split, log, days) for split in (one_pool(log), several_pools(log)) if split]
     order = head_start(log, days)
-    first_come = "first come, first served; a log of calls does not tell who went first"
+    first_come = "first come, first served; the history has no priorities"
     by_turn = Estimate("routing.wait_bonus", 0.0, method=first_come, assumed=True)
     estimates.append(by_turn if order is None else order.estimate())
     base: Data = {
@@ -115,29 +127,46 @@ def calibrate_calls(
         "start": desk.start.isoformat(),
         "horizon": f"{days.starts[-1]:.0f}s",
         "arrivals": {"kind": "trace", "trace": "arrivals.csv"},
-        "agents": {POOL: pool | {"roster": "roster.csv"}},
     }
     edges = np.arange(0.0, days.starts[-1] + 1, _SLOT_S)
-    worked = sessions(log.visits)
-    heads = worked.heads(edges)
     seen = waits_of(log, desk)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for file, frame in files.items():
-            frame.to_csv(folder / file, index=False)
-        plays = KeptPlays(_played, kept, progress, PLAYS)
-        player = _Player(folder, as_it_was, desk, edges, heads, plays.play)
-        fit = fit_capacity(seen, player.play)
-        hours = np.ones(24)
-        if fit.helps:
-            hours = fit.availability.hours
-            estimates += fit.availability.estimates(f"agents.{POOL}.away", len(seen.wait_s))
-            pool = pool | {"away": fit.availability.away()}
-        files["roster.csv"] = roster(desk, edges, heads, hours)
-        as_it_was["agents"] = {POOL: pool | {"roster": "roster.csv"}}
-        shifts, sure = week_shifts(days, worked, hours, came, f"agents.{POOL}.shifts")
-        estimates += sure
-        week = {POOL: pool | {"shifts": shifts}}
+        for tables in (files, *(way.files for way in ways)):
+            for file, frame in tables.items():
+                frame.to_csv(folder / file, index=False)
+        total = PLAYS + (len(ways) > 1) * (PLAYS_TO_CHOOSE + (MOST - 1) * FIT_PLAYS)
+        plays = KeptPlays(_played, kept, progress, total)
+        players = [
+            Player(folder, as_it_was | way.sections(base), desk, edges, way.split.parts, plays.play)
+            for way in ways
+        ]
+        used, of_pools = players[0], "All agents are one pool."
+        if len(players) > 1:
+            used, of_pools = choose((players[0], players[1]), seen, days.starts, days.known)
+        way = ways[players.index(used)]
+        files |= way.files
+        estimates += way.estimates
+        fits = fit_parts(used, seen)
+        fit = together(used, seen, fits)
+        there = {name: one.availability if one.helps else None for name, one in fits.items()}
+        files["roster.csv"] = rosters(desk, edges, used.parts, there)
+        base |= way.sections(base)
+        pools = base["agents"]
+        for part in used.parts:
+            if (one := there[part.name]) is not None:
+                number = len(seen.of(part.takes).wait_s)
+                estimates += one.estimates(f"agents.{part.name}.away", number)
+                pools[part.name] = pools[part.name] | {"away": one.away()}
+        as_it_was |= base
+        week = {}
+        for part in used.parts:
+            section = {key: value for key, value in pools[part.name].items() if key != "roster"}
+            hours = np.ones(24) if (one := there[part.name]) is None else one.hours
+            key = f"agents.{part.name}.shifts"
+            shifts, sure = week_shifts(days, part.worked, hours, came, key)
+            estimates += sure
+            week[part.name] = section | {"shifts": shifts}
         over_again = as_it_was | {"tickets": tickets, "agents": week}
         arrivals, said = _busyness(folder, over_again, arrivals_section(came), seen, plays.play)
     forecast = base | {
@@ -150,7 +179,7 @@ def calibrate_calls(
         "agents": week,
     }
     over = days.only_known(np.zeros((len(days.days), 24))).days
-    about = (*_said_of_fit(fit), said_of(order, days), *_said_of_days(came), said)
+    about = (*_said_of_fit(fit), of_pools, said_of(order, days), *_said_of_days(came), said)
     return Calibration(forecast, as_it_was, files, tuple(estimates), over, about, fit)
 
 
@@ -173,7 +202,6 @@ def _said_of_fit(fit: CapacityFit) -> list[str]:
         f"{100 * found.gave_up:+.1f} points (all agents of the roster always there: "
         f"{amount(plain.wait_s, 's')}, {amount(plain.hourly_s, 's')}, "
         f"{100 * plain.gave_up:+.1f} points).",
-        "All agents are one pool.",
     ]
     if fit.helps:
         lines.append(
@@ -205,59 +233,33 @@ def waits_of(log: RunLog, desk: Scenario) -> Waits:
     visits = log.visits
     queued = visits[visits["queued_s"].notna() & ~visits["end"].isin(["blocked", "balked"])]
     at = queued["queued_s"].to_numpy(dtype=np.float64)
+    category = log.tickets.set_index("ticket_id")["category_true"].astype(object)
     until = queued["started_s"].fillna(queued["ended_s"]).fillna(log.horizon_s)
     return Waits(
         clock.hour_of_week(at, desk.midnight) % 24,
         until.to_numpy(dtype=np.float64) - at,
         queued["started_s"].notna().to_numpy(),
+        (clock.local_s(at, desk.midnight) // clock.DAY_S).astype(np.int64),
+        queued["ticket_id"].map(category).to_numpy(dtype=object),
     )
 
 
 def sessions_of(records: Recorded, scenario: Scenario) -> pd.DataFrame | None:
     """Sessions of agents in records, for a calibrated desk: columns pool, start_s, end_s.
 
-    None where no agents are told apart, or the desk's pool is not the one of all agents that
-    calibration makes.
+    None where no agents are told apart, or the desk's pools are not those that calibration makes.
+    Of several pools an agent is taken to be of the one that takes what they took.
     """
-    if list(scenario.agents) != [POOL] or "agent" not in records.log.visits:
+    log = records.log
+    if not calibrated_pools(scenario) or "agent" not in log.visits:
         return None
-    found = sessions(records.log.visits)
+    found = sessions(log.visits)
     if not len(found.agent):
         return None
-    return pd.DataFrame({"pool": POOL, "start_s": found.start_s, "end_s": found.end_s})
-
-
-class _Player:
-    """Plays the history's own arrivals with some availability of its agents.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds the tables that the scenario reads.
-    data : dict
-        The scenario.
-    desk : Scenario
-        Of the history.
-    edges, heads : array of float
-        Agents on session between moments.
-    play : callable
-    """
-
-    def __init__(
-        self, folder: Path, data: Data, desk: Scenario, edges: Floats, heads: Floats, play: PlayOf
-    ) -> None:
-        self._folder, self._data, self._play = folder, data, play
-        self._desk, self._edges, self._heads = desk, edges, heads
-
-    def play(self, availability: Availability | None, replication: int) -> Waits:
-        """Waits of a replication; None: all agents of the roster are always there."""
-        hours = np.ones(24) if availability is None else availability.hours
-        table = roster(self._desk, self._edges, self._heads, hours)
-        table.to_csv(self._folder / "roster.csv", index=False)
-        pool = dict(self._data["agents"][POOL])
-        if availability is not None:
-            pool["away"] = availability.away()
-        return self._play(self._folder, self._data | {"agents": {POOL: pool}}, replication)
+    pool: object = POOL
+    if list(scenario.agents) != [POOL]:
+        pool = pools_of_agents(log, scenario)[found.agent]
+    return pd.DataFrame({"pool": pool, "start_s": found.start_s, "end_s": found.end_s})
 
 
 def _played(folder: Path, data: Data, replication: int) -> Waits:
@@ -298,85 +300,3 @@ def _busyness(
         "Busyness of days and hours that the roster does not follow, by the waits of the history "
         f"played again: {best} (loss: {scores})."
     )
-
-
-def roster(desk: Scenario, edges: Floats, heads: Floats, hours: Floats) -> pd.DataFrame:
-    """A roster by date: heads between moments, times the factor of their local hour.
-
-    Parameters
-    ----------
-    desk : Scenario
-        Gives the start and the time zone.
-    edges : array of float, shape (k + 1,)
-        Seconds since the start.
-    heads : array of float, shape (k,)
-    hours : array of float, shape (24,)
-    """
-    local_s = clock.local_s(edges, desk.midnight)
-    day, second = np.divmod(local_s[:-1], clock.DAY_S)
-    length = np.diff(local_s)
-    there = np.round(heads * hours[(second // 3600).astype(np.int64)], 2)
-    kept = (there >= FEWEST_HEADS) & (length > 0)
-    first = desk.start
-    return pd.DataFrame({
-        "date": [(first + timedelta(days=int(k))).isoformat() for k in day[kept]],
-        "start": [_clock(at) for at in second[kept]],
-        "end": [_clock((at + more) % clock.DAY_S)
-                for at, more in zip(second[kept], length[kept], strict=True)],
-        "heads": there[kept],
-    })  # fmt: skip
-
-
-def _clock(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
-
-
-def _work(
-    log: RunLog, days: Days, files: dict[str, pd.DataFrame], estimates: list[Estimate]
-) -> Data:
-    """Handle times of the pool, as measured: all, and by category where there are enough."""
-    visits = log.visits[(log.visits["activity"] == "handle").to_numpy()]
-    lasted = (visits["ended_s"] - visits["started_s"]).to_numpy(dtype=np.float64)
-    known = lasted > 0
-    if known.sum() < FEWEST_HANDLED:
-        reason = f"holds {known.sum()} handle times; at least {FEWEST_HANDLED} are needed"
-        raise ScenarioError("the history", [Fault("", reason)])
-    lasted, visits = lasted[known], visits[known]
-    at = visits["started_s"].to_numpy(dtype=np.float64)
-    day = np.searchsorted(days.starts, at, side="right") - 1
-    by_ticket = log.tickets.set_index("ticket_id")["category_true"]
-    category = visits["ticket_id"].map(by_ticket)
-    section = {"handle_time": _drawn(lasted, day, "handle", files, estimates)}
-    own: Data = {}
-    for k, name in enumerate(category.dropna().unique()):
-        here = (category == name).to_numpy()
-        if here.sum() >= FEWEST_HANDLED:
-            key, part = f"handle_times.{name}", f"handle-{k + 1}"
-            own[str(name)] = _drawn(lasted[here], day[here], part, files, estimates, key)
-    if len(own) > 1:
-        section["handle_times"] = own
-    codes = pd.factorize(category)[0].astype(np.int64)
-    estimates.append(work_growth(lasted, at, codes - codes.min(), f"agents.{POOL}.handle_growth"))
-    return section
-
-
-def _drawn(
-    lasted: Floats,
-    day: Ints,
-    name: str,
-    files: dict[str, pd.DataFrame],
-    estimates: list[Estimate],
-    key: str = "handle_time",
-) -> Data:
-    found = fit_work(lasted, day, f"agents.{POOL}.{key}")
-    estimates.append(found.estimate)
-    if len(lasted) < ENOUGH_VALUES:
-        return found.as_data()
-    files[f"{name}.csv"] = pd.DataFrame({"seconds": np.sort(lasted)})
-    return {
-        "distribution": "empirical",
-        "file": f"{name}.csv",
-        "column": "seconds",
-        "unit": "1s",
-    }

@@ -71,6 +71,8 @@ class KeptPlays:
         waits = self._play(tables, data, replication)
         self._folder.mkdir(parents=True, exist_ok=True)
         columns = {"hour": waits.hour, "wait_s": waits.wait_s, "served": waits.served}
+        more = {"day": waits.day, "kind": waits.kind}
+        columns |= {name: column for name, column in more.items() if column is not None}
         write_parquet(path, pa.table(columns))
         return waits
 
@@ -104,6 +106,8 @@ def _kept(path: Path) -> Waits | None:
             frame["hour"].to_numpy(dtype=np.int64),
             frame["wait_s"].to_numpy(dtype=np.float64),
             frame["served"].to_numpy(dtype=np.bool_),
+            frame["day"].to_numpy(dtype=np.int64) if "day" in frame else None,
+            frame["kind"].to_numpy(dtype=object) if "kind" in frame else None,
         )
     except (TwinError, KeyError, ValueError):
         # Half written as the machine stopped: it is played again.

@@ -9,7 +9,8 @@ import pandas as pd
 
 from twin.common.text import amount
 from twin.history.calibrated import Data
-from twin.history.fit.priority import FEWEST_AHEAD, HeadStart, fit_head_start, pairs_of
+from twin.history.fit.pairs import pairs_of
+from twin.history.fit.priority import FEWEST_AHEAD, HeadStart, fit_head_start
 from twin.history.whole_days import Days
 from twin.records.tables import RunLog
 from twin.scenario.model import PRIORITIES

@@ -13,7 +13,7 @@ heads, and the luck is the same in all plays (common random numbers).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,11 +54,29 @@ class Waits:
     wait_s : array of float
     served : array of bool
         False: the customer gave up after that time.
+    day : array of int, optional
+        Number of the day; None: all of one day.
+    kind : array of str, optional
+        Category of the ticket.
     """
 
     hour: Ints
     wait_s: Floats
     served: Mask
+    day: Ints | None = None
+    kind: npt.NDArray[np.object_] | None = None
+
+    def some(self, rows: Mask) -> Waits:
+        """Some of them."""
+        day = None if self.day is None else self.day[rows]
+        kind = None if self.kind is None else self.kind[rows]
+        return Waits(self.hour[rows], self.wait_s[rows], self.served[rows], day, kind)
+
+    def of(self, kinds: Collection[str]) -> Waits:
+        """Those of some categories; none named: all."""
+        if not kinds or self.kind is None:
+            return self
+        return self.some(np.isin(self.kind.astype(str), list(kinds)))
 
     def hourly(self) -> tuple[Floats, Floats]:
         """Mean wait of those who were served, by hour, and their number; shape (24,) each."""
@@ -194,7 +212,10 @@ def gap(seen: Waits, played: Waits) -> Gap:
 
 
 def fit_capacity(
-    seen: Waits, play: Play, progress: Callable[[int, int], None] | None = None
+    seen: Waits,
+    play: Play,
+    progress: Callable[[int, int], None] | None = None,
+    rounds: int | None = None,
 ) -> CapacityFit:
     """Fit availability to waits.
 
@@ -204,6 +225,8 @@ def fit_capacity(
     play : callable
     progress : callable, optional
         Called with the plays done and all of them, after each.
+    rounds : int, optional
+        Of the search; fewer for a rough fit.
     """
     done = 0
 
@@ -218,7 +241,7 @@ def fit_capacity(
     plain = gap(seen, played(None, 0))
     # Near what was found for a bank; the search moves on from there.
     found = Availability(0.85, 15.0, 30.0, 30.0, np.ones(24))
-    for k in range(_ROUNDS):
+    for k in range(_ROUNDS if rounds is None else rounds):
         found = _fit_rates(seen, played, found, _STEP / (k + 1))
         found = _fit_hours(seen, played, found)
     return CapacityFit(found, gap(seen, played(found, _HOUR_PLAYS)), plain, done)

@@ -1,0 +1,195 @@
+"""Pools of agents out of what they took: planted desks come back as they were planted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import twin
+from twin.history import call_desk, pools_choice
+from twin.history.call_pools import one_pool, pools_of_agents, several_pools
+from twin.history.fit import capacity
+from twin.history.fit.capacity import Waits
+from twin.history.fit.pools import fit_pools, nearest
+
+HOURS = [0] * 8 + [3, 5, 6, 5, 4, 4, 5, 5, 4, 3] + [0] * 6
+KINDS = {"billing": 3, "access": 2, "other": 1}
+
+
+def pool(heads, skills, **more):
+    shift = {"days": "daily", "start": "08:00", "end": "18:00", "heads": heads}
+    handle = {"distribution": "exponential", "mean": "4min"}
+    return {"shifts": [shift], "handle_time": handle, "skills": skills, "individuals": True} | more
+
+
+DESKS = {
+    "one": {"line": pool(4, [])},
+    "two": {"bill": pool(3, ["billing"]), "rest": pool(3, ["access", "other"])},
+    # Some take billing alone, others all.
+    "n": {"bill": pool(2, ["billing"]), "all": pool(3, [])},
+}
+
+
+def planted(folder, agents, days=14, rate="18/h", **more):
+    """A log of calls of a desk whose pools are known, read back as a history."""
+    desk = twin.from_data({
+        "start": "2026-03-02", "horizon": f"{days}d", "agents": agents,
+        "arrivals": {"kind": "hourly", "rate": rate, "week": {"hours": HOURS}},
+        "tickets": {"category_mix": KINDS},
+        "customers": {"patience": {"distribution": "exponential", "mean": "6min"}},
+    } | more)  # fmt: skip
+    log = twin.simulate(desk, twin.draw(desk))
+    rows = log.visits.merge(log.tickets[["ticket_id", "category_true"]])
+    begin = pd.Timestamp("2026-03-02")
+
+    def at(column):
+        return (begin + pd.to_timedelta(rows[column], unit="s")).dt.strftime("%FT%T.%f")
+
+    served = rows["started_s"].notna()
+    who = rows["pool"].astype(str) + " " + rows["agent"].astype(str)
+    pd.DataFrame({
+        "call": rows["ticket_id"], "arrived": at("queued_s"), "answered": at("started_s"),
+        "ended": at("ended_s"), "kind": rows["category_true"],
+        "outcome": np.where(served, "served", "abandoned"), "agent": who.where(served, ""),
+    }).to_csv(folder / "calls.csv", index=False)  # fmt: skip
+    return twin.read_history(folder / "calls.csv", zone="UTC", keep_names=True)
+
+
+@pytest.fixture(scope="module")
+def histories(tmp_path_factory):
+    return {name: planted(tmp_path_factory.mktemp(name), one) for name, one in DESKS.items()}
+
+
+def teams(split, history):
+    """By its categories, the pools whose agents a part holds."""
+    names = planted_pools(history)
+    return {part.takes: set(names.loc[part.visits.index].dropna()) for part in split.parts}
+
+
+def planted_pools(history):
+    """Of each visit the pool that was planted: agents keep their names."""
+    spells = history.extra["spells"]
+    names = spells["agent"].astype(object).str.split().str[0]
+    return names.set_axis(history.log.visits.index)
+
+
+def test_agents_who_take_the_same_are_one_pool(histories):
+    assert several_pools(histories["one"].log) is None
+    assert one_pool(histories["one"].log).parts[0].takes == ()
+
+
+def test_disjoint_pools_come_back(histories):
+    found = several_pools(histories["two"].log)
+    assert teams(found, histories["two"]) == {
+        ("billing",): {"bill"}, ("access", "other"): {"rest"}
+    }  # fmt: skip
+    shares = {one.key: one.value for one in found.estimates}
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_pools_that_overlap_come_back(histories):
+    found = several_pools(histories["n"].log)
+    assert teams(found, histories["n"]) == {
+        ("billing",): {"bill"}, ("access", "billing", "other"): {"all"}
+    }  # fmt: skip
+    # They take billing first, as in the file that was planted.
+    assert found.pool_choice == "in order"
+    assert found.parts[0].takes == ("billing",)
+
+
+def test_the_order_in_which_pools_are_asked_is_found(tmp_path):
+    turned = planted(tmp_path, dict(reversed(DESKS["n"].items())))
+    found = several_pools(turned.log)
+    assert found.pool_choice == "in order"
+    assert found.parts[-1].takes == ("billing",)
+    by_chance = planted(tmp_path, DESKS["n"], routing={"pool_choice": "random"})
+    assert several_pools(by_chance.log).pool_choice == "random"
+
+
+def test_agents_of_other_days_go_to_the_pool_that_takes_what_they_took(histories):
+    desk = twin.from_data({
+        "horizon": "1d", "arrivals": {"rate": "6/h"}, "tickets": {"category_mix": KINDS},
+        "agents": {"agents-1": pool(2, ["billing"]),
+                   "agents-2": pool(3, ["access", "billing", "other"])},
+    })  # fmt: skip
+    log = histories["n"].log
+    taken = log.visits[log.visits["agent"].notna()]
+    first = ~taken["agent"].duplicated()
+    planted = planted_pools(histories["n"]).loc[taken.index][first]
+    found = pools_of_agents(log, desk)
+    assert found.tolist() == [{"bill": "agents-1", "all": "agents-2"}[name] for name in planted]
+    there = call_desk.sessions_of(histories["n"], desk)
+    assert set(there["pool"]) == {"agents-1", "agents-2"}
+    assert (there["end_s"] >= there["start_s"]).all()
+
+
+def test_pools_by_hand():
+    """Five take both kinds, three the first alone; of the last too little is known."""
+    took = np.array([[30.0, 30.0]] * 5 + [[60.0, 0.0]] * 3 + [[3.0, 0.0]])
+    expected = np.array([[35.0, 25.0]] * 8 + [[2.0, 1.0]])
+    found = fit_pools(took, expected)
+    assert found.takes.tolist() == [[True, False], [True, True]]
+    assert found.pool[:8].tolist() == [1] * 5 + [0] * 3
+    assert nearest(took, expected, found.takes)[:8].tolist() == [1] * 5 + [0] * 3
+
+
+def test_small_pools_go_to_the_nearest_and_every_kind_is_taken():
+    took = np.array([[100.0, 0, 0]] * 4 + [[0, 100.0, 0]] * 4 + [[0, 30.0, 30.0]])
+    expected = took.sum(axis=1, keepdims=True) * took.sum(axis=0) / took.sum()
+    found = fit_pools(took, expected)
+    assert len(found) == 2
+    assert found.takes.any(axis=0).all()
+    assert found.pool[8] == found.pool[4]
+
+
+def test_kinds_count_by_their_customers():
+    seen = Waits(np.full(200, 9), np.r_[np.zeros(100), np.full(100, 60.0)], np.ones(200, bool),
+                 np.zeros(200, int), np.repeat(["a", "b"], 100).astype(object))  # fmt: skip
+    assert pools_choice.by_category(seen, seen) == 0
+    # The same waits all together, but the other way round.
+    turned = Waits(seen.hour, seen.wait_s[::-1], seen.served, seen.day, seen.kind)
+    assert capacity.gap(seen, turned).loss == 0
+    assert pools_choice.by_category(seen, turned) > 1
+
+
+def test_days_are_predicted_from_those_before_them():
+    days = np.ones(28, bool)
+    assert pools_choice._splits(days) == [(21, 28), (14, 21)]
+    assert pools_choice._splits(days[:14]) == [(7, 14)]
+    assert pools_choice._splits(days[:9]) == [(4, 9)]
+
+
+@pytest.fixture(scope="module")
+def found(histories):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("_ROUNDS", 1), ("_RATE_PLAYS", 6), ("_HOUR_PLAYS", 1)):
+            patch.setattr(capacity, name, value)
+        patch.setattr(call_desk, "_BACK_TESTS", 1)
+        patch.setattr(pools_choice, "_BACK_TESTS", 1)
+        yield twin.calibrate(histories["two"])
+
+
+def test_several_pools_are_used_where_they_come_nearer_to_the_waits(found, histories, tmp_path):
+    pools = found.data["agents"]
+    assert {name: set(one["skills"]) for name, one in pools.items()} == {
+        "agents-1": {"billing"}, "agents-2": {"access", "other"}
+    }  # fmt: skip
+    assert any("used: several pools" in line for line in found.said)
+    for one in pools.values():
+        assert one["shifts"]
+    heads = found.files["roster.csv"].groupby("pool")["heads"].max()
+    assert heads.max() <= 2.5 * 3
+    from twin.history.calibrated_file import write_calibrated
+
+    path = write_calibrated(found, histories["two"], tmp_path / "desk.toml")
+    text = path.read_text(encoding="utf-8")
+    assert "agents who take these" in text
+    desk = twin.load(path)
+    log = twin.simulate(desk, twin.draw(desk))
+    worked = log.visits.merge(log.tickets[["ticket_id", "category_true"]]).dropna(subset="pool")
+    kinds = worked.groupby(worked["pool"].astype(str))["category_true"].agg(set)
+    assert kinds.to_dict() == {"agents-1": {"billing"}, "agents-2": {"access", "other"}}
+    fidelity = twin.fidelity(
+        desk, histories["two"], "2026-03-14",
+        sessions=call_desk.sessions_of(histories["two"], desk),
+    )  # fmt: skip
+    assert "VR" in set(fidelity.rungs["rung"])
