@@ -22,6 +22,7 @@ from twin.records.tables import STATUSES
 from twin.report import plots
 from twin.report.plots import over_time, picture, style
 from twin.report.plots.front import MOST_NAMED
+from twin.report.plots.over_time import STATUS_COLOURS, status_colours
 
 EVERY = {
     "throughput": (plots.throughput, frames.flows),
@@ -198,6 +199,43 @@ def test_statuses_are_stacked(ax):
             expected = table[name].iloc[k]
             assert heights[name, middle(frame)[k]] == pytest.approx(expected)
     assert set(table) <= set(texts(ax))
+
+
+def own_statuses(count):
+    """Statuses of a desk's own, in turn of two of the twin's; the later, the more tickets."""
+    frame = frames.over_time([f"Step {k}" for k in range(count)], "name")
+    core = {f"Step {k}": ("Open", "In Progress")[k % 2] for k in range(count)}
+    return frame.assign(status=frame["name"].map(core)).drop(columns=["low", "high"])
+
+
+def test_own_statuses_have_their_names_and_colours_of_their_own(ax):
+    frame = own_statuses(6)
+    colours = status_colours(frame)
+    assert colours["Step 4"] == STATUS_COLOURS["Open"]
+    assert colours["Step 5"] == STATUS_COLOURS["In Progress"]
+    assert len(set(colours.values())) == 6
+    plots.statuses(frame, ax)
+    assert [area.get_label() for area in ax.collections] == [f"Step {k}" for k in range(6)][::-1]
+    drawn = {area.get_label(): to_hex(area.get_facecolor()[0]) for area in ax.collections}
+    assert drawn == colours
+    lives = frames.lives()
+    lives["name"] = lives["status"].replace({"In Progress": "Step 5", "Open": "Step 4"})
+    figure, other = pyplot.subplots()
+    plots.ticket_lives(lives, other, colours=colours)
+    bars = {bar.get_label(): to_hex(bar.patches[0].get_facecolor()) for bar in other.containers}
+    assert bars["Step 5"] == colours["Step 5"]
+    assert bars["Resolved"] == STATUS_COLOURS["Resolved"]
+    assert {"Step 4", "Step 5"} < {text.get_text() for text in other.get_legend().get_texts()}
+    pyplot.close(figure)
+
+
+def test_of_many_statuses_the_rarest_are_one_area(ax):
+    frame = own_statuses(15)
+    plots.statuses(frame, ax)
+    areas = [area.get_label() for area in ax.collections]
+    assert areas == [*(f"Step {k}" for k in range(14, 5, -1)), "others"]
+    edges = np.concatenate([area.get_paths()[0].vertices for area in ax.collections])
+    assert edges[:, 1].max() == pytest.approx(frame.groupby("start_s")["mean"].sum().max())
 
 
 def test_lives_are_bars_from_start_to_end(ax):

@@ -100,6 +100,30 @@ def test_statuses_are_averages_over_time():
     assert table.loc["Resolved"].tolist() == pytest.approx([0.0, 1.0])
 
 
+def test_a_desk_s_own_statuses_are_told_apart_by_name():
+    """Two of one status, and a status without a name of its own."""
+    rows = [(1, 0.0, "Open", "New"), (1, 25.0, "In Progress", "Triage"),
+            (1, 50.0, "In Progress", "Repair"), (2, 60.0, "Open", "New"),
+            (2, 80.0, "Abandoned", None)]  # fmt: skip
+    own = pd.DataFrame(rows, columns=["ticket_id", "time_s", "status", "detail"])
+    own = own.astype({"status": "category", "detail": "category"}).sort_values("time_s")
+    frame = series.statuses(own, 100.0, every_s=50.0)
+    table = frame.pivot(index=["status", "name"], columns="start_s", values="mean")
+    assert {key: row.tolist() for key, row in table.iterrows()} == {
+        ("Open", "New"): pytest.approx([0.5, 0.4]),
+        ("In Progress", "Triage"): pytest.approx([0.5, 0.0]),
+        ("In Progress", "Repair"): pytest.approx([0.0, 1.0]),
+        ("Abandoned", "Abandoned"): pytest.approx([0.0, 0.4]),
+    }
+    core = series.statuses(own.drop(columns="detail"), 100.0, every_s=50.0)
+    assert (core["name"] == core["status"]).all()
+    summed = frame.groupby(["status", "start_s"])["mean"].sum()
+    pd.testing.assert_series_equal(summed, core.groupby(["status", "start_s"])["mean"].sum())
+    lives = series.ticket_lives(own, [1, 2], 100.0)
+    assert lives["name"].tolist() == ["New", "Triage", "Repair", "New", "Abandoned"]
+    assert lives["status"].tolist() == ["Open", "In Progress", "In Progress", "Open", "Abandoned"]
+
+
 def test_open_statuses_add_up_to_the_backlog(played):
     scenario, one = played
     shuffled = one.log.timeline.sample(frac=1, random_state=1).sort_values("time_s", kind="stable")

@@ -140,16 +140,18 @@ def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pictu
 
 
 def _statuses(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
-    timeline = source.table("timeline", ["ticket_id", "time_s", "status"])
+    timeline = source.table("timeline", ["ticket_id", "time_s", "status", "detail"])
     statuses = series.statuses(timeline, source.scenario.horizon, _every(source))
+    colours = over_time.status_colours(statuses)
     statuses = statuses[statuses["status"].isin(series.OPEN_STATUSES)]
-    share = statuses.groupby("status")["mean"].sum()
+    share = statuses.groupby("name")["mean"].sum()
     share = share[share > 0].sort_values(ascending=False) / max(share.sum(), 1e-9)
     names = ", ".join(f"{name} {part:.0%}".replace("%", " %") for name, part in share.items())
     alt = f"Stacked areas over the run. Of the time tickets are open they are: {names or 'none'}."
+    look = _clock(source) | {"colours": colours}
     yield drawn(f"{prefix}-statuses", "Open tickets by status", alt,
-                lambda ax: plots.statuses(statuses, ax, **_clock(source)))  # fmt: skip
-    yield from _lives(source, tickets, timeline, prefix)
+                lambda ax: plots.statuses(statuses, ax, **look))  # fmt: skip
+    yield from _lives(source, tickets, timeline, prefix, colours)
 
 
 def _one(table: pd.DataFrame, replication: int) -> pd.DataFrame:
@@ -168,7 +170,11 @@ def stories(source: Source, tickets: pd.DataFrame) -> pd.DataFrame:
 
 
 def _lives(
-    source: Source, tickets: pd.DataFrame, timeline: pd.DataFrame, prefix: str
+    source: Source,
+    tickets: pd.DataFrame,
+    timeline: pd.DataFrame,
+    prefix: str,
+    colours: dict[str, str],
 ) -> Iterator[Picture]:
     told = stories(source, tickets)
     if not len(told):
@@ -182,7 +188,8 @@ def _lives(
         f"{prefix}-lives",
         "The life of single tickets",
         f"Bars of statuses, a ticket each: {'; '.join(parts)}.",
-        lambda ax: plots.ticket_lives(frame, ax), over_time.lives_height(len(told)),
+        lambda ax: plots.ticket_lives(frame, ax, colours=colours),
+        over_time.lives_height(len(told)),
     )  # fmt: skip
 
 

@@ -61,6 +61,20 @@ def over(at: Floats, values: dict[str, Floats], **names: str) -> pd.DataFrame:
     return pd.DataFrame({"start_s": at[:-1], "end_s": at[1:], **names, **values})
 
 
+def own_names(timeline: pd.DataFrame) -> pd.Categorical[str]:
+    """The desk's own name of each status in a timeline, where it has one, else the status."""
+    status = pd.Categorical(timeline["status"])
+    if "detail" not in timeline or not timeline["detail"].notna().any():
+        return status
+    own = pd.Categorical(timeline["detail"])
+    names = [*map(str, own.categories), *map(str, status.categories)]
+    place = {name: k for k, name in enumerate(dict.fromkeys(names))}
+    # By codes, as a timeline may have millions of rows; a name may also be that of a status.
+    code = np.where(own.codes >= 0, own.codes, status.codes + len(own.categories))
+    which = np.array([place[name] for name in names])[code]
+    return pd.Categorical.from_codes(which, categories=pd.Index(list(place)))
+
+
 def spans_of(timeline: pd.DataFrame, horizon_s: float) -> tuple[pd.DataFrame, Floats]:
     """The timeline in the order of its tickets, and when each status ended (at the latest then)."""
     times = timeline["time_s"].to_numpy()

@@ -13,6 +13,7 @@ from twin.measures.series.grid import (
     interval_length,
     intervals,
     over,
+    own_names,
     replications_of,
     spans_of,
 )
@@ -112,8 +113,9 @@ def statuses(
     Returns
     -------
     DataFrame
-        Columns start_s, end_s, status, mean (tickets, averaged over the interval and over
-        replications); statuses that never occur are left out.
+        Columns start_s, end_s, status, name (the desk's own, of a workflow; else the status), mean
+        (tickets, averaged over the interval and over replications); statuses and names that never
+        occur are left out.
 
     Examples
     --------
@@ -125,16 +127,18 @@ def statuses(
     _, replications = replications_of(timeline)
     ordered, until = spans_of(timeline, horizon_s)
     since = ordered["time_s"].to_numpy()
-    status = ordered["status"].to_numpy()
+    status, names = ordered["status"].to_numpy(), own_names(ordered)
     parts = []
-    for name in STATUSES:
-        of = np.asarray(status == name)
-        if of.any():
+    for core in STATUSES:
+        here = np.asarray(status == core)
+        for code in np.unique(names.codes[here]).tolist():
+            of = here & (names.codes == code)
             area = _ramp(since[of], at) - _ramp(until[of], at)
             mean = np.diff(area) / np.diff(at) / replications
             # Sums of many floats: what is nothing must read as nothing.
-            parts.append(over(at, {"mean": np.clip(mean, 0, None)}, status=name))
-    empty = over(at, {"mean": np.zeros(len(at) - 1)}, status="")[:0]
+            mean = np.clip(mean, 0, None)
+            parts.append(over(at, {"mean": mean}, status=core, name=str(names.categories[code])))
+    empty = over(at, {"mean": np.zeros(len(at) - 1)}, status="", name="")[:0]
     return pd.concat(parts, ignore_index=True) if parts else empty
 
 

@@ -14,6 +14,7 @@ from twin.measures.series.grid import (
     counts,
     interval_length,
     over,
+    own_names,
     replications_of,
     spans_of,
 )
@@ -83,8 +84,9 @@ def ticket_lives(
     Returns
     -------
     DataFrame
-        Columns ticket_id, story, status, start_s, end_s (both since arrival). Statuses that took no
-        time are left out; Closed and Abandoned have an end that is their start.
+        Columns ticket_id, story, status, name (the desk's own, of a workflow; else the status),
+        start_s, end_s (both since arrival). Statuses that took no time are left out; Closed and
+        Abandoned have an end that is their start.
 
     Examples
     --------
@@ -106,6 +108,7 @@ def ticket_lives(
             "ticket_id": spans["ticket_id"].to_numpy(),
             "story": [story[number] for number in spans["ticket_id"]],
             "status": status,
+            "name": np.asarray(own_names(spans), dtype=object),
             "start_s": since,
             "end_s": np.where(final, since, until - first_s),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 import pandas as pd
@@ -140,14 +141,51 @@ STATUS_COLOURS = {
 }
 
 
+# Most names in the key of a figure, and what stands for the rest.
+_MOST_STATUSES, _OTHERS = 10, "others"
+
+
+def status_colours(frame: pd.DataFrame) -> dict[str, str]:
+    """A colour for each name of a status, the same in all figures of a run.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From `twin.series.statuses`, of all statuses: of several names for a status the most
+        frequent one has its colour, the others take colours of statuses that do not occur.
+
+    Examples
+    --------
+    >>> status_colours(pd.DataFrame({"status": ["Open"], "name": ["Neu"], "mean": [1.0]}))
+    {'Neu': '#56b4e9'}
+    """
+    total = frame.groupby(["status", "name"], observed=True)["mean"].sum()
+    order = total.sort_values(ascending=False, kind="stable").index.to_list()
+    free = [colour for status, colour in STATUS_COLOURS.items() if status not in dict(order)]
+    found: dict[str, str] = {}
+    given: set[str] = set()
+    for status, name in order:
+        if name in found:
+            continue
+        own = STATUS_COLOURS.get(str(status), style.GREY)
+        found[name] = own if status not in given else (free or [style.GREY]).pop(0)
+        given.add(status)
+    return found
+
+
+def _names(frame: pd.DataFrame) -> pd.Series[str]:
+    return (frame["name"] if "name" in frame else frame["status"]).astype(str)
+
+
 def statuses(
     frame: pd.DataFrame,
     ax: Axes | None = None,
     *,
     start: date | None = None,
     warm_up_s: float = 0.0,
+    colours: Mapping[str, str] | None = None,
 ) -> Axes:
-    """Tickets by status over the run, as a stacked area.
+    """Tickets by status over the run, as a stacked area; a desk's own statuses by their names.
 
     Parameters
     ----------
@@ -156,6 +194,8 @@ def statuses(
         dwarf the others (as Closed would): ``frame[frame["status"].isin(series.OPEN_STATUSES)]``.
     ax, start, warm_up_s
         As in `throughput`.
+    colours : dict of str to str, optional
+        By name; default: own statuses of this frame have colours that differ where they can.
 
     Examples
     --------
@@ -175,21 +215,26 @@ def statuses(
     )
     if not any_rows:
         return ax
-    table = frame.pivot(index="start_s", columns="status", values="mean").fillna(0.0)
+    frame = frame.assign(name=_names(frame))
+    looks = status_colours(frame) if colours is None else colours
+    table = frame.pivot_table(index="start_s", columns="name", values="mean", aggfunc="sum")
     # Those with the most tickets below, so that the small ones ride on a calm edge.
-    table = table[table.sum().sort_values(ascending=False).index]
+    table = table.fillna(0.0)[table.sum().sort_values(ascending=False).index]
+    if len(table.columns) > _MOST_STATUSES:
+        rest = table.columns[_MOST_STATUSES - 1 :]
+        table = table.assign(**{_OTHERS: table[rest].sum(axis=1)}).drop(columns=rest)
     middle_s = frame.drop_duplicates("start_s").set_index("start_s")["end_s"]
     x = (table.index.to_numpy() + middle_s.reindex(table.index).to_numpy()) / 2
     names = [str(name) for name in table]
-    colours = [STATUS_COLOURS.get(name, style.GREY) for name in names]
-    ax.stackplot(x, table.to_numpy().T, colors=colours, labels=names, linewidth=0)
+    filled = [looks.get(name, style.GREY) for name in names]
+    ax.stackplot(x, table.to_numpy().T, colors=filled, labels=names, linewidth=0)
     ax.set_ylim(bottom=0)
     # A key of patches in the order of the stack; ends of areas of no height cannot be labelled.
     top = float(table.sum(axis=1).max())
     shown = [k for k, name in enumerate(names) if table[name].max() > 0.002 * top]
     if shown:
         step = 1 / max(8, len(shown))
-        ends = [(ax.get_ylim()[1] * (0.2 + step * place), names[k], colours[k])
+        ends = [(ax.get_ylim()[1] * (0.2 + step * place), style.short(names[k], 22), filled[k])
                 for place, k in enumerate(shown)]  # fmt: skip
         style.label_ends(ax, ends)
     return ax
@@ -261,7 +306,9 @@ def _mark_versions(ax: Axes, changed: pd.DataFrame) -> None:
         style.note(ax, f"dashed: other prompts, {last} times", x=1.0, ha="right")
 
 
-def ticket_lives(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def ticket_lives(
+    frame: pd.DataFrame, ax: Axes | None = None, *, colours: Mapping[str, str] | None = None
+) -> Axes:
     """Single tickets as bars of their statuses, over the time since they arrived.
 
     The axis goes by the fourth root: an assistant's second and an agent's day stand in one figure.
@@ -271,6 +318,8 @@ def ticket_lives(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     frame : DataFrame
         From `twin.series.ticket_lives`.
     ax : Axes, optional
+    colours : dict of str to str, optional
+        By the name of a status, as in `statuses`.
 
     Examples
     --------
@@ -291,15 +340,17 @@ def ticket_lives(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         return style.nothing(ax, "no tickets")
     last_s = max(float(frame["end_s"].max()), 60.0)
     style.stretched_axis(ax, last_s * 1.04)
+    frame = frame.assign(name=_names(frame))
+    looks = status_colours(frame.assign(mean=frame["end_s"] - frame["start_s"]))
+    looks |= colours or {}
     for row in style.rows_of(frame):
         y = tickets.index(row.ticket_id)
-        colour = STATUS_COLOURS.get(str(row.status), style.GREY)
         if row.end_s > row.start_s:
-            ax.barh(y, row.end_s - row.start_s, left=row.start_s, height=0.36, color=colour,
-                    label=str(row.status))  # fmt: skip
+            ax.barh(y, row.end_s - row.start_s, left=row.start_s, height=0.36,
+                    color=looks[row.name], label=row.name)  # fmt: skip
         else:
             mark = "X" if row.status == "Abandoned" else "o"
-            ax.plot(row.start_s, y, mark, color=colour, markersize=7,
+            ax.plot(row.start_s, y, mark, color=looks[row.name], markersize=7,
                     markeredgecolor=style.INK, markeredgewidth=0.6)  # fmt: skip
     stories = frame.drop_duplicates("ticket_id").set_index("ticket_id")["story"]
     for y, number in enumerate(tickets):
@@ -309,11 +360,16 @@ def ticket_lives(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_ylim(len(tickets) - 0.6, -0.75)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
-    style.below_title(ax, 2)
-    used = [name for name in STATUS_COLOURS if (frame["status"] == name).any()]
+    order = [
+        name for status in STATUS_COLOURS for name in frame.loc[frame["status"] == status, "name"]
+    ]
+    used = list(dict.fromkeys(order))
+    # The statuses of the twin fit four times beside each other, longer names of a desk three times.
+    columns = 4 if max(map(len, used)) <= max(map(len, STATUS_COLOURS)) else 3
+    style.below_title(ax, max(2, -(-len(used) // columns)))
     ax.legend(
-        handles=[Patch(color=STATUS_COLOURS[name], label=name) for name in used],
-        fontsize=style.SMALL, ncols=4, frameon=False, labelcolor=style.INK, loc="lower left",
+        handles=[Patch(color=looks[name], label=style.short(name, 26)) for name in used],
+        fontsize=style.SMALL, ncols=columns, frameon=False, labelcolor=style.INK, loc="lower left",
         bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.1, handlelength=1, columnspacing=1.1,
     )  # fmt: skip
     return ax
