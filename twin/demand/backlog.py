@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,8 @@ class Opening:
         True for those that wait for an agent.
     own : array of int or None
         Number of the status of a workflow that each is in; -1 where it is not known.
+    since_s : list of float
+        Moment at which each came into that status, not above 0; NaN where it is not known.
     """
 
     arrived_s: Floats
@@ -45,6 +47,7 @@ class Opening:
     channel: Ints | None
     escalated: npt.NDArray[np.bool_]
     own: Ints | None = None
+    since_s: list[float] = field(default_factory=list)
 
 
 def opening(
@@ -84,8 +87,10 @@ def opening(
 def _recorded(
     path: Path, scenario: Scenario, categories: tuple[str, ...], channels: tuple[str, ...]
 ) -> Opening:
-    known = ("category", "priority", "status", *(["channel"] if channels else []))
     workflow = scenario.workflow
+    # Without a workflow no status lasts for a time of its own.
+    since = [] if workflow is None else ["status_since"]
+    known = ("category", "priority", "status", *(["channel"] if channels else []), *since)
     statuses = (OPENING_STATUSES, "Open") if workflow is None else (workflow.open_statuses, "")
     table, frame, _ = read_recorded(str(path), known, scenario.start, scenario.time_zone, statuses)
     time_s = frame["time_s"].to_numpy(dtype=np.float64)
@@ -94,6 +99,7 @@ def _recorded(
         reason = f"{late:,} of its timestamps are not before the start of the run"
         raise table.fail(f"{reason}, {scenario.start}: these tickets arrive in it")
     n = len(frame)
+    since_s = _since(table, frame) if "since_s" in frame else []
     own: Ints | None = None
     escalated = np.zeros(n, dtype=np.bool_)
     if "status" in frame and workflow is not None:
@@ -109,7 +115,21 @@ def _recorded(
         _codes(table, frame, "channel", channels, unknown=True),
         escalated,
         own,
+        since_s,
     )
+
+
+def _since(table: Table, frame: pd.DataFrame) -> list[float]:
+    """Moments at which tickets came into their statuses; each lies in the life of its ticket."""
+    since_s, arrived_s = frame["since_s"].to_numpy(), frame["time_s"].to_numpy()
+    for odd, where in (
+        (since_s > 0, "after the start of the run"),
+        (since_s < arrived_s, "before its ticket arrived"),
+    ):
+        if odd.any():
+            raise table.fail(f"{int(odd.sum()):,} of its status_since lie {where}")
+    found: list[float] = since_s.tolist()
+    return found
 
 
 def _codes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -117,17 +118,7 @@ def read_recorded(
         Naming the file, the line, and what is wrong with it.
     """
     table = replace(read_table(path, ("timestamp",), known, "arrivals"), rows_too=True)
-    stamps = table.columns["timestamp"]
-    try:
-        numbers = times.seconds(stamps)
-        if numbers is None:
-            since = times.instants(stamps, time_zone) - times.instants([start], time_zone)[0]
-            time_s = [int(us) / 10**6 for us in since]
-        else:
-            time_s = numbers
-    except times.BadTime as error:
-        hint = "timestamps are numbers of seconds or ISO times, as 2026-01-31 09:00"
-        raise table.fail(f"{table.place(error.row)} {error}", hint) from None
+    time_s, numbers = _moments(table, table.columns["timestamp"], start, time_zone)
     frame = pd.DataFrame({"time_s": np.array(time_s, dtype=float)})
     for name in ("category", "text"):
         if name in table:
@@ -142,4 +133,28 @@ def read_recorded(
     ):
         if name in known and name in table:
             frame[name] = np.array(table.one_of(name, allowed, default), dtype=object)
-    return table, frame.sort_values("time_s", kind="stable"), numbers is not None
+    if "status_since" in known and "status_since" in table:
+        cells = table.columns["status_since"]
+        # Of some it may not be known: theirs is read as that of another, and taken out.
+        blank = np.array([times.is_missing(cell) or trimmed(str(cell)) == "" for cell in cells])
+        if not blank.all():
+            other = cells[int(np.argmin(blank))]
+            whole = [other if gone else cell for cell, gone in zip(cells, blank, strict=True)]
+            since_s, _ = _moments(table, whole, start, time_zone)
+            frame["since_s"] = np.where(blank, np.nan, since_s)
+    return table, frame.sort_values("time_s", kind="stable"), numbers
+
+
+def _moments(
+    table: Table, cells: Sequence[object], start: date, time_zone: str
+) -> tuple[list[float], bool]:
+    """Cells as seconds after the start, and whether they are numbers of them."""
+    try:
+        numbers = times.seconds(cells)
+        if numbers is not None:
+            return numbers, True
+        since = times.instants(cells, time_zone) - times.instants([start], time_zone)[0]
+        return [int(us) / 10**6 for us in since], False
+    except times.BadTime as error:
+        hint = "timestamps are numbers of seconds or ISO times, as 2026-01-31 09:00"
+        raise table.fail(f"{table.place(error.row)} {error}", hint) from None

@@ -58,6 +58,8 @@ class Demand:
         first, as they arrived before all others.
     opening_status : mapping of int to int
         Those of them that are in a known status of a workflow: its number.
+    opening_since : mapping of int to float
+        Those of which it is known when they came into it: the moment, not above 0; seconds.
     channel : array of int or None
         Channel (index into `channels`), -1 where it is not known; None on a desk without channels.
     channels : tuple of str
@@ -76,6 +78,7 @@ class Demand:
     places: Places = field(repr=False)
     opening: Mapping[int, bool] = field(default_factory=dict)
     opening_status: Mapping[int, int] = field(default_factory=dict)
+    opening_since: Mapping[int, float] = field(default_factory=dict)
     channel: Ints | None = None
     channels: tuple[str, ...] = ()
     _swaps: Mapping[Stream, int] = field(default_factory=dict, repr=False)
@@ -221,6 +224,7 @@ def _with_backlog(drawn: Demand, scenario: Scenario, there: Opening) -> Demand:
     return replace(
         drawn,
         opening_status={k: status for k, status in statuses if status >= 0},
+        opening_since={k: since for k, since in enumerate(there.since_s) if since == since},
         arrived_s=np.concatenate([there.arrived_s, drawn.arrived_s]),
         category=np.concatenate([category, drawn.category]),
         priority=np.concatenate([priority, drawn.priority]),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
+from datetime import timedelta
 from math import inf
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy.typing as npt
 
 from twin.scenario import clock
 from twin.scenario.calendars import desk_hours
+from twin.scenario.clock import DAY_S
 from twin.scenario.model import Scenario
 from twin.scenario.sections.workflow import AROUND, DESK_HOURS
 
@@ -22,9 +25,9 @@ class PacedClock:
     Parameters
     ----------
     times : array of float, shape (k,)
-        Seconds; rising, the first is 0.
+        Seconds; rising, the first is 0, or below.
     speed : array of float, shape (k,)
-        From each moment to the next (the last: for ever), none below 0. Before 0 it is 1.
+        From each moment to the next (the last: for ever), none below 0. Before the first it is 1.
 
     Examples
     --------
@@ -40,11 +43,15 @@ class PacedClock:
         self._passed: list[float] = passed.tolist()
 
     def _at(self, moment_s: float) -> float:
-        """Time passed on this clock from 0 to a moment."""
-        if moment_s <= 0:
-            return moment_s
+        """Time passed on this clock from the first moment to another."""
+        if moment_s <= self._times[0]:
+            return moment_s - self._times[0]
         k = bisect_right(self._times, moment_s) - 1
         return self._passed[k] + (moment_s - self._times[k]) * self._speed[k]
+
+    def moved(self, by_s: float) -> PacedClock:
+        """The same clock, that much later."""
+        return PacedClock(np.array(self._times) + by_s, np.array(self._speed))
 
     def between(self, start_s: float, end_s: float) -> float:
         """Time that passes on this clock between two moments."""
@@ -73,3 +80,20 @@ def clock_of(name: str, scenario: Scenario) -> PacedClock | None:
     edges = clock.hours(scenario.midnight, scenario.horizon)
     hour = clock.hour_of_week(edges, scenario.midnight)
     return PacedClock(edges, (weights / weights.mean())[hour])
+
+
+def past_clock(name: str, scenario: Scenario, first_s: float) -> PacedClock | None:
+    """As `clock_of`, of what was before a run: from a moment below 0 to its start.
+
+    Agents are taken to have been on shift as in the scenario's usual week.
+    """
+    if name == AROUND:
+        return None
+    days = math.ceil(-first_s / DAY_S) + 1
+    start = scenario.start - timedelta(days=days)
+    # By timestamps: dates of one zone would be subtracted by the clock, whatever it skipped.
+    before_s = scenario.midnight.timestamp() - clock.midnight(start, scenario.zone).timestamp()
+    earlier = scenario.model_copy(update={"start": start, "horizon": before_s})
+    found = clock_of(name, earlier)
+    assert found is not None
+    return found.moved(-before_s)

@@ -19,6 +19,7 @@ from twin.demand.tickets import Demand
 from twin.desk.answers import ModelAnswers, Names
 from twin.desk.assistant import AssistantDesk, ServedModel
 from twin.desk.availability import agent_pools
+from twin.desk.begun import Begun
 from twin.desk.customers import ALL_COMMENTS, Customers
 from twin.desk.kernel import Clock, Process
 from twin.desk.learning import FeedbackLoop
@@ -62,7 +63,9 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     clock = Clock()
     ways = None
     if scenario.workflow is not None:
-        ways = Ways.drawn(Chain.of(scenario.workflow), demand, scenario.workflow.most)
+        chain = Chain.of(scenario.workflow)
+        begun = Begun.of(scenario, chain, demand)
+        ways = Ways.drawn(chain, demand, scenario.workflow.most, begun)
     own = None if ways is None else own_statuses(scenario, ways)
     ledger = Ledger(clock, demand, scenario.horizon, own)
     agents = agent_pools(clock, scenario, demand, ledger)

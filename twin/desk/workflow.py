@@ -15,6 +15,7 @@ import numpy.typing as npt
 from twin.demand.luck import Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.agents import AgentPools
+from twin.desk.begun import Begun
 from twin.desk.clocks import clock_of
 from twin.desk.customers import Customers
 from twin.desk.kernel import Clock
@@ -65,8 +66,17 @@ class Ways:
     delay: memoryview
 
     @classmethod
-    def drawn(cls, chain: Chain, demand: Demand, most: int) -> Ways:
-        """The ways of a replication's tickets, of at most so many statuses each."""
+    def drawn(cls, chain: Chain, demand: Demand, most: int, begun: Begun | None = None) -> Ways:
+        """The ways of a replication's tickets, of at most so many statuses each.
+
+        Parameters
+        ----------
+        chain : Chain
+        demand : Demand
+        most : int
+        begun : Begun, optional
+            Tickets whose first status has begun before the run.
+        """
         none = len(chain.names)
         bands = max((len(one.by_age) for one in chain.delays), default=1)
         cumulated = np.cumsum(chain.chances, axis=1)
@@ -85,6 +95,8 @@ class Ways:
             if k < most:
                 u = demand.uniform(Stream.NEXT_STATUS, Use(k))[ticket]
                 after = (u[:, None] >= cumulated[row]).sum(axis=1)
+                if k == 1 and begun is not None:
+                    after[begun.ticket] = begun.next(chain, row[begun.ticket], u[begun.ticket])
             which = chain.delay[row, after]
             luck = demand.uniform(Stream.STATUS_DELAY, Use(k))[ticket]
             delay_s = np.zeros((bands, len(ticket)))
@@ -93,6 +105,9 @@ class Ways:
                 for band in range(bands):
                     one = by_age[min(band, len(by_age) - 1)]
                     delay_s[band, here] = one.quantile(luck[here])
+            if k == 1 and begun is not None:
+                of = begun.ticket
+                delay_s[:, of] = begun.rest_s(chain, which[of], luck[of])
             parts.append((ticket, now, which, delay_s))
             on = after < none
             if not on.any():

@@ -153,8 +153,10 @@ class Backlog(Section):
         None,
         description="CSV or Parquet with a column `timestamp` (times before the start, or seconds "
         "since the start, below 0) and, where known, `category`, `priority`, `channel`, `status` "
-        "(Open: not looked at, or Escalated: waits for an agent; with a workflow, one of its own, "
-        "whose delay begins as the run starts); else give a number",
+        "(Open: not looked at, or Escalated: waits for an agent; with a workflow, one of its own) "
+        "and, with a workflow, `status_since` (when it came into that status: its delay is then "
+        "what is left of one that has lasted so long; blank: it begins as the run starts); else "
+        "give a number",
     )
 
     @model_validator(mode="after")
