@@ -41,7 +41,7 @@ def longer(distribution: Distribution, passed: Floats) -> Floats:
 
 
 def rest(distribution: Distribution, passed: Floats, u: Floats) -> Floats:
-    """What is left of times that have lasted for a while, at the probabilities `u`; same shapes.
+    """Rest of times that have lasted for a while, at the probabilities `u`; same shapes.
 
     The distribution of what is left given that they last longer: of an exponential time it is the
     same as at first, of a constant what remains. Where a time never lasts so long, nothing is left.
