@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -132,6 +133,17 @@ class Classifier:
         return best, confidence
 
 
+@lru_cache(maxsize=4)
+def classifier_of(
+    categories: tuple[str, ...],
+    texts: tuple[str, ...],
+    category: tuple[int, ...],
+    knowledge: Knowledge | None = None,
+) -> Classifier:
+    """A classifier, fitted once for the same texts and articles: replications share it."""
+    return Classifier(categories, texts, np.array(category, dtype=np.int64), knowledge)
+
+
 def _owners(categories: Sequence[str], knowledge: Knowledge | None) -> npt.NDArray[np.bool_]:
     """Matrix of categories (rows) and the articles (columns) that belong to them."""
     if knowledge is None:
@@ -230,7 +242,7 @@ class EmbeddedAssistant:
                 if name in index:
                     texts.append(corpus.texts[k])
                     rows.append(index[name])
-        self.classifier = Classifier(categories, texts, np.array(rows, dtype=np.int64), knowledge)
+        self.classifier = classifier_of(self._categories, tuple(texts), tuple(rows), knowledge)
         used = knowledge.articles if knowledge and self._settings.retrieval else {}
         limit = self._settings.max_tokens.respond
         self._answers = {

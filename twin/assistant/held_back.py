@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from twin.assistant.embedded import Classifier
+from twin.assistant.embedded import Classifier, classifier_of
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.common.errors import Fault, ScenarioError
 from twin.demand.corpus import Corpus
@@ -84,8 +84,11 @@ def held_back(
     if not corpus.train.any():
         raise ScenarioError("the corpus", [Fault("", "has no texts to learn from (split train)")])
     learnt, asked = np.flatnonzero(corpus.train), np.flatnonzero(~corpus.train)
-    model = Classifier(
-        corpus.categories, [corpus.texts[i] for i in learnt], corpus.category[learnt], knowledge
+    model = classifier_of(
+        corpus.categories,
+        tuple(corpus.texts[i] for i in learnt),
+        tuple(corpus.category[learnt].tolist()),
+        knowledge,
     )
     none = corpus.categories.index(rest) if rest in corpus.categories else -1
     threshold = _threshold(model, corpus.category[learnt], none, right)

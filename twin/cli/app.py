@@ -17,6 +17,7 @@ from rich.table import Table
 
 import twin
 from twin.cli import (
+    assistants,
     calibrations,
     checks,
     compare,
@@ -279,8 +280,8 @@ def kpis() -> None:
 
 
 for commands in (
-    calibrations, checks, compare, corpora, fidelity, histories, live, models, rate, record, report,
-    study,
+    assistants, calibrations, checks, compare, corpora, fidelity, histories, live, models, rate,
+    record, report, study,
 ):  # fmt: skip
     commands.register(app)
 
