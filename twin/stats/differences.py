@@ -345,7 +345,8 @@ def _more(difference: float, spread: float, counted: int, tail: float, fixed: fl
         freedom = max(wanted - 1, 1.0)
         reach = float(t_quantile(freedom, 1 - tail) + t_quantile(freedom, POWER))
         room = (difference / reach) ** 2 - fixed**2
-        if room <= 0:
+        # Nothing is known of an error that one version of the history left open.
+        if not (room > 0 and math.isfinite(spread)):
             return math.nan
         needed = max(2.0, math.ceil(spread**2 / room))
         if needed > _MOST:
