@@ -13,8 +13,8 @@ from strategies import touches as random_touches
 import twin
 from twin.common.errors import ScenarioError
 from twin.demand.tickets import draw
+from twin.desk.clocks import PacedClock
 from twin.desk.simulation import simulate
-from twin.desk.touches import OpenHours
 from twin.experiments.workload import workload
 from twin.measures.inputs import unset
 from twin.measures.levels import spells
@@ -238,7 +238,7 @@ def test_desk_hours_pass_only_while_the_desk_is_open(edges, begun, delay, first)
     times = np.array([0.0, *sorted(map(float, edges))])
     values = (np.arange(len(times)) + first) % 2
     hours = Staircase(times, values)
-    end = OpenHours(hours).after(float(begun), float(delay))
+    end = PacedClock(times, values.astype(float)).after(float(begun), float(delay))
     if np.isinf(end):
         assert values[-1] == 0
         assert hours.integral(np.array([1e6]))[0] - hours.integral(np.array([begun]))[
@@ -250,6 +250,32 @@ def test_desk_hours_pass_only_while_the_desk_is_open(edges, begun, delay, first)
     # Not earlier: just before there is less.
     if delay:
         assert np.diff(hours.integral(np.array([float(begun), end - 0.01])))[0] < delay
+
+
+def walked(hours, moment_s, delay_s):
+    """End of a delay of desk hours, step by step: the plain form of the clock."""
+    times, is_open = hours.times.tolist(), hours.values.tolist()
+    k = int(np.searchsorted(times, moment_s, side="right")) - 1
+    left, at = delay_s, moment_s
+    while k + 1 < len(times):
+        spell = (times[k + 1] - at) * is_open[k]
+        if is_open[k] and left <= spell:
+            return at + left
+        left, k, at = left - spell, k + 1, times[k + 1]
+    return at + left if is_open[k] else np.inf
+
+
+@given(
+    steps=st.lists(st.integers(1, 60_000), min_size=1, max_size=30),
+    begun=st.floats(0, 900_000),
+    delay=st.floats(1e-9, 900_000),
+    first=st.integers(0, 1),
+)
+def test_desk_hours_are_a_walk_over_shifts_to_the_last_bit(steps, begun, delay, first):
+    times = np.concatenate([[0.0], np.cumsum(steps)])
+    hours = Staircase(times, (np.arange(len(times)) + first) % 2)
+    clock = PacedClock(times, hours.values.astype(float))
+    assert clock.after(begun, delay) == walked(hours, begun, delay)
 
 
 BAD = {

@@ -58,18 +58,33 @@ class PacedClock:
         return self._at(end_s) - self._at(start_s)
 
     def after(self, moment_s: float, delay_s: float) -> float:
-        """First moment at which so much has passed on this clock; infinite: never."""
+        """First moment at which so much has passed on this clock; infinite: never.
+
+        Reckoned from step to step, not from 0, so that a delay within a step ends where it would
+        on a clock without steps, to the last bit.
+        """
         if delay_s <= 0:
             return moment_s
-        goal = self._at(moment_s) + delay_s
-        k = max(0, bisect_left(self._passed, goal) - 1)
+        if moment_s < 0:
+            if delay_s <= -moment_s:
+                return moment_s + delay_s
+            moment_s, delay_s = 0.0, delay_s + moment_s
+        times, passed = self._times, self._passed
+        k, left = bisect_right(times, moment_s) - 1, delay_s
+        if k + 1 < len(times):
+            spell = (times[k + 1] - moment_s) * self._speed[k]
+            if left > spell:
+                left, moment_s = left - spell, times[k + 1]
+                # The first step in which so much has passed at its end.
+                before = passed[k + 1]
+                k = bisect_left(passed, left, k + 1, key=lambda p: p - before) - 1
+                left, moment_s = left - (passed[k] - before), times[k]
         speed = self._speed[k]
-        # Rounding must not lead back in time.
-        return max(moment_s, self._times[k] + (goal - self._passed[k]) / speed) if speed else inf
+        return moment_s + left / speed if speed else inf
 
 
 def clock_of(name: str, scenario: Scenario) -> PacedClock | None:
-    """A clock of a scenario's workflow, by name; None: around the clock."""
+    """A clock of a scenario, by name; None: around the clock."""
     if name == AROUND:
         return None
     if name == DESK_HOURS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
 from itertools import accumulate
 from math import inf
@@ -10,8 +9,8 @@ from typing import NamedTuple
 
 from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
+from twin.desk.clocks import clock_of
 from twin.records.tables import ON_HOLD, WAITING_FOR_CUSTOMER
-from twin.scenario.calendars import Staircase, desk_hours
 from twin.scenario.distributions import TimeDistribution
 from twin.scenario.model import Scenario
 from twin.scenario.sections.touches import Clock
@@ -53,8 +52,8 @@ class Waits:
         self._most = scenario.touches.most
         self._reply, self._hold = scenario.touches.waiting, scenario.touches.on_hold
         self._waited: defaultdict[int, int] = defaultdict(int)
-        self._hours = OpenHours(desk_hours(scenario))
         reply, hold = self._reply, self._hold
+        self._clocks = {one.clock: clock_of(one.clock, scenario) for one in (reply, hold) if one}
 
         def luck(stream: Stream) -> Lazy[int, memoryview]:
             return Lazy(lambda wait: view(demand.uniform(stream, Use(wait))))
@@ -96,7 +95,8 @@ class Waits:
         return None
 
     def _after(self, now_s: float, delay_s: float, clock: Clock) -> float:
-        return now_s + delay_s if clock == "around the clock" else self._hours.after(now_s, delay_s)
+        paced = self._clocks[clock]
+        return now_s + delay_s if paced is None else paced.after(now_s, delay_s)
 
     def forget(self) -> None:
         """Let go of all columns; the run is over."""
@@ -146,38 +146,3 @@ class Transfers:
     def forget(self) -> None:
         """Let go of all columns; the run is over."""
         self._luck.clear()
-
-
-class OpenHours:
-    """Time as it passes while an agent is on shift.
-
-    Parameters
-    ----------
-    open_hours : Staircase
-        1 while the desk is open, else 0.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> nine_to_five = Staircase(np.array([0.0, 9.0, 17.0, 33.0, 41.0]), np.array([0, 1, 0, 1, 0]))
-    >>> hours = OpenHours(nine_to_five)
-    >>> hours.after(10.0, 3.0), hours.after(16.0, 3.0), hours.after(16.0, 30.0)
-    (13.0, 35.0, inf)
-    """
-
-    def __init__(self, open_hours: Staircase) -> None:
-        self._times = open_hours.times.tolist()
-        self._open = open_hours.values.tolist()
-
-    def after(self, moment_s: float, delay_s: float) -> float:
-        """Moment at which so much open time has passed; infinite where there is not so much."""
-        k = bisect_right(self._times, moment_s) - 1
-        left, at = delay_s, moment_s
-        while k + 1 < len(self._times):
-            spell = (self._times[k + 1] - at) * self._open[k]
-            if self._open[k] and left <= spell:
-                return at + left
-            left -= spell
-            k += 1
-            at = self._times[k]
-        return at + left if self._open[k] else inf
