@@ -290,3 +290,21 @@ def test_who_gives_up_waiting_for_one_agent_leaves_on_time_and_tries_again(play,
         (50 * MIN, "In Progress"),
         (60 * MIN, "Resolved"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("capacity", "ends"),
+    [
+        (None, ["done"] * 6),
+        # Ticket by ticket. At 15 the first is back, waits for the agent, who has the second, and
+        # holds the only place: the third is turned away at 16. Without a place, the first is, too.
+        (1, ["done"] * 4 + ["blocked"]),
+        (0, ["done", "blocked", "done", "done", "blocked"]),
+    ],
+)
+def test_who_waits_for_one_agent_takes_a_place_in_the_queue(play, arrive, capacity, ends):
+    routing = {"choice": "in order", "same_agent": 1.0}
+    arrivals = arrive(0, 10.5 * MIN, 16 * MIN, category=["a", "long", "a"])
+    data = asks(arrivals, routing, heads=1, handle_times={"long": "30min"})
+    log = play(data | ({} if capacity is None else {"queue": {"capacity": capacity}}))
+    assert [end for _, end in visits(log, "end")] == ends

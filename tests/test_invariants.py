@@ -540,9 +540,6 @@ def test_who_is_picked_up_stays_and_who_leaves_was_never_picked_up(run):
 @given(runs)
 def test_who_finds_no_place_is_turned_away_and_nobody_else(run):
     visits, queue = run.visits, run.scenario.queue
-    # Who waits for one agent stands in no line of all, until they may be taken by anybody.
-    if run.waits_for_one.any():
-        return
     places = np.inf if queue.capacity is None else queue.capacity
     luck = run.demand.uniform(Stream.BALKING)
     line = line_of(run, visits)

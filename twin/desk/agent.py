@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from simpy.events import Event
 
-from twin.desk.waiting import Line, Visit
+from twin.desk.waiting import Line, OwnLine, Visit
 from twin.scenario.model import Pool
 
 
@@ -61,7 +61,7 @@ class Agent:
         self.speed = speed
         self.in_hand: list[Visit] = []
         # Visits that wait for this agent.
-        self.own = Line()
+        self.own = OwnLine()
         self.since_s = 0.0
         self.on_shift = False
         # On shift until nothing is left in hand.

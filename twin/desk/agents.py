@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from functools import partial
 from heapq import heappop, heappush
-from itertools import count
 from math import inf, nan
 
 from twin.demand.luck import Lazy, view
@@ -24,7 +23,7 @@ from twin.desk.returns import Returns
 from twin.desk.routes import Routes
 from twin.desk.shifts import parts, schedule_changes
 from twin.desk.teams import Team, Times, abilities, share_pauses
-from twin.desk.waiting import Entrance, Line, Overflow, Place, Visit, WaitingCount
+from twin.desk.waiting import Entrance, Line, Overflow, Place, Visit, places
 from twin.desk.work import drawn, drawn_after
 from twin.records.tables import HANDED_OVER, HANDLE, LEFT, PAUSED, STILL_OPEN, TRIAGE
 from twin.scenario.model import Pool, Scenario
@@ -46,17 +45,14 @@ class AgentPools:
         self._demand = demand
         self._ledger = ledger
         self._start = scenario.midnight
-        self._arrival = count()
-        self._priority = view(demand.priority)
-        bonus_s = scenario.routing.wait_bonus
-        # Time by which the next higher priority is ahead: None, for ever.
-        self._behind_s = None if bonus_s is None else view(demand.priority * bonus_s)
+        self.place = places(clock, scenario.routing.wait_bonus, demand)
         self._truth = view(demand.category)
         # Behind the categories: codes of tickets that are passed on to one pool alone.
         self._one_pool = len(demand.categories)
         self._returns: Returns | None = None
         if scenario.routing.same_agent:
-            self._returns = Returns(clock, scenario.routing, demand, self._anybody)
+            services = self._line_of, self._let_in, self._anybody
+            self._returns = Returns(clock, scenario.routing, demand, *services)
         self.names = list(scenario.agents)
         self.teams: list[Team] = []
         for number, pool in enumerate(scenario.agents.values()):
@@ -148,8 +144,9 @@ class AgentPools:
         if returns and self._returns is not None and category < self._one_pool:
             visit.deadline_s = visit.queued_s + patience_s
             if self._returns.goes_on(visit):
-                if visit.row < 0:
+                if visit.row < 0 and not visit.abandoned:
                     self._leaves_on_time(visit)
+                    self._call_helpers(visit, self._line_of(visit))
                 return visit
         # As `Routes.of`, without its call where all channels go one way.
         route = self._routes.of(ticket, category) if self._route is None else self._route[category]
@@ -162,31 +159,33 @@ class AgentPools:
                 return visit
         visit.deadline_s = visit.queued_s + patience_s
         if queue.waiting is not None:
-            if not self._let_in(queue.waiting, visit):
+            if not self._let_in(visit, queue):
                 return visit
             queue.waiting.expect(visit)
         self._join(queue, visit)
         self._leaves_on_time(visit)
-        for least, helper in queue.helpers:
-            if queue.waiting is not None and queue.waiting.now(visit.queued_s) >= least:
-                helper.fill()
+        if queue.helpers:
+            self._call_helpers(visit, queue)
         return visit
 
-    def place(self, ticket: int) -> Place:
-        """The place in the queues of a ticket that comes to wait now."""
-        if self._behind_s is None:
-            return self._priority[ticket], next(self._arrival)
-        return self._clock.now + self._behind_s[ticket], next(self._arrival)
+    def _line_of(self, visit: Visit) -> Line:
+        return self._routes.of(visit.ticket, visit.category)[1]
 
-    def _let_in(self, waiting: WaitingCount, visit: Visit) -> bool:
-        """True if a customer joins the line."""
-        if self._entrance is not None:
-            end = self._entrance.ends(visit, waiting.now(visit.queued_s))
+    def _let_in(self, visit: Visit, line: Line) -> bool:
+        """True if a customer joins a line."""
+        if self._entrance is not None and line.waiting is not None:
+            end = self._entrance.ends(visit, line.waiting.now(visit.queued_s))
             if end is not None:
                 visit.deadline_s = visit.queued_s
                 self._leave(visit, end)
                 return False
         return True
+
+    def _call_helpers(self, visit: Visit, line: Line) -> None:
+        """Let other pools take who is next where so many wait by now."""
+        for least, helper in line.helpers:
+            if line.waiting is not None and line.waiting.now(visit.queued_s) >= least:
+                helper.fill()
 
     def _anybody(self, visit: Visit) -> None:
         """Let anybody who is free take a visit that waited for one agent; else it waits on."""
@@ -202,7 +201,7 @@ class AgentPools:
 
     def _wait(self, visit: Visit) -> None:
         """Let a visit that has waited for one agent wait in the line of all."""
-        line = self._routes.of(visit.ticket, visit.category)[1]
+        line = self._line_of(visit)
         if line.waiting is not None:
             line.waiting.expect(visit)
         self._join(line, visit)
@@ -307,7 +306,7 @@ class AgentPools:
     def _give_up(self, visit: Visit) -> None:
         if visit.row >= 0 or visit.abandoned:
             return
-        self._routes.of(visit.ticket, visit.category)[1].take_out(visit)
+        self._line_of(visit).take_out(visit)
         if self._returns is not None:
             self._returns.take_out(visit)
         self._abandon(visit)

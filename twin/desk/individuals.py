@@ -180,7 +180,7 @@ class Crew:
         self._team.busy -= len(agent.in_hand)
         self._offer(agent)
         while agent.own:
-            self._ties.wait(heappop(agent.own)[1])
+            self._ties.wait(agent.own.take())
 
     def _stays(self, agent: Agent) -> None:
         """An agent who was to go stays."""
@@ -282,10 +282,10 @@ class Crew:
         """Give a free agent the first of their own queue, if it comes before the line of all."""
         own = agent.own
         while own and own[0][1].deadline_s <= self._clock._now:
-            self._ties.abandon(heappop(own)[1])
+            self._ties.abandon(own.take())
         line = self._ties.first()
         if own and (line is None or own[0] < line[0]):
-            self.gives(agent, heappop(own)[1])
+            self.gives(agent, own.take())
 
     def _drop(self, agent: Agent, visit: Visit) -> None:
         agent.in_hand.remove(visit)

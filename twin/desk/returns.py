@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappush
 from typing import NamedTuple
 
 from twin.demand.luck import Lazy, Stream, Use, view
@@ -11,7 +10,7 @@ from twin.demand.tickets import Demand
 from twin.desk.agent import Agent
 from twin.desk.individuals import Crew
 from twin.desk.kernel import Clock
-from twin.desk.waiting import Visit
+from twin.desk.waiting import Line, Visit
 from twin.scenario.model import Routing
 
 
@@ -27,24 +26,35 @@ class Returns:
     """The agent who knows a ticket takes it again: a further touch, or a ticket that is reopened.
 
     Who is on shift and has no free place gets it into a queue of their own, which stands beside
-    the one of all: next is who comes first in both. After a while anybody may take it.
+    the one of all: next is who comes first in both. After a while anybody may take it. It holds a
+    place in the queue of all from the first, and is turned away where there is none.
 
     Parameters
     ----------
     clock : Clock
     routing : Routing
     demand : Demand
+    line_of : callable
+        The line of all in which a visit would wait.
+    let_in : callable
+        Whether a visit joins that line.
     anybody : callable
         Gives a visit to any agent, or lets it wait for one.
     """
 
     def __init__(
-        self, clock: Clock, routing: Routing, demand: Demand, anybody: Callable[[Visit], None]
+        self,
+        clock: Clock,
+        routing: Routing,
+        demand: Demand,
+        line_of: Callable[[Visit], Line],
+        let_in: Callable[[Visit, Line], bool],
+        anybody: Callable[[Visit], None],
     ) -> None:
         self._clock = clock
         self._chance = routing.same_agent
         self._for_s = routing.same_agent_for
-        self._anybody = anybody
+        self._line_of, self._let_in, self._anybody = line_of, let_in, anybody
         self._luck: Lazy[Use, memoryview] = Lazy(
             lambda use: view(demand.uniform(Stream.SAME_AGENT, use=use))
         )
@@ -55,7 +65,10 @@ class Returns:
         self._known[ticket] = Knower(crew, agent, crew.joined_s(agent))
 
     def goes_on(self, visit: Visit) -> bool:
-        """True if the agent who knows the ticket takes it, or has it in their own queue now."""
+        """True if the agent who knows the ticket takes it, or has it in their own queue now.
+
+        Or if the customer found no place there, and has left.
+        """
         known = self._known.get(visit.ticket)
         if known is None or known.agent.leaving or not known.agent.on_shift:
             return False
@@ -67,8 +80,10 @@ class Returns:
         if known.crew.is_free(known.agent):
             known.crew.gives(known.agent, visit)
         elif self._for_s > 0:
-            own = known.agent.own
-            heappush(own, (visit.place, visit))
+            line = self._line_of(visit)
+            if not self._let_in(visit, line):
+                return True
+            known.agent.own.put(visit, line.waiting)
             until = self._clock.at(self._clock.now + self._for_s)
             until.callbacks = [lambda _: self._let_go(known.agent, visit)]
         else:

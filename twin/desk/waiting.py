@@ -5,8 +5,10 @@ A line is a heap; who ran out of patience stays in it until found.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from itertools import count
 from math import inf, nan
 from typing import Any, NamedTuple
 
@@ -20,6 +22,23 @@ from twin.scenario.model import Scenario
 
 # Place in a line: what comes first is smaller.
 Place = tuple[float, int]
+
+
+def places(clock: Clock, wait_bonus_s: float | None, demand: Demand) -> Callable[[int], Place]:
+    """Give each ticket that comes to wait now its place in the queues.
+
+    Parameters
+    ----------
+    clock : Clock
+    wait_bonus_s : float or None
+        Time by which the next higher priority is ahead; None: for ever.
+    demand : Demand
+    """
+    arrival, priority = count(), view(demand.priority)
+    if wait_bonus_s is None:
+        return lambda ticket: (priority[ticket], next(arrival))
+    behind_s = view(demand.priority * wait_bonus_s)
+    return lambda ticket: (clock.now + behind_s[ticket], next(arrival))
 
 
 class Overflow(NamedTuple):
@@ -63,6 +82,38 @@ class Line(list[tuple[Place, "Visit"]]):
                 heapify(line)
 
 
+class OwnLine(Line):
+    """Visits that wait for one agent.
+
+    Each holds a place in the queue of all meanwhile, and counts among those who wait there.
+    """
+
+    def put(self, visit: Visit, waiting: WaitingCount | None) -> None:
+        """Let a visit wait here; it counts in `waiting`, where it matters how many wait."""
+        heappush(self, (visit.place, visit))
+        if waiting is not None:
+            visit.apart_in = waiting
+            waiting.apart += 1
+            waiting.expect(visit)
+
+    def take(self) -> Visit:
+        """Take out who is next."""
+        visit = heappop(self)[1]
+        self._left(visit)
+        return visit
+
+    def take_out(self, visit: Visit) -> None:
+        """Remove a visit, if it waits here."""
+        if (visit.place, visit) in self:
+            super().take_out(visit)
+            self._left(visit)
+
+    def _left(self, visit: Visit) -> None:
+        if visit.apart_in is not None:
+            visit.apart_in.apart -= 1
+            visit.apart_in = None
+
+
 class Visit(Happening):
     """A ticket's stay with the agents: it waits, then an agent works on it.
 
@@ -82,6 +133,8 @@ class Visit(Happening):
     # Who has it in hand, or waits to: where agents are told apart.
     agent: Any = None
     counted_out: WaitingCount | None = None
+    # Where it counts while it waits for one agent.
+    apart_in: WaitingCount | None = None
     # Those who count it among the visits that wait.
     watchers: tuple[Any, ...] = ()
 
@@ -112,13 +165,14 @@ class Visit(Happening):
 class WaitingCount:
     """The number of visits that wait in a line, and in those that its visits overflow to.
 
-    Who ran out of patience stays in the line until found there, and is not counted.
+    Who waits for one agent is counted in `apart`. Who ran out of patience stays in the line until
+    found there, and is not counted.
     """
 
     def __init__(self, lines: list[Line]) -> None:
         self._lines = lines
         self._deadlines: list[tuple[float, Place, Visit]] = []
-        self.gone = 0
+        self.gone = self.apart = 0
 
     def expect(self, visit: Visit) -> None:
         """Take note of when a visit in the line runs out of patience."""
@@ -130,10 +184,10 @@ class WaitingCount:
         deadlines = self._deadlines
         while deadlines and deadlines[0][0] <= now_s:
             visit = heappop(deadlines)[2]
-            if visit.row < 0 and not visit.abandoned:
+            if visit.row < 0 and not visit.abandoned and visit.counted_out is None:
                 visit.counted_out = self
                 self.gone += 1
-        return sum(map(len, self._lines)) - self.gone
+        return sum(map(len, self._lines)) + self.apart - self.gone
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ class Queue(Section):
     capacity: Count | None = Field(
         None,
         description="places to wait in a queue; who finds none is turned away at once (counted "
-        "as abandoned); default: no limit",
+        "as abandoned); who waits for one agent (routing.same_agent) takes a place, too; "
+        "default: no limit",
     )
     balking: Share = Field(
         0.0,
