@@ -71,11 +71,9 @@ def agents_of(visits):
     return found
 
 
-@pytest.fixture(scope="module")
-def calls(tmp_path_factory):
+def export(desk, path, replication=0):
     """A planted log of calls, as a help desk exports it."""
-    desk = phone_desk()
-    log = twin.simulate(desk, twin.draw(desk))
+    log = twin.simulate(desk, twin.draw(desk, replication))
     visits = log.visits.merge(log.tickets[["ticket_id", "category_true"]]).sort_values("queued_s")
     visits = visits.sort_values(["started_s", "queued_s"])
     begin = pd.Timestamp("2026-03-02")
@@ -97,9 +95,13 @@ def calls(tmp_path_factory):
             "agent": agents_of(visits),
         }
     )
-    path = tmp_path_factory.mktemp("calls") / "calls.csv"
     frame.to_csv(path, index=False)
     return path
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory):
+    return export(phone_desk(), tmp_path_factory.mktemp("calls") / "calls.csv")
 
 
 def set_quick(patch):

@@ -1,7 +1,6 @@
 """What a history leaves open of a desk, and what is assumed, is in the intervals.
 
-`python tests/test_uncertainty.py N` calibrates N planted desks and prints how often the interval of
-each figure holds the truth; the rates are quoted in `tests/benchmarks/README.md`.
+How often the intervals of calibrated desks hold the truth: `tests/test_uncertainty_study.py`.
 """
 
 import json

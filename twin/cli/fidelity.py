@@ -16,6 +16,7 @@ from twin.cli.terminal import (
     Workers,
     cores,
     err,
+    fail,
     out,
     plain_errors,
     print_json,
@@ -25,6 +26,7 @@ from twin.cli.terminal import (
 
 if TYPE_CHECKING:
     from twin.history.fidelity.fidelity import Fidelity
+    from twin.scenario.model import Scenario
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +51,26 @@ def fidelity(
             show_default=False,
         ),
     ] = None,
-    runs: Annotated[int, typer.Option(min=5, max=1000, help="Of each rung.")] = 5,
+    change: Annotated[
+        Path | None,
+        typer.Option(
+            help="Test a change that the history holds: a scenario file that extends the twin's, "
+            "with the change as the only difference.",
+            show_default=False,
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAY",
+            help="With --change: its first day (2026-03-22); the twin is calibrated to the days "
+            "before.",
+            show_default=False,
+        ),
+    ] = None,
+    runs: Annotated[
+        int, typer.Option(min=5, max=1000, help="Of each rung; of a change 20 or more.")
+    ] = 5,
     roster: Annotated[
         Path | None,
         typer.Option(
@@ -78,7 +99,16 @@ def fidelity(
         from twin.scenario.changes import parse_change
         from twin.scenario.file import load
 
-        desk = load(scenario, dict(parse_change(text) for text in changes or []))
+        wanted = dict(parse_change(text) for text in changes or [])
+        desk = load(scenario, wanted)
+        if (change is None) != (at is None):
+            fail("--change and --at go together: what changed, and from which day on", BAD_INPUT)
+        if change is not None and at is not None:
+            if test is not None or roster is not None or page is not None:
+                fail("--change goes without --test, --roster and --page", BAD_INPUT)
+            plan = (desk, load(change, wanted), history, at)
+            _test_change(*plan, runs, workers or cores(), as_json=as_json, quiet=quiet)
+            return
         try:
             real = open_records(history)
             # F, V, VR, in sample, and up to three weeks before the test.
@@ -98,6 +128,52 @@ def fidelity(
             from twin.report.fidelity import write
 
             out.print(f"page: {write(found, page)}", soft_wrap=True)
+
+
+def _test_change(
+    desk: Scenario,
+    changed: Scenario,
+    history: Path,
+    at: str,
+    runs: int,
+    workers: int,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from twin.history.fidelity.change import RUNS, back_test, cells
+    from twin.history.fidelity.records import open_records
+
+    runs = max(runs, RUNS)
+    try:
+        real = open_records(history)
+        with progress(3 * runs, shown=not quiet and not as_json, what="runs") as told:
+            found = back_test(desk, changed, real, at, runs=runs, workers=workers, progress=told)
+    except ValueError as error:
+        fail(str(error), BAD_INPUT)
+    if as_json:
+        plain = {name: getattr(found, name) for name in ("name", "before", "after", "runs")}
+        plain |= {"changes": found.changes, "as_predicted": found.as_predicted}
+        plain |= {"needed": found.needed, "notes": list(found.notes)}
+        print_json(plain | {"table": records(found.table)})
+        return
+    if quiet:
+        return
+    out.print(f"{found.name}: before {found.before}, after {found.after}", soft_wrap=True)
+    for sentence in found.sentences():
+        out.print(sentence, soft_wrap=True)
+    heads = ("figure", "before", "real change", "predicted", "real less predicted", "without it")
+    table = Table(*heads, "verdict", box=None, pad_edge=False, header_style="bold")
+    for row in cells(found):
+        table.add_row(*row)
+    out.print(table)
+    out.print(
+        "Intervals of 95 %; those of real less predicted hold together. Tickets come when they "
+        "came, on both sides.",
+        soft_wrap=True,
+    )
+    for note in found.notes:
+        err.print(f"note: {note}")
 
 
 def _show(found: Fidelity) -> None:

@@ -44,7 +44,7 @@ def at(scenario: Scenario, days: Sequence[int], name: str, lead: int = 0) -> Sce
     """A scenario played over other days: from so many before them as it warms up, to their end.
 
     What the scenario says of its first day (level of arrivals and of handle times, where they grow;
-    surges) keeps its date.
+    surges) keeps its date. Its versions are left out: its numbers are taken as they stand.
 
     Parameters
     ----------
@@ -63,6 +63,7 @@ def at(scenario: Scenario, days: Sequence[int], name: str, lead: int = 0) -> Sce
     moved_s = begun.timestamp() - scenario.midnight.timestamp()
     weeks = moved_s / WEEK_S
     data = scenario.as_data()
+    data.pop("uncertainty", None)
     data["start"], data["name"] = start.isoformat(), name
     data["horizon"] = f"{clock.moment(last + timedelta(days=1), 0.0, begun)}s"
     data["warm_up"] = f"{clock.moment(first, 0.0, begun)}s"
