@@ -1,5 +1,7 @@
 """Pools of agents out of what they took: planted desks come back as they were planted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -193,3 +195,50 @@ def test_several_pools_are_used_where_they_come_nearer_to_the_waits(found, histo
         sessions=call_desk.sessions_of(histories["two"], desk),
     )  # fmt: skip
     assert "VR" in set(fidelity.rungs["rung"])
+
+
+def test_groups_stand_for_categories_where_those_tell_no_pools(histories, tmp_path):
+    """Topics are not told, or say nothing of who takes what; groups do."""
+    from twin.history.kinds import kinds_as, with_kinds
+
+    history = histories["two"]
+    kinds = history.log.tickets["category_true"].astype(object)
+    keys = history.extra["keys"].assign(group=kinds.to_numpy())
+    grouped = replace(history, extra=history.extra | {"keys": keys})
+    _, said = with_kinds(grouped)
+    assert said == ""
+    topics = np.array(["a", "b"], dtype=object)[np.arange(len(kinds)) % 2]
+    tickets = history.log.tickets.assign(category_true=topics)
+    for column, words in ((topics, "agents go by them"), (None, "does not tell")):
+        log = replace(history.log, tickets=tickets.assign(category_true=column))
+        found, said = with_kinds(replace(grouped, log=log))
+        assert words in said
+        assert found.log.tickets["category_true"].astype(str).tolist() == kinds.tolist()
+    # A twin of groups is compared with a history of topics by groups.
+    desk = twin.from_data({
+        "horizon": "1d", "arrivals": {"rate": "6/h"}, "tickets": {"category_mix": KINDS},
+        "agents": {"all": pool(2, [])},
+    })  # fmt: skip
+    assert kinds_as(grouped, desk) is grouped
+    compared = kinds_as(replace(grouped, log=replace(history.log, tickets=tickets)), desk)
+    assert compared.log.tickets["category_true"].astype(str).tolist() == kinds.tolist()
+    assert with_kinds(history)[0] is history
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(DESKS))
+def test_how_often_planted_pools_come_back(name, tmp_path):
+    """Of 40 desks of two weeks each: pools by who takes what, without any play."""
+    right = 0
+    for seed in range(40):
+        history = planted(tmp_path, DESKS[name], seed=1000 + seed)
+        found = several_pools(history.log)
+        if name == "one":
+            right += found is None
+        else:
+            planted_ = {"two": [{"bill"}, {"rest"}], "n": [{"bill"}, {"all"}]}[name]
+            right += found is not None and sorted(map(sorted, teams(found, history).values())) == (
+                sorted(map(sorted, planted_))
+            )
+    print(f"{name}: {right} of 40 as planted")
+    assert right >= 38

@@ -96,6 +96,7 @@ def fidelity(
         from twin.history.call_desk import sessions_of
         from twin.history.fidelity.fidelity import fidelity as compare
         from twin.history.fidelity.records import open_records
+        from twin.history.kinds import kinds_as
         from twin.scenario.changes import parse_change
         from twin.scenario.file import load
 
@@ -110,7 +111,7 @@ def fidelity(
             _test_change(*plan, runs, workers or cores(), as_json=as_json, quiet=quiet)
             return
         try:
-            real = open_records(history)
+            real = kinds_as(open_records(history), desk)
             # F, V, VR, in sample, and up to three weeks before the test.
             with progress(6 * runs, shown=not quiet and not as_json, what="runs") as told:
                 found = compare(

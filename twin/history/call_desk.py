@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -42,7 +41,6 @@ from twin.history.fit.arrivals import ArrivalsFit, fit_arrivals
 from twin.history.fit.capacity import PLAYS as FIT_PLAYS
 from twin.history.fit.capacity import CapacityFit, Waits, gap
 from twin.history.fit.estimate import Estimate
-from twin.history.fit.pools import MOST
 from twin.history.fit.rosters import sessions
 from twin.history.found_sections import (
     arrivals_section,
@@ -52,6 +50,7 @@ from twin.history.found_sections import (
 )
 from twin.history.found_shifts import week_shifts
 from twin.history.kept_plays import KeptPlays, PlayOf
+from twin.history.kinds import with_kinds
 from twin.history.pools_choice import PLAYS_TO_CHOOSE, choose
 from twin.history.priorities import head_start, routing_section, said_of
 from twin.history.whole_days import days_of
@@ -67,8 +66,6 @@ Ints = npt.NDArray[np.int64]
 _SLOT_S = 1800.0
 # A fit is called poor beyond: the share who give up, and the loss (see Gap).
 _POOR_SHARE, _POOR_LOSS = 0.05, 1.0
-# Category of tickets of which none is told, beside others of which one is.
-NOT_TOLD = "not told"
 # Replications of each choice that is tried on the history.
 _BACK_TESTS = 5
 # All plays, at most: of the fit to the waits, and of three ways in which arrivals may vary.
@@ -97,7 +94,7 @@ def calibrate_calls(
     ScenarioError
         If the history is too short, or says too little.
     """
-    history = _with_all_categories(history)
+    history, of_kinds = with_kinds(history)
     log, desk = history.log, history.desk
     if not log.visits["agent"].notna().any():
         hint = "give the column with twin import --map agent=COLUMN"
@@ -135,7 +132,8 @@ def calibrate_calls(
         for tables in (files, *(way.files for way in ways)):
             for file, frame in tables.items():
                 frame.to_csv(folder / file, index=False)
-        total = PLAYS + (len(ways) > 1) * (PLAYS_TO_CHOOSE + (MOST - 1) * FIT_PLAYS)
+        more = max(len(way.split.parts) for way in ways) - 1
+        total = PLAYS + (more > 0) * PLAYS_TO_CHOOSE + more * FIT_PLAYS
         plays = KeptPlays(_played, kept, progress, total)
         players = [
             Player(folder, as_it_was | way.sections(base), desk, edges, way.split.parts, plays.play)
@@ -180,18 +178,8 @@ def calibrate_calls(
     }
     over = days.only_known(np.zeros((len(days.days), 24))).days
     about = (*_said_of_fit(fit), of_pools, said_of(order, days), *_said_of_days(came), said)
+    about = tuple(line for line in (*about, of_kinds) if line)
     return Calibration(forecast, as_it_was, files, tuple(estimates), over, about, fit)
-
-
-def _with_all_categories(history: DeskHistory) -> DeskHistory:
-    """The same; tickets whose category nobody told have one of their own."""
-    tickets = history.log.tickets
-    column = tickets["category_true"].astype(object)
-    if column.notna().all() or column.isna().all():
-        return history
-    filled = pd.Categorical(column.where(column.notna(), NOT_TOLD))
-    log = replace(history.log, tickets=tickets.assign(category_true=filled))
-    return replace(history, log=log)
 
 
 def _said_of_fit(fit: CapacityFit) -> list[str]:
