@@ -358,3 +358,9 @@ def test_priorities_and_columns_in_other_languages(tmp_path):
     history = twin.read_history(write_csv(tmp_path / "t.csv", rows), zone="UTC")
     assert list(history.log.tickets["priority"].astype(str)) == ["urgent", "high", "normal", "low"]
     assert value(history, "first_response_mean") == pytest.approx(60)
+
+
+def test_what_is_no_address_of_a_database_is_a_fault_without_its_password():
+    with pytest.raises(ScenarioError, match="no address of PostgreSQL") as error:
+        twin.read_history("postgresql://desk:opensesame@host:port/desk", zone="UTC")
+    assert "opensesame" not in str(error.value)

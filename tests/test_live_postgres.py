@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+import twin
 from tests.live_desk import Small
 from tests.live_server import free_port
 from tests.test_live_api import TARGETS, fill, next_due, pressing, queue
 from tests.test_live_kill import check, check_history
 from tests.test_provider_faults import serves
+from twin.common.errors import ScenarioError
 from twin.live.database import StoreError
 from twin.live.history import read_history
 from twin.live.moves import is_held
@@ -237,3 +239,27 @@ def test_leases_go_by_the_databases_clock(database, monkeypatch):
     assert is_held(behind.ticket(row["id"]), behind.clock())
     ahead.close()
     behind.close()
+
+
+def test_its_history_is_read_as_that_of_a_file(database, tmp_path):
+    stores = {database: Small(tmp_path, database=database)}
+    (tmp_path / "file").mkdir()
+    own = Small(tmp_path / "file")
+    stores[str(tmp_path / "file" / "desk.sqlite")] = own
+    found = []
+    for where, small in stores.items():
+        for text in ("My payment was declined", "other things", "I cannot log in"):
+            small.file(text)
+        assert small.change(2, status="Resolved").status_code == 200
+        small.store.close()
+        found.append(twin.read_history(where, zone="UTC", texts=True))
+    first, second = (history.log.tickets for history in found)
+    for column in ("category_true", "priority", "status", "resolved_by", "reopens"):
+        assert first[column].astype(str).tolist() == second[column].astype(str).tolist()
+    assert found[0].texts["description"].tolist() == found[1].texts["description"].tolist()
+    secret = database.replace("desk@", "desk:opensesame@")
+    saved = twin.read_history(secret, zone="UTC").save(tmp_path / "h")
+    assert all(b"opensesame" not in one.read_bytes() for one in saved.iterdir())
+    with pytest.raises(ScenarioError) as error:
+        twin.read_history(secret.replace("/postgres", "/nothing"), zone="UTC")
+    assert "opensesame" not in str(error.value)

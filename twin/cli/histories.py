@@ -26,10 +26,10 @@ def register(app: typer.Typer) -> None:
 
 def import_history(
     files: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             help="What the help desk exports: CSV, Parquet, XLSX, JSON, XES, or the live desk's "
-            "store. Several files are of one desk.",
+            "store (a file, or postgresql://HOST/NAME). Several files are of one desk.",
             show_default=False,
         ),
     ],

@@ -19,7 +19,8 @@ from twin.history.gathered import Choices, Gathered
 from twin.history.part import asked_moment
 from twin.history.people import coded
 from twin.history.readers.choose import gather
-from twin.history.sheets import read_sheets
+from twin.history.sheet import Sheet
+from twin.history.sheets import is_database, read_database, read_sheets
 from twin.records import tables
 from twin.scenario.model import PRIORITIES, Scenario, from_data
 from twin.scenario.sections.individuals import MOST_IN_HAND
@@ -38,8 +39,8 @@ def read_history(
     Parameters
     ----------
     *paths : str or Path
-        Files of one desk: CSV, Parquet, XLSX, JSON, XES, the live desk's store. Or the folder of a
-        saved history.
+        Files of one desk: CSV, Parquet, XLSX, JSON, XES, the live desk's store (a file, or
+        ``postgresql://HOST/NAME``). Or the folder of a saved history.
     zone : str, optional
         Time zone of the desk, and of times that name none; default UTC, which is told.
     tool : str, optional
@@ -86,7 +87,7 @@ def read_history(
     >>> figures.query("kpi == 'resolution_mean'")["value"].tolist()
     [44100.0]
     """
-    if len(paths) == 1 and holds_history(Path(paths[0])):
+    if len(paths) == 1 and not is_database(paths[0]) and holds_history(Path(paths[0])):
         return open_history(paths[0])
     if not paths:
         raise ScenarioError("the history", [Fault("", "name the files that were exported")])
@@ -106,8 +107,15 @@ def read_history(
         keep_names=keep_names, texts=texts, skip_bad=skip_bad, confirm=confirm,
     )  # fmt: skip
     _check_words(choices)
-    files = [Path(path) for path in paths]
-    sheets = [sheet for path in files for sheet in read_sheets(path)]
+    sheets, told = list[Sheet](), list[dict[str, Any]]()
+    for path in paths:
+        if is_database(path):
+            name, found_there = read_database(str(path))
+            told.append({"name": name, "bytes": 0, "sha256": ""})
+        else:
+            found_there = read_sheets(Path(path))
+            told.append(_file(Path(path)))
+        sheets += found_there
     reader, gathered = gather(sheets, choices, tool or str(old.get("tool", "")))
     codes = coded(gathered, keep_names)
     bounds = [asked_moment(text, where, option)
@@ -121,7 +129,7 @@ def read_history(
                 "priorities": dict(choices.priorities)}  # fmt: skip
     return DeskHistory(
         made.log, _desk(made, choices.zone, gaps), made.extra, gathered.tool,
-        tuple(map(_file, files)), tuple(gathered.understood),
+        tuple(told), tuple(gathered.understood),
         tuple(dict.fromkeys([*gathered.notes, *made.notes])), tuple(found), tuple(gaps), settings,
         _texts(gathered, made),
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Files that people export, as sheets.
 
-CSV, Parquet, XLSX, JSON, JSON lines, XES and the live desk's SQLite store. A file is data of
+CSV, Parquet, XLSX, JSON, JSON lines, XES and the live desk's store. A file is data of
 strangers: it is bounded in size, never executed, and a damaged one is a fault that names it.
 """
 
@@ -35,6 +35,8 @@ from twin.history.sheet import (
     opened,
 )
 
+# Tables of the live desk's store.
+_STORE = ("tickets", "changes", "feedback", "desks")
 _ZIP, _PARQUET, _SQLITE = b"PK\x03\x04", b"PAR1", b"SQLite format 3\x00"
 
 
@@ -211,12 +213,64 @@ def _xes(path: Path) -> list[Sheet]:
     return [_eager(str(path), path.name.partition(".")[0], data)]
 
 
+def is_database(path: str | Path) -> bool:
+    """True if it names a database of PostgreSQL, not a file."""
+    return str(path).startswith(("postgresql://", "postgres://"))
+
+
+def read_database(url: str) -> tuple[str, list[Sheet]]:
+    """Name of a database without its password, and the sheets of the live desk's store in it.
+
+    Raises
+    ------
+    ScenarioError
+        If it cannot be read; its message holds no password.
+    """
+    try:
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    except ModuleNotFoundError:
+        hint = 'pip install "support-desk-twin[live]"'
+        raise fault("the database", "to read PostgreSQL takes an extra", hint) from None
+    try:
+        where = make_url(url).set(drivername="postgresql+psycopg")
+    except (ArgumentError, ValueError):
+        hint = "it is written postgresql://HOST/NAME"
+        raise fault("the database", "is no address of PostgreSQL", hint) from None
+    shown = where.set(drivername="postgresql").render_as_string(hide_password=True)
+    found = []
+    try:
+        engine = create_engine(where, hide_parameters=True, connect_args={"connect_timeout": 20})
+        try:
+            # One moment for all tables, and nothing that could be changed.
+            same = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            with engine.connect() as connection:
+                store = connection.execution_options(**same)
+                for name in _STORE:
+                    rows = store.execute(text(f"SELECT * FROM {name}"))
+                    frame = pd.DataFrame(rows.fetchall(), columns=list(rows.keys()))
+                    found.append(_eager(shown, name, {str(k): frame[k] for k in frame}))
+        finally:
+            engine.dispose()
+    except ModuleNotFoundError as error:
+        hint = 'pip install "support-desk-twin[live]"'
+        raise fault(shown, f"to read it takes {error.name}", hint) from None
+    except SQLAlchemyError as error:
+        # Its own words may hold more than is to be shown.
+        kind = type(getattr(error, "orig", None) or error).__name__
+        reason = f"holds no store of the live desk, or cannot be read ({kind})"
+        raise fault(shown, reason) from None
+    if not len(found[0].sample):
+        raise fault(shown, "holds no tickets")
+    return shown, found
+
+
 def _sqlite(path: Path) -> list[Sheet]:
-    known = ("tickets", "changes", "feedback", "desks")
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as store:
             found = []
-            for name in known:
+            for name in _STORE:
                 cursor = store.execute(f"SELECT * FROM {name}")
                 rows: Iterable[Any] = cursor.fetchall()
                 heads = [column[0] for column in cursor.description]
