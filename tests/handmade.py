@@ -3,16 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from twin.records.tables import (
-    ACTIVITIES,
-    STATUSES,
-    STEPS,
-    TABLES,
-    VISIT_ENDS,
-    WORKERS,
-    RunLog,
-    frame,
-)
+from twin.records.columns import TABLES
+from twin.records.tables import ACTIVITIES, STATUSES, STEPS, VISIT_ENDS, WORKERS, RunLog, frame
 from twin.scenario.model import PRIORITIES
 
 CATEGORIES = ["Login", "Payment"]

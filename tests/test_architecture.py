@@ -11,7 +11,6 @@ MOST_LINES = 400
 LONGER = {
     "measures.population": (440, "one class: all that figures count"),
     "experiments.studies.findings": (410, "findings in memory, on disk and in tables: one shape"),
-    "records.tables": (480, "all columns of all tables"),
 }
 MODULES = modules()
 FILES = {name_of(path): path for path in PACKAGE.rglob("*.py")}

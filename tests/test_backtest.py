@@ -16,7 +16,7 @@ import pytest
 from pydantic import BaseModel
 
 from twin.experiments.replication import play
-from twin.records.tables import RUN_TABLES
+from twin.records.columns import RUN_TABLES
 from twin.scenario.file import load
 
 DATA = Path(__file__).parent / "data"

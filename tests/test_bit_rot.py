@@ -19,7 +19,7 @@ from twin.assistant.recorded.recording import Recording, Reply
 from twin.common.errors import DamagedFile, TwinError
 from twin.experiments.studies.findings import open_search
 from twin.records import storage
-from twin.records.tables import RUN_TABLES
+from twin.records.columns import RUN_TABLES
 
 DESK: dict[str, Any] = {
     "name": "desk",

@@ -24,7 +24,7 @@ from twin.desk.simulation import _rare_collections
 from twin.experiments import replication
 from twin.experiments import run as experiment
 from twin.records import storage
-from twin.records.tables import RUN_TABLES, TABLES
+from twin.records.columns import RUN_TABLES, TABLES
 from twin.scenario.model import Scenario
 
 AGENTS: dict[str, Any] = {

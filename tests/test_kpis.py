@@ -16,7 +16,7 @@ from twin.measures.figures import (
     kpi_table,
     measure,
 )
-from twin.records.tables import TABLES
+from twin.records.columns import TABLES
 from twin.report.answer import DECISIVE
 from twin.scenario.model import Scenario, from_data
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.measures import levels
-from twin.records.tables import TABLES
+from twin.records.columns import TABLES
 from twin.scenario.calendars import combine, desk_hours
 from twin.scenario.model import Scenario
 

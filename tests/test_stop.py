@@ -19,7 +19,7 @@ import twin
 from tests.children import ROOT, alive, children, start, wait_for
 from twin.cli.app import app
 from twin.records import storage
-from twin.records.tables import RUN_TABLES
+from twin.records.columns import RUN_TABLES
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 DESK = """

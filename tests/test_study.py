@@ -25,7 +25,7 @@ from twin.experiments.studies import store
 from twin.experiments.studies.results import StudyResults
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.experiments.studies.study import StudyInterrupted
-from twin.records.tables import TABLES
+from twin.records.columns import TABLES
 from twin.report.plots.studies import study_grid
 from twin.scenario.model import Scenario
 

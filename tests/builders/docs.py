@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from twin.measures.figures import FIGURES
-from twin.records.tables import data_dictionary
+from twin.records.columns import data_dictionary
 from twin.scenario import distributions, units
 from twin.scenario import model as scenario
 from twin.scenario.model import Scenario

@@ -24,7 +24,8 @@ from twin.measures.figures import measure
 from twin.measures.levels import levels
 from twin.measures.sanity import faults, sanity
 from twin.records import export, storage
-from twin.records.tables import RUN_TABLES, TABLES, RunLog
+from twin.records.columns import RUN_TABLES, TABLES
+from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 
 

@@ -36,12 +36,8 @@ from twin.demand.tickets import Demand, draw
 from twin.desk.customers import Customers
 from twin.experiments import manifest as provenance
 from twin.records import storage
-from twin.records.tables import (
-    BY_ASSISTANT,
-    RESOLVED_STATUSES,
-    WORKERS,
-    Column,
-)
+from twin.records.columns import Column
+from twin.records.tables import BY_ASSISTANT, RESOLVED_STATUSES, WORKERS
 from twin.scenario.model import Scenario, from_data
 from twin.stats.differences import differences
 

@@ -16,7 +16,7 @@ from twin.measures import sanity
 from twin.measures.figures import FIGURES
 from twin.measures.inputs import told
 from twin.records import storage
-from twin.records.tables import RUN_TABLES, TABLES
+from twin.records.columns import RUN_TABLES, TABLES
 from twin.scenario.model import Scenario
 from twin.stats import batches, intervals
 
@@ -232,7 +232,7 @@ class Results:
         Parameters
         ----------
         name : str
-            A key of `twin.records.tables.TABLES`, such as "tickets".
+            A key of `twin.records.columns.TABLES`, such as "tickets".
 
         Returns
         -------

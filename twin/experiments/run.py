@@ -28,7 +28,8 @@ from twin.experiments.results import Results, Run
 from twin.measures.figures import figure_of
 from twin.measures.theory import erlang_bounds
 from twin.records import storage
-from twin.records.tables import RUN_TABLES, RunLog
+from twin.records.columns import RUN_TABLES
+from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 from twin.stats import sequential
 

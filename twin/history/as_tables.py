@@ -24,6 +24,7 @@ from twin.history.balance import BEGUN, OVER, filled
 from twin.history.cells import Floats
 from twin.history.gathered import FACTS, Choices, Gathered
 from twin.records import storage, tables
+from twin.records.columns import TABLES
 from twin.records.tables import (
     ABANDONED,
     ACTIVITIES,
@@ -45,7 +46,7 @@ from twin.scenario.model import PRIORITIES
 
 Ints = npt.NDArray[np.int64]
 # Tables of a log, whichever there are.
-LOG_TABLES = tuple(f.name for f in fields(RunLog) if f.name in tables.TABLES)
+LOG_TABLES = tuple(f.name for f in fields(RunLog) if f.name in TABLES)
 # Tables of the history beside those of a run.
 EXTRA = ("keys", "events", "spells")
 # Pools by group; the tickets of all further groups are one.

@@ -12,6 +12,7 @@ from twin.history import words
 from twin.history.cells import Floats
 from twin.history.gathered import Choices, Gathered
 from twin.records import tables
+from twin.records.columns import TABLES
 from twin.records.tables import (
     ABANDONED,
     CLOSED,
@@ -37,7 +38,7 @@ def filled(table: str, count: int, columns: Mapping[str, Any]) -> pd.DataFrame:
     """
     full = {
         c.name: columns[c.name] if c.name in columns else _missing(c.dtype, count)
-        for c in tables.TABLES[table]
+        for c in TABLES[table]
     }
     return tables.frame(table, full)
 

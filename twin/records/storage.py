@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from twin.common.errors import DamagedFile
 from twin.common.files import checked, read_sealed, write_parquet, write_sealed
-from twin.records.tables import TABLES, Column
+from twin.records.columns import TABLES, Column
 
 MANIFEST = "manifest.json"
 # A file of a run that is under way: on a full disk it makes room for the manifest's last word.
@@ -142,7 +142,7 @@ def _array(column: Column, values: pd.Series[Any]) -> pa.Array:
 
 
 def as_arrow(table: str, replication: int, frame: pd.DataFrame) -> pa.Table:
-    """A table of one replication with the types of `records.TABLES`, `replication` in front."""
+    """A table of one replication with the types of its columns, `replication` in front."""
     columns = {"replication": pa.array(np.full(len(frame), replication, dtype=np.int32))}
     columns |= {c.name: _array(c, frame[c.name]) for c in TABLES[table]}
     return pa.table(columns)
@@ -299,7 +299,7 @@ def read_table(
     runs : iterable of (str, Path)
         Name of the scenario and folder of the run.
     table : str
-        A key of `records.TABLES`.
+        A key of `records.columns.TABLES`.
     columns : sequence of str, optional
         Only these of its columns (and `replication`), for large tables.
     replication : int, optional

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from twin.experiments.results import open_results
 from twin.history.desk_history import holds_history, open_history
-from twin.records.tables import TABLES, RunLog
+from twin.records.columns import TABLES
+from twin.records.tables import RunLog
 from twin.scenario.model import Scenario, from_data
 
 
