@@ -8,7 +8,9 @@ import pytest
 
 import twin
 from twin.history import call_desk, pools_choice
-from twin.history.call_pools import one_pool, pools_of_agents, several_pools
+from twin.history.calibrated_file import write_calibrated
+from twin.history.call_pools import one_pool, pools_of_agents, several_pools, with_pools
+from twin.history.fidelity import rosters, rungs
 from twin.history.fit import capacity
 from twin.history.fit.capacity import Waits
 from twin.history.fit.pools import fit_pools, nearest
@@ -31,7 +33,7 @@ DESKS = {
 }
 
 
-def planted(folder, agents, days=14, rate="18/h", **more):
+def planted(folder, agents, days=10, rate="18/h", **more):
     """A log of calls of a desk whose pools are known, read back as a history."""
     desk = twin.from_data({
         "start": "2026-03-02", "horizon": f"{days}d", "agents": agents,
@@ -117,8 +119,12 @@ def test_agents_of_other_days_go_to_the_pool_that_takes_what_they_took(histories
     taken = log.visits[log.visits["agent"].notna()]
     first = ~taken["agent"].duplicated()
     planted = planted_pools(histories["n"]).loc[taken.index][first]
-    found = pools_of_agents(log, desk)
+    skills = {name: one.skills for name, one in desk.agents.items()}
+    found = pools_of_agents(log, skills)
     assert found.tolist() == [{"bill": "agents-1", "all": "agents-2"}[name] for name in planted]
+    pools = with_pools(log, skills).visits.loc[taken.index, "pool"].astype(str)
+    planted = planted_pools(histories["n"]).loc[taken.index]
+    assert pools.tolist() == planted.map({"bill": "agents-1", "all": "agents-2"}).tolist()
     there = call_desk.sessions_of(histories["n"], desk)
     assert set(there["pool"]) == {"agents-1", "agents-2"}
     assert (there["end_s"] >= there["start_s"]).all()
@@ -163,7 +169,7 @@ def test_days_are_predicted_from_those_before_them():
 @pytest.fixture(scope="module")
 def found(histories):
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("_ROUNDS", 1), ("_RATE_PLAYS", 6), ("_HOUR_PLAYS", 1)):
+        for name, value in (("_ROUNDS", 1), ("_RATE_PLAYS", 5), ("_HOUR_PLAYS", 1)):
             patch.setattr(capacity, name, value)
         patch.setattr(call_desk, "_BACK_TESTS", 1)
         patch.setattr(pools_choice, "_BACK_TESTS", 1)
@@ -178,10 +184,10 @@ def test_several_pools_are_used_where_they_come_nearer_to_the_waits(found, histo
     assert any("used: several pools" in line for line in found.said)
     for one in pools.values():
         assert one["shifts"]
+    # What the history leaves open is told of each pool.
+    assert {one.key[1] for one in found.versions if one.key[0] == "agents"} == set(pools)
     heads = found.files["roster.csv"].groupby("pool")["heads"].max()
     assert heads.max() <= 2.5 * 3
-    from twin.history.calibrated_file import write_calibrated
-
     path = write_calibrated(found, histories["two"], tmp_path / "desk.toml")
     text = path.read_text(encoding="utf-8")
     assert "agents who take these" in text
@@ -190,11 +196,25 @@ def test_several_pools_are_used_where_they_come_nearer_to_the_waits(found, histo
     worked = log.visits.merge(log.tickets[["ticket_id", "category_true"]]).dropna(subset="pool")
     kinds = worked.groupby(worked["pool"].astype(str))["category_true"].agg(set)
     assert kinds.to_dict() == {"agents-1": {"billing"}, "agents-2": {"access", "other"}}
-    fidelity = twin.fidelity(
-        desk, histories["two"], "2026-03-14",
+    days = range(desk.start.toordinal() - 3, desk.start.toordinal())
+    seen = rosters.heads_seen(call_desk.sessions_of(histories["two"], desk),
+                              histories["two"].desk, days)  # fmt: skip
+    table = rosters.roster_of(desk, seen, days[:2], days[2:])
+    assert set(table["pool"]) == set(pools)
+    table.to_csv(tmp_path / "roster.csv", index=False)
+    given = rungs.with_roster(desk, tmp_path / "roster.csv")
+    assert all(one.roster and one.shifts is None for one in given.agents.values())
+
+
+@pytest.mark.slow
+def test_fidelity_gives_each_pool_its_own_roster(found, histories, tmp_path):
+    desk = twin.load(write_calibrated(found, histories["two"], tmp_path / "desk.toml"))
+    told = twin.fidelity(
+        desk, histories["two"], "2026-03-08",
         sessions=call_desk.sessions_of(histories["two"], desk),
     )  # fmt: skip
-    assert "VR" in set(fidelity.rungs["rung"])
+    table = told.rungs.set_index(["rung", "measure"])["verdict"]
+    assert table["VR", "handle"] == "within the floor"
 
 
 def test_groups_stand_for_categories_where_those_tell_no_pools(histories, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from twin.history.calibrated import Calibration
 from twin.history.call_desk import calibrate_calls
 from twin.history.desk_history import DeskHistory
+from twin.history.kinds import as_calibrated
 from twin.history.part import part_of
 from twin.history.status_desk import calibrate_statuses
 from twin.history.versions import with_versions
@@ -62,5 +63,6 @@ def calibrate(
     history = part_of(history, since, until)
     work = history.log.visits["started_s"]
     if "work" not in history.log.unknown and work.notna().any():
-        return with_versions(calibrate_calls(history, progress, kept), history)
+        found = calibrate_calls(history, progress, kept)
+        return with_versions(found, as_calibrated(history, found.data))
     return calibrate_statuses(history)

@@ -246,7 +246,8 @@ def sessions_of(records: Recorded, scenario: Scenario) -> pd.DataFrame | None:
         return None
     pool: object = POOL
     if list(scenario.agents) != [POOL]:
-        pool = pools_of_agents(log, scenario)[found.agent]
+        skills = {name: one.skills for name, one in scenario.agents.items()}
+        pool = pools_of_agents(log, skills)[found.agent]
     return pd.DataFrame({"pool": pool, "start_s": found.start_s, "end_s": found.end_s})
 
 

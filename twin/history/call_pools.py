@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -137,12 +137,27 @@ def calibrated_pools(scenario: Scenario) -> bool:
     return names == [POOL] or (len(names) > 1 and all(map(_NUMBERED.fullmatch, names)))
 
 
-def pools_of_agents(log: RunLog, scenario: Scenario) -> npt.NDArray[np.object_]:
-    """The pool of each agent in records, by what they took; agents as in sessions."""
-    names = sorted({name for pool in scenario.agents.values() for name in pool.skills})
-    takes = np.array([[pool.takes(name) for name in names] for pool in scenario.agents.values()])
+def pools_of_agents(log: RunLog, skills: Mapping[str, Sequence[str]]) -> npt.NDArray[np.object_]:
+    """The pool of each agent in records, by what they took; agents as in sessions.
+
+    Parameters
+    ----------
+    log : RunLog
+    skills : mapping of str to sequence of str
+        Categories that each pool takes.
+    """
+    names = sorted({name for own in skills.values() for name in own})
+    takes = np.array([[name in own for name in names] for own in skills.values()])
     found = nearest(*_work(*_taken(log), names), takes)
-    return np.array(list(scenario.agents), dtype=object)[found]
+    return np.array(list(skills), dtype=object)[found]
+
+
+def with_pools(log: RunLog, skills: Mapping[str, Sequence[str]]) -> RunLog:
+    """Records in which each visit is of the pool of its agent."""
+    taken, _ = _taken(log)
+    pools = pools_of_agents(log, skills)[pd.factorize(taken["agent"])[0]]
+    pool = pd.Series(pools, index=taken.index).reindex(log.visits.index)
+    return replace(log, visits=log.visits.assign(pool=pd.Categorical(pool)))
 
 
 def _asked(

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pandas as pd
 
 from twin.demand.tickets import category_names
-from twin.history.call_pools import several_pools
+from twin.history.calibrated import Data
+from twin.history.call_pools import several_pools, with_pools
 from twin.history.desk_history import DeskHistory
 from twin.history.fidelity.records import Recorded
 from twin.scenario.model import Scenario
@@ -44,6 +45,16 @@ def kinds_as(records: Recorded, scenario: Scenario) -> Recorded:
     if groups is None or own.isin(names).any() or not groups.isin(names).any():
         return records
     return _with(records, groups)
+
+
+def as_calibrated(history: DeskHistory, data: Data) -> DeskHistory:
+    """The same history with the categories and pools of the scenario that it was calibrated to."""
+    history, _ = with_kinds(history)
+    pools = data["agents"]
+    if len(pools) < 2:
+        return history
+    skills = {name: pool["skills"] for name, pool in pools.items()}
+    return replace(history, log=with_pools(history.log, skills))
 
 
 def groups_of(history: DeskHistory) -> pd.Series[str] | None:
