@@ -18,12 +18,12 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from types import FrameType
 from typing import Any, TypeVar
 
 import twin
 from twin.common.errors import TwinError
 from twin.experiments import manifest as provenance
+from twin.experiments.signals import signals_wait, uninterrupted
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -93,32 +93,9 @@ def _one_thread() -> AbstractContextManager[Any]:
     from threadpoolctl import threadpool_limits
 
     # It looks for libraries in a callback of C, where Python drops every exception.
-    with _signals_wait():
+    with signals_wait():
         limits: AbstractContextManager[Any] = threadpool_limits(1)
     return limits
-
-
-@contextmanager
-def _signals_wait() -> Iterator[None]:
-    """Handlers of signals are called at the end instead, so that what they raise is not lost."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[tuple[int, FrameType | None]] = []
-    numbers = [
-        getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-    ]
-    handlers = {number: signal.getsignal(number) for number in numbers}
-    callables = {number: handler for number, handler in handlers.items() if callable(handler)}
-    for number in callables:
-        signal.signal(number, lambda number, frame: came.append((number, frame)))
-    try:
-        yield
-    finally:
-        for number, handler in callables.items():
-            signal.signal(number, handler)
-        for number, frame in came:
-            callables[number](number, frame)
 
 
 def _elsewhere(
@@ -188,7 +165,7 @@ def _in_processes(
     try:
         with joblib.parallel_config(**settings):
             parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-            with _uninterrupted():
+            with uninterrupted():
                 results = parallel(
                     joblib.delayed(_numbered)(function, k, t) for k, t in tasks.items()
                 )
@@ -225,9 +202,7 @@ def _made() -> Callable[[int, tuple[str, ...], float], None]:
     def begin(parent: int, paths: tuple[str, ...], look_s: float) -> None:
         """Settle a worker: its path, and that only its parent ends it, or the parent's end."""
         import os
-        import signal
         import sys
-        import threading
         import time
 
         sys.path[:] = paths
@@ -388,21 +363,3 @@ def _digest(path: Path) -> str | None:
         if path.exists():
             return provenance.digest(path)
     return None
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Processes started here inherit that Ctrl-C, and the end of the terminal, are not for them.
-
-    Workers are ended by this one, and what clears up after them ends with the last of them.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    names = [name for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), signal.SIG_IGN) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
