@@ -188,6 +188,9 @@ def test_a_comparison_pairs_the_same_version_with_itself(desk):
     assert row["difference"] == pytest.approx(110)
     assert row["data"] == pytest.approx(np.std([79, 119, 129], ddof=1))
     assert "more history, or fewer assumptions, not replications, would" in found.sentences()[0]
+    assert found.notes[0].startswith(
+        "double: uncertainty of these differences by its source: the h"
+    )
     row = found.table.iloc[1]
     assert row["difference"] == row["low"] == row["high"] == 0
     bare = twin.from_data({**DESK, "name": "bare"})
@@ -249,6 +252,11 @@ def test_a_file_of_versions_that_is_damaged_is_refused(desk, tmp_path):
     path.write_text("[]")
     with pytest.raises(DamagedFile, match="no versions of a desk"):
         read(path)
+
+
+def test_a_wanted_precision_is_of_luck_alone(desk):
+    results = twin.run(desk, precision={"arrivals": 1000.0})
+    assert any(note.startswith("precision is that of luck alone") for note in results.notes)
 
 
 def test_a_study_has_it_at_every_point(desk):

@@ -11,6 +11,7 @@ import pandas as pd
 
 from twin.common.errors import nearest
 from twin.common.text import amount, duration, interval, label, signed, size_in
+from twin.experiments import versions
 from twin.experiments.display import comparison_html
 from twin.experiments.guards import lost
 from twin.experiments.remarks import same_by_assumption
@@ -64,7 +65,8 @@ class Comparison:
     level : float
         Joint level of all rows.
     notes : tuple of str
-        What is not paired, and why.
+        What is not paired, and why; and where versions are played, what most of the intervals comes
+        from.
     """
 
     table: pd.DataFrame
@@ -252,6 +254,7 @@ def compare(
     at = list(table).index("p_adjusted") + 1
     table.insert(at, "verdict", [found for found, _ in judged])
     table.insert(at + 1, "reason", [reason for _, reason in judged])
+    notes += versions.spend(table, list(table["kpi"]), "differences")
     return Comparison(table, baseline, level, tuple(notes))
 
 

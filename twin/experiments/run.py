@@ -36,6 +36,10 @@ from twin.stats import sequential
 __all__ = ["Interrupted", "Played", "play", "run"]
 
 Progress = Callable[[int, int], None]
+_LUCK_ALONE = (
+    "precision is that of luck alone: what the history or stated assumptions leave open comes on "
+    "top, whatever the number of replications"
+)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -311,6 +315,8 @@ def _in_progress(desk: Scenario, precision: Mapping[str, float] | None, most: in
     unused = tuple(unused_inputs(desk))
     if not precision:
         return RunInProgress(desk, workers=1, asked=desk.replications, unused=unused)
+    if desk.uncertainty is not None:
+        unused += (_LUCK_ALONE,)
     first = min(max(desk.replications, sequential.FIRST_STAGE), most)
     return RunInProgress(
         desk, workers=1, asked=first, aim=_Aim(dict(precision), first, most), unused=unused

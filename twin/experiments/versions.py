@@ -251,15 +251,17 @@ def sentence(scenario: Scenario) -> str:
     return f"Not known for sure, and drawn anew for each two replications: {', '.join(parts)}."
 
 
-def spend(summary: pd.DataFrame, figures: Sequence[str]) -> list[str]:
+def spend(summary: pd.DataFrame, figures: Sequence[str], what: str = "figures") -> list[str]:
     """Sentences on what most of the uncertainty comes from, and so what to spend on.
 
     Parameters
     ----------
     summary : DataFrame
-        From `Results.summary`.
+        From `Results.summary`, or the table of a `Comparison`.
     figures : sequence of str
         The shares are means over these.
+    what : str
+        Figures, or differences.
 
     Returns
     -------
@@ -292,5 +294,5 @@ def spend(summary: pd.DataFrame, figures: Sequence[str]) -> list[str]:
             for part, share in sorted(zip(PARTS, shares, strict=True), key=lambda pair: -pair[1])
             if share > 0
         )
-        found.append(f"{name}: uncertainty of these figures by its source: {parts}; {_SPEND[most]}")
+        found.append(f"{name}: uncertainty of these {what} by its source: {parts}; {_SPEND[most]}")
     return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twin.common.html import Html, table, tag
 from twin.common.text import amount, duration, label, signed, size_in
 from twin.experiments.display import figure_rows
+from twin.experiments.versions import spend
 from twin.measures.figures import FIGURES, MAIN, MAIN_FIGURES
 from twin.scenario.model import PRIORITIES
 from twin.stats.verdicts import BETTER, WORSE
@@ -34,7 +35,7 @@ def key_figures(sources: Sequence[Source]) -> list[Html]:
             if rows
         ]
     shown = tag("div", *tables, class_="groups" if len(names) == 1 else None)
-    open_ = sources[0].results.unset(MAIN)
+    open_ = [*spend(summary, MAIN), *sources[0].results.unset(MAIN)]
     said = [tag("ul", [tag("li", line) for line in open_], class_="small")] if open_ else []
     parts = [shown, *said, _meanings()]
     promised = _promises(sources)
