@@ -292,7 +292,7 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True, told_a
     traces : bool
         Whether arrivals may be a recorded trace.
     told_apart : strategy of bool
-        Whether agents may have several tickets in hand and so on, or may come and go.
+        Whether agents may have several tickets in hand, members, and so on.
     """
     horizon_h = draw(st.sampled_from([1, 4, 10, 30]))
     arriving = arrivals(horizon_h)
@@ -340,10 +340,9 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True, told_a
     alone = data["assistant"]["role"] == "full"
     names = st.sampled_from(["front", "back", "night"])
     data["agents"] = draw(st.dictionaries(names, pools(), min_size=0 if alone else 1, max_size=3))
-    # Agents who come and go are not told apart.
     several = draw(told_apart)
     for pool in data["agents"].values():
-        for key in ("away",) if several else ("concurrency", "slow_down", "members"):
+        for key in () if several else ("concurrency", "slow_down", "members"):
             pool.pop(key, None)
     if not several:
         data["routing"] = {k: v for k, v in data["routing"].items() if k == "wait_bonus"}

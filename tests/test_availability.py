@@ -3,12 +3,13 @@
 import json
 import shutil
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import test_invariants as invariants
 from days import MIN, desk, value, visits
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import MAX_TICKETS, SETTINGS, aways, scenarios
 
@@ -17,10 +18,12 @@ from twin.common.errors import ScenarioError
 from twin.demand.luck import Stream, of_agents
 from twin.demand.tickets import draw
 from twin.desk import availability
+from twin.desk.individuals import Crew
 from twin.desk.shifts import Turnout
 from twin.desk.simulation import simulate
 from twin.experiments import validate
 from twin.measures import chains, levels, theory
+from twin.measures.skilled import draining
 from twin.scenario.calendars import staffing
 from twin.scenario.model import from_data
 
@@ -40,6 +43,8 @@ def luck(monkeypatch):
     def given_luck(leave=(), returns=(), touched=(), home=()):
         exponentials = [iter([*leave, *[1e9] * 9]), iter([*returns, *[1e9] * 9])]
         uniforms = [iter([*touched, *[0.999] * 99]), iter([*home, *[0.999] * 99])]
+        # Of agents told apart: who leaves and who returns, always the first.
+        uniforms += [iter([0.0] * 99), iter([0.0] * 99)]
         monkeypatch.setattr(availability, "_exponentials", lambda _: exponentials.pop(0))
         monkeypatch.setattr(availability, "_uniforms", lambda _: uniforms.pop(0))
 
@@ -164,6 +169,100 @@ def test_integrated_rates_are_the_luck_of_the_pool(run):
             assert integral == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
+@settings(SETTINGS, max_examples=12)
+@given(comes_and_goes(), st.sampled_from(["least loaded", "longest idle", "in order", "random"]))
+def test_agents_told_apart_come_and_go_as_those_who_are_not_to_the_last_bit(scenario, choice):
+    """With one ticket in hand and equal speeds: so all figures are Erlang-S's, too."""
+    told = scenario.vary({"routing.choice": choice})
+    logs = [simulate(one, draw(one)) for one in (scenario, told)]
+    for table in ("tickets", "timeline", "visits", "calls", "ratings", "staffing"):
+        frames = [getattr(log, table) for log in logs]
+        if table == "visits":
+            assert frames[1]["agent"].notna().equals(frames[1]["pool"].notna())
+            frames = [frame.assign(agent=0) for frame in frames]
+        assert frames[0].equals(frames[1]), table
+
+
+def drained(play, arrive, luck, touched, **more):
+    """Two tickets in hand of each of two agents at no cost; the first touch ends at 10 min."""
+    luck(touched=touched, returns=[0.5])
+    away = {"after_touch": 0.5, "returns": "6/h"}
+    pool = POOL | {"concurrency": 2, "slow_down": "none", "handle_times": {"b": "20min"}}
+    kinds = ["a", "b", "b", "b", "a", "a"]
+    data = desk(arrive(0, 0, 60, 60, 11 * MIN, 12 * MIN, category=kinds), horizon="1h",
+                agents={"all": pool | {"away": away} | more},
+                routing={"choice": "in order"})  # fmt: skip
+    log = play(data)
+    rows = visits(log, "agent", "started_s", "ended_s")
+    return staffed(log), [(k, agent, a / MIN, b / MIN) for k, agent, a, b in rows]
+
+
+def test_who_leaves_with_more_in_hand_takes_no_new_one_and_goes_when_it_is_done(play, arrive, luck):
+    # Agent 1 has tickets 1 and 2, agent 2 has 3 and 4. The touch of ticket 1 ends at 10 (leaves).
+    # At 20 the last in hand of agent 1 ends: away until .5 at 6/h, 5 min later.
+    rows, found = drained(play, arrive, luck, [0.1, 0.9, 0.9, 0.9])
+    assert rows == [(0, 2, 0), (20, 2, 1), (25, 2, 0)]
+    assert found == [
+        (1, 1, 0, 10), (2, 1, 0, 20), (3, 2, 1, 21), (4, 2, 1, 21),
+        (5, 2, 21, 31), (6, 2, 21, 31),
+    ]  # fmt: skip
+    # Who stays takes the fifth at once.
+    rows, found = drained(play, arrive, luck, [0.9, 0.9, 0.9, 0.9])
+    assert rows == [(0, 2, 0)]
+    assert found[4:] == [(5, 1, 11, 21), (6, 1, 20, 30)]
+
+
+def test_a_shift_that_ends_takes_who_is_about_to_leave_home(play, arrive, luck):
+    shifts = [{"start": "00:00", "end": end, "heads": 1} for end in ("00:15", "02:00")]
+    more = {"heads": None, "shifts": shifts}
+    # Of both, agent 1 has one left in hand and so is first to go: home at 20, and not away.
+    rows, found = drained(play, arrive, luck, [0.1, 0.9, 0.9, 0.9], **more)
+    assert rows == [(0, 2, 0), (15, 1, 0)]
+    assert found[4:] == [(5, 2, 21, 31), (6, 2, 21, 31)]
+
+
+def test_who_waits_for_one_who_leaves_is_anybodys(play, arrive, luck):
+    # Agent 1 asks at 10; the reply comes at 15, when they have the second ticket until 20.5. Agent
+    # 2 is free. Agent 1 leaves at 20.5, and the follow-up is agent 2's.
+    luck(touched=[0.9, 0.1, 0.9, 0.9])
+    away = {"after_touch": 0.5, "returns": "1/h"}
+    data = desk(arrive(0, 10.5 * MIN), horizon="1h",
+                agents={"all": POOL | {"away": away, "follow_up_time": "4min"}},
+                touches={"waiting": {"chance": 1.0, "delay": "5min"}, "most": 1},
+                routing={"choice": "in order", "same_agent": 1.0})  # fmt: skip
+    log = play(data)
+    assert visits(log, "agent", "started_s", "ended_s")[:3] == [
+        (1, 1, 0, 10 * MIN),
+        (1, 2, 20.5 * MIN, 24.5 * MIN),
+        (2, 1, 10.5 * MIN, 20.5 * MIN),
+    ]
+
+
+@settings(SETTINGS, max_examples=8)
+@given(scenarios(roles=("off", "triage"), told_apart=st.just(True)), aways)
+def test_no_touch_begins_while_its_agent_is_away(scenario, away):
+    scenario = scenario.vary({f"agents.{name}.away": away for name in scenario.agents})
+    taken = []
+
+    def checked(crew, visit, work_s):
+        take(crew, visit, work_s)
+        agent = visit.agent
+        taken.append(agent.on_shift and not agent.away and not agent.drains)
+
+    take = Crew.take
+    with patch.object(Crew, "take", checked):
+        run = invariants.play(scenario)
+    assert all(taken)
+    for one in (
+        invariants.test_arrivals_are_the_sum_of_outcomes,
+        invariants.test_agents_away_are_on_shift_and_do_not_work,
+        invariants.test_no_pool_begins_work_above_its_staffing,
+        invariants.test_no_agent_has_more_in_hand_than_they_may,
+        invariants.test_nobody_begins_work_outside_their_own_shifts,
+    ):
+        one.hypothesis.inner_test(run)
+
+
 @SETTINGS
 @given(scenarios(told_apart=st.just(False)), aways)
 def test_nobody_who_leaves_is_the_desk_without_it(scenario, away):
@@ -283,4 +382,16 @@ def test_faults_are_named(away, said):
 
 def test_validate_has_cases_of_it():
     names = [case.name for case in validate.cases()]
-    assert sum("come and go" in name for name in names) == 2
+    assert sum("come and go" in name for name in names) == 3
+
+
+def test_the_chain_of_who_finishes_first_has_the_known_limits():
+    rates = {"after_touch": 0.3, "while_idle": 0.05, "returns": 0.2, "returns_per_queued": 0.1}
+    # With one in hand, and enough places: Erlang-S without patience.
+    one, known = draining(2, 1, 0.1, 8, 40, **rates), chains.erlang_s(2, 0.1, 8, np.inf, **rates)
+    assert (one.wait, one.away) == pytest.approx((known.wait, known.away), rel=1e-4)
+    # Nobody leaves: as many agents as places in hand.
+    never = {"after_touch": 0.0, "while_idle": 0.0, "returns": 1.0}
+    found, limited = draining(2, 2, 0.4, 10, 3, **never), theory.limited(4, 0.4, 10, places=3)
+    assert found[:3] == pytest.approx((limited.blocked, limited.wait, limited.number))
+    assert found.away == pytest.approx(0.0, abs=1e-12)

@@ -12,7 +12,7 @@ from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
 from twin.scenario.model import from_data
 
-TABLES = ("tickets", "timeline", "visits", "calls", "ratings")
+TABLES = ("tickets", "timeline", "visits", "calls", "ratings", "staffing")
 
 
 def one_in_hand(scenario, told_apart=False, **routing):
@@ -21,7 +21,6 @@ def one_in_hand(scenario, told_apart=False, **routing):
     for pool in data["agents"].values():
         pool |= {"concurrency": 1, "slow_down": "shared", "individuals": told_apart,
                  "members": []}  # fmt: skip
-        pool.pop("away", None)
     kept = {k: v for k, v in data.get("routing", {}).items() if k == "wait_bonus"}
     data["routing"] = kept | routing
     return from_data(data)

@@ -141,12 +141,8 @@ def one_pool_of_agents_alike(scenario):
     return len(pools) == 1 and pools[0].concurrency == 1 and not pools[0].members
 
 
-# Of a desk whose agents are told apart, none may come and go.
-always_there = pools().map(lambda pool: {key: pool[key] for key in pool if key != "away"})
-
-
 @SETTINGS
-@given(scenarios(), always_there, st.integers(1, 5))
+@given(scenarios(), pools(), st.integers(1, 5))
 def test_agents_models_and_replications_change_no_ticket(scenario, pool, replication):
     one = draw(scenario, replication)
     for change in (

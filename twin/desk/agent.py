@@ -37,8 +37,8 @@ class Ties(NamedTuple):
         Begin a visit: it calls `Crew.take` with its work.
     first : callable
         The line whose head is next for the pool.
-    abandon, wait : callable
-        Let a visit end whose customer has left, or wait in the line of all.
+    abandon, wait, anybody : callable
+        Let a visit end whose customer has left, wait in the line of all, or go to whoever is free.
     worked : callable or None
         Note who worked on a ticket, where it may return to them.
     """
@@ -50,6 +50,7 @@ class Ties(NamedTuple):
     first: Callable[[], Line | None]
     abandon: Callable[[Visit], None]
     wait: Callable[[Visit], None]
+    anybody: Callable[[Visit], None]
     worked: Callable[[int, Any, Agent], None] | None
 
 
@@ -64,8 +65,10 @@ class Agent:
         self.own = OwnLine()
         self.since_s = 0.0
         self.on_shift = False
-        # On shift until nothing is left in hand.
+        # On shift until nothing is left in hand: to go home or, where they come and go, away.
         self.leaving = False
+        self.drains = False
+        self.away = False
         # Speed of each ticket in hand.
         self.rate = speed
         # Place in the order in which tickets were taken.

@@ -14,8 +14,8 @@ from math import inf, nan
 
 from twin.demand.luck import Lazy, view
 from twin.demand.tickets import Demand
-from twin.desk.agent import Ties
-from twin.desk.choice import among, first_pool, pool_choice
+from twin.desk.agent import Agent, Ties
+from twin.desk.choice import fill, first_pool, pool_choice
 from twin.desk.individuals import Crew
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
@@ -51,7 +51,7 @@ class AgentPools:
         self._one_pool = len(demand.categories)
         self._returns: Returns | None = None
         if scenario.routing.same_agent:
-            services = self._line_of, self._let_in, self._anybody
+            services = self._wait_for, self._anybody
             self._returns = Returns(clock, scenario.routing, demand, *services)
         self.names = list(scenario.agents)
         self.teams: list[Team] = []
@@ -91,11 +91,18 @@ class AgentPools:
             share_pauses(teams, len(self._demand.categories) + len(scenario.agents))
         for team in teams:
             team.mates = tuple(teams) if len(teams) > 1 else ()
-            team.fill = partial(self._fill_mates if team.mates else self._fill, team)
+            team.fill = partial(self._fill, team)
+            if team.mates:
+                team.fill = partial(fill, team.mates, self._first, self._pick_up)
             if scenario.told_apart(pool):
                 ties = self._ties(team)
-                team.crew = Crew(self._clock, self._ledger, team, scenario, self._demand, ties)
+                team.crew = self._crew(pool)(
+                    self._clock, self._ledger, team, scenario, self._demand, ties
+                )
         return teams
+
+    def _crew(self, _: Pool) -> type[Crew]:
+        return Crew
 
     def _ties(self, team: Team) -> Ties:
         return Ties(
@@ -106,6 +113,7 @@ class AgentPools:
             first=lambda: self._first(team),
             abandon=self._abandon,
             wait=self._wait,
+            anybody=self._anybody,
             worked=None if self._returns is None else self._returns.worked,
         )
 
@@ -180,6 +188,13 @@ class AgentPools:
                 self._leave(visit, end)
                 return False
         return True
+
+    def _wait_for(self, agent: Agent, visit: Visit) -> bool:
+        """Let a visit wait for one agent; False: there is no place to wait."""
+        line = self._line_of(visit)
+        if self._let_in(visit, line):
+            agent.own.put(visit, line.waiting)
+        return not visit.abandoned
 
     def _call_helpers(self, visit: Visit, line: Line) -> None:
         """Let other pools take who is next where so many wait by now."""
@@ -281,21 +296,6 @@ class AgentPools:
             if first is None:
                 return
             self._pick_up(team, heappop(first)[1])
-
-    def _fill_mates(self, team: Team) -> None:
-        """Give the free agents of a pool of several teams their next visits, one by one.
-
-        As `_fill`, but each visit goes to whom the choice finds among all of them.
-        """
-        while True:
-            free = [mate for mate in team.mates if mate.busy < mate.staffed]
-            firsts = [(self._first(mate), mate) for mate in free]
-            lines = [line for line, _ in firsts if line is not None]
-            if not lines:
-                return
-            next_ = min(lines, key=lambda line: line[0][0])
-            _, visit = heappop(next_)
-            self._pick_up(among([mate for line, mate in firsts if line is next_], visit), visit)
 
     def _leaves_on_time(self, visit: Visit) -> None:
         """Let a customer who will try again leave when their patience ends, wherever they wait."""

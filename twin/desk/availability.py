@@ -10,6 +10,7 @@ That is exact, and the luck belongs to the pool, whatever happens at the desk.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from heapq import heappop, heappush
 from math import inf
@@ -19,12 +20,18 @@ from simpy.events import Event
 
 from twin.demand.luck import Stream, of_agents
 from twin.demand.tickets import Demand
+from twin.desk.agent import Agent
 from twin.desk.agents import AgentPools
+from twin.desk.coming import ComingCrew
+from twin.desk.individuals import Crew
 from twin.desk.kernel import Clock, Happening
 from twin.desk.ledger import Ledger
 from twin.desk.teams import Team
 from twin.desk.waiting import Line, Place, Visit
-from twin.scenario.model import Away, Scenario
+from twin.scenario.model import Away, Pool, Scenario
+
+# Numbers of luck that a team has: its leavings, returns, touches, goings home, and who they are.
+_PURPOSES = 10
 
 
 def agent_pools(clock: Clock, scenario: Scenario, demand: Demand, ledger: Ledger) -> AgentPools:
@@ -44,11 +51,15 @@ class ComingAndGoing(AgentPools):
         super().__init__(clock, scenario, demand, ledger)
         # Visits that wait and are counted, by when their patience ends.
         self._deadlines: list[tuple[float, Place, Visit]] = []
-        self._absences: dict[int, Absence] = {}
+        self._absences: dict[Team, Absence] = {}
         for team in self.teams:
             if team.pool.away is not None:
-                absence = Absence(self, team, team.pool.away, clock, demand, ledger)
-                self._absences[team.number] = absence
+                kind = Absence if team.crew is None else CrewAbsence
+                self._absences[team] = kind(self, team, team.pool.away, clock, demand, ledger)
+        for one in self._absences.values():
+            one.mates = [self._absences[mate] for mate in one.team.mates or (one.team,)]
+        for one in self._absences.values():
+            one.start()
         for line in self._lines:
             line.watchers = tuple(
                 absence
@@ -65,8 +76,21 @@ class ComingAndGoing(AgentPools):
                 absence.waits_less(moment)
             visit.watchers = ()
 
+    def _crew(self, pool: Pool) -> type[Crew]:
+        return Crew if pool.away is None else ComingCrew
+
     def _wait_in(self, line: Line, visit: Visit) -> None:
         super()._wait_in(line, visit)
+        self._count(line, visit)
+
+    def _wait_for(self, agent: Agent, visit: Visit) -> bool:
+        waits = super()._wait_for(agent, visit)
+        if waits:
+            self._count(self._line_of(visit), visit)
+        return waits
+
+    def _count(self, line: Line, visit: Visit) -> None:
+        """Count a visit among those that wait for teams whose agents return for them."""
         more = [one for one in line.watchers if one not in visit.watchers]
         if not more:
             return
@@ -86,12 +110,12 @@ class ComingAndGoing(AgentPools):
         super()._pick_up(team, visit)
         for absence in watchers:
             absence.refresh()
-        own = self._absences.get(team.number)
+        own = self._absences.get(team)
         if own is not None and own not in watchers:
             own.refresh()
 
     def _release(self, team: Team, visit: Visit) -> None:
-        own = self._absences.get(team.number)
+        own = self._absences.get(team)
         if own is None:
             super()._release(team, visit)
             return
@@ -101,7 +125,7 @@ class ComingAndGoing(AgentPools):
         own.refresh()
 
     def _staff(self, team: Team, heads: int) -> None:
-        own = self._absences.get(team.number)
+        own = self._absences.get(team)
         if own is None:
             super()._staff(team, heads)
         else:
@@ -115,7 +139,7 @@ class ComingAndGoing(AgentPools):
 
     def returned(self, team: Team) -> None:
         """An agent is back: they take who waits."""
-        self._fill(team)
+        team.fill()
 
 
 class Absence:
@@ -150,13 +174,18 @@ class Absence:
         self.away = self.queued = 0
         self.per_queued = rates.returns_per_queued
         self._pools, self._clock, self._ledger = pools, clock, ledger
-        self._heads = team.staffed
+        self._heads = int(team.calendar.values[0])
         self._after_touch, self._while_idle = rates.after_touch, rates.while_idle
         self._returns = rates.returns
 
-        def luck(purpose: int) -> np.random.Generator:
-            return of_agents(demand.seed, demand.replication, Stream.AWAY, team.pool.name, purpose)
+        # Of several teams of a pool each has luck of its own.
+        place = _PURPOSES * team.mates.index(team) if team.mates else 0
 
+        def luck(purpose: int) -> np.random.Generator:
+            use = place + purpose
+            return of_agents(demand.seed, demand.replication, Stream.AWAY, team.pool.name, use)
+
+        self._luck = luck
         self._leaving, self._returning = _exponentials(luck(0)), _exponentials(luck(1))
         self._touched, self._going_home = _uniforms(luck(2)), _uniforms(luck(3))
         # What is left of the two integrals, up to which moment they were reckoned, and their rates.
@@ -166,6 +195,11 @@ class Absence:
         # The next event, and its moment; those before it are ignored.
         self._event: Event | None = None
         self._event_s = inf
+        # Of all teams of the pool.
+        self.mates = [self]
+
+    def start(self) -> None:
+        """Begin, with all others known."""
         self._written()
         self.refresh()
 
@@ -192,7 +226,7 @@ class Absence:
 
     def refresh(self) -> None:
         """Go by the state of the desk as it is now, after whatever has changed in it."""
-        free = self.team.staffed - self.team.busy
+        free = self._free()
         leave_rate = self._while_idle * free if free > 0 else 0.0
         return_rate = self._rate_of_returns()
         same = leave_rate == self._leave_rate and return_rate == self._return_rate
@@ -234,7 +268,7 @@ class Absence:
         if self._return_rate and now + self._to_return / self._return_rate <= now:
             self._to_return = next(self._returning)
             self.away -= 1
-            self.team.staffed += 1
+            self._is_back()
             self._written()
             self._pools.returned(self.team)
         elif self._leave_rate and now + self._to_leave / self._leave_rate <= now:
@@ -242,13 +276,71 @@ class Absence:
             self._leave()
         self.refresh()
 
+    def _free(self) -> int:
+        return self.team.staffed - self.team.busy
+
     def _leave(self) -> None:
-        self.away += 1
         self.team.staffed -= 1
+        self.goes()
+
+    def _is_back(self) -> None:
+        self.team.staffed += 1
+
+    def goes(self) -> None:
+        """Count an agent who is away from now on."""
+        self.away += 1
         self._written()
 
     def _written(self) -> None:
-        self._ledger.staffed(self.team.number, self._clock._now, self._heads, self.away)
+        heads = math.fsum(one._heads for one in self.mates)
+        away = math.fsum(one.away for one in self.mates)
+        self._ledger.staffed(self.team.number, self._clock._now, int(heads), int(away))
+
+
+class CrewAbsence(Absence):
+    """The same of agents who are told apart: any of the idle leaves, any of those away returns."""
+
+    def __init__(
+        self,
+        pools: ComingAndGoing,
+        team: Team,
+        rates: Away,
+        clock: Clock,
+        demand: Demand,
+        ledger: Ledger,
+    ) -> None:
+        super().__init__(pools, team, rates, clock, demand, ledger)
+        assert isinstance(team.crew, ComingCrew)
+        self._crew = team.crew
+        self._crew.absence = self
+        self._who_leaves, self._who_returns = _uniforms(self._luck(4)), _uniforms(self._luck(5))
+
+    def touch_ends(self) -> bool:
+        """True if the agent whose touch ends now leaves; who is to go home may do so instead."""
+        self._pools.settle()
+        return next(self._touched) < self._after_touch
+
+    def change(self, heads: int) -> None:
+        """Agents come on shift, free, or go off it: who goes may be any of them, also one away."""
+        for before in range(self._heads, heads, -1):
+            one = int(next(self._going_home) * before)
+            if one < self.away:
+                self.away -= 1
+                self._crew.away()[one].away = False
+        self._heads = heads
+        self._crew.change(heads - self.away)
+        self._written()
+
+    def _free(self) -> int:
+        return len(self._crew.idle())
+
+    def _leave(self) -> None:
+        idle = self._crew.idle()
+        self._crew.leaves(idle[int(next(self._who_leaves) * len(idle))])
+
+    def _is_back(self) -> None:
+        away = self._crew.away()
+        self._crew.returns(away[int(next(self._who_returns) * len(away))])
 
 
 def _exponentials(luck: np.random.Generator) -> Iterator[float]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from heapq import heappop
 from itertools import groupby
 
 from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.teams import Team
-from twin.desk.waiting import Visit
+from twin.desk.waiting import Line, Visit
 from twin.scenario.model import Routing
 
 # Order in which teams are asked to take a visit; the first with a free place takes it.
@@ -65,6 +66,34 @@ def among(teams: Sequence[Team], visit: Visit) -> Team:
         visit.agent = first.drawn(visit, sorted(agents, key=lambda agent: agent.number))
         return team_of[visit.agent.number]
     return min(crews, key=lambda one: one[0].offer())[1]
+
+
+def fill(
+    mates: Sequence[Team],
+    first: Callable[[Team], Line | None],
+    pick_up: Callable[[Team, Visit], None],
+) -> None:
+    """Give the free agents of a pool of several teams their next visits, one by one.
+
+    Each visit goes to whom the choice finds among all of them.
+
+    Parameters
+    ----------
+    mates : sequence of Team
+    first : callable
+        The line whose head is next for a team; None where nobody waits.
+    pick_up : callable
+        Let a team take a visit.
+    """
+    while True:
+        free = [mate for mate in mates if mate.busy < mate.staffed]
+        firsts = [(first(mate), mate) for mate in free]
+        lines = [line for line, _ in firsts if line is not None]
+        if not lines:
+            return
+        next_ = min(lines, key=lambda line: line[0][0])
+        _, visit = heappop(next_)
+        pick_up(among([mate for line, mate in firsts if line is next_], visit), visit)
 
 
 def _free(able: Sequence[Team]) -> list[list[Team]]:

@@ -120,15 +120,16 @@ class Crew:
         on_shift = [agent for agent in self.agents if agent.on_shift]
         going = sorted(on_shift, key=self._first_to_go)[: max(len(on_shift) - heads, 0)]
         for agent in on_shift:
-            if agent.leaving and agent not in going:
+            if agent.leaving and not agent.drains and agent not in going:
                 self._stays(agent)
         for _ in range(heads - len(on_shift)):
             self._comes()
-        self._send_home([agent for agent in going if not agent.leaving])
+        self._send_home([agent for agent in going if agent.drains or not agent.leaving])
 
     def _comes(self) -> None:
         """The first agent who is not on shift comes."""
-        agent = next((agent for agent in self.agents if not agent.on_shift), None)
+        off = (agent for agent in self.agents if not agent.on_shift and not agent.away)
+        agent = next(off, None)
         if agent is None:
             agent = self._another()
         agent.on_shift = True
@@ -173,9 +174,12 @@ class Crew:
         return 1, stays, in_hand, -agent.latest
 
     def _is_to_go(self, agent: Agent) -> None:
-        """The agent takes nothing new, and goes when nothing is left in hand."""
-        agent.leaving = True
+        """The agent takes nothing new, and goes home when nothing is left in hand."""
         self._leaving.append(agent)
+        if agent.drains:
+            agent.drains = False
+            return
+        agent.leaving = True
         self._team.staffed -= self._most
         self._team.busy -= len(agent.in_hand)
         self._offer(agent)
@@ -267,6 +271,10 @@ class Crew:
 
     def _release(self, agent: Agent, visit: Visit) -> None:
         self._drop(agent, visit)
+        self._goes_on(agent)
+
+    def _goes_on(self, agent: Agent) -> None:
+        """An agent who has let go of a visit goes home, or takes the next one."""
         if not agent.in_hand and self._leaving:
             if not agent.leaving:
                 # In place of one who has something left to do.

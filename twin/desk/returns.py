@@ -10,7 +10,7 @@ from twin.demand.tickets import Demand
 from twin.desk.agent import Agent
 from twin.desk.individuals import Crew
 from twin.desk.kernel import Clock
-from twin.desk.waiting import Line, Visit
+from twin.desk.waiting import Visit
 from twin.scenario.model import Routing
 
 
@@ -34,10 +34,8 @@ class Returns:
     clock : Clock
     routing : Routing
     demand : Demand
-    line_of : callable
-        The line of all in which a visit would wait.
-    let_in : callable
-        Whether a visit joins that line.
+    wait_for : callable
+        Lets a visit wait for an agent; returns whether it found a place.
     anybody : callable
         Gives a visit to any agent, or lets it wait for one.
     """
@@ -47,14 +45,13 @@ class Returns:
         clock: Clock,
         routing: Routing,
         demand: Demand,
-        line_of: Callable[[Visit], Line],
-        let_in: Callable[[Visit, Line], bool],
+        wait_for: Callable[[Agent, Visit], bool],
         anybody: Callable[[Visit], None],
     ) -> None:
         self._clock = clock
         self._chance = routing.same_agent
         self._for_s = routing.same_agent_for
-        self._line_of, self._let_in, self._anybody = line_of, let_in, anybody
+        self._wait_for, self._anybody = wait_for, anybody
         self._luck: Lazy[Use, memoryview] = Lazy(
             lambda use: view(demand.uniform(Stream.SAME_AGENT, use=use))
         )
@@ -80,10 +77,8 @@ class Returns:
         if known.crew.is_free(known.agent):
             known.crew.gives(known.agent, visit)
         elif self._for_s > 0:
-            line = self._line_of(visit)
-            if not self._let_in(visit, line):
+            if not self._wait_for(known.agent, visit):
                 return True
-            known.agent.own.put(visit, line.waiting)
             until = self._clock.at(self._clock.now + self._for_s)
             until.callbacks = [lambda _: self._let_go(known.agent, visit)]
         else:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 
 from twin.experiments.case import Case, desk, exponential
-from twin.measures.skilled import skilled
+from twin.measures import chains
+from twin.measures.skilled import draining, skilled
 
 
 def member_cases() -> list[Case]:
     """The cases, in the order in which they are shown."""
-    return [_skilled()]
+    return [_skilled(), _coming(), _draining()]
 
 
 def _skilled() -> Case:
@@ -41,5 +42,64 @@ def _skilled() -> Case:
             ("agent_wait_mean", ""): 60 * found.wait,
             ("backlog", ""): found.number,
             ("occupancy", "all"): math.fsum(found.used) / 2,
+        },
+    )
+
+
+_RATES = {"after_touch": 0.3, "while_idle": 3 / 60, "returns": 12 / 60, "returns_per_queued": 0.1}
+_AWAY = {"after_touch": 0.3, "while_idle": "3/h", "returns": "12/h", "returns_per_queued": "6/h"}
+
+
+def _coming() -> Case:
+    """Erlang-S again, with agents told apart: of equal agents it is the same whoever leaves."""
+    found = chains.erlang_s(3, 12 / 60, 8, 5, **_RATES)
+    return Case(
+        "agents come and go, told apart, any of the free takes a ticket",
+        "Azriel, Feigin and Mandelbaum 2019",
+        {
+            **desk(
+                "Erlang-S-told-apart",
+                3,
+                exponential("8min"),
+                pool={"away": _AWAY},
+                customers={"patience": exponential("5min")},
+                arrivals={"rate": "12/h"},
+                horizon="30d",
+                warm_up="12h",
+                replications=16,
+            ),
+            "routing": {"choice": "random"},
+        },
+        {
+            ("agent_wait_share", ""): found.wait_share,
+            ("agent_wait_mean", ""): 60 * found.wait,
+            ("abandonment_rate", ""): found.abandoned,
+            ("away_share", ""): found.away,
+        },
+    )
+
+
+def _draining() -> Case:
+    """Two tickets in hand: who leaves takes no new one, and is away when the last is done."""
+    found = draining(2, 2, 18 / 60, 10, 4, **_RATES)
+    return Case(
+        "agents with two tickets in hand finish them before they are away",
+        "its Markov chain",
+        desk(
+            "Erlang-S-in-hand",
+            2,
+            exponential("10min"),
+            pool={"away": _AWAY, "concurrency": 2, "slow_down": "none"},
+            queue={"capacity": 4},
+            arrivals={"rate": "18/h"},
+            horizon="20d",
+            warm_up="12h",
+            replications=16,
+        ),
+        {
+            ("blocked_share", ""): found.blocked,
+            ("agent_wait_mean", ""): 60 * found.wait,
+            ("backlog", ""): found.number,
+            ("away_share", ""): found.away,
         },
     )

@@ -1,4 +1,4 @@
-"""Agents with skills of their own as a Markov chain, solved exactly by NumPy."""
+"""Agents told apart, as Markov chains solved exactly by NumPy: by skills, and who come and go."""
 
 from __future__ import annotations
 
@@ -94,4 +94,88 @@ def skilled(
         queue / (total - lost),
         found.mean(busy.sum(axis=1)) + queue,
         tuple(found.mean(busy[:, a]) for a in range(n)),
+    )
+
+
+class Draining(NamedTuple):
+    """A desk whose agents have several tickets in hand, and come and go.
+
+    Attributes
+    ----------
+    blocked : float
+        Share of customers who are turned away.
+    wait : float
+        Mean wait of the others.
+    number : float
+        Mean number at the desk.
+    away : float
+        Share of the agents who are away.
+    """
+
+    blocked: float
+    wait: float
+    number: float
+    away: float
+
+
+def draining(
+    agents: int,
+    in_hand: int,
+    arrivals: float,
+    service: float,
+    places: int,
+    *,
+    after_touch: float,
+    while_idle: float,
+    returns: float,
+    returns_per_queued: float = 0.0,
+) -> Draining:
+    """Agents who finish what they have in hand before they are away; each ticket at full speed.
+
+    A customer goes to who has fewest in hand. A state is, agent by agent, what they have in hand,
+    and whether they are there, about to leave, or away; and how many wait. Mean times in one unit,
+    rates per that unit.
+    """
+    there, leaving, away = range(3)
+
+    def state_of(hands: list[tuple[int, int]], queue: int) -> State:
+        # Agents are alike: in what order does not matter.
+        return (*(part for one in sorted(hands) for part in one), queue)
+
+    def moves(state: State) -> Iterable[tuple[State, float]]:
+        queue, hands = state[-1], list(zip(state[:-1:2], state[1:-1:2], strict=True))
+
+        def now(k: int, number: int, mode: int, waiting: int) -> State:
+            return state_of([*hands[:k], (number, mode), *hands[k + 1 :]], waiting)
+
+        free = [k for k, (number, mode) in enumerate(hands) if mode == there and number < in_hand]
+        if free:
+            k = min(free, key=lambda k: hands[k][0])
+            yield now(k, hands[k][0] + 1, there, queue), arrivals
+        elif queue < places:
+            yield state_of(hands, queue + 1), arrivals
+        for k, (number, mode) in enumerate(hands):
+            ends, left = number / service, number - 1
+            goes = now(k, left, leaving if left else away, queue)
+            if mode == there:
+                stays = now(k, number, there, queue - 1) if queue else now(k, left, there, 0)
+                yield goes, ends * after_touch
+                yield stays, ends * (1 - after_touch)
+                yield now(k, 0, away, queue), while_idle * (number == 0)
+            elif mode == leaving:
+                yield goes, ends
+            else:
+                takes = min(in_hand, queue)
+                back = returns + returns_per_queued * queue
+                yield now(k, takes, there, queue - takes), back
+
+    found = solve(state_of([(0, there)] * agents, 0), moves)
+    hands, modes, waiting = found.states[:, :-1:2], found.states[:, 1:-1:2], found.states[:, -1]
+    none_free = ((modes != there) | (hands >= in_hand)).all(axis=1)
+    blocked, queue = found.mean(none_free & (waiting >= places)), found.mean(waiting)
+    return Draining(
+        blocked,
+        queue / (arrivals * (1 - blocked)),
+        queue + found.mean(hands.sum(axis=1)),
+        found.mean((modes == away).sum(axis=1)) / agents,
     )

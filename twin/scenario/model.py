@@ -196,11 +196,6 @@ class Scenario(Section):
             raise fail("nobody works here: give [agents.NAME] or assistant.role")
         for name, pool in self.agents.items():
             pool._name = name
-            if pool.away is not None and self.told_apart(pool):
-                raise fail(
-                    f"agents.{name}: agents who come and go (away) are not told apart: leave out "
-                    "concurrency, individuals, and other keys that tell them apart, or away"
-                )
         return self
 
     @cached_property

@@ -64,9 +64,13 @@ class Away(Section):
     """
 
     after_touch: Share = Field(
-        0.0, description="chance that an agent leaves after a touch, wrap-up included"
+        0.0,
+        description="chance that an agent leaves after a touch, wrap-up included; with more "
+        "tickets in hand they take no new one, and leave when the last is done",
     )
-    while_idle: Rate = Field(0.0, description="rate at which each free agent leaves")
+    while_idle: Rate = Field(
+        0.0, description="rate at which each free agent leaves, with nothing in hand"
+    )
     returns: Rate = Field(
         description="rate at which each agent who is away returns: with 15/h they are away for "
         "4 min on average"
