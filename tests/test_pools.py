@@ -248,7 +248,7 @@ def test_groups_stand_for_categories_where_those_tell_no_pools(histories, tmp_pa
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(DESKS))
 def test_how_often_planted_pools_come_back(name, tmp_path):
-    """Of 40 desks of two weeks each: pools by who takes what, without any play."""
+    """Of 40 desks of ten days each: pools by who takes what, without any play."""
     right = 0
     for seed in range(40):
         history = planted(tmp_path, DESKS[name], seed=1000 + seed)

@@ -1,5 +1,7 @@
 """Priorities of a history: filled in where they are not told, and what calibration does of them."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +10,20 @@ import twin
 from twin.history import call_desk
 from twin.history.fit import capacity
 from twin.history.fit.priority import HeadStart
-from twin.history.priorities import head_start, priorities_of, routing_section, said_of
+from twin.history.priorities import (
+    head_start,
+    priorities_of,
+    routing_section,
+    said_of,
+    with_priorities,
+)
 from twin.history.whole_days import days_of
+
+
+@dataclass(frozen=True)
+class SimpleLog:
+    tickets: pd.DataFrame
+
 
 HOURS = [0] * 8 + [3, 5, 6, 5, 4, 4, 5, 5, 4, 3] + [0] * 6
 
@@ -98,6 +112,11 @@ def test_missing_priorities_are_mixed_as_the_known_ones_of_their_category():
     for name, share in (("a", 0.8), ("b", 0.1)):
         rows = ~known & (kind == name)
         assert (found[rows] == "high").mean() == pytest.approx(share, abs=0.03)
+    frame = pd.DataFrame({"priority": given, "category_true": kind})
+    log = SimpleLog(frame)
+    assert with_priorities(log).tickets["priority"].tolist() == found.tolist()
+    whole = SimpleLog(frame.assign(priority=found))
+    assert with_priorities(whole) is whole
     hardly = pd.DataFrame({"priority": given.where(rng.random(4000) < 0.5), "category_true": kind})
     assert priorities_of(hardly) is None
     assert priorities_of(hardly.iloc[:0]) is None

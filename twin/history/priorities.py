@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -47,6 +48,15 @@ def priorities_of(tickets: pd.DataFrame) -> pd.Series[str] | None:
         even = (np.arange(len(blank)) + 1) * _GOLDEN % 1.0
         code[blank] = np.searchsorted(mix / mix[-1], even, side="right")
     return pd.Series([PRIORITIES[k] for k in code], index=given.index)
+
+
+def with_priorities(log: RunLog) -> RunLog:
+    """Records with the missing priorities filled in; the same where none is, or most are."""
+    found = priorities_of(log.tickets)
+    if found is None or log.tickets["priority"].notna().all():
+        return log
+    column = pd.Categorical(found, categories=list(PRIORITIES))
+    return replace(log, tickets=log.tickets.assign(priority=column))
 
 
 def head_start(log: RunLog, days: Days) -> HeadStart | None:

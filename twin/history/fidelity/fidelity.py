@@ -27,6 +27,7 @@ from twin.history.fidelity.measures import (
 )
 from twin.history.fidelity.period import Period, period, pooled, with_data
 from twin.history.fidelity.records import Recorded
+from twin.history.priorities import with_priorities
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario, from_data
 
@@ -189,7 +190,7 @@ def fidelity(
     if runs < RUNS:
         raise ValueError(f"a median takes at least {RUNS} runs")
     desk = history.desk if isinstance(history.desk, Scenario) else from_data(history.desk)
-    log = history.log
+    log = with_priorities(history.log)
     gaps = tuple(day for day in getattr(history, "gaps", ()) if isinstance(day, date))
     days = with_data(log, desk, gaps)
     there = period(log, desk, days)
