@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from twin.experiments.validate import validate
     from twin.experiments.variance import split_variance
     from twin.experiments.warmup import warm_up
+    from twin.history.calibrated_file import write_calibrated
     from twin.history.calibration import calibrate
     from twin.history.fidelity.fidelity import Fidelity, fidelity
     from twin.history.imported import read_history
@@ -85,6 +86,7 @@ __all__ = [
     "theory",
     "validate",
     "warm_up",
+    "write_calibrated",
 ]
 
 # Loaded when first used: `import twin` and `twin --help` wait for no numpy.
@@ -115,6 +117,7 @@ _HOMES = {
     "summarize": "stats.intervals",
     "validate": "experiments.validate",
     "warm_up": "experiments.warmup",
+    "write_calibrated": "history.calibrated_file",
     "Comparison": "experiments.comparison",
     "Fidelity": "history.fidelity.fidelity",
     "Results": "experiments.results",

@@ -29,7 +29,7 @@ _KEY = re.compile(r'^([A-Za-z0-9_-]+|"(?:\\.|[^"\\])*") = ')
 def write_calibrated(
     found: Calibration, history: DeskHistory, path: str | Path, replace_old: bool = False
 ) -> Path:
-    """Write a calibrated desk: a scenario file, and a folder of the tables that it reads.
+    r"""Write a calibrated desk: a scenario file, and a folder of the tables that it reads.
 
     Parameters
     ----------
@@ -53,6 +53,23 @@ def write_calibrated(
         If something is there already, or the desk is not valid.
     OSError
         If it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, twin
+    >>> rows = ["case,activity,timestamp"]
+    >>> for k in range(60):
+    ...     day = f"2026-03-{1 + k % 28:02d}T{8 + k % 9:02d}"
+    ...     rows += [f"{k},New,{day}:00:00", f"{k},Resolved,{day}:{10 + k % 40}:00"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with open(f"{folder}/log.csv", "w") as file:
+    ...         print(*rows, sep="\n", file=file)
+    ...     history = twin.read_history(f"{folder}/log.csv", zone="UTC")
+    ...     found = twin.calibrate(history)
+    ...     path = twin.write_calibrated(found, history, f"{folder}/my-desk.toml")
+    ...     desk = twin.load(path)
+    >>> sorted(desk.workflow.statuses)
+    ['New', 'Resolved']
     """
     path = Path(path)
     folder = refuse_taken(path, replace_old)
