@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from twin.desk.customers import THRESHOLDS, fall_with_wait
-from twin.history.log import History
+from twin.history.log import LiveRecord
 from twin.records.tables import ABANDONED, BY_ASSISTANT, STATUSES, WORKERS
 from twin.scenario.model import Scenario
 
@@ -22,7 +22,7 @@ _QUALITY = 0.8
 
 
 def customers_of(
-    history: History, base: Scenario, desk: dict[str, Any], notes: list[str]
+    history: LiveRecord, base: Scenario, desk: dict[str, Any], notes: list[str]
 ) -> dict[str, Any]:
     """The section of customers, with what was measured of them.
 
@@ -31,7 +31,7 @@ def customers_of(
 
     Parameters
     ----------
-    history : History
+    history : LiveRecord
     base : Scenario
         The desk as it ran.
     desk : dict
@@ -93,7 +93,7 @@ def _unsolved(
     return 1 - by_assistant * assistant - (1 - by_assistant) * chances.agent
 
 
-def _reopen_rate(history: History, base: Scenario, unsolved: float, notes: list[str]) -> float:
+def _reopen_rate(history: LiveRecord, base: Scenario, unsolved: float, notes: list[str]) -> float:
     """Share of unsolved tickets that come back, so that as many of all do as in the history.
 
     A ticket counts by the chance that it would have come back by the end of the history, if it ever

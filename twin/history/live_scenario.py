@@ -20,7 +20,7 @@ from twin.common.text import duration, moment
 from twin.common.toml import dump
 from twin.experiments.checks import check
 from twin.history.customers import customers_of
-from twin.history.log import History, sample_of, speaker
+from twin.history.log import LiveRecord, sample_of, speaker
 from twin.scenario.changes import PATH_KEYS
 from twin.scenario.clock import DAY_S, HOUR_S
 from twin.scenario.file import load
@@ -35,12 +35,12 @@ WEEK_HOURS = 168
 _CONFIDENCES = 101
 
 
-def write_scenario(history: History, path: Path, trace: bool = False) -> list[str]:
+def write_scenario(history: LiveRecord, path: Path, trace: bool = False) -> list[str]:
     """Write a scenario file, with the data files that it needs beside it.
 
     Parameters
     ----------
-    history : History
+    history : LiveRecord
     path : Path
         Must not be there yet; the data files are called after it.
     trace : bool, optional
@@ -97,7 +97,7 @@ def write_scenario(history: History, path: Path, trace: bool = False) -> list[st
 _FILES = ("arrivals.csv", "handle.csv", "triage.csv", "feedback.json")
 
 
-def _summary(history: History) -> str:
+def _summary(history: LiveRecord) -> str:
     response = history.response_s
     quick = f"{np.median(response):.3g} s" if len(response) else "none"
     return (
@@ -106,7 +106,7 @@ def _summary(history: History) -> str:
     )
 
 
-def _few_arrivals(history: History) -> str:
+def _few_arrivals(history: LiveRecord) -> str:
     count, length = len(history.tickets), duration(round(history.ended - history.began))
     return f"The arrival rate rests on {count} tickets in {length}: set arrivals.rate yourself."
 
@@ -124,7 +124,7 @@ def _relative(value: Any, folder: Path) -> Any:
 
 
 def _arrivals(
-    history: History, base: Scenario, file: Path, trace: bool
+    history: LiveRecord, base: Scenario, file: Path, trace: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The section of arrivals, and the times of the run that go with it."""
     first = datetime.fromtimestamp(history.tickets[0]["received_at"], base.zone)
@@ -146,7 +146,7 @@ def _rate(per_second: float) -> str:
     return f"{per_second * HOUR_S:.6g}/h"
 
 
-def hourly_rates(history: History, zone: ZoneInfo) -> Floats:
+def hourly_rates(history: LiveRecord, zone: ZoneInfo) -> Floats:
     """Arrival rate by hour of week, shape (168,); tickets a second.
 
     An hour of the week that the history does not cover takes the rate of that hour on its other
@@ -170,7 +170,7 @@ def hourly_rates(history: History, zone: ZoneInfo) -> Floats:
     return np.where(known, counts / np.maximum(covered, 1e-9), np.tile(daily, 7))
 
 
-def _write_trace(history: History, file: Path) -> None:
+def _write_trace(history: LiveRecord, file: Path) -> None:
     usual = Counter(t["category"] for t in history.tickets if t["category"]).most_common(1)
     rows = [
         {
@@ -184,7 +184,7 @@ def _write_trace(history: History, file: Path) -> None:
     pd.DataFrame(rows).to_csv(file, index=False, mode="x")
 
 
-def _tickets(history: History, base: Scenario, trace: bool) -> dict[str, Any]:
+def _tickets(history: LiveRecord, base: Scenario, trace: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"corpus": base.tickets.corpus} if base.tickets.corpus else {}
     if trace:
         return found
@@ -196,7 +196,7 @@ def _tickets(history: History, base: Scenario, trace: bool) -> dict[str, Any]:
     return found
 
 
-def _assistant(history: History, base: Scenario, notes: list[str]) -> dict[str, Any]:
+def _assistant(history: LiveRecord, base: Scenario, notes: list[str]) -> dict[str, Any]:
     """The assistant as a profile of its measured calls."""
     sample = sample_of(history)
     profile = measure(sample)
@@ -237,7 +237,7 @@ def _assistant(history: History, base: Scenario, notes: list[str]) -> dict[str, 
     }
 
 
-def _provider(history: History, base: Scenario) -> dict[str, Any]:
+def _provider(history: LiveRecord, base: Scenario) -> dict[str, Any]:
     found: dict[str, Any] = {"concurrency": base.provider.concurrency or history.calls_at_once}
     if all(c["backend"] != "groq" for c in history.calls):
         # This machine answered: no plan limits it.
@@ -246,7 +246,11 @@ def _provider(history: History, base: Scenario) -> dict[str, Any]:
 
 
 def _agents(
-    history: History, pools: dict[str, Any], names: dict[str, Path], notes: list[str], written: Any
+    history: LiveRecord,
+    pools: dict[str, Any],
+    names: dict[str, Path],
+    notes: list[str],
+    written: Any,
 ) -> dict[str, Any]:
     """The pools with handle times as measured, where enough tickets were handled."""
     changed = {name: dict(pool) for name, pool in pools.items()}
@@ -274,7 +278,7 @@ def _agents(
     return changed
 
 
-def _lessons(history: History) -> list[Entry]:
+def _lessons(history: LiveRecord) -> list[Entry]:
     """Live feedback from which an assistant can learn: that with a category and its answer."""
     own, names = history.own, list(Entry.__dataclass_fields__)
     return [

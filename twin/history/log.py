@@ -1,4 +1,4 @@
-"""A desk's history as columns: arrivals, calls, agents' work, ratings."""
+"""A live desk's record as columns: arrivals, model calls, agents' work, ratings."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def speaker(call: Row) -> str:
 
 
 @dataclass(frozen=True)
-class History:
-    """A stretch of a desk's history.
+class LiveRecord:
+    """A stretch of the live desk's record, out of its store.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class History:
         }
 
 
-def sample_of(history: History) -> Sample:
+def sample_of(history: LiveRecord) -> Sample:
     """The calls of the history's model, as recorded calls from which a profile is measured.
 
     What a customer waited beyond the calls (reading the request, writing the store) is added to the
@@ -115,7 +115,7 @@ def sample_of(history: History) -> Sample:
     return Sample(history.model, versions.most_common(1)[0][0], day, (), steps)
 
 
-def _overheads(history: History) -> dict[int, float]:
+def _overheads(history: LiveRecord) -> dict[int, float]:
     """By ticket that the assistant answered: its wait beyond its calls; seconds."""
     inside: Counter[int] = Counter()
     for call in history.calls:

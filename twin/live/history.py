@@ -9,7 +9,7 @@ import numpy as np
 
 from twin.assistant.protocol import OK, OUTCOMES
 from twin.common.errors import Fault, ScenarioError
-from twin.history.log import History, speaker
+from twin.history.log import LiveRecord, speaker
 from twin.live.asking import PLACES
 from twin.live.store import Row, Store
 from twin.records.tables import (
@@ -24,7 +24,7 @@ _TAKEN, _TRIAGED, _ANSWERED = (STATUSES[k] for k in (IN_PROGRESS, CATEGORIZED, R
 
 def read_history(
     store: Store, since: float | None = None, until: float | None = None, model: str | None = None
-) -> History:
+) -> LiveRecord:
     """The history of live tickets that arrived in a stretch of time.
 
     Parameters
@@ -61,7 +61,7 @@ def read_history(
     if not asked:
         raise _too_little("no model call was answered in that time")
     spells = _spells([c for c in store.changes()[::-1] if c["ticket_id"] in here])
-    return History(
+    return LiveRecord(
         desk=json.loads(desk),
         began=began,
         ended=ended,
