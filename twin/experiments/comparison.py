@@ -13,6 +13,7 @@ from twin.common.errors import nearest
 from twin.common.text import amount, duration, interval, label, signed, size_in
 from twin.experiments import versions
 from twin.experiments.display import comparison_html
+from twin.experiments.evidence import evidence_notes
 from twin.experiments.guards import lost
 from twin.experiments.remarks import same_by_assumption
 from twin.experiments.results import Results
@@ -65,8 +66,8 @@ class Comparison:
     level : float
         Joint level of all rows.
     notes : tuple of str
-        What is not paired, and why; and where versions are played, what most of the intervals comes
-        from.
+        What is not paired, and why; what the history of a calibrated desk says of the changes; and
+        where versions are played, what most of the intervals comes from.
     """
 
     table: pd.DataFrame
@@ -235,6 +236,7 @@ def compare(
                 f"{name} and {baseline} do not pair ({', '.join(reasons)}): "
                 "intervals are those of unrelated runs, which are wider"
             )
+    notes += evidence_notes(runs[baseline], [runs[name] for name in paired])
     notes += same_by_assumption(runs[baseline], [runs[name] for name in paired])
     same_texts = {name: _corpus(runs[name]) == _corpus(runs[baseline]) for name in paired}
     sizes = _sizes(runs[baseline], matters or {})

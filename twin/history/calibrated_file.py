@@ -22,6 +22,7 @@ from twin.history.whole_days import Days
 from twin.scenario.file import load
 from twin.scenario.units import format_duration, parse_duration, parse_rate
 
+_EVIDENCE = "What changes to this desk rest on; twin compare repeats it where it makes one."
 _AS_IT_WAS, _VERSIONS = "as-it-was.toml", "versions.json"
 _KEY = re.compile(r'^([A-Za-z0-9_-]+|"(?:\\.|[^"\\])*") = ')
 
@@ -160,6 +161,7 @@ def _text(found: Calibration, history: DeskHistory, data: Mapping[str, object], 
     head = [f"Question: {data['question']}", "", *summary(found, history)]
     lines = "".join(f"# {line}\n" if line else "#\n" for line in head)
     comments = {one.key: str(one) for one in found.estimates}
+    comments["evidence"] = _EVIDENCE
     return lines + annotated(dump(_with_folder(dict(data), at)), comments)
 
 

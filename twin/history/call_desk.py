@@ -18,7 +18,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
-from twin.common.text import amount
 from twin.common.toml import dump
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
@@ -39,9 +38,10 @@ from twin.history.desk_history import DeskHistory
 from twin.history.fidelity.records import Recorded
 from twin.history.fit.arrivals import ArrivalsFit, fit_arrivals
 from twin.history.fit.capacity import PLAYS as FIT_PLAYS
-from twin.history.fit.capacity import CapacityFit, Waits, gap
+from twin.history.fit.capacity import Waits, gap
 from twin.history.fit.estimate import Estimate
 from twin.history.fit.rosters import sessions
+from twin.history.fit.wait_load import WaitTest, wait_test
 from twin.history.found_sections import (
     arrivals_section,
     customers_section,
@@ -53,6 +53,7 @@ from twin.history.kept_plays import KeptPlays, PlayOf
 from twin.history.kinds import with_kinds
 from twin.history.pools_choice import PLAYS_TO_CHOOSE, choose
 from twin.history.priorities import head_start, routing_section, said_of
+from twin.history.what_ifs import evidence_of, said_of_fit
 from twin.history.whole_days import days_of
 from twin.records.tables import RunLog
 from twin.scenario import clock
@@ -64,8 +65,6 @@ Ints = npt.NDArray[np.int64]
 
 # Rosters go by half hours: agents come and go at these more often than not.
 _SLOT_S = 1800.0
-# A fit is called poor beyond: the share who give up, and the loss (see Gap).
-_POOR_SHARE, _POOR_LOSS = 0.05, 1.0
 # Replications of each choice that is tried on the history.
 _BACK_TESTS = 5
 # All plays, at most: of the fit to the waits, and of three ways in which arrivals may vary.
@@ -145,14 +144,15 @@ def calibrate_calls(
         way = ways[players.index(used)]
         files |= way.files
         estimates += way.estimates
-        fits = fit_parts(used, seen)
+        away = {part.name: part.seen_away(log) for part in used.parts}
+        fits = fit_parts(used, seen, away)
         fit = together(used, seen, fits)
         there = {name: one.availability if one.helps else None for name, one in fits.items()}
         files["roster.csv"] = rosters(desk, edges, used.parts, there)
         base |= way.sections(base)
         pools = base["agents"]
         for part in used.parts:
-            if (one := there[part.name]) is not None:
+            if (one := there[part.name]) is not None and not one.always:
                 number = len(seen.of(part.takes).wait_s)
                 estimates += one.estimates(f"agents.{part.name}.away", number)
                 pools[part.name] = pools[part.name] | {"away": one.away()}
@@ -162,7 +162,7 @@ def calibrate_calls(
             section = {key: value for key, value in pools[part.name].items() if key != "roster"}
             hours = np.ones(24) if (one := there[part.name]) is None else one.hours
             key = f"agents.{part.name}.shifts"
-            shifts, sure = week_shifts(days, part.worked, hours, came, key)
+            shifts, sure = week_shifts(days, part.worked.on_shift(), hours, came, key)
             estimates += sure
             week[part.name] = section | {"shifts": shifts}
         over_again = as_it_was | {"tickets": tickets, "agents": week}
@@ -175,39 +175,19 @@ def calibrate_calls(
         "arrivals": arrivals,
         "tickets": tickets,
         "agents": week,
-    }
+        "evidence": evidence_of({
+            part.name: (_wait_test(part.waiting(log), log, desk), away[part.name],
+                        fits[part.name])
+            for part in used.parts
+        }),
+    }  # fmt: skip
     over = days.only_known(np.zeros((len(days.days), 24))).days
-    about = (*_said_of_fit(fit), of_pools, said_of(order, days), *_said_of_days(came), said)
+    least = min(away.values(), key=lambda one: one.touches)
+    about = (
+        *said_of_fit(fit, least), of_pools, said_of(order, days), *_said_of_days(came), said,
+    )  # fmt: skip
     about = tuple(line for line in (*about, of_kinds) if line)
     return Calibration(forecast, as_it_was, files, tuple(estimates), over, about, fit)
-
-
-def _said_of_fit(fit: CapacityFit) -> list[str]:
-    found, plain = fit.gap, fit.plain
-    lines = [
-        f"Fit to the waits of the history: {amount(found.wait_s, 's')} apart on average by their "
-        f"distribution, {amount(found.hourly_s, 's')} by hour of the day, the share who gave up "
-        f"{100 * found.gave_up:+.1f} points (all agents of the roster always there: "
-        f"{amount(plain.wait_s, 's')}, {amount(plain.hourly_s, 's')}, "
-        f"{100 * plain.gave_up:+.1f} points).",
-    ]
-    if fit.helps:
-        lines.append(
-            "Heads and the rates at which agents come and go were fitted together and are no facts "
-            "one by one: the effect of an agent more or less is less sure than its interval says."
-        )
-    else:
-        lines.append(
-            "Agents who come and go fit the waits no better: all of the roster are always there."
-        )
-    used = found if fit.helps else plain
-    if abs(used.gave_up) > _POOR_SHARE or used.loss > _POOR_LOSS:
-        poor = (
-            "THE FIT IS POOR: this desk does not wait as the real one did. Its roster is read off "
-            "the work of agents, which needs several spells an hour."
-        )
-        lines.insert(0, poor)
-    return lines
 
 
 def _said_of_days(came: ArrivalsFit) -> list[str]:
@@ -232,6 +212,16 @@ def waits_of(log: RunLog, desk: Scenario) -> Waits:
     )
 
 
+def _wait_test(visits: pd.DataFrame, log: RunLog, desk: Scenario) -> WaitTest:
+    """Whether the waits of visits follow the load."""
+    visits = visits[(visits["queued_s"] >= 0).to_numpy()]
+    at = visits["queued_s"].to_numpy(dtype=np.float64)
+    until = visits["started_s"].fillna(visits["ended_s"]).fillna(log.horizon_s)
+    wait_s = until.to_numpy(dtype=np.float64) - at
+    work_s = float((visits["ended_s"] - visits["started_s"]).mean())
+    return wait_test(clock.local_s(at, desk.midnight), wait_s, float(wait_s.mean()) + work_s)
+
+
 def sessions_of(records: Recorded, scenario: Scenario) -> pd.DataFrame | None:
     """Sessions of agents in records, for a calibrated desk: columns pool, start_s, end_s.
 
@@ -241,7 +231,7 @@ def sessions_of(records: Recorded, scenario: Scenario) -> pd.DataFrame | None:
     log = records.log
     if not calibrated_pools(scenario) or "agent" not in log.visits:
         return None
-    found = sessions(log.visits)
+    found = sessions(log.visits).on_shift()
     if not len(found.agent):
         return None
     pool: object = POOL

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.history.calibrated import Data
+from twin.history.fit.away import SeenAway, seen_away
 from twin.history.fit.capacity import Availability, CapacityFit, Waits, fit_capacity, gap
 from twin.history.fit.estimate import Estimate
 from twin.history.fit.pools import expected_work, fit_pools, nearest
@@ -57,6 +58,20 @@ class Part:
     takes: tuple[str, ...]
     visits: pd.DataFrame
     worked: Sessions
+
+    def waiting(self, log: RunLog) -> pd.DataFrame:
+        """Visits that wait for it: of what it takes, and what its agents took besides."""
+        if not self.takes:
+            return log.visits
+        kind = log.tickets.set_index("ticket_id")["category_true"].astype(str)
+        here = log.visits["ticket_id"].map(kind).isin(self.takes)
+        return log.visits[(here | log.visits.index.isin(self.visits.index)).to_numpy()]
+
+    def seen_away(self, log: RunLog) -> SeenAway:
+        """Agents of it who were away while somebody waited for it."""
+        waiting = self.waiting(log)
+        own = waiting.index.isin(self.visits.index)
+        return seen_away(waiting.assign(agent=waiting["agent"].where(own)), self.worked)
 
 
 @dataclass(frozen=True)
@@ -233,7 +248,7 @@ class Player:
         pools = {}
         for name, one in found.items():
             pools[name] = dict(self._data["agents"][name])
-            if one is not None:
+            if one is not None and not one.always:
                 pools[name]["away"] = one.away()
         data = self._data | {"agents": pools}
         if until_s is not None:
@@ -241,7 +256,7 @@ class Player:
         return self._play(self._folder, data, replication)
 
 
-def fit_parts(player: Player, seen: Waits) -> dict[str, CapacityFit]:
+def fit_parts(player: Player, seen: Waits, away: Mapping[str, SeenAway]) -> dict[str, CapacityFit]:
     """Availability of the agents of each pool, one pool after the other.
 
     The waits of what a pool takes are fitted. Pools that come later are taken to be like it until
@@ -262,7 +277,7 @@ def fit_parts(player: Player, seen: Waits) -> dict[str, CapacityFit]:
         ) -> Waits:
             return player.play(all_pools(one), replication).of(takes)
 
-        found[part.name] = fit_capacity(seen.of(part.takes), play)
+        found[part.name] = fit_capacity(seen.of(part.takes), play, direct=away[part.name])
     return found
 
 
@@ -291,7 +306,7 @@ def rosters(
     for part in parts:
         one = found[part.name]
         hours = np.ones(24) if one is None else one.hours
-        table = roster(desk, edges, part.worked.heads(edges), hours)
+        table = roster(desk, edges, part.worked.on_shift().heads(edges), hours)
         tables.append(table if len(parts) == 1 else table.assign(pool=part.name))
     return pd.concat(tables, ignore_index=True)
 

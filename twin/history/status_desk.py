@@ -14,6 +14,7 @@ from twin.history.fit.arrivals import fit_arrivals
 from twin.history.fit.estimate import Estimate
 from twin.history.fit.statuses import fit_statuses
 from twin.history.found_sections import arrivals_section, tickets_section
+from twin.history.what_ifs import of_statuses
 from twin.history.whole_days import days_of
 
 # Days before the forecast in which the desk, empty at first, comes to have its open tickets.
@@ -64,6 +65,7 @@ def calibrate_statuses(history: DeskHistory) -> Calibration:
         "assistant": {"role": "off"},
         "customers": {"survey_rate": 0.0},
         "workflow": found.as_data(),
+        "evidence": of_statuses(found.staffing),
     }
     kept = days.only_known(np.zeros((len(days.days), 24))).days
     said = (found.staffing, *found.notes)

@@ -304,7 +304,7 @@ def _heads(
     for pool, section in data["agents"].items():
         if "shifts" not in section:
             continue
-        worked = sessions(_visits_of(by_day, data, pool))
+        worked = sessions(_visits_of(by_day, data, pool)).on_shift()
         heads = days.only_known(np.array([worked.heads(edges) for edges in moments]))
         week, _ = predictor(heads, came.shape, came.level)
         each = np.array(

@@ -29,6 +29,12 @@ def assumptions(scenario: Scenario) -> list[tuple[str, str, str, str]]:
         return "set" if any(k == key or k.startswith(f"{key}.") for k in given) else "default"
 
     rows = [*_demand(scenario), *_assistant(scenario), *_people(scenario), *_customers(scenario)]
+    if scenario.evidence is not None:
+        rows += [
+            (f"Changes of {kind.replace('_', ' ')}", said, f"evidence.{kind}")
+            for kind, said in scenario.evidence
+            if said
+        ]
     return [(about, text, key, origin(key)) for about, text, key in rows]
 
 

@@ -66,7 +66,7 @@ from twin.scenario.sections.individuals import Member
 from twin.scenario.sections.people import Away, Break, Pool, Shift, Targets
 from twin.scenario.sections.routing import Queue, Routing
 from twin.scenario.sections.touches import Touches
-from twin.scenario.sections.uncertainty import Uncertainty
+from twin.scenario.sections.uncertainty import Evidence, Uncertainty
 from twin.scenario.sections.workflow import Status, Step, Workflow, workflow_faults
 from twin.scenario.units import Duration
 
@@ -177,9 +177,8 @@ class Scenario(Section):
     workflow: Workflow | None = Field(
         None, description="the desk's own statuses; not given: the twin's own life cycle"
     )
-    uncertainty: Uncertainty | None = Field(
-        None, description="not given: all numbers are taken as they stand"
-    )
+    uncertainty: Uncertainty | None = Field(None, description="not given: numbers as they stand")
+    evidence: Evidence | None = Field(None, description="what a history says of changes")
 
     # The file it came from, for messages only; set by `twin.load`.
     _path: Path | None = PrivateAttr(default=None)

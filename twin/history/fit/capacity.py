@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special, stats
 
+from twin.history.fit.away import SeenAway
 from twin.history.fit.estimate import Estimate
 
 Floats = npt.NDArray[np.float64]
@@ -27,7 +28,14 @@ Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 # Rounds of rates and hours in turn, and plays in each: three rounds were as good as six.
-_ROUNDS, _RATE_PLAYS, _HOUR_PLAYS = 3, 45, 7
+_ROUNDS, _RATE_PLAYS, _HOUR_PLAYS = 3, 44, 7
+# Replications of which each loss is taken, so that the search follows less of one's luck.
+_LUCKS = 2
+# Rates that were seen directly may be off by so much (of their logarithms): what a desk's agents do
+# is not what the model says. A pull of so much loss for each such step.
+_ALLOWED, _PULL = 0.15, 0.01
+# Rate at which a free agent leaves, an hour, with which the search begins.
+_IDLE_START = 8.0
 # All of them, that of the plain roster and of the fit's own check included: at most.
 PLAYS = _ROUNDS * (_RATE_PLAYS + _HOUR_PLAYS + 2) + 2
 # Size of the first step, in logarithms of the rates; smaller in each later round.
@@ -84,6 +92,18 @@ class Waits:
         total = np.bincount(self.hour[self.served], self.wait_s[self.served], minlength=24)
         return total / np.maximum(number, 1.0), number
 
+    def hourly_error(self) -> Floats:
+        """Standard error of the logarithm of each hour's mean wait, from day to day."""
+        mean, number = self.hourly()
+        if self.day is None:
+            return np.zeros(24)
+        cell = self.day[self.served] * 24 + self.hour[self.served]
+        off = self.wait_s[self.served] - mean[self.hour[self.served]]
+        cells, which = np.unique(cell, return_inverse=True)
+        squares = np.bincount(cells % 24, np.bincount(which, off) ** 2, minlength=24)
+        found: Floats = np.sqrt(squares) / np.maximum(number, 1.0) / (mean + _SMALL_S)
+        return found
+
 
 @dataclass(frozen=True)
 class Availability:
@@ -115,7 +135,7 @@ class Availability:
         n : int
             Waits that they were fitted to.
         """
-        method = "waits; fitted by simulation, together with the heads: not known one by one"
+        method = "waits; seen while somebody waited where that was often, the rest by simulation"
         rates = ("while_idle", "returns", "returns_per_queued")
         return [
             Estimate(f"{key}.after_touch", self.after_touch, n=n, method=method),
@@ -124,6 +144,11 @@ class Availability:
                 for name in rates
             ),
         ]
+
+    @property
+    def always(self) -> bool:
+        """True if nobody ever leaves: all agents of the roster are there."""
+        return self.after_touch == 0 and self.while_idle == 0
 
     def away(self) -> dict[str, object]:
         """The section [agents.POOL.away]."""
@@ -216,6 +241,7 @@ def fit_capacity(
     play: Play,
     progress: Callable[[int, int], None] | None = None,
     rounds: int | None = None,
+    direct: SeenAway | None = None,
 ) -> CapacityFit:
     """Fit availability to waits.
 
@@ -227,6 +253,8 @@ def fit_capacity(
         Called with the plays done and all of them, after each.
     rounds : int, optional
         Of the search; fewer for a rough fit.
+    direct : SeenAway, optional
+        What is known of it without any play.
     """
     done = 0
 
@@ -239,49 +267,99 @@ def fit_capacity(
         return waits
 
     plain = gap(seen, played(None, 0))
+    search = _Search(seen, played, direct)
+    if direct is not None and direct.nobody:
+        # Rates of what never happens cannot be fitted; heads may still be off in some hours.
+        found = search.hours(replace(search.start, after_touch=0.0, while_idle=0.0))
+        return CapacityFit(found, gap(seen, played(found, _HOUR_PLAYS)), plain, done)
     # Near what was found for a bank; the search moves on from there.
-    found = Availability(0.85, 15.0, 30.0, 30.0, np.ones(24))
+    found = search.start
     for k in range(_ROUNDS if rounds is None else rounds):
-        found = _fit_rates(seen, played, found, _STEP / (k + 1))
-        found = _fit_hours(seen, played, found)
+        found = search.rates(found, _STEP / (k + 1))
+        found = search.hours(found)
     return CapacityFit(found, gap(seen, played(found, _HOUR_PLAYS)), plain, done)
 
 
-def _fit_rates(seen: Waits, play: Play, found: Availability, step: float) -> Availability:
-    start = np.array([
-        special.logit(found.after_touch),
-        *np.log([found.while_idle, found.returns, found.returns_per_queued]),
+class _Search:
+    """Search for availability, near to what is known of it."""
+
+    def __init__(self, seen: Waits, play: Play, direct: SeenAway | None) -> None:
+        self._seen, self._play = seen, play
+        chance, returns, queued = 0.85, 30.0, 30.0
+        self._near = np.zeros(4)
+        if direct is not None and direct.enough:
+            chance = float(np.clip(direct.after_touch, 0.002, 0.998))
+            returns, queued = (max(one, 0.01) for one in (
+                direct.returns, direct.returns_per_queued
+            ))  # fmt: skip
+            self._near = np.array([1 / _ALLOWED, 0.0, 1 / _ALLOWED, 1 / _ALLOWED])
+        self.start = Availability(chance, _IDLE_START, returns, queued, np.ones(24))
+        self._middle = _vector(self.start)
+
+    def _loss(self, x: Floats, found: Availability) -> float:
+        here = _at(x, found)
+        waits = _together([self._play(here, k) for k in range(_LUCKS)])
+        off = self._near * (x - self._middle)
+        return gap(self._seen, waits).loss + _PULL * float(off @ off)
+
+    def rates(self, found: Availability, step: float) -> Availability:
+        start = _vector(found)
+        # What is known already is moved less.
+        steps = np.where(self._near > 0, step * _ALLOWED, step)
+        simplex = start + np.vstack([np.zeros(4), np.diag(steps)])
+        options = {"maxfev": _RATE_PLAYS // _LUCKS, "initial_simplex": simplex, "xatol": 0.01,
+                   "fatol": 1e-4}  # fmt: skip
+        result = optimize.minimize(
+            self._loss, start, args=(found,), method="Nelder-Mead", options=options
+        )
+        return _at(np.asarray(result.x, dtype=np.float64), found)
+
+    def hours(self, found: Availability) -> Availability:
+        """More heads where waits are too long, fewer where they are too short.
+
+        Steps become smaller; of what they come to, the part is kept that is no chance.
+        """
+        wait_s, _ = self._seen.hourly()
+        # Those who gave up count as customers of the hour, too.
+        known = np.bincount(self._seen.hour, minlength=24) >= _FEWEST
+        hours = found.hours.copy()
+        for k in range(_HOUR_PLAYS):
+            theirs, _ = self._play(replace(found, hours=hours), k % 3).hourly()
+            error = np.log((theirs + _SMALL_S) / (wait_s + _SMALL_S))
+            change = 0.35 * np.clip(error, -1, 1) / (1 + k / 3)
+            hours = np.where(known, np.clip(hours * np.exp(change), _LEAST, _MOST), hours)
+        return replace(found, hours=_steady(hours, known, self._seen))
+
+
+def _vector(one: Availability) -> Floats:
+    return np.array([
+        special.logit(one.after_touch),
+        *np.log([one.while_idle, one.returns, one.returns_per_queued]),
     ])  # fmt: skip
 
-    def at(x: Floats) -> Availability:
-        chance = float(special.expit(x[0]))
-        idle, returns, queued = np.exp(np.clip(x[1:], _LOWEST, _HIGHEST)).tolist()
-        return replace(
-            found,
-            after_touch=chance,
-            while_idle=idle,
-            returns=returns,
-            returns_per_queued=queued,
-        )
 
-    def loss(x: Floats) -> float:
-        return gap(seen, play(at(x), 0)).loss
-
-    simplex = start + np.vstack([np.zeros(4), np.eye(4) * step])
-    options = {"maxfev": _RATE_PLAYS, "initial_simplex": simplex, "xatol": 0.01, "fatol": 1e-4}
-    result = optimize.minimize(loss, start, method="Nelder-Mead", options=options)
-    return at(np.asarray(result.x, dtype=np.float64))
+def _at(x: Floats, found: Availability) -> Availability:
+    chance = float(special.expit(x[0]))
+    idle, returns, queued = np.exp(np.clip(x[1:], _LOWEST, _HIGHEST)).tolist()
+    return replace(
+        found, after_touch=chance, while_idle=idle, returns=returns, returns_per_queued=queued
+    )
 
 
-def _fit_hours(seen: Waits, play: Play, found: Availability) -> Availability:
-    """More heads where waits are too long, fewer where they are too short, in smaller steps."""
-    wait_s, _ = seen.hourly()
-    # Those who gave up count as customers of the hour, too.
-    known = np.bincount(seen.hour, minlength=24) >= _FEWEST
-    hours = found.hours.copy()
-    for k in range(_HOUR_PLAYS):
-        theirs, _ = play(replace(found, hours=hours), k % 3).hourly()
-        error = np.log((theirs + _SMALL_S) / (wait_s + _SMALL_S))
-        change = 0.35 * np.clip(error, -1, 1) / (1 + k / 3)
-        hours = np.where(known, np.clip(hours * np.exp(change), _LEAST, _MOST), hours)
-    return replace(found, hours=hours)
+def _together(parts: list[Waits]) -> Waits:
+    return Waits(*(
+        np.concatenate([getattr(one, name) for one in parts])
+        for name in ("hour", "wait_s", "served")
+    ))  # fmt: skip
+
+
+def _steady(hours: Floats, known: Mask, seen: Waits) -> Floats:
+    """Factors drawn toward 1 by as much of them as is chance, from one day to the next."""
+    if known.sum() < 2:
+        return np.ones(24)
+    chance = 0.35 * seen.hourly_error() * np.sqrt(1 + 1 / _HOUR_PLAYS)
+    logs = np.log(hours)
+    real = max(float((logs[known] ** 2 - chance[known] ** 2).mean()), 0.0)
+    part = np.where(known, real / np.maximum(real + chance**2, 1e-9), 0.0)
+    found: Floats = np.exp(logs * part)
+    return found

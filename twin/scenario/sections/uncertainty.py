@@ -1,4 +1,4 @@
-"""Numbers of a desk that are not known for sure: found in a history, or assumed."""
+"""Numbers of a desk that are not known for sure, and words on what changes of it rest on."""
 
 from __future__ import annotations
 
@@ -38,3 +38,13 @@ class Uncertainty(Section):
             if not low < high:
                 raise fail(f"the range of {key} must go from the lower value to the higher one")
         return self
+
+
+class Evidence(Section):
+    """Sentences of `twin calibrate`, repeated where a comparison changes what they are about."""
+
+    volume: str = Field("", description="on more or fewer tickets, or another mix of them")
+    staffing: str = Field("", description="on agents: how many, when, and how far they are there")
+    handle_time: str = Field("", description="on quicker or slower work")
+    assistant: str = Field("", description="on an assistant, and what it takes off the agents")
+    other: str = Field("", description="on anything else: customers, routing, statuses")

@@ -1,0 +1,194 @@
+"""Agents who come and go, read off the moments at which customers wait: no simulation.
+
+Whoever is on session and neither works nor takes the ticket that waits is away. So while somebody
+waits it is seen who is away, how many return and how soon; and of the touches that end then, after
+which the agent left instead of taking the next ticket. Of agents who leave while nobody waits a log
+shows nothing at once: that rate is left to a fit by simulation (`twin.history.fit.capacity`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import optimize
+
+from twin.history.fit.rosters import Sessions
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+# A ticket is taken at once within so many seconds: logs of whole seconds.
+AT_ONCE_S = 1.0
+# With fewer touches that ended, or agents who returned, while somebody waited, nothing is said.
+FEWEST_SEEN = 30
+_HOUR_S = 3600.0
+
+
+@dataclass(frozen=True)
+class SeenAway:
+    """Agents away as seen while customers waited.
+
+    Attributes
+    ----------
+    after_touch : float
+        Share of touches, ended while somebody waited, after which the agent did not take them.
+    touches : int
+        Number of those touches.
+    returns, returns_per_queued : float
+        Rates of an agent away, and of an agent away and ticket that waits; an hour.
+    returned : int
+        Returns seen.
+    away_hours : float
+        Agents' hours away while somebody waited.
+    """
+
+    after_touch: float
+    touches: int
+    returns: float
+    returns_per_queued: float
+    returned: int
+    away_hours: float
+
+    @property
+    def enough(self) -> bool:
+        """True if it was seen often enough to go by."""
+        return self.touches >= FEWEST_SEEN
+
+    @property
+    def nobody(self) -> bool:
+        """True if hardly anybody was ever seen away."""
+        return self.enough and self.returned < max(2, 0.01 * self.touches)
+
+
+def seen_away(visits: pd.DataFrame, worked: Sessions) -> SeenAway:
+    """Find who was away while customers waited.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        Visits of a pool with the columns queued_s, started_s, ended_s and agent.
+    worked : Sessions
+        Of its agents, from the same table.
+    """
+    taken = (visits["agent"].notna() & visits["started_s"].notna()).to_numpy()
+    codes = np.full(len(visits), -1, dtype=np.int64)
+    # As sessions are told apart.
+    codes[taken] = pd.factorize(visits.loc[taken, "agent"])[0]
+    queued, start, end = (
+        visits[name].to_numpy(dtype=np.float64) for name in ("queued_s", "started_s", "ended_s")
+    )
+    served = taken & (end >= start)
+    left = np.where(start == start, start, end)
+    waited = (queued == queued) & (left == left) & (left - queued > AT_ONCE_S)
+    # Steps of the queue (who is taken at once never waits), of busy agents, and of the sessions.
+    at = np.concatenate([
+        queued[waited], left[waited], start[served], end[served], worked.start_s, worked.end_s
+    ])  # fmt: skip
+    sizes = [waited.sum(), waited.sum(), served.sum(), served.sum(), *[len(worked.agent)] * 2]
+    queue = np.repeat([1.0, -1.0, 0.0, 0.0, 0.0, 0.0], sizes)
+    free = np.repeat([0.0, 0.0, -1.0, 1.0, 1.0, -1.0], sizes)
+    order = np.argsort(at, kind="stable")
+    moments = at[order]
+    waiting, away = np.cumsum(queue[order])[:-1], np.cumsum(free[order])[:-1]
+    length = np.diff(moments)
+    here = (waiting > 0) & (away > 0) & (length > 0)
+    exposed = away[here] * length[here] / _HOUR_S
+    weights = np.array([exposed.sum(), (exposed * waiting[here]).sum()])
+    ended, goes_on_s, waits = _touches(codes, served, start, end, worked, queued, left, waited)
+    took = goes_on_s <= AT_ONCE_S
+    touches = int((ended & waits).sum())
+    chance = float((ended & waits & ~took).sum() / max(touches, 1))
+    # Whoever starts after a gap on a ticket that waited has returned to it.
+    back = served & waited & (_gap_before(codes, served, start, end, worked) > AT_ONCE_S)
+    length_then = _waiting_at(start[back], queued[waited], left[waited])
+    returns, per_queued = _rates(np.maximum(length_then, 1.0), weights)
+    return SeenAway(chance, touches, returns, per_queued, int(back.sum()), float(weights[0]))
+
+
+def _by_agent(codes: npt.NDArray[np.int64], served: Mask, start: Floats) -> npt.NDArray[np.int64]:
+    rows = np.flatnonzero(served)
+    found: npt.NDArray[np.int64] = rows[np.lexsort((start[rows], codes[rows]))]
+    return found
+
+
+def _same_session(
+    worked: Sessions, agent: npt.NDArray[np.int64], one: Floats, other: Floats
+) -> Mask:
+    """Whether two moments of an agent's work lie in one session."""
+    order = np.lexsort((worked.start_s, worked.agent))
+    who, begin = worked.agent[order], worked.start_s[order]
+    span = max(float(np.abs(begin).max()), float(np.abs(other).max()), 1.0) * 4
+    keys = who * span + begin
+    first = np.searchsorted(keys, agent * span + one, side="right")
+    last = np.searchsorted(keys, agent * span + other, side="right")
+    same: Mask = first == last
+    return same
+
+
+def _touches(
+    codes: npt.NDArray[np.int64],
+    served: Mask,
+    start: Floats,
+    end: Floats,
+    worked: Sessions,
+    queued: Floats,
+    left: Floats,
+    waited: Mask,
+) -> tuple[Mask, Floats, Mask]:
+    """Whether a touch ended within a session, after which time the agent went on, who waited."""
+    rows = _by_agent(codes, served, start)
+    same = (codes[rows][1:] == codes[rows][:-1]) & _same_session(
+        worked, codes[rows][1:], start[rows][:-1], start[rows][1:]
+    )
+    ended, goes_on_s = np.zeros(len(codes), dtype=np.bool_), np.full(len(codes), np.inf)
+    before, after = rows[:-1][same], rows[1:][same]
+    ended[before] = True
+    goes_on_s[before] = start[after] - end[before]
+    waits = np.zeros(len(codes), dtype=np.bool_)
+    waits[ended] = _waiting_at(end[ended], queued[waited], left[waited]) > 0
+    return ended, goes_on_s, waits
+
+
+def _gap_before(
+    codes: npt.NDArray[np.int64], served: Mask, start: Floats, end: Floats, worked: Sessions
+) -> Floats:
+    """Time since an agent's last touch of the session; 0 for the first one."""
+    rows = _by_agent(codes, served, start)
+    same = (codes[rows][1:] == codes[rows][:-1]) & _same_session(
+        worked, codes[rows][1:], start[rows][:-1], start[rows][1:]
+    )
+    gap_s = np.zeros(len(codes))
+    before, after = rows[:-1][same], rows[1:][same]
+    gap_s[after] = start[after] - end[before]
+    return gap_s
+
+
+def _waiting_at(moments: Floats, queued: Floats, left: Floats) -> Floats:
+    """Tickets that wait just before moments."""
+    came = np.searchsorted(np.sort(queued), moments, side="left")
+    gone = np.searchsorted(np.sort(left), moments, side="left")
+    found: Floats = (came - gone).astype(np.float64)
+    return found
+
+
+def _rates(length: Floats, weights: Floats) -> tuple[float, float]:
+    """Rates of returning by likelihood: of themselves, and for each ticket that waits."""
+    if len(length) < FEWEST_SEEN or not weights[0]:
+        rate = float(len(length) / weights[0]) if weights[0] else 0.0
+        return rate, 0.0
+
+    def cost(x: Floats) -> float:
+        rates = np.exp(x)
+        return float(rates @ weights - np.log(rates[0] + rates[1] * length).sum())
+
+    middle = len(length) / weights.sum()
+    found = optimize.minimize(
+        cost, np.log([middle, middle]), method="Nelder-Mead",
+        bounds=[(np.log(middle) - 7, np.log(middle) + 7)] * 2,
+        options={"xatol": 1e-3, "fatol": 1e-6, "maxfev": 400},
+    )  # fmt: skip
+    returns, queued = np.exp(found.x).tolist()
+    return float(returns), float(queued)
