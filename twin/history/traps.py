@@ -16,6 +16,7 @@ from twin.common.text import duration
 from twin.history.as_tables import Made
 from twin.history.cells import Floats
 from twin.history.gathered import Choices, Gathered
+from twin.history.zone_guess import zone_guess
 from twin.measures import levels
 from twin.records.tables import OPEN_STATUSES, RunLog
 from twin.scenario import clock
@@ -24,8 +25,10 @@ from twin.scenario.clock import DAY_S, HOUR_S, WEEK_S
 FEWEST = 50
 _EXPECTED = 5.0
 # So many days without a ticket, or fewer, were to be expected by luck where one is called a gap.
-_RARE = 0.3
+_RARE = 0.05
 _MANY = 200
+# Chance of times that end so abruptly, where the export left none out.
+_EDGE = 0.005
 _LONG_S = 30 * DAY_S
 
 
@@ -86,18 +89,19 @@ def find_traps(
 
 
 def _zones(gathered: Gathered, made: Made, choices: Choices) -> Iterator[Trap]:
-    if gathered.local and not choices.zone_given:
-        yield Trap("zone", "Times name no time zone: they are taken to be UTC. Say the desk's with "
-                           "--zone, as --zone Europe/Rome.")  # fmt: skip
-    elif not gathered.local and not choices.zone_given:
-        yield Trap("zone", "The desk's time zone is not known: hours and days are those of UTC. "
-                           "Say it with --zone.")  # fmt: skip
-    acts = pd.concat([gathered.tickets[n] for n in ("first_reply", "solved")
-                      if n in gathered.tickets] + [gathered.spells["started"]])  # fmt: skip
-    at = pd.to_numeric(acts).dropna().to_numpy(dtype=np.float64)
-    if not len(at) and len(gathered.changes):
-        at = gathered.changes["at"].to_numpy(dtype=np.float64)
-    at = at[at >= made.stretch.began] - made.stretch.began
+    at = _acts(gathered)
+    at = at[at >= made.stretch.began]
+    if not choices.zone_given:
+        told = (
+            "Times name no time zone: they are taken to be UTC. Say the desk's with --zone, as "
+            "--zone Europe/Rome."
+            if gathered.local
+            else "The desk's time zone is not known: hours and days are those of UTC. Say it with "
+            "--zone."
+        )
+        guess = zone_guess(at)
+        yield Trap("zone", f"{told} A guess, which changes nothing: {guess}." if guess else told)
+    at = at - made.stretch.began
     if len(at) < FEWEST:
         return
     hour = clock.local_s(at, made.stretch.start) % DAY_S / HOUR_S
@@ -106,6 +110,19 @@ def _zones(gathered: Gathered, made: Made, choices: Choices) -> Iterator[Trap]:
         yield Trap("zone", f"{night:.0%} of the agents' work lies between midnight and 6:00 and "
                            f"{day:.0%} between 9:00 and 17:00 by the clock of {choices.zone}: is "
                            "that the desk's time zone? Say it with --zone.")  # fmt: skip
+
+
+def _acts(gathered: Gathered) -> Floats:
+    """Moments at which agents did something, in seconds since 1970."""
+    acts = pd.concat([gathered.tickets[n] for n in ("first_reply", "solved")
+                      if n in gathered.tickets] + [gathered.spells["started"]])  # fmt: skip
+    at: Floats = pd.to_numeric(acts).dropna().to_numpy(dtype=np.float64)
+    if len(at) or not len(gathered.changes):
+        return at
+    # Tickets come when customers write: only what follows may be an agent's.
+    changes = gathered.changes.sort_values("at", kind="stable")
+    later: Floats = changes["at"][changes["id"].duplicated()].to_numpy(dtype=np.float64)
+    return later
 
 
 def _stray(made: Made) -> Iterator[Trap]:
@@ -161,7 +178,9 @@ def _backlog(made: Made) -> Iterator[Trap]:
         yield Trap("backlog at the start", f"The history begins with {at_start} open tickets, "
                    f"later {later:,.0f} are open on average: those from before it are not in the "
                    "export. Its first days look quieter than they were; "
-                   f"--since {_after(made, day)} leaves them out.")  # fmt: skip
+                   f"--since {_after(made, day)} leaves them out. Or export the tickets that came "
+                   "earlier and were open then, too, and import all with --since "
+                   f"{_day(made, made.stretch.start)}.")  # fmt: skip
 
 
 def _after(made: Made, day: Any) -> str:
@@ -206,9 +225,12 @@ def _filters(made: Made) -> Iterator[Trap]:
     if len(spent) < _MANY:
         return
     top, high, middle = np.quantile(spent, (1.0, 0.99, 0.9))
-    # Long tails have no edge: where the longest are as long as the last hundredth, they are cut.
-    near = float(np.mean(spent > 0.9 * top))
-    if middle > 0 and high > 1.5 * middle and top < 1.15 * high and near < 0.02:
+    # Tails have no edge: going by what lies between the last tenth and the last hundredth, so short
+    # a way from there to the longest of all would be rare. Many at the very end are a timer's.
+    scale = (high - middle) / math.log(10)
+    beyond = 0.01 * len(spent)
+    rare = scale > 0 and (1 - math.exp(-(top - high) / scale)) ** beyond < _EDGE
+    if rare and float(np.mean(spent > 0.995 * top)) < 0.02:
         yield Trap("filtered by duration", f"No ticket took longer than {duration(round(top))}, "
                    "and the times end there as if cut off: the export seems to leave out tickets "
                    "that took longer.")  # fmt: skip

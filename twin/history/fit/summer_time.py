@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 
 from twin.history.fit.estimate import Estimate
 from twin.history.fit.spells import Mask, Spells
 from twin.scenario import clock
 from twin.stats.intervals import quantile_t
+
+Floats = npt.NDArray[np.float64]
 
 # Regions by one of their zones: the clocks of each change on the same days.
 _REGIONS = ("Europe/Berlin", "America/New_York")
@@ -36,14 +40,19 @@ def summer_shift(spells: Spells, human: Mask) -> Estimate | None:
     used = human[spells.status]
     if not used.any() or clock.changes(spells.midnight, spells.until_s):
         return None
-    at_s = spells.start_s[used]
+    found = clocks_ahead(spells.start_s[used], spells.midnight)
+    return max(found.values(), key=lambda one: one.low, default=None)
+
+
+def clocks_ahead(at_s: Floats, midnight: datetime) -> dict[str, Estimate]:
+    """As `summer_shift`, of moments in seconds since a midnight, at or after it; by region."""
     week = (at_s // clock.WEEK_S).astype(np.int64)
     hour = (at_s % clock.DAY_S // clock.HOUR_S).astype(np.int64)
     table = np.zeros((int(week.max()) + 1, 24))
     np.add.at(table, (week, hour), 1)
     kept = np.flatnonzero(table.sum(axis=1) >= _FEWEST_EVENTS)
-    noons = [clock.local((float(k) + 0.5) * clock.WEEK_S, spells.midnight) for k in kept]
-    found = []
+    noons = [clock.local((float(k) + 0.5) * clock.WEEK_S, midnight) for k in kept]
+    found = {}
     for region in _REGIONS:
         ahead = np.array([bool(noon.astimezone(ZoneInfo(region)).dst()) for noon in noons], bool)
         if min(ahead.sum(), (~ahead).sum()) < _FEWEST_WEEKS:
@@ -56,10 +65,10 @@ def summer_shift(spells: Spells, human: Mask) -> Estimate | None:
         error = float(gains.std(ddof=1)) / np.sqrt(len(gains))
         half, value = float(quantile_t(len(gains) - 1, 0.975)) * error, float(gains.mean())
         method = f"hours of {len(gains)} weeks with clocks ahead as in {region}, by the other weeks"
-        found.append(
-            Estimate("time_zone", value, "", value - half, value + half, len(kept), method)
+        found[region] = Estimate(
+            "time_zone", value, "", value - half, value + half, len(kept), method
         )
-    return max(found, key=lambda one: one.low, default=None)
+    return found
 
 
 def summer_note(shift: Estimate | None) -> list[str]:
