@@ -39,6 +39,40 @@ def test_new_ones_gain_most_and_old_ones_nothing(play, arrive):
     assert found == pytest.approx(expected, rel=1e-9)
 
 
+SOLVES = {"solved_new": 1.0, "solved_experienced": -1.0, "solved": 0.0}
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_answers_of_new_ones_solve_more_and_of_old_ones_less(play, arrive, concurrency):
+    """With half of all answers solving, +1 is all of them, -1 none, and half way is as before."""
+    solved = {"solved": {"agent": 0.5}, "reopen_rate": 0.0}
+    helpers = {"members": [*MEMBERS[:1], MEMBERS[2]], "heads": 2, "concurrency": concurrency}
+    moments = [60 * k for k in range(120)]
+    pool = helped(SOLVES, handle_time="90s", **helpers)
+    log = play(desk(arrive(*moments), solved, horizon="1d", **pool))
+    # A ticket is worked on once here.
+    by_agent = log.visits.merge(log.tickets[["ticket_id", "solved"]], on="ticket_id")
+    found = by_agent.groupby("agent")["solved"]
+    assert found.count().min() > 20
+    assert found.mean().tolist() == [1.0, 0.0]
+    middle = {"heads": 1, "members": [MEMBERS[1]], "concurrency": concurrency}
+    half = play(desk(arrive(*moments), solved, horizon="1d",
+                     **helped(SOLVES, handle_time="30s", **middle)))  # fmt: skip
+    plain = play(desk(arrive(*moments), solved, horizon="1d",
+                      **helped({}, handle_time="30s", **middle)))  # fmt: skip
+    assert half.tickets["solved"].tolist() == plain.tickets["solved"].tolist()
+    assert 0.3 < plain.tickets["solved"].mean() < 0.7
+
+
+def test_what_support_does_to_quality_is_said():
+    plain = from_data(desk({"rate": "6/h"}, **helped({})))
+    better = from_data(desk({"rate": "6/h"}, **helped({"solved_new": 0.1})))
+    words = "the share of their answers that solve changes by +10 points of new ones, +0 points"
+    for how in (explain, lambda one: [row[1] for row in assumptions(one)]):
+        assert words in " ".join(how(better))
+        assert words not in " ".join(how(plain))
+
+
 @pytest.mark.parametrize("concurrency", [1, 2])
 def test_who_works_along_gains_less_day_by_day(play, arrive, concurrency):
     support = {"gain_new": 1.0, "experienced_after": "10d"}

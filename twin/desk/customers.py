@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Mapping
 from math import inf, log
 
 import numpy as np
@@ -40,6 +41,9 @@ COMMENTS = (
     ("Perfect, thanks!", "Fast and clear.", "Exactly what I needed.", "Great help."),
 )
 ALL_COMMENTS = [comment for row in COMMENTS for comment in row]
+
+
+_AS_USUAL: Mapping[int, float] = {}
 
 
 class Customers:
@@ -113,7 +117,15 @@ class Customers:
         self._tries[ticket] += 1
         return self._again_s[tries][ticket]
 
-    def is_solved(self, ticket: int, worker: int, right: bool, quality: float, visit: int) -> bool:
+    def is_solved(
+        self,
+        ticket: int,
+        worker: int,
+        right: bool,
+        quality: float,
+        visit: int,
+        more: Mapping[int, float] = _AS_USUAL,
+    ) -> bool:
         """True if the answer solves the ticket.
 
         Parameters
@@ -127,10 +139,14 @@ class Customers:
             Of the assistant's answer, 0 to 1.
         visit : int
             How often the customer came back before.
+        more : mapping of int to float
+            By ticket, what support by an assistant adds to the chance of its agent; mostly empty.
         """
         solved = self._settings.solved
         if worker == BY_AGENT:
             chance = solved.agent
+            if more:
+                chance += more.get(ticket, 0.0)
         elif worker == BY_REVIEW:
             chance = solved.reviewed
         elif right:

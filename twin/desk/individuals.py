@@ -63,6 +63,8 @@ class Crew:
         self._tenures: Tenures | None = None
         if scenario.assistant.support is not None or pool.turnover:
             self._tenures = Tenures(team.number, pool, scenario.assistant.support, demand)
+        support = scenario.assistant.support
+        self._better = self._tenures if support is not None and support.changes_quality else None
         # Ends of visits are known when they begin, as long as all go on at one speed.
         one_speed = self._tenures is None or self._most == 1
         self._steady = one_speed and len(set(self._speeds)) == 1
@@ -246,6 +248,9 @@ class Crew:
             self._ledger.ended(visit.row)
         if self._ties.worked is not None and visit.activity in TOUCHES and not visit.misrouted:
             self._ties.worked(visit.ticket, self, agent)
+        if self._better is not None and visit.activity in TOUCHES:
+            better = self._better.solves_more(agent.number, self._clock._now)
+            self._ledger.solves_more[visit.ticket] = better
         lasts_s = self._ties.after_s(visit)
         if not lasts_s:
             self._release(agent, visit)

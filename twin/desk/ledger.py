@@ -112,6 +112,8 @@ class Ledger:
         self.resolved_s = _full("d", n, NAN)
         self.resolved_by = _full("b", n, -1)
         self.solved = _full("b", n, -1)
+        # Added to the chance that the agent's answer solves; only where support changes it.
+        self.solves_more: dict[int, float] = {}
         self.quality = _full("d", n, NAN)
         self.answer = _full("i", n, -1)
         self.transfers = _full("h", n, 0)

@@ -252,7 +252,9 @@ class Lifecycle:
         ledger.status(ticket, RESOLVED)
         visit = ledger.reopens[ticket]
         right = worker == BY_AGENT or ledger.category[ticket] == self._truth[ticket]
-        solved = customers.is_solved(ticket, worker, right, ledger.quality[ticket], visit)
+        solved = customers.is_solved(
+            ticket, worker, right, ledger.quality[ticket], visit, ledger.solves_more
+        )
         ledger.solved[ticket] = solved
         if not solved and customers.comes_back(ticket, visit):
             return True

@@ -50,6 +50,13 @@ class Tenures:
         joined_s = self.joined_s(agent, now_s)
         return self._support.factor(None if joined_s is None else now_s - joined_s)
 
+    def solves_more(self, agent: int, now_s: float) -> float:
+        """Change of the share of an agent's answers that solve, by what the assistant does."""
+        if self._support is None:
+            return 0.0
+        joined_s = self.joined_s(agent, now_s)
+        return self._support.solves_more(None if joined_s is None else now_s - joined_s)
+
     def _post(self, agent: int) -> _Post:
         luck = generator(
             self._demand.seed, self._demand.replication, Stream.TENURE, self._number, Use(agent)

@@ -246,7 +246,9 @@ class WorkflowLife(Lifecycle):
         ledger.resolved_by[ticket] = BY_AGENT
         # Who comes back was not helped.
         visit = ledger.reopens[ticket]
-        solved = last and customers.is_solved(ticket, BY_AGENT, True, 1.0, visit)
+        solved = last and customers.is_solved(
+            ticket, BY_AGENT, True, 1.0, visit, ledger.solves_more
+        )
         ledger.solved[ticket] = solved
         if last and customers.answers_survey(ticket):
             self.collect_feedback(ticket, BY_AGENT, solved, right=True)

@@ -7,7 +7,8 @@ have skills of their own. Agents who come and go count as if they were there all
 with several tickets in hand count as fast as they are at most: with few in hand they are busy
 longer. What changes by hour (the mix of categories, handle times) and handle times that grow count
 by their mean over the tickets of the run, the same in each hour and channel. Work of an opening
-backlog is not in it. Support by an assistant counts by the agents' tenure when the run starts.
+backlog is not in it. Support by an assistant counts by the agents' tenure when the run starts,
+and only for their speed: not for how many of their answers solve.
 Delays of a workflow use nobody: only the statuses in which agents work count.
 """
 

@@ -117,11 +117,23 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
 
 def support_words(support: Support) -> str:
     """Effect of an assistant's support on agents, in words."""
-    return (
+    old = f"those of {duration(support.experienced_after)} and longer"
+    words = (
         f"work with an assistant's drafts and suggestions, which makes new ones "
-        f"{_more(support.gain_new)}, those of {duration(support.experienced_after)} and longer "
-        f"{_more(support.gain_experienced)}, and those of unknown tenure {_more(support.gain)}"
+        f"{_more(support.gain_new)}, {old} {_more(support.gain_experienced)}, and those of unknown "
+        f"tenure {_more(support.gain)}"
     )
+    if not support.changes_quality:
+        return words
+    return (
+        f"{words}; the share of their answers that solve changes by "
+        f"{_points(support.solved_new)} of new ones, {_points(support.solved_experienced)} of "
+        f"{old}, and {_points(support.solved)} of those of unknown tenure"
+    )
+
+
+def _points(change: float) -> str:
+    return f"{100 * change:+.3g} points"
 
 
 def _more(gain: float) -> str:

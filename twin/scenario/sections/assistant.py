@@ -155,13 +155,19 @@ class Learning(Section):
     )
 
 
+# Of shares: 0.1 is 10 points.
+Points = Annotated[float, Field(ge=-1, le=1)]
+
+
 class Support(Section):
     """Drafts and suggestions that agents work with: they are faster, most of all the new ones.
 
     Defaults: Brynjolfsson, Li and Raymond, Generative AI at work, Quarterly Journal of Economics
     140(2), 2025: 5,172 agents of one firm, 2020 to 2021, issues resolved an hour: 15 % more on
     average (0.301 on 1.97), about 30 % among the least experienced, next to nothing among the most
-    experienced; intervals are not known here. The straight line between the two is assumed.
+    experienced; intervals are not known here. The straight line between the two is assumed. Of the
+    quality of answers the abstract gives directions only: better among the less experienced, a
+    little worse among the most experienced.
     """
 
     gain: Growth = Field(
@@ -181,6 +187,21 @@ class Support(Section):
     experienced_after: LongDuration = Field(
         365 * 86400.0, description="tenure from which nothing changes any more (assumed)"
     )
+    solved: Points = Field(
+        0.0,
+        description="added to the share of agents' answers that solve (`customers.solved.agent`), "
+        "of agents whose tenure is not given (assumed: none)",
+    )
+    solved_new: Points = Field(
+        0.0,
+        description="likewise, at tenure 0 (same source: the less experienced answer better; the "
+        "size is not known here, so none is assumed)",
+    )
+    solved_experienced: Points = Field(
+        0.0,
+        description="likewise, from `experienced_after` on (same source: a little worse; assumed: "
+        "none); between the two on a straight line (assumed)",
+    )
 
     def factor(self, tenure_s: float | None) -> float:
         """Factor on the speed of an agent by tenure.
@@ -191,10 +212,28 @@ class Support(Section):
         >>> of.factor(None), of.factor(0.0), round(of.factor(365 * 43200.0), 9), of.factor(1e9)
         (1.15, 1.3, 1.15, 1.0)
         """
+        return 1.0 + self._at(tenure_s, self.gain, self.gain_new, self.gain_experienced)
+
+    def solves_more(self, tenure_s: float | None) -> float:
+        """Change of the share of an agent's answers that solve, by tenure.
+
+        Examples
+        --------
+        >>> of = Support(solved_new=0.1, solved_experienced=-0.02)
+        >>> of.solves_more(None), of.solves_more(0.0), round(of.solves_more(1e9), 9)
+        (0.0, 0.1, -0.02)
+        """
+        return self._at(tenure_s, self.solved, self.solved_new, self.solved_experienced)
+
+    @property
+    def changes_quality(self) -> bool:
+        """Whether answers of any agent solve more, or less, often."""
+        return bool(self.solved or self.solved_new or self.solved_experienced)
+
+    def _at(self, tenure_s: float | None, unknown: float, new: float, old: float) -> float:
         if tenure_s is None:
-            return 1.0 + self.gain
-        way = min(tenure_s / self.experienced_after, 1.0)
-        return 1.0 + self.gain_new + way * (self.gain_experienced - self.gain_new)
+            return unknown
+        return new + min(tenure_s / self.experienced_after, 1.0) * (old - new)
 
 
 class Assistant(Section):
