@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from strategies import SETTINGS
@@ -53,6 +53,7 @@ def desk(start, horizon="4d", **arrivals):
 
 
 @SETTINGS
+@example(datetime(2000, 9, 28, tzinfo=ZoneInfo("Africa/Cairo")), [24 * 3600])
 @given(starts(), st.lists(st.integers(0, 20 * 86_400), min_size=1, max_size=30))
 def test_moments_are_shown_as_the_zone_shows_them(start, moments):
     moments = np.array(moments, dtype=float)
@@ -66,7 +67,10 @@ def test_moments_are_shown_as_the_zone_shows_them(start, moments):
     assert of_week == [t.weekday() * 24 + t.hour for t in (shown(start, at) for at in moments)]
     assert of_week == series.hour_of_week(moments, desk(start)).tolist()
     stamps = _iso(SimpleNamespace(to_numpy=lambda: moments), desk(start))
-    assert [datetime.fromisoformat(text) for text in stamps] == [shown(start, m) for m in moments]
+    # By clock and offset: where an hour comes twice, moments of two kinds of zone are never equal.
+    found = [(t.replace(tzinfo=None), t.utcoffset()) for t in map(datetime.fromisoformat, stamps)]
+    expected = [(t.replace(tzinfo=None), t.utcoffset()) for t in (shown(start, m) for m in moments)]
+    assert found == expected
 
 
 @SETTINGS
