@@ -21,8 +21,8 @@ QUICK = {
     5: {"REPLICATIONS": 2, "DAYS": 2},
     6: {"HORIZON": "2d", "REPLICATIONS": 2, "CASE_REPLICATIONS": 2, "CASES": "Erlang"},
     7: {"EMAIL_HORIZON": "10d", "EMAIL_REPLICATIONS": 2, "HORIZON": "2d", "REPLICATIONS": 2},
-    8: {"SINCE": "2026-03-14", "RUNS": 2, "REPLICATIONS": 4},
-    9: {"SINCE": "2026-03-14", "RUNS": 2, "REPLICATIONS": 4},
+    8: {"SINCE": "2026-03-14", "REPLICATIONS": 4},
+    9: {"SINCE": "2026-03-14", "REPLICATIONS": 4},
 }
 # A process of its own: kernels talk over sockets, which are blocked here.
 PLAY = """

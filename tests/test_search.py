@@ -56,7 +56,7 @@ def plan(desk: Scenario) -> dict[str, Any]:
 
 
 def test_a_small_space_is_played_in_full(plan: dict[str, Any], tmp_path: Path) -> None:
-    found = twin.search(plan, checks=8, out=tmp_path, budget=400)
+    found = twin.search(plan, checks=5, out=tmp_path, budget=160)
     assert len(found.table) == 16
     assert "all 16 settings were played" in found.statement
     # No setting that met the targets in the search is cheaper than the first finalist.
@@ -72,7 +72,7 @@ def test_a_small_space_is_played_in_full(plan: dict[str, Any], tmp_path: Path) -
     other = twin.run(found.scenario, replications=20, seed=99).summary()
     level = other[(other["kpi"] == "service_level") & (other["group"] == "")]["value"].iloc[0]
     assert level > 0.8
-    again = twin.search(plan, checks=8, out=tmp_path, budget=400)
+    again = twin.search(plan, checks=5, out=tmp_path, budget=160)
     assert again.played == 0
     assert again.statement == found.statement
 
@@ -173,11 +173,11 @@ def test_if_the_cheapest_few_miss_the_next_few_are_checked(
         return replace(one, verdict="missed") if len(asked) == 1 else one
 
     monkeypatch.setattr(feasibility, "judge", strict)
-    found = twin.search(plan, checks=20, budget=640)
+    found = twin.search(plan, checks=10, budget=320)
     assert found.scenario is not None
     assert found.finalists["verdict"].tolist()[:1] == ["missed"]
     assert found.finalists["verdict"].iloc[-1] != "missed"
-    # The errors that are allowed add up to the whole: 6 looks (20, 40 ... 640), 16 settings.
+    # The errors that are allowed add up to the whole: 6 looks (10, 20 ... 320), 16 settings.
     assert len(set(asked)) == 1
     met, missed = asked[0]
     assert 6 * (16 * met + missed) == pytest.approx(2 / 3 * 0.05)

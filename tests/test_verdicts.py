@@ -109,10 +109,10 @@ def praise(count, least, most):
 
 
 def test_no_sentence_praises_a_desk_that_only_dropped_staff():
-    verdicts, wrong, worse = praise(20, 3, 5)
+    verdicts, wrong, worse = praise(15, 3, 5)
     assert wrong == []
-    assert worse > 13
-    assert verdicts["not judged"] > 33
+    assert worse > 10
+    assert verdicts["not judged"] > 25
 
 
 @pytest.mark.slow
