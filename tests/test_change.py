@@ -20,7 +20,7 @@ import twin
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
 from twin.common.toml import dump
-from twin.history.fidelity.change import back_test
+from twin.history.fidelity.change import AS_PREDICTED, OFF, UNKNOWN, _verdict, back_test
 from twin.history.fidelity.records import Records
 
 AT, DAYS = "2026-01-11", 12
@@ -143,6 +143,34 @@ def test_versions_widen_what_is_predicted(right, real, tmp_path):
     assert wide["predicted_high"] - wide["predicted_low"] > (
         plain["predicted_high"] - plain["predicted_low"]
     )
+
+
+def test_ranges_do_not_change_the_tickets_that_came(right, real):
+    base = {**DESK, "uncertainty": {"assumed": {"arrivals.scale": [0.4, 1.6]}}}
+    found = outcome(LESS, real, base=base)
+    pd.testing.assert_frame_equal(found.table, right.table)
+
+
+def test_what_has_no_interval_is_not_judged(right):
+    assert _verdict(0.1, float("nan")) == UNKNOWN
+    assert _verdict(float("nan"), 1.0) == UNKNOWN
+    assert (_verdict(2.0, 1.0), _verdict(-0.5, 1.0)) == (OFF, AS_PREDICTED)
+    for table in (right.table.assign(verdict=UNKNOWN), right.table.head(0)):
+        nothing = replace(right, table=table)
+        assert not nothing.as_predicted
+        assert (
+            nothing.sentences()[1] == "What happened cannot be judged: no figure has an interval."
+        )
+
+
+def test_versions_and_ranges_take_more_runs(real, tmp_path):
+    ranges = {"assumed": {"agents.front.handle_scale": [0.9, 1.1]}}
+    outcome(LESS, real, runs=5, base={**DESK, "uncertainty": ranges})
+    from test_uncertainty import versions_file
+
+    both = {"file": versions_file(tmp_path / "v.json", ("arrivals/scale", 1.0, [0.9, 1.1]))}
+    with pytest.raises(ValueError, match="takes at least 8 runs"):
+        outcome(LESS, real, runs=7, base={**DESK, "uncertainty": ranges | both})
 
 
 def test_faults(real):

@@ -280,6 +280,26 @@ def test_a_folder_may_hold_markdown_html_and_plain_text(tmp_path):
     assert "<b>" not in "".join(a.text for a in found.found)
 
 
+def test_articles_of_short_or_equal_names_have_files_of_their_own(tmp_path):
+    for name in ("faq.md", "faq.html", "vpn.txt", "con.md", "VPN-设置.md", "VPN-重置.md"):
+        words = "<title>FAQ</title><p>Ask.</p>" if name.endswith("html") else "Title\n\nDo it."
+        (tmp_path / name).write_text(words, encoding="utf-8")
+    slugs = [one.slug for one in read_articles(tmp_path, ["Login"]).found]
+    assert len(set(slugs)) == len(slugs) == 6
+    assert min(map(len, slugs)) > 4
+
+
+def test_a_corpus_whose_replacement_was_cut_off_is_there_again(folder, tmp_path):
+    words = ("corpus", folder / "history", "--floor", "20", "--out", tmp_path / "c")
+    assert run(*words).exit_code == 0
+    # As a kill between the two renames leaves it.
+    (tmp_path / "c").rename(tmp_path / ".c.old")
+    (tmp_path / ".c.part").mkdir()
+    assert run(*words).exit_code == 0
+    assert not [*tmp_path.glob(".c*")]
+    assert open_corpus(tmp_path / "c").split
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -331,6 +351,9 @@ def test_only_a_corpus_is_replaced(folder, tmp_path):
         ("Thank you\nplease hurry", "Thank you\nplease hurry"),
         ("Cheers\nJo Smith jo@example.org", "Cheers\n(name) (mail address)"),
         ("Error 502 in version 3.11.7 on 4 phones", "Error 502 in version 3.11.7 on 4 phones"),
+        ("order_12345678 is late", "order_(number) is late"),
+        ("Dear John and Mary Smith,\nhelp", "Dear (name),\nhelp"),
+        ("Hi Anna Smith - my order", "Hi (name) - my order"),
     ],
 )
 def test_masks(text, expected):

@@ -224,6 +224,17 @@ def test_stated_ranges_of_assumed_numbers(tmp_path, desk):
     assert only.as_data() == twin.from_data(only.as_data()).as_data()
 
 
+def test_a_change_of_a_number_with_a_range_is_said_to_show_nothing():
+    base = twin.from_data({**DESK, "uncertainty": {"assumed": {"arrivals.scale": [0.5, 1.5]}}})
+    more = base.vary({"arrivals.scale": 1.4}, name="more")
+    found = twin.compare(twin.run([base, more], replications=4), kpis=["arrivals"])
+    assert found.table["difference"].tolist() == [0]
+    assert any("more changes arrivals.scale, but that is drawn" in note for note in found.notes)
+    other = base.vary({"customers.survey_rate": 0.3}, name="other")
+    plain = twin.compare(twin.run([base, other], replications=4), kpis=["arrivals"])
+    assert not any("is drawn from its range" in note for note in plain.notes)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

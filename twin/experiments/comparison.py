@@ -13,7 +13,7 @@ from twin.common.errors import nearest
 from twin.common.text import amount, duration, interval, label, signed, size_in
 from twin.experiments import versions
 from twin.experiments.display import comparison_html
-from twin.experiments.evidence import evidence_notes
+from twin.experiments.evidence import evidence_notes, unseen_changes
 from twin.experiments.guards import lost
 from twin.experiments.remarks import same_by_assumption
 from twin.experiments.results import Results
@@ -237,6 +237,8 @@ def compare(
                 "intervals are those of unrelated runs, which are wider"
             )
     notes += evidence_notes(runs[baseline], [runs[name] for name in paired])
+    # Also of pairs whose ranges differ: there the key's own value is not played either.
+    notes += unseen_changes(runs[baseline], [run for name, run in runs.items() if name != baseline])
     notes += same_by_assumption(runs[baseline], [runs[name] for name in paired])
     same_texts = {name: _corpus(runs[name]) == _corpus(runs[baseline]) for name in paired}
     sizes = _sizes(runs[baseline], matters or {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from twin.experiments import versions
 from twin.scenario.changes import flat
 from twin.scenario.sections.uncertainty import Evidence
 
@@ -61,6 +62,20 @@ def evidence_notes(base: Run, runs: Iterable[Run]) -> Iterator[str]:
         for kind in kinds(_changed(was or {}, now)):
             if said.get(kind):
                 yield f"{run.scenario} changes {kind.replace('_', ' ')}: {said[kind]}"
+
+
+def unseen_changes(base: Run, runs: Iterable[Run]) -> Iterator[str]:
+    """Sentences on changes that show nothing, as both play a range that is stated for the key."""
+    was = base.manifest.get("scenario_as_run")
+    for run in runs:
+        now = run.manifest.get("scenario_as_run")
+        if was is None or now is None:
+            continue
+        for key in versions.unseen(was, now):
+            yield (
+                f"{run.scenario} changes {key}, but that is drawn from its range in "
+                "[uncertainty.assumed], so the change is not played: change the range, or drop it"
+            )
 
 
 def _changed(was: dict[str, Any], now: dict[str, Any]) -> list[str]:

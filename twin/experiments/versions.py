@@ -1,11 +1,12 @@
 """Versions of a desk: the numbers that its history leaves open, and ranges of those assumed.
 
-A scenario with `[uncertainty]` is not played as it stands: two replications in a row play the same
-version of it, the next two another one. A version holds the numbers that calibration finds in
-resampled days of the history (see `twin.history.versions`). A number that the scenario has changed
-since, such as the heads of a what-if, is as it was set. Which version a replication plays hangs on
-its number alone: replication k of a what-if plays the version that replication k of its baseline
-plays. What the spread over versions says is in `twin.stats.nested`.
+A scenario with `[uncertainty]` is not played as it stands: two replications in a row (four where
+ranges are given, too) play the same version of it, the next ones another. A version holds the
+numbers that calibration finds in resampled days of the history (see `twin.history.versions`). A
+number of these that the scenario has changed since, such as the heads of a what-if, is as it was
+set; one with a stated range is drawn from it. Which version a replication plays hangs on its number
+alone: replication k of a what-if plays the version that replication k of its baseline plays. What
+the spread over versions says is in `twin.stats.nested`.
 """
 
 from __future__ import annotations
@@ -129,6 +130,15 @@ def notes(scenario: Scenario) -> list[str]:
     return [f"taken as set, whatever the history leaves open of it: {words}"]
 
 
+def unseen(base: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Keys that differ between two scenarios as run, and are drawn from a range in the second.
+
+    Such a change shows nothing: what a key says is not played where its range is stated.
+    """
+    assumed = (other.get("uncertainty") or {}).get("assumed") or {}
+    return [key for key in assumed if _at(base, key) != _at(other, key)]
+
+
 def _at(data: Any, key: str) -> Any:
     for part in key.split("."):
         data = data.get(part) if isinstance(data, dict) else None
@@ -244,7 +254,8 @@ def sentence(scenario: Scenario) -> str:
     parts = []
     if given.file is not None:
         numbers = read(Path(given.file))
-        parts.append(f"{len(numbers[0].versions)} versions of what its history leaves open")
+        each = f" (one for each {_run_length(given)})" if given.assumed else ""
+        parts.append(f"{len(numbers[0].versions)} versions of what its history leaves open{each}")
     for key, (low, high) in given.assumed.items():
         unit = "s" if isinstance(low, Seconds) else ""
         parts.append(f"{key} {amount(low, unit)} to {amount(high, unit)}")

@@ -135,6 +135,9 @@ def write_corpus(
     folder.parent.mkdir(parents=True, exist_ok=True)
     part, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
     shutil.rmtree(part, ignore_errors=True)
+    if old.exists() and not folder.exists():
+        # An earlier command was killed between the two renames below.
+        old.rename(folder)
     try:
         part.mkdir(mode=0o700)
         for name, frame in ((_TICKETS, found.tickets), (_CATEGORIES, found.categories)):
@@ -151,7 +154,12 @@ def write_corpus(
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
-        os.replace(part, folder)
+        try:
+            os.replace(part, folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -1,7 +1,7 @@
 """Masks over what names a customer in a text: mail addresses, links, long numbers, names.
 
-Names are found where they are said to be names (a greeting, a signature, "my name is"); one in the
-middle of a sentence is not.
+Names with a capital are found where they are said to be names (a greeting, a signature, "my name
+is"); one in the middle of a sentence is not.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ MAIL, LINK, NUMBER, NAME = "(mail address)", "(link)", "(number)", "(name)"
 _MAIL = re.compile(r"[^\s@<>,;()]{1,64}@[^\s@<>,;()]{1,190}\.[A-Za-z]{2,}")
 _LINK = re.compile(r"\b(?:https?://|www\.)[^\s<>\"')\]]+", re.I)
 # Five digits and more, however they are parted; and codes that mix letters and digits.
-_NUMBER = re.compile(r"(?<![\w(])[+(]?\d(?:[ \-./()]{0,2}\d){4,}(?!\w)")
+_NUMBER = re.compile(r"(?<![^\W_])[+(]?\d(?:[ \-./()]{0,2}\d){4,}(?!\w)")
 _CODE = re.compile(r"\b(?=[A-Za-z-]*\d[A-Za-z-]*\d[A-Za-z-]*\d)[A-Za-z0-9][A-Za-z0-9-]{4,}\b")
 # With a capital; words of a sentence that goes on would be masked, too.
 _WORD = r"[A-ZÀ-ÖØ-Þ][\w'’.-]*"
-_PERSON = rf"{_WORD}(?:[ \t]+{_WORD}){{0,3}}"
+_PERSON = rf"{_WORD}(?:[ \t]+(?:(?:and|und|et|e|y|&)[ \t]+)?{_WORD}){{0,5}}"
 _GREETING = re.compile(
     r"(?m)^([ \t]*(?i:hi|hello|hey|dear|good (?:morning|afternoon|evening)|hallo|guten tag|"
     r"liebe[rs]?|sehr geehrte[rs]?|bonjour|cher|chère|ciao|buongiorno|gentile|hola|estimad[oa])"
-    rf"[ \t,]+)(?:{_PERSON}(?=[ \t]*(?:[,!.:]|$))|[^\W\d_]+(?=[ \t]*(?:,|$)))"
+    rf"[ \t,]+)(?:{_PERSON}(?=[ \t]*(?:[,!.:–-]|$))|[^\W\d_]+(?=[ \t]*(?:,|$)))"
 )
 _SIGNED = re.compile(
     r"(?m)^([ \t]*(?i:(?:(?:best|kind|warm|many|with best)[ \t]+)?(?:regards|wishes|thanks)|"

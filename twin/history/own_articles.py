@@ -239,9 +239,9 @@ def _slug(name: str, taken: Iterable[str]) -> str:
     """Name of a file: letters and digits, another for each article."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     base = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:_LONGEST_SLUG].strip("-")
-    base = base or "article"
+    # Devices of Windows have names of up to four letters.
+    base = base if len(base) > 4 else f"article-{base}".rstrip("-")
     slug, number = base, 2
     while slug in taken:
         slug, number = f"{base}-{number}", number + 1
-    # No device of Windows is called so.
-    return slug if len(slug) > 4 else f"article-{slug}"
+    return slug

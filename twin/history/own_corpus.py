@@ -233,14 +233,18 @@ def _before(history: DeskHistory, arrived: Floats, day: date) -> Mask:
 
 def _apart(texts: list[str], train: Mask, notes: list[str]) -> Mask:
     """Texts to keep: later ones that are like an earlier one, or nearly so, are left out."""
-    simple = np.array([_LETTERS.sub(" ", t.casefold()).strip() or t.casefold() for t in texts])
+    simple = [_LETTERS.sub(" ", text.casefold()).strip() or text.casefold() for text in texts]
+    before = {simple[k] for k in np.flatnonzero(train)}
     later = np.flatnonzero(~train)
-    same = np.isin(simple[later], simple[train])
+    same = np.array([simple[k] in before for k in later], dtype=bool)
     rest, alike = later[~same], np.zeros(int((~same).sum()), dtype=bool)
     earlier = embed([texts[k] for k in np.flatnonzero(train)])
     for start in range(0, len(rest), _BLOCK):
         block = embed([texts[k] for k in rest[start : start + _BLOCK]])
-        alike[start : start + _BLOCK] = (block @ earlier.T).max(axis=1) >= NEARLY_ALIKE
+        # Block by block on both sides, so that memory does not grow with their product.
+        for at in range(0, len(earlier), _BLOCK):
+            near = (block @ earlier[at : at + _BLOCK].T).max(axis=1)
+            alike[start : start + _BLOCK] |= near >= NEARLY_ALIKE
     kept = np.ones(len(texts), dtype=bool)
     kept[later[same]] = kept[rest[alike]] = False
     gone = int((~kept).sum())

@@ -36,7 +36,7 @@ from twin.history.fidelity.records import Recorded
 from twin.scenario.changes import flat
 from twin.scenario.model import Scenario, from_data
 from twin.stats.intervals import quantile_t
-from twin.stats.nested import parts
+from twin.stats.nested import EACH, parts
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,6 +46,9 @@ RUNS = 20
 # Days before and after that count, at most: later ones are seldom the change's.
 MOST_DAYS = 28
 AS_PREDICTED, OFF, UNKNOWN = "as predicted", "not as predicted", "not known"
+_FEWEST_RUNS = 5
+# Sections of which each ticket is as it came.
+_WITH_TICKETS = ("arrivals.", "backlog.", "tickets.")
 _BEFORE, _AFTER, _CONTROL = "before", "after", "after, unchanged"
 
 
@@ -80,8 +83,9 @@ class ChangeTest:
 
     @property
     def as_predicted(self) -> bool:
-        """True if no figure is off; of a right twin in 95 of 100 cases."""
-        return bool((self.table["verdict"] != OFF).all())
+        """True if no figure is off, and one is known; of a right twin in 95 of 100 cases."""
+        verdicts = self.table["verdict"]
+        return bool((verdicts != OFF).all() and (verdicts == AS_PREDICTED).any())
 
     @property
     def needed(self) -> bool:
@@ -93,7 +97,9 @@ class ChangeTest:
         shown = ", ".join(f"{key} = {new} (was {old})" for key, old, new in self.changes)
         found = [f"The change: {shown}."]
         off = self.table[self.table["verdict"] == OFF]
-        if self.as_predicted and self.needed:
+        if not len(off) and not self.as_predicted:
+            found.append("What happened cannot be judged: no figure has an interval.")
+        elif self.as_predicted and self.needed:
             names = ", ".join(self.table["label"][self.table["needed"]])
             found.append(
                 f"What happened is as predicted, and not explained without the change ({names})."
@@ -142,7 +148,7 @@ def back_test(
     at : str
         First day with the change.
     runs : int
-        Of each desk; five or more.
+        Of each desk; five or more, eight with versions and ranges.
     workers : int
     progress : callable, optional
         See `twin.run`.
@@ -152,7 +158,7 @@ def back_test(
     ScenarioError
         If there is no change, or too few days lie on one side of it.
     ValueError
-        If a run failed.
+        If there are too few runs, or one failed.
 
     Examples
     --------
@@ -177,6 +183,10 @@ def back_test(
         if len(some) < FEWEST_DAYS:
             reason = f"{len(some)} whole days with data lie {name} it; {FEWEST_DAYS} are needed"
             raise ScenarioError("the history", [Fault("--at", reason, at)])
+    wanted = sources(_tested(scenario.as_data().get("uncertainty")))
+    least = max(_FEWEST_RUNS, 2 * EACH ** len(wanted))
+    if runs < least:
+        raise ValueError(f"a change to this desk takes at least {least} runs")
     there = period(log, desk, [*before, *after])
     stretches = {_BEFORE: before, _AFTER: after, _CONTROL: after}
     desks = {_BEFORE: scenario, _AFTER: changed, _CONTROL: scenario}
@@ -187,7 +197,6 @@ def back_test(
         }
         played = rungs.played(made, stretches, runs, workers, progress)
     real = {_BEFORE: there.on(before), _AFTER: there.on(after)}
-    wanted = sources(scenario.as_data().get("uncertainty"))
     table = _scored(real, played, wanted)
     return ChangeTest(
         changed.name,
@@ -224,7 +233,7 @@ def _notes(scenario: Scenario, differs: Sequence[tuple[str, str, str]], first: i
             f"The twin begins on {scenario.start}, after the change: if it was calibrated to days "
             "with the change, this is no test (twin calibrate --until)."
         )
-    given = [key for key, _, _ in differs if key.startswith(("arrivals.", "backlog."))]
+    given = [key for key, _, _ in differs if key.startswith(_WITH_TICKETS)]
     if given:
         found.append(f"Not tested, as the tickets come when they came: {', '.join(given)}.")
     return found
@@ -236,9 +245,22 @@ def _given(
     """The desk over some days, whose tickets come when they came."""
     moved = rungs.at(one, days, name, rungs.lead_of(log, desk, days))
     found = rungs.with_arrivals(moved, log, desk, folder / f"{name}.csv")
-    if one.uncertainty is None:
-        return found
-    return from_data(found.as_data() | {"uncertainty": one.as_data()["uncertainty"]}, name)
+    kept = _tested(one.as_data().get("uncertainty"))
+    return found if kept is None else from_data(found.as_data() | {"uncertainty": kept}, name)
+
+
+def _tested(uncertainty: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Section [uncertainty] without what comes with the tickets, which are the real ones."""
+    if uncertainty is None:
+        return None
+    assumed = {
+        key: value
+        for key, value in (uncertainty.get("assumed") or {}).items()
+        if not key.startswith(_WITH_TICKETS)
+    }
+    kept = {key: value for key, value in uncertainty.items() if key != "assumed"}
+    kept |= {"assumed": assumed} if assumed else {}
+    return kept or None
 
 
 def _scored(
@@ -278,7 +300,7 @@ def _scored(
                 half = float(quantile_t(freedom, 0.975)) * variance**0.5
                 row |= {"predicted_low": change - half, "predicted_high": change + half}
                 row |= {"miss": miss, "miss_low": miss - reach, "miss_high": miss + reach}
-                row["verdict"] = OFF if abs(miss) > reach else AS_PREDICTED
+                row["verdict"] = _verdict(miss, reach)
             else:
                 row |= {"without_low": miss - reach, "without_high": miss + reach}
                 row["needed"] = bool(abs(miss) > reach)
@@ -289,6 +311,12 @@ def _scored(
         "without_low", "without_high", "needed",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
+
+
+def _verdict(miss: float, reach: float) -> str:
+    if not np.isfinite(miss) or not np.isfinite(reach):
+        return UNKNOWN
+    return OFF if abs(miss) > reach else AS_PREDICTED
 
 
 def _of_runs(values: Floats, wanted: Sequence[str]) -> tuple[float, float]:

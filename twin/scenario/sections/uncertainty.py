@@ -18,8 +18,9 @@ class Uncertainty(Section):
     file: str | None = Field(
         None,
         description="versions of this desk as resampled days of its history give them (JSON, "
-        "written by `twin calibrate`); two replications in a row play the same version. A number "
-        "that is changed here or in a file that extends this one is as it was set in all of them",
+        "written by `twin calibrate`); two replications in a row (four with `assumed`) play the "
+        "same version. A number that is changed here or in a file that extends this one is as it "
+        "was set in all of them",
     )
     assumed: dict[str, Range] = Field(
         {},
