@@ -251,15 +251,10 @@ def _given(
 
 def _tested(uncertainty: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Section [uncertainty] without what comes with the tickets, which are the real ones."""
-    if uncertainty is None:
-        return None
-    assumed = {
-        key: value
-        for key, value in (uncertainty.get("assumed") or {}).items()
-        if not key.startswith(_WITH_TICKETS)
-    }
-    kept = {key: value for key, value in uncertainty.items() if key != "assumed"}
-    kept |= {"assumed": assumed} if assumed else {}
+    kept = dict(uncertainty or {})
+    ranges = (kept.pop("assumed", None) or {}).items()
+    if assumed := {key: value for key, value in ranges if not key.startswith(_WITH_TICKETS)}:
+        kept["assumed"] = assumed
     return kept or None
 
 
