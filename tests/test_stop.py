@@ -234,7 +234,7 @@ def test_a_full_disk_ends_a_study_that_goes_on_later(folder: Path, small_disk: P
     there = len([*small_disk.glob("studies/load/replications/*/kpis/r*.parquet")])
     assert there > 0
     subprocess.run(["mount", "-o", "remount,size=40m", str(small_disk)], check=True)
-    child = start([*words[:3], "40", *words[4:]], folder)
+    child = start([*words[:3], "25", *words[4:]], folder)
     code, stdout, stderr = said(child)
     assert (code, stderr) == (0, "")
     assert "were there from before" in stdout
