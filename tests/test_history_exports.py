@@ -215,6 +215,47 @@ def test_a_quote_that_is_never_closed_is_a_fault(tmp_path, monkeypatch):
         read(path)
 
 
+@pytest.mark.parametrize("sep", [",", ";"])
+@pytest.mark.parametrize("quoted", ["one", "all before"])
+def test_a_stray_quote_drops_no_rows_in_silence(tmp_path, sep, quoted):
+    """All rows up to the next quote would be one cell, and what is left look like a whole file."""
+    path = write_csv(tmp_path / "t.csv", lines(), sep=sep)
+    text = path.read_text().splitlines()
+    if quoted == "all before":
+        text[1:5] = [sep.join(f'"{cell}"' for cell in line.split(sep)) for line in text[1:5]]
+    head, _, last = text[5].rpartition(sep)
+    text[5] = f'{head}{sep}"{last}'
+    path.write_text("\n".join(text))
+    with pytest.raises(ScenarioError, match=r"row 5 opens a quote that is never closed"):
+        read(path)
+
+
+def test_a_quote_within_a_cell_opens_nothing(tmp_path):
+    topics = ['monitor of 24" is dark', "other"]
+    path = write_csv(tmp_path / "t.csv", lines())
+    text = path.read_text().splitlines()
+    text = [f"{text[0]},topic", *(f"{line},{topics[k > 0]}" for k, line in enumerate(text[1:]))]
+    path.write_text("\n".join(text))
+    history = same(read(path))
+    assert topics[0] in set(history.log.tickets["category"].astype(str))
+
+
+def test_a_log_of_calls_in_the_words_of_people_is_known(tmp_path):
+    """In minutes, with commas elsewhere, and nothing named by hand."""
+    rows = ["Call no;Topic;Entered queue;Picked up;Hung up;Taken by"]
+    for k in range(40):
+        day, hour = 2 + k % 5, 9 + k % 8
+        rows.append(f"{k};Orders;{day}/3/2026 {hour}:10;{day}/3/2026 {hour}:12;"
+                    f"{day}/3/2026 {hour}:{20 + k % 9};agent {k % 3}")  # fmt: skip
+    rows.append("40;Orders;19/3/2026 9:10;;19/3/2026 9:13;")
+    path = tmp_path / "calls.csv"
+    path.write_text("\n".join(rows))
+    history = twin.read_history(path, zone="Europe/London")
+    assert len(history.log.visits) == 40 + 1
+    assert (history.log.tickets["status"] == "Abandoned").sum() == 1
+    assert history.log.visits["started_s"].notna().sum() == 40
+
+
 def test_two_columns_of_one_name_and_names_in_other_cases(tmp_path):
     path = write_csv(tmp_path / "t.csv", lines())
     text = path.read_text().splitlines()

@@ -130,6 +130,7 @@ def _load_csv(
         encoding=encoding,
     )  # fmt: skip
     try:
+        _check_quotes(path, encoding, sign)
         with opened(path) as file:
             batches = reading.open_csv(file, how, parse, options)
             table = pa.Table.from_batches(list(batches), batches.schema)
@@ -151,6 +152,24 @@ def _load_csv(
         raise fault(str(path), why, "is a text not in quotes?")
     # The first row is the head.
     return _frames(table.slice(1), own)
+
+
+def _check_quotes(path: Path, encoding: str, sign: str) -> None:
+    """Refuse a quote that is never closed: all rows up to the next one would be a single cell."""
+    with opened(path) as file:
+        quotes = sum(block.count(b'"') for block in iter(lambda: file.read(2**20), b""))
+    if quotes % 2 == 0:
+        return
+    # An odd one may stand within a cell, as in 5" of a screen: there it opens nothing.
+    whole = 0
+    try:
+        with opened(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
+            for _ in csv.reader(text, delimiter=sign, strict=True):
+                whole += 1
+    except csv.Error:
+        # The head is row 0.
+        why = f"row {whole} opens a quote that is never closed"
+        raise fault(str(path), why, "remove the quote, or double it") from None
 
 
 def _load_slowly(

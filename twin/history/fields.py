@@ -81,8 +81,8 @@ FIELDS: dict[str, Field] = {
         "pool", "skill", "org:group", "support group", "assigned team", "group id")),
     "agent": Field("person", "agent who has it", (
         "agent", "assignee", "assigned to", "agent name", "assignee name", "owner", "resource",
-        "org:resource", "handled by", "responder", "operator", "agent id", "assignee id",
-        "assigned agent", "technician", "advisor", "bearbeiter")),
+        "org:resource", "handled by", "taken by", "answered by", "responder", "operator",
+        "agent id", "assignee id", "assigned agent", "technician", "advisor", "bearbeiter")),
     "reopens": Field("number", "times it was reopened", (
         "reopens", "reopen count", "reopened count", "count reopens", "times reopened",
         "reopenings")),
@@ -104,11 +104,11 @@ FIELDS: dict[str, Field] = {
         "arrival time", "call start", "start time", "initiated", "initiation timestamp",
         "call time", "timestamp", "date time", "entered")),
     "answered": Field("time", "moment an agent took it", (
-        "answered at", "answered", "answer time", "pickup", "picked up at", "connected at",
-        "agent start", "service start", "ser start", "connect time", "connected to agent",
-        "talk start", "accepted at")),
+        "answered at", "answered", "answer time", "pickup", "picked up at", "picked up",
+        "connected at", "agent start", "service start", "ser start", "connect time",
+        "connected to agent", "talk start", "accepted at")),
     "ended": Field("time", "moment it ended", (
-        "ended at", "ended", "end time", "hangup", "hung up at", "disconnected at",
+        "ended at", "ended", "end time", "hangup", "hung up at", "hung up", "disconnected at",
         "service end", "ser exit", "finished", "call end", "talk end", "disconnect timestamp")),
     "wait": Field("duration", "time in the queue", (
         "wait s", "wait", "wait time", "waiting time", "queue time", "q time", "wait seconds",
