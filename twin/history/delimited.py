@@ -156,8 +156,10 @@ def _load_csv(
 
 def _check_quotes(path: Path, encoding: str, sign: str) -> None:
     """Refuse a quote that is never closed: all rows up to the next one would be a single cell."""
+    quotes = 0
     with opened(path) as file:
-        quotes = sum(block.count(b'"') for block in iter(lambda: file.read(2**20), b""))
+        for block in iter(lambda: file.read(2**20), b""):
+            quotes += block.count(b'"')
     if quotes % 2 == 0:
         return
     # An odd one may stand within a cell, as in 5" of a screen: there it opens nothing.
