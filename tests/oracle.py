@@ -228,7 +228,7 @@ class PlainDesk:
         return by_length or self.by_time(team, stay)
 
     def give_work(self):
-        """Who is free takes the first of those whom they may take."""
+        """Each free agent takes the first of the tickets that they may take."""
         for team in self.teams:
             while team.free > 0:
                 fit = [stay for stay in self.waiting if self.may_take(team, stay)]

@@ -1,4 +1,4 @@
-"""What if an assistant came: on a desk of humans, from its own texts or from stated assumptions."""
+"""An assistant that comes to a desk of humans, by its own texts or by stated assumptions."""
 
 import re
 

@@ -503,3 +503,18 @@ def test_the_effect_of_one_agent_less_is_about_right(history, tmp_path):
         effects.append(rows.loc[("abandonment_rate", ""), "difference"])
     print("share who give up with one agent less: planted, calibrated", effects)
     assert 0.75 < effects[1] / effects[0] < 1.33
+
+
+def test_traps_of_the_export_are_told_at_the_head_of_the_file(tmp_path):
+    rows = ["case,activity,timestamp"]
+    for k in range(60):
+        day = f"2026-03-{1 + k % 28:02d}T{8 + k % 9:02d}"
+        rows += [f"{k},New,{day}:00:00", f"{k},Resolved,{day}:{10 + k % 40}:00"]
+    (tmp_path / "log.csv").write_text("\n".join(rows))
+    history = twin.read_history(tmp_path / "log.csv", zone="UTC")
+    (said,) = [trap.said for trap in history.traps if trap.name == "minutes only"]
+    assert "Patience that is found from them comes out too long." in said
+    found = twin.calibrate(history)
+    path = twin.write_calibrated(found, history, tmp_path / "desk.toml")
+    head = " ".join(path.read_text(encoding="utf-8").partition("\n[")[0].replace("#", " ").split())
+    assert f"Trap in the export, minutes only: {said}" in head

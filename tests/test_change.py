@@ -121,7 +121,7 @@ def test_where_nothing_changed_the_control_is_right(tmp_path):
 
 
 def test_a_twin_that_is_off_before_and_after_alike_may_predict_the_change(real):
-    """What it does not know of the desk is in both, and so is not in the difference."""
+    """An error before and after alike is not in the difference."""
     slow = {**DESK, "agents": {"front": DESK["agents"]["front"] | {"handle_scale": 1.05}}}
     found = outcome(LESS, real, base=slow)
     handle = found.table.set_index("figure").loc["handle_mean"]
@@ -202,7 +202,7 @@ def test_the_command(tmp_path, monkeypatch):
     told = CliRunner().invoke(app, words)
     assert told.exit_code == 0, told.output
     assert "What happened is as predicted" in told.stdout
-    assert "after the change: if it was calibrated to days" in told.stderr
+    assert "if it was calibrated to the days before, it knows" in told.stderr
     assert "Not tested, as the tickets come when they came: arrivals.scale" in told.stderr
     told = CliRunner().invoke(app, [*words, "--json"])
     assert json.loads(told.stdout)["as_predicted"] is True

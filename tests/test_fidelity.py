@@ -313,7 +313,10 @@ def test_errors_that_cancel_ring_the_alarm(real):
     assert found.verdict() == verdicts.WITHIN, found.rungs
     assert found.alarm.startswith("Errors cancel: waits are within the floor, but inputs are off")
     assert "handle time +" in found.alarm
-    assert found.alarm in answer(found)
+    said = answer(found)
+    # First comes that it is not to be believed, and nothing beside it says that all is well.
+    assert said[0] == found.alarm
+    assert not any(s.startswith(("All measures", "Where the error")) for s in said)
     assert found.alarm in page(found)
 
 
@@ -343,6 +346,10 @@ def test_what_cannot_be_compared_is_said(real):
     whole = twin.fidelity(plan(), real, "2026-01-05..2026-01-07")
     assert whole.verdict() == verdicts.UNKNOWN
     assert any("Nothing lies before the test" in note for note in whole.notes)
+    known = "it knows 2 of the 3 days that it is to predict"
+    assert not any("that it is to predict" in note for note in whole.notes)
+    later = twin.fidelity(plan(start="2026-01-07"), real, "2026-01-05..2026-01-07")
+    assert any(known in note for note in later.notes)
     assert any("no floor, so no verdict" in note for note in whole.notes)
     assert whole.training == ""
     assert [one.name for one in tables(whole)][:2] == ["inputs", "distances"]
@@ -375,6 +382,19 @@ def test_a_report_as_data(right):
     assert data["test"] == "2026-01-19 to 2026-02-01 (14 days)"
     assert {row["rung"] for row in data["rungs"]} == {"F", "V", "in sample"}
     assert {"inputs", "lines", "hours", "groups", "weeks", "definitions"} <= set(data)
+
+
+def test_quiet_still_says_the_answer(right, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    import tomli_w
+
+    (tmp_path / "calls.toml").write_text(tomli_w.dumps(PLAN), encoding="utf-8")
+    twin.run(plan(seed=99, horizon="2d"), replications=1, out=tmp_path / "history")
+    monkeypatch.setattr("twin.history.fidelity.fidelity.fidelity", lambda *_, **__: right)
+    told = CliRunner().invoke(app, ["fidelity", "calls.toml", "history/calls", "--quiet"])
+    assert told.exit_code == 0, told.output
+    assert told.stdout.splitlines() == answer(right)
+    assert told.stderr == ""
 
 
 def test_a_saved_run_stands_in_for_a_history(tmp_path):

@@ -415,6 +415,15 @@ def test_days_of_the_test():
             stretch.tested(text, days)
     with pytest.raises(twin.ScenarioError, match="no whole day with data"):
         stretch.tested("2027-01", days)
+    with pytest.raises(twin.ScenarioError, match="--test: ends before it begins"):
+        stretch.tested("2026-02-08..2026-02-02", days)
+    for text, missing in (
+        (None, 0),
+        ("2026-02-20", 0),
+        ("2026-03", 26),
+        ("2026-03-01..2026-03-09", 4),
+    ):
+        assert stretch.missing(text, stretch.tested(text, days)) == missing
 
 
 def test_rolling_weeks_are_four_where_there_are():

@@ -144,7 +144,7 @@ def test_too_few_pairs_say_nothing():
 
 
 def test_first_come_first_served_gets_no_head_start():
-    """Where the order is kept, and where agents take by chance, whatever the priority."""
+    """The order is kept, or agents take by chance, whatever the priority."""
     found = [fit_head_start(line(k, 0.0, noise_s=noise)) for k in range(5) for noise in (0, 120)]
     assert sum(one.bonus_s > 0 for one in found) <= 1
 

@@ -38,7 +38,7 @@ class Team(NamedTuple):
     heads: Staircase
 
     def has(self, visits):
-        """Which visits its agents made."""
+        """True for the visits that its agents made."""
         here = (visits["pool"] == self.pool).to_numpy()
         if self.numbers is None:
             return here
@@ -330,7 +330,7 @@ def divided(run, name):
 
 
 def takes(run, team, categories, tickets):
-    """Which of the tickets a team takes, by the categories that they go by (codes).
+    """True for the tickets that a team takes, by the categories that they go by (codes).
 
     Behind the categories: what is transferred to its pool alone, by any channel.
     """
@@ -344,7 +344,7 @@ def takes(run, team, categories, tickets):
 
 
 def knows(run, team, categories):
-    """Which of the categories (codes) a team can handle."""
+    """True for the categories (codes) that a team can handle."""
     pool, known = run.scenario.agents[team.pool], run.demand.categories
     codes = [k for k, category in enumerate(known) if category in (team.skills or known)]
     return np.isin(categories, [] if pool.transfers_only else codes)

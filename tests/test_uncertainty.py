@@ -1,6 +1,6 @@
-"""What a history leaves open of a desk, and what is assumed, is in the intervals.
+"""Intervals hold the numbers that a history leaves open, and those that are assumed.
 
-How often the intervals of calibrated desks hold the truth: `tests/test_uncertainty_study.py`.
+The share of intervals that hold the truth is measured in `tests/test_uncertainty_study.py`.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""How often the intervals of calibrated desks hold the truth, on planted desks.
+"""Share of the intervals of calibrated desks that hold the truth, on planted desks.
 
 `python tests/test_uncertainty_study.py DESK FIRST NUMBER` calibrates desks to so many histories of
 a planted one and prints how often the interval of each figure, and of the effect of one agent
@@ -46,7 +46,7 @@ def truth(name):
 
 
 def scored(name, number):
-    """Whether each interval holds the truth: with versions, and by replications alone."""
+    """True for intervals that hold the truth: with versions, and by replications alone."""
     planted, true = DESKS[name](), truth(name)
     with tempfile.TemporaryDirectory() as folder:
         path = export(planted, Path(folder) / "calls.csv", 1000 + number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,6 +97,7 @@ def fidelity(
         from twin.history.call_desk import sessions_of
         from twin.history.fidelity.fidelity import fidelity as compare
         from twin.history.fidelity.records import open_records
+        from twin.history.fidelity.tables import answer
         from twin.history.kinds import kinds_as
         from twin.scenario.changes import parse_change
         from twin.scenario.file import load
@@ -123,12 +125,19 @@ def fidelity(
             raise typer.Exit(BAD_INPUT) from None
         if as_json:
             print_json(as_data(found))
-        elif not quiet:
+        elif quiet:
+            _say(answer(found))
+        else:
             _show(found)
         if page is not None:
             from twin.report.fidelity import write
 
             out.print(f"page: {write(found, page)}", soft_wrap=True)
+
+
+def _say(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        out.print(sentence, soft_wrap=True)
 
 
 def _test_change(
@@ -159,10 +168,10 @@ def _test_change(
         print_json(plain | {"table": records(found.table)})
         return
     if quiet:
+        _say(found.sentences())
         return
     out.print(f"{found.name}: before {found.before}, after {found.after}", soft_wrap=True)
-    for sentence in found.sentences():
-        out.print(sentence, soft_wrap=True)
+    _say(found.sentences())
     heads = ("figure", "before", "real change", "predicted", "real less predicted", "without it")
     table = Table(*heads, "verdict", box=None, pad_edge=False, header_style="bold")
     for row in cells(found):
@@ -183,8 +192,7 @@ def _show(found: Fidelity) -> None:
     out.print(f"{found.name}: test {found.test}")
     if found.training:
         out.print(f"training {found.training}")
-    for sentence in answer(found):
-        out.print(sentence, soft_wrap=True)
+    _say(answer(found))
     for one in tables(found):
         out.print()
         out.print(f"{one.heading}. {one.remark}".strip(), soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from twin.history.calibrated import Calibration
@@ -64,5 +65,9 @@ def calibrate(
     work = history.log.visits["started_s"]
     if "work" not in history.log.unknown and work.notna().any():
         found = calibrate_calls(history, progress, kept)
-        return with_versions(found, as_calibrated(history, found.data))
-    return calibrate_statuses(history)
+        found = with_versions(found, as_calibrated(history, found.data))
+    else:
+        found = calibrate_statuses(history)
+    # What makes figures of the history wrong makes numbers found in it wrong, too.
+    traps = tuple(f"Trap in the export, {trap.name}: {trap.said}" for trap in history.traps)
+    return replace(found, said=(*found.said, *traps))

@@ -213,7 +213,7 @@ def waits_of(log: RunLog, desk: Scenario) -> Waits:
 
 
 def _wait_test(visits: pd.DataFrame, log: RunLog, desk: Scenario) -> WaitTest:
-    """Whether the waits of visits follow the load."""
+    """Test of whether the waits of visits follow the load."""
     visits = visits[(visits["queued_s"] >= 0).to_numpy()]
     at = visits["queued_s"].to_numpy(dtype=np.float64)
     until = visits["started_s"].fillna(visits["ended_s"]).fillna(log.horizon_s)

@@ -123,7 +123,7 @@ def of_statuses(staffing: str) -> Data:
 
 
 def poor(fit: CapacityFit) -> bool:
-    """Whether the calibrated desk does not wait as the real one did."""
+    """True if waits of the calibrated desk are not those of the real one."""
     used = fit.gap if fit.helps else fit.plain
     return abs(used.gave_up) > _POOR_SHARE or used.loss > _POOR_LOSS
 

@@ -135,7 +135,8 @@ def _checks(history: DeskHistory) -> list[Html]:
 
 def _again(history: DeskHistory) -> list[Html]:
     names = [str(file["name"]) for file in history.files]
-    line = command("twin", "import", *names, "--out", "history")
+    # Replacing goes by the mapping that is kept in the folder: zone, columns, tool.
+    line = command("twin", "import", *names, "--out", "history", "--replace")
     rows = [
         [str(f["name"]), f"{int(f['bytes']):,} bytes", tag("code", str(f["sha256"])[:16])]
         for f in history.files

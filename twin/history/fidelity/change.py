@@ -33,6 +33,7 @@ from twin.history.fidelity.lines import FEWEST_DAYS
 from twin.history.fidelity.measures import FIGURES, figures
 from twin.history.fidelity.period import Period, period, pooled, with_data
 from twin.history.fidelity.records import Recorded
+from twin.history.fidelity.words import known_to_twin
 from twin.scenario.changes import flat
 from twin.scenario.model import Scenario, from_data
 from twin.stats.intervals import quantile_t
@@ -205,7 +206,7 @@ def back_test(
         stretch.in_words(after),
         runs,
         table,
-        tuple(_notes(scenario, differs, first)),
+        tuple(_notes(scenario, differs, after)),
     )
 
 
@@ -226,13 +227,10 @@ def _differences(scenario: Scenario, changed: Scenario) -> list[tuple[str, str, 
     return found
 
 
-def _notes(scenario: Scenario, differs: Sequence[tuple[str, str, str]], first: int) -> list[str]:
-    found = []
-    if scenario.midnight.toordinal() > first:
-        found.append(
-            f"The twin begins on {scenario.start}, after the change: if it was calibrated to days "
-            "with the change, this is no test (twin calibrate --until)."
-        )
+def _notes(
+    scenario: Scenario, differs: Sequence[tuple[str, str, str]], days: Sequence[int]
+) -> list[str]:
+    found = known_to_twin(scenario, days)
     given = [key for key, _, _ in differs if key.startswith(_WITH_TICKETS)]
     if given:
         found.append(f"Not tested, as the tickets come when they came: {', '.join(given)}.")

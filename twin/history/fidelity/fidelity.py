@@ -250,7 +250,12 @@ def fidelity(
         ),
         culprit=words.culprit(table),
         alarm=words.alarm(given, off),
-        notes=(*words.notes(log, desk, days, wanted, trained, roster, fit is not None), *notes),
+        notes=(
+            *words.known_to_twin(scenario, wanted),
+            *words.cut_short(stretch.missing(test, wanted)),
+            *words.notes(log, desk, days, wanted, trained, roster, fit is not None),
+            *notes,
+        ),
     )
 
 

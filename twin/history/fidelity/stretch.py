@@ -63,7 +63,20 @@ def _named(text: str, last: int) -> tuple[int, int]:
             raise ValueError
     except ValueError:
         raise ScenarioError("the history", [Fault("--test", "is no time", text, hint)]) from None
+    if ends != sorted(ends):
+        raise ScenarioError("the history", [Fault("--test", "ends before it begins", text, hint)])
     return ends[0], ends[1] if len(ends) == 2 else last
+
+
+def missing(text: str | None, test: list[int]) -> int:
+    """Number of days that a text names and that the test has not, as they have no data.
+
+    A day and all after it, or no text, names those that there are.
+    """
+    if text is None:
+        return 0
+    start, end = _named(text.strip(), test[-1])
+    return end - start + 1 - len(test)
 
 
 def before(days: list[int], test: list[int]) -> list[int]:

@@ -59,14 +59,16 @@ def answer(found: Fidelity) -> list[str]:
         said += f" {text[0].upper()}{text[1:]}."
     names = [name for name in shown_measures(found) if name != lead and name in found.beyond()]
     others = [f"Beyond the floor, too: {', '.join(MEASURES[n].label for n in names)}."]
-    if not found.beyond() and limit != "-":
-        others = ["All measures are within the floor, as of 95 in 100 right twins."]
-    elif not names:
+    if not names:
         others = []
+    if not found.beyond() and limit != "-" and not found.alarm:
+        others = ["All measures are within the floor, as of 95 in 100 right twins."]
     drift = [str(row["label"]) for row in found.inputs.to_dict("records") if row["drift"]]
     moved = [f"Since training the desk has changed: {', '.join(drift)}."] if drift else []
-    alarmed = [found.alarm] if found.alarm else []
-    return [said, *others, *alarmed, f"Where the error comes from: {found.culprit}", *moved]
+    if found.alarm:
+        # The waits fit by chance: no step of theirs is to blame, the inputs are.
+        return [found.alarm, said, *others, *moved]
+    return [said, *others, f"Where the error comes from: {found.culprit}", *moved]
 
 
 def size(value: float, unit: str, like: float | None = None) -> str:

@@ -102,6 +102,27 @@ def alarm(given: pd.DataFrame, off: Sequence[str]) -> str:
     )
 
 
+def known_to_twin(scenario: Scenario, days: Sequence[int]) -> list[str]:
+    """A sentence where days to be predicted lie before the twin's own start; else none.
+
+    A calibrated desk starts on the day after those that it was calibrated to.
+    """
+    known = sum(day < scenario.start.toordinal() for day in days)
+    if not known:
+        return []
+    return [
+        f"The twin starts on {scenario.start}: if it was calibrated to the days before, it knows "
+        f"{known} of the {len(days)} days that it is to predict, and this is no test of it "
+        "(twin calibrate --until)."
+    ]
+
+
+def cut_short(missing: int) -> list[str]:
+    """A sentence where days of the test that was asked for have no data; else none."""
+    days = "days" if missing > 1 else "day"
+    return [f"{missing} {days} of the test have no data, and are left out."] if missing else []
+
+
 def notes(
     log: RunLog, desk: Scenario, days: list[int], wanted: list[int], trained: list[int],
     roster: str | Path | None, refitted: bool,

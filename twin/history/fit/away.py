@@ -1,9 +1,9 @@
 """Agents who come and go, read off the moments at which customers wait: no simulation.
 
-Whoever is on session and neither works nor takes the ticket that waits is away. So while somebody
-waits it is seen who is away, how many return and how soon; and of the touches that end then, after
-which the agent left instead of taking the next ticket. Of agents who leave while nobody waits a log
-shows nothing at once: that rate is left to a fit by simulation (`twin.history.fit.capacity`).
+An agent on session who does not work is away, if a ticket waits that they could take. So while
+somebody waits, the log shows how many agents are away, how many return, and how soon. It also shows
+how many leave after a touch, instead of taking the next ticket. While nobody waits it shows no
+agent who leaves: that rate is found by simulation (`twin.history.fit.capacity`).
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def seen_away(visits: pd.DataFrame, worked: Sessions) -> SeenAway:
     took = goes_on_s <= AT_ONCE_S
     touches = int((ended & waits).sum())
     chance = float((ended & waits & ~took).sum() / max(touches, 1))
-    # Whoever starts after a gap on a ticket that waited has returned to it.
+    # An agent who starts on a ticket that waited, after a gap, has returned to it.
     back = served & waited & (_gap_before(codes, served, start, end, worked) > AT_ONCE_S)
     length_then = _waiting_at(start[back], queued[waited], left[waited])
     returns, per_queued = _rates(np.maximum(length_then, 1.0), weights)
@@ -117,7 +117,7 @@ def _by_agent(codes: npt.NDArray[np.int64], served: Mask, start: Floats) -> npt.
 def _same_session(
     worked: Sessions, agent: npt.NDArray[np.int64], one: Floats, other: Floats
 ) -> Mask:
-    """Whether two moments of an agent's work lie in one session."""
+    """True where two moments of an agent's work lie in one session."""
     order = np.lexsort((worked.start_s, worked.agent))
     who, begin = worked.agent[order], worked.start_s[order]
     span = max(float(np.abs(begin).max()), float(np.abs(other).max()), 1.0) * 4
@@ -138,7 +138,7 @@ def _touches(
     left: Floats,
     waited: Mask,
 ) -> tuple[Mask, Floats, Mask]:
-    """Whether a touch ended within a session, after which time the agent went on, who waited."""
+    """Touches: true if one ended within a session; time until the next; true if somebody waited."""
     rows = _by_agent(codes, served, start)
     same = (codes[rows][1:] == codes[rows][:-1]) & _same_session(
         worked, codes[rows][1:], start[rows][:-1], start[rows][1:]

@@ -1,10 +1,10 @@
-"""Whether some customers are taken ahead of others, and by how much: a head start in seconds.
+"""Head start, in seconds, with which some customers are taken ahead of others.
 
-Looked at are pairs of customers of different priority who waited in the same queue at the same
-time, when one of them was taken. Where priority does not count, the one who came later goes first
-as seldom whether it is the higher or the lower of the two. With a head start, the higher one goes
-first where it came later by less than that: a step in that chance, whose place and height are
-estimated. Whether there is a step at all is decided by days that are held back.
+It is found from pairs of customers of different priority who waited in the same queue when one of
+them was taken. Where priority does not count, the later one of a pair seldom goes first, whichever
+of the two has the higher priority. With a head start, the higher one goes first if it came later by
+less than the head start. So the chance has a step there, and its place and height are estimated.
+Days that are held back decide whether there is a step at all.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class _Profile:
 
     @classmethod
     def of(cls, pairs: Pairs, since: int | None, edges_s: Floats) -> _Profile:
-        """That of some pairs, where the chance within the head start is another one from a day on.
+        """Likelihood of some pairs, if the chance within the head start changes on some day.
 
         The chances within, and those of all others in each class of lags, are the best ones.
         """

@@ -227,7 +227,7 @@ class Support(Section):
 
     @property
     def changes_quality(self) -> bool:
-        """Whether answers of any agent solve more, or less, often."""
+        """True if support changes how often answers of any agent solve."""
         return bool(self.solved or self.solved_new or self.solved_experienced)
 
     def _at(self, tenure_s: float | None, unknown: float, new: float, old: float) -> float:
