@@ -18,6 +18,7 @@ from twin.scenario.calendars import Staircase, staffing
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from twin.records.arrays import Arrays
     from twin.records.tables import RunLog
     from twin.scenario.model import Scenario
 
@@ -71,32 +72,32 @@ def backlog(log: RunLog) -> Staircase:
     """Open work: tickets that are neither Resolved, Closed nor Abandoned; Reopened ones again."""
     change = backlog_changes(log)
     counts = change != 0
-    return steps(log.timeline["time_s"].to_numpy()[counts], change[counts])
+    return steps(log.arrays("timeline")["time_s"][counts], change[counts])
 
 
 def backlog_changes(log: RunLog) -> npt.NDArray[np.int64]:
     """Change of the open work at each row of the timeline: 1, -1 or 0."""
-    if "detail" in log.timeline and log.timeline["detail"].notna().any():
-        return _changes_of_own(log.timeline)
-    status = pd.Categorical(log.timeline["status"])
-    by_status = [_CHANGES.get(str(name), 0) for name in status.categories]
-    if not by_status:
+    timeline = log.arrays("timeline")
+    if "detail" in timeline and (timeline.codes("detail")[0] >= 0).any():
+        return _changes_of_own(timeline)
+    codes, names = timeline.codes("status")
+    if not names:
         return np.zeros(0, dtype=np.int64)
-    change: Ints = np.array(by_status, dtype=np.int64)[status.codes]
+    change: Ints = np.array([_CHANGES.get(str(name), 0) for name in names], dtype=np.int64)[codes]
     # A ticket that waited for the customer or a third party was open all the time.
-    opened = np.flatnonzero(np.asarray(status == "Open"))
+    opened = np.flatnonzero(timeline.among("status", ["Open"]))
     if len(opened) > len(log.tickets):
-        again = log.timeline["ticket_id"].iloc[opened].duplicated().to_numpy()
+        again = pd.Series(timeline["ticket_id"][opened]).duplicated().to_numpy()
         change[opened[again]] = 0
     return change
 
 
-def _changes_of_own(timeline: pd.DataFrame) -> npt.NDArray[np.int64]:
+def _changes_of_own(timeline: Arrays) -> npt.NDArray[np.int64]:
     """Changes of the open work where any status may follow any other, of a desk's own."""
-    ids = timeline["ticket_id"].to_numpy()
+    ids = timeline["ticket_id"]
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
-    is_open = timeline["status"].isin(tables.OPEN_STATUSES).to_numpy()[order].astype(np.int64)
+    is_open = timeline.among("status", tables.OPEN_STATUSES)[order].astype(np.int64)
     before = np.concatenate([[0], is_open[:-1]])
     before[np.concatenate([[True], ids[1:] != ids[:-1]])] = 0
     change = np.zeros(len(ids), dtype=np.int64)
@@ -106,7 +107,8 @@ def _changes_of_own(timeline: pd.DataFrame) -> npt.NDArray[np.int64]:
 
 def queue(log: RunLog) -> Staircase:
     """Visits that wait for an agent."""
-    return count_between(log.visits["queued_s"].to_numpy(), wait_ends(log.visits))
+    visits = log.arrays("visits")
+    return count_between(visits["queued_s"], wait_ends(visits))
 
 
 def spells(log: RunLog, statuses: Collection[str]) -> tuple[Ints, Floats, Floats]:
@@ -115,20 +117,20 @@ def spells(log: RunLog, statuses: Collection[str]) -> tuple[Ints, Floats, Floats
     A spell that is under way at the horizon ends there. Tickets must be in the order of
     ``ticket_id``.
     """
-    timeline = log.timeline
-    times, ids = timeline["time_s"].to_numpy(), timeline["ticket_id"].to_numpy()
+    timeline = log.arrays("timeline")
+    times, ids = timeline["time_s"], timeline["ticket_id"]
     order = np.argsort(ids, kind="stable")
     times, ids = times[order], ids[order]
     until = np.append(times[1:], log.horizon_s)
     until[np.append(ids[1:] != ids[:-1], True)] = log.horizon_s
-    here = timeline["status"].isin(list(statuses)).to_numpy()[order]
-    row = np.searchsorted(log.tickets["ticket_id"].to_numpy(), ids[here])
+    here = timeline.among("status", statuses)[order]
+    row = np.searchsorted(log.arrays("tickets")["ticket_id"], ids[here])
     return row.astype(np.int64), times[here], until[here]
 
 
-def wait_ends(visits: pd.DataFrame) -> Floats:
+def wait_ends(visits: Arrays) -> Floats:
     """Moment each visit left the queue: it was taken, or the customer left; missing: neither."""
-    return visits["started_s"].fillna(visits["ended_s"]).to_numpy(dtype=np.float64)
+    return np.where(visits.known("started_s"), visits["started_s"], visits["ended_s"])
 
 
 def busy(log: RunLog, pool: str) -> Staircase:
@@ -150,11 +152,9 @@ def in_hand(log: RunLog, pool: str) -> Staircase:
 
 def _work(log: RunLog, pool: str) -> tuple[Floats, Floats, Floats]:
     """Start, end and agent of all work of a pool."""
-    visits = log.visits
-    here = (visits["pool"] == pool).to_numpy()
-    start_s, end_s, agent = (visits[name].to_numpy()[here] for name in ("started_s", "ended_s",
-                                                                       "agent"))  # fmt: skip
-    return start_s, end_s, agent
+    visits = log.arrays("visits")
+    here = visits.at(visits.among("pool", [pool]))
+    return here["started_s"], here["ended_s"], here["agent"]
 
 
 def union(of: Floats, start_s: Floats, end_s: Floats) -> tuple[Floats, Floats]:
@@ -200,11 +200,11 @@ def away(log: RunLog, scenario: Scenario, pool: str) -> Staircase | None:
 
 def _staffing(log: RunLog, pool: str, column: str) -> Staircase | None:
     """A column of the table staffing as a level; None where the pool has no rows."""
-    here = (log.staffing["pool"] == pool).to_numpy()
-    if not here.any():
+    staffing = log.arrays("staffing")
+    here = staffing.at(staffing.among("pool", [pool]))
+    if not len(here):
         return None
-    times = log.staffing["time_s"].to_numpy()[here]
-    return Staircase(times, log.staffing[column].to_numpy()[here].astype(np.int64))
+    return Staircase(here["time_s"], here[column].astype(np.int64))
 
 
 def edges(horizon_s: float, every_s: float) -> Floats:
@@ -272,9 +272,9 @@ def levels(log: RunLog, scenario: Scenario, every_s: float = 900.0) -> pd.DataFr
     )
 
 
-def is_resolved(tickets: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def is_resolved(tickets: Arrays) -> npt.NDArray[np.bool_]:
     """True for tickets that are Resolved or Closed at the horizon."""
-    return tickets["status"].isin(tables.RESOLVED_STATUSES).to_numpy()
+    return tickets.among("status", tables.RESOLVED_STATUSES)
 
 
 def throughput(log: RunLog, every_s: float = 3600.0) -> pd.DataFrame:
@@ -297,11 +297,12 @@ def throughput(log: RunLog, every_s: float = 3600.0) -> pd.DataFrame:
         If `every_s` is not above 0.
     """
     at = edges(log.horizon_s, every_s)
-    done = log.tickets["resolved_s"].to_numpy()[is_resolved(log.tickets)]
+    tickets = log.arrays("tickets")
+    done = tickets["resolved_s"][is_resolved(tickets)]
     return pd.DataFrame(
         {
             "start_s": at[:-1],
-            "arrivals": np.histogram(log.tickets["arrived_s"].to_numpy(), at)[0],
+            "arrivals": np.histogram(tickets["arrived_s"], at)[0],
             "resolved": np.histogram(done, at)[0],
         }
     )
@@ -315,8 +316,8 @@ def conservation(log: RunLog) -> dict[str, int]:
     """
     return {
         "arrivals": len(log.tickets),
-        "resolved": int(is_resolved(log.tickets).sum()),
-        "abandoned": int((log.tickets["status"] == "Abandoned").sum()),
+        "resolved": int(is_resolved(log.arrays("tickets")).sum()),
+        "abandoned": int(log.arrays("tickets").among("status", ["Abandoned"]).sum()),
         "open": int(backlog(log).values[-1]),
     }
 
@@ -341,16 +342,16 @@ def little(log: RunLog, scenario: Scenario) -> pd.DataFrame:
         time of the step function), per_s (lambda: how many came, a second), stay_s (W: mean stay,
         added up ticket by ticket or visit by visit; missing where nobody came), product (lambda W).
     """
-    visits = log.visits
-    start_s, end_s = visits["started_s"].to_numpy(), visits["ended_s"].to_numpy()
+    visits = log.arrays("visits")
+    start_s, end_s = visits["started_s"], visits["ended_s"]
     # Wrap-up never queued.
-    queued = visits[visits["queued_s"].notna()]
+    queued = visits.at(visits.known("queued_s"))
     rows = [
         ("open tickets", backlog(log), len(log.tickets), _open_s(log)),
         ("queue", queue(log), len(queued), _span_s(queued["queued_s"], wait_ends(queued), log)),
     ]
     for name, pool in scenario.agents.items():
-        taken = (visits["pool"] == name).to_numpy() & ~np.isnan(start_s)
+        taken = visits.among("pool", [name]) & ~np.isnan(start_s)
         total_s = _span_s(start_s[taken], end_s[taken], log)
         several = pool.concurrency > 1
         level = in_hand(log, name) if several else busy(log, name)
@@ -365,7 +366,7 @@ def little(log: RunLog, scenario: Scenario) -> pd.DataFrame:
     return frame.assign(product=[total_s / horizon_s for *_, total_s in rows])
 
 
-def _span_s(start_s: Floats | pd.Series[float], end_s: Floats, log: RunLog) -> float:
+def _span_s(start_s: Floats, end_s: Floats, log: RunLog) -> float:
     return float((np.where(np.isnan(end_s), log.horizon_s, end_s) - start_s).sum())
 
 

@@ -6,7 +6,6 @@ import math
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from twin.measures.figure import MEAN, RATIO, figure
 from twin.measures.population import Population
@@ -15,14 +14,14 @@ from twin.measures.rows import Row, Rows
 
 def _by_pool(run: Population, work: Literal["used", "busy"]) -> Rows:
     """Work of a kind over staffed time, in all and by pool."""
-    visits = run.log.visits
-    worked = run.within_window(visits["started_s"].to_numpy(), visits["ended_s"].to_numpy())
+    visits = run.log.arrays("visits")
+    worked = run.within_window(visits["started_s"], visits["ended_s"])
     total, staffed = (
         float(np.sum([getattr(p, name) for p in run.pools])) for name in (work, "staffed")
     )
     rows = [run.flow(total, staffed, worked, visits)]
     for p in run.pools:
-        mine = np.where((visits["pool"] == p.pool).to_numpy(), worked, 0.0)
+        mine = np.where(visits.among("pool", [p.pool]), worked, 0.0)
         rows.append(run.flow(getattr(p, work), p.staffed, mine, visits, p.pool))
     return rows
 
@@ -77,22 +76,22 @@ def containment(run: Population) -> Rows:
 
     Over tickets resolved or abandoned; open ones are left out.
     """
-    alone = run.resolved & (run.tickets["resolved_by"] == "assistant").to_numpy()
-    alone &= (run.tickets["reopens"] == 0).to_numpy() & ~run.ever(run.log.visits)
+    alone = run.resolved & run.tickets.among("resolved_by", ["assistant"])
+    alone &= (run.tickets["reopens"] == 0) & ~run.ever(run.log.arrays("visits"))
     return [run.row(alone, run.finished)]
 
 
 @figure("share", "lower", "arrivals", RATIO, main="Outcome")
 def escalation_rate(run: Population) -> Rows:
     """Share of tickets that were ever Escalated, over all arrivals, open and abandoned included."""
-    timeline = run.log.timeline
-    return [run.row(run.ever(timeline[timeline["status"] == "Escalated"]))]
+    timeline = run.log.arrays("timeline")
+    return [run.row(run.ever(timeline.at(timeline.among("status", ["Escalated"]))))]
 
 
 @figure("share", "lower", "tickets ever resolved", RATIO, main="Outcome")
 def reopen_rate(run: Population) -> Rows:
     """Share reopened at least once, over tickets ever resolved, whatever became of them."""
-    reopened = (run.tickets["reopens"] > 0).to_numpy()
+    reopened = run.tickets["reopens"] > 0
     return [run.row(reopened & run.ever_resolved, run.ever_resolved)]
 
 
@@ -113,8 +112,8 @@ def blocked_share(run: Population) -> Rows:
     """
     if run.scenario.queue.capacity is None:
         return []
-    visits = run.log.visits
-    return [run.row(run.ever(visits[(visits["end"] == "blocked").to_numpy()]))]
+    visits = run.log.arrays("visits")
+    return [run.row(run.ever(visits.at(visits.among("end", ["blocked"]))))]
 
 
 @figure("share", "lower", "arrivals", RATIO, guarded=False)
@@ -127,10 +126,10 @@ def first_attempt_abandonment(run: Population) -> Rows:
     """
     if run.scenario.customers.retrial is None:
         return []
-    visits = run.visits[run.visits["queued_s"].notna()]
-    visits = visits.sort_values(["ticket_id", "queued_s"], kind="stable")
-    first = visits.drop_duplicates("ticket_id")
-    left = first[first["end"].isin(["abandoned", "blocked", "balked"])]
+    visits = run.visits.at(run.visits.known("queued_s"))
+    visits = visits.at(np.lexsort((visits["queued_s"], visits["ticket_id"])))
+    first = visits.at(np.diff(visits["ticket_id"], prepend=-1) != 0)
+    left = first.at(first.among("end", ["abandoned", "blocked", "balked"]))
     return run.by("channel", run.ever(left))
 
 
@@ -142,7 +141,11 @@ def categorization_accuracy(run: Population) -> Rows:
     categorize are not.
     """
     tickets = run.categorized
-    right = tickets["category"].astype(object) == tickets["category_true"].astype(object)
+    codes, names = tickets.codes("category")
+    true, true_names = tickets.codes("category_true")
+    # Places in the list of true names; what is not in it is right for none.
+    places = [true_names.index(name) if name in true_names else -2 for name in (*names, None)]
+    right = np.array(places)[codes] == true
     return run.by("category_true", right, of=tickets)
 
 
@@ -153,7 +156,7 @@ def quality(run: Population) -> Rows:
     Over tickets that it answered and whose answer was judged, open and abandoned ones included.
     It says nothing of tickets that agents answered.
     """
-    tickets = run.tickets[run.tickets["quality"].notna().to_numpy()]
+    tickets = run.tickets.at(run.tickets.known("quality"))
     return run.by("category_true", tickets["quality"], of=tickets)
 
 
@@ -164,15 +167,16 @@ def confusion(run: Population) -> Rows:
     Over tickets that go by the assistant's category, open and abandoned ones included.
     """
     tickets = run.categorized
-    true, given = pd.Categorical(tickets["category_true"]), pd.Categorical(tickets["category"])
-    width = len(given.categories)
-    cells = true.codes.astype(np.int64) * width + given.codes
-    table = np.bincount(cells, minlength=len(true.categories) * width).reshape(-1, max(width, 1))
+    true, true_names = tickets.codes("category_true")
+    given, given_names = tickets.codes("category")
+    width = len(given_names)
+    cells = true.astype(np.int64) * width + given
+    table = np.bincount(cells, minlength=len(true_names) * width).reshape(-1, max(width, 1))
     # Cells of 0 stay: each is a count out of the category's tickets.
     return [
         Row(f"{name} -> {other}", float(table[k, j]), float(table[k].sum()))
-        for k, name in enumerate(true.categories)
-        for j, other in enumerate(given.categories)
+        for k, name in enumerate(true_names)
+        for j, other in enumerate(given_names)
         if table[k].any()
     ]
 
@@ -219,11 +223,11 @@ def rating_mean(run: Population) -> Rows:
 @figure("share", "", "ratings", RATIO)
 def rating_share(run: Population) -> Rows:
     """Share of ratings with each number of stars."""
-    stars = run.ratings["rating"].to_numpy()
+    stars = run.ratings["rating"]
     return [run.row(stars == k, of=run.ratings, group=str(k)) for k in range(1, 6)]
 
 
 @figure("share", "", "tickets ever resolved", RATIO)
 def rated_share(run: Population) -> Rows:
     """Share rated at least once, over tickets ever resolved, whatever became of them."""
-    return [run.row(run.ever(run.log.ratings) & run.ever_resolved, run.ever_resolved)]
+    return [run.row(run.ever(run.log.arrays("ratings")) & run.ever_resolved, run.ever_resolved)]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from twin.measures import levels
 from twin.measures.promises import ROUNDING_S, Floats, Mask, paused_s, promise_kept
@@ -18,10 +17,15 @@ from twin.measures.rows import TEXT_GROUPS, PoolTime, Row, Rows
 from twin.scenario.calendars import Staircase, combine, staffing
 from twin.scenario.clock import WEEK_S
 from twin.scenario.model import PRIORITIES
+from twin.stats.quantiles import without_each
 
 if TYPE_CHECKING:
+    from twin.records.arrays import Arrays
     from twin.records.tables import RunLog
     from twin.scenario.model import Scenario
+
+# Columns made here: place of a row's ticket among all tickets, and the group of its text.
+_PLACE, _TEXT_GROUP = "place of the ticket", "group of the text"
 
 
 @dataclass(frozen=True)
@@ -46,51 +50,58 @@ class Population:
         return self.log.horizon_s - self.start_s
 
     @cached_property
+    def _all(self) -> Arrays:
+        """All tickets, those of warm-up included."""
+        return self.log.arrays("tickets")
+
+    @cached_property
     def _counted(self) -> Mask:
-        return self.log.tickets["arrived_s"].to_numpy() >= self.start_s
+        return self._all["arrived_s"] >= self.start_s
 
-    def _rows_of(self, table: pd.DataFrame) -> npt.NDArray[np.intp]:
-        ids = self.log.tickets["ticket_id"].to_numpy()
-        return np.searchsorted(ids, table["ticket_id"].to_numpy())
+    def _rows_of(self, table: Arrays) -> npt.NDArray[np.intp]:
+        """Place of the ticket of each row among all tickets."""
+        ids = self._all["ticket_id"]
+        return table.made(_PLACE, lambda: np.searchsorted(ids, table["ticket_id"]))
 
-    def _theirs(self, table: pd.DataFrame) -> pd.DataFrame:
-        return table if self._counted.all() else table[self._counted[self._rows_of(table)]]
+    def _theirs(self, table: str) -> Arrays:
+        rows = self.log.arrays(table)
+        return rows if self._counted.all() else rows.at(self._counted[self._rows_of(rows)])
 
-    def ever(self, table: pd.DataFrame) -> Mask:
+    def ever(self, table: Arrays) -> Mask:
         """True for tickets that occur in a table."""
-        found = np.zeros(len(self.log.tickets), dtype=np.bool_)
+        found = np.zeros(len(self._all), dtype=np.bool_)
         found[self._rows_of(table)] = True
         return found[self._counted]
 
     @cached_property
-    def tickets(self) -> pd.DataFrame:
+    def tickets(self) -> Arrays:
         """Tickets that arrived at or after warm-up."""
-        return self.log.tickets if self._counted.all() else self.log.tickets[self._counted]
+        return self._all.at(self._counted)
 
     @cached_property
-    def visits(self) -> pd.DataFrame:
+    def visits(self) -> Arrays:
         """Their visits to the agents."""
-        return self._theirs(self.log.visits)
+        return self._theirs("visits")
 
     @cached_property
-    def calls(self) -> pd.DataFrame:
+    def calls(self) -> Arrays:
         """Their model calls."""
-        return self._theirs(self.log.calls)
+        return self._theirs("calls")
 
     @cached_property
-    def ended_calls(self) -> pd.DataFrame:
+    def ended_calls(self) -> Arrays:
         """Their model calls that were not still under way at the horizon."""
-        return self.calls[self.calls["outcome"].notna()]
+        return self.calls.at(self.calls.codes("outcome")[0] >= 0)
 
     @cached_property
-    def ratings(self) -> pd.DataFrame:
+    def ratings(self) -> Arrays:
         """Their ratings."""
-        return self._theirs(self.log.ratings)
+        return self._theirs("ratings")
 
     @cached_property
     def arrived_s(self) -> Floats:
         """Moments of arrival."""
-        return self.tickets["arrived_s"].to_numpy()
+        return self.tickets["arrived_s"]
 
     @cached_property
     def resolved(self) -> Mask:
@@ -100,17 +111,17 @@ class Population:
     @cached_property
     def abandoned(self) -> Mask:
         """True for tickets that are Abandoned."""
-        return (self.tickets["status"] == "Abandoned").to_numpy()
+        return self.tickets.among("status", ["Abandoned"])
 
     @cached_property
     def resolved_s(self) -> Floats:
         """Last resolution of resolved tickets; missing for all others."""
-        return np.where(self.resolved, self.tickets["resolved_s"].to_numpy(), np.nan)
+        return np.where(self.resolved, self.tickets["resolved_s"], np.nan)
 
     @cached_property
     def ever_resolved(self) -> Mask:
         """True for tickets that were resolved at least once, whatever followed."""
-        return self.tickets["resolved_s"].notna().to_numpy()
+        return self.tickets.known("resolved_s")
 
     @property
     def finished(self) -> Mask:
@@ -118,12 +129,12 @@ class Population:
         return self.resolved | self.abandoned
 
     @cached_property
-    def categorized(self) -> pd.DataFrame:
+    def categorized(self) -> Arrays:
         """Tickets that go by the assistant's category.
 
         A category that an agent replaced (confidence below the threshold) is the agent's.
         """
-        return self.tickets[(self.tickets["categorized_by"] == "assistant").to_numpy()]
+        return self.tickets.at(self.tickets.among("categorized_by", ["assistant"]))
 
     @cached_property
     def paused_s(self) -> Floats:
@@ -133,25 +144,24 @@ class Population:
     def spent_in(self, *statuses: str) -> Floats:
         """Time that each ticket spent in some statuses, up to the horizon."""
         ticket, begun_s, ended_s = levels.spells(self.log, statuses)
-        spent = np.bincount(ticket, ended_s - begun_s, len(self.log.tickets))
+        spent = np.bincount(ticket, ended_s - begun_s, len(self._all))
         return np.asarray(spent[self._counted], dtype=np.float64)
 
     @cached_property
     def response_s(self) -> Floats:
         """Time to first response; missing without one, whether the ticket is open or abandoned."""
-        return self.tickets["responded_s"].to_numpy() - self.arrived_s
+        return self.tickets["responded_s"] - self.arrived_s
 
     @cached_property
-    def waited(self) -> pd.DataFrame:
+    def waited(self) -> Arrays:
         """Visits that were started or abandoned; wrap-up, which never waits, is none of them."""
-        visits = self.visits[self.visits["queued_s"].notna()]
-        return visits[visits["started_s"].notna() | (visits["end"] == "abandoned")]
+        visits = self.visits.at(self.visits.known("queued_s"))
+        return visits.at(visits.known("started_s") | visits.among("end", ["abandoned"]))
 
     @cached_property
     def waits_s(self) -> Floats:
         """Their waits for an agent."""
-        waits: Floats = levels.wait_ends(self.waited) - self.waited["queued_s"].to_numpy()
-        return waits
+        return levels.wait_ends(self.waited) - self.waited["queued_s"]
 
     @cached_property
     def human_wanted_s(self) -> Floats:
@@ -162,21 +172,20 @@ class Population:
     def human_replied_s(self) -> Floats:
         """Moment of the first reply of a person: taken up to be answered, or a draft approved."""
         visits = self.visits
-        taken = self._first(visits[(visits["activity"] == "handle").to_numpy()], "started_s")
-        review = (visits["activity"] == "review") & (visits["end"] == "done")
-        return np.fmin(taken, self._first(visits[review.to_numpy()], "ended_s"))
+        taken = self._first(visits.at(visits.among("activity", ["handle"])), "started_s")
+        review = visits.among("activity", ["review"]) & visits.among("end", ["done"])
+        return np.fmin(taken, self._first(visits.at(review), "ended_s"))
 
     @cached_property
     def human_response_s(self) -> Floats:
         """Time until a person replies, from when the ticket first waits for one."""
         return self.human_replied_s - self.human_wanted_s
 
-    def _first(self, visits: pd.DataFrame, column: str) -> Floats:
+    def _first(self, visits: Arrays, column: str) -> Floats:
         """The earliest moment in a column of some visits, by ticket."""
-        found = np.full(len(self.tickets), np.inf)
-        rows = np.searchsorted(self.tickets["ticket_id"].to_numpy(), visits["ticket_id"].to_numpy())
-        np.fmin.at(found, rows, visits[column].to_numpy(dtype=np.float64))
-        return np.where(np.isinf(found), np.nan, found)
+        found = np.full(len(self._all), np.inf)
+        np.fmin.at(found, self._rows_of(visits), visits[column])
+        return np.where(np.isinf(found), np.nan, found)[self._counted]
 
     @cached_property
     def helped(self) -> Floats:
@@ -184,13 +193,12 @@ class Population:
 
         Missing for resolved tickets of which it is not known.
         """
-        solved = self.tickets["solved"].to_numpy(dtype=np.float64)
-        return np.where(self.resolved, solved, 0.0)
+        return np.where(self.resolved, self.tickets["solved"], 0.0)
 
     @cached_property
     def satisfied(self) -> Floats:
         """1 for ratings of 4 or 5, 0 for others."""
-        return (self.ratings["rating"].to_numpy() >= 4).astype(np.float64)
+        return (self.ratings["rating"] >= 4).astype(np.float64)
 
     @property
     def total_usd(self) -> float:
@@ -200,8 +208,7 @@ class Population:
     @property
     def model_usd(self) -> float:
         """Price of their model calls; missing if any price is unknown."""
-        # Not pandas' sum: an unknown price must make the whole unknown.
-        return float(self.ended_calls["cost_usd"].to_numpy().sum())
+        return float(self.ended_calls["cost_usd"].sum())
 
     @property
     def human_usd(self) -> float:
@@ -233,20 +240,20 @@ class Population:
     @cached_property
     def resolved_in_window(self) -> Mask:
         """True for tickets of the log with their last resolution after warm-up."""
-        done = self.log.tickets["resolved_s"].to_numpy() >= self.start_s
-        return done & levels.is_resolved(self.log.tickets)
+        done = self._all["resolved_s"] >= self.start_s
+        return done & levels.is_resolved(self._all)
 
     @cached_property
     def by_priority(self) -> dict[str, Mask]:
         """The priorities that occur, each with its tickets."""
-        masks = {name: (self.tickets["priority"] == name).to_numpy() for name in PRIORITIES}
+        masks = {name: self.tickets.among("priority", [name]) for name in PRIORITIES}
         return {name: mask for name, mask in masks.items() if mask.any()}
 
     @cached_property
     def by_channel(self) -> dict[str, Mask]:
         """The channels that occur, each with its tickets; none on a desk without channels."""
-        channels = pd.Categorical(self.tickets["channel"])
-        masks = {str(name): channels.codes == k for k, name in enumerate(channels.categories)}
+        codes, names = self.tickets.codes("channel")
+        masks = {str(name): codes == k for k, name in enumerate(names)}
         return {name: mask for name, mask in masks.items() if mask.any()}
 
     @cached_property
@@ -259,16 +266,16 @@ class Population:
         assistant = self.scenario.assistant
         if assistant.role == "off" or assistant.backend == "profile":
             return None
-        text = self.log.tickets["text_id"].to_numpy()
+        text = self._all["text_id"]
         return text % TEXT_GROUPS if len(text) and text.min() >= 0 else None
 
     @property
     def texts(self) -> int:
         """Number of distinct texts of the tickets; 0 without texts."""
-        return 0 if self._text_group is None else self.tickets["text_id"].nunique()
+        return 0 if self._text_group is None else len(np.unique(self.tickets["text_id"]))
 
     def row(
-        self, over: Any, under: Any = None, *, of: pd.DataFrame | None = None, group: str = ""
+        self, over: Any, under: Any = None, *, of: Arrays | None = None, group: str = ""
     ) -> Row:
         """Sums over things that belong to tickets.
 
@@ -277,7 +284,7 @@ class Population:
         over, under : array, shape (n,)
             What is added up to the numerator and to the denominator; by default all count 1 in the
             denominator.
-        of : DataFrame, optional
+        of : Arrays, optional
             Table with a row for each of them and a column ticket_id; by default the tickets.
         group : str
         """
@@ -299,15 +306,11 @@ class Population:
         if self._text_group is None:
             return Row(group, found, 1.0)
         where = self._groups_of(None)[tickets]
-        left_out = np.zeros((2, TEXT_GROUPS))
-        for k in range(TEXT_GROUPS):
-            rest = chosen[where != k]
-            if len(rest):
-                left_out[:, k] = np.quantile(rest, q), 1.0
+        left_out = np.stack(without_each(chosen, where, TEXT_GROUPS, q))
         return Row(group, found, 1.0, left_out)
 
     def flow(
-        self, total: float, length: float, weights: Floats, of: pd.DataFrame, group: str = ""
+        self, total: float, length: float, weights: Floats, of: Arrays, group: str = ""
     ) -> Row:
         """A total over time or staff, of which parts belong to tickets.
 
@@ -317,7 +320,7 @@ class Population:
             Numerator and denominator.
         weights : array of float, shape (n,)
             The parts of the total, or what they are proportional to.
-        of : DataFrame
+        of : Arrays
             Table with a row for each part and a column ticket_id.
         group : str
 
@@ -340,17 +343,16 @@ class Population:
                                                           flow.texts[0]])  # fmt: skip
         return Row(flow.group, total, flow.numerator, texts)
 
-    def by(
-        self, column: str, over: Any, under: Any = None, *, of: pd.DataFrame | None = None
-    ) -> Rows:
+    def by(self, column: str, over: Any, under: Any = None, *, of: Arrays | None = None) -> Rows:
         """Sums over things that belong to tickets, as `row`: in all, and by a column of tickets."""
         over = np.asarray(over, dtype=np.float64)
         under = np.ones(len(over)) if under is None else np.asarray(under, dtype=np.float64)
-        tickets = self.tickets if of is None else self.log.tickets.iloc[self._rows_of(of)]
-        names = pd.Categorical(tickets[column])
+        codes, names = self.tickets.codes(column) if of is None else self._all.codes(column)
+        if of is not None:
+            codes = codes[self._rows_of(of)]
         rows = [self.row(over, under, of=of)]
-        for k, name in enumerate(names.categories):
-            here = names.codes == k
+        for k, name in enumerate(names):
+            here = codes == k
             if here.any():
                 parts = np.where(here, over, 0.0), np.where(here, under, 0.0)
                 rows.append(self.row(*parts, of=of, group=str(name)))
@@ -362,17 +364,17 @@ class Population:
         inside = np.minimum(end, self.log.horizon_s) - np.maximum(start_s, self.start_s)
         return np.asarray(np.fmax(inside, 0.0), dtype=np.float64)
 
-    def by_ticket(self, table: pd.DataFrame, column: str) -> Floats:
-        """Sums of a column of a table by the ticket that its rows belong to."""
-        weights = table[column].to_numpy(dtype=np.float64)
-        sums = np.bincount(self._rows_of(table), weights, len(self.log.tickets))
+    def by_ticket(self, table: Arrays, column: str | None = None) -> Floats:
+        """Sums of a column of a table by the ticket that its rows belong to, or their number."""
+        weights = None if column is None else table[column]
+        sums = np.bincount(self._rows_of(table), weights, len(self._all))
         return np.asarray(sums[self._counted], dtype=np.float64)
 
-    def _groups_of(self, table: pd.DataFrame | None) -> npt.NDArray[np.int64]:
-        assert self._text_group is not None
-        if table is None:
-            return self._text_group[self._counted]
-        return self._text_group[self._rows_of(table)]
+    def _groups_of(self, table: Arrays | None) -> npt.NDArray[np.int64]:
+        of_ticket = self._text_group
+        assert of_ticket is not None
+        table = self.tickets if table is None else table
+        return table.made(_TEXT_GROUP, lambda: of_ticket[self._rows_of(table)])
 
     def split(self, values: Floats, q: float | None = None) -> Rows:
         """Mean or quantile of values that are not missing: in all, by priority and by channel."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from twin.measures import levels
 from twin.scenario.calendars import desk_hours
 
 if TYPE_CHECKING:
+    from twin.records.arrays import Arrays
     from twin.records.tables import RunLog
     from twin.scenario.model import Scenario
 
@@ -42,7 +42,7 @@ def paused_s(log: RunLog, scenario: Scenario) -> Floats:
 
 
 def promise_kept(
-    tickets: pd.DataFrame,
+    tickets: Arrays,
     done_s: Floats,
     targets: Mapping[Any, float],
     scenario: Scenario,
@@ -57,7 +57,7 @@ def promise_kept(
 
     Parameters
     ----------
-    tickets : DataFrame
+    tickets : Arrays
         The table tickets, or some rows of it.
     done_s : array of float, shape (tickets,)
         Moment of what is promised; missing where it was not reached: missed if the ticket is
@@ -74,16 +74,16 @@ def promise_kept(
     by_channel : mapping of channel to seconds, optional
         Promises that go before those of a priority.
     """
-    arrived_s = tickets["arrived_s"].to_numpy()
+    arrived_s = tickets["arrived_s"]
     wanted = np.ones(len(tickets), np.bool_) if begun_s is None else ~np.isnan(begun_s)
     begun_s = arrived_s if begun_s is None else np.where(wanted, begun_s, arrived_s)
     limit_s = np.full(len(tickets), np.nan)
     for name, seconds in targets.items():
-        limit_s[(tickets["priority"] == name).to_numpy()] = seconds
+        limit_s[tickets.among("priority", [name])] = seconds
     for channel, seconds in (by_channel or {}).items():
-        limit_s[(tickets["channel"] == channel).to_numpy()] = seconds
+        limit_s[tickets.among("channel", [channel])] = seconds
     done = ~np.isnan(done_s)
-    abandoned = (tickets["status"] == "Abandoned").to_numpy()
+    abandoned = tickets.among("status", ["Abandoned"])
     spent = spent_s(begun_s, np.where(done, done_s, horizon_s), scenario) - paused_s
     late = spent > limit_s + ROUNDING_S
     judged = wanted & ~np.isnan(limit_s) & (done | abandoned | late)

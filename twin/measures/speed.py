@@ -26,7 +26,7 @@ def throughput(run: Population) -> Rows:
     Tickets that came during warm-up and were resolved after it count: this is a flow over time.
     """
     done = run.resolved_in_window.astype(np.float64)
-    return [run.flow(done.sum(), run.length_s / 3600.0, done, run.log.tickets)]
+    return [run.flow(done.sum(), run.length_s / 3600.0, done, run.log.arrays("tickets"))]
 
 
 @figure("s", "lower", "tickets with a first response", MEAN, main="Speed")
@@ -89,7 +89,7 @@ def service_level(run: Population) -> Rows:
     """
     targets = run.scenario.targets
     own = targets.first_response_by_channel
-    done_s = run.tickets["responded_s"].to_numpy()
+    done_s = run.tickets["responded_s"]
     return run.within(done_s, targets.first_response, by_channel=own)
 
 
@@ -171,15 +171,16 @@ def agent_wait_share(run: Population) -> Rows:
 @figure("tickets", "lower", "time after warm-up", RATIO, main="Demand")
 def backlog(run: Population) -> Rows:
     """Open tickets, averaged over time; reopened ones count again until they are resolved."""
-    timeline = run.log.timeline
-    after_s = run.log.horizon_s - np.maximum(timeline["time_s"].to_numpy(), run.start_s)
-    parts = levels.backlog_changes(run.log) * np.maximum(after_s, 0.0)
+    timeline = run.log.arrays("timeline")
+    after_s = run.log.horizon_s - np.maximum(timeline["time_s"], run.start_s)
+    changes = levels.backlog_changes(run.log).astype(np.float64)
+    parts = changes * np.maximum(after_s, 0.0)
     return [run.flow(run.area(levels.backlog(run.log)), run.length_s, parts, timeline)]
 
 
 @figure("visits", "lower", "time after warm-up", RATIO)
 def queue(run: Population) -> Rows:
     """Visits waiting for an agent, averaged over time."""
-    visits = run.log.visits
-    waits = run.within_window(visits["queued_s"].to_numpy(), levels.wait_ends(visits))
+    visits = run.log.arrays("visits")
+    waits = run.within_window(visits["queued_s"], levels.wait_ends(visits))
     return [run.flow(run.area(levels.queue(run.log)), run.length_s, waits, visits)]

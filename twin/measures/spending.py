@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from twin.measures.figure import MEAN, RATIO, figure
 from twin.measures.population import Population
 from twin.measures.rows import Row, Rows
+from twin.records.arrays import Arrays
 from twin.scenario.clock import WEEK_S
 
 
-def _per_arrival(run: Population, column: str, calls: pd.DataFrame) -> Rows:
+def _per_arrival(run: Population, column: str, calls: Arrays) -> Rows:
     return [run.row(run.by_ticket(calls, column))]
 
 
@@ -51,7 +51,7 @@ def cost_per_resolution(run: Population) -> Rows:
     helped_per_dollar and solved.
     """
     done = run.resolved_in_window.astype(np.float64)
-    resolved = run.flow(done.sum(), 1.0, done, run.log.tickets)
+    resolved = run.flow(done.sum(), 1.0, done, run.log.arrays("tickets"))
     return [run.over_flow(run.total_usd, resolved)]
 
 
@@ -104,11 +104,11 @@ def rate_limited_share(run: Population) -> Rows:
 @figure("share", "lower", "model calls that ended", RATIO, main="Model")
 def call_failure_share(run: Population) -> Rows:
     """Share of model calls that failed for good, over calls that ended."""
-    return [run.row(run.ended_calls["outcome"] != "ok", of=run.ended_calls)]
+    return [run.row(~run.ended_calls.among("outcome", ["ok"]), of=run.ended_calls)]
 
 
 @figure("s", "lower", "model calls that were answered", MEAN, main="Model")
 def model_latency_mean(run: Population) -> Rows:
     """Mean time from sending the last attempt to the answer, over calls that were answered."""
-    good = run.calls[(run.calls["outcome"] == "ok").to_numpy()]
+    good = run.calls.at(run.calls.among("outcome", ["ok"]))
     return [run.row(good["ended_s"] - good["started_s"], of=good)]

@@ -15,6 +15,7 @@ from twin.measures.population import Population
 from twin.measures.rows import Row, Rows
 from twin.records import tables
 
+_TOUCHES = (tables.ACTIVITIES[tables.HANDLE], tables.ACTIVITIES[tables.FOLLOW_UP])
 _OTHERS = (tables.STATUSES[tables.WAITING_FOR_CUSTOMER], tables.STATUSES[tables.ON_HOLD])
 
 
@@ -23,7 +24,9 @@ def _tells_waits(run: Population) -> bool:
     if run.scenario.touches is not None or run.scenario.workflow is not None:
         return True
     # A run holds all facts, and knows no waits without touches.
-    return bool(run.log.unknown) and bool(run.log.timeline["status"].isin(_OTHERS).any())
+    if not run.log.unknown:
+        return False
+    return bool(run.log.arrays("timeline").among("status", _OTHERS).any())
 
 
 @figure("s", "lower", "resolved tickets", MEAN)
@@ -63,9 +66,9 @@ def touches_mean(run: Population) -> Rows:
     passed_on = any(pool.transfers_to for pool in desk.agents.values())
     if desk.touches is None and desk.workflow is None and not passed_on:
         return []
-    visits, names = run.visits, (tables.ACTIVITIES[k] for k in (tables.HANDLE, tables.FOLLOW_UP))
-    done = visits[(visits["activity"].isin(list(names)) & (visits["end"] == "done")).to_numpy()]
-    count = run.by_ticket(done.assign(one=1.0), "one")
+    visits = run.visits
+    done = visits.at(visits.among("activity", _TOUCHES) & visits.among("end", ["done"]))
+    count = run.by_ticket(done)
     return [run.row(np.where(run.resolved, count, 0.0), run.resolved)]
 
 
@@ -77,7 +80,7 @@ def unanswered_share(run: Population) -> Rows:
     """
     if run.scenario.touches is None:
         return []
-    automatic = (run.tickets["resolved_by"] == tables.WORKERS[tables.AUTOMATIC]).to_numpy()
+    automatic = run.tickets.among("resolved_by", [tables.WORKERS[tables.AUTOMATIC]])
     return [run.row(automatic & run.resolved, run.resolved)]
 
 
@@ -109,12 +112,14 @@ def same_agent_share(run: Population) -> Rows:
     """
     if not any(map(run.scenario.told_apart, run.scenario.agents.values())):
         return []
-    visits, names = run.visits, [tables.ACTIVITIES[k] for k in (tables.HANDLE, tables.FOLLOW_UP)]
-    touches = visits[(visits["activity"].isin(names) & visits["started_s"].notna()).to_numpy()]
-    touches = touches.sort_values(["ticket_id", "started_s"], kind="stable")
-    before = touches.shift(1)
-    again = (touches["ticket_id"] == before["ticket_id"]) & (before["end"] == "done")
+    visits = run.visits
+    touches = visits.at(visits.among("activity", _TOUCHES) & visits.known("started_s"))
+    touches = touches.at(np.lexsort((touches["started_s"], touches["ticket_id"])))
+    # Each with the touch before it in the list; the first one has none.
+    places = np.arange(len(touches))
+    after, before = touches.at(places[1:]), touches.at(places[:-1])
+    again = (after["ticket_id"] == before["ticket_id"]) & before.among("end", ["done"])
     # What is passed on, or handed over, joins the queue at once.
-    again &= (touches["queued_s"] > before["ended_s"]) & touches["agent"].notna()
-    same = (touches["agent"] == before["agent"]) & (touches["pool"] == before["pool"])
-    return [run.row(again & same, again, of=touches)]
+    again &= (after["queued_s"] > before["ended_s"]) & after.known("agent")
+    same = (after["agent"] == before["agent"]) & (after.codes("pool")[0] == before.codes("pool")[0])
+    return [run.row(again & same, again, of=after)]

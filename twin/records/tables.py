@@ -6,13 +6,15 @@ time. What the columns mean: `twin.records.columns`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from twin.common.tables import as_text
+from twin.records.arrays import Arrays
 from twin.records.columns import TABLES
 
 STATUSES = (
@@ -156,6 +158,21 @@ class RunLog:
     # A log from before there was this table was staffed as scheduled.
     staffing: pd.DataFrame = field(default_factory=_as_scheduled)
     unknown: frozenset[str] = frozenset()
+
+    def arrays(self, table: str) -> Arrays:
+        """The columns of a table as arrays, each read once; tables must not change after it."""
+        found = self._arrays.get(table)
+        if found is None:
+            found = self._arrays[table] = Arrays(getattr(self, table))
+        return found
+
+    @cached_property
+    def _arrays(self) -> dict[str, Arrays]:
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the arrays: another process reads its own."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 def codes(values: Any, names: tuple[str, ...] | list[str]) -> pd.Categorical[str]:

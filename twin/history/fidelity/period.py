@@ -306,8 +306,8 @@ def _days(log: RunLog, scenario: Scenario, wanted: Ints, tickets: pd.DataFrame) 
         found: Floats = level.integral(over) - level.integral(begun) if len(over) else np.zeros(0)
         return found
 
-    at = log.tickets["resolved_s"].to_numpy(dtype=np.float64)
-    at = at[levels.is_resolved(log.tickets)]
+    all_tickets = log.arrays("tickets")
+    at = all_tickets["resolved_s"][levels.is_resolved(all_tickets)]
     resolved_on, _ = _place(at, scenario)
     visits = log.visits
     # Work that was under way when the records begin counts from there; work that ended, nobody

@@ -13,6 +13,7 @@ import pandas as pd
 from twin.measures.levels import is_resolved
 from twin.measures.promises import promise_kept, spent_s
 from twin.measures.series.grid import Floats, intervals, replications_of
+from twin.records.arrays import Arrays
 from twin.scenario import clock
 from twin.scenario.model import PRIORITIES
 
@@ -43,7 +44,7 @@ def _moments(tickets: pd.DataFrame, of: Promise) -> Floats:
     if of == "first response":
         moments: Floats = tickets["responded_s"].to_numpy()
         return moments
-    return np.where(is_resolved(tickets), tickets["resolved_s"].to_numpy(), np.nan)
+    return np.where(is_resolved(Arrays(tickets)), tickets["resolved_s"].to_numpy(), np.nan)
 
 
 def response_times(
@@ -156,7 +157,8 @@ def service_by_hour(
     tickets = measured(tickets, scenario)
     moments_s, promised = _moments(tickets, of), _promised(scenario, of)
     own = _promised_by_channel(scenario, of)
-    kept = promise_kept(tickets, moments_s, promised, scenario, scenario.horizon, by_channel=own)
+    horizon_s = scenario.horizon
+    kept = promise_kept(Arrays(tickets), moments_s, promised, scenario, horizon_s, by_channel=own)
     judged = ~np.isnan(kept)
     hour = hour_of_week(tickets["arrived_s"].to_numpy()[judged], scenario)
     count = np.bincount(hour, minlength=168)

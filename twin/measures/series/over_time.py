@@ -17,6 +17,7 @@ from twin.measures.series.grid import (
     replications_of,
     spans_of,
 )
+from twin.records.arrays import Arrays
 from twin.records.tables import STATUSES
 
 # Arguments are described in each function, so that its help stands alone.
@@ -51,7 +52,7 @@ def throughput(
     True
     """
     at = edges(horizon_s, every_s or interval_length(horizon_s))
-    done_s = np.where(is_resolved(tickets), tickets["resolved_s"].to_numpy(), np.nan)
+    done_s = np.where(is_resolved(Arrays(tickets)), tickets["resolved_s"].to_numpy(), np.nan)
     parts = []
     for flow, moments_s in (("arrivals", tickets["arrived_s"].to_numpy()), ("resolved", done_s)):
         per_hour = counts(tickets, moments_s, at) / np.diff(at) * 3600

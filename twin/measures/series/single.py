@@ -18,6 +18,7 @@ from twin.measures.series.grid import (
     replications_of,
     spans_of,
 )
+from twin.records.arrays import Arrays
 from twin.records.tables import AUTOMATIC, FINAL_STATUSES, OPEN_STATUSES, WORKERS
 
 
@@ -42,7 +43,7 @@ def stories(tickets: pd.DataFrame, waited: Iterable[int] = ()) -> pd.DataFrame:
     True
     """
     length_s = tickets["resolved_s"] - tickets["arrived_s"]
-    resolved = is_resolved(tickets)
+    resolved = is_resolved(Arrays(tickets))
     alone = (tickets["transfers"] == 0) & (tickets["reopens"] == 0)
     by_agent = resolved & (tickets["resolved_by"] == "agent") & (tickets["reopens"] == 0)
     asked = tickets["ticket_id"].isin(list(waited))

@@ -1,0 +1,28 @@
+"""Quantiles without a group of the values: as numpy's own on the rest, to the last bit."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin.stats.quantiles import without_each
+
+values = st.lists(st.floats(-1e6, 1e6) | st.integers(0, 3).map(float), min_size=1, max_size=60)
+
+
+@given(values, st.integers(1, 8), st.floats(0, 1), st.integers(0, 2**32 - 1))
+def test_as_numpy_does_it_group_by_group(values, groups, q, seed):
+    values = np.array(values)
+    group = np.random.default_rng(seed).integers(0, groups, len(values))
+    found, there = without_each(values, group, groups, q)
+    for k in range(groups):
+        rest = values[group != k]
+        assert there[k] == bool(len(rest))
+        assert found[k] == (np.quantile(rest, q) if len(rest) else 0.0)
+
+
+def test_many_values():
+    rng = np.random.default_rng(1)
+    values, group = rng.lognormal(3, 1, 5000), rng.integers(0, 30, 5000)
+    for q in (0.0, 0.5, 0.9, 0.95, 1.0):
+        expected = [np.quantile(values[group != k], q) for k in range(30)]
+        assert without_each(values, group, 30, q)[0].tolist() == expected

@@ -1,0 +1,104 @@
+"""The columns of a table as arrays, each read once: figures look at the same ones many times.
+
+pandas makes a new column at each look, which costs more than the arithmetic of a short run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+
+class Arrays:
+    """Columns of a table, or of some of its rows.
+
+    Parameters
+    ----------
+    table : DataFrame
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"wait_s": [3.0, 8.0, 5.0], "end": ["done", "left", "done"]})
+    >>> visits = Arrays(table)
+    >>> visits.at(visits.among("end", ["done"]))["wait_s"].tolist()
+    [3.0, 5.0]
+    """
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self._table = table
+        self._whole: Arrays | None = None
+        self._rows: Array = np.zeros(0, dtype=np.intp)
+        self._length = len(table)
+        self._found: dict[str, Array] = {}
+        self._made: dict[str, Array] = {}
+        self._coded: dict[str, tuple[Array, tuple[Any, ...]]] = {}
+
+    def at(self, rows: Array) -> Arrays:
+        """Some rows: True for each one wanted, or their places."""
+        if rows.dtype == np.bool_:
+            rows = np.flatnonzero(rows)
+            if len(rows) == len(self):
+                return self
+        some = Arrays(self._table)
+        some._whole, some._rows, some._length = self, rows, len(rows)
+        return some
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._table
+
+    def __getitem__(self, name: str) -> Array:
+        """A column of numbers."""
+        found = self._found.get(name)
+        if found is None:
+            if self._whole is None:
+                found = self._table[name].to_numpy()
+            else:
+                found = self._whole[name][self._rows]
+            self._found[name] = found
+        return found
+
+    def made(self, name: str, make: Callable[[], Array]) -> Array:
+        """A further column, of these rows; made when first asked for, and kept."""
+        found = self._made.get(name)
+        if found is None:
+            found = self._made[name] = make()
+        return found
+
+    def codes(self, name: str) -> tuple[Array, tuple[Any, ...]]:
+        """A column of names as places in a list, -1 where missing; and the list."""
+        found = self._coded.get(name)
+        if found is None:
+            if self._whole is None:
+                column = self._table[name]
+                if not isinstance(column.dtype, pd.CategoricalDtype):
+                    column = column.astype("category")
+                found = column.cat.codes.to_numpy(), tuple(column.cat.categories)
+            else:
+                codes, names = self._whole.codes(name)
+                found = codes[self._rows], names
+            self._coded[name] = found
+        return found
+
+    def among(self, name: str, wanted: Iterable[Any]) -> Mask:
+        """True where a column of names has one of those wanted."""
+        codes, names = self.codes(name)
+        # The last place is that of a missing one, whose code is -1.
+        is_wanted = np.zeros(len(names) + 1, dtype=np.bool_)
+        for one in wanted:
+            if one in names:
+                is_wanted[names.index(one)] = True
+        return cast("Mask", is_wanted[codes])
+
+    def known(self, name: str) -> Mask:
+        """True where a column of numbers is not missing."""
+        return ~np.isnan(self[name])
