@@ -194,15 +194,16 @@ def test_a_signal_is_not_lost_while_libraries_are_looked_for(
 ) -> None:
     import threadpoolctl
 
-    limits = threadpoolctl.threadpool_limits
+    look = threadpoolctl.ThreadpoolController
 
-    def ended_meanwhile(number: int) -> object:
+    def ended_meanwhile() -> object:
         # What a callback of C raises is printed and dropped.
         with suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        return limits(number)
+        return look()
 
-    monkeypatch.setattr(threadpoolctl, "threadpool_limits", ended_meanwhile)
+    monkeypatch.setattr(threadpoolctl, "ThreadpoolController", ended_meanwhile)
+    engine._algebra.cache_clear()
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         list(engine.each(threads, range(3), 1, minus))

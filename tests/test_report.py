@@ -16,7 +16,8 @@ from twin.common import html as markup
 from twin.common import toml
 from twin.common.text import estimate
 from twin.experiments.display import figure_rows
-from twin.report import background, page
+from twin.report import background
+from twin.report.page import page
 from twin.report.source import Source
 from twin.scenario.model import from_data
 

@@ -7,7 +7,7 @@ import pytest
 from test_report import EVIL, desk
 
 import twin
-from twin.report import write
+from twin.report.page import write
 from twin.scenario.model import from_data
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium is installed")

@@ -15,8 +15,8 @@ import twin
 from twin.cli.app import app
 from twin.common.text import amount
 from twin.measures.figures import FIGURES
-from twin.report import page
 from twin.report.answer import of_study
+from twin.report.page import page
 from twin.report.study_pictures import pictures
 
 DESK = {

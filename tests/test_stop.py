@@ -190,10 +190,10 @@ def test_nor_from_the_workers_of_a_notebook(folder: Path) -> None:
 
 @pytest.fixture
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A folder of results on a disk of two megabytes."""
+    """A folder of results on a disk of one megabyte."""
     path = folder / "results"
     path.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(path)]
+    words = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
     try:
         subprocess.run(words, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
@@ -221,7 +221,7 @@ def test_a_full_disk_leaves_a_run_that_says_what_is_whole(folder: Path, small_di
 
 
 def test_a_full_disk_ends_a_study_that_goes_on_later(folder: Path, small_disk: Path) -> None:
-    words = [*COMMANDS["study"], "--replications", "150", "--workers", "2", "--quiet"]
+    words = [*COMMANDS["study"], "--replications", "75", "--workers", "2", "--quiet"]
     child = start(words, folder)
     wait_for(lambda: child.poll() is not None or len(children(child.pid)) >= 2)
     started = children(child.pid)
@@ -234,7 +234,7 @@ def test_a_full_disk_ends_a_study_that_goes_on_later(folder: Path, small_disk: P
     there = len([*small_disk.glob("studies/load/replications/*/kpis/r*.parquet")])
     assert there > 0
     subprocess.run(["mount", "-o", "remount,size=40m", str(small_disk)], check=True)
-    child = start([*words[:3], "25", *words[4:]], folder)
+    child = start([*words[:3], "12", *words[4:]], folder)
     code, stdout, stderr = said(child)
     assert (code, stderr) == (0, "")
     assert "were there from before" in stdout

@@ -24,7 +24,7 @@ from twin.experiments.studies.design import design
 from twin.experiments.studies.file import read_study
 from twin.experiments.studies.results import StudyResults
 from twin.measures.figures import figure_of
-from twin.report import page
+from twin.report.page import page
 from twin.scenario.model import Scenario
 
 ROOT = Path(__file__).resolve().parents[2]

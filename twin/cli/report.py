@@ -39,7 +39,7 @@ def report(
 ) -> None:
     """Write one page of HTML about runs, a study, a search or a history, with everything in it."""
     with plain_errors("--out"):
-        from twin.report import write
+        from twin.report.page import write
 
         try:
             opened, path = _opened(results)

@@ -15,15 +15,19 @@ import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from functools import lru_cache
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import twin
 from twin.common.errors import TwinError
 from twin.experiments import manifest as provenance
 from twin.experiments.signals import signals_wait, uninterrupted
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -90,12 +94,18 @@ def each(
 
 def _one_thread() -> AbstractContextManager[Any]:
     """Linear algebra on one thread, as workers have it: more cost time on small matrices."""
-    from threadpoolctl import threadpool_limits
-
     # It looks for libraries in a callback of C, where Python drops every exception.
     with signals_wait():
-        limits: AbstractContextManager[Any] = threadpool_limits(1)
+        limits: AbstractContextManager[Any] = _algebra(len(sys.modules)).limit(limits=1)
     return limits
+
+
+@lru_cache(maxsize=1)
+def _algebra(modules: int) -> ThreadpoolController:
+    """Libraries of linear algebra; looked for again when further modules have been imported."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _elsewhere(
