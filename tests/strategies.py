@@ -147,7 +147,8 @@ def pools(draw):
     if draw(st.booleans()):
         most = draw(st.integers(1, 3))
         slows = st.sampled_from(["shared", "none", [1.0, 0.7, 0.4][:most]])
-        pool |= {"concurrency": most, "slow_down": draw(slows)}
+        weights = st.dictionaries(st.sampled_from(CATEGORIES), st.integers(1, most), max_size=3)
+        pool |= {"concurrency": most, "slow_down": draw(slows), "weights": draw(weights)}
         own = sections({"speed": st.sampled_from([0.5, 1.0, 2.0])}, skills=some_categories,
                        shifts=st.lists(own_shifts(), max_size=2))  # fmt: skip
         members = draw(st.lists(own, max_size=3))
@@ -342,7 +343,7 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True, told_a
     data["agents"] = draw(st.dictionaries(names, pools(), min_size=0 if alone else 1, max_size=3))
     several = draw(told_apart)
     for pool in data["agents"].values():
-        for key in () if several else ("concurrency", "slow_down", "members"):
+        for key in () if several else ("concurrency", "slow_down", "weights", "members"):
             pool.pop(key, None)
     if not several:
         data["routing"] = {k: v for k, v in data["routing"].items() if k == "wait_bonus"}
@@ -362,6 +363,10 @@ def scenarios(draw, roles=("full", "full", "triage", "off"), traces=True, told_a
             some = st.lists(st.sampled_from(CHANNELS), unique=True, max_size=2)
             own = st.dictionaries(st.sampled_from(CHANNELS), times(30, 2400), max_size=1)
             pool |= {"channels": draw(some), "handle_times_by_channel": draw(own)}
+            if "concurrency" in pool:
+                places = st.integers(1, pool["concurrency"])
+                weights = st.dictionaries(st.sampled_from(CHANNELS), places, max_size=1)
+                pool["weights_by_channel"] = draw(weights)
         own = st.dictionaries(st.sampled_from(CHANNELS), times(1, 3600), max_size=1)
         data["customers"]["patience_by_channel"] = draw(own)
     first, *rest = data["agents"] or [None]

@@ -20,7 +20,7 @@ def one_in_hand(scenario, told_apart=False, **routing):
     data = scenario.as_data()
     for pool in data["agents"].values():
         pool |= {"concurrency": 1, "slow_down": "shared", "individuals": told_apart,
-                 "members": []}  # fmt: skip
+                 "members": [], "weights": {}, "weights_by_channel": {}}  # fmt: skip
     kept = {k: v for k, v in data.get("routing", {}).items() if k == "wait_bonus"}
     data["routing"] = kept | routing
     return from_data(data)

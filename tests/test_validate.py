@@ -79,7 +79,7 @@ def test_a_wrong_answer_is_found_and_the_command_fails(short, monkeypatch):
 
 def test_every_case_is_a_scenario_and_has_luck_of_its_own():
     given = validate.cases()
-    assert len({case.data["name"] for case in given}) == len(given) == 32
+    assert len({case.data["name"] for case in given}) == len(given) == 34
     for seed, case in enumerate(given):
         assert case.scenario(seed).seed == seed
         assert case.answers

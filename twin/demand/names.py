@@ -34,6 +34,7 @@ def check_channels(scenario: Scenario, categories: Sequence[str]) -> None:
     for name, pool in scenario.agents.items():
         named.append((f"agents.{name}.channels", pool.channels))
         named.append((f"agents.{name}.handle_times_by_channel", pool.handle_times_by_channel))
+        named.append((f"agents.{name}.weights_by_channel", pool.weights_by_channel))
     no = 'none is known: give tickets.channel_mix, or a trace with a column "channel"'
     faults = [
         Fault(key, "no ticket has this channel", name, _nearest(name, channels) if channels else no)
@@ -79,6 +80,7 @@ def check_categories(scenario: Scenario, categories: Sequence[str]) -> None:
     for name, pool in scenario.agents.items():
         named.append((f"agents.{name}.skills", pool.skills))
         named.append((f"agents.{name}.handle_times", pool.handle_times))
+        named.append((f"agents.{name}.weights", pool.weights))
         for k, member in enumerate(pool.members):
             named.append((f"agents.{name}.members.{k}.skills", member.skills))
     faults = [

@@ -17,6 +17,7 @@ class Places(Protocol):
     number: int
     pool: Pool
     numbers: tuple[int, ...]
+    weights: tuple[int, ...]
     staffed: int
     busy: int
     stops: bool
@@ -61,6 +62,8 @@ class Agent:
         self.number = number
         self.speed = speed
         self.in_hand: list[Visit] = []
+        # Places that these take.
+        self.taken = 0
         # Visits that wait for this agent.
         self.own = OwnLine()
         self.since_s = 0.0

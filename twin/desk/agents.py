@@ -22,7 +22,7 @@ from twin.desk.ledger import Ledger
 from twin.desk.returns import Returns
 from twin.desk.routes import Routes
 from twin.desk.shifts import parts, schedule_changes
-from twin.desk.teams import Team, Times, abilities, share_pauses
+from twin.desk.teams import Team, Times, abilities, pauses, share_pauses, weights_of
 from twin.desk.waiting import Entrance, Line, Overflow, Place, Visit, places
 from twin.desk.work import drawn, drawn_after
 from twin.records.tables import HANDED_OVER, HANDLE, LEFT, PAUSED, STILL_OPEN, TRIAGE
@@ -63,11 +63,8 @@ class AgentPools:
         self._entrance = Entrance.of(scenario, demand)
         counted = self._entrance is not None
         self._routes = Routes(self.teams, scenario, demand, counted)
-        self._route = self._routes.by_category
-        paused = [line for team in self.teams for line in (team.paused, *team.paused_by.values())]
-        # A line of several teams is one.
-        one_each = {id(line): line for line in paused if line is not None}
-        self._lines = [*self._routes.lines, *one_each.values()]
+        self._route, self._weighs = self._routes.by_category, self._routes.weighs
+        self._lines = [*self._routes.lines, *pauses(self.teams)]
         # Who will try again leaves on time, not when found to have left.
         self._on_time = scenario.customers.retrial is not None
         calendars = [team.calendar for team in self.teams]
@@ -85,10 +82,9 @@ class AgentPools:
             own, knows = abilities(pool, number, part.skills, scenario, categories)
             heads = int(part.calendar.values[0])
             team = Team(number, pool, part.calendar, own, knows, heads, done, part.numbers)
-            team.times, team.after = times, after
+            team.times, team.after, team.weights = times, after, weights_of(pool, self._demand)
             teams.append(team)
-        if len(teams) > 1:
-            share_pauses(teams, len(self._demand.categories) + len(scenario.agents))
+        share_pauses(teams, len(self._demand.categories) + len(scenario.agents))
         for team in teams:
             team.mates = tuple(teams) if len(teams) > 1 else ()
             team.fill = partial(self._fill, team)
@@ -148,6 +144,8 @@ class AgentPools:
         """
         visit = Visit(self._clock, ticket, category, activity, returns)
         visit.place = self.place(ticket) if place is None else place
+        if self._weighs:
+            visit.weights = self._line_of(visit).weights
         # What is passed on goes to another pool, not to the agent who passed it on.
         if returns and self._returns is not None and category < self._one_pool:
             visit.deadline_s = visit.queued_s + patience_s
@@ -162,7 +160,8 @@ class AgentPools:
         if self._choice is not None:
             able = self._choice(able, visit)
         for team in able:
-            if team.busy < team.staffed:
+            # As `Team.has_room`, without its call where each takes one place.
+            if team.busy < team.staffed and (not self._weighs or team.has_room(visit)):
                 self._pick_up(team, visit)
                 return visit
         visit.deadline_s = visit.queued_s + patience_s
@@ -209,7 +208,7 @@ class AgentPools:
             return
         able, _ = self._routes.of(visit.ticket, visit.category)
         for team in able if self._choice is None else self._choice(able, visit):
-            if team.busy < team.staffed:
+            if team.has_room(visit):
                 self._pick_up(team, visit)
                 return
         self._wait(visit)
@@ -239,7 +238,7 @@ class AgentPools:
             return
         first.take_out(visit)
         for team in to.teams if self._chosen is None else self._chosen(to.teams, visit):
-            if team.busy < team.staffed:
+            if team.has_room(visit):
                 self._pick_up(team, visit)
                 return
         self._wait_in(to.line, visit)
@@ -312,13 +311,13 @@ class AgentPools:
         self._abandon(visit)
 
     def _first(self, team: Team) -> Line | None:
-        """The line of the team whose head is next; None where nobody waits."""
-        first, now_s = None, self._clock._now
+        """The line of the team whose head is next and finds room; None where there is none."""
+        first, now_s, weighs = None, self._clock._now, self._weighs
         for queue in team.queues if not team.helps else team.may_take(now_s):
             while queue and queue[0][1].deadline_s <= now_s:
                 self._abandon(heappop(queue)[1])
             if queue and (first is None or queue[0] < first[0]):
-                first = queue
+                first = queue if not weighs or team.has_room(queue[0][1]) else first
         return first
 
     def _leave(self, visit: Visit, end: int) -> None:
@@ -356,7 +355,7 @@ class AgentPools:
 
     def _stop(self, team: Team, visit: Visit) -> None:
         """Put what is left of the work in hand to the head of its queue, or of the team's own."""
-        self._ledger.stopped(visit.row, HANDED_OVER if team.paused is None else PAUSED)
+        self._ledger.stopped(visit.row, PAUSED if team.pauses else HANDED_OVER)
         if team.crew is not None:
             remaining_s = team.crew.let_go(visit)
         else:
@@ -368,13 +367,15 @@ class AgentPools:
             # An agent who has worked on it knows what it is about.
             category = self._truth[visit.ticket]
         rest = visit.rest(self._clock, category, remaining_s)
-        if team.paused is not None:
+        line = self._line_of(rest)
+        rest.weights = line.weights
+        if team.pauses:
             # It waits for this team alone, before anything else, and not in the queue.
             rest.queued_s, rest.place = nan, (-inf, visit.place[1])
-            self._wait_in(team.paused_by.get(category, team.paused), rest)
+            self._wait_in(team.paused[category, rest.places(team.number)], rest)
             return
         self._ledger.transfers[visit.ticket] += 1
-        self._join(self._routes.of(visit.ticket, category)[1], rest)
+        self._join(line, rest)
 
     def forget(self) -> None:
         """Let go of all columns; the run is over."""

@@ -34,7 +34,7 @@ def pool_choice(routing: Routing, demand: Demand, divided: bool) -> Order | None
     )
 
     def order(able: Sequence[Team], visit: Visit) -> tuple[Team, ...]:
-        pools = _free(able)
+        pools = _free(able, visit)
         own = [pool for pool in pools if any(visit.category in team.skills for team in pool)]
         if len(own) < 2:
             chosen = pools[:1]
@@ -43,7 +43,7 @@ def pool_choice(routing: Routing, demand: Demand, divided: bool) -> Order | None
             chosen = [own[int(u * len(own))]]
         else:
             # Where two have been idle as long, the first in the file.
-            chosen = [min(own, key=_idle_since)]
+            chosen = [min(own, key=lambda pool: _idle_since(pool, visit))]
         return tuple(among(pool, visit) for pool in chosen)
 
     return order
@@ -51,7 +51,7 @@ def pool_choice(routing: Routing, demand: Demand, divided: bool) -> Order | None
 
 def first_pool(able: Sequence[Team], visit: Visit) -> tuple[Team, ...]:
     """The team of the first pool with a free agent who may take a visit; empty: nobody may."""
-    return tuple(among(pool, visit) for pool in _free(able)[:1])
+    return tuple(among(pool, visit) for pool in _free(able, visit)[:1])
 
 
 def among(teams: Sequence[Team], visit: Visit) -> Team:
@@ -61,11 +61,11 @@ def among(teams: Sequence[Team], visit: Visit) -> Team:
     crews = [(team.crew, team) for team in teams if team.crew is not None]
     first, _ = crews[0]
     if first.by_chance:
-        team_of = {agent.number: team for crew, team in crews for agent in crew.free()}
-        agents = [agent for crew, _ in crews for agent in crew.free()]
+        team_of = {agent.number: team for crew, team in crews for agent in crew.free(visit)}
+        agents = [agent for crew, _ in crews for agent in crew.free(visit)]
         visit.agent = first.drawn(visit, sorted(agents, key=lambda agent: agent.number))
         return team_of[visit.agent.number]
-    return min(crews, key=lambda one: one[0].offer())[1]
+    return min(crews, key=lambda one: one[0].offer(visit))[1]
 
 
 def fill(
@@ -96,11 +96,11 @@ def fill(
         pick_up(among([mate for line, mate in firsts if line is next_], visit), visit)
 
 
-def _free(able: Sequence[Team]) -> list[list[Team]]:
-    """Teams with a free agent, pool by pool, in order."""
-    free = [team for team in able if team.busy < team.staffed]
+def _free(able: Sequence[Team], visit: Visit) -> list[list[Team]]:
+    """Teams with an agent who may take a visit, pool by pool, in order."""
+    free = [team for team in able if team.has_room(visit)]
     return [list(pool) for _, pool in groupby(free, key=lambda team: team.number)]
 
 
-def _idle_since(pool: Sequence[Team]) -> tuple[int, float]:
-    return min(team.crew.idle_since() for team in pool if team.crew is not None)
+def _idle_since(pool: Sequence[Team], visit: Visit) -> tuple[int, float]:
+    return min(team.crew.idle_since(visit) for team in pool if team.crew is not None)

@@ -76,7 +76,7 @@ class ComingCrew(Crew):
     def _drains(self, agent: Agent) -> None:
         agent.drains = agent.leaving = True
         self._team.staffed -= self._most
-        self._team.busy -= len(agent.in_hand)
+        self._team.busy -= agent.taken
         self._offer(agent)
         self._sends_on(agent)
 

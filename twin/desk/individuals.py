@@ -1,8 +1,8 @@
 """Agents told apart: who takes a ticket, how many each has in hand, and how fast these go on.
 
 Of such a pool the desk asks what it asks of any other: is there a free place? Here places are
-those for tickets in hand. Work in hand goes on at a speed that changes with the number of tickets,
-so its end is set anew whenever that number does.
+those for tickets in hand, of which a ticket may take several. Work in hand goes on at a speed that
+changes with the number of tickets, so its end is set anew whenever that number does.
 
 Whose shift ends takes nothing new. Agents with nothing in hand go first; where more have to go,
 those go who are first to have nothing left: so one ticket a hand is the desk that only counts.
@@ -27,6 +27,9 @@ from twin.scenario.model import Scenario
 
 # Activities after which an agent knows the ticket.
 TOUCHES = (HANDLE, FOLLOW_UP)
+
+# What a free agent is chosen by, their number, and their stamp then.
+Offer = tuple[tuple[float, ...], int, int]
 
 
 class Crew:
@@ -67,7 +70,8 @@ class Crew:
         self._better = self._tenures if support is not None and support.changes_quality else None
         # Ends of visits are known when they begin, as long as all go on at one speed.
         one_speed = self._tenures is None or self._most == 1
-        self._steady = one_speed and len(set(self._speeds)) == 1
+        reached = self._speeds[: 1 + self._most // min(team.weights)]
+        self._steady = one_speed and len(set(reached)) == 1
         self._choice = scenario.routing.choice or "least loaded"
         self.by_chance = self._choice == "random"
         self._luck: Lazy[Use, memoryview] = Lazy(
@@ -77,8 +81,10 @@ class Crew:
         self._numbered: dict[int, Agent] = {}
         self._leaving: list[Agent] = []
         self._taken = 0
-        # Free agents, the next one first; offers that were overtaken are thrown away when found.
-        self._free: list[tuple[tuple[float, ...], int, int]] = []
+        # Free agents by the places of a ticket, the next one first; offers that were overtaken are
+        # thrown away when found.
+        self._free: dict[int, list[Offer]] = {places: [] for places in team.weights}
+        self._weighs = team.weights != (1,)
         heads, team.staffed = team.staffed, 0
         self.change(heads)
 
@@ -95,7 +101,9 @@ class Crew:
             visit.ticket, self._team.number, visit.activity, visit.queued_s, ends_s, visit.fresh,
             agent.number,
         )  # fmt: skip
-        self._team.busy += 1
+        places = visit.places(self._team.number)
+        self._team.busy += places
+        agent.taken += places
         self._taken += 1
         agent.latest = self._taken
         agent.in_hand.append(visit)
@@ -106,9 +114,9 @@ class Crew:
         visit.agent = agent
         self._ties.pick_up(visit)
 
-    def idle_since(self) -> tuple[int, float]:
-        """Tickets in hand, and since when, of the free agent who is idle longest."""
-        return min((len(agent.in_hand), agent.since_s) for agent in self.free())
+    def idle_since(self, visit: Visit) -> tuple[int, float]:
+        """Places taken, and since when, of the agent who may take a visit and is idle longest."""
+        return min((agent.taken, agent.since_s) for agent in self.free(visit))
 
     def let_go(self, visit: Visit) -> float:
         """Take a visit out of its agent's hand; returns the work that is left, at speed 1."""
@@ -183,7 +191,7 @@ class Crew:
             return
         agent.leaving = True
         self._team.staffed -= self._most
-        self._team.busy -= len(agent.in_hand)
+        self._team.busy -= agent.taken
         self._offer(agent)
         while agent.own:
             self._ties.wait(agent.own.take())
@@ -193,7 +201,7 @@ class Crew:
         agent.leaving = False
         self._leaving.remove(agent)
         self._team.staffed += self._most
-        self._team.busy += len(agent.in_hand)
+        self._team.busy += agent.taken
         self._offer(agent)
 
     def _goes(self, agent: Agent) -> None:
@@ -204,42 +212,60 @@ class Crew:
     def _next(self, visit: Visit) -> Agent:
         """The agent who takes a visit; there is one with a free place."""
         if self.by_chance:
-            return self.drawn(visit, self.free())
-        return self._numbered[self.offer()[1]]
+            return self.drawn(visit, self.free(visit))
+        return self._numbered[self.offer(visit)[1]]
 
-    def free(self) -> list[Agent]:
-        """Agents who may take a ticket now."""
-        return [agent for agent in self.agents if self.is_free(agent)]
+    def free(self, visit: Visit) -> list[Agent]:
+        """Agents who may take a visit now."""
+        places = visit.places(self._team.number)
+        return [agent for agent in self.agents if self.is_free(agent, places)]
+
+    def has_room(self, visit: Visit) -> bool:
+        """True if one of the agents, of whom some have free places, may take a visit now."""
+        if not self._weighs:
+            return True
+        if self.by_chance:
+            return bool(self.free(visit))
+        return bool(self._offers(visit))
+
+    def may_take(self, agent: Agent, visit: Visit) -> bool:
+        """True if the agent may take a visit now."""
+        return self.is_free(agent, visit.places(self._team.number))
 
     def drawn(self, visit: Visit, free: list[Agent]) -> Agent:
         """One of some free agents, by the luck of a ticket."""
         u = self._luck[Use(visit.returns, visit.activity)][visit.ticket]
         return free[int(u * len(free))]
 
-    def offer(self) -> tuple[tuple[float, ...], int]:
-        """The free agent who is next: what they are chosen by, and their number."""
-        while True:
-            key, number, stamp = self._free[0]
-            if self._numbered[number].stamp == stamp:
-                return key, number
-            heappop(self._free)
+    def offer(self, visit: Visit) -> tuple[tuple[float, ...], int]:
+        """The agent who is next to take a visit: what they are chosen by, and their number."""
+        key, number, _ = self._offers(visit)[0]
+        return key, number
 
-    def is_free(self, agent: Agent) -> bool:
-        """True if the agent may take a ticket now."""
-        return agent.on_shift and not agent.leaving and len(agent.in_hand) < self._most
+    def _offers(self, visit: Visit) -> list[Offer]:
+        """Offers of agents with enough places for a visit, of which the first holds."""
+        offers = self._free[visit.places(self._team.number)]
+        while offers and self._numbered[offers[0][1]].stamp != offers[0][2]:
+            heappop(offers)
+        return offers
+
+    def is_free(self, agent: Agent, places: int = 1) -> bool:
+        """True if the agent may take a ticket of so many places now."""
+        return agent.on_shift and not agent.leaving and agent.taken + places <= self._most
 
     def _offer(self, agent: Agent) -> None:
         """The agent may take tickets, or may not any more."""
         agent.stamp += 1
         if self.by_chance or not self.is_free(agent):
             return
-        in_hand = len(agent.in_hand)
         key: tuple[float, ...] = ()
         if self._choice == "least loaded":
-            key = (in_hand, agent.since_s)
+            key = (agent.taken, agent.since_s)
         elif self._choice == "longest idle":
             key = (agent.since_s,)
-        heappush(self._free, (key, agent.number, agent.stamp))
+        for places, offers in self._free.items():
+            if agent.taken + places <= self._most:
+                heappush(offers, (key, agent.number, agent.stamp))
 
     def _done(self, visit: Visit) -> None:
         """The ticket goes on. Its agent is free for another one, or wraps it up first."""
@@ -257,7 +283,7 @@ class Crew:
             return
         # It stays in hand: so nothing changes for the other tickets.
         after = Visit(self._clock, visit.ticket, visit.category, WRAP_UP, visit.returns)
-        after.agent = agent
+        after.agent, after.weights = agent, visit.weights
         after.callbacks = [lambda _: self._wrapped_up(after)]
         ends_s = self._clock._now + lasts_s / agent.rate
         known_s = ends_s if self._steady else inf
@@ -293,17 +319,26 @@ class Crew:
 
     def _next_of_both(self, agent: Agent) -> None:
         """Give a free agent the first of their own queue, if it comes before the line of all."""
-        own = agent.own
-        while own and own[0][1].deadline_s <= self._clock._now:
+        own, now, number = agent.own, self._clock._now, self._team.number
+        while own and own[0][1].deadline_s <= now:
             self._ties.abandon(own.take())
-        line = self._ties.first()
-        if own and (line is None or own[0] < line[0]):
-            self.gives(agent, own.take())
+        while (visit := own.first(number, self._most - agent.taken, now)) is not None:
+            line = self._ties.first()
+            if line is None or (visit.place, visit) < line[0]:
+                own.take_out(visit)
+                self.gives(agent, visit)
+            elif self._weighs:
+                # Several may fit in the place of one.
+                self._ties.pick_up(heappop(line)[1])
+            else:
+                return
 
     def _drop(self, agent: Agent, visit: Visit) -> None:
         agent.in_hand.remove(visit)
+        places = visit.places(self._team.number)
+        agent.taken -= places
         if not agent.leaving:
-            self._team.busy -= 1
+            self._team.busy -= places
         self._changed(agent)
 
     def _changed(self, agent: Agent, new: Visit | None = None, work_s: float = 0.0) -> None:

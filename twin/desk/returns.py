@@ -74,7 +74,7 @@ class Returns:
             return False
         if not self._luck[Use(visit.returns, visit.activity)][visit.ticket] < self._chance:
             return False
-        if known.crew.is_free(known.agent):
+        if known.crew.may_take(known.agent, visit):
             known.crew.gives(known.agent, visit)
         elif self._for_s > 0:
             if not self._wait_for(known.agent, visit):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, product
 
 from twin.demand.luck import Lazy
+from twin.demand.tickets import Demand
 from twin.desk.individuals import Crew
 from twin.desk.waiting import Line, Visit
 from twin.desk.work import WRAPPED_UP
@@ -38,12 +39,12 @@ class Team:
         Called with the team and a visit that an agent of the team has ended.
     staffed, busy : int
         Of agents who are told apart: places for tickets in hand, and places taken.
-    stops : bool
-        Whether work in hand stops at the end of a shift.
-    paused : Line or None
-        Work that stopped at the end of a shift; None where it does not.
-    paused_by : dict
-        The same by category, where the pool is several teams.
+    weights : tuple of int
+        Places that tickets may take, each number once.
+    stops, pauses : bool
+        Whether work in hand stops at the end of a shift; whether it then waits for this pool.
+    paused : dict
+        Lines of work that waits so, by category and places.
     crew : Crew or None
         The agents, where they are told apart.
     in_work : list of Visit
@@ -64,9 +65,10 @@ class Team:
     fill: Callable[[], None] = field(init=False)
     busy: int = 0
     crew: Crew | None = None
+    weights: tuple[int, ...] = (1,)
     stops: bool = field(init=False)
-    paused: Line | None = None
-    paused_by: dict[int, Line] = field(default_factory=dict)
+    pauses: bool = field(init=False)
+    paused: dict[tuple[int, int], Line] = field(default_factory=dict)
     queues: list[Line] = field(default_factory=list)
     helps: list[tuple[int, Line]] = field(default_factory=list)
     in_work: list[Visit] = field(default_factory=list)
@@ -75,9 +77,14 @@ class Team:
 
     def __post_init__(self) -> None:
         self.stops = self.pool.at_shift_end != "finish"
-        if self.pool.at_shift_end == "continue":
-            self.paused = Line()
-            self.queues.append(self.paused)
+        self.pauses = self.pool.at_shift_end == "continue"
+
+    def has_room(self, visit: Visit) -> bool:
+        """True if an agent may take a visit: with as many free places as it takes."""
+        if self.busy >= self.staffed:
+            return False
+        # Where there are weights, agents are told apart.
+        return self.crew is None or self.crew.has_room(visit)
 
     def may_take(self, now_s: float) -> list[Line]:
         """Lines from which it takes visits now: its own, and those in which too many wait."""
@@ -97,19 +104,32 @@ class Team:
 
 def share_pauses(teams: Sequence[Team], codes: int) -> None:
     """Let all teams of a pool go on with work that one of them stopped, if they can handle it."""
-    if teams[0].paused is None:
+    if not teams[0].pauses:
         return
-    lines: dict[tuple[Team, ...], Line] = {}
-    for team in teams:
-        team.queues.clear()
-    for code in range(codes):
+    lines: dict[tuple[tuple[Team, ...], int], Line] = {}
+    for code, places in product(range(codes), teams[0].weights):
         able = tuple(team for team in teams if code in team.knows) or tuple(teams)
-        if able not in lines:
-            line = lines[able] = Line()
+        if (able, places) not in lines:
+            line = lines[able, places] = Line()
             for team in able:
                 team.queues.append(line)
         for team in teams:
-            team.paused_by[code] = lines[able]
+            team.paused[code, places] = lines[able, places]
+
+
+def pauses(teams: Sequence[Team]) -> list[Line]:
+    """Lines of work that stopped at the end of a shift; one of several teams or kinds is one."""
+    lines = {id(line): line for team in teams for line in team.paused.values()}
+    return list(lines.values())
+
+
+def weights_of(pool: Pool, demand: Demand) -> tuple[int, ...]:
+    """Places that tickets may take in the hand of an agent of a pool, each number once."""
+    channels = set(demand.channels)
+    if demand.channel is None or (demand.channel < 0).any():
+        channels.add("")
+    found = {pool.weight(name, channel) for name in demand.categories for channel in channels}
+    return tuple(sorted(found)) or (1,)
 
 
 def abilities(

@@ -65,6 +65,8 @@ class Line(list[tuple[Place, "Visit"]]):
     helpers: tuple[tuple[int, Any], ...] = ()
     # Where it matters how many wait.
     waiting: WaitingCount | None = None
+    # Of each of its visits, as there.
+    weights: tuple[int, ...] = ()
     # Who is told how many wait here (`twin.desk.availability`).
     watchers: tuple[Any, ...] = ()
 
@@ -102,6 +104,11 @@ class OwnLine(Line):
         self._left(visit)
         return visit
 
+    def first(self, pool: int, free: int, now_s: float) -> Visit | None:
+        """The next of those who need at most so many free places of an agent of a pool."""
+        fit = (one for one in self if one[1].places(pool) <= free and one[1].deadline_s > now_s)
+        return min(fit, default=(None, None))[1]
+
     def take_out(self, visit: Visit) -> None:
         """Remove a visit, if it waits here."""
         if (visit.place, visit) in self:
@@ -130,6 +137,8 @@ class Visit(Happening):
     # Number of the pool whose agent took it, before it was handed over.
     pool = -1
     ends_s = inf
+    # Places that it takes in the hand of an agent of each pool; none: one in all.
+    weights: tuple[int, ...] = ()
     # Who has it in hand, or waits to: where agents are told apart.
     agent: Any = None
     counted_out: WaitingCount | None = None
@@ -149,6 +158,10 @@ class Visit(Happening):
         self.activity = activity
         self.returns = returns
         self.queued_s = clock._now
+
+    def places(self, pool: int) -> int:
+        """Places that it takes in the hand of an agent of a pool."""
+        return self.weights[pool] if self.weights else 1
 
     def rest(self, clock: Clock, category: int, remaining_s: float) -> Visit:
         """The visit that goes on with what is left of the work of this one, which has stopped."""

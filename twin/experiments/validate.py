@@ -21,6 +21,7 @@ from twin.experiments.in_hand_cases import in_hand_cases
 from twin.experiments.member_cases import member_cases
 from twin.experiments.networks import network_cases
 from twin.experiments.run import run
+from twin.experiments.weighed_cases import weighed_cases
 from twin.measures import theory
 from twin.stats import intervals
 
@@ -272,6 +273,7 @@ def cases() -> list[Case]:
         *demand_cases(),
         *network_cases(),
         *member_cases(),
+        *weighed_cases(),
     ]
 
 

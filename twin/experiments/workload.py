@@ -121,7 +121,7 @@ def workload(scenario: Scenario, demand: Demand, assistant: Habits | None = None
     desk = scenario.model_copy(update={"agents": grown})
     first, returns = 0.0, 0.0
     for channel, share in channel_shares(scenario, demand).items():
-        parts = _a_ticket(_on(desk, channel), demand, assistant)
+        parts = _a_ticket(_on(desk, channel), demand, assistant, channel)
         first, returns = first + share * parts[0], returns + share * parts[1]
     pools = tuple(staffing(pool, scenario) for pool in scenario.agents.values())
     return Workload(arrivals, first + returns, returns, pools)
@@ -207,19 +207,28 @@ def _asked(scenario: Scenario, demand: Demand) -> Habits:
     return Habits(chances, sure_not, wrong_not, quality, 0.0)
 
 
-def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> tuple[float, float]:
-    """Agents' work a ticket: before it is first resolved, and after; seconds."""
+def _a_ticket(
+    scenario: Scenario, demand: Demand, assistant: Habits | None, channel: str
+) -> tuple[float, float]:
+    """Agents' work a ticket: before it is first resolved, and after; seconds.
+
+    A ticket of several places is reckoned as if its agent had in hand only such as it.
+    """
     names, customers, settings = demand.categories, scenario.customers, scenario.assistant
     pools = list(scenario.agents.values())
     able = [[p for p in pools if p.takes(name)] for name in names]
-    pace = {p.name: p.pace * _support(p, scenario) for p in pools}
+    # By the category that a ticket goes by.
+    pace = {
+        p.name: np.array([p.pace(p.weight(c, channel)) for c in names]) * _support(p, scenario)
+        for p in pools
+    }
     then = _after_touch(scenario, names, pace)
     follow_up = np.array([
-        _mean([p.follow_up(c) / pace[p.name] + then[p.name][k] for p in able[k]])
+        _mean([p.follow_up(c) / pace[p.name][k] + then[p.name][k] for p in able[k]])
         for k, c in enumerate(names)
     ])  # fmt: skip
     handle = np.array([
-        _mean([p.handle(c) / pace[p.name] + then[p.name][k] for p in able[k]])
+        _mean([p.handle(c) / pace[p.name][k] + then[p.name][k] for p in able[k]])
         for k, c in enumerate(names)
     ])  # fmt: skip
     if scenario.workflow is not None:
@@ -239,9 +248,9 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
     def by_agent(truth: int, given: int) -> float:
         """Work of an agent who is given a ticket by its category, which may be wrong."""
         return _mean([
-            p.handle(names[truth]) / pace[p.name] + then[p.name][truth] + further[truth]
+            p.handle(names[truth]) / pace[p.name][given] + then[p.name][truth] + further[truth]
             if p in able[truth]
-            else p.triage(names[truth]) / pace[p.name] + handle[truth]
+            else p.triage(names[truth]) / pace[p.name][given] + handle[truth]
             for p in able[given]
         ])  # fmt: skip
 
@@ -251,7 +260,7 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
         solved, work = customers.solved, 0.0
         if {"*", names[given]} & set(settings.review_categories):
             chance = solved.reviewed
-            work = _mean([p.review(names[truth]) / pace[p.name] for p in able[given]])
+            work = _mean([p.review(names[truth]) / pace[p.name][given] for p in able[given]])
         elif given == truth:
             chance = solved.assistant * assistant.quality
         else:
@@ -269,7 +278,7 @@ def _a_ticket(scenario: Scenario, demand: Demand, assistant: Habits | None) -> t
         parts, whole = np.zeros(2), np.array([first[truth], returns[truth]])
         for given, chance in enumerate(assistant.chances[truth]):
             unsure = assistant.unsure_right if given == truth else assistant.unsure_wrong
-            triage = _mean([p.triage(names[truth]) / pace[p.name] for p in able[given]])
+            triage = _mean([p.triage(names[truth]) / pace[p.name][given] for p in able[given]])
             handed = np.array([triage, 0.0]) + answered(truth, truth)
             parts += chance * unsure * (whole if settings.unsure == "handle" else handed)
             parts += chance * (1 - unsure) * np.array(answered(truth, given))
@@ -292,7 +301,7 @@ def _support(pool: Pool, scenario: Scenario) -> float:
 
 
 def _after_touch(
-    scenario: Scenario, names: tuple[str, ...], pace: dict[str, float]
+    scenario: Scenario, names: tuple[str, ...], pace: dict[str, Floats]
 ) -> dict[str, Floats]:
     """Mean work that follows a touch of each pool: wrap-up, and touches after transfers, by kind.
 
@@ -300,9 +309,9 @@ def _after_touch(
     """
     pools = list(scenario.agents.values())
     moves = np.array([[pool.transfers_to.get(q.name, 0.0) for q in pools] for pool in pools])
-    wrap_up = np.array([pool.after / pace[pool.name] for pool in pools])
-    after = np.outer(wrap_up, np.ones(len(names)))
-    touch = [[pool.follow_up(name) / pace[pool.name] for name in names] for pool in pools]
+    after = np.array([pool.after / pace[pool.name] for pool in pools])
+    after = after.reshape(len(pools), len(names))
+    touch = [[pool.follow_up(name) for name in names] / pace[pool.name] for pool in pools]
     total, step = after.copy(), after + np.array(touch).reshape(after.shape)
     for _ in range(scenario.routing.max_transfers if moves.any() else 0):
         step = moves @ step

@@ -30,7 +30,8 @@ def _by_pool(run: Population, work: Literal["used", "busy"]) -> Rows:
 def occupancy(run: Population) -> Rows:
     """Share of staffed time in which agents are busy, in all and by pool.
 
-    Work past the end of a shift is not in it: busy counts up to the number staffed.
+    An agent with anything in hand is busy, whatever places of the concurrency it takes. Work past
+    the end of a shift is not in it: busy counts up to the number staffed.
     """
     return _by_pool(run, "used")
 

@@ -88,8 +88,9 @@ def unanswered_share(run: Population) -> Rows:
 def concurrency_mean(run: Population) -> Rows:
     """Tickets that a busy agent has in hand on average, in all and by pool.
 
-    Over the time in which agents are busy, past the end of shifts, too; wrap-up is in hand. Only
-    with pools whose concurrency is above 1.
+    Over the time in which agents are busy, past the end of shifts, too; wrap-up is in hand. A
+    ticket counts as one, also where it takes several places (agents.POOL.weights). Only with pools
+    whose concurrency is above 1.
     """
     rows = []
     for p in run.pools:

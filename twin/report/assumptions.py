@@ -10,7 +10,7 @@ from twin.scenario.diff import set_values
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.scenario.model import Scenario, Support
+    from twin.scenario.model import Pool, Scenario, Support
 
 _BACKENDS = {
     "embedded": "a small sentence-embedding model categorizes and retrieves; latency and tokens "
@@ -93,6 +93,13 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
             more = ", ..." if pool.concurrency > 5 else ""
             text = f"{name}: up to {pool.concurrency} tickets in hand, each at speed {speeds}{more}"
             yield "Agents", text, f"agents.{name}.slow_down"
+        if heavy := places_words(pool):
+            text = (
+                f"{name}: of {pool.concurrency} places {heavy}; who has too few free places for "
+                "the first in line takes the first who fits"
+            )
+            key = "weights_by_channel" if pool.weights_by_channel else "weights"
+            yield "Agents", text, f"agents.{name}.{key}"
         if pool.shrinkage:
             text = f"{name}: each agent comes to a shift or not, independent of all others"
             yield "Agents", text, f"agents.{name}.shrinkage"
@@ -113,6 +120,12 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
             f"fast{unless}{rest}",
             "agents",
         )
+
+
+def places_words(pool: Pool) -> str:
+    """Places that kinds of tickets take in the hand of an agent, in words; empty: one each."""
+    weights = {**pool.weights, **pool.weights_by_channel}
+    return ", ".join(f"{name} takes {weight}" for name, weight in weights.items() if weight > 1)
 
 
 def support_words(support: Support) -> str:

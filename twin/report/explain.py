@@ -14,7 +14,7 @@ from twin.demand.arrivals import Expected, expected
 from twin.demand.tickets import Demand, category_shares, channel_shares, draw
 from twin.experiments.versions import sentence
 from twin.experiments.workload import Workload, best_case, known_habits, workload
-from twin.report.assumptions import support_words
+from twin.report.assumptions import places_words, support_words
 from twin.report.explain_assistant import assistant_sentences, when
 from twin.report.explain_members import of_members
 from twin.scenario import clock
@@ -211,6 +211,8 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
         if pool.wrap_up is not None:
             after = f" and {duration(round(pool.wrap_up.mean_value(), 1))} of wrap-up"
         in_hand = f", up to {pool.concurrency} tickets in hand" if pool.concurrency > 1 else ""
+        if heavy := places_words(pool):
+            in_hand += f" (of these places {heavy})"
         if pool.members:
             speeds = sorted(member.speed for member in pool.members)
             at = f"speeds from {speeds[0]:g} to" if speeds[0] < speeds[-1] else "speed"

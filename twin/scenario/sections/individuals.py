@@ -13,6 +13,9 @@ from twin.scenario.units import ClockTime, Duration
 SLOW_DOWNS = ("shared", "none")
 MOST_IN_HAND = 100
 
+# Places that a ticket takes in the hand of its agent.
+InHand = Annotated[int, Field(ge=1, le=MOST_IN_HAND)]
+
 # Who of the free agents of a pool takes a ticket.
 AgentChoice = Literal["least loaded", "longest idle", "random", "in order"]
 
@@ -47,6 +50,15 @@ def speeds(concurrency: int, slow_down: str | list[float]) -> tuple[float, ...]:
         return tuple(slow_down[:concurrency])
     shared = slow_down == "shared"
     return tuple(1.0 / n if shared else 1.0 for n in range(1, concurrency + 1))
+
+
+def check_weights(concurrency: int, **weights: dict[str, int]) -> None:
+    """Check that an agent with nothing in hand has places enough for any ticket."""
+    for key, by_name in weights.items():
+        for name, weight in by_name.items():
+            if weight > concurrency:
+                reason = f"{key} gives {name[:40]} {weight} places, concurrency is {concurrency}"
+                raise fail(f"{reason}: no agent could take it")
 
 
 def check_break(start: float, end: float, pause_start: float, pause_end: float) -> None:

@@ -23,9 +23,11 @@ from twin.scenario.sections.base import (
 )
 from twin.scenario.sections.individuals import (
     MOST_IN_HAND,
+    InHand,
     Member,
     SlowDown,
     check_break,
+    check_weights,
     speeds,
 )
 from twin.scenario.units import ClockTime, Duration, Rate
@@ -147,6 +149,18 @@ class Pool(Section):
         'does the work of one, assumed), `"none"` (each as fast as alone), or a list by the number '
         "in hand, as `[1, 0.7, 0.5]` (speeds of more than `concurrency` are not used)",
     )
+    weights: dict[str, InHand] = Field(
+        {},
+        description="places that a ticket takes of the `concurrency` of its agent, by the category "
+        "that it goes by, until the agent lets go of it; none given: 1. Beside chats of 1 a call "
+        "of `concurrency` needs an agent with nothing in hand. Who has too few free places for the "
+        "first in line takes the first who fits: so heavy tickets may wait long beside many light "
+        "ones, whatever their priority. `slow_down` goes by the number of tickets; who has fewest "
+        "in hand is who has fewest places taken",
+    )
+    weights_by_channel: dict[str, InHand] = Field(
+        {}, description="by channel; it goes before that by category"
+    )
     members: list[Member] = Field(
         [],
         description="agents by name, as [[agents.NAME.members]]; heads, shifts or a roster still "
@@ -240,6 +254,8 @@ class Pool(Section):
         if isinstance(self.slow_down, list) and len(self.slow_down) < self.concurrency:
             speeds, most = len(self.slow_down), self.concurrency
             raise fail(f"slow_down gives {speeds} speeds, concurrency is {most}: one for each")
+        by_channel = self.weights_by_channel
+        check_weights(self.concurrency, weights=self.weights, weights_by_channel=by_channel)
         names = [member.name for member in self.members]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -263,14 +279,18 @@ class Pool(Section):
         """Speed of each ticket of an agent who has 1, 2, ... of them in hand."""
         return speeds(self.concurrency, self.slow_down)
 
-    @property
-    def pace(self) -> float:
+    def weight(self, category: str, channel: str = "") -> int:
+        """Places that a ticket takes in the hand of its agent."""
+        return self.weights_by_channel.get(channel, self.weights.get(category, 1))
+
+    def pace(self, weight: int = 1) -> float:
         """Work that an agent does in a second at most, with as many in hand as is fastest.
 
-        Mean over the agents of the pool; where heads are not given, over its members. One with
-        shifts of their own counts like any other.
+        All of them of the same weight. Mean over the agents of the pool; where heads are not given,
+        over its members. One with shifts of their own counts like any other.
         """
-        most = max((k + 1) * speed for k, speed in enumerate(self.speeds))
+        fit = self.speeds[: self.concurrency // weight]
+        most = max(k * speed for k, speed in enumerate(fit, 1))
         if not self.members:
             return most
         hours = [member.speed for member in self.members if member.shifts is not None]
