@@ -276,6 +276,11 @@ def workflows(draw):
                 after=st.dictionaries(st.sampled_from([*names, "start"]), following, max_size=2),
             )
         )
+    worked_in = {name for name, status in statuses.items() if status.get("work")}
+    for status in statuses.values():
+        tables = [status.get("next", {}), *status.get("after", {}).values()]
+        if not status.get("work") and worked_in & set().union(*tables):
+            status["until_taken"] = draw(st.booleans())
     nights = ([1.0] * 6 + [0.2] * 18) * 7
     start = draw(st.sampled_from([{"In": 1.0}, {"In": 0.5, "Work": 0.5}]))
     return {"start": start, "statuses": statuses, "clocks": {"nights": nights},

@@ -216,6 +216,45 @@ def test_the_place_in_the_queue_is_that_of_the_moment_it_came(play, arrive):
     assert overtakes, "some short one goes before a long one that came earlier"
 
 
+def test_a_ticket_changes_its_status_as_an_agent_takes_it(play, arrive):
+    """The status before is the queue: it lasts until its delay is over and an agent is free."""
+    statuses = {
+        "New": {"counts_as": "Open", "until_taken": True, "delay": "5min", "next": {"In hand": 1}},
+        "In hand": {"counts_as": "In Progress", "work": True, "next": {"Done": 1}},
+        "Done": {"counts_as": "Resolved"},
+    }
+    log = play(desk(arrive(0, 60, 120), horizon="20min", workflow=flow("New", statuses)))
+    assert visits(log, "queued_s", "started_s")[:2] == [(1, 300, 300), (2, 360, 900)]
+    assert told(log, 1) == [
+        (0, "New", "Open"), (300, "In hand", "In Progress"), (900, "Done", "Resolved"),
+    ]  # fmt: skip
+    # In work at the end, and still waiting at the end.
+    assert told(log, 2) == [(60, "New", "Open"), (900, "In hand", "In Progress")]
+    assert told(log, 3) == [(120, "New", "Open")]
+    assert log.tickets["responded_s"].tolist()[:2] == [300, 900]
+    # Where another status comes next, its own delay decides, and no agent.
+    statuses["New"]["next"] = {"Done": 1, "In hand": 0}
+    assert told(play(desk(ONE, horizon="2h", workflow=flow("New", statuses)))) == [
+        (HOUR, "New", "Open"), (HOUR + 5 * MIN, "Done", "Resolved"),
+    ]  # fmt: skip
+
+
+def test_waiting_in_a_status_of_its_own_changes_no_moment(play):
+    """Open until taken, then In Progress: as the plain desk, change by change."""
+    plain = desk({"rate": "15/h"}, horizon="3d", customers={"patience": exponential("30min")},
+                 agents={"all": {"heads": 3, "handle_time": exponential("11min")}})  # fmt: skip
+    statuses = {
+        "Open": {"counts_as": "Open", "until_taken": True, "next": {"In Progress": 1}},
+        "In Progress": {"counts_as": "In Progress", "work": True, "next": {"Resolved": 1}},
+        "Resolved": {"counts_as": "Resolved"},
+    }
+    own, log = play({**plain, "workflow": flow("Open", statuses)}), play(plain)
+    pd.testing.assert_frame_equal(own.visits, log.visits)
+    columns = ["ticket_id", "time_s", "status"]
+    known = log.timeline[log.timeline["status"] != "Closed"][columns].reset_index(drop=True)
+    pd.testing.assert_frame_equal(own.timeline[columns], known, check_categorical=False)
+
+
 def test_one_status_with_work_is_the_plain_desk(play):
     plain = desk({"rate": "15/h"}, horizon="3d", customers={"patience": exponential("30min")},
                  agents={"all": {"heads": 3, "handle_time": exponential("11min")}})  # fmt: skip
@@ -502,6 +541,12 @@ BAD = {
     "a word": (flow("end", {"end": {"counts_as": "Open"}}), "take another name"),
     "after nothing": (flow("A", {"A": {"counts_as": "Open", "after": {"B": {"A": 0.1}}}}),
                       "statuses.A.after: no such status"),
+    "taken by nobody": (
+        flow("A", {"A": {"counts_as": "Open", "until_taken": True, "next": {"B": 1}},
+                   "B": {"counts_as": "Resolved"}}), "until_taken: no status with work comes next"),
+    "taken twice": (
+        flow("A", {"A": {"counts_as": "Open", "until_taken": True, "work": True, "next": {"B": 1}},
+                   "B": {"counts_as": "In Progress", "work": True}}), "work, or until_taken"),
     "work by nobody": (flow("A", {"A": {"counts_as": "Open", "work": True}}),
                        r"give \[agents.NAME\]"),
 }  # fmt: skip

@@ -99,8 +99,7 @@ class Ledger:
     def __init__(
         self, clock: Clock, demand: Demand, horizon_s: float, own: OwnStatuses | None = None
     ) -> None:
-        self._clock = clock
-        self._demand = demand
+        self._clock, self._demand = clock, demand
         self._horizon_s = horizon_s
         self._own = own
         n = len(demand)
@@ -114,10 +113,10 @@ class Ledger:
         self.solved = _full("b", n, -1)
         # Added to the chance that the agent's answer solves; only where support changes it.
         self.solves_more: dict[int, float] = {}
+        self.taken_as: dict[int, int] = {}  # Own statuses, taken as an agent takes the ticket.
         self.quality = _full("d", n, NAN)
         self.answer = _full("i", n, -1)
-        self.transfers = _full("h", n, 0)
-        self.reopens = _full("h", n, 0)
+        self.transfers, self.reopens = _full("h", n, 0), _full("h", n, 0)
         self._timeline = Rows("idb", "ticket", "when", "status")
         self._visits = Rows(
             "ihbdddbi", "ticket", "pool", "activity", "queued", "started", "ended", "end", "agent"
@@ -170,12 +169,13 @@ class Ledger:
 
         Agent 0 is not told apart from the others. An end that is not known yet is infinite.
         """
-        visits = self._visits
-        now = self._clock._now
+        visits, now = self._visits, self._clock._now
         visits.add(visits.pack(ticket, pool, activity, queued_s, now, ended_s, DONE, agent))
         if fresh and activity != REVIEW:
             if self._own is None:
                 self.status(ticket, IN_PROGRESS)
+            elif ticket in self.taken_as:
+                self.status(ticket, self.taken_as.pop(ticket))
             if activity == HANDLE:
                 self.responded(ticket)
         return len(visits.data) // visits.size - 1

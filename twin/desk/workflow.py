@@ -165,6 +165,7 @@ class WorkflowLife(Lifecycle):
         self._ages = workflow.ages
         statuses = list(workflow.statuses.values())
         self._works = [status.work for status in statuses]
+        self._until_taken = [status.until_taken for status in statuses]
         self._responds = [_responds(status) for status in statuses]
         self._open = [status.counts_as in OPEN_STATUSES for status in statuses]
         self._resolves = [STATUSES.index(status.counts_as) in (RESOLVED, CLOSED)
@@ -183,12 +184,15 @@ class WorkflowLife(Lifecycle):
         """
         ways, ledger, clock = self._ways, self._ledger, self._clock
         first, end = ways.begin[ticket], ways.begin[ticket + 1]
-        resolved = touched = False
+        resolved = touched = queued = False
+        ready_s = clock.now
         for place in range(first, end):
             status = ways.status[place]
-            if place > first:
+            if queued:
+                ledger.taken_as[ticket] = OwnStatuses.FIRST + status
+            elif place > first:
                 ledger.status(ticket, OwnStatuses.FIRST + status)
-            if self._responds[status]:
+            if self._responds[status] and not queued:
                 ledger.responded(ticket)
             if resolved and self._open[status]:
                 ledger.reopens[ticket] += 1
@@ -196,9 +200,15 @@ class WorkflowLife(Lifecycle):
                 last = not any(self._open[ways.status[k]] for k in range(place + 1, end))
                 self.resolve(ticket, last)
             resolved = not self._open[status]
-            ready_s = self.ready_s(ticket, place)
+            # Who queues already has waited in the status before.
+            if not queued:
+                ready_s = self.ready_s(ticket, place)
             if ready_s >= self._horizon_s:
                 return
+            next_works = place + 1 < end and self._works[ways.status[place + 1]]
+            queued = self._until_taken[status] and next_works
+            if queued:
+                continue
             if self._works[status]:
                 done = yield from self.work(ticket, ready_s, FOLLOW_UP if touched else HANDLE)
                 if done is None:

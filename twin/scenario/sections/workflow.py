@@ -69,6 +69,12 @@ class Status(Section):
         description="an agent with the skill does a touch in it, once the delay is over; the place "
         "in the queue is that of the moment at which the ticket entered the status",
     )
+    until_taken: bool = Field(
+        False,
+        description="where a status in which agents work comes next, the ticket changes to it as "
+        "an agent takes it; its place in the queue is that of the moment at which it entered this "
+        "one, whose delay must be over, too",
+    )
     responds: bool | None = Field(
         None,
         description="the customer hears from the desk as a ticket enters it; default: where it "
@@ -164,6 +170,13 @@ def _name_faults(workflow: Workflow) -> Iterator[Fault]:
         if status.counts_as in FINAL and (status.next or status.after or status.work):
             hint = 'let it count as "Resolved" where tickets come back from it'
             yield Fault(key, f"{status.counts_as} is final: nothing follows", None, hint)
+        if status.until_taken:
+            after = {k for one in (status.next, *status.after.values()) for k in one}
+            if not any(workflow.statuses[k].work for k in after if k in workflow.statuses):
+                hint = "set work = true in the status of the agents' work"
+                yield Fault(f"{key}.until_taken", "no status with work comes next", None, hint)
+            if status.work:
+                yield Fault(f"{key}.until_taken", "give work, or until_taken, not both")
     for key, _, _, given in steps(workflow):
         yield from strange(key, given, END)
         total = math.fsum(step.chance for step in given.values())
