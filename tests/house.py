@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "twin"
@@ -54,6 +55,7 @@ def name_of(path: Path, package: Path = PACKAGE) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
+@cache
 def modules(package: Path = PACKAGE) -> dict[str, ast.Module]:
     """Syntax trees of all modules, by their dotted names."""
     return {
@@ -62,6 +64,7 @@ def modules(package: Path = PACKAGE) -> dict[str, ast.Module]:
     }
 
 
+@cache
 def imports(tree: ast.Module) -> set[str]:
     """Full names of all that a module imports, wherever in it."""
     found = set()
