@@ -49,7 +49,7 @@ class Number:
     Attributes
     ----------
     key : tuple of str
-        Names of the tables that it lies in, and its own; "*" stands for each row of a list.
+        Names of the tables that it lies in, and its own; in a list, a row's place, or "*" for each.
     calibrated : number, str or list
         Value in the scenario, as `Scenario.as_data` writes it.
     versions : list
@@ -176,8 +176,14 @@ def value_at(data: Any, key: Sequence[str]) -> Any:
         if part == EACH_ROW:
             rows = data if isinstance(data, list) else []
             return [value_at(row, key[k + 1 :]) for row in rows]
-        data = data.get(part) if isinstance(data, dict) else None
+        data = _inner(data, part)
     return data
+
+
+def _inner(data: Any, part: str) -> Any:
+    if isinstance(data, list):
+        return data[int(part)] if part.isdecimal() and int(part) < len(data) else None
+    return data.get(part) if isinstance(data, dict) else None
 
 
 def _put(data: Any, key: Sequence[str], value: Any) -> None:
@@ -186,7 +192,7 @@ def _put(data: Any, key: Sequence[str], value: Any) -> None:
             for row, own in zip(data, value, strict=True):
                 _put(row, key[k + 1 :], own)
             return
-        data = data[part]
+        data = _inner(data, part)
     data[key[-1]] = value
 
 

@@ -91,7 +91,7 @@ def write_calibrated(
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
         try:
-            if found.files:
+            if found.files or found.versions:
                 part.rename(folder)
             write_text(path, f"{_text(found, history, data, f'{folder.name}/')}\n")
         except BaseException:
@@ -127,7 +127,8 @@ def _times(value: Any, factor: Any) -> Any:
         return [_times(own, by) for own, by in zip(value, factor, strict=True)]
     by = float(factor)
     if not isinstance(value, str):
-        return float(f"{value * by:.6g}")
+        # Chances of a row must add up.
+        return float(f"{value * by:.9g}")
     if "/" in value:
         return f"{parse_rate(value) * by:.9g}/s"
     return format_duration(float(f"{parse_duration(value) * by:.7g}"))
@@ -145,7 +146,8 @@ def refuse_taken(path: Path, replace_old: bool) -> Path:
     folder = path.with_name(f"{path.stem}-data")
     if path.is_dir():
         raise ScenarioError(str(path), [Fault("", "is a folder; name a file")])
-    if folder.exists() and not (folder / _AS_IT_WAS).is_file():
+    ours = any((folder / name).is_file() for name in (_AS_IT_WAS, _VERSIONS))
+    if folder.exists() and not ours:
         reason = "is there already, and is no folder of a calibration; name another file"
         raise ScenarioError(str(folder), [Fault("", reason)])
     for one in (path, folder):
@@ -196,6 +198,7 @@ def annotated(text: str, comments: Mapping[str, str]) -> str:
     rate = 3
     """
     section, name, row, lines = "", "", 0, []
+    tables: dict[str, int] = {}
     for line in text.splitlines():
         if line.startswith("    "):
             # A row of the list that the key above holds; the comment of a row stands behind it.
@@ -206,6 +209,10 @@ def annotated(text: str, comments: Mapping[str, str]) -> str:
         name, row = "", 0
         if line.startswith("["):
             name = section = _path(tomllib.loads(line))
+            if line.startswith("[["):
+                # A table of a list of tables.
+                tables[section] = tables.get(section, -1) + 1
+                name = f"{section}[{tables[section]}]"
         elif (key := _KEY.match(line)) is not None:
             inner = _path(tomllib.loads(f"{key[0]}0"))
             name = f"{section}.{inner}" if section else inner

@@ -28,7 +28,7 @@ def calibrate(
     Where it is known when agents began and ended their work, as on the phone, agents are played:
     who is there is fitted to the waits that were seen. Where only statuses are known, the desk is a
     workflow of measured chances and delays, and says nothing of staffing. What the history leaves
-    open of the numbers of agents, customers and load is in versions, which replications play.
+    open of all these numbers is in versions, which replications play.
 
     Parameters
     ----------

@@ -14,11 +14,14 @@ from twin.history.fit.arrivals import fit_arrivals
 from twin.history.fit.estimate import Estimate
 from twin.history.fit.statuses import fit_statuses
 from twin.history.found_sections import arrivals_section, tickets_section
+from twin.history.status_versions import with_status_versions
 from twin.history.what_ifs import of_statuses
 from twin.history.whole_days import days_of
 
 # Days before the forecast in which the desk, empty at first, comes to have its open tickets.
 _WARM_UP_DAYS = 56
+_WARM_UP = "time in which the desk, empty at first, comes to have its open tickets"
+_UNRATED = "ratings are not fitted"
 
 
 def calibrate_statuses(history: DeskHistory) -> Calibration:
@@ -67,6 +70,9 @@ def calibrate_statuses(history: DeskHistory) -> Calibration:
         "workflow": found.as_data(),
         "evidence": of_statuses(found.staffing),
     }
+    estimates.append(Estimate("warm_up", float(_WARM_UP_DAYS), method=_WARM_UP, assumed=True))
+    estimates.append(Estimate("customers.survey_rate", 0.0, method=_UNRATED, assumed=True))
     kept = days.only_known(np.zeros((len(days.days), 24))).days
     said = (found.staffing, *found.notes)
-    return Calibration(data, None, {}, tuple(estimates), kept, said)
+    plain = Calibration(data, None, {}, tuple(estimates), kept, said)
+    return with_status_versions(plain, history, days, came, found)

@@ -55,9 +55,9 @@ _LEAST, _MOST = 0.2, 5.0
 
 
 def with_versions(found: Calibration, history: DeskHistory, number: int = VERSIONS) -> Calibration:
-    """A calibration with versions of its numbers.
+    """A calibration of a desk of calls with versions of its numbers.
 
-    A desk known by its statuses alone has none yet: its chances and delays are taken as they stand.
+    Those of a desk known by its statuses alone are in `twin.history.status_versions`.
 
     Parameters
     ----------
@@ -67,8 +67,6 @@ def with_versions(found: Calibration, history: DeskHistory, number: int = VERSIO
     number : int
         Of versions.
     """
-    if found.as_it_was is None:
-        return found
     log, start = history.log, history.desk.midnight
     days = days_of(history)
     counts = days.counts(log.tickets["arrived_s"].to_numpy(dtype=np.float64), start)
@@ -76,8 +74,8 @@ def with_versions(found: Calibration, history: DeskHistory, number: int = VERSIO
     days = days.without(came.unusual)
     usual = counts.some([day not in came.unusual for day in counts.days])
     drawn = draws(usual, came, number)
-    by_day = _ByDay(history, days, drawn)
-    factors = [*_arrivals(found.data, usual, came, drawn), *_mix(found.data, by_day)]
+    by_day = ByDay(history, days, drawn)
+    factors = [*arrivals_factors(found.data, usual, came, drawn), *mix_factors(found.data, by_day)]
     factors += _patience(found.data, by_day)
     factors += _work(found.data, by_day)
     there = _availability(found, days, by_day)
@@ -121,7 +119,7 @@ def draws(usual: DailyCounts, came: ArrivalsFit, number: int) -> list[Ints]:
     ]
 
 
-class _ByDay:
+class ByDay:
     """Sums over the days of a version against those over all days.
 
     Parameters
@@ -151,6 +149,15 @@ class _ByDay:
             np.bincount(day[inside], weights, len(self._starts) - 1).astype(np.float64)
         )
 
+    def times(self, at_s: Floats) -> Floats:
+        """How often each moment counts in each version, shape (versions, n); once on other days."""
+        day = np.searchsorted(self._starts, at_s, side="right") - 1
+        place = np.where(self._known, np.cumsum(self._known) - 1, -1)
+        inside = (day >= 0) & (day < len(self._known))
+        own = np.where(inside, place[np.clip(day, 0, len(self._known) - 1)], -1)
+        found: Floats = np.where(own >= 0, self.weights[:, own], 1.0)
+        return found
+
     def known(self, by_day: Floats) -> Floats:
         """Of a value for each day, that of days of which something is known."""
         found: Floats = np.asarray(by_day, dtype=np.float64)[self._known]
@@ -163,14 +170,14 @@ class _ByDay:
         ratio = np.divide(
             self.weights @ over, below, out=np.full(len(below), whole), where=below > 0
         )
-        return _steady(ratio / whole) if whole > 0 else np.ones(len(below))
+        return steady(ratio / whole) if whole > 0 else np.ones(len(below))
 
     def of_ticket(self, visits: pd.DataFrame) -> Floats:
         """Moment at which the ticket of each visit arrived."""
         return visits["ticket_id"].map(self._arrived).to_numpy(dtype=np.float64)
 
 
-def _steady(factors: Floats) -> Floats:
+def steady(factors: Floats) -> Floats:
     """Factors with a mean of 1 over versions: these lie around what was calibrated."""
     near = np.clip(factors, _LEAST, _MOST)
     found: Floats = np.round(near / near.mean(axis=0), 5)
@@ -185,17 +192,17 @@ def _there(data: Any, *key: str) -> bool:
     return True
 
 
-def _arrivals(
+def arrivals_factors(
     data: Data, usual: DailyCounts, came: ArrivalsFit, drawn: Sequence[Ints]
 ) -> Iterator[Factors]:
-    """Rate, shape of the week, growth and busyness."""
+    """Factors of the rate, the shape of the week, growth and busyness."""
     rates, growth = predictor(usual, came.shape, came.level)
     each = [predictor(usual.some(one), came.shape, came.level) for one in drawn]
     level = np.array([found.mean() for found, _ in each]) / rates.mean()
-    yield Factors(("arrivals", "rate"), _steady(level))
+    yield Factors(("arrivals", "rate"), steady(level))
     shape = np.array([found / found.mean() for found, _ in each])
     by_hour = np.divide(shape, rates / rates.mean(), out=np.ones_like(shape), where=rates > 0)
-    yield Factors(("arrivals", "week", "hours"), _steady(by_hour))
+    yield Factors(("arrivals", "week", "hours"), steady(by_hour))
     if _there(data, "arrivals", "growth") and growth:
         rise = np.array([own for _, own in each])
         yield Factors(("arrivals", "growth"), np.round(1 + (rise - rise.mean()) / growth, 5))
@@ -203,10 +210,11 @@ def _arrivals(
     for key, name in (("cv", "day_cv"), ("part_cv", "hour_cv")):
         values = np.array([getattr(one, name) for one in spreads])
         if _there(data, "arrivals", "busyness", key) and values.mean() > 0:
-            yield Factors(("arrivals", "busyness", key), _steady(values / values.mean()))
+            yield Factors(("arrivals", "busyness", key), steady(values / values.mean()))
 
 
-def _mix(data: Data, by_day: _ByDay) -> Iterator[Factors]:
+def mix_factors(data: Data, by_day: ByDay) -> Iterator[Factors]:
+    """Factors of the mix of categories and priorities."""
     tickets = by_day.log.tickets
     at = tickets["arrived_s"].to_numpy(dtype=np.float64)
     whole = by_day.sums(at)
@@ -219,7 +227,7 @@ def _mix(data: Data, by_day: _ByDay) -> Iterator[Factors]:
             yield Factors(("tickets", key, name), by_day.factor(own, whole))
 
 
-def _patience(data: Data, by_day: _ByDay) -> Iterator[Factors]:
+def _patience(data: Data, by_day: ByDay) -> Iterator[Factors]:
     customers = data["customers"]
     if _there(customers, "patience", "mean"):
         factor = _patience_factor(by_day, by_day.log.visits)
@@ -232,7 +240,7 @@ def _patience(data: Data, by_day: _ByDay) -> Iterator[Factors]:
             yield Factors(key, _patience_factor(by_day, here))
 
 
-def _patience_factor(by_day: _ByDay, visits: pd.DataFrame) -> Floats:
+def _patience_factor(by_day: ByDay, visits: pd.DataFrame) -> Floats:
     """All waiting over those who gave up, as of an exponential patience."""
     queued = visits[visits["queued_s"].notna() & ~visits["end"].isin(["blocked", "balked"])]
     wait_s, gave_up = waits(queued, by_day.log.horizon_s)
@@ -242,7 +250,7 @@ def _patience_factor(by_day: _ByDay, visits: pd.DataFrame) -> Floats:
     return by_day.factor(by_day.sums(at, wait_s), by_day.sums(at, gave_up.astype(np.float64)))
 
 
-def _work(data: Data, by_day: _ByDay) -> Iterator[Factors]:
+def _work(data: Data, by_day: ByDay) -> Iterator[Factors]:
     """Handle times: a factor of each distribution's mean."""
     for pool, section in data.get("agents", {}).items():
         visits = _visits_of(by_day, data, pool)
@@ -252,7 +260,7 @@ def _work(data: Data, by_day: _ByDay) -> Iterator[Factors]:
         own = {name: ("handle_times", name) for name in section.get("handle_times", {})}
         for name, key in (("", ("handle_time",)), *own.items()):
             here = (category == name).to_numpy() if name else np.ones(len(lasted), dtype=np.bool_)
-            leaf = _mean_of(_value(section, key))
+            leaf = mean_of(_value(section, key))
             if leaf and here.any():
                 at = visits["started_s"].to_numpy(dtype=np.float64)[here]
                 factor = by_day.factor(by_day.sums(at, lasted[here]), by_day.sums(at))
@@ -265,12 +273,12 @@ def _value(data: Any, key: Sequence[str]) -> Any:
     return data
 
 
-def _mean_of(distribution: Mapping[str, Any]) -> str:
+def mean_of(distribution: Mapping[str, Any]) -> str:
     """Key of a distribution that stretches it; empty where none does."""
     return next((key for key in ("unit", "mean", "value") if key in distribution), "")
 
 
-def _visits_of(by_day: _ByDay, data: Data, pool: str) -> pd.DataFrame:
+def _visits_of(by_day: ByDay, data: Data, pool: str) -> pd.DataFrame:
     """Spells of work in a pool; of all where the history does not tell pools apart."""
     visits = by_day.log.visits
     visits = visits[(visits["activity"] == "handle").to_numpy()]
@@ -278,7 +286,7 @@ def _visits_of(by_day: _ByDay, data: Data, pool: str) -> pd.DataFrame:
     return visits[own] if len(data["agents"]) > 1 and own.any() else visits
 
 
-def _availability(found: Calibration, days: Days, by_day: _ByDay) -> Floats:
+def _availability(found: Calibration, days: Days, by_day: ByDay) -> Floats:
     """Factor of heads by the waits of the days of each version, shape (versions,)."""
     if found.capacity is None or not found.capacity.helps:
         return np.ones(len(by_day.drawn))
@@ -291,11 +299,11 @@ def _availability(found: Calibration, days: Days, by_day: _ByDay) -> Floats:
     lasted = (visits["ended_s"] - visits["started_s"]).to_numpy(dtype=np.float64)
     at = visits["started_s"].to_numpy(dtype=np.float64)[lasted > 0]
     work = by_day.factor(by_day.sums(at, lasted[lasted > 0]), by_day.sums(at))
-    return _steady(known.step(each - every, work, _patience_factor(by_day, by_day.log.visits)))
+    return steady(known.step(each - every, work, _patience_factor(by_day, by_day.log.visits)))
 
 
 def _heads(
-    data: Data, days: Days, by_day: _ByDay, came: ArrivalsFit, there: Floats
+    data: Data, days: Days, by_day: ByDay, came: ArrivalsFit, there: Floats
 ) -> Iterator[Factors]:
     """Heads of each shift: as of the rosters that were worked, times how far agents are there."""
     moments = np.concatenate([
@@ -313,7 +321,7 @@ def _heads(
         ratio = np.divide(each, week, out=np.ones_like(each), where=week > 0).reshape(-1, 7, 24)
         columns = [ratio[:, *_cells(shift)].mean(axis=-1) for shift in section["shifts"]]
         key = ("agents", pool, "shifts", "*", "heads")
-        yield Factors(key, _steady(np.stack(columns, axis=-1) * there[:, None]))
+        yield Factors(key, steady(np.stack(columns, axis=-1) * there[:, None]))
 
 
 def _cells(shift: Mapping[str, Any]) -> tuple[list[int], list[int]]:

@@ -121,11 +121,16 @@ def _shares(own: Spells, weight: Floats, rest: float) -> Floats:
 
 def _rest(own: Spells) -> float:
     """Chance that a ticket stays for good: share still there of those old enough to be gone."""
+    old, stayed = old_enough(own)
+    return float(stayed.sum() / max(old.sum(), 1))
+
+
+def old_enough(own: Spells) -> tuple[Mask, Mask]:
+    """Spells of a status that are old enough to be over, and those of them that are not."""
     lasted = own.end_s - own.start_s
     long_s = float(np.quantile(lasted[own.over], _OLD))
-    old = own.start_s < own.until_s - long_s
-    stayed = old & (~own.over) & (lasted > long_s)
-    return float(stayed.sum() / max(old.sum(), 1))
+    old: Mask = own.start_s < own.until_s - long_s
+    return old, old & ~own.over & (lasted > long_s)
 
 
 def _predict(old: Spells, weight: Floats, floor: float, part: Spells) -> Floats:

@@ -27,13 +27,13 @@ from twin.history.fit.delay_ways import (
 )
 from twin.history.fit.held_back import (
     ALL,
+    CutShort,
     better,
     effective,
     folds,
     half_lives,
     lasting,
     usual_life,
-    weights,
 )
 from twin.history.fit.hour_clocks import HourClock, weights_of
 from twin.history.fit.spells import Spells
@@ -91,10 +91,13 @@ class DelaysFit:
     steps : tuple of Step
     clocks : dict of str to array
         Speeds of the learnt clocks that are used, shape (168,).
+    human : array of bool
+        By status: whether its beginnings tell the hours of work.
     """
 
     steps: tuple[Step, ...]
     clocks: dict[str, Floats]
+    human: Mask
 
 
 def fit_delays(spells: Spells, final: Mask) -> DelaysFit:
@@ -120,7 +123,7 @@ def fit_delays(spells: Spells, final: Mask) -> DelaysFit:
         steps.append(_step(spells, pair, way, scores, made[way.clock][1]))
     used = {step.way.clock for step in steps} - {AROUND}
     clocks = {name: speeds for name, (speeds, _) in made.items() if name in used}
-    return DelaysFit(tuple(steps), clocks)
+    return DelaysFit(tuple(steps), clocks, human)
 
 
 def _is_next(spells: Spells) -> Mask:
@@ -144,15 +147,19 @@ def _clocks(spells: Spells, human: Mask) -> dict[str, tuple[Floats, HourClock]]:
     lasted = np.maximum(plain.exposure(spells.until_s), 1e-9)
     hour = plain.hour(spells.start_s)
     found = {AROUND: (np.ones(168), plain)}
+    for name, here in learnt_from(spells, human).items():
+        speeds = weights_of(hour[here], 1.0 / lasted[hour[here]])
+        found[name] = (speeds, HourClock(spells.midnight, spells.until_s, speeds))
+    return found
+
+
+def learnt_from(spells: Spells, human: Mask) -> dict[str, Mask]:
+    """Spells whose beginnings tell the hours of a learnt clock, by its name, shape (n,) each."""
     kinds = {WORKING: human[spells.status]}
     n = np.bincount(spells.status, minlength=spells.none)
     for status in np.flatnonzero(n >= _FEWEST_OWN).tolist():
         kinds[f"hours of {spells.names[status]}"] = spells.status == status
-    for name, here in kinds.items():
-        if here.sum() >= FEWEST:
-            speeds = weights_of(hour[here], 1.0 / lasted[hour[here]])
-            found[name] = (speeds, HourClock(spells.midnight, spells.until_s, speeds))
-    return found
+    return {name: here for name, here in kinds.items() if here.sum() >= FEWEST}
 
 
 def _chosen(
@@ -221,9 +228,12 @@ def _simplest(errors: dict[tuple[str, float], Floats], usual: float) -> tuple[st
 
 
 def _step(spells: Spells, pair: int, way: Way, scores: dict[Way, Score], pace: HourClock) -> Step:
-    here = (pairs_of(spells) == pair) & spells.over
-    own, weight = spells.some(here), weights(spells, way.half_life)[here]
-    delay_s = pace.passed(own.end_s) - pace.passed(own.start_s)
+    size = spells.none + 1
+    spells = spells.some(spells.status == pair // size)
+    here = (spells.next == pair % size) & spells.over
+    lasted_s = pace.passed(spells.end_s) - pace.passed(spells.start_s)
+    own, delay_s = spells.some(here), lasted_s[here]
+    weight = CutShort(spells, lasted_s).weights(way.half_life)[here]
     parts, bounds_s = {}, bounds_of(own, way.split)
     if way.split != NOTHING:
         kind = kinds_of(own, bounds_s, way.split)
@@ -235,7 +245,6 @@ def _step(spells: Spells, pair: int, way: Way, scores: dict[Way, Score], pace: H
     n = effective(weight)
     spread = float((weight * (delay_s - mean) ** 2).sum() / weight.sum())
     error = np.sqrt(spread / max(n - 1, 1.0)) if n > 1 else float("nan")
-    size = spells.none + 1
     listed = listed_of(delay_s, weight)
     return Step(
         pair // size, pair % size, way, listed, parts, bounds_s, mean, float(error),

@@ -63,8 +63,8 @@ def half_lives(spells: Spells) -> tuple[float, ...]:
     return (ALL, *(days for days in _HALF_LIVES if days <= span / 2.5))
 
 
-def weights(spells: Spells, half_life: float = ALL) -> Floats:
-    """Weights of spells that make up for those still open at the end; 0 for these, shape (n,).
+class CutShort:
+    """Spells that the end of the log cut short, and weights of the others that make up for them.
 
     A spell that ended counts for those that began as early but whose end, as late as its own, the
     log would not have shown: inverse probability of censoring weights (Robins and Rotnitzky 1992),
@@ -73,27 +73,48 @@ def weights(spells: Spells, half_life: float = ALL) -> Floats:
     Parameters
     ----------
     spells : Spells
-    half_life : float
-        In days between a ticket's arrival and the last one's: a log may follow its last tickets
-        for long, and what only the slow ones do is not what is new.
+    lasted_s : array of float, shape (n,), optional
+        How long spells lasted, on the clock that their delays go by. Around the clock, by default:
+        where a desk works by day, what began on a Friday then lasts long and has the less time left
+        in the log, and the weights of long delays are too large.
     """
-    born_s = spells.born_s
-    worth = np.ones(len(spells))
-    if half_life < ALL:
-        worth = 0.5 ** ((born_s.max() - born_s) / DAY_S / half_life)
-    found = np.zeros(len(spells))
-    lasted = spells.end_s - spells.start_s
-    for status in np.unique(spells.status):
-        here = np.flatnonzero(spells.status == status)
+
+    def __init__(self, spells: Spells, lasted_s: Floats | None = None) -> None:
+        lasted = spells.end_s - spells.start_s if lasted_s is None else lasted_s
         # Of the same length, those that ended come first.
-        here = here[np.lexsort((~spells.over[here], lasted[here]))]
-        is_open, own = ~spells.over[here], worth[here]
-        # What is recent is cut short most, so the weights belong into this estimate, too.
-        at_risk = np.cumsum(own[::-1])[::-1]
-        stays = np.cumprod(np.where(is_open, 1 - own / at_risk, 1.0))
-        before = np.r_[1.0, stays[:-1]]
-        found[here] = np.where(is_open, 0.0, own / np.maximum(before, 1e-9))
-    return found
+        order = np.lexsort((~spells.over, lasted, spells.status))
+        self._parts = np.split(order, np.flatnonzero(np.diff(spells.status[order])) + 1)
+        self._open = ~spells.over
+        self._age = (spells.born_s.max(initial=0.0) - spells.born_s) / DAY_S
+
+    def weights(self, half_life: float = ALL, worth: Floats | None = None) -> Floats:
+        """Weights of spells; 0 for those still open at the end, shape (n,).
+
+        Parameters
+        ----------
+        half_life : float
+            In days between a ticket's arrival and the last one's: a log may follow its last tickets
+            for long, and what only the slow ones do is not what is new.
+        worth : array of float, shape (n,), optional
+            How often each spell counts; by default once.
+        """
+        own = np.ones(len(self._open)) if worth is None else worth
+        if half_life < ALL:
+            own = own * 0.5 ** (self._age / half_life)
+        found = np.zeros(len(own))
+        for here in self._parts:
+            is_open, mine = self._open[here], own[here]
+            # What is recent is cut short most, so the weights belong into this estimate, too.
+            at_risk = np.maximum(np.cumsum(mine[::-1])[::-1], 1e-300)
+            stays = np.cumprod(np.where(is_open, 1 - mine / at_risk, 1.0))
+            before = np.r_[1.0, stays[:-1]]
+            found[here] = np.where(is_open, 0.0, mine / np.maximum(before, 1e-9))
+        return found
+
+
+def weights(spells: Spells, half_life: float = ALL) -> Floats:
+    """Weights of spells that make up for those cut short, around the clock: see `CutShort`."""
+    return CutShort(spells).weights(half_life)
 
 
 def lasting(spells: Spells, life: float, lives: tuple[float, ...], parts: int = 1) -> float:

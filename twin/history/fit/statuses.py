@@ -8,9 +8,9 @@ like the work in a status and who was on shift, is not guessed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
-from math import fsum, isnan
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -19,19 +19,18 @@ import pandas as pd
 
 from twin.history.fit.arrivals import ArrivalsFit, DailyCounts, fit_arrivals
 from twin.history.fit.chances import Chances, fit_chances
-from twin.history.fit.delay_ways import AROUND, BEFORE, NOTHING
+from twin.history.fit.delay_ways import AROUND, BEFORE
 from twin.history.fit.delays import DelaysFit, Step, fit_delays
 from twin.history.fit.estimate import Estimate
-from twin.history.fit.held_back import ALL, effective, weights
+from twin.history.fit.held_back import ALL
 from twin.history.fit.spells import Spells, cut_at_final, final_statuses, spells_of
 from twin.history.fit.status_hands import Hands, fit_hands
 from twin.history.fit.status_load import LoadTest, load_tests, sentence
 from twin.history.fit.status_names import Guess, guess
+from twin.history.fit.status_numbers import Estimates
 from twin.history.fit.summer_time import summer_note, summer_shift
 from twin.records.tables import DESK, OWNERS, STATUSES
 from twin.scenario import clock
-from twin.stats.intervals import quantile_t
-from twin.stats.shares import wilson
 
 Floats = npt.NDArray[np.float64]
 Section = dict[str, Any]
@@ -48,7 +47,8 @@ class WorkflowFit:
 
     Attributes
     ----------
-    names : tuple of str
+    spells : Spells
+        That it rests on.
     cores : dict of str to Guess
         What each status stands for.
     start : dict of str to float
@@ -67,7 +67,7 @@ class WorkflowFit:
         What was left out, changed, or seems to be missing.
     """
 
-    names: tuple[str, ...]
+    spells: Spells
     cores: dict[str, Guess]
     start: dict[str, float]
     chances: dict[int, Chances]
@@ -77,6 +77,11 @@ class WorkflowFit:
     load: tuple[LoadTest, ...]
     estimates: tuple[Estimate, ...]
     notes: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Statuses by number."""
+        return self.spells.names
 
     @property
     def staffing(self) -> str:
@@ -161,18 +166,16 @@ def fit_statuses(
     started = np.bincount(spells.status[spells.first], minlength=spells.none)
     share = started / started.sum()
     arrivals = _arrivals(spells)
+    start = {spells.names[k]: chance for k, chance in _rounded(np.r_[share, 0.0])}
+    found = WorkflowFit(
+        spells, stands_for, start, chances, delays, arrivals, hands, load, (), tuple(notes)
+    )
     estimates = [
-        *_start_estimates(spells, started),
-        *_chance_estimates(spells, chances),
-        *(_delay_estimate(spells, step) for step in delays.steps),
+        *Estimates(spells, chances, delays).of(found.as_data()),
         *(arrivals.estimates if arrivals is not None else ()),
         *hands.estimates,
     ]
-    start = {spells.names[k]: chance for k, chance in _rounded(np.r_[share, 0.0])}
-    return WorkflowFit(
-        spells.names, stands_for, start, chances, delays, arrivals, hands, load,
-        tuple(estimates), tuple(notes),
-    )  # fmt: skip
+    return replace(found, estimates=tuple(estimates))
 
 
 def _rounded(share: Floats) -> list[tuple[int, float]]:
@@ -237,46 +240,3 @@ def _drift(chances: dict[int, Chances], delays: DelaysFit) -> list[str]:
         f"older tickets counted for less (half-lives of {min(lives):g} to {max(lives):g} days); "
         "what it will do later is less sure than the intervals say"
     ]
-
-
-def _start_estimates(spells: Spells, started: npt.NDArray[np.int64]) -> list[Estimate]:
-    n = int(started.sum())
-    found = []
-    for k in np.flatnonzero(started).tolist():
-        value = float(started[k] / n)
-        key = f"workflow.start.{spells.names[k]}"
-        found.append(Estimate(key, value, "share", *wilson(value, n), n, "counted"))
-    return found
-
-
-def _chance_estimates(spells: Spells, chances: dict[int, Chances]) -> list[Estimate]:
-    """Estimates of the usual chances; those by the status before rest on the same way."""
-    found = []
-    for status, one in chances.items():
-        own = (spells.status == status) & spells.over
-        n = effective(weights(spells, one.half_life)[own])
-        order = "order 1" if not one.after else f"order 2 from {one.floor:g} spells on"
-        life = "all alike" if one.half_life == ALL else f"half-life of {one.half_life:g} days"
-        for other in np.flatnonzero(one.usual[:-1] > 0).tolist():
-            value = float(one.usual[other])
-            key = f"workflow.statuses.{spells.names[status]}.next.{spells.names[other]}.chance"
-            low, high = wilson(min(value, 1.0), max(1, int(n)))
-            method = f"weighted for spells cut short; {order}, {life}"
-            found.append(Estimate(key, value, "share", low, high, int(one.n[other]), method))
-    return found
-
-
-def _delay_estimate(spells: Spells, step: Step) -> Estimate:
-    key = f"workflow.statuses.{spells.names[step.status]}.next.{spells.names[step.next]}.delay"
-    if isnan(step.error_s) or step.n < 2:
-        method = f"seen {step.n} times: too few for an interval"
-        return Estimate(key, step.mean_s, "s", n=step.n, method=method)
-    half = float(quantile_t(max(step.n - 1, 1), 0.975)) * step.error_s
-    method = f"mean on the clock {step.way.clock}"
-    if step.way.split != NOTHING:
-        method += f", told apart by {step.way.split}"
-    if step.way.half_life < ALL:
-        method += f", half-life of {step.way.half_life:g} days"
-    return Estimate(
-        key, step.mean_s, "s", max(step.mean_s - half, 0.0), step.mean_s + half, step.n, method
-    )
