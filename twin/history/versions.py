@@ -150,7 +150,7 @@ class ByDay:
         )
 
     def times(self, at_s: Floats) -> Floats:
-        """Number of times that a moment counts in each version, shape (versions, n); 1 elsewhere."""
+        """Times that a moment counts in each version, shape (versions, n); 1 elsewhere."""
         day = np.searchsorted(self._starts, at_s, side="right") - 1
         place = np.where(self._known, np.cumsum(self._known) - 1, -1)
         inside = (day >= 0) & (day < len(self._known))
