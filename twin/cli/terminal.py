@@ -117,6 +117,8 @@ def plain_errors(option: str = "") -> Iterator[None]:
             + (f"; name another place with {option}" if option and error.errno in _REFUSED else ""),
             FAILED,
         )
+    except MemoryError:
+        fail("there is not enough memory for it: take fewer replications, months or rows", FAILED)
     except KeyboardInterrupt as error:
         interrupted(str(error) or "interrupted")
 

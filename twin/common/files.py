@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import io
 import json
 import os
 import re
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -29,6 +31,8 @@ _DIGITS = 64
 _WINDOWS = os.name == "nt"
 # A reader on Windows, such as a virus scanner, has done in that time.
 _WAITS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+# No folder takes so long to be filled.
+_STALE_S = 86_400.0
 # Of files that hold customers' texts.
 PRIVATE_MODE = 0o600
 _DIFFERS = "its checksum differs"
@@ -154,6 +158,59 @@ def whole(path: Path, sync: bool = False, private: bool = False) -> Iterator[Pat
         _replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(folder: Path, mode: int = 0o777) -> Iterator[Path]:
+    """Give a folder beside `folder` to fill, and put it in its place at the end; see `whole`.
+
+    Another process that does the same at once fills one of its own.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written. What was there before is there again.
+    """
+    put_back(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for stale in folder.parent.glob(f".{glob.escape(folder.name)}.*part"):
+        # Of a process that was killed; one that is at work is younger.
+        if stale.name == f".{folder.name}.part" or _is_stale(stale):
+            shutil.rmtree(stale, ignore_errors=True)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}-{get_ident()}.part")
+    old = _old(folder)
+    try:
+        part.mkdir(mode=mode)
+        yield part
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        try:
+            part.rename(folder)
+        except OSError:
+            put_back(folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _is_stale(part: Path) -> bool:
+    try:
+        return time.time() - part.stat().st_mtime > _STALE_S
+    except FileNotFoundError:
+        return False
+
+
+def put_back(folder: Path) -> None:
+    """Put a folder back that a killed process had set aside, to replace it."""
+    # A folder without a name, such as "." or "/", is there.
+    if folder.name and _old(folder).is_dir() and not folder.exists():
+        _old(folder).rename(folder)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
 
 
 def _replace(part: Path, path: Path) -> None:

@@ -42,8 +42,12 @@ _WORDS = re.compile(
 )
 _SIZES = {"w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _CLOCK = re.compile(r"-?\d+(?::\d{1,2}){1,2}(?:\.\d+)?")
-# No desk's tickets are older; programs write 0 where they know no time.
-_FIRST_S = 315_532_800.0
+# From 1980 to 2100: no desk's tickets are older or later. Programs write 0 where they know no time,
+# and 9999-12-31 where there is no end.
+_FIRST_S, _LAST_S = 315_532_800.0, 4_102_444_800.0
+# A column of numbers, but for some cells.
+_NEARLY_ALL = 0.5
+_FIRST_DAY, _LAST_DAY = pd.Timestamp(1970, 1, 1), pd.Timestamp(2101, 1, 1)
 # Seconds, thousandths and millionths of seconds since 1970, told by their size.
 _MS, _US = 1e11, 1e14
 # Days since 1899-12-30, as spreadsheets count.
@@ -70,6 +74,11 @@ def texts(cells: pd.Series[Any]) -> pd.Series[Any]:
         plain = pd.Series([trimmed(as_text(cell)) for cell in cells], index=cells.index)
         plain = plain.astype("str")
     return plain.mask(plain.str.lower().isin(("", *_NOTHING)))
+
+
+def nothing(cells: pd.Series[Any]) -> bool:
+    """True if no cell holds anything; the first one that does ends the search."""
+    return all(trimmed(as_text(cell)).lower() in ("", *_NOTHING) for cell in cells)
 
 
 def day_first(columns: Iterable[pd.Series[Any]], where: Place) -> bool | None:
@@ -139,12 +148,23 @@ def times(
     if not len(forms):
         return found, False
     each = pd.Series(np.asarray(forms, dtype=object), dtype="str")
-    if _matches(each, _NUMBER).all():
+    numbers = _matches(each, _NUMBER)
+    if numbers.all():
         moments, local = _numbers(each.to_numpy(dtype=np.float64), zone)
+    elif numbers.mean() > _NEARLY_ALL:
+        k = int(np.argmin(numbers))
+        raise where.fail(int(np.argmax(codes == k)), f"{shown_cell(each[k])} is no number, as the "
+                         "other moments of the column are")  # fmt: skip
     else:
         moments, local = _written(each, codes, zone, where, days_first)
     found = np.where(codes >= 0, np.append(moments, np.nan)[codes], np.nan)
-    return np.where(found < _FIRST_S, np.nan, found), local
+    return _known(found), local
+
+
+def _known(moments: Floats) -> Floats:
+    """Moments at which a desk may have been at work; all others are none."""
+    sound = (moments >= _FIRST_S) & (moments < _LAST_S)
+    return np.where(sound, moments, np.nan)
 
 
 def _mixed(cells: pd.Series[Any]) -> pd.Series[Any]:
@@ -152,7 +172,8 @@ def _mixed(cells: pd.Series[Any]) -> pd.Series[Any]:
     out = []
     for cell in cells:
         if hasattr(cell, "isoformat"):
-            out.append(cell.isoformat(sep=" ") if hasattr(cell, "hour") else cell.isoformat())
+            moment = hasattr(cell, "hour") and hasattr(cell, "year")
+            out.append(cell.isoformat(sep=" ") if moment else cell.isoformat())
         else:
             out.append("" if is_blank(cell) else str(cell))
     return pd.Series(out, index=cells.index, dtype="str")
@@ -165,20 +186,20 @@ def _numbers(values: Floats, zone: str) -> tuple[Floats, bool]:
         stamps = pd.Series(pd.to_datetime(whole, unit="s"))
         return _placed(stamps, zone)
     scale = np.where(values >= _US, 1e-6, np.where(values >= _MS, 1e-3, 1.0))
-    found = values * scale
-    return np.where(found < _FIRST_S, np.nan, found), False
+    return _known(values * scale), False
 
 
 def _placed(stamps: pd.Series[Any], zone: str) -> tuple[Floats, bool]:
     """Dates and times of pandas as seconds since 1970."""
     local = stamps.dt.tz is None
     if local:
+        # At the ends of the calendar no offset can be added.
+        stamps = stamps.where(stamps.between(_FIRST_DAY, _LAST_DAY))
         first = np.ones(len(stamps), dtype=np.bool_)
         stamps = stamps.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
     micros = stamps.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[us]")
     found = micros.astype("int64").to_numpy() / 1e6
-    found = np.where(micros.isna().to_numpy(), np.nan, found)
-    return np.where(found < _FIRST_S, np.nan, found), local
+    return _known(np.where(micros.isna().to_numpy(), np.nan, found)), local
 
 
 def _written(
@@ -202,7 +223,7 @@ def _written(
         fast = pd.to_datetime(each[iso].str.replace(",", "."), format="ISO8601", errors="coerce",
                               utc=bool(zoned.any()))  # fmt: skip
         moments[iso] = _placed(pd.Series(fast), zone)[0]
-        rest |= iso & pd.isna(moments)
+        rest[np.flatnonzero(iso)[pd.isna(fast).to_numpy()]] = True
     slashed = rest & _matches(each, _SLASHED) if rest.any() else rest
     if slashed.any():
         moments[slashed] = _slashed(each[slashed], zone, days_first, fail)

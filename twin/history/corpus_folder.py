@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pandas as pd
 from twin.assistant.held_back import HeldBack, held_back
 from twin.assistant.knowledge.knowledge import Knowledge, load_knowledge
 from twin.common.errors import DamagedFile, Fault, ScenarioError
-from twin.common.files import read_sealed, write_sealed, write_text
+from twin.common.files import read_sealed, whole_folder, write_sealed, write_text
 from twin.demand.corpus import Corpus, load_corpus
 from twin.history.own_articles import Articles
 from twin.history.own_corpus import OwnCorpus
@@ -132,14 +130,7 @@ def write_corpus(
     """
     folder = Path(folder)
     refuse_taken(folder, replace_old)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
-    shutil.rmtree(part, ignore_errors=True)
-    if old.exists() and not folder.exists():
-        # An earlier command was killed between the two renames below.
-        old.rename(folder)
-    try:
-        part.mkdir(mode=0o700)
+    with whole_folder(folder, 0o700) as part:
         for name, frame in ((_TICKETS, found.tickets), (_CATEGORIES, found.categories)):
             table = frame.to_csv(index=False, lineterminator="\n")
             write_text(part / name, table, private=True)
@@ -151,16 +142,4 @@ def write_corpus(
             "version": 1, "by": found.by, "rest": found.rest, "split": found.split.isoformat(),
             "notes": [*found.notes, *(articles.notes if articles is not None else ())],
         })  # fmt: skip
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            folder.rename(old)
-        try:
-            os.replace(part, folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return open_corpus(folder)

@@ -11,14 +11,14 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from twin.common.tables import is_blank, trimmed
-from twin.history.sheet import SAMPLE_ROWS, Columns, Sheet, fault, names_of, opened
+from twin.history.sheet import SAMPLE_ROWS, Columns, Sheet, check_rows, fault, names_of, opened
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 _SAMPLE_BYTES = 1 << 18
 # A row with more is no row of an export, but a quote that was never closed.
 _LONGEST_ROW = 1 << 25
+_NO_TEXT = {
+    "utf-16": "begins as UTF-16 text, and is none at its end: is it whole?",
+    "cp1252": "neither UTF-8 nor Windows-1252 text",
+}
+_AS_TEXT = "save it as CSV in UTF-8"
 _SIGNS = (",", ";", "\t", "|")
 
 
@@ -133,7 +138,7 @@ def _load_csv(
         _check_quotes(path, encoding, sign)
         with opened(path) as file:
             batches = reading.open_csv(file, how, parse, options)
-            table = pa.Table.from_batches(list(batches), batches.schema)
+            table = pa.Table.from_batches(list(_bounded(batches, path)), batches.schema)
     except pa.ArrowException as error:
         if "straddling" in str(error) or "block" in str(error):
             mb = _LONGEST_ROW // 2**20
@@ -142,6 +147,8 @@ def _load_csv(
         raise fault(str(path), f"not readable as CSV: {str(error).partition(chr(10))[0]}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise fault(str(path), f"packed, and damaged: {error}") from None
+    except UnicodeDecodeError:
+        raise fault(str(path), _NO_TEXT.get(encoding, _NO_TEXT["cp1252"]), _AS_TEXT) from None
     for row in odd:
         # Spreadsheets write empty cells behind the last column; fewer cells are those at the end.
         cells = next(csv.reader([row.text], delimiter=sign), [])
@@ -152,6 +159,14 @@ def _load_csv(
         raise fault(str(path), why, "is a text not in quotes?")
     # The first row is the head.
     return _frames(table.slice(1), own)
+
+
+def _bounded(batches: Iterable[Any], path: Path) -> Iterator[Any]:
+    count = 0
+    for batch in batches:
+        count += len(batch)
+        check_rows(str(path), count)
+        yield batch
 
 
 def _check_quotes(path: Path, encoding: str, sign: str) -> None:

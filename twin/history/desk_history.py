@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tomllib
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
@@ -14,8 +13,17 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from twin.common.errors import DamagedFile, Fault, ScenarioError, TwinError
-from twin.common.files import read_sealed, write_parquet, write_sealed, write_text
+from twin.common.errors import DamagedFile, Fault, ScenarioError, TwinError, nearest
+from twin.common.files import (
+    put_back,
+    read_sealed,
+    read_text,
+    reason,
+    whole_folder,
+    write_parquet,
+    write_sealed,
+    write_text,
+)
 from twin.common.toml import dump
 from twin.experiments.results import Results, Run
 from twin.history import as_tables
@@ -184,22 +192,8 @@ class DeskHistory:
         """
         folder = Path(folder)
         refuse_taken(folder, replace_old)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        part = folder.with_name(f".{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        try:
-            part.mkdir()
+        with whole_folder(folder) as part:
             self._write(part)
-            if folder.exists():
-                old = folder.with_name(f".{folder.name}.old")
-                shutil.rmtree(old, ignore_errors=True)
-                folder.rename(old)
-                part.rename(folder)
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                part.rename(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
         return folder
 
     def _write(self, folder: Path) -> None:
@@ -240,6 +234,7 @@ def refuse_taken(folder: Path, replace_old: bool) -> None:
     ------
     ScenarioError
     """
+    put_back(folder)
     if not folder.exists():
         return
     mine = (folder / MANIFEST).is_file()
@@ -306,6 +301,10 @@ def _read(folder: Path, table: str) -> pd.DataFrame:
     return filled(table, len(frame), {str(name): frame[name] for name in frame})
 
 
+_WORDS, _TABLES = ("tool", "zone"), ("columns", "statuses", "priorities")
+_MOST_MAPPING = 10_000_000
+
+
 def read_mapping(path: Path) -> dict[str, Any]:
     """Settings of an earlier import.
 
@@ -315,11 +314,27 @@ def read_mapping(path: Path) -> dict[str, Any]:
         If the file is none.
     """
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ScenarioError(str(path), [Fault("", f"no mapping: {error}")]) from None
-    for key in ("columns", "statuses", "priorities"):
-        table = found.get(key, {})
-        if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
-            raise ScenarioError(str(path), [Fault(key, "must hold names")])
+        found = tomllib.loads(read_text(path, _MOST_MAPPING, "a mapping"))
+    except RecursionError:
+        raise ScenarioError(str(path), [Fault("", "no mapping: nested too deeply")]) from None
+    except (OSError, ValueError) as error:
+        raise ScenarioError(str(path), [Fault("", f"no mapping: {reason(error)}")]) from None
+    faults = [
+        Fault(key, "must hold names")
+        for key in _TABLES
+        if not isinstance(table := found.get(key, {}), dict)
+        or not all(isinstance(value, str) for value in table.values())
+    ]
+    faults += [
+        Fault(key, "must be a text", found[key])
+        for key in _WORDS
+        if not isinstance(found.get(key, ""), str)
+    ]
+    if not isinstance(found.get("days_first", True), bool):
+        faults.append(Fault("days_first", "must be true or false", found["days_first"]))
+    known = (*_WORDS, "days_first", *_TABLES)
+    faults += [Fault(key, "unknown key", hint=nearest(key, known)) for key in found
+               if key not in known]  # fmt: skip
+    if faults:
+        raise ScenarioError(str(path), faults)
     return found

@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
+from twin.common.tables import shown_cell
 from twin.history import as_tables, traps
 from twin.history.desk_history import DeskHistory, holds_history, open_history, read_mapping
 from twin.history.gathered import Choices, Gathered
 from twin.history.part import asked_moment
 from twin.history.people import coded
 from twin.history.readers.choose import gather
-from twin.history.sheet import Sheet
+from twin.history.sheet import Sheet, fault
 from twin.history.sheets import is_database, read_database, read_sheets
 from twin.records import tables
 from twin.scenario.model import PRIORITIES, Scenario, from_data
@@ -97,7 +98,9 @@ def read_history(
         where = ZoneInfo(zone or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
         hint = 'names look like "Europe/London"'
-        raise ScenarioError("--zone", [Fault("", f'no time zone "{zone}"', hint=hint)]) from None
+        raise ScenarioError(
+            "--zone", [Fault("", f"no time zone {shown_cell(zone)}", hint=hint)]
+        ) from None
     choices = Choices(
         zone=zone or "UTC", zone_given=zone is not None,
         days_first=old.get("days_first") if days_first is None else days_first,
@@ -108,6 +111,7 @@ def read_history(
     )  # fmt: skip
     _check_words(choices)
     sheets, told = list[Sheet](), list[dict[str, Any]]()
+    before = {path: _state(Path(path)) for path in paths if not is_database(path)}
     for path in paths:
         if is_database(path):
             name, found_there = read_database(str(path))
@@ -117,6 +121,9 @@ def read_history(
             told.append(_file(Path(path)))
         sheets += found_there
     reader, gathered = gather(sheets, choices, tool or str(old.get("tool", "")))
+    for path, state in before.items():
+        if _state(Path(path)) != state:
+            raise fault(str(path), "changed while it was read", "import it again")
     codes = coded(gathered, keep_names)
     bounds = [asked_moment(text, where, option)
               for text, option in ((since, "--since"), (until, "--until"))]  # fmt: skip
@@ -144,6 +151,15 @@ def _check_words(choices: Choices) -> None:
         if name not in PRIORITIES:
             hint = f"allowed: {', '.join(PRIORITIES)}"
             raise ScenarioError("--priority", [Fault(own, "no priority of the twin", name, hint)])
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """Numbers that differ when another file, or another content, is there."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _file(path: Path) -> dict[str, Any]:

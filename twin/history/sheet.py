@@ -19,6 +19,8 @@ from twin.common.tables import is_blank, trimmed
 MOST_BYTES = 16_000_000_000
 # Formats that are read whole.
 MOST_WHOLE_BYTES = 500_000_000
+# What is small when packed may have any number of rows.
+MOST_ROWS = 10_000_000
 SAMPLE_ROWS = 200
 MOST_COLUMNS = 5000
 GZIP = b"\x1f\x8b"
@@ -115,16 +117,31 @@ def opened(path: Path, most: int = MOST_BYTES) -> io.BufferedReader:
     return io.BufferedReader(_Bounded(file, most), 1 << 20)
 
 
+def check_rows(file: str, count: int) -> None:
+    """Refuse a table of more rows than memory is sure to hold.
+
+    Raises
+    ------
+    ScenarioError
+    """
+    if count > MOST_ROWS:
+        raise fault(file, f"has more than {MOST_ROWS:,} rows", "export fewer months")
+
+
 def names_of(head: Sequence[object]) -> list[str]:
     """Names of columns, each once; what has no name stays without one, and is left out."""
     if len(head) > MOST_COLUMNS:
         raise ValueError(f"its first row has {len(head):,} cells: no head of an export")
     names: list[str] = []
+    taken: dict[str, int] = {}
     for cell in head:
         name = "" if is_blank(cell) else " ".join(trimmed(str(cell)).split())[:200]
-        own, k = name, 2
-        while own and own in names:
-            own, k = f"{name} ({k})", k + 1
+        own, k = name, taken.get(name, 1)
+        while own and own in taken:
+            k += 1
+            own = f"{name} ({k})"
+        taken[name] = k
+        taken.setdefault(own, 1)
         names.append(own)
     if not any(names):
         raise ValueError("its first row names no column")

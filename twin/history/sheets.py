@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sqlite3
-import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -20,6 +20,7 @@ import pandas as pd
 
 from twin.common.errors import ScenarioError
 from twin.common.files import reason, regular_file
+from twin.common.tables import shown_cell
 from twin.history import xes
 from twin.history.delimited import read_csv
 from twin.history.nested import flattened
@@ -30,13 +31,16 @@ from twin.history.sheet import (
     SAMPLE_ROWS,
     Columns,
     Sheet,
+    check_rows,
     fault,
-    names_of,
     opened,
 )
+from twin.history.workbook import read_workbook
 
 # Tables of the live desk's store.
 _STORE = ("tickets", "changes", "feedback", "desks")
+# JSON's way to write a half of a sign beyond 16 bits; emojis have two of them.
+_HALF_SIGN = re.compile(r"\\u[dD][89a-fA-F]")
 _ZIP, _PARQUET, _SQLITE = b"PK\x03\x04", b"PAR1", b"SQLite format 3\x00"
 
 
@@ -68,7 +72,7 @@ def read_sheets(path: Path) -> list[Sheet]:
     except ScenarioError:
         raise
     except ValueError as error:
-        raise fault(where, str(error).partition("\n")[0]) from None
+        raise fault(where, reason(error).partition("\n")[0]) from None
     found = [sheet for sheet in found if len(sheet.sample)]
     if not found:
         raise fault(where, "holds no rows")
@@ -117,21 +121,29 @@ def _parquet(path: Path) -> list[Sheet]:
                     part = next(file.iter_batches(SAMPLE_ROWS, columns=list(names)), None)
                 else:
                     part = file.read(columns=list(names))
-                found: pd.DataFrame = pd.DataFrame() if part is None else part.to_pandas()
+                if part is None:
+                    return pd.DataFrame()
+                # Texts that are none would fail anywhere.
+                part.validate(full=True)
+                found: pd.DataFrame = part.to_pandas()
                 return found
         except (pa.ArrowException, KeyError, TypeError, OverflowError, MemoryError) as error:
             raise fault(str(path), f"not readable as Parquet: {error}") from None
 
     try:
         with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
+            schema, count = file.schema_arrow, file.metadata.num_rows
     except pa.ArrowException as error:
         raise ValueError(f"not readable as Parquet: {error}") from None
+    check_rows(str(path), count)
     names = [
         field.name
         for field in schema
         if not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type)
     ]
+
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"two columns are called {shown_cell(twice)}: rename one")
 
     def load(wanted: Sequence[str]) -> Columns:
         frame = flat(list(wanted))
@@ -141,34 +153,8 @@ def _parquet(path: Path) -> list[Sheet]:
 
 
 def _xlsx(path: Path) -> list[Sheet]:
-    with zipfile.ZipFile(path) as packed:
-        parts = packed.infolist()
-        if not any(part.filename.startswith("xl/") for part in parts):
-            raise ValueError("a packed file that is no XLSX: unpack it first")
-        # By what the file says of itself, before anything is unpacked.
-        if sum(int(part.file_size) for part in parts) > MOST_WHOLE_BYTES:
-            raise ValueError(f"unpacks to more than {MOST_WHOLE_BYTES // 10**6} MB: save it as CSV")
-    try:
-        from python_calamine import CalamineError, CalamineWorkbook
-    except ModuleNotFoundError:
-        hint = 'pip install "support-desk-twin[xlsx]", or save it as CSV'
-        raise fault(str(path), "an Excel file takes an extra", hint) from None
-    try:
-        book = CalamineWorkbook.from_path(str(path))
-        found = []
-        for name in book.sheet_names:
-            rows = book.get_sheet_by_name(name).to_python(skip_empty_area=True)
-            if len(rows) > 1:
-                head = names_of(rows[0])
-                data = {
-                    own: pd.Series([row[k] for row in rows[1:]], dtype="object")
-                    for k, own in enumerate(head)
-                    if own
-                }
-                found.append(_eager(str(path), name, data))
-    except CalamineError as error:
-        raise ValueError(f"not readable as XLSX: {error}") from None
-    return found
+    book = read_workbook(path, MOST_WHOLE_BYTES)
+    return [_eager(str(path), name, data) for name, data in book.items()]
 
 
 def _json(path: Path) -> list[Sheet]:
@@ -184,6 +170,10 @@ def _json(path: Path) -> list[Sheet]:
             place = f"line {error.lineno}, column {error.colno}"
             raise ValueError(f"not valid JSON at {place}") from None
         data = lines
+    if _HALF_SIGN.search(text):
+        # Halves of signs that stand alone are no text.
+        text = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
+        data = json.loads(text)
     sheets = flattened(data, path.name.partition(".")[0])
     return [
         _eager(str(path), name, {k: pd.Series(v, dtype="object") for k, v in columns.items()})

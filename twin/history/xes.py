@@ -16,6 +16,8 @@ _CASE = "case"
 # Values longer than this are texts, not names.
 _LONGEST = 10_000
 _MOST_KEYS = 500
+# Events by keys.
+_MOST_CELLS = 50_000_000
 
 
 def read(file: IO[bytes]) -> dict[str, list[str]]:
@@ -54,11 +56,13 @@ def read(file: IO[bytes]) -> dict[str, list[str]]:
         while chunk := file.read(1 << 20):
             parser.Parse(chunk, False)
         parser.Parse(b"", True)
+    except LookupError as error:
+        raise ValueError(f"not readable as XES: {error}") from None
     except expat.ExpatError as error:
         raise ValueError(f"not readable as XES: line {error.lineno}: {error}") from None
     if not reader.seen:
         raise ValueError("not readable as XES: it has no <log>")
-    return reader.columns
+    return reader.whole()
 
 
 def _refuse(*_: object) -> None:
@@ -98,13 +102,20 @@ class _Reader:
         if name.rpartition(":")[2] != "event" or self.event is None:
             return
         for key, value in (self.trace | self.event).items():
-            if key not in self.columns:
-                if len(self.columns) >= _MOST_KEYS:
-                    raise ValueError(f"its events have more than {_MOST_KEYS} keys")
-                self.columns[key] = [""] * self.count
-            self.columns[key].append(value)
+            cells = self.columns.setdefault(key, [])
+            # Events before it that had no such key.
+            cells.extend([""] * (self.count - len(cells)))
+            cells.append(value)
         self.count += 1
-        for cells in self.columns.values():
-            if len(cells) < self.count:
-                cells.append("")
         self.event = None
+        if len(self.columns) > _MOST_KEYS:
+            raise ValueError(f"its events have more than {_MOST_KEYS} keys")
+        if self.count * len(self.columns) > _MOST_CELLS:
+            many = f"{len(self.columns):,} keys in its first {self.count:,} events"
+            raise ValueError(f"{many}: more than is read; export fewer months, or fewer attributes")
+
+    def whole(self) -> dict[str, list[str]]:
+        """The columns, each as long as there are events."""
+        for cells in self.columns.values():
+            cells.extend([""] * (self.count - len(cells)))
+        return self.columns

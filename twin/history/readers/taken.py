@@ -20,6 +20,8 @@ from twin.history.sheet import Columns, Sheet, fault, simple
 
 KNOWN, GUESSED, GIVEN = "known", "guessed by its name", "given"
 _LEAST_TIMES = 0.9
+_OF_CUSTOMERS = frozenset(map(simple, PRIVATE))
+_OF_TEXTS = frozenset(simple(one) for f in FIELDS.values() if f.kind == "text" for one in f.names)
 
 
 @dataclass(frozen=True)
@@ -217,15 +219,11 @@ class Taken:
         return found
 
     def _why_not(self, name: str) -> str:
-        blank = name in self.sheet.sample and cells.texts(self.sheet.sample[name]).isna().all()
-        if blank:
+        if name in self.sheet.sample and cells.nothing(self.sheet.sample[name]):
             return "holds nothing in the first rows"
-        if simple(name) in {simple(one) for one in PRIVATE}:
+        if simple(name) in _OF_CUSTOMERS:
             return "of a customer: not kept"
-        if any(simple(name) == simple(one) for f in FIELDS.values() if f.kind == "text"
-               for one in f.names):  # fmt: skip
-            return "texts: kept with --texts"
-        return "not known"
+        return "texts: kept with --texts" if simple(name) in _OF_TEXTS else "not known"
 
 
 def check_given(choices: Choices, sheets: Sequence[Sheet]) -> None:
