@@ -19,6 +19,7 @@ from twin.assistant.recorded.recording import Recording
 from twin.cli.app import app as twin_app
 from twin.cli.record import register
 from twin.experiments import record as recording_of
+from twin.experiments.versions import as_played
 from twin.scenario.file import load
 
 pytestmark = [pytest.mark.network, pytest.mark.allow_hosts(["127.0.0.1", "localhost"])]
@@ -133,6 +134,21 @@ def test_the_estimate_is_close(server, desk):
     assert done.tally.spent_usd <= plan.most_usd
     assert 0.4 < plan.prompt_tokens / done.tally.prompt_tokens < 1.5
     assert recording_of.plan(load(desk(30))).calls == 0
+
+
+def test_each_replication_records_the_version_that_it_plays(server, desk):
+    path = desk(30)
+    path.write_text(path.read_text().replace("replications = 1", "replications = 4")
+                    + '\n[uncertainty]\nassumed = { "arrivals.scale" = [0.2, 1.0] }\n')  # fmt: skip
+    planned = recording_of.plan(load(path))
+    played = [as_played(load(path), k) for k in range(4)]
+    assert [len(demand) for demand in planned.demands] == [
+        len(twin.draw(one, k)) for k, one in enumerate(played)
+    ]
+    session = recording_of.Session(planned)
+    session.run()
+    assert session.close().tally.answered == planned.calls
+    assert not twin.run(load(path)).failures.shape[0]
 
 
 def test_only_some_tickets(server, desk):

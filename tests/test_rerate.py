@@ -21,29 +21,27 @@ from twin.records import storage
 from twin.scenario.model import from_data
 
 JUDGE = "openai/gpt-oss-120b"
+DESK = {
+    "name": "desk",
+    "horizon": "2d",
+    "arrivals": {"rate": "20/h"},
+    "tickets": {"corpus": CORPUS, "category_mix": {BAD: 1.0, OTHER: 1.0}},
+    "assistant": {
+        "knowledge": KNOWLEDGE,
+        "confidence_threshold": 0.4,
+        "review_categories": [OTHER],
+        "learning": {"mode": "bandit"},
+    },
+    "agents": {"all": {"heads": 2, "handle_time": "12min"}},
+    "customers": {"survey_rate": 0.8, "reopen_rate": 0.5},
+}
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     """Two replications of two days: a few agents, tickets that come back, an open end."""
     folder = tmp_path_factory.mktemp("runs")
-    scenario = from_data(
-        {
-            "name": "desk",
-            "horizon": "2d",
-            "arrivals": {"rate": "20/h"},
-            "tickets": {"corpus": CORPUS, "category_mix": {BAD: 1.0, OTHER: 1.0}},
-            "assistant": {
-                "knowledge": KNOWLEDGE,
-                "confidence_threshold": 0.4,
-                "review_categories": [OTHER],
-                "learning": {"mode": "bandit"},
-            },
-            "agents": {"all": {"heads": 2, "handle_time": "12min"}},
-            "customers": {"survey_rate": 0.8, "reopen_rate": 0.5},
-        }
-    )
-    twin.run(scenario, replications=2, out=folder)
+    twin.run(from_data(DESK), replications=2, out=folder)
     return folder
 
 
@@ -212,6 +210,13 @@ class TestWhatCannotBeRated:
         storage.write_manifest(run, manifest)
         with pytest.raises(ValueError, match="cannot be drawn again"):
             rerate.rate(run)
+
+    def test_versions_of_a_desk_are_drawn_again(self, tmp_path):
+        desk = {**DESK, "uncertainty": {"assumed": {"arrivals.scale": [0.6, 1.4]}}}
+        done = twin.run(from_data(desk), replications=3, out=tmp_path)
+        found = rerate.rate(done.paths[0])
+        assert (found.figures["difference"] == 0).all()
+        assert set(found.table["replication"]) == {0, 1, 2}
 
     def test_a_run_without_answers(self, tmp_path):
         twin.run(

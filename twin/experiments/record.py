@@ -29,6 +29,7 @@ from twin.common.errors import Fault, ScenarioError
 from twin.demand.tickets import Demand, draw
 from twin.desk.answers import ModelAnswers, Names
 from twin.desk.simulation import simulate
+from twin.experiments.versions import as_played
 from twin.scenario.model import Scenario
 
 # Failures in a row after which nothing is expected to work.
@@ -155,8 +156,9 @@ def plan(
     there = open_recording(path)
     asks: dict[str, Ask] = {}
     for demand in demands:
-        planner = _Planner(Asking(scenario, demand.categories, model), there)
-        _answers(planner, scenario, demand).ask_ahead()
+        desk = as_played(scenario, demand.replication)
+        planner = _Planner(Asking(desk, demand.categories, model), there)
+        _answers(planner, desk, demand).ask_ahead()
         asks |= planner.asks
     missing = [ask for ask in asks.values() if ask.key not in there]
     return Plan(
@@ -173,7 +175,7 @@ def _demands(scenario: Scenario, replications: int, limit: int | None) -> tuple[
     left = math.inf if limit is None else limit
     demands = []
     for k in range(replications):
-        demand = draw(scenario, k)
+        demand = draw(as_played(scenario, k), k)
         if len(demand) > left:
             demands.append(_first(demand, int(left)))
             return demands, False
@@ -300,8 +302,11 @@ class Session:
             If going on makes no sense. What came before is recorded.
         """
         scenario = self._plan.scenario
-        for demand in self._plan.demands:
-            _answers(self._assistant, scenario, demand).ask_ahead()
+        played = [
+            (as_played(scenario, demand.replication), demand) for demand in self._plan.demands
+        ]
+        for desk, demand in played:
+            _answers(self._assistant, desk, demand).ask_ahead()
         # A run may also ask the fallback model; its answers are recorded separately.
         alone = scenario.assistant.fallback_model is None
         if self._plan.whole and alone and not self._assistant.tally.failed:
@@ -309,8 +314,8 @@ class Session:
             with warnings.catch_warnings():
                 # The price of a model was said before.
                 warnings.simplefilter("ignore", catalogue.PriceWarning)
-                for demand in self._plan.demands:
-                    simulate(scenario, demand, self._assistant)
+                for desk, demand in played:
+                    simulate(desk, demand, self._assistant)
 
     def close(self) -> Recorded:
         """End it, and say what was done."""

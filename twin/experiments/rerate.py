@@ -35,6 +35,7 @@ from twin.common.files import write_json, write_parquet
 from twin.demand.tickets import Demand, draw
 from twin.desk.customers import Customers
 from twin.experiments import manifest as provenance
+from twin.experiments.versions import as_played
 from twin.records import storage
 from twin.records.columns import Column
 from twin.records.tables import BY_ASSISTANT, RESOLVED_STATUSES, WORKERS
@@ -209,6 +210,7 @@ def _rated(folder: Path, scenario: Scenario, replication: int, rater: Rater) -> 
         storage.read_frame(storage.parts(folder, name)[replication])
         for name in ("tickets", "answers", "ratings")
     )
+    scenario = as_played(scenario, replication)
     demand = draw(scenario, replication)
     same = len(demand) == len(tickets) and np.array_equal(demand.arrived_s, tickets["arrived_s"])
     if not same or not np.array_equal(demand.text, tickets["text_id"]):
