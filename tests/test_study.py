@@ -21,7 +21,7 @@ from twin.cli.study_tables import effects_table, points_table
 from twin.common.text import change_of
 from twin.experiments import manifest as provenance
 from twin.experiments import replication
-from twin.experiments.studies import store
+from twin.experiments.studies import sensitivity, store
 from twin.experiments.studies.results import StudyResults
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.experiments.studies.study import StudyInterrupted
@@ -81,6 +81,37 @@ def test_the_summary_and_the_results_are_those_of_runs(plan: dict[str, Any]) -> 
     results = found.results()
     assert_frame_equal(results.summary()[["value", "half_width"]], summary[["value", "half_width"]])
     assert [(run.status, run.whole) for run in results.runs] == [("complete", 2)] * 4
+
+
+def test_points_compare_as_runs_do(desk: Scenario, tmp_path: Path) -> None:
+    plan = {"name": "heads", "scenario": desk, "factors": {"agents.all.heads": [2, 3]}}
+    found = twin.study(plan, replications=5, out=tmp_path)
+    names = found.points["scenario"].tolist()
+    others = [desk.vary({"agents.all.heads": k}, name=name) for k, name in zip((2, 3), names,
+              strict=True)]  # fmt: skip
+    wanted = twin.compare(twin.run(others, replications=5))
+    assert wanted.table["paired"].all()
+    assert found.path is not None
+    for study in (found, twin.open_study(found.path)):
+        compared = twin.compare(study.results())
+        assert compared.notes == wanted.notes == ()
+        assert_frame_equal(compared.table, wanted.table)
+
+
+def test_points_of_several_scenarios_have_the_intervals_of_their_versions(desk: Scenario) -> None:
+    sure = desk.vary({}, name="sure")
+    open_ = desk.vary({"uncertainty.assumed": {"arrivals.scale": [0.5, 1.5]}}, name="open")
+    plan = {"scenarios": [sure, open_], "factors": {"agents.all.heads": [2]}}
+    found = twin.study(plan, replications=4)
+    names = found.points["scenario"].tolist()
+    assert found.sources == {names[1]: ("assumed",)}
+    alone = twin.study(plan | {"scenarios": [open_]}, replications=4).summary()
+    both = found.summary()
+    columns = ["kpi", "group", "value", "low", "high"]
+    own = both[both["scenario"] == names[1]].reset_index(drop=True)
+    assert_frame_equal(own[columns], alone[columns])
+    assert both.loc[both["scenario"] == names[0], "data"].isna().all()
+    assert "may be too high" in twin.select(plan, "solved", 0.5, first=3).notes[0]
 
 
 def test_what_was_saved_opens_as_it_was(plan: dict[str, Any], tmp_path: Path) -> None:
@@ -257,6 +288,21 @@ def test_effects_use_the_replications_that_all_points_have(desk: Scenario) -> No
     assert found["replications"].tolist() == [3, 3, 3]
     same = effects(twin.study(plan, replications=3))
     assert_frame_equal(found, same)
+
+
+def test_effects_over_versions_hold_what_the_history_leaves_open() -> None:
+    rng = np.random.default_rng(1)
+    numbers, held, alone, tries = np.arange(20), 0, 0, 300
+    for _ in range(tries):
+        # The history is off by as much as its versions are from each other; the truth is 0.
+        versions = rng.normal() + rng.normal(size=10).repeat(2)
+        effect = versions + 0.5 * rng.normal(size=20)
+        (mean, half), (_, narrow) = (sensitivity._interval(effect, numbers, sources, 0.95)
+                                     for sources in (["data"], []))  # fmt: skip
+        held += abs(mean) < half
+        alone += abs(mean) < narrow
+    assert 0.93 <= held / tries <= 0.99
+    assert alone / tries < 0.6
 
 
 def test_effects_of_one_replication_have_no_interval() -> None:

@@ -14,6 +14,7 @@ import twin
 import twin.measures.inputs
 import twin.report.answer
 from twin.experiments.comparison import compare, join
+from twin.experiments.studies.results import StudyResults
 from twin.measures.figures import FIGURES, GUARDS, JUDGED
 from twin.report.answer import of_runs
 from twin.report.page import page
@@ -264,6 +265,51 @@ def test_studies_call_no_point_best_that_loses_customers():
         assert "it is not called the best, as against p1 heads=4" in found.statement
         assert "is best" not in found.statement
     assert "is best in solved" in twin.select(plan, "solved", 0.05, first=4).statement
+
+
+@pytest.mark.parametrize("plan", [
+    {"factors": {"season": {"quiet": {"arrivals.scale": 0.5}, "busy": {"arrivals.scale": 1.0}}}},
+    {"factors": {"backlog.tickets": [5, 40]}, "set": {"backlog.tickets": 5, "backlog.age": "1h"}},
+    {"factors": {}, "scenarios": [{"arrivals.scale": 0.5}, {}]},
+])  # fmt: skip
+def test_studies_call_no_point_best_that_has_less_to_do(plan):
+    base = desk(horizon="4h")
+    others = [base.vary(changes, name=f"desk {k}")
+              for k, changes in enumerate(plan.get("scenarios", []))]  # fmt: skip
+    plan = plan | ({"scenarios": others} if others else {"scenario": base})
+    plan["kpis"] = ["first_response_mean"]
+    text = " ".join(twin.report.answer.of_study(twin.study(plan, replications=3)))
+    assert "they differ in load, so neither is called better" in text
+    assert "best" not in text
+    said = twin.select(plan, "first_response_mean", 10, first=3).statement
+    assert said.endswith("the points differ in load, so none is called the best")
+    assert "is best" not in said
+
+
+def test_studies_praise_nobody_for_tickets_that_the_assistant_kept_from_people():
+    base = desk(horizon="4h", assistant={"backend": "profile", "role": "triage"})
+    plan = {"scenario": base, "factors": {"assistant.confidence_threshold": [0.1, 0.9]},
+            "kpis": ["human_response_mean"]}  # fmt: skip
+    reason = "differ in the tickets that need a person"
+    assert reason in " ".join(twin.report.answer.of_study(twin.study(plan, replications=2)))
+    assert reason in twin.select(plan, "human_response_mean", 60, first=3).statement
+    assert reason not in twin.select(plan, "first_response_mean", 60, first=3).statement
+
+
+def test_of_many_points_that_are_alike_none_is_called_best():
+    rng, called = np.random.default_rng(1), 0
+    points = pd.DataFrame({"point": range(40), "x": range(40)})
+    points.insert(1, "scenario", [f"p{k}" for k in points["point"]])
+    for _ in range(12):
+        frames = [points.assign(replication=r, kpi="first_response_mean", group="", unit="s",
+                                numerator=column, denominator=1.0, value=column)
+                  for r, column in enumerate(rng.normal(60, 5, (10, 40)))]  # fmt: skip
+        found = StudyResults("made up", "", ("x",), pd.concat(frames), pd.DataFrame(), points,
+                             ("first_response_mean",), (), ())  # fmt: skip
+        (text, *_) = twin.report.answer.of_study(found)
+        called += "may be luck" not in text and "overlap" not in text
+    # At most 5 % are to be; by the intervals of each point alone it were 46 %.
+    assert called <= 1
 
 
 def test_a_cost_that_nobody_set_is_missing_and_names_its_key(tmp_path):

@@ -1,15 +1,38 @@
-"""Guards of praise: whether customers are lost, or left to wait, on one desk against another."""
+"""Guards of praise: desks must be alike in what they are given, and lose no customers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from twin.common.text import amount, label
 from twin.measures.figures import FIGURES, GUARDS
+
+if TYPE_CHECKING:
+    from twin.measures.figure import Figure
+    from twin.scenario.model import Scenario
+
+
+def unlike(figure: Figure, desks: Iterable[Scenario]) -> str:
+    """Reason why a figure does not tell the better of some desks; empty: it does.
+
+    Less work is no better desk, whatever the figure. Where the assistant differs, other tickets
+    are left for people.
+    """
+    desks = list(desks)
+
+    def differ(*sections: str) -> bool:
+        first, *others = (desk.model_dump(include=set(sections)) for desk in desks)
+        return any(other != first for other in others)
+
+    if differ("arrivals", "backlog"):
+        return "differ in load"
+    if figure.needs_person and differ("assistant"):
+        return "differ in the tickets that need a person"
+    return ""
 
 
 def lost(rows: Mapping[str, Mapping[str, Any]]) -> str:

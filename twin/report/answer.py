@@ -15,7 +15,7 @@ from twin.common.text import (
     label,
     level,
 )
-from twin.experiments.guards import lost_in
+from twin.experiments.guards import lost_in, unlike
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.model import PRIORITIES
@@ -186,7 +186,9 @@ def of_study(found: StudyResults) -> list[str]:
     """Three sentences: targets or limits and where they are met, the ends, the strongest factor."""
     summary = found.summary()
     last = _moved(found)
-    told = [*_targets(found, summary), *_limits(found), *_ends(found, summary)]
+    # Of many points some lie far off by luck: these intervals hold for all points together.
+    joint = found.summary(1 - 0.05 / len(found.points))
+    told = [*_targets(found, summary, joint), *_limits(found), *_ends(found, summary, joint)]
     return [capital(text) for text in (*told[: _SENTENCES - len(last)], *last)]
 
 
@@ -214,7 +216,7 @@ def _said(row: Mapping[str, Any]) -> str:
     return estimate(row)
 
 
-def _targets(found: StudyResults, summary: pd.DataFrame) -> Iterator[str]:
+def _targets(found: StudyResults, summary: pd.DataFrame, joint: pd.DataFrame) -> Iterator[str]:
     plan = found.manifest.get("study_as_run", {})
     targets = plan.get("targets", {})
     if not targets:
@@ -223,14 +225,14 @@ def _targets(found: StudyResults, summary: pd.DataFrame) -> Iterator[str]:
     met, sure = (pd.Series(True, index=points) for _ in range(2))
     words = []
     for name, target in targets.items():
-        rows = _rows(summary, name).reindex(points)
+        rows, sides = (_rows(frame, name).reindex(points) for frame in (summary, joint))
         unit = str(rows["unit"].dropna().iloc[0]) if rows["unit"].notna().any() else ""
         if (least := target.get("at_least")) is not None:
-            met, sure = met & (rows["value"] >= least), sure & (rows["low"] >= least)
+            met, sure = met & (rows["value"] >= least), sure & (sides["low"] >= least)
             words.append(f"{_name(name)} at least {amount(least, unit)}")
         else:
             most = target["at_most"]
-            met, sure = met & (rows["value"] <= most), sure & (rows["high"] <= most)
+            met, sure = met & (rows["value"] <= most), sure & (sides["high"] <= most)
             words.append(f"{_name(name)} at most {amount(most, unit)}")
     wanted = "every target" if len(words) > 1 else "the target"
     start = f"{int(met.sum())} of {len(points)} points meet {wanted} ({', '.join(words)})"
@@ -291,7 +293,7 @@ def _crossed(
     return f"{text}; it is {stays}." if stays else f"{text}."
 
 
-def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
+def _ends(found: StudyResults, summary: pd.DataFrame, joint: pd.DataFrame) -> list[str]:
     """For each figure where it is best and worst, first what tells most for a decision."""
     limited = {one["kpi"] for one in found.crossings}
     told: list[tuple[bool, int, str, str]] = []
@@ -314,8 +316,12 @@ def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
         if not way or flaw:
             words = ("lowest", "highest") if way == "lower" else ("highest", "lowest")
         places = [at({f: row[f] for f in found.factors}, found.names) for row in (first, second)]
-        apart = bool(lowest["high"] < highest["low"])
-        flaw = flaw if apart else f", but their intervals overlap{flaw}"
+        both = _rows(joint, name).loc[[lowest["point"], highest["point"]]]
+        apart = bool(both["high"].iloc[0] < both["low"].iloc[1])
+        if not apart:
+            overlap = lowest["high"] >= highest["low"]
+            doubt = "their intervals overlap" if overlap else "of so many points that may be luck"
+            flaw = f", but {doubt}{flaw}"
         text = (
             f"{_name(name)} is {words[0]} with {places[0]} ({_said(first)}) and {words[1]} with "
             f"{places[1]} ({_said(second)}){flaw}."
@@ -329,13 +335,14 @@ def _ends(found: StudyResults, summary: pd.DataFrame) -> list[str]:
 
 
 def _flaw(found: StudyResults, summary: pd.DataFrame, name: str, one: Any, other: Any) -> str:
-    """Reason not to call a point the best in a figure, from its guards and its load."""
+    """Reason not to call a point the best in a figure: it is unlike the other, or by its guards."""
     figure = FIGURES[figure_of(name)[0]]
-    points = found.points.set_index("point")
-    loads = [factor for factor in found.factors if factor.startswith("arrivals.")]
-    # Less work is no better desk, whatever the figure.
-    if not points.loc[one, loads].equals(points.loc[other, loads]):
-        return "; they differ in load, so neither is called better"
+    names = found.points.set_index("point")["scenario"]
+    desks = [found.scenario(names[point]) for point in (one, other)]
+    known = [desk for desk in desks if desk is not None]
+    reason = unlike(figure, known) if len(known) > 1 else "may differ in load"
+    if reason:
+        return f"; they {reason}, so neither is called better"
     reason = lost_in(summary, one, other) if figure.guarded else ""
     return f"; the first is not called better, as {reason}" if reason else ""
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.text import signed
-from twin.experiments.guards import lost
+from twin.experiments.guards import lost, unlike
 from twin.experiments.studies.design import Point, design
 from twin.experiments.studies.file import Plan, limit_of, read_study
 from twin.experiments.studies.store import Progress, StudyStore
@@ -31,7 +31,6 @@ _KEPT = {
     MISSED: "it misses a target of the study",
     OPEN: "its intervals leave open whether it meets the study's targets",
 }
-_BEST = "best in"
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def select(
         kept = _targets(plan, points, store, found, confidence)
         flaw = _flaw(store, points, found, kpi)
         untold = _untold(store, points, found, kpi)
-        played, notes = store.played, tuple(store.remarks())
+        played, notes = store.played, (*_versions(plan), *store.remarks())
     rows: list[dict[str, Any]] = []
     for k, point in enumerate(points):
         verdict = "not ruled out" if k in found.left_in else "ruled out"
@@ -169,10 +168,9 @@ def select(
             | ({"targets": kept[k]} if kept else {})
         )
     best = points[found.best].scenario.name
-    statement = _statement(found, best, kpi, indifference, method)
-    if flaw:
-        statement = statement.replace(f"is {_BEST}", "leads") + flaw
-    statement += untold
+    # Without "best", where the points do not tell it.
+    place = "first" if flaw else "best"
+    statement = _statement(found, best, kpi, indifference, method, place) + flaw + untold
     if kept:
         statement += f"; {_KEPT[kept[found.best]]}"
     names = roster.names(points[0].factors, plan.bases[0] if len(plan.bases) == 1 else None)
@@ -199,12 +197,11 @@ def _targets(
 
 
 def _flaw(store: StudyStore, points: Sequence[Point], found: Selection, kpi: str) -> str:
-    """Reason not to call the selected point the best: customers are lost, or another load came."""
+    """Reason not to call the selected point the best: points are unlike, or customers are lost."""
     figure = FIGURES[figure_of(kpi)[0]]
     best = points[found.best]
-    loads = [{k: v for k, v in p.factors.items() if k.startswith("arrivals.")} for p in points]
-    if any(load != loads[found.best] for load in loads):
-        return "; the points differ in load, so none is called the best"
+    if reason := unlike(figure, (point.scenario for point in points)):
+        return f"; the points {reason}, so none is called the best"
     if not figure.guarded:
         return ""
     # The rival that helps most customers shows what is lost.
@@ -230,6 +227,17 @@ def _flaw(store: StudyStore, points: Sequence[Point], found: Selection, kpi: str
     watched: dict[str, Any] = {row["kpi"]: row for row in table.to_dict("records")}
     reason = lost(watched)
     return f"; it is not called the best, as against {rival} {reason}" if reason else ""
+
+
+def _versions(plan: Plan) -> list[str]:
+    """Note where replications are not independent, as versions of a desk are played."""
+    if all(base.uncertainty is None for base in plan.bases):
+        return []
+    return [
+        "the probability takes replications to be independent, but some in a row play the same "
+        "version of the desk: it may be too high, and it leaves out what the history or stated "
+        "assumptions leave open"
+    ]
 
 
 def _untold(store: StudyStore, points: Sequence[Point], found: Selection, kpi: str) -> str:
@@ -258,9 +266,11 @@ def _untold(store: StudyStore, points: Sequence[Point], found: Selection, kpi: s
     )
 
 
-def _statement(found: Selection, best: str, kpi: str, indifference: float, method: Method) -> str:
+def _statement(
+    found: Selection, best: str, kpi: str, indifference: float, method: Method, place: str
+) -> str:
     size = signed(indifference, FIGURES[figure_of(kpi)[0]].unit).removeprefix("+")
-    within = f"{_BEST} {kpi} or within {size} of the best"
+    within = f"{place} in {kpi} or within {size} of the {place}"
     if not found.decided:
         return (
             f"{best} leads in {kpi}, but the budget ended before that was clear: "

@@ -40,11 +40,17 @@ class Point:
         Level by factor, as its column shows it; a column holds numbers or texts.
     scenario : Scenario
         As played.
+    base : str
+        Name of the scenario that it varies.
+    changes : dict
+        What it changes in that, by dotted key path.
     """
 
     number: int
     factors: dict[str, Any]
     scenario: Scenario
+    base: str
+    changes: Changes
 
 
 def design(plan: Plan) -> list[Point]:
@@ -87,7 +93,7 @@ def design(plan: Plan) -> list[Point]:
             for name, level in levels.items():
                 shown.setdefault(name, as_in_base(base, plan, name) if level is None else None)
             ordered = {name: shown[name] for name in file.factors}
-            points.append(Point(len(points), own | ordered, scenario))
+            points.append(Point(len(points), own | ordered, scenario, base.name, changes))
     if faults:
         raise ScenarioError(file.name, list(faults.values()))
     return _of_one_kind(points)

@@ -108,12 +108,45 @@ class StudyResults:
         >>> backlog["arrivals.scale"].tolist()
         [1, 2]
         """
-        bases = self.manifest.get("base_as_run", [])
-        wanted = versions.sources(bases[0].get("uncertainty")) if len(bases) == 1 else ()
-        sources = dict.fromkeys(self.points["scenario"], wanted) if wanted else None
-        summary = intervals.summarize(self.frame, level, sources)
+        summary = intervals.summarize(self.frame, level, self.sources)
         columns = ["point", "scenario", *self.factors]
         return self.points[columns].merge(summary, on="scenario", how="right")
+
+    @cached_property
+    def sources(self) -> dict[str, tuple[str, ...]]:
+        """Sources of uncertainty beside luck, of the points that are played in versions."""
+        bases = self.manifest.get("base_as_run", [])
+        if not any("uncertainty" in base for base in bases):
+            return {}
+        found = {}
+        for name in self.points["scenario"]:
+            desk = self.scenario(name)
+            # A study of an older version says it of its base alone.
+            given = bases[0]["uncertainty"] if desk is None else desk.as_data().get("uncertainty")
+            if wanted := versions.sources(given):
+                found[name] = wanted
+        return found
+
+    def scenario(self, name: str) -> Scenario | None:
+        """The scenario of a point as it was played; None in a study of an older version.
+
+        Examples
+        --------
+        >>> import twin
+        >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
+        ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+        >>> plan = {"scenario": desk, "factors": {"agents.all.heads": [1, 2]}}
+        >>> found = twin.study(plan, replications=2)
+        >>> found.scenario(found.points["scenario"][1]).agents["all"].heads
+        2
+        """
+        point = self.manifest.get("points_as_run", {}).get(name)
+        return None if point is None else self._bases[point["base"]].vary(point["changes"], name)
+
+    @cached_property
+    def _bases(self) -> dict[str, Scenario]:
+        found = map(Scenario.model_validate, self.manifest["base_as_run"])
+        return {base.name: base for base in found}
 
     def rows(self) -> list[tuple[list[str], list[str]]]:
         """Points as they are shown: levels of the factors, and figures with their intervals.
@@ -169,11 +202,24 @@ class StudyResults:
             asked, whole = int(row["asked"]), int(row["whole"])
             status = "complete" if whole else "failed"
             name = str(row["scenario"])
-            runs.append(Run(name, self.question, status, asked, whole, asked - whole))
+            manifest = self._run_manifest(name)
+            runs.append(Run(name, self.question, status, asked, whole, asked - whole,
+                            manifest=manifest))  # fmt: skip
         columns = ["scenario", "replication", "kpi", "group", "unit"]
         columns += ["numerator", "denominator", "value"]
         failures = self.failures.drop(columns=["point", *self.factors], errors="ignore")
         return Results(self.frame[columns], failures, tuple(runs))
+
+    def _run_manifest(self, name: str) -> dict[str, Any]:
+        """The part of a run's manifest that comparisons go by; empty where it is not known."""
+        scenario = self.scenario(name)
+        if scenario is None:
+            return {}
+        return {
+            "scenario_as_run": scenario.as_data(),
+            "pairs_by": provenance.pairs_by(scenario) | {"code": self.manifest["code"]},
+            "files": provenance.file_hashes(scenario),
+        }
 
 
 def home(out: Path, name: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy import stats
 from twin.experiments.studies.file import number_of, unit_of
 from twin.measures.figures import figure_of
 from twin.stats.intervals import summarize
+from twin.stats.nested import parts
 
 if TYPE_CHECKING:
     from twin.experiments.studies.results import StudyResults
@@ -62,8 +63,9 @@ def effects(
     -----
     Under common random numbers points of one replication are not independent, but replications
     are: the regression is done in each replication, and an interval is Student's over them. With
-    one replication there is none. A straight line is what is fitted: where `fit` is small, look
-    at the points themselves.
+    one replication there is none. Where replications play versions of a desk, what its history or
+    stated assumptions leave open of an effect is in its interval, too; see `twin.stats.nested`. A
+    straight line is what is fitted: where `fit` is small, look at the points themselves.
 
     Examples
     --------
@@ -81,6 +83,12 @@ def effects(
     # Points may have been played more or less often: paired are the replications that all have.
     played = study.frame.drop_duplicates(["point", "replication"])["replication"].value_counts()
     common = sorted(played.index[played == study.frame["point"].nunique()])
+    # Of points in versions and others, replications are independent only as those of the former.
+    sources = max(study.sources.values(), key=len, default=())
+
+    def interval(effect: Floats) -> tuple[float, float]:
+        return _interval(effect, np.array(common), sources, level)
+
     rows: list[dict[str, Any]] = []
     for name in study.shown if kpis is None else kpis:
         kpi, group = figure_of(name)
@@ -94,12 +102,15 @@ def effects(
             continue
         labels = {"kpi": kpi, "group": group, "unit": frame["unit"].iloc[0]}
         points = study.points.set_index("point").loc[values.index]
-        rows += [labels | row for row in _regression(points, varying, values.to_numpy(), level)]
+        rows += [labels | row for row in _regression(points, varying, values.to_numpy(), interval)]
     return pd.DataFrame(rows, columns=list(EFFECTS))
 
 
 def _regression(
-    points: pd.DataFrame, factors: Sequence[str], y: Floats, level: float
+    points: pd.DataFrame,
+    factors: Sequence[str],
+    y: Floats,
+    interval: Callable[[Floats], tuple[float, float]],
 ) -> list[dict[str, Any]]:
     """Effects of one figure: `y` has a row a point and a column a replication."""
     blocks = {name: _coded(points[name]) for name in factors}
@@ -126,7 +137,7 @@ def _regression(
         others = np.hstack([x[:, :at], x[:, at + width :]])
         share = fit - _explained(others, means, total)
         for k, label in enumerate(levels or [""]):
-            effect, half = _interval(each[k], level)
+            effect, half = interval(each[k])
             unit = per_sd / spread if spread > 0 else np.nan
             rows.append(
                 {
@@ -147,12 +158,19 @@ def _regression(
     return rows
 
 
-def _interval(effects: Floats, level: float) -> tuple[float, float]:
-    n = len(effects)
-    if n < 2:
-        return float(effects.mean()), float("nan")
-    half = stats.t.ppf((1 + level) / 2, n - 1) * effects.std(ddof=1) / np.sqrt(n)
-    return float(effects.mean()), float(half)
+def _interval(
+    effects: Floats, replications: npt.NDArray[np.int64], sources: Sequence[str], level: float
+) -> tuple[float, float]:
+    """Mean of an effect over replications, and the half-width of its interval."""
+    mean, n = float(effects.mean()), len(effects)
+    if sources:
+        found = parts(effects[None, :] - mean, replications, sources)
+        error, freedom = float(np.sqrt(found.whole[0])), float(found.freedom[0])
+    elif n > 1:
+        error, freedom = float(effects.std(ddof=1) / np.sqrt(n)), n - 1.0
+    else:
+        return mean, float("nan")
+    return mean, float(stats.t.ppf((1 + level) / 2, freedom)) * error
 
 
 def _explained(x: Floats, means: Floats, total: float) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+from pydantic_core import to_jsonable_python
 
 from twin.experiments.studies.design import Point, design
 from twin.experiments.studies.file import Plan, read_study
@@ -155,8 +156,15 @@ def _collect(
         crossings=tuple(crossing.model_dump() for crossing in file.crossings),
         notes=tuple(notes),
         played=store.played,
-        manifest=as_run(plan),
+        manifest=as_run(plan) | {"points_as_run": _as_run(points)},
     )
+
+
+def _as_run(points: Iterable[Point]) -> dict[str, Any]:
+    """Base and changes of each point for the manifest, as plain data, by the point's name."""
+    data = {point.scenario.name: {"base": point.base, "changes": point.changes} for point in points}
+    plain: dict[str, Any] = to_jsonable_python(data, fallback=str)
+    return plain
 
 
 def _said_of(failures: Sequence[pd.DataFrame]) -> list[str]:
