@@ -1,7 +1,8 @@
 """A second desk, written to be plain: what an event changes is done at once, and all is looked at.
 
-It plays agents who wrap up, come and go, and help other pools, and tickets that wait for replies
-and third parties, from the same luck as the desk does. It knows the scenario and the demand, and
+It plays agents who wrap up, come and go, and help other pools, or have several tickets in hand that
+take some places each, and tickets that wait for replies and third parties, from the same luck as
+the desk does. It knows the scenario and the demand, and
 nothing of `twin.desk`: no SimPy, no lines of waiting tickets, no clocks that are looked at late.
 """
 
@@ -39,15 +40,32 @@ class Away:
 
 
 class Team:
-    """A pool: agents on shift, agents at work, agents away."""
+    """A pool: agents on shift, agents at work, agents away.
+
+    Of those who may have several tickets in hand, each at full speed: places taken, since when, and
+    number.
+    """
 
     def __init__(self, pool, demand):
         self.pool, self.busy, self.on_shift = pool, 0, heads_at(pool, 0.0)
         self.away = None if pool.away is None else Away(pool, demand)
+        several = range(pool.heads) if pool.concurrency > 1 else ()
+        self.hands = [[0, 0.0, number] for number in several]
 
     @property
     def free(self):
         return self.on_shift - (self.away.number if self.away else 0) - self.busy
+
+    def hand(self, stay):
+        """The hand into which a stay fits, of which the fewest places are taken; else None."""
+        most = self.pool.concurrency - self.places(stay)
+        return min((hand for hand in self.hands if hand[0] <= most), default=None)
+
+    def places(self, stay):
+        return self.pool.weights.get(stay.category, 1)
+
+    def room(self, stay):
+        return self.hand(stay) is not None if self.hands else self.free > 0
 
 
 class Stay:
@@ -82,7 +100,7 @@ class PlainDesk:
         self.scenario, self.demand, self.now = scenario, demand, 0.0
         self.teams = [Team(pool, demand) for pool in scenario.agents.values()]
         self.events, self.order = [], count()
-        self.waiting = []
+        self.waiting, self.passed_over = [], 0
         self.visits, self.timeline, self.staffing = [], [], []
         self.responded_s, self.outcome = {}, {}
         self.reopens, self.waits, self.touches = Counter(), Counter(), Counter()
@@ -193,7 +211,7 @@ class PlainDesk:
     def join(self, ticket, activity, number):
         place = (self.demand.priority[ticket], next(self.order))
         stay = Stay(ticket, activity, number, place, self.now, self.now + self.patience_s[ticket])
-        category = self.demand.categories[self.demand.category[ticket]]
+        category = stay.category = self.demand.categories[self.demand.category[ticket]]
         stay.own = [t for t in self.teams if not t.pool.skills or category in t.pool.skills]
         stay.takers, stay.helpers = [(self.now, team) for team in stay.own], []
         for team in stay.own:
@@ -216,22 +234,23 @@ class PlainDesk:
     def offer(self, stay):
         """Somebody free takes it, in order of who might first."""
         for _, team in sorted(stay.takers, key=lambda taker: taker[0]):
-            if stay in self.waiting and team.free > 0 and self.by_time(team, stay):
+            if stay in self.waiting and team.room(stay) and self.by_time(team, stay):
                 self.begin(team, stay)
 
     def by_time(self, team, stay):
         return any(team is other and self.now >= moment for moment, other in stay.takers)
 
     def may_take(self, team, stay):
-        alike = sum(other.own == stay.own for other in self.waiting)
-        by_length = any(team is other and alike >= least for least, other in stay.helpers)
+        least = min((least for least, other in stay.helpers if team is other), default=inf)
+        by_length = least < inf and sum(one.own == stay.own for one in self.waiting) >= least
         return by_length or self.by_time(team, stay)
 
     def give_work(self):
-        """Each free agent takes the first of the tickets that they may take."""
+        """Each free agent takes the first of the tickets that they may take, and have room for."""
         for team in self.teams:
-            while team.free > 0:
-                fit = [stay for stay in self.waiting if self.may_take(team, stay)]
+            while any(team.room(stay) for stay in self.waiting):
+                able = [stay for stay in self.waiting if self.may_take(team, stay)]
+                fit = [stay for stay in able if team.room(stay)]
                 if not fit:
                     break
                 self.begin(team, min(fit, key=lambda stay: stay.place))
@@ -247,7 +266,12 @@ class PlainDesk:
 
     def begin(self, team, stay):
         self.waiting.remove(stay)
+        first = [one for one in self.waiting if one.place < stay.place]
+        self.passed_over += any(self.by_time(team, one) for one in first)
         team.busy += 1
+        if team.hands:
+            stay.hand = team.hand(stay)
+            stay.hand[:2] = stay.hand[0] + team.places(stay), self.now
         pool, ticket = team.pool, stay.ticket
         if stay.activity == "handle":
             work_s = self.drawn(Stream.HANDLE, 0, ticket, pool.handle_time)
@@ -267,18 +291,20 @@ class PlainDesk:
     def end(self, team, stay):
         wrap_up = team.pool.wrap_up
         if wrap_up is None:
-            self.release(team)
+            self.release(team, stay)
         else:
             first = stay.activity == "handle"
             stream = Stream.WRAP_UP if first else Stream.WRAP_UP_LATER
             ends_s = self.now + self.drawn(stream, stay.number, stay.ticket, wrap_up)
             self.worked(team, stay, "wrap-up", nan, ends_s)
-            self.at(ends_s, ENDS, self.release, team)
+            self.at(ends_s, ENDS, self.release, team, stay)
         self.after_touch(stay.ticket)
 
-    def release(self, team):
+    def release(self, team, stay):
         away = team.away
         team.busy -= 1
+        if team.hands:
+            stay.hand[:2] = stay.hand[0] - team.places(stay), self.now
         leaves = away and away.touched.random() < away.rates.after_touch
         # Who stayed on past their shift goes home instead.
         if leaves and team.busy + away.number < team.on_shift:

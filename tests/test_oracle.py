@@ -303,25 +303,38 @@ STAFFED = DAYTIME | st.integers(1, 3).map(lambda heads: {"heads": heads})
 
 
 @st.composite
+def in_hand(draw, pool):
+    """A pool whose agents are there all the time, with several tickets in hand."""
+    most = draw(st.integers(2, 3))
+    places = st.sampled_from([(1, 1), (2, 1), (1, most), (2, most)])
+    weights = dict(zip(("Login", "Payment"), draw(places), strict=True))
+    more = {"heads": 1, "concurrency": most, "slow_down": "none"}
+    return {k: v for k, v in pool.items() if k != "shifts"} | more | {"weights": weights}
+
+
+@st.composite
 def full_desks(draw, features):
     """A desk of two pools that help each other, with some of the features on."""
     names = {"front": ["Login"], "back": ["Payment"]}
     agents = {}
     for name, other in zip(names, reversed(names), strict=True):
         pool = draw(sections({"handle_time": TIMES}, follow_up_time=TIMES)) | draw(STAFFED)
-        pool["skills"] = draw(st.sampled_from([names[name], []]))
+        pool["skills"] = draw(st.sampled_from([names[name], []] if features != "weights" else [[]]))
         if "overflow" in features and draw(st.booleans() if agents else st.just(True)):
             pool |= {"skills": names[name], "overflow_to": [other]} | draw(sections({}, **OVERFLOW))
         if "wrap-up" in features:
             pool["wrap_up"] = draw(TIMES)
         if "away" in features:
             pool["away"] = draw(AWAY)
+        if "weights" in features:
+            pool = draw(in_hand(pool))
         agents[name] = pool
     mix = st.sampled_from([{"normal": 1}, {"urgent": 1, "normal": 3}])
+    rates = ["6/h", "9/h"] if features == "weights" else ["2/h", "5/h"]
     return {
         "horizon": "29h13min7s",
         "seed": draw(st.integers(0, 99)),
-        "arrivals": {"rate": draw(st.sampled_from(["2/h", "5/h"]))},
+        "arrivals": {"rate": draw(st.sampled_from(rates))},
         "tickets": {"category_mix": {"Login": 3, "Payment": 2}, "priority_mix": draw(mix)},
         "agents": agents,
         "customers": NOBODY_RETURNS
@@ -349,14 +362,20 @@ SHOWN = {
     "overflow": ["by another pool"],
 }
 ALL = "+".join(SHOWN)
+# Without agents who come and go, and shifts.
+WEIGHTS = "waits+wrap-up+overflow+weights"
+SHOWN["weights"] = ["passed over"]
 
 
-@pytest.mark.parametrize("features", [*SHOWN, ALL])
+@pytest.mark.parametrize("features", [*SHOWN, ALL, WEIGHTS])
 def test_a_plain_desk_plays_the_same(features):
-    """Replies and third parties, wrap-up, agents who come and go, overflow: alone and together."""
+    """Replies and third parties, wrap-up, agents who come and go, overflow: alone and together.
+
+    Tickets that take several places, too.
+    """
     seen = Counter()
 
-    @settings(SETTINGS, max_examples=15 if features == ALL else 10)
+    @settings(SETTINGS, max_examples={ALL: 15, WEIGHTS: 6}.get(features, 10))
     @given(full_desks(features))
     def plays(data):
         scenario = from_data(data)
@@ -379,6 +398,7 @@ def test_a_plain_desk_plays_the_same(features):
         check_table(log.staffing, plain.staffing, columns, exact, by="pool")
         seen.update([*(row[2] for row in plain.visits), *(row[2] for row in plain.timeline)])
         seen["changes of staffing"] += len(plain.staffing)
+        seen["passed over"] += plain.passed_over
         for ticket, pool, *_ in plain.visits:
             topic = demand.categories[demand.category[ticket - 1]]
             seen["by another pool"] += pool is not None and not scenario.agents[pool].takes(topic)
