@@ -336,6 +336,7 @@ def test_the_report_says_who_differs_and_the_roster_has_their_shifts():
          r"members.0.shifts.0.heads.*unknown key"),
         ({"shifts": [{"start": "08:00", "end": "16:00",
                       "breaks": [{"start": "07:00", "end": "07:30"}]}]}, "within its shift"),
+        ({"roster": "plan.csv"}, r"members.0: a member has shifts, no roster: put those who work"),
     ],
 )  # fmt: skip
 def test_faults_are_named(more, said):

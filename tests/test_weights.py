@@ -203,6 +203,18 @@ def test_returning_tickets_wait_for_their_agent_and_who_fits_goes_first(play, ar
     ]  # fmt: skip
 
 
+def test_in_the_places_of_a_call_fit_several_of_both_queues(play, arrive):
+    touches = {"on_hold": {"chance": 1.0, "delay": "5min"}, "most": 1}
+    arrivals = arrive(0, 2 * MIN, 12.5 * MIN, 16 * MIN, category=["chat", "chat", "phone", "chat"])
+    data = desk(arrivals, agents=chat(follow_up_time="4min"), touches=touches, horizon="3h",
+                routing={"same_agent": 1.0, "same_agent_for": "1h"})  # fmt: skip
+    # The call ends at 22.5. The first chat is back at 15 and the second at 17, in the agent's own
+    # queue; a new one came at 16.
+    assert started(play(data)) == [
+        (1, 0), (2, 2), (3, 12.5), (1, 22.5), (4, 22.5), (2, 22.5), (3, 32.5), (4, 37.5),
+    ]  # fmt: skip
+
+
 def test_members_with_skills_of_their_own_have_places_of_their_own(play, arrive):
     members = [{"name": "a", "skills": ["chat"]}, {"name": "b"}]
     arrivals = arrive(0, 60, 120, 180, category=["chat", "phone", "chat", "phone"])

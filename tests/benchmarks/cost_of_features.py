@@ -52,6 +52,7 @@ IN_HAND = {
     "agents.frontline.concurrency": 3,
     "agents.frontline.slow_down": [1.0, 0.8, 0.6],
 }
+WEIGHTS = IN_HAND | {"agents.frontline.weights_by_channel": {"email": 1, "chat": 2}}
 OVERFLOW = {
     "agents.frontline.overflow_to": ["payments"],
     "agents.frontline.overflow_after": "90s",
@@ -106,6 +107,7 @@ DESKS: dict[str, dict[str, Any]] = {
     "wrap-up": WRAP_UP,
     "away": AWAY,
     "concurrency": IN_HAND,
+    "concurrency with weights": CHANNELS | WEIGHTS,
     "same agent, with touches": TOUCHES | SAME_AGENT,
     "overflow after a wait": OVERFLOW,
     "overflow at a length": QUEUE_LENGTH,
@@ -115,6 +117,7 @@ DESKS: dict[str, dict[str, Any]] = {
     "workflow": WORKFLOW,
     "all with away": EITHER_WAY | TOUCHES | RETRIALS | AWAY,
     "all with concurrency": EITHER_WAY | TOUCHES | RETRIALS | IN_HAND | SAME_AGENT,
+    "all with weights": EITHER_WAY | TOUCHES | RETRIALS | WEIGHTS | SAME_AGENT,
     "workflow, all with away": EITHER_WAY | WORKFLOW | AWAY,
     "workflow, all with concurrency": EITHER_WAY | WORKFLOW | IN_HAND | SAME_AGENT,
     "shipped baseline, its assistant included": {"assistant.role": "full", "arrivals.scale": 1},

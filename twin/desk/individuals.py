@@ -101,7 +101,7 @@ class Crew:
             visit.ticket, self._team.number, visit.activity, visit.queued_s, ends_s, visit.fresh,
             agent.number,
         )  # fmt: skip
-        places = visit.places(self._team.number)
+        places = visit.places(self._team.number) if self._weighs else 1
         self._team.busy += places
         agent.taken += places
         self._taken += 1
@@ -213,7 +213,7 @@ class Crew:
         """The agent who takes a visit; there is one with a free place."""
         if self.by_chance:
             return self.drawn(visit, self.free(visit))
-        return self._numbered[self.offer(visit)[1]]
+        return self._numbered[self._offers(visit)[0][1]]
 
     def free(self, visit: Visit) -> list[Agent]:
         """Agents who may take a visit now."""
@@ -244,7 +244,7 @@ class Crew:
 
     def _offers(self, visit: Visit) -> list[Offer]:
         """Offers of agents with enough places for a visit, of which the first holds."""
-        offers = self._free[visit.places(self._team.number)]
+        offers = self._free[visit.places(self._team.number) if self._weighs else 1]
         while offers and self._numbered[offers[0][1]].stamp != offers[0][2]:
             heappop(offers)
         return offers
@@ -263,9 +263,13 @@ class Crew:
             key = (agent.taken, agent.since_s)
         elif self._choice == "longest idle":
             key = (agent.since_s,)
+        offer = key, agent.number, agent.stamp
+        if not self._weighs:
+            heappush(self._free[1], offer)
+            return
         for places, offers in self._free.items():
             if agent.taken + places <= self._most:
-                heappush(offers, (key, agent.number, agent.stamp))
+                heappush(offers, offer)
 
     def _done(self, visit: Visit) -> None:
         """The ticket goes on. Its agent is free for another one, or wraps it up first."""
@@ -335,7 +339,7 @@ class Crew:
 
     def _drop(self, agent: Agent, visit: Visit) -> None:
         agent.in_hand.remove(visit)
-        places = visit.places(self._team.number)
+        places = visit.places(self._team.number) if self._weighs else 1
         agent.taken -= places
         if not agent.leaving:
             self._team.busy -= places

@@ -112,3 +112,13 @@ class Member(Section):
         description="when they work, week by week, beside the heads, shifts or roster of the pool, "
         "which then say how many of the others are there (none: heads = 0); default: by these",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "roster" in given:
+            raise fail(
+                "a member has shifts, no roster: put those who work by a plan of dates into a pool "
+                "of their own with that roster"
+            )
+        return given
