@@ -13,7 +13,7 @@ from twin.history.fit.delays import fit_delays
 from twin.history.fit.held_back import weights
 from twin.history.fit.hour_clocks import weights_of
 from twin.history.fit.spells import final_statuses, spells_of
-from twin.history.fit.status_load import SIZE, load_tests
+from twin.history.fit.status_load import SIZE, load_tests, sentence
 from twin.history.fit.status_names import guess
 from twin.history.fit.statuses import fit_statuses
 from twin.history.fit.summer_time import summer_note, summer_shift
@@ -314,7 +314,8 @@ def test_delays_that_follow_the_load_are_told_from_those_that_do_not():
     assert by_status["New"].follows
     assert by_status["New"].correlation > 0.5
     assert not by_status["In progress"].follows
-    assert queued.staffing.startswith("Delays follow the load in New")
+    assert sentence(queued.load).startswith("Delays follow the load in New")
+    assert queued.staffing.startswith("Tickets in New, then In progress wait for 3 agents")
     plain = fit_statuses(queue(rng, 1_500, 60, 3, 2.6, working=False))
     assert not any(test.follows for test in plain.load)
     assert "does not tell what one agent less would do" in plain.staffing

@@ -83,7 +83,7 @@ def scenario_of(found: WorkflowFit, later: pd.DataFrame, zone: str) -> Scenario:
             ],
         },
         "assistant": {"role": "off"},
-        "agents": {},
+        "agents": found.agents(),
         "customers": {"survey_rate": 0.0},
         "workflow": found.as_data(),
     }

@@ -27,8 +27,9 @@ def calibrate(
 
     Where it is known when agents began and ended their work, as on the phone, agents are played:
     who is there is fitted to the waits that were seen. Where only statuses are known, the desk is a
-    workflow of measured chances and delays, and says nothing of staffing. What the history leaves
-    open of all these numbers is in versions, which replications play.
+    workflow of measured chances and delays; agents work in a status of it where that predicts
+    better than a delay, and else it says nothing of staffing. What the history leaves open of all
+    these numbers is in versions, which replications play.
 
     Parameters
     ----------

@@ -66,13 +66,14 @@ def calibrate_statuses(history: DeskHistory) -> Calibration:
         "arrivals": arrivals_section(came),
         "tickets": tickets,
         "assistant": {"role": "off"},
+        "agents": found.agents(),
         "customers": {"survey_rate": 0.0},
         "workflow": found.as_data(),
-        "evidence": of_statuses(found.staffing),
+        "evidence": of_statuses(found.staffing, found.work),
     }
     estimates.append(Estimate("warm_up", float(_WARM_UP_DAYS), method=_WARM_UP, assumed=True))
     estimates.append(Estimate("customers.survey_rate", 0.0, method=_UNRATED, assumed=True))
     kept = days.only_known(np.zeros((len(days.days), 24))).days
-    said = (found.staffing, *found.notes)
+    said = (found.staffing, *found.tried, *found.notes)
     plain = Calibration(data, None, {}, tuple(estimates), kept, said)
     return with_status_versions(plain, history, days, came, found)

@@ -22,6 +22,7 @@ from twin.history.fit.arrivals import ArrivalsFit
 from twin.history.fit.drawn_again import DrawnAgain, Numbers
 from twin.history.fit.status_numbers import CHANCE, CLOCK, DELAY, START, Told, told, value_of
 from twin.history.fit.statuses import WorkflowFit
+from twin.history.fit.turns_found import POOL
 from twin.history.versions import (
     REPLICATIONS,
     VERSIONS,
@@ -71,10 +72,14 @@ def with_status_versions(
     each = [again.numbers(one) for one in times]
     whole = again.numbers(np.ones(len(workflow.spells)))
     factors += _workflow(found.data, workflow, whole, each)
+    if workflow.work is not None:
+        key = ("agents", POOL, "handle_time", "unit")
+        factors.append(Factors(key, steady(workflow.work.factors(times))))
     said = (
         f"What the history leaves open is in {number} versions of these numbers, from days drawn "
-        "again (arrivals, mix, chances of the next status, delays, learnt hours, all of the same "
-        "days); the form of delays is not in them. Two replications in a row play one of them."
+        "again (arrivals, mix, chances of the next status, delays, learnt hours, work, all of the "
+        "same days); heads and the form of delays are not in them. Two replications in a row play "
+        "one of them."
     )
     data = found.data | {"replications": REPLICATIONS}
     return replace(found, data=data, versions=tuple(factors), said=(*found.said, said))

@@ -13,6 +13,7 @@ from twin.common.text import amount
 from twin.history.calibrated import Data
 from twin.history.fit.away import SeenAway
 from twin.history.fit.capacity import CapacityFit
+from twin.history.fit.turns_found import Work
 from twin.history.fit.wait_load import WaitTest
 
 FOLLOWS = "follows from the data"
@@ -104,19 +105,71 @@ def _there(away: SeenAway) -> str:
     )
 
 
-def of_statuses(staffing: str) -> Data:
+def of_statuses(staffing: str, work: Work | None = None) -> Data:
     """The section [evidence] of a desk known by its statuses alone.
 
     Parameters
     ----------
     staffing : str
         What its delays say of that (`twin.history.fit.status_load.sentence`).
+    work : Work, optional
+        Agents who work in a status, where they predict it better than a delay.
     """
+    if work is not None:
+        return _of_turns(work)
     said = f"{ASSUMED}: {staffing}"
     return {
         "volume": f"{said} Numbers of tickets follow; their times are assumed to stay.",
         "staffing": said,
         "handle_time": f"{ASSUMED}: this log does not tell when anybody worked. {staffing}",
+        "assistant": _ASSISTANT,
+        "other": _OTHER,
+    }
+
+
+def _of_turns(work: Work) -> Data:
+    """The section [evidence] of a desk in one of whose statuses agents take tickets in turn."""
+    heads = work.chosen.turns.heads
+    why = f"tickets in {work.name} wait for agents, by back-test"
+    test = "too few to tell"
+    if work.load is not None:
+        test = f"rank correlation {work.load.correlation:.2f}, n {work.load.n:,}"
+    rest = "Delays in other statuses are assumed to stay."
+    if not work.follows:
+        but = "the fit to their times is poor"
+        if work.agrees:
+            but = f"whether these times follow the load cannot be told ({test})"
+            if work.load is not None and not work.load.follows:
+                but = f"these times hardly follow the load ({test})"
+        said = f"{ASSUMED}: {why}, but {but}. {rest}"
+        volume = staffing = work_said = said
+    else:
+        queue = f"{why}, and their times follow the load ({test})"
+        volume = f"{FOLLOWS}: {queue}. {rest}"
+        work_said = f"{FOLLOWS}: {queue}; the work was read off when tickets left. {rest}"
+        if not work.heads_known:
+            like = f"{min(work.chosen.like)} to {max(work.chosen.like)}"
+            staffing = (
+                f"{ASSUMED}: {queue}, but the number of agents is not identified: {like} explain "
+                f"the log as well, and {heads} is used. {rest}"
+            )
+        elif not work.as_many_seen:
+            staffing = (
+                f"{ASSUMED}: {queue}, as if {heads} agents did nothing else; {work.seen:.1f} were "
+                f"seen on a day, so one agent less may be less than one of these {heads}. {rest}"
+            )
+        else:
+            named = "nobody is named in it" if work.seen != work.seen else (
+                f"{work.seen:.1f} agents were seen on a day"
+            )  # fmt: skip
+            staffing = (
+                f"{FOLLOWS}: {queue}; {heads} agents explain the log better than more or fewer "
+                f"({named}). {rest}"
+            )
+    return {
+        "volume": volume,
+        "staffing": staffing,
+        "handle_time": work_said,
         "assistant": _ASSISTANT,
         "other": _OTHER,
     }

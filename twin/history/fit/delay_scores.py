@@ -71,9 +71,7 @@ class StepTest:
         density = np.zeros(len(later_s))
         for mine, values, weight in self._alike(before, split, ALL):
             density[mine] = _histogram(values, weight, later_s[mine])
-        density *= now.speed(new.end_s)
-        broad = 1 / (new.end_s - new.start_s + 60.0) / np.log1p(_LONGEST * DAY_S / 60.0)
-        return np.asarray(np.log(((1 - _SURPRISE) * density + _SURPRISE * broad) * HOUR_S))
+        return _log(density * now.speed(new.end_s), new.end_s - new.start_s)
 
     def error_h(self, name: str, split: str, life: float) -> Floats:
         """Continuous ranked probability score of the delays, in hours around the clock."""
@@ -102,6 +100,28 @@ class StepTest:
             if here.sum() < FEWEST_IN_PART:
                 here = seen
             yield later == one, values[here], weight[here]
+
+
+def log_density(known: Floats, values: Floats, speed: Floats, lasted_s: Floats) -> Floats:
+    """Logarithm of the density, an hour, of moments at which clocks show some values.
+
+    Parameters
+    ----------
+    known : array of float
+        Values to predict from, each equally likely.
+    values : array of float, shape (n,)
+    speed : array of float, shape (n,)
+        Of the clock at these moments.
+    lasted_s : array of float, shape (n,)
+        Since the ticket came, around the clock.
+    """
+    return _log(_histogram(known, np.ones(len(known)), values) * speed, lasted_s)
+
+
+def _log(density: Floats, lasted_s: Floats) -> Floats:
+    """The logarithm of a density in seconds, with a chance left for what was never seen."""
+    broad = 1 / (lasted_s + 60.0) / np.log1p(_LONGEST * DAY_S / 60.0)
+    return np.asarray(np.log(((1 - _SURPRISE) * density + _SURPRISE * broad) * HOUR_S))
 
 
 def _histogram(values: Floats, weight: Floats, at: Floats) -> Floats:

@@ -116,7 +116,7 @@ def fit_delays(spells: Spells, final: Mask) -> DelaysFit:
             break
         human = again
     usual = _usual(chosen, dict(zip(pairs.tolist(), count.tolist(), strict=True)))
-    made = _clocks(spells, human)
+    made = clocks_of(spells, human)
     steps = []
     for pair in pairs.tolist():
         way, scores = chosen.get(pair, (usual, {}))
@@ -141,8 +141,15 @@ def _usual(chosen: dict[int, tuple[Way, dict[Way, Score]]], count: dict[int, int
     return Way(max(votes, key=votes.__getitem__), NOTHING, ALL)
 
 
-def _clocks(spells: Spells, human: Mask) -> dict[str, tuple[Floats, HourClock]]:
-    """Speeds and clocks by name, learnt from the moments of the log."""
+def clocks_of(spells: Spells, human: Mask) -> dict[str, tuple[Floats, HourClock]]:
+    """Speeds and clocks by name, learnt from the moments of the log.
+
+    Parameters
+    ----------
+    spells : Spells
+    human : array of bool
+        As of `DelaysFit`.
+    """
     plain = HourClock(spells.midnight, spells.until_s)
     lasted = np.maximum(plain.exposure(spells.until_s), 1e-9)
     hour = plain.hour(spells.start_s)
@@ -166,7 +173,7 @@ def _chosen(
     spells: Spells, pairs: Ints, lives: tuple[float, ...], human: Mask
 ) -> dict[int, tuple[Way, dict[Way, Score]]]:
     """The way that predicts best for each step, with all scores."""
-    parts = [Part(fold, _clocks(fold.known, human), spells) for fold in folds(spells)]
+    parts = [Part(fold, clocks_of(fold.known, human), spells) for fold in folds(spells)]
     logs: dict[int, dict[tuple[str, str], Floats]] = {}
     errors: dict[int, dict[tuple[str, float], Floats]] = {}
     for pair in pairs.tolist():

@@ -37,10 +37,13 @@ class Fold(NamedTuple):
         The log as it stood when the part began.
     part : Spells
         Spells of tickets that arrived in the part, if they ended within the log.
+    rows : array of int
+        Their rows in the whole log.
     """
 
     known: Spells
     part: Spells
+    rows: Ints
 
 
 def folds(spells: Spells) -> Iterator[Fold]:
@@ -54,7 +57,7 @@ def folds(spells: Spells) -> Iterator[Fold]:
     edges = np.linspace(first, end, count + 1)
     for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         here = (born_s >= low) & (born_s < high) & spells.over
-        yield Fold(spells.known_at(low), spells.some(here))
+        yield Fold(spells.known_at(low), spells.some(here), np.flatnonzero(here))
 
 
 def half_lives(spells: Spells) -> tuple[float, ...]:

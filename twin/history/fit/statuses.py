@@ -29,6 +29,8 @@ from twin.history.fit.status_load import LoadTest, load_tests, sentence
 from twin.history.fit.status_names import Guess, guess
 from twin.history.fit.status_numbers import Estimates
 from twin.history.fit.summer_time import summer_note, summer_shift
+from twin.history.fit.turns_choice import choose
+from twin.history.fit.turns_found import Work, note_on, work_of
 from twin.records.tables import DESK, OWNERS, STATUSES
 from twin.scenario import clock
 
@@ -62,9 +64,13 @@ class WorkflowFit:
         Who works on tickets, as far as the log says.
     load : tuple of LoadTest
         Whether delays follow the load, by status.
+    work : Work or None
+        Agents who work in a status, where they predict it better than a delay.
     estimates : tuple of Estimate
     notes : tuple of str
         What was left out, changed, or seems to be missing.
+    tried : tuple of str
+        Where agents were tried in place of a delay, and predicted no better.
     """
 
     spells: Spells
@@ -75,8 +81,10 @@ class WorkflowFit:
     arrivals: ArrivalsFit | None
     hands: Hands
     load: tuple[LoadTest, ...]
+    work: Work | None
     estimates: tuple[Estimate, ...]
     notes: tuple[str, ...]
+    tried: tuple[str, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,45 +94,67 @@ class WorkflowFit:
     @property
     def staffing(self) -> str:
         """Sentence that must stand beside a what-if of staffing on this desk."""
-        return sentence(self.load)
+        return sentence(self.load) if self.work is None else self.work.sentence()
 
     def as_data(self) -> Section:
         """The section workflow of a scenario file, as plain data."""
         bounds_s = np.unique(np.concatenate([np.zeros(0), *(s.bounds_s for s in self._played)]))
         statuses = {name: self._status(k, bounds_s) for k, name in enumerate(self.names)}
         section: Section = {"clock": AROUND, "start": self.start, "statuses": statuses}
-        if self.delays.clocks:
-            section["clocks"] = {
-                name: [round(float(speed), 4) for speed in speeds]
-                for name, speeds in self.delays.clocks.items()
-            }
+        used = {step.way.clock for step in self._played}
+        clocks = {
+            name: [round(float(speed), 4) for speed in speeds]
+            for name, speeds in self.delays.clocks.items()
+            if name in used
+        }
+        if clocks:
+            section["clocks"] = clocks
         if len(bounds_s):
             section["ages"] = [f"{bound:.0f}s" for bound in bounds_s]
         return section
 
+    def agents(self) -> Section:
+        """The section agents of a scenario file: empty where nobody is known to work."""
+        return {} if self.work is None else self.work.as_data()
+
+    def _waits_for_agents(self, step: Step) -> bool:
+        """True if agents end it, and no delay."""
+        return self.work is not None and self.work.chosen.stage.holds(step.status, step.next)
+
     @property
     def _played(self) -> list[Step]:
-        return [step for step in self.delays.steps if step.status in self.chances]
+        """Steps whose delays are played."""
+        return [step for step in self.delays.steps
+                if step.status in self.chances and not self._waits_for_agents(step)]  # fmt: skip
 
     def _status(self, status: int, bounds_s: Floats) -> Section:
         found: Section = {"counts_as": self.cores[self.names[status]].core}
         if status not in self.chances:
             return found
         chances = self.chances[status]
-        steps = {step.next: step for step in self._played if step.status == status}
+        steps = {step.next: step for step in self.delays.steps if step.status == status}
         found["next"] = {
-            self.names[other]: {"chance": chance, **_delay(steps[other], None, bounds_s)}
+            self.names[other]: {"chance": chance}
+            | ({} if self._waits_for_agents(steps[other])
+               else _delay(steps[other], None, bounds_s))
             for other, chance in _rounded(chances.usual)
-        }
+        }  # fmt: skip
+        stage = None if self.work is None else self.work.chosen.stage
+        if stage is not None and status == stage.works:
+            found["work"] = True
+        elif stage is not None and status == stage.waits:
+            found["until_taken"] = True
         befores = {*chances.after}
         for step in steps.values():
-            befores |= {*step.parts} if step.way.split == BEFORE else set()
+            if step.way.split == BEFORE and not self._waits_for_agents(step):
+                befores |= {*step.parts}
         after = {}
         for before in sorted(befores):
             table = {}
             for other, chance in _rounded(chances.after.get(before, chances.usual)):
                 step = steps[other]
                 own = step.way.split == BEFORE and before in step.parts
+                own = own and not self._waits_for_agents(step)
                 delay = _delay(step, before, bounds_s) if own else {}
                 table[self.names[other]] = {"chance": chance, **delay} if delay else chance
             after["start" if before == len(self.names) else self.names[before]] = table
@@ -159,6 +189,8 @@ def fit_statuses(
     chances = fit_chances(spells, final)
     delays = fit_delays(spells, final)
     load = load_tests(spells, working)
+    chosen, trials = choose(spells, delays, working)
+    work = None if chosen is None else work_of(spells, chosen, trials, load)
     for name, one in stands_for.items():
         if one.assumed:
             notes.append(f"{name} counts as {one.core} (assumed: {one.reason})")
@@ -168,10 +200,22 @@ def fit_statuses(
     arrivals = _arrivals(spells)
     start = {spells.names[k]: chance for k, chance in _rounded(np.r_[share, 0.0])}
     found = WorkflowFit(
-        spells, stands_for, start, chances, delays, arrivals, hands, load, (), tuple(notes)
+        spells,
+        stands_for,
+        start,
+        chances,
+        delays,
+        arrivals,
+        hands,
+        load,
+        work,
+        (),
+        tuple(notes),
+        tuple(note_on(spells, trials, chosen)),
     )
     estimates = [
         *Estimates(spells, chances, delays).of(found.as_data()),
+        *(work.estimates() if work is not None else ()),
         *(arrivals.estimates if arrivals is not None else ()),
         *hands.estimates,
     ]
