@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import shutil
 import sys
+import tomllib
 import zipfile
 from datetime import datetime, time
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,8 +21,11 @@ from typer.testing import CliRunner
 import twin
 from twin.cli.app import app
 from twin.common import files
-from twin.common.errors import ScenarioError
+from twin.common.errors import DamagedFile, ScenarioError
+from twin.common.tables import one_line
+from twin.common.toml import dump
 from twin.history import delimited, imported, sheet, xes
+from twin.history.cells import names
 from twin.history.desk_history import read_mapping
 from twin.history.sheet import names_of
 
@@ -316,3 +323,122 @@ def test_a_machine_without_enough_memory_says_so(path, monkeypatch):
     result = CliRunner().invoke(app, ["import", str(path), *out])
     assert result.exit_code == 1
     assert "not enough memory" in result.stderr
+
+
+# Names that become keys, titles and comments.
+
+EVIL = ('x\nhorizon = "1s"\n[arrivals]', '"""', "a]b[c", "a\r\nb", "#", "\\", "\u2028x\x1b[31m",
+        "..", "n" * 5000)  # fmt: skip
+
+
+def test_a_name_stays_on_its_line_and_short():
+    cells = pd.Series([*EVIL, None, "\x1b", "plain"], dtype="str")
+    found = names(cells).tolist()
+    assert found[0] == 'x horizon = "1s" [arrivals]'
+    assert found[6] == "x[31m"
+    assert len(found[8]) == 200
+    assert pd.isna(found[9])
+    assert pd.isna(found[10])
+    assert names(cells.tail(1)) is not None
+
+
+def test_statuses_of_odd_names_are_no_lines_of_the_calibrated_file(tmp_path):
+    log = tmp_path / "log.csv"
+    with log.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["case", "activity", "timestamp"])
+        for k in range(60):
+            for j, name in enumerate(["New", *EVIL[:7], "Resolved"]):
+                rows.writerow([k, name, f"2026-03-{1 + k % 20:02d} 1{j}:00:00"])
+    history = read(log)
+    path = twin.write_calibrated(twin.calibrate(history), history, tmp_path / "d.toml")
+    desk = twin.load(path)
+    assert desk.horizon == 84 * 86_400
+    assert 'x horizon = "1s" [arrivals]' in desk.workflow.statuses
+    # Comments are one line each, whatever the names in a history that was edited.
+    assert one_line('x\nhorizon = "1s"') == 'x horizon = "1s"'
+
+
+def test_lists_of_words_and_lines_of_json_end_where_their_format_says(tmp_path):
+    assert tomllib.loads(dump({"a": ["b\u2028c", "d"]})) == {"a": ["b\u2028c", "d"]}
+    path = tmp_path / "t.jsonl"
+    tickets = [{"id": k, "created_at": "2026-01-07T10:00:00Z", "subject": "a\u2028b\x85"}
+               for k in range(3)]  # fmt: skip
+    path.write_text("\n".join(json.dumps(one, ensure_ascii=False) for one in tickets))
+    assert len(read(path).log.tickets) == 3
+
+
+# Folders of histories that were edited.
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    for name, text in (("a", CSV), ("b", CSV.replace("2026-01-1", "2026-01-2"))):
+        (folder / f"{name}.csv").write_text(text)
+        read(folder / f"{name}.csv").save(folder / name)
+    return folder
+
+
+@pytest.fixture
+def history(saved, tmp_path):
+    return Path(shutil.copytree(saved / "a", tmp_path / "h"))
+
+
+@pytest.mark.parametrize("name", ["tickets", "timeline", "keys"])
+def test_a_table_of_another_history_is_not_taken(saved, history, name):
+    shutil.copy(saved / "b" / f"{name}.parquet", history)
+    with pytest.raises(DamagedFile, match=f"{name}.parquet is damaged: is not the table"):
+        twin.read_history(history)
+
+
+def test_a_table_that_is_gone_is_missed_but_texts_may_be_removed(tmp_path, path):
+    folder = read(path, texts=True, columns={"subject": "category"}).save(tmp_path / "h")
+    assert (folder / "texts.parquet").exists()
+    (folder / "texts.parquet").unlink()
+    assert not len(twin.read_history(folder).texts)
+    (folder / "staffing.parquet").unlink()
+    with pytest.raises(DamagedFile, match=r"staffing\.parquet.* is missing"):
+        twin.read_history(folder)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"version": 99}, "made by another version of the twin"),
+        ({"horizon_s": 1e300}, "no length of a history"),
+        ({"horizon_s": -5}, "no length of a history"),
+        ({"horizon_s": float("nan")}, "no length of a history"),
+        ({"notes": [1, None]}, "notes must be texts"),
+        ({"files": [1]}, "files must have name, bytes and sha256"),
+        ({"files": [{"name": "x"}]}, "files must have name, bytes and sha256"),
+        ({"tables": 5}, "not the manifest of a history"),
+    ],
+)
+def test_an_edited_manifest_is_named(history, changed, words):
+    path = history / "history.json"
+    told = json.loads(path.read_text()) | changed
+    del told["checksum"]
+    path.write_text(json.dumps(told))
+    with pytest.raises(DamagedFile, match=words) as caught:
+        twin.read_history(history)
+    assert "history.json is damaged" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "old", "new"), [("start", "2026-", "1999-"), ("time_zone", '"UTC"', '"Asia/Tokyo"')]
+)
+def test_the_clock_of_a_history_cannot_be_moved_in_its_desk(history, key, old, new):
+    path = history / "desk.toml"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ScenarioError, match=f"{key}: the moments of the history count from it"):
+        twin.read_history(history)
+
+
+def test_a_history_of_an_earlier_version_is_read_without_what_it_does_not_tell(history):
+    path = history / "history.json"
+    told = json.loads(path.read_text())
+    for key in ("tables", "start", "time_zone", "checksum"):
+        del told[key]
+    path.write_text(json.dumps(told))
+    assert len(twin.read_history(history).log.tickets) == 20

@@ -104,6 +104,19 @@ def shown_cell(cell: object) -> str:
     return f'"{text}"' if len(text) <= 60 else f'"{text[:59]}…"'
 
 
+def one_line(text: str) -> str:
+    r"""A text without ends of lines and signs that are not shown, as a name or a comment is.
+
+    Examples
+    --------
+    >>> one_line("Log in\r\n or\tout\x1b[31m ")
+    'Log in or out[31m'
+    """
+    if text.isprintable() and "  " not in text:
+        return text.strip()
+    return " ".join("".join(c if c.isprintable() or c.isspace() else "" for c in text).split())
+
+
 def same_form(name: str) -> str:
     """A form that names share which differ only by blanks or by their Unicode normalisation."""
     seen = "".join(c for c in unicodedata.normalize("NFKC", name) if c not in _UNSEEN)

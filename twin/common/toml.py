@@ -32,4 +32,4 @@ def _given(data: Any) -> Any:
 
 
 def _on_one_line(found: re.Match[str]) -> str:
-    return f"[{', '.join(line.strip().rstrip(',') for line in found[1].splitlines())}]"
+    return f"[{', '.join(line.strip().rstrip(',') for line in found[1].split(chr(10)) if line)}]"

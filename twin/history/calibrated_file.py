@@ -13,6 +13,7 @@ import numpy as np
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import write_sealed, write_text
+from twin.common.tables import one_line
 from twin.common.toml import dump
 from twin.experiments.checks import check
 from twin.experiments.versions import value_at
@@ -161,8 +162,8 @@ def refuse_taken(path: Path, replace_old: bool) -> Path:
 
 def _text(found: Calibration, history: DeskHistory, data: Mapping[str, object], at: str) -> str:
     head = [f"Question: {data['question']}", "", *summary(found, history)]
-    lines = "".join(f"# {line}\n" if line else "#\n" for line in head)
-    comments = {one.key: str(one) for one in found.estimates}
+    lines = "".join(f"# {one_line(line)}\n" if line else "#\n" for line in head)
+    comments = {one.key: one_line(str(one)) for one in found.estimates}
     comments["evidence"] = _EVIDENCE
     return lines + annotated(dump(_with_folder(dict(data), at)), comments)
 
@@ -199,7 +200,7 @@ def annotated(text: str, comments: Mapping[str, str]) -> str:
     """
     section, name, row, lines = "", "", 0, []
     tables: dict[str, int] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("    "):
             # A row of the list that the key above holds; the comment of a row stands behind it.
             row_name = f"{name}[{row}]"

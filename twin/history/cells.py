@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.common.errors import ScenarioError
-from twin.common.tables import as_number, as_text, is_blank, shown_cell, trimmed
+from twin.common.tables import as_number, as_text, is_blank, one_line, shown_cell, trimmed
 from twin.common.times import BadTime, instants
 from twin.history.sheet import fault
 
@@ -36,6 +36,7 @@ _SLASHED = (
     r"^(?P<a>\d{1,2})(?P<s>[/.-])(?P<b>\d{1,2})[/.-](?P<Y>\d{4}|\d\d)"
     r"(?:,?\s+(?P<H>\d{1,2}):(?P<M>\d\d)(?::(?P<S>\d\d))?\s*(?P<half>[AaPp])?\.?[Mm]?\.?)?$"
 )
+_LONGEST_NAME = 200
 _WORDS = re.compile(
     r"([\d.]+)\s*(weeks?|w|days?|d|hours?|hrs?|hr|h|minutes?|mins?|min|m|seconds?|secs?|sec|s)\b",
     re.I,
@@ -74,6 +75,18 @@ def texts(cells: pd.Series[Any]) -> pd.Series[Any]:
         plain = pd.Series([trimmed(as_text(cell)) for cell in cells], index=cells.index)
         plain = plain.astype("str")
     return plain.mask(plain.str.lower().isin(("", *_NOTHING)))
+
+
+def names(plain: pd.Series[Any]) -> pd.Series[Any]:
+    """Texts as names: on one line and short, as they become keys, titles and comments."""
+    codes, forms = pd.factorize(plain)
+    short = [one_line(str(form)) for form in forms]
+    short = [name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME - 1]}…"
+             for name in short]  # fmt: skip
+    if short == list(forms):
+        return plain
+    found = np.array([*short, None], dtype=object)[codes]
+    return pd.Series(found, index=plain.index, dtype="str").replace("", None)
 
 
 def nothing(cells: pd.Series[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,7 @@ from twin.common.files import (
     write_sealed,
     write_text,
 )
+from twin.common.tables import shown_cell
 from twin.common.toml import dump
 from twin.experiments.results import Results, Run
 from twin.history import as_tables
@@ -42,6 +44,9 @@ from twin.scenario.file import load
 from twin.scenario.model import Scenario
 
 MANIFEST = "history.json"
+_VERSION = 1
+# As long as a scenario may be.
+_LONGEST_S = 36_525 * 86_400.0
 DESK, MAPPING = "desk.toml", "mapping.toml"
 _TEXTS = "texts"
 # Tables that each history has; others may have come into the tables since.
@@ -210,7 +215,10 @@ class DeskHistory:
         write_text(folder / DESK, f"{head}\n{dump(self.desk.as_data())}\n")
         write_text(folder / MAPPING, f"{dump(self.mapping)}\n")
         write_sealed(folder / MANIFEST, {
-            "version": 1, "tool": self.tool, "horizon_s": self.log.horizon_s,
+            "version": _VERSION, "start": self.desk.start.isoformat(),
+            "time_zone": self.desk.time_zone,
+            "tables": {path.name: _digest(path) for path in sorted(folder.glob("*.parquet"))},
+            "tool": self.tool, "horizon_s": self.log.horizon_s,
             "unknown": sorted(self.log.unknown), "files": list(self.files),
             "understood": [asdict(one) for one in self.understood], "notes": list(self.notes),
             "traps": [asdict(one) for one in self.traps],
@@ -270,10 +278,12 @@ def open_history(folder: str | Path) -> DeskHistory:
             raise DamagedFile(folder, f"{name} is missing")
     try:
         told = read_sealed(folder / MANIFEST, "the manifest of a history")
+        _check_manifest(folder, told)
         made: dict[str, Any] = {name: _read(folder, name) for name in as_tables.LOG_TABLES}
         extra = {name: storage.read_frame(folder / f"{name}.parquet") for name in as_tables.EXTRA}
         unknown = frozenset(map(str, told["unknown"])) & set(FACTS)
         desk = load(folder / DESK)
+        _check_clock(folder / DESK, desk, told)
         staffed = any(pool.heads != 0 for pool in desk.agents.values())
         if staffed:
             unknown -= {"staffing"}
@@ -290,6 +300,51 @@ def open_history(folder: str | Path) -> DeskHistory:
         raise
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedFile(folder / MANIFEST, f"not the manifest of a history: {error}") from None
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _check_manifest(folder: Path, told: dict[str, Any]) -> None:
+    """Refuse a manifest that cannot be used, and tables that are not those it was written with.
+
+    Older manifests do not name their tables.
+    """
+    path = folder / MANIFEST
+    if told["version"] != _VERSION:
+        hint = f"made by another version of the twin ({shown_cell(told['version'])})"
+        raise DamagedFile(path, f"cannot be read here: {hint}", "import the export again")
+    horizon_s = float(told["horizon_s"])
+    if not 0 < horizon_s <= _LONGEST_S:
+        raise ValueError(f"horizon_s {shown_cell(told['horizon_s'])} is no length of a history")
+    if not all(isinstance(note, str) for note in told["notes"]):
+        raise ValueError("notes must be texts")
+    for one in told["files"]:
+        if not isinstance(one, dict) or not {"name", "bytes", "sha256"} <= set(one):
+            raise ValueError("files must have name, bytes and sha256")
+        int(one["bytes"])
+    for name, digest in dict(told.get("tables", {})).items():
+        # Texts of customers may be removed at any time.
+        if name == f"{_TEXTS}.parquet" and not (folder / name).exists():
+            continue
+        if not (folder / name).is_file():
+            raise DamagedFile(folder, f"{shown_cell(name)} is missing")
+        if _digest(folder / name) != digest:
+            why = "is not the table that this history was written with"
+            raise DamagedFile(folder / name, why, "import the export again")
+
+
+def _check_clock(path: Path, desk: Scenario, told: dict[str, Any]) -> None:
+    """Refuse another start or time zone: the moments of the tables count from them."""
+    now = {"start": desk.start.isoformat(), "time_zone": desk.time_zone}
+    faults = [
+        Fault(key, "the moments of the history count from it: it cannot be changed here", value,
+              f"it was {told[key]}; import the export again, with --zone or --since")
+        for key, value in now.items() if value != told.get(key, value)
+    ]  # fmt: skip
+    if faults:
+        raise ScenarioError(str(path), faults)
 
 
 def _read(folder: Path, table: str) -> pd.DataFrame:

@@ -184,7 +184,7 @@ def _json(path: Path) -> list[Sheet]:
 def _json_lines(text: str) -> list[Any] | None:
     """An object a line; None where the first lines are none."""
     found = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:

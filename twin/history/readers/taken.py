@@ -204,7 +204,8 @@ class Taken:
         """A field as texts; missing where there is no such column."""
         if one not in self:
             return pd.Series([None] * self.count, dtype="str")
-        return cells.texts(self._data[self.columns[one]]).reset_index(drop=True)
+        found = cells.texts(self._data[self.columns[one]]).reset_index(drop=True)
+        return cells.names(found) if FIELDS[one].kind in ("word", "person") else found
 
     def rows(self) -> list[Understood]:
         """Columns with their meanings, and those left out with the reason."""
