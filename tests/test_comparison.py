@@ -381,7 +381,7 @@ def test_a_narrow_terminal_cuts_no_name_off(files, tmp_path, monkeypatch):
     text = narrow.file.getvalue()
     assert "…" not in text
     assert "first_response_median" in text
-    assert re.search("^equal: .*abandonment_rate", text, re.MULTILINE)
+    assert re.search(r"^equal \(in every replication\): .*abandonment_rate", text, re.MULTILINE)
 
 
 def test_models_that_say_the_same_are_told_of():

@@ -30,6 +30,7 @@ def test_a_week_counts_heads_breaks_and_shifts_over_midnight():
     assert (none["heads"][0], none["agent_hours"][0]) == (0, 0)
     # A pool without a rate costs nobody knows what.
     assert math.isnan(none["cost"][0])
+    assert roster(desk(EARLY, cost=0))["cost"][0] == 0
 
 
 def test_keys_of_shifts_have_days_and_hours_and_others_their_own_names():

@@ -25,6 +25,15 @@ DESK = {
 }
 SHIFTS = [{"start": "08:00", "end": "18:00", "heads": 3}]
 WEEKDAYS = [{**SHIFTS[0], "days": "Mon-Fri"}]
+OFFICE = [0.0] * 8 + [1.0] * 10 + [0.0] * 6
+
+
+def by_clock(week):
+    """A workflow whose delays pass in some hours of the week only."""
+    first = {"counts_as": "Open", "delay": "4h", "next": {"Done": 1.0}}
+    statuses = {"New": first, "Done": {"counts_as": "Resolved"}}
+    return {"start": {"New": 1.0}, "clock": "office", "clocks": {"office": week},
+            "statuses": statuses}  # fmt: skip
 
 
 def frame(values, every_s=3600.0):
@@ -120,6 +129,8 @@ def test_hours_that_differ_are_compared_with_their_own_kind():
         ({"agents.all.heads": None, "agents.all.shifts": WEEKDAYS}, 604800.0),
         ({"arrivals": {"kind": "hourly", "rate": "9/h", "week": {"hours": [*range(24)]}}}, 86400.0),
         ({"arrivals": {"kind": "hourly", "rate": "9/h", "week": {"days": [*range(7)]}}}, 604800.0),
+        ({"workflow": by_clock(OFFICE * 7)}, 86400.0),
+        ({"workflow": by_clock(OFFICE * 5 + [0.0] * 48)}, 604800.0),
     ],
 )  # fmt: skip
 def test_the_cycle_of_a_desk(changes, expected):

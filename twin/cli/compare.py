@@ -190,7 +190,7 @@ def _show(found: Comparison, *, every: bool) -> None:
         table.add_column("difference (interval)", justify="right")
         table.add_column("verdict")
         hidden: dict[str, list[str]] = {EQUAL: [], UNKNOWN: []}
-        why = {EQUAL: "", UNKNOWN: " (no data, or too little)"}
+        why = {EQUAL: " (in every replication)", UNKNOWN: " (no data, or too little)"}
         for row in rows:
             label = f"{row['kpi']}, {row['group']}" if row["group"] else row["kpi"]
             if row["scenario"] != name:

@@ -59,7 +59,8 @@ class Comparison:
         low, high, p, p_adjusted, verdict, reason, replications, more_replications, paired,
         matters. See `twin.stats.differences` for the numbers. Verdicts: better, worse (higher,
         lower for figures without a better direction), no difference shown, no difference that
-        matters (the whole interval is within `matters`), equal (in every replication), not known
+        matters (the whole interval is within `matters`), equal (in every replication; what
+        is too rare to have come is not ruled out), not known
         (no data, or too few replications), not judged (a difference that is no merit or fault:
         customers were lost, or another load came; `reason` says which).
     baseline : str

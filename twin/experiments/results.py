@@ -112,7 +112,7 @@ class Results:
         return results_html(summary, whole, asked, failed, (*self.unset(), *self.notes))
 
     def sanity(self) -> pd.DataFrame:
-        """True if the runs add up: conservation, Little's law, Erlang's bound where one applies.
+        """Checks that runs add up: conservation, Little's law, Erlang's bound where one applies.
 
         Returns
         -------

@@ -99,10 +99,12 @@ def cycle(scenario: Scenario) -> float:
     by_hour = [*scenario.tickets.category_hours.values(), scenario.customers.patience_hours]
     by_hour += [pool.handle_hours for pool in scenario.agents.values()]
     by_hour = [factors for factors in by_hour if factors]
-    if arrivals.kind in ("poisson", "constant") and not shifts and not by_hour:
+    weeks = [] if scenario.workflow is None else list(scenario.workflow.clocks.values())
+    weeks += [arrivals.week.weights] if arrivals.week else []
+    if not shifts and not by_hour and not weeks:
         return 0.0
-    days = np.array(arrivals.week.weights if arrivals.week else [1.0] * 168).reshape(7, 24)
-    alike = bool(np.allclose(days, days[0])) and all(len(hours) == 24 for hours in by_hour)
+    days = np.array(weeks).reshape(-1, 7, 24)
+    alike = bool(np.allclose(days, days[:, :1])) and all(len(hours) == 24 for hours in by_hour)
     return DAY_S if alike and all(len(parse_days(s.days)) == 7 for s in shifts) else WEEK_S
 
 

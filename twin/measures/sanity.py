@@ -91,7 +91,7 @@ def overall(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def erlang(kpis: pd.DataFrame, scenario: str, bounds: Mapping[str, float]) -> pd.DataFrame:
-    """True if mean waits keep below what Erlang's formulas allow, as far as luck can tell.
+    """Checks that mean waits keep below what Erlang's formulas allow, as far as luck can tell.
 
     Parameters
     ----------

@@ -134,5 +134,5 @@ def _of_shift(
 def _row(
     name: str, pool: Pool, days: str, hours: str, heads: float, agent_hours: float
 ) -> tuple[str, str, str, float, float, float]:
-    cost = agent_hours * pool.cost if pool.cost else float("nan")
+    cost = float("nan") if pool.cost is None else agent_hours * pool.cost
     return name, days, hours, heads, agent_hours, cost

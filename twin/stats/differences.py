@@ -10,6 +10,10 @@ So the error of a difference of counted shares is never below that of its ticket
 of McNemar (1947), Psychometrika 12, at its least, |d| (1 - |d|) / n; of unrelated runs that of
 Agresti and Caffo (2000), The American Statistician 54, with a hit and a miss added to each.
 
+Where two scenarios are equal in every replication, no spread tells what is too rare to have come:
+the interval has no width then, and says what was played. Of 2,000 pairs of tickets, of which one in
+3,000 ends otherwise, none does with chance (1 - 1/3000)^2000, which is 51 %.
+
 With many figures some differ by luck. So intervals and p-values are those of all rows together, by
 Bonferroni's rule: with probability `level` all intervals hold their true difference, and the chance
 to call any difference where there is none is at most 1 - level. The rule of Holm (1979) would call
