@@ -14,6 +14,7 @@ from twin.cli.app import app
 from twin.common.errors import DamagedFile, ScenarioError
 from twin.common.files import write_sealed
 from twin.experiments.versions import as_played, read, spend
+from twin.measures.theory import erlang_bounds
 from twin.stats.intervals import quantile_t
 from twin.stats.nested import ASSUMED, DATA, only_luck, parts
 
@@ -293,3 +294,27 @@ def test_run_says_what_to_spend_on(desk, tmp_path):
         app, ["run", str(path), "--out", str(out), "--workers", "1", "--json"]
     )
     assert json.loads(told.stdout)["spend"][0].startswith("desk: uncertainty of these figures")
+
+
+def test_theory_judges_no_desk_that_plays_versions():
+    data = {"horizon": "1d", "arrivals": {"rate": "20/h"}, "agents": {"all": {"heads": 3,
+            "handle_time": {"distribution": "exponential", "mean": "6min"}}},
+            "customers": {"solved": {"agent": 1.0}}}  # fmt: skip
+    assert erlang_bounds(twin.from_data(data))
+    # At 28 an hour they wait ten times as long, at 12 a sixth: longer on average.
+    assumed = {"assumed": {"arrivals.scale": [0.6, 1.4]}}
+    assert erlang_bounds(twin.from_data({**data, "uncertainty": assumed})) == {}
+
+
+def test_the_split_of_variance_says_that_versions_are_not_played(tmp_path):
+    path = tmp_path / "desk.toml"
+    path.write_text("""
+        horizon = "4h"
+        arrivals.rate = "20/h"
+        agents.all = { heads = 3, handle_time = "6min" }
+        uncertainty.assumed = { "arrivals.scale" = [0.6, 1.4] }
+        """)
+    words = ["variance", str(path), "--days", "2", "--kpi", "occupancy", "--workers", "1"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "leave open is not in it" in done.stdout

@@ -265,6 +265,11 @@ def test_studies_call_no_point_best_that_loses_customers():
         assert "it is not called the best, as against p1 heads=4" in found.statement
         assert "is best" not in found.statement
     assert "is best in solved" in twin.select(plan, "solved", 0.05, first=4).statement
+    # Who says that so many customers do not matter is taken at their word, as in a comparison.
+    plan["set"] = {"targets.matters": {"solved": 1.0, "abandonment_rate": 1.0, "backlog": 1e6}}
+    text = " ".join(twin.report.answer.of_study(twin.study(plan, replications=4)))
+    assert "not called better, as" not in text
+    assert "is best" in twin.select(plan, "resolution_mean", 60, first=4).statement
 
 
 @pytest.mark.parametrize("plan", [

@@ -178,6 +178,8 @@ def variance(
             print_json(records(found))
             return
         _show_components(found)
+        if desk.uncertainty is not None:
+            out.print("What the history or stated assumptions leave open is not in it.")
 
 
 def _show_components(found: pd.DataFrame) -> None:

@@ -60,7 +60,18 @@ def _lost(name: str, row: Mapping[str, Any] | None) -> str:
     return f"{words} {said}, {now} against {was}"
 
 
-def lost_in(summary: pd.DataFrame, one: Any, other: Any) -> str:
+def sizes(own: Mapping[str, float]) -> list[tuple[float, float]]:
+    """Smallest difference of each guard that matters: a scenario's own, else the figure's.
+
+    Parameters
+    ----------
+    own : mapping of str to float
+        ``targets.matters`` of the scenario.
+    """
+    return [(own[name], 0.0) if name in own else FIGURES[name].matters for name in GUARDS]
+
+
+def lost_in(summary: pd.DataFrame, one: Any, other: Any, own: Mapping[str, float]) -> str:
     """The same from intervals of two points of a study, which need not pair.
 
     Parameters
@@ -69,17 +80,18 @@ def lost_in(summary: pd.DataFrame, one: Any, other: Any) -> str:
         From `StudyResults.summary`.
     one, other : int
         Numbers of the points.
+    own : mapping of str to float
+        ``targets.matters`` of the other one.
     """
     rows = {}
     whole = summary[(summary["group"] == "") & summary["kpi"].isin(GUARDS)]
-    for name in GUARDS:
+    for name, (absolute, relative) in zip(GUARDS, sizes(own), strict=True):
         both = whole[whole["kpi"] == name].set_index("point")
         if one not in both.index or other not in both.index:
             continue
         now, was = both.loc[one], both.loc[other]
         difference = now["value"] - was["value"]
         half_width = math.hypot(now["half_width"], was["half_width"])
-        absolute, relative = FIGURES[name].matters
         rows[name] = {
             "low": difference - half_width,
             "high": difference + half_width,

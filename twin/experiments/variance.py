@@ -46,6 +46,7 @@ def split_variance(
     Parameters
     ----------
     scenario : Scenario
+        Taken as it stands: versions of it (`[uncertainty]`) are not played.
     days : int
         Replications.
     answers : int

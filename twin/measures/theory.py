@@ -300,6 +300,8 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     limits |= bool(pool.shrinkage) or heads != scheduled
     changing = arrivals.busyness or arrivals.bursts or arrivals.surges or arrivals.growth
     changing = changing or limits or pool.handle_growth or scenario.backlog is not None
+    # Versions wait longer on average than the desk between them.
+    changing = changing or scenario.uncertainty is not None
     returning = customers.solved.agent < 1 and customers.reopen_rate > 0 and customers.max_reopens
     memoryless = isinstance(pool.handle_time, Exponential) and not pool.handle_times
     memoryless = memoryless and pool.wrap_up is None and pool.concurrency == 1

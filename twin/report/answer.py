@@ -343,7 +343,8 @@ def _flaw(found: StudyResults, summary: pd.DataFrame, name: str, one: Any, other
     reason = unlike(figure, known) if len(known) > 1 else "may differ in load"
     if reason:
         return f"; they {reason}, so neither is called better"
-    reason = lost_in(summary, one, other) if figure.guarded else ""
+    own = known[-1].targets.matters if known else {}
+    reason = lost_in(summary, one, other, own) if figure.guarded else ""
     return f"; the first is not called better, as {reason}" if reason else ""
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.text import signed
-from twin.experiments.guards import lost, unlike
+from twin.experiments.guards import lost, sizes, unlike
 from twin.experiments.studies.design import Point, design
 from twin.experiments.studies.file import Plan, limit_of, read_study
 from twin.experiments.studies.store import Progress, StudyStore
@@ -223,7 +223,7 @@ def _flaw(store: StudyStore, points: Sequence[Point], found: Selection, kpi: str
     both = pd.concat(frames)
     both = both[both["scenario"].isin([best.scenario.name, rival])]
     rows = [(name, "") for name in GUARDS]
-    table = differences(both, rival, rows, matters=[FIGURES[name].matters for name in GUARDS])
+    table = differences(both, rival, rows, matters=sizes(best.scenario.targets.matters))
     watched: dict[str, Any] = {row["kpi"]: row for row in table.to_dict("records")}
     reason = lost(watched)
     return f"; it is not called the best, as against {rival} {reason}" if reason else ""
