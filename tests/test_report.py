@@ -16,7 +16,7 @@ from twin.common import html as markup
 from twin.common import toml
 from twin.common.text import estimate
 from twin.experiments.display import figure_rows
-from twin.report import background
+from twin.report import background, numbers
 from twin.report.page import page
 from twin.report.source import Source
 from twin.scenario.model import from_data
@@ -376,3 +376,21 @@ def test_wide_intervals_are_named(one):
     text = " ".join(background._amounts(source))
     assert "Known to no better than 10 %" in text
     assert "So few replications" in text
+
+
+@pytest.mark.parametrize(("replications", "said"), [(1, "one replication does not tell"),
+                                                    (3, "kept for 9 in 10")])  # fmt: skip
+def test_one_replication_does_not_tell_whether_a_promise_is_kept(replications, said):
+    results = twin.run(
+        from_data({
+            "horizon": "4h", "arrivals": {"rate": "200/h"},
+            "agents": {"all": {"heads": 40, "handle_time": "5min"}},
+            "targets": {"first_response": {"normal": "10min"}},
+        }),
+        replications=replications,
+    )  # fmt: skip
+    source = Source(results, results.runs[0], results.summary())
+    text = " ".join(map(str, numbers.key_figures([source])))
+    assert said in text
+    history = Source(results, results.runs[0], results.summary(), averaged=False)
+    assert "kept for 9 in 10" in " ".join(map(str, numbers.key_figures([history])))

@@ -82,13 +82,18 @@ def _promises(sources: Sequence[Source]) -> list[list[object]]:
             row += [source.said(kept, name) or "-" for source in sources]
             if len(sources) == 1:
                 row += [first.value(f"{times}_{of}", name) for of in ("median", "p90")]
-                row.append(_kept(share))
+                row.append(_kept(share, of_run=first.averaged))
             rows.append(row)
     return rows
 
 
-def _kept(share: dict[str, Any]) -> Html:
-    """A promise in words; surely only where the whole interval is on one side of 9 in 10."""
+def _kept(share: dict[str, Any], *, of_run: bool) -> Html:
+    """A promise in words; surely only where the whole interval is on one side of 9 in 10.
+
+    A history without an interval tells what happened; a single replication may be luck.
+    """
+    if of_run and share["low"] != share["low"]:
+        return tag("span", "one replication does not tell")
     low = share["value"] if share["low"] != share["low"] else share["low"]
     high = share["value"] if share["high"] != share["high"] else share["high"]
     if low >= 0.9:
