@@ -212,6 +212,21 @@ def test_who_leaves_with_more_in_hand_takes_no_new_one_and_goes_when_it_is_done(
     assert found[4:] == [(5, 1, 11, 21), (6, 1, 20, 30)]
 
 
+def test_who_leaves_takes_all_places_of_what_they_have_in_hand_along(play, arrive, luck):
+    # Agent 1 has 1 and 2, which takes two places, and leaves at 10; agent 2 has one place left.
+    luck(touched=[0.1, 0.9, 0.9, 0.9])
+    pool = POOL | {
+        "concurrency": 3,
+        "slow_down": "none",
+        "handle_times": {"b": "20min"},
+        "weights": {"b": 2},
+        "away": {"after_touch": 0.5, "returns": "1/h"},
+    }
+    arrivals = arrive(0, 0, 60, 11 * MIN, category=["a", "b", "b", "a"])
+    data = desk(arrivals, horizon="1h", agents={"all": pool}, routing={"choice": "in order"})
+    assert visits(play(data), "agent", "started_s")[2:] == [(3, 2, 60), (4, 2, 11 * MIN)]
+
+
 def test_a_shift_that_ends_takes_who_is_about_to_leave_home(play, arrive, luck):
     shifts = [{"start": "00:00", "end": end, "heads": 1} for end in ("00:15", "02:00")]
     more = {"heads": None, "shifts": shifts}

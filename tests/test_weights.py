@@ -215,6 +215,39 @@ def test_in_the_places_of_a_call_fit_several_of_both_queues(play, arrive):
     ]  # fmt: skip
 
 
+def test_who_has_waited_for_their_agent_waits_for_one_with_room(play, arrive):
+    touches = {"on_hold": {"chance": 1.0, "delay": "5min"}, "most": 1}
+    moments = [k * MIN for k in (0, 11, 12, 13)]
+    pool = chat(heads=2, concurrency=2, weights={"phone": 2}, follow_up_time="4min")
+    data = desk(
+        arrive(*moments, category=["phone", "chat", "chat", "chat"]),
+        agents=pool,
+        touches=touches,
+        horizon="3h",
+        routing={"choice": "in order", "same_agent": 1.0, "same_agent_for": "3min"},
+    )
+    # Back at 15, when the first agent has two chats, it is anybody's at 18: the second has one.
+    assert begun(play(data))[:5] == [(1, 1, 0), (2, 1, 11), (3, 1, 12), (4, 2, 13), (1, 1, 22)]
+
+
+def test_pools_are_chosen_among_those_with_room_by_places(play, arrive):
+    pool = CHAT | {"weights": {"phone": 3, "mail": 2}}
+    arrivals = arrive(0, 60, 120, 180, category=["mail", "chat", "chat", "phone"])
+    log = play(desk(arrivals, agents={"a": pool, "b": pool},
+                    routing={"pool_choice": "longest idle"}))  # fmt: skip
+    # At 2 each has one ticket, a took its earlier, and it takes two places.
+    assert [pool for _, pool in visits(log, "pool")] == ["a", "b", "b", "a"]
+    assert started(log) == [(1, 0), (2, 1), (3, 2), (4, 10)]
+
+
+def test_what_is_passed_on_to_another_pool_goes_by_what_it_is_about(play, arrive):
+    front = {"heads": 2, "handle_time": "10min", "transfers_to": {"second": 1.0}}
+    second = CHAT | {"transfers_only": True, "concurrency": 2, "weights": {"phone": 2}}
+    arrivals = arrive(0, 60, category=["chat", "phone"])
+    log = play(desk(arrivals, agents={"front": front, "second": second}))
+    assert started(log) == [(1, 0), (2, 1), (1, 10), (2, 20)]
+
+
 def test_members_with_skills_of_their_own_have_places_of_their_own(play, arrive):
     members = [{"name": "a", "skills": ["chat"]}, {"name": "b"}]
     arrivals = arrive(0, 60, 120, 180, category=["chat", "phone", "chat", "phone"])
