@@ -339,9 +339,11 @@ def test_check_and_the_report_count_them():
     assert said(weights={"phone": 2})[0] == pytest.approx(400.0)
     _, scenario = said(weights_by_channel={"web": 2})
     words = " ".join(explain(scenario))
-    assert "up to 3 tickets in hand (of these places phone takes 3, web takes 2)." in words
+    assert (
+        "up to 3 tickets in hand (phone takes the place of 3, web takes the place of 2)." in words
+    )
     rows = {key: text for _, text, key, _ in assumptions(scenario)}
     assert rows["agents.all.weights_by_channel"] == (
-        "all: of 3 places phone takes 3, web takes 2; who has too few free places for the first in "
-        "line takes the first who fits"
+        "all: of 3 tickets in hand phone takes the place of 3, web takes the place of 2; who has "
+        "too few free places for the first in line takes the first who fits"
     )

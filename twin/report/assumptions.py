@@ -95,8 +95,8 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
             yield "Agents", text, f"agents.{name}.slow_down"
         if heavy := places_words(pool):
             text = (
-                f"{name}: of {pool.concurrency} places {heavy}; who has too few free places for "
-                "the first in line takes the first who fits"
+                f"{name}: of {pool.concurrency} tickets in hand {heavy}; who has too few free "
+                "places for the first in line takes the first who fits"
             )
             key = "weights_by_channel" if pool.weights_by_channel else "weights"
             yield "Agents", text, f"agents.{name}.{key}"
@@ -125,7 +125,9 @@ def _people(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
 def places_words(pool: Pool) -> str:
     """Places that kinds of tickets take in the hand of an agent, in words; empty: one each."""
     weights = {**pool.weights, **pool.weights_by_channel}
-    return ", ".join(f"{name} takes {weight}" for name, weight in weights.items() if weight > 1)
+    return ", ".join(
+        f"{name} takes the place of {weight}" for name, weight in weights.items() if weight > 1
+    )
 
 
 def support_words(support: Support) -> str:

@@ -212,7 +212,7 @@ def _people(scenario: Scenario, demand: Demand) -> Iterator[str]:
             after = f" and {duration(round(pool.wrap_up.mean_value(), 1))} of wrap-up"
         in_hand = f", up to {pool.concurrency} tickets in hand" if pool.concurrency > 1 else ""
         if heavy := places_words(pool):
-            in_hand += f" (of these places {heavy})"
+            in_hand += f" ({heavy})"
         if pool.members:
             speeds = sorted(member.speed for member in pool.members)
             at = f"speeds from {speeds[0]:g} to" if speeds[0] < speeds[-1] else "speed"
