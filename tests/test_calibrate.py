@@ -25,6 +25,10 @@ from twin.history.kept_plays import KeptPlays, forget
 from twin.history.part import part_of
 from twin.history.status_desk import calibrate_statuses
 from twin.history.what_ifs import said_of_fit
+from twin.measures.inputs import assumed_by, unset
+from twin.report.answer import of_runs
+from twin.report.assumptions import assumptions
+from twin.report.source import Source
 
 AWAY = {
     "after_touch": 0.6, "while_idle": "6/h", "returns": "20/h", "returns_per_queued": "15/h"
@@ -329,6 +333,54 @@ def test_a_desk_of_statuses_becomes_a_workflow_and_says_what_it_cannot_tell(tmp_
     log = twin.play(twin.load(written)).log
     share = (log.timeline["detail"] == "Waiting").sum() / len(log.tickets)
     assert share == pytest.approx(0.3, abs=0.08)
+
+
+def test_the_forecast_ends_at_midnight_where_the_clocks_change(tmp_path):
+    rows = ["case,activity,timestamp"]
+    for k in range(60):
+        day = f"2026-03-{1 + k % 28:02d}T{8 + k % 9:02d}"
+        rows += [f"{k},New,{day}:00:00", f"{k},Resolved,{day}:{10 + k % 40}:00"]
+    (tmp_path / "log.csv").write_text("\n".join(rows), encoding="utf-8")
+    history = twin.read_history(tmp_path / "log.csv", zone="Europe/London")
+    data = calibrate_statuses(history).data
+    desk = twin.from_data(data)
+    # Twelve weeks, with the night that is an hour shorter.
+    assert (data["horizon"], data["warm_up"]) == (f"{84 * 24 - 1}h", "56d")
+    assert "the clocks change on the way" not in "\n".join(twin.explain(desk))
+
+
+def test_figures_that_rest_on_what_no_history_tells_say_so_and_lead_no_answer(
+    found, history, tmp_path
+):
+    path = calibrated_file.write_calibrated(found, history, tmp_path / "desk.toml")
+    less = tmp_path / "less.toml"
+    less.write_text('extends = "desk.toml"\n[agents.agents]\nextra_heads = -2\n', "utf-8")
+    # One version of the numbers: six replications tell no more of several.
+    text = path.read_text("utf-8").partition("[uncertainty]")[0]
+    path.write_text(text.replace('"28d"', '"7d"'), "utf-8")
+    desk = twin.load(path)
+    carried = assumed_by(desk)
+    assert carried["solved"] == ("customers.solved.agent",)
+    assert "abandonment_rate" not in carried
+    said = "\n".join(map(str, unset(desk)))
+    assert "customers.solved.agent = 1 (not in the history), which carries solved" in said
+    # Where every answer solves, nobody comes back, and nobody rates: these carry nothing.
+    assert "customers.reopen_rate" not in said
+    assert "customers.satisfaction" not in said
+    results = twin.run([desk, twin.load(less)], replications=6)
+    compared = twin.compare(results)
+    table = compared.table.set_index("kpi")
+    assert table.loc["solved", "verdict"] == table.loc["abandonment_rate", "verdict"] == "worse"
+    assert table.loc["solved", "rests_on"] == "customers.solved.agent"
+    assert table.loc["abandonment_rate", "rests_on"] == ""
+    lines = [line for line in compared.sentences() if ": solved " in line]
+    assert lines[0].endswith("rests on the assumed customers.solved.agent")
+    sources = [Source(results, run, results.summary()) for run in results.runs]
+    worse = of_runs(sources, compared)[2]
+    assert "abandonment rate by" in worse
+    assert "solved" not in worse.partition("abandonment rate by")[0]
+    rows = {about[2]: about[3] for about in assumptions(desk)}
+    assert rows["customers.solved.agent"] == "assumed"
 
 
 def test_a_history_without_work_and_statuses_is_refused(history):

@@ -17,9 +17,11 @@ from typer.testing import CliRunner
 
 import twin
 from twin.cli.app import app
+from twin.common.text import interval, signed, size_in
 from twin.experiments.comparison import Comparison, compare, join
 from twin.experiments.results import Results, Run
 from twin.records import storage
+from twin.report.page import page
 from twin.stats.differences import POWER, differences
 
 PAIRS = {"seed": 1, "start": "2026-01-05", "time_zone": "UTC", "horizon_s": 86400.0,
@@ -373,6 +375,24 @@ def test_the_command_refuses_in_a_line(files, tmp_path):
         assert "Traceback" not in found.output
 
 
+def test_terminal_and_page_have_the_same_intervals(files, tmp_path):
+    """The page of a comparison, and each other way to it, takes the figures of `twin compare`."""
+    found = run_cli("compare", *files, "--out", tmp_path, "--quiet", "--workers", 1)
+    paths = re.findall(r"^results: (.+)", found.output, flags=re.M)
+    results = twin.open_results(*paths)
+    of_page, of_terminal = (" ".join(text.split()) for text in (page(results), found.output))
+    method = compare(results).method
+    assert re.search(r"over all \d+ figures together", method)
+    assert method in of_terminal
+    assert method[1:].replace("%", " %") in of_page
+    rows = compare(results).table.query("verdict == 'no difference shown'").to_dict("records")
+    assert rows
+    for row in rows:
+        assert interval(row) in of_terminal
+        low, high = (signed(row[k], row["unit"], size_in(row)) for k in ("low", "high"))
+        assert f">{low} to {high}<" in of_page
+
+
 def test_a_narrow_terminal_cuts_no_name_off(files, tmp_path, monkeypatch):
     narrow = Console(width=80, file=StringIO())
     monkeypatch.setattr("twin.cli.compare.out", narrow)
@@ -380,7 +400,7 @@ def test_a_narrow_terminal_cuts_no_name_off(files, tmp_path, monkeypatch):
     assert found.exit_code == 0, found.output
     text = narrow.file.getvalue()
     assert "…" not in text
-    assert "first_response_median" in text
+    assert "first_response_mean" in text
     assert re.search(r"^equal \(in every replication\): .*abandonment_rate", text, re.MULTILINE)
 
 

@@ -164,6 +164,7 @@ def _report(
     results: Results, changes: dict[str, Any], *, every: bool, as_json: bool, quiet: bool
 ) -> None:
     from twin.cli.figure_tables import as_data, figures
+    from twin.experiments.evidence import assumed_figures, of_history, starred
     from twin.experiments.versions import spend
     from twin.measures.figures import FIGURES, MAIN
 
@@ -176,10 +177,12 @@ def _report(
             out.print(f"with {key} = {value}")
         if len(results.kpis):
             summary = results.summary()
-            out.print(figures(summary, every=every))
+            # Of a desk that was written by hand, what nobody set stands below.
+            calibrated = [run for run in results.runs if of_history(run)]
+            out.print(figures(summary, every, assumed_figures(calibrated)))
             for line in spend(summary, MAIN):
                 out.print(line, soft_wrap=True)
-            for line in results.unset(FIGURES if every else MAIN):
+            for line in starred(results.unset(FIGURES if every else MAIN)):
                 out.print(line, soft_wrap=True)
         if (table := by_batches(results)) is not None:
             out.print(table)

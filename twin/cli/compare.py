@@ -99,6 +99,7 @@ def compare(
     """
     with plain_errors("--out"):
         from twin.experiments.comparison import compare as compare_all
+        from twin.experiments.evidence import starred
         from twin.measures.figures import JUDGED, figure_of
 
         if len(what) < 2:
@@ -122,7 +123,8 @@ def compare(
             print_json({**data, "rows": records(found.table)})
         else:
             _show(found, every=every)
-            for line in results.unset([figure_of(name)[0] for name in kpi] if kpi else JUDGED):
+            named = [figure_of(name)[0] for name in kpi] if kpi else JUDGED
+            for line in starred(results.unset(named)):
                 out.print(line, soft_wrap=True)
             for note in (*found.notes, *results.notes):
                 err.print(f"note: {note}")
@@ -193,6 +195,7 @@ def _show(found: Comparison, *, every: bool) -> None:
         why = {EQUAL: " (in every replication)", UNKNOWN: " (no data, or too little)"}
         for row in rows:
             label = f"{row['kpi']}, {row['group']}" if row["group"] else row["kpi"]
+            label += " *" if row["rests_on"] else ""
             if row["scenario"] != name:
                 continue
             if row["verdict"] in hidden and not every:
@@ -211,7 +214,8 @@ def _show(found: Comparison, *, every: bool) -> None:
         reasons: dict[str, list[str]] = {}
         for row in rows:
             if row["scenario"] == name and row["verdict"] == UNJUDGED:
-                reasons.setdefault(row["reason"], []).append(row["kpi"])
+                star = " *" if row["rests_on"] else ""
+                reasons.setdefault(row["reason"], []).append(f"{row['kpi']}{star}")
         for reason, kpis in reasons.items():
             out.print(f"{UNJUDGED}: {', '.join(dict.fromkeys(kpis))} ({reason})")
         for verdict, labels in hidden.items():

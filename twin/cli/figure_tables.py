@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _HIDDEN = 0.05
 
 
-def figures(summary: pd.DataFrame, every: bool = False) -> Table:
+def figures(summary: pd.DataFrame, every: bool = False, assumed: Collection[str] = ()) -> Table:
     """The figures of one or several scenarios side by side.
 
     Parameters
@@ -29,6 +30,8 @@ def figures(summary: pd.DataFrame, every: bool = False) -> Table:
         From `Results.summary`.
     every : bool
         All figures and groups, instead of the main ones.
+    assumed : collection of str
+        Figures that rest on an assumed number: they get a star.
     """
     scenarios = list(dict.fromkeys(summary["scenario"]))
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -45,7 +48,8 @@ def figures(summary: pd.DataFrame, every: bool = False) -> Table:
         # Figures that no scenario has, such as calls on a desk of agents only, are left out.
         rows = [(key, texts) for key, texts in rows if every or set(texts) != {"-"}]
         for (kpi, group), texts in rows:
-            table.add_row(f"{kpi}, {group}" if group else kpi, *texts)
+            star = " *" if kpi in assumed else ""
+            table.add_row(f"{kpi}, {group}{star}" if group else f"{kpi}{star}", *texts)
             for name in () if every else missed_by(summary, kpi):
                 texts = [cells[kpi, name].get(one, "-") for one in scenarios]
                 table.add_row(f"  {kpi}, {name}", *texts)

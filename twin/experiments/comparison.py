@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twin.common.errors import nearest
-from twin.common.text import amount, duration, interval, label, signed, size_in
+from twin.common.text import duration, label
 from twin.experiments import versions
 from twin.experiments.display import comparison_html
-from twin.experiments.evidence import evidence_notes, unseen_changes
+from twin.experiments.evidence import assumed_figures, evidence_notes, unseen_changes
 from twin.experiments.guards import lost
 from twin.experiments.remarks import same_by_assumption
 from twin.experiments.results import Results
-from twin.measures.figures import FIGURES, GUARDS, figure_of
+from twin.experiments.rows import sentence
+from twin.measures.figures import FIGURES, GUARDS, JUDGED, figure_of
 from twin.scenario.changes import flat
 from twin.scenario.model import Targets
 from twin.stats.differences import differences
@@ -26,10 +27,7 @@ from twin.stats.verdicts import (
     EQUAL,
     HIGHER,
     LOWER,
-    OPEN,
-    SMALL,
     UNJUDGED,
-    UNKNOWN,
     WORSE,
     verdict,
 )
@@ -56,13 +54,13 @@ class Comparison:
     ----------
     table : DataFrame
         A row a scenario and figure: scenario, kpi, group, unit, baseline, what_if, difference,
-        low, high, p, p_adjusted, verdict, reason, replications, more_replications, paired,
-        matters. See `twin.stats.differences` for the numbers. Verdicts: better, worse (higher,
-        lower for figures without a better direction), no difference shown, no difference that
-        matters (the whole interval is within `matters`), equal (in every replication; what
-        is too rare to have come is not ruled out), not known
-        (no data, or too few replications), not judged (a difference that is no merit or fault:
-        customers were lost, or another load came; `reason` says which).
+        low, high, p, p_adjusted, verdict, reason, rests_on, replications, more_replications,
+        paired, matters. See `twin.stats.differences` for the numbers. Verdicts: better, worse
+        (higher, lower for figures without a better direction), no difference shown, no difference
+        that matters (the whole interval is within `matters`), equal (in every replication; what
+        is too rare to have come is not ruled out), not known (no data, or too few replications),
+        not judged (a difference that is no merit or fault: customers were lost, or another load
+        came; `reason` says which). `rests_on` names the keys of assumed numbers that carry the figure.
     baseline : str
     level : float
         Joint level of all rows.
@@ -91,8 +89,8 @@ class Comparison:
         held = f"{how}; {self.level:.0%} interval"
         if count != 1:
             held = (
-                f"{how}; over all {count} rows together, intervals hold with {self.level:.0%} and "
-                f"verdicts err with at most {1 - self.level:.0%} (Bonferroni)"
+                f"{how}; over all {count} figures together, intervals hold with "
+                f"{self.level:.0%} and verdicts err with at most {1 - self.level:.0%} (Bonferroni)"
             )
         return (
             f"{held}; better is said only where {', '.join(map(label, GUARDS[:-1]))} and "
@@ -112,53 +110,11 @@ class Comparison:
         >>> found.sentences()[0].partition(":")[0]
         'busier'
         """
-        return [_sentence(row) for row in _records(self.table) if row["verdict"] != EQUAL]
+        return [sentence(row) for row in _records(self.table) if row["verdict"] != EQUAL]
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-
-
-def _sentence(row: Mapping[str, Any]) -> str:
-    name = f"{row['kpi']} ({row['group']})" if row["group"] else row["kpi"]
-    start = f"{row['scenario']}: {name}"
-    if row["verdict"] == UNKNOWN:
-        return f"{start}: not known: no data, or too little"
-    unit = row["unit"]
-    was, now = (amount(row[name], unit, size_in(row)) for name in ("baseline", "what_if"))
-    change = f"by {interval(row)}"
-    if row["verdict"] == UNJUDGED:
-        return f"{start} is not judged ({now} against {was}, {change}): {row['reason']}"
-    if row["verdict"] == SMALL:
-        size = signed(row["matters"], unit).removeprefix("+")
-        return f"{start}: {SMALL} ({now} against {was}, {change}; {size} would)"
-    if row["verdict"] != OPEN:
-        return f"{start} is {row['verdict']}: {now} against {was}, {change}"
-    settle = f"{to_settle(row)} would settle it"
-    return f"{start}: no difference shown ({now} against {was}, {change}); {settle}"
-
-
-def to_settle(row: Mapping[str, Any]) -> str:
-    """Words for what would show a difference of the size found; see `stats.differences`.
-
-    Examples
-    --------
-    >>> nan = float("nan")
-    >>> to_settle({"more_replications": 120.0, "texts": 0.0, "more_texts": nan})
-    'about 120 more replications'
-    >>> to_settle({"more_replications": nan, "texts": 150.0, "more_texts": 820.0})
-    'about 820 more texts beside the 150, not replications,'
-    >>> to_settle({"more_replications": nan, "texts": 150.0, "more_texts": nan})
-    'not even a million replications'
-    """
-    if not math.isnan(row["more_replications"]):
-        return f"about {row['more_replications']:,.0f} more replications"
-    if not math.isnan(row["more_texts"]):
-        texts = f"about {row['more_texts']:,.0f} more texts beside the {row['texts']:,.0f}"
-        return f"{texts}, not replications,"
-    if max(row.get("data", 0.0), row.get("assumed", 0.0)) > 0:
-        return "more history, or fewer assumptions, not replications,"
-    return "not even a million replications"
 
 
 def compare(
@@ -180,8 +136,8 @@ def compare(
     baseline : str, optional
         Name of the scenario to compare with; by default "baseline" if there is one, else the first.
     kpis : sequence of str, optional
-        Figures ("service_level") or figures and groups ("service_level:urgent"); by default all
-        that have a better direction, of all tickets. Fewer make narrower intervals.
+        Figures ("service_level") or figures and groups ("service_level:urgent"); by default the
+        main ones that have a better direction, of all tickets. Fewer make narrower intervals.
     level : float
         Joint confidence level of all rows.
     matters : mapping of str to float, optional
@@ -216,7 +172,7 @@ def compare(
         raise ValueError(f"no scenario {baseline!r}; {nearest(baseline, runs)}")
     if baseline not in there or len(there) < 2:
         raise ValueError("a comparison needs two scenarios with a whole replication each")
-    rows = [(figure.name, "") for figure in FIGURES.values() if figure.better]
+    rows = [(name, "") for name in JUDGED]
     if kpis is not None:
         rows = _rows(kpis, results.kpis)
     paired, notes = {}, []
@@ -259,6 +215,11 @@ def compare(
     at = list(table).index("p_adjusted") + 1
     table.insert(at, "verdict", [found for found, _ in judged])
     table.insert(at + 1, "reason", [reason for _, reason in judged])
+    carried = {name: assumed_figures([runs[baseline], runs[name]]) for name in paired}
+    table.insert(at + 2, "rests_on", [
+        ", ".join(carried[name].get(kpi, ()))
+        for name, kpi in zip(table["scenario"], table["kpi"], strict=True)
+    ])  # fmt: skip
     notes += versions.spend(table, list(table["kpi"]), "differences")
     return Comparison(table, baseline, level, tuple(notes))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from twin.common.html import Html, html, table, tag
@@ -18,12 +18,22 @@ _MOST_ROWS = 40
 
 
 def figure_rows(
-    summary: pd.DataFrame, kpis: Sequence[str], scenarios: Sequence[str]
+    summary: pd.DataFrame,
+    kpis: Sequence[str],
+    scenarios: Sequence[str],
+    assumed: Collection[str] = (),
 ) -> list[list[str]]:
-    """Figures of all tickets with their intervals: a row a figure, a column a scenario."""
+    """Figures of all tickets with their intervals: a row a figure, a column a scenario.
+
+    A star marks figures that rest on an assumed number.
+    """
     rows = summary[(summary["group"] == "") & summary["kpi"].isin(list(kpis))]
     cells = {(row["kpi"], row["scenario"]): estimate(row) for row in rows.to_dict("records")}
-    found = [[label(kpi), *(cells.get((kpi, name), "-") for name in scenarios)] for kpi in kpis]
+    star = {kpi: " *" if kpi in assumed else "" for kpi in kpis}
+    found = [
+        [f"{label(kpi)}{star[kpi]}", *(cells.get((kpi, name), "-") for name in scenarios)]
+        for kpi in kpis
+    ]
     # Figures that no scenario has, such as calls on a desk of agents only, are left out.
     return [row for row in found if set(row[1:]) != {"-"}]
 
@@ -78,8 +88,9 @@ def comparison_html(
             cells.append([label(row["kpi"], row["group"]), amount(row["baseline"], unit, size),
                           amount(row["what_if"], unit, size),
                           signed(row["difference"], unit, size), bounds, verdict,
-                          row.get("reason", "")])  # fmt: skip
-        head = ["figure", baseline, name, "difference", "interval", "verdict", "why not judged"]
+                          row.get("reason", ""), row.get("rests_on", "")])  # fmt: skip
+        head = ["figure", baseline, name, "difference", "interval", "verdict", "why not judged",
+                "assumed numbers it rests on"]  # fmt: skip
         parts.append(table(head, cells, f"{name} against {baseline}", numbers=True))
     parts.append(tag("p", method.replace("%", " %")))
     parts += [tag("p", f"note: {text}") for text in notes]

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from twin.experiments import versions
+from twin.measures.inputs import assumed_by
 from twin.scenario.changes import flat
+from twin.scenario.model import Scenario
 from twin.scenario.sections.uncertainty import Evidence
 
 if TYPE_CHECKING:
     from twin.experiments.results import Run
 
-KINDS = tuple(Evidence.model_fields)
+KINDS = tuple(Evidence().said)
 # Sections, and keys of a pool, of which a change is of a kind; all other keys of a pool are
 # staffing, and all other sections "other".
 _SECTIONS = {
@@ -62,6 +64,27 @@ def evidence_notes(base: Run, runs: Iterable[Run]) -> Iterator[str]:
         for kind in kinds(_changed(was or {}, now)):
             if said.get(kind):
                 yield f"{run.scenario} changes {kind.replace('_', ' ')}: {said[kind]}"
+
+
+def of_history(run: Run) -> bool:
+    """True for a run of a desk that was calibrated to its history."""
+    return bool((run.manifest.get("scenario_as_run") or {}).get("evidence"))
+
+
+def assumed_figures(runs: Iterable[Run]) -> dict[str, tuple[str, ...]]:
+    """Keys of assumed numbers by the figures that rest on them, in any of the runs."""
+    found: dict[str, tuple[str, ...]] = {}
+    for run in runs:
+        data = run.manifest.get("scenario_as_run")
+        of_run = assumed_by(Scenario.model_validate(data)) if data else {}
+        for name, keys in of_run.items():
+            found[name] = tuple(dict.fromkeys((*found.get(name, ()), *keys)))
+    return found
+
+
+def starred(lines: Iterable[str]) -> list[str]:
+    """Lines of `Results.unset`, with the star that figures carry which rest on what is assumed."""
+    return [f"* {line}" if line.startswith("assumed") else line for line in lines]
 
 
 def unseen_changes(base: Run, runs: Iterable[Run]) -> Iterator[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +13,24 @@ import pandas as pd
 
 from twin.history.fit.capacity import CapacityFit
 from twin.history.fit.estimate import Estimate
+from twin.scenario import clock
 
 Data = dict[str, Any]
 # Length of the forecast that a calibrated scenario plays.
 FORECAST_DAYS = 28
+
+
+def whole_days(first: date, days: int, time_zone: str) -> str:
+    """Length of whole days of the desk's clock, as scenario files write it.
+
+    Examples
+    --------
+    >>> whole_days(date(2026, 3, 22), 28, "Europe/London"), whole_days(date(2026, 3, 22), 28, "UTC")
+    ('671h', '28d')
+    """
+    start = datetime(first.year, first.month, first.day, tzinfo=ZoneInfo(time_zone))
+    length_s = clock.moment(first + timedelta(days=days), 0.0, start)
+    return f"{days}d" if length_s == days * clock.DAY_S else f"{length_s / clock.HOUR_S:g}h"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from twin.history.kinds import as_calibrated
 from twin.history.part import part_of
 from twin.history.status_desk import calibrate_statuses
 from twin.history.versions import with_versions
+from twin.scenario.changes import flat
 
 
 def calibrate(
@@ -70,5 +71,9 @@ def calibrate(
     else:
         found = calibrate_statuses(history)
     # What makes figures of the history wrong makes numbers found in it wrong, too.
+    given = flat(found.data)
+    assumed = [one.key for one in found.estimates if one.assumed and one.key in given]
+    evidence = {**found.data.get("evidence", {}), "assumed": assumed}
     traps = tuple(f"Trap in the export, {trap.name}: {trap.said}" for trap in history.traps)
-    return replace(found, said=(*found.said, *traps))
+    said = (*found.said, *traps)
+    return replace(found, data=found.data | {"evidence": evidence}, said=said)

@@ -21,7 +21,7 @@ from twin.common.errors import Fault, ScenarioError
 from twin.common.toml import dump
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
-from twin.history.calibrated import FORECAST_DAYS, Calibration, Data
+from twin.history.calibrated import FORECAST_DAYS, Calibration, Data, whole_days
 from twin.history.call_pools import (
     POOL,
     Player,
@@ -167,10 +167,11 @@ def calibrate_calls(
             week[part.name] = section | {"shifts": shifts}
         over_again = as_it_was | {"tickets": tickets, "agents": week}
         arrivals, said = _busyness(folder, over_again, arrivals_section(came), seen, plays.play)
+    first = days.days[-1] + timedelta(days=1)
     forecast = base | {
         "question": "How does this desk go on as it is?",
-        "start": (days.days[-1] + timedelta(days=1)).isoformat(),
-        "horizon": f"{FORECAST_DAYS}d",
+        "start": first.isoformat(),
+        "horizon": whole_days(first, FORECAST_DAYS, desk.time_zone),
         "replications": 10,
         "arrivals": arrivals,
         "tickets": tickets,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
-from twin.history.calibrated import FORECAST_DAYS, Calibration, Data
+from twin.history.calibrated import FORECAST_DAYS, Calibration, Data, whole_days
 from twin.history.desk_history import DeskHistory
 from twin.history.fit.arrivals import fit_arrivals
 from twin.history.fit.estimate import Estimate
@@ -56,12 +56,13 @@ def calibrate_statuses(history: DeskHistory) -> Calibration:
     cores = dict(zip(known["detail"].astype(str), known["status"].astype(str), strict=True))
     found = fit_statuses(events, desk.zone, cores)
     estimates += [one for one in found.estimates if not one.key.startswith("arrivals.")]
+    first = days.days[-1] + timedelta(days=1 - _WARM_UP_DAYS)
     data: Data = {
         "question": "How does this desk go on as it is?",
         "time_zone": desk.time_zone,
-        "start": (days.days[-1] + timedelta(days=1 - _WARM_UP_DAYS)).isoformat(),
-        "horizon": f"{_WARM_UP_DAYS + FORECAST_DAYS}d",
-        "warm_up": f"{_WARM_UP_DAYS}d",
+        "start": first.isoformat(),
+        "horizon": whole_days(first, _WARM_UP_DAYS + FORECAST_DAYS, desk.time_zone),
+        "warm_up": whole_days(first, _WARM_UP_DAYS, desk.time_zone),
         "replications": 10,
         "arrivals": arrivals_section(came),
         "tickets": tickets,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twin.scenario.diff import set_values
 
@@ -25,19 +25,22 @@ class Unset:
     key : str
         Where to set it.
     value : str
-        Default that stands in for it; empty: nothing does, and the figures are missing.
+        Value that stands in for it; empty: nothing does, and the figures are missing.
     figures : tuple of str
+    why : str
+        Where that value is from.
     """
 
     key: str
     value: str
     figures: tuple[str, ...]
+    why: str = "default"
 
     def __str__(self) -> str:
         carried = ", ".join(self.figures)
         if not self.value:
             return f"not known: {carried}; set {self.key}"
-        return f"assumed: {self.key} = {self.value} (default), which carries {carried}"
+        return f"assumed: {self.key} = {self.value} ({self.why}), which carries {carried}"
 
 
 # Key, default in words, figures, and on which desks it counts.
@@ -66,6 +69,18 @@ def _solved_unanswered(desk: Scenario) -> str:
     return f"{desk.touches.waiting.solved:g}"
 
 
+def _may_fail(desk: Scenario) -> bool:
+    """True if an answer may solve nothing, so that customers may come back."""
+    solved = desk.customers.solved
+    waiting = None if desk.touches is None else desk.touches.waiting
+    return (
+        _answers(desk)
+        or solved.agent < 1
+        or (waiting is not None and waiting.solved < 1)
+        or (desk.assistant.support is not None and desk.assistant.support.changes_quality)
+    )
+
+
 _ASSUMED: tuple[_Rule, ...] = (
     ("assistant.profile.accuracy", lambda d: f"{d.assistant.profile.accuracy:g}",
      ("categorization_accuracy", "containment", *_SOLVING),
@@ -88,12 +103,13 @@ _ASSUMED: tuple[_Rule, ...] = (
     ("touches.waiting.solved", _solved_unanswered, ("solved", "csat_all", "helped_per_dollar"),
      _closes_unanswered),
     ("customers.reopen_rate", lambda d: f"{d.customers.reopen_rate:g}",
-     ("reopen_rate", "containment", "solved"), lambda d: d.workflow is None),
+     ("reopen_rate", "containment", "solved"), lambda d: d.workflow is None and _may_fail(d)),
     ("customers.patience", lambda d: "endless", ("abandonment_rate", "agent_wait_mean", "solved"),
      lambda d: bool(d.agents)),
     ("customers.survey_rate", lambda d: f"{d.customers.survey_rate:g}", ("rated_share",),
      lambda d: True),
-    ("customers.satisfaction", lambda d: "as in published surveys", _OPINIONS, lambda d: True),
+    ("customers.satisfaction", lambda d: "as in published surveys", _OPINIONS,
+     lambda d: d.customers.survey_rate > 0),
 )  # fmt: skip
 _MISSING: tuple[_Rule, ...] = (
     ("targets.first_response", lambda d: "", ("service_level", "human_service_level"),
@@ -156,12 +172,48 @@ def unset(scenario: Scenario) -> list[Unset]:
     ['customers.survey_rate', 'customers.satisfaction']
     """
     given = [key for key, _ in set_values(scenario)]
+    stood_in = stood_in_for(scenario)
 
     def is_set(key: str) -> bool:
-        return any(k == key or k.startswith(f"{key}.") for k in given)
+        return key not in stood_in and any(k == key or k.startswith(f"{key}.") for k in given)
 
-    return [*_costs(scenario), *_apply(_MISSING, scenario, is_set),
-            *_apply(_ASSUMED, scenario, is_set)]  # fmt: skip
+    found = [*_costs(scenario), *_apply(_MISSING, scenario, is_set),
+             *_apply(_ASSUMED, scenario, is_set)]  # fmt: skip
+    return [replace(one, **stood_in.get(one.key, {})) for one in found]
+
+
+def stood_in_for(scenario: Scenario) -> dict[str, dict[str, Any]]:
+    """Keys that are set and assumed nevertheless, with what `Unset` says of them.
+
+    A calibration writes numbers that no history tells; of others a range is stated.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    if scenario.evidence is not None:
+        found |= {key: {"why": "not in the history"} for key in scenario.evidence.assumed}
+    if scenario.uncertainty is not None:
+        found |= {
+            key: {"value": f"{low} to {high}", "why": "a stated range"}
+            for key, (low, high) in scenario.uncertainty.assumed.items()
+        }
+    return found
+
+
+def assumed_by(scenario: Scenario) -> dict[str, tuple[str, ...]]:
+    """Keys of the assumed numbers that each figure rests on; of figures that rest on some.
+
+    Examples
+    --------
+    >>> import twin
+    >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"}, "agents":
+    ...                        {"all": {"heads": 1, "handle_time": "5min"}}})
+    >>> assumed_by(desk)["abandonment_rate"]
+    ('customers.patience',)
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for one in unset(scenario):
+        for name in one.figures if one.value else ():
+            found[name] = (*found.get(name, ()), one.key)
+    return found
 
 
 def told(scenario: Scenario, figures: Collection[str]) -> list[str]:

@@ -16,6 +16,7 @@ from twin.common.text import (
     level,
 )
 from twin.experiments.guards import lost_in, unlike
+from twin.experiments.rows import resting
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.model import PRIORITIES
@@ -104,13 +105,22 @@ def _side(
             for row in rows
             if (row["scenario"], row["verdict"]) == (name, verdict) and row["kpi"] in DECISIVE
         ]
-        mine.sort(key=lambda row: DECISIVE.index(row["kpi"]))
-        said = [f"{label(row['kpi'], row['group'])} by {interval(row)}" for row in mine[:_MOST]]
+        # What rests on an assumed number comes after what was measured.
+        mine.sort(key=lambda row: (bool(row["rests_on"]), DECISIVE.index(row["kpi"])))
+        said = [
+            f"{label(row['kpi'], row['group'])} by {interval(row)}{_beside(row)}"
+            for row in mine[:_MOST]
+        ]
         if said:
             parts.append(f"{name} is {word} in {' and '.join(said)}")
     if not parts:
         return f"In no main figure is anything shown to be {word} than {baseline}"
     return f"Against {baseline}, {'; '.join(parts)}"
+
+
+def _beside(row: dict[str, Any]) -> str:
+    words = resting(row).removeprefix(", ")
+    return f" ({words})" if words else ""
 
 
 def _service(source: Source) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twin.common.text import duration
+from twin.measures.inputs import stood_in_for
 from twin.scenario.diff import set_values
 
 if TYPE_CHECKING:
@@ -22,17 +23,23 @@ _BACKENDS = {
 
 
 def assumptions(scenario: Scenario) -> list[tuple[str, str, str, str]]:
-    """Assumptions as (about, assumption, key, "set" or "default")."""
+    """Assumptions as (about, assumption, key, "set", "assumed" or "default").
+
+    Assumed are numbers that a calibration had to set, as no history tells them, and stated ranges.
+    """
     given = [key for key, _ in set_values(scenario)]
+    stood_in = stood_in_for(scenario)
 
     def origin(key: str) -> str:
+        if key in stood_in:
+            return "assumed"
         return "set" if any(k == key or k.startswith(f"{key}.") for k in given) else "default"
 
     rows = [*_demand(scenario), *_assistant(scenario), *_people(scenario), *_customers(scenario)]
     if scenario.evidence is not None:
         rows += [
             (f"Changes of {kind.replace('_', ' ')}", said, f"evidence.{kind}")
-            for kind, said in scenario.evidence
+            for kind, said in scenario.evidence.said.items()
             if said
         ]
     return [(about, text, key, origin(key)) for about, text, key in rows]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # An interval wider than this share of its value (either way) deserves a word.
 _WIDE = 0.1
+_FROM = {"set": "scenario", "assumed": "assumed: not in the history", "default": "default"}
 
 
 def scenarios(sources: Sequence[Source]) -> list[Html]:
@@ -81,7 +82,7 @@ def assumption_table(scenario: Scenario) -> Html:
     """Assumptions of a scenario, with the keys that change them."""
     head = ["about", "assumption", "key", "from"]
     rows = [
-        [about, text, tag("code", key), "scenario" if origin == "set" else "default"]
+        [about, text, tag("code", key), _FROM[origin]]
         for about, text, key, origin in assumptions(scenario)
     ]
     return table(head, rows, f"Assumptions of {scenario.name}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from twin.common.html import Html, table, tag
 from twin.common.text import amount, duration, label, signed, size_in
 from twin.experiments.display import figure_rows
+from twin.experiments.evidence import assumed_figures, starred
+from twin.experiments.rows import resting
 from twin.experiments.versions import spend
 from twin.measures.figures import FIGURES, MAIN, MAIN_FIGURES
 from twin.scenario.model import PRIORITIES
@@ -24,18 +26,20 @@ def key_figures(sources: Sequence[Source]) -> list[Html]:
 
     summary = pd.concat([source.summary for source in sources])
     names = [source.name for source in sources]
+    # Nothing of a history is assumed: it is one line over time.
+    assumed = assumed_figures([source.run for source in sources if source.averaged])
     if len(names) > 1:
-        rows = figure_rows(summary, MAIN, names)
+        rows = figure_rows(summary, MAIN, names, assumed)
         tables = [table(["figure", *names], rows, "Key figures", numbers=True)]
     else:
-        groups = {g: figure_rows(summary, kpis, names) for g, kpis in MAIN_FIGURES.items()}
+        groups = {g: figure_rows(summary, kpis, names, assumed) for g, kpis in MAIN_FIGURES.items()}
         tables = [
             table(["figure", "value"], rows, group, numbers=True)
             for group, rows in groups.items()
             if rows
         ]
     shown = tag("div", *tables, class_="groups" if len(names) == 1 else None)
-    open_ = [*spend(summary, MAIN), *sources[0].results.unset(MAIN)]
+    open_ = [*spend(summary, MAIN), *starred(sources[0].results.unset(MAIN))]
     said = [tag("ul", [tag("li", line) for line in open_], class_="small")] if open_ else []
     parts = [shown, *said, _meanings()]
     promised = _promises(sources)
@@ -112,7 +116,7 @@ def differences(comparison: Comparison) -> list[Html]:
     for name in scenarios:
         rows = _differences(comparison, name)
         head = ["figure", comparison.baseline, name, "difference", "interval", "verdict",
-                "why not judged, or how much more to settle"]  # fmt: skip
+                "why not judged, how much more to settle, and what it rests on"]  # fmt: skip
         caption = f"{name} against {comparison.baseline}"
         whole = table(head, rows, caption, numbers=True)
         parts.append(tag("details", tag("summary", f"{caption}, as a table"), whole,
@@ -122,7 +126,8 @@ def differences(comparison: Comparison) -> list[Html]:
 
 def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
     rows: list[list[object]] = []
-    for row in comparison.table.to_dict("records"):
+    for found in comparison.table.to_dict("records"):
+        row = {str(name): value for name, value in found.items()}
         if row["scenario"] != scenario:
             continue
         unit, size = row["unit"], size_in(row)
@@ -142,7 +147,7 @@ def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
                 signed(row["difference"], unit, size),
                 interval,
                 tag("span", verdict, class_=verdict if verdict in (BETTER, WORSE) else None),
-                str(row["reason"]) or settle,
+                f"{row['reason'] or settle}{resting(row)}".removeprefix("-, "),
             ]
         )
     return rows

@@ -12,7 +12,6 @@ from twin.experiments.results import Results
 from twin.experiments.studies.findings import SearchResults
 from twin.experiments.studies.results import StudyResults
 from twin.history.desk_history import DeskHistory
-from twin.measures.figures import JUDGED
 from twin.report import background, frame, history, numbers, pictures, study
 from twin.report.answer import of_runs
 from twin.report.source import Source
@@ -95,8 +94,7 @@ def page(results: Reported) -> str:
     ]
     comparison = None
     if len(sources) > 1:
-        # The main figures only: the fewer are compared, the narrower are the joint intervals.
-        comparison = compare(results, sources[0].name, JUDGED)
+        comparison = compare(results, sources[0].name)
     parts = list(_parts(results, sources, comparison))
     questions = [
         f"{source.name}: {source.run.question}" if len(sources) > 1 else source.run.question

@@ -127,7 +127,6 @@ def _play(desks: list[Scenario], replications: int) -> None:
     from twin.common.errors import ScenarioError
     from twin.experiments.comparison import compare
     from twin.experiments.run import Interrupted, run
-    from twin.measures.figures import JUDGED
 
     left: list[BaseException] = []
     bar = st.progress(0.0, "Getting ready: the assistant reads all tickets ...")
@@ -149,7 +148,7 @@ def _play(desks: list[Scenario], replications: int) -> None:
         names = [desk.name for desk in desks]
         played = _Played(names, results)
         if len(desks) > 1 and set(names) <= set(results.kpis["scenario"]):
-            played.comparison = compare(results, baseline=names[0], kpis=JUDGED)
+            played.comparison = compare(results, baseline=names[0])
         st.session_state["whatif"] = played
     except Interrupted:
         raise left[0] from None

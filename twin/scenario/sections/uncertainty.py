@@ -49,3 +49,14 @@ class Evidence(Section):
     handle_time: str = Field("", description="on quicker or slower work")
     assistant: str = Field("", description="on an assistant, and what it takes off the agents")
     other: str = Field("", description="on anything else: customers, routing, statuses")
+    assumed: list[str] = Field(
+        [],
+        description="keys of numbers in the file that its history does not tell, as "
+        '`["customers.solved.agent"]`: figures that rest on them say so, and no answer leads with '
+        "them; take out what you have measured",
+    )
+
+    @property
+    def said(self) -> dict[str, str]:
+        """Sentences by kind of change."""
+        return {kind: said for kind, said in self if kind != "assumed"}
