@@ -9,8 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from exports import DAY, HOUR, at, desk, write_csv, write_json
+from typer.testing import CliRunner
 
 import twin
+from twin.cli.app import app
 from twin.common.errors import ScenarioError
 from twin.history import sheet, sheets
 from twin.history.cells import Place, durations, times
@@ -202,6 +204,79 @@ def test_a_row_with_more_cells_than_names_is_a_fault_with_its_row(tmp_path):
     text[9] += ",a, b"
     path.write_text("\n".join(text))
     with pytest.raises(ScenarioError, match="row 9 has 5 cells, the first has 3"):
+        read(path)
+
+
+def call_rows(count=60):
+    """Calls of people's own words, as rows of text."""
+    rows = ["Ring;Picked up;Hung up;Taken by"]
+    for k in range(count):
+        day = f"2026-03-{2 + k // 12:02d} {8 + k % 12:02d}"
+        rows.append(f"{day}:00:00;{day}:00:{10 + k % 40};{day}:05:00;Ann")
+    return rows
+
+
+def test_rows_of_other_lengths_are_faults_or_are_left_out_and_told(tmp_path):
+    rows = call_rows()
+    rows[0] = rows[0].replace("Ring", "Arrived")
+    rows[7] = rows[7].replace("Ann;", "").rpartition(";")[0]
+    rows[20] += ";more"
+    # Blanks behind the last cell are of a spreadsheet.
+    rows[30] += ";;"
+    path = tmp_path / "calls.csv"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"row 7 has 3 cells, the first has 4; .*--skip-bad"):
+        read(path)
+    history = read(path, skip_bad=True)
+    assert len(history.log.tickets) == 58
+    (note,) = [one for one in history.notes if one.startswith("Left out as unreadable")]
+    assert "2 rows of calls.csv" in note
+    assert "row 7, has 3 cells, the first has 4; row 20, has 5 cells" in note
+
+
+def test_times_that_cannot_be_read_are_left_out_and_told(tmp_path):
+    rows = call_rows()
+    rows[0] = rows[0].replace("Ring", "Arrived")
+    rows[3] = "x"
+    rows[5] = rows[5].replace("2026-03-02 12:00:14", "later")
+    rows[9] = rows[9].replace("2026-03-02 16:05:00", "12345")
+    path = tmp_path / "calls.csv"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(ScenarioError, match="row 3 has 1 cells"):
+        read(path)
+    rows[3] = call_rows()[3]
+    path.write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r'row 5, column "Picked up": .*; leave such rows out'):
+        read(path)
+    rows[3] = "x"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    found = CliRunner().invoke(
+        app, ["import", str(path), "--out", str(tmp_path / "h"), "--skip-bad", "--yes"]
+    )
+    assert found.exit_code == 0, found.output
+    said = " ".join(found.output.split())
+    assert "Left out as unreadable, 3 rows of calls.csv: row 3, has 1 cells" in said
+    assert 'row 5, column "Picked up": "later" is no time' in said
+    assert 'row 9, column "Hung up": "12345"' in said
+    assert len(twin.read_history(tmp_path / "h").log.tickets) == 57
+    # A column that holds something else is no matter of some rows.
+    wrong = [rows[0], *(f"{k} th;{row.partition(';')[2]}" for k, row in enumerate(call_rows(300)))]
+    path.write_text("\n".join([wrong[0], *wrong[2:]]), encoding="utf-8")
+    with pytest.raises(ScenarioError):
+        read(path, skip_bad=True, columns={"queued": "Arrived"})
+
+
+def test_an_export_that_is_not_understood_is_offered_the_likely_options(tmp_path):
+    path = tmp_path / "calls.csv"
+    path.write_text("\n".join(call_rows()), encoding="utf-8")
+    offer = 'it looks like a log of calls: --tool calls --map queued="Ring"'
+    with pytest.raises(ScenarioError, match=offer):
+        read(path)
+    with pytest.raises(ScenarioError, match='perhaps --map queued="Ring"'):
+        read(path, tool="calls")
+    assert len(read(path, tool="calls", columns={"queued": "Ring"}).log.tickets) == 60
+    path.write_text("\n".join(row.partition(";")[0] for row in call_rows()).replace("Ring", "On"))
+    with pytest.raises(ScenarioError, match='--tool tickets --map created="On"'):
         read(path)
 
 

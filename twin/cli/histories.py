@@ -74,7 +74,8 @@ def import_history(
         bool, typer.Option("--texts", help="Keep customers' texts, in a file of their own.")
     ] = False,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out tickets without a moment of creation.")
+        bool, typer.Option("--skip-bad", help="Leave out rows that cannot be read (a time, too few "
+                     "or too many cells) or have no moment of creation, and list them.")
     ] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a history that is there, by its mapping.")

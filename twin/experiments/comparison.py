@@ -60,7 +60,8 @@ class Comparison:
         that matters (the whole interval is within `matters`), equal (in every replication; what
         is too rare to have come is not ruled out), not known (no data, or too few replications),
         not judged (a difference that is no merit or fault: customers were lost, or another load
-        came; `reason` says which). `rests_on` names the keys of assumed numbers that carry the figure.
+        came; `reason` says which). `rests_on` names the keys of assumed numbers that carry the
+        figure.
     baseline : str
     level : float
         Joint level of all rows.

@@ -9,7 +9,7 @@ and its column.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from twin.common.errors import ScenarioError
+from twin.common.errors import Fault, ScenarioError
 from twin.common.tables import as_number, as_text, is_blank, one_line, shown_cell, trimmed
 from twin.common.times import BadTime, instants
 from twin.history.sheet import fault
@@ -43,6 +43,7 @@ _WORDS = re.compile(
 )
 _SIZES = {"w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _CLOCK = re.compile(r"-?\d+(?::\d{1,2}){1,2}(?:\.\d+)?")
+_SKIP = "leave such rows out with --skip-bad"
 # From 1980 to 2100: no desk's tickets are older or later. Programs write 0 where they know no time,
 # and 9999-12-31 where there is no end.
 _FIRST_S, _LAST_S = 315_532_800.0, 4_102_444_800.0
@@ -61,10 +62,28 @@ class Place:
 
     file: str
     column: str
+    rows: Sequence[int] = ()
 
-    def fail(self, row: int, why: str, hint: str = "") -> ScenarioError:
-        """A fault of a cell; `row` counts from 0."""
-        return fault(self.file, f'row {row + 1}, column "{self.column}": {why}', hint)
+    def fail(self, row: int, why: str, hint: str = "") -> BadCell:
+        """A fault of a cell; `row` counts from 0, in the message by `rows` where some are left."""
+        number = self.rows[row] if len(self.rows) else row + 1
+        whole = fault(self.file, f'row {number}, column "{self.column}": {why}', hint)
+        return BadCell(whole.where, whole.faults, row, why)
+
+
+class BadCell(ScenarioError):
+    """A cell that cannot be read.
+
+    Attributes
+    ----------
+    row : int
+        Its place among the cells, 0 first.
+    why : str
+    """
+
+    def __init__(self, where: str, faults: list[Fault], row: int, why: str) -> None:
+        super().__init__(where, faults)
+        self.row, self.why = row, why
 
 
 def texts(cells: pd.Series[Any]) -> pd.Series[Any]:
@@ -222,7 +241,7 @@ def _written(
     """Different written times as moments, and whether they name no offset."""
 
     def fail(k: int, why: str) -> ScenarioError:
-        return where.fail(int(np.argmax(codes == k)), why)
+        return where.fail(int(np.argmax(codes == k)), why, _SKIP)
 
     moments = np.full(len(each), np.nan)
     iso = _matches(each, _ISO)

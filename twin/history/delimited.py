@@ -1,7 +1,8 @@
 """CSV as people's tools write it: any usual sign between cells, packed or not, as a stream.
 
 Only the columns that are wanted are kept, so that texts of gigabytes pass by without standing in
-memory. A row with other cells than the first, or a quote that is never closed, is a fault.
+memory. A row of more or fewer cells than the first is a fault, as its cells may stand below other
+names than their own; so is a quote that is never closed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twin.common.tables import is_blank, trimmed
-from twin.history.sheet import SAMPLE_ROWS, Columns, Sheet, check_rows, fault, names_of, opened
+from twin.history.sheet import (
+    SAMPLE_ROWS,
+    BadRows,
+    Columns,
+    Sheet,
+    check_rows,
+    fault,
+    names_of,
+    opened,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,13 +64,15 @@ def read_csv(path: Path) -> list[Sheet]:
         raise ValueError(f"line 1: {error}") from None
     names = names_of(head)
 
+    bad = BadRows()
+
     def load(wanted: Sequence[str]) -> Columns:
-        return _load_csv(path, encoding, sign, names, wanted)
+        return _load_csv(path, encoding, sign, names, wanted, bad)
 
     rows = _sample_rows(text, sign, len(first) == _SAMPLE_BYTES, names)
     sample = pd.DataFrame(rows, columns=[name for name in names if name], dtype="str")
     stem = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
-    return [Sheet(str(path), stem, tuple(filter(None, names)), sample, load, tuple(notes))]
+    return [Sheet(str(path), stem, tuple(filter(None, names)), sample, load, tuple(notes), bad)]
 
 
 def _encoding(path: Path, first: bytes) -> str:
@@ -110,7 +122,7 @@ def _sample_rows(text: str, sign: str, cut: bool, names: Sequence[str]) -> list[
 
 
 def _load_csv(
-    path: Path, encoding: str, sign: str, names: Sequence[str], wanted: Sequence[str]
+    path: Path, encoding: str, sign: str, names: Sequence[str], wanted: Sequence[str], bad: BadRows
 ) -> Columns:
     import pyarrow as pa
     from pyarrow import csv as reading
@@ -149,14 +161,8 @@ def _load_csv(
         raise fault(str(path), f"packed, and damaged: {error}") from None
     except UnicodeDecodeError:
         raise fault(str(path), _NO_TEXT.get(encoding, _NO_TEXT["cp1252"]), _AS_TEXT) from None
-    for row in odd:
-        # Spreadsheets write empty cells behind the last column; fewer cells are those at the end.
-        cells = next(csv.reader([row.text], delimiter=sign), [])
-        if all(map(is_blank, cells[len(names) :])):
-            return _load_slowly(path, encoding, sign, names, wanted)
-        place = f"row {row.number - 1}" if row.number else "a row"
-        why = f"{place} has {row.actual_columns} cells, the first has {row.expected_columns}"
-        raise fault(str(path), why, "is a text not in quotes?")
+    if odd:
+        return _load_slowly(path, encoding, sign, names, wanted, bad)
     # The first row is the head.
     return _frames(table.slice(1), own)
 
@@ -190,20 +196,27 @@ def _check_quotes(path: Path, encoding: str, sign: str) -> None:
 
 
 def _load_slowly(
-    path: Path, encoding: str, sign: str, names: Sequence[str], wanted: Sequence[str]
+    path: Path, encoding: str, sign: str, names: Sequence[str], wanted: Sequence[str], bad: BadRows
 ) -> Columns:
-    """A CSV whose rows differ in length only by blanks at their ends."""
+    """A CSV whose rows differ in length: by blanks behind the last name, or by a fault."""
+    least = max(k for k, name in enumerate(names) if name) + 1
+    bad.kept.clear()
     places = {name: k for k, name in enumerate(names) if name in set(wanted)}
     found: dict[str, list[str]] = {name: [] for name in places}
     with opened(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
         for number, cells in enumerate(csv.reader(text, delimiter=sign)):
             if number == 0 or all(map(is_blank, cells)):
                 continue
-            if not all(map(is_blank, cells[len(names) :])):
-                why = f"row {number} has {len(cells)} cells, the first has {len(names)}"
-                raise fault(str(path), why, "is a text not in quotes?")
+            if len(cells) < least or not all(map(is_blank, cells[len(names) :])):
+                why = f"has {len(cells)} cells, the first has {len(names)}"
+                if not bad.skip:
+                    hint = "is a text not in quotes? Leave such rows out with --skip-bad"
+                    raise fault(str(path), f"row {number} {why}", hint)
+                bad.why[number] = why
+                continue
+            bad.kept.append(number)
             for name, k in places.items():
-                found[name].append(cells[k] if k < len(cells) else "")
+                found[name].append(cells[k])
     return {name: pd.Series(cells, dtype="str") for name, cells in found.items()}
 
 

@@ -26,6 +26,9 @@ from twin.records import tables
 from twin.scenario.model import PRIORITIES, Scenario, from_data
 from twin.scenario.sections.individuals import MOST_IN_HAND
 
+# Rows that were left out beyond these are counted, not named.
+_MOST_NAMED = 20
+
 
 def read_history(
     *paths: str | Path, zone: str | None = None, tool: str = "", since: str | None = None,
@@ -61,7 +64,8 @@ def read_history(
     texts : bool
         Whether texts of customers are kept.
     skip_bad : bool
-        Whether tickets without a moment of creation are left out instead of being a fault.
+        Whether rows are left out, and told, instead of being a fault: those with more or fewer
+        cells than the first one, a time that cannot be read, or no moment of creation.
     mapping : str or Path, optional
         The file mapping.toml of an earlier import; what is given here goes before it.
     confirm : callable, optional
@@ -120,10 +124,13 @@ def read_history(
             found_there = read_sheets(Path(path))
             told.append(_file(Path(path)))
         sheets += found_there
+    for sheet in sheets:
+        sheet.bad.skip = skip_bad
     reader, gathered = gather(sheets, choices, tool or str(old.get("tool", "")))
     for path, state in before.items():
         if _state(Path(path)) != state:
             raise fault(str(path), "changed while it was read", "import it again")
+    gathered.notes += [line for sheet in sheets for line in _left_out(sheet)]
     codes = coded(gathered, keep_names)
     bounds = [asked_moment(text, where, option)
               for text, option in ((since, "--since"), (until, "--until"))]  # fmt: skip
@@ -140,6 +147,17 @@ def read_history(
         tuple(dict.fromkeys([*gathered.notes, *made.notes])), tuple(found), tuple(gaps), settings,
         _texts(gathered, made),
     )  # fmt: skip
+
+
+def _left_out(sheet: Sheet) -> list[str]:
+    """A sentence on the rows of a sheet that could not be read, if any."""
+    why = dict(sorted(sheet.bad.why.items()))
+    if not why:
+        return []
+    named = [f"row {row}, {said}" for row, said in list(why.items())[:_MOST_NAMED]]
+    more = f"; and {len(why) - _MOST_NAMED} more" if len(why) > _MOST_NAMED else ""
+    count = f"{len(why):,} row{'s' if len(why) > 1 else ''} of {Path(sheet.file).name}"
+    return [f"Left out as unreadable, {count}: {'; '.join(named)}{more}."]
 
 
 def _check_words(choices: Choices) -> None:

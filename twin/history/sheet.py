@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +28,25 @@ GZIP = b"\x1f\x8b"
 Columns = dict[str, "pd.Series[Any]"]
 
 
+@dataclass
+class BadRows:
+    """Rows of a sheet that cannot be read.
+
+    Attributes
+    ----------
+    skip : bool
+        Whether they are left out; else the first is a fault.
+    why : dict of int to str
+        The reason by the number of the row, of those that were left out.
+    kept : list of int
+        Numbers of the rows that stayed, where some were left out as the sheet was loaded.
+    """
+
+    skip: bool = False
+    why: dict[int, str] = field(default_factory=dict)
+    kept: list[int] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class Sheet:
     """A table of a file.
@@ -46,6 +65,7 @@ class Sheet:
         Columns by their names, from some names: series of texts, numbers or dates.
     notes : tuple of str
         Things that whoever reads the figures must know of how it was read.
+    bad : BadRows
     """
 
     file: str
@@ -54,6 +74,7 @@ class Sheet:
     sample: pd.DataFrame
     load: Callable[[Sequence[str]], Columns]
     notes: tuple[str, ...] = ()
+    bad: BadRows = field(default_factory=BadRows, compare=False)
 
     def __contains__(self, name: object) -> bool:
         return name in self.names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from twin.common.errors import nearest
 from twin.history.gathered import Choices, Gathered
@@ -13,7 +14,14 @@ from twin.history.readers.intercom import Intercom
 from twin.history.readers.jira import Jira
 from twin.history.readers.protocol import Reader
 from twin.history.readers.servicenow import ServiceNow
-from twin.history.readers.taken import check_given
+from twin.history.readers.shapes import OF_CALLS, OF_TICKETS
+from twin.history.readers.taken import (
+    Names,
+    NotUnderstood,
+    Taken,
+    check_given,
+    looks_like_times,
+)
 from twin.history.readers.zendesk import Zendesk
 from twin.history.readers.zoho import Zoho
 from twin.history.sheet import Sheet, fault
@@ -23,6 +31,9 @@ READERS: tuple[Reader, ...] = (
     Events(), Calls(), Tickets(),
 )  # fmt: skip
 _LEAST = 0.5
+_TITLES = {"calls": Calls().title, "tickets": Tickets().title}
+# More columns that may be meant are not named.
+_MOST_NAMED = 3
 
 
 def choose(sheets: Sequence[Sheet], tool: str = "") -> Reader:
@@ -51,4 +62,28 @@ def gather(sheets: Sequence[Sheet], choices: Choices, tool: str = "") -> tuple[s
     """Name of the reader, and what it gathers from the sheets."""
     check_given(choices, sheets)
     reader = choose(sheets, tool)
-    return reader.name, reader.read(sheets, choices)
+    try:
+        return reader.name, reader.read(sheets, choices)
+    except NotUnderstood as error:
+        sheet = next(one for one in sheets if one.file == error.where)
+        if likely := _likely(sheet, choices, error.field if tool else ""):
+            raise NotUnderstood(sheet, error.field, likely) from None
+        raise
+
+
+def _likely(sheet: Sheet, choices: Choices, field: str) -> str:
+    """Options that would let a sheet be understood, by the columns that it has."""
+    shapes = {"tickets": (OF_TICKETS, "created"), "calls": (OF_CALLS, "queued")}
+    found = {name: Taken(sheet, replace(choices, confirm=None), Names(), fields)
+             for name, (fields, _) in shapes.items()}  # fmt: skip
+    tool = max(found, key=lambda name: len(found[name].columns))
+    needed = field or shapes[tool][1]
+    taken = set(found[tool].columns.values())
+    times = [name for name in sheet.names if name not in taken and looks_like_times(sheet, name)]
+    said = "" if field else f"it looks like {_TITLES[tool]}: --tool {tool}"
+    if needed in found[tool]:
+        return said
+    if not times:
+        return ""
+    which = " or ".join(f'--map {needed}="{name}"' for name in times[:_MOST_NAMED])
+    return f"{said} {which}" if said else f"perhaps {which}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from twin.common.errors import nearest
+from twin.common.errors import ScenarioError, nearest
 from twin.history import cells
 from twin.history.cells import Floats, Place
 from twin.history.fields import FIELDS, PRIVATE
@@ -22,6 +22,27 @@ KNOWN, GUESSED, GIVEN = "known", "guessed by its name", "given"
 _LEAST_TIMES = 0.9
 _OF_CUSTOMERS = frozenset(map(simple, PRIVATE))
 _OF_TEXTS = frozenset(simple(one) for f in FIELDS.values() if f.kind == "text" for one in f.names)
+# Different cells of a column that may be unreadable.
+_MOST_UNREADABLE = 200
+
+
+class NotUnderstood(ScenarioError):
+    """A sheet without a column of a field that is needed.
+
+    Attributes
+    ----------
+    field : str
+    """
+
+    def __init__(self, sheet: Sheet, field: str, likely: str = "") -> None:
+        self.field = field
+        hint = likely or f'name it, as --map {field}="Its name"'
+        whole = fault(
+            sheet.file,
+            f"no column is understood as {FIELDS[field].meaning}",
+            f"{hint}; it has: {', '.join(sheet.names[:40])}",
+        )
+        super().__init__(whole.where, whole.faults)
 
 
 @dataclass(frozen=True)
@@ -92,11 +113,7 @@ class Taken:
                     self.columns[one], self.how[one] = column, GIVEN
         for one in needed:
             if one not in self.columns:
-                raise fault(
-                    sheet.file,
-                    f"no column is understood as {FIELDS[one].meaning}",
-                    f'name it, as --map {one}="Its name"; it has: {", ".join(sheet.names[:40])}',
-                )
+                raise NotUnderstood(sheet, one)
 
     def _given(self, one: str) -> None:
         given = self.choices.columns.get(one)
@@ -136,10 +153,7 @@ class Taken:
             return False
         numbers = pd.to_numeric(plain, errors="coerce")
         if FIELDS[one].kind == "time":
-            # 0 and 1 are flags; moments are dates, or large numbers.
-            moments = (numbers > 20_000) | plain.str.match(r".*\d.*[-/.: ].*\d")
-            return bool(moments[numbers.isna() | (numbers > 20_000)].sum() >= _LEAST_TIMES * len(
-                plain))  # fmt: skip
+            return looks_like_times(self.sheet, column)
         if FIELDS[one].kind == "duration":
             return bool((numbers.notna() | plain.str.match(r"^-?\d.*")).mean() >= _LEAST_TIMES
                         and not plain.str.match(r"^\d{1,4}[-/.]\d\d?[-/.]\d").any())  # fmt: skip
@@ -149,14 +163,41 @@ class Taken:
         return one in self.columns
 
     @cached_property
-    def _data(self) -> Columns:
+    def _loaded(self) -> Columns:
         return self.sheet.load(list(dict.fromkeys(self.columns.values())))
+
+    @cached_property
+    def _readable(self) -> tuple[Columns, Sequence[int]]:
+        """Columns of the rows whose times can be read, and their numbers where some cannot."""
+        bad, loaded = self.sheet.bad, self._loaded
+        if not self.choices.skip_bad:
+            return loaded, ()
+        rows = bad.kept or range(1, len(next(iter(loaded.values()))) + 1)
+        out: set[int] = set()
+        for one in [one for one in self.columns if FIELDS[one].kind == "time"]:
+            where = Place(self.sheet.file, self.columns[one], rows)
+
+            def read(part: pd.Series[Any], where: Place = where) -> object:
+                return cells.times(part, self.choices.zone, where, self._days_first)
+
+            for row, why in unreadable(loaded[where.column], read).items():
+                bad.why.setdefault(rows[row], f'column "{where.column}": {why}')
+                out.add(row)
+        if not out:
+            return loaded, bad.kept
+        stay = [row for row in range(len(rows)) if row not in out]
+        kept = {name: column.iloc[stay].reset_index(drop=True) for name, column in loaded.items()}
+        return kept, [rows[row] for row in stay]
+
+    @property
+    def _data(self) -> Columns:
+        return self._readable[0]
 
     @cached_property
     def _days_first(self) -> bool | None:
         if self.choices.days_first is not None:
             return self.choices.days_first
-        moments = [self._data[c] for f, c in self.columns.items() if FIELDS[f].kind == "time"]
+        moments = [self._loaded[c] for f, c in self.columns.items() if FIELDS[f].kind == "time"]
         return cells.day_first(moments, Place(self.sheet.file, ""))
 
     @cached_property
@@ -166,7 +207,7 @@ class Taken:
 
     def place(self, one: str) -> Place:
         """The place of a field, for messages."""
-        return Place(self.sheet.file, self.columns[one])
+        return Place(self.sheet.file, self.columns[one], self._readable[1])
 
     def _missing(self) -> Floats:
         return np.full(self.count, np.nan)
@@ -225,6 +266,40 @@ class Taken:
         if simple(name) in _OF_CUSTOMERS:
             return "of a customer: not kept"
         return "texts: kept with --texts" if simple(name) in _OF_TEXTS else "not known"
+
+
+def unreadable(column: pd.Series[Any], read: Callable[[pd.Series[Any]], object]) -> dict[int, str]:
+    """Rows of the cells that a reader of columns refuses, 0 first, each with the reason.
+
+    Raises
+    ------
+    BadCell
+        If more than some different ones are refused: then the column holds something else.
+    """
+    codes, forms = pd.factorize(column)
+    each = pd.Series(forms, dtype=column.dtype)
+    found: dict[int, str] = {}
+    while True:
+        try:
+            read(each)
+        except cells.BadCell as error:
+            if len(found) == _MOST_UNREADABLE:
+                raise
+            form = int(each.index[error.row])
+            found[form] = error.why
+            each = each.drop(form)
+        else:
+            return {int(row): found[codes[row]] for row in np.flatnonzero(np.isin(codes, [*found]))}
+
+
+def looks_like_times(sheet: Sheet, column: str) -> bool:
+    """True if the first cells of a column may be moments: dates, or large numbers."""
+    plain = cells.texts(sheet.sample[column]).dropna().head(50)
+    numbers = pd.to_numeric(plain, errors="coerce")
+    # 0 and 1 are flags.
+    moments = (numbers > 20_000) | plain.str.match(r".*\d.*[-/.: ].*\d")
+    known = moments[numbers.isna() | (numbers > 20_000)]
+    return bool(len(plain) and known.sum() >= _LEAST_TIMES * len(plain))
 
 
 def check_given(choices: Choices, sheets: Sequence[Sheet]) -> None:
