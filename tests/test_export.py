@@ -262,3 +262,18 @@ def test_a_run_writes_them_for_its_first_replication(desk: Scenario, tmp_path: P
     assert len(read_xes(xes, desk.midnight.timestamp())) > len(export.events(again))
     plain = twin.run(desk, replications=1, out=tmp_path).paths[0]
     assert not (plain / "event_log.csv").exists()
+
+
+def test_texts_of_customers_are_for_their_owner_alone(tmp_path: Path) -> None:
+    baseline = Path(__file__).parents[1] / "scenarios" / "baseline.toml"
+    texts = twin.load(baseline, {"horizon": "2h", "warm_up": "0s", "assistant.role": "off"})
+    plain = twin.from_data({"horizon": "2h", "arrivals": {"rate": "6/h"}, "agents":
+                            {"all": {"heads": 1, "handle_time": "5min"}}})  # fmt: skip
+    files = ("tickets.json", "feedback.json")
+    kept, open_to_others = (
+        [(path / name).stat().st_mode & 0o077 for name in files]
+        for path in twin.run([texts, plain], replications=1, out=tmp_path).paths
+    )
+    assert "description" in (next(tmp_path.glob("baseline/*/tickets.json"))).read_text()
+    assert kept == [0, 0]
+    assert all(open_to_others)

@@ -13,11 +13,14 @@ from test_report_browser import CONTRAST, HIDDEN, LETTERS
 import twin
 from twin import plots, series
 from twin.cli.app import app
+from twin.common.text import amount
 from twin.history.periods import cut, kpis_by_period, periods
 from twin.measures.sanity import sanity
+from twin.report import page as pages
 from twin.report.history import _gaps
 from twin.report.pictures import _seen
 from twin.report.source import Source
+from twin.scenario.clock import local
 
 EVIL = '<script>alert("x")</script>'
 
@@ -162,3 +165,56 @@ def test_the_page_fits_a_screen_and_a_phone(page, tmp_path):
             assert cut_off == []
             assert smallest >= 8
             assert chromium.run(CONTRAST) >= 4.5
+
+
+def test_pictures_of_calls_end_with_the_calls_and_with_whole_intervals(tmp_path):
+    """Four weeks of calls over a change of the clocks: two an hour from 8 to 18, a minute each."""
+    rows = ["call,arrived,answered,ended,agent"]
+    for day in pd.date_range("2026-03-16", "2026-04-12"):
+        for k in range(20):
+            moment = day + pd.Timedelta(minutes=8 * 60 + 30 * k)
+            done = moment + pd.Timedelta(minutes=1)
+            rows.append(f"{len(rows)},{moment},{moment},{done},a")
+    # The last moments of the history are in a rest of seconds, behind the last whole hour.
+    rows[-1] = f"{len(rows) - 1},2026-04-12 17:30:00,2026-04-12 17:30:00,2026-04-12 18:00:03,a"
+    path = tmp_path / "calls.csv"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    history = twin.read_history(path, zone="Europe/London")
+    start = history.desk.midnight
+    flows = series.throughput(history.log.tickets, history.log.horizon_s, 21600.0, start)
+    assert flows["mean"].max() <= 2.1
+    resolved = flows[flows["flow"] == "resolved"]
+    assert ((resolved["end_s"] - resolved["start_s"]) * resolved["mean"]).sum() / 3600 == (
+        pytest.approx(len(rows) - 1)
+    )
+    # Each day has the same four intervals by the clock, those after the change, too.
+    came = flows[flows["flow"] == "arrivals"].assign(
+        hour=[local(at_s, start).hour for at_s in flows.loc[flows["flow"] == "arrivals", "start_s"]]
+    )
+    assert set(came["hour"]) == {0, 6, 12, 18}
+    assert came.groupby("hour")["mean"].max().round(2).to_dict() == {0: 0, 6: 1.33, 12: 2, 18: 0}
+    lives = series.ticket_lives(
+        history.log.timeline, [1], history.log.horizon_s, stays_resolved=False
+    )
+    assert lives["end_s"].max() == 60
+    drawn = re.search(r"Bars of statuses, a ticket each: [^\"]*", pages.page(history))[0]
+    assert f", {amount(60.0, 's')} in all" in " ".join(drawn.split())
+
+
+def test_agents_on_shift_keep_their_hours_when_the_clocks_change(tmp_path):
+    path = tmp_path / "calls.csv"
+    rows = [f"{k},2026-{day} 09:00,2026-{day} 09:00,2026-{day} 09:05,a"
+            for k, day in enumerate(f"{m:02d}-{d:02d}" for m, n in ((3, 31), (4, 12))
+                                    for d in range(16 if m == 3 else 1, n + 1))]  # fmt: skip
+    path.write_text("\n".join(["call,arrived,answered,ended,agent", *rows]), encoding="utf-8")
+    twin.read_history(path, zone="Europe/London").save(tmp_path / "h")
+    desk = tmp_path / "h" / "desk.toml"
+    shifts = 'shifts = [{ start = "09:00", end = "18:00", heads = 4 }]'
+    desk.write_text(desk.read_text("utf-8").replace("heads = 0", shifts), encoding="utf-8")
+    history = twin.read_history(tmp_path / "h")
+    start = history.desk.midnight
+    found = series.levels_over_time(history.levels, 10800.0, start).query("level == 'staffed'")
+    hours = [local(at_s, start).hour for at_s in found["start_s"]]
+    seen = found.assign(hour=hours).iloc[:-3].groupby("hour")["mean"]
+    assert seen.min().to_dict() == seen.max().to_dict()
+    assert seen.max()[[9, 18]].tolist() == [4, 0]

@@ -154,8 +154,12 @@ def _save(task: Task, played: Played) -> list[str]:
     assert task.folder is not None
     notes = []
     if task.replication == 0:
-        write_text(task.folder / "tickets.json", export.tickets_json(played.log))
-        write_text(task.folder / "feedback.json", export.feedback_json(played.log))
+        # Texts of customers are in them: of a corpus, or of the tickets that were recorded.
+        texts = bool(task.scenario.tickets.corpus or task.scenario.arrivals.trace)
+        for name, made in (
+            ("tickets.json", export.tickets_json), ("feedback.json", export.feedback_json),
+        ):  # fmt: skip
+            write_text(task.folder / name, made(played.log), private=texts)
         if len(played.log.tickets) > export.MAX_JSON_TICKETS:
             count = f"{export.MAX_JSON_TICKETS:,}"
             notes.append(f"tickets.json and feedback.json hold the first {count} tickets only")

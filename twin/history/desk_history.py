@@ -133,8 +133,9 @@ class DeskHistory:
     @cached_property
     def levels(self) -> pd.DataFrame:
         """The table levels; those of which nothing is known are left out."""
-        every_s = interval_length(self.log.horizon_s)
-        found = levels(self.log, self.desk, max(900.0, every_s))
+        # Finer than the pictures: their intervals go by the clock, also after it changed.
+        every_s = min(interval_length(self.log.horizon_s), 3600.0)
+        found = levels(self.log, self.desk, every_s)
         hidden = {
             "work": ("queue", "busy", "in hand"),
             "staffing": ("staffed", "away"),

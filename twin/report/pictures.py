@@ -116,7 +116,9 @@ def _seen(frame: pd.DataFrame, source: Source) -> pd.DataFrame:
 
 def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
     scenario, clock = source.scenario, _clock(source)
-    flows = _seen(series.throughput(tickets, scenario.horizon, _every(source)), source)
+    flows = _seen(
+        series.throughput(tickets, scenario.horizon, _every(source), scenario.midnight), source
+    )
     peaks = [_peak(flows[flows["flow"] == flow], source) for flow in ("arrivals", "resolved")]
     alt = (
         f"Lines over the run. Arrivals peak at {peaks[0][0]:.0f} an hour ({peaks[0][1]}), "
@@ -125,7 +127,9 @@ def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pictu
     yield drawn(f"{prefix}-throughput", "Arrivals and throughput", alt,
                 lambda ax: plots.throughput(flows, ax, **clock))  # fmt: skip
     levels = series.levels_over_time(
-        source.table("levels", ["start_s", "end_s", "level", "pool", "mean"]), _every(source)
+        source.table("levels", ["start_s", "end_s", "level", "pool", "mean"]),
+        _every(source),
+        scenario.midnight,
     )
     levels = _seen(levels, source)
     top, when = _peak(levels[levels["level"] == "backlog"], source)
@@ -141,7 +145,9 @@ def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pictu
 
 def _statuses(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
     timeline = source.table("timeline", ["ticket_id", "time_s", "status", "detail"])
-    statuses = series.statuses(timeline, source.scenario.horizon, _every(source))
+    statuses = series.statuses(
+        timeline, source.scenario.horizon, _every(source), source.scenario.midnight
+    )
     colours = over_time.status_colours(statuses)
     statuses = statuses[statuses["status"].isin(series.OPEN_STATUSES)]
     share = statuses.groupby("name")["mean"].sum()
@@ -179,7 +185,13 @@ def _lives(
     told = stories(source, tickets)
     if not len(told):
         return
-    frame = series.ticket_lives(_one(timeline, source.first or 0), told, source.scenario.horizon)
+    frame = series.ticket_lives(
+        _one(timeline, source.first or 0),
+        told,
+        source.scenario.horizon,
+        # Nobody closes a call: it ends as it is resolved, not with the history.
+        stays_resolved=source.averaged,
+    )
     parts = [
         f"#{number} {rows['story'].iloc[0]}, {amount(float(rows['end_s'].max()), 's')} in all"
         for number, rows in frame.groupby("ticket_id", sort=False)

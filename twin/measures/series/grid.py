@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from twin.measures.levels import edges
+from twin.scenario import clock
 from twin.stats.intervals import ratio_interval
 
 Floats = npt.NDArray[np.float64]
@@ -27,6 +30,38 @@ def interval_length(horizon_s: float, at_least_s: float = 3600.0, most: int = 24
     """
     fits = (s for s in _LENGTHS_S if s >= at_least_s and horizon_s / s <= most)
     return next(fits, float(np.ceil(horizon_s / most / 604800) * 604800))
+
+
+def bins(horizon_s: float, every_s: float, start: datetime | None = None) -> Floats:
+    """Edges of intervals that cover a run; with its start they go by the local clock.
+
+    Where the clocks change, an interval is an hour shorter or longer, so that those of the days
+    after begin at the hours of those before. A rest of less than half an interval belongs to the
+    last one: a few events in a minute would look like a rush.
+
+    Examples
+    --------
+    >>> bins(7260.0, 3600.0).tolist()
+    [0.0, 3600.0, 7260.0]
+    """
+    at = edges(horizon_s, every_s)
+    if start is not None and clock.changes(start, horizon_s):
+        at = _local_edges(horizon_s, every_s, start)
+    if len(at) > 2 and at[-1] - at[-2] < every_s / 2:
+        at = np.delete(at, -2)
+    return at
+
+
+def _local_edges(horizon_s: float, every_s: float, start: datetime) -> Floats:
+    found = [0.0]
+    for k, (day, _) in enumerate(clock.days(start, horizon_s)):
+        if every_s < clock.DAY_S:
+            parts = np.arange(0.0, clock.DAY_S, every_s)
+            found += [clock.moment(day, float(clock_s), start) for clock_s in parts]
+        elif k % round(every_s / clock.DAY_S) == 0:
+            found.append(clock.moment(day, 0.0, start))
+    inside = [at for at in found if 0.0 <= at < horizon_s]
+    return np.append(np.unique(inside), horizon_s)
 
 
 def replications_of(table: pd.DataFrame) -> tuple[npt.NDArray[np.intp], int]:

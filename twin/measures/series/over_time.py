@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,7 @@ from twin.measures.levels import edges, is_resolved
 from twin.measures.series.grid import (
     Floats,
     banded,
+    bins,
     counts,
     interval_length,
     intervals,
@@ -26,7 +29,10 @@ from twin.records.tables import STATUSES
 
 
 def throughput(
-    tickets: pd.DataFrame, horizon_s: float, every_s: float | None = None
+    tickets: pd.DataFrame,
+    horizon_s: float,
+    every_s: float | None = None,
+    start: datetime | None = None,
 ) -> pd.DataFrame:
     """Tickets that arrive and that are resolved, an hour, over the run; warm-up included.
 
@@ -38,6 +44,8 @@ def throughput(
         Length of the run.
     every_s : float, optional
         Length of an interval; by default an hour, longer in long runs.
+    start : datetime, optional
+        Of the run, as `Scenario.midnight`: intervals then go by its clock.
 
     Returns
     -------
@@ -51,7 +59,7 @@ def throughput(
     >>> round(frame.query("flow == 'arrivals'")["mean"].sum()) == len(log.tickets)  # by the hour
     True
     """
-    at = edges(horizon_s, every_s or interval_length(horizon_s))
+    at = bins(horizon_s, every_s or interval_length(horizon_s), start)
     done_s = np.where(is_resolved(Arrays(tickets)), tickets["resolved_s"].to_numpy(), np.nan)
     parts = []
     for flow, moments_s in (("arrivals", tickets["arrived_s"].to_numpy()), ("resolved", done_s)):
@@ -60,7 +68,9 @@ def throughput(
     return pd.concat(parts, ignore_index=True)
 
 
-def levels_over_time(levels: pd.DataFrame, every_s: float | None = None) -> pd.DataFrame:
+def levels_over_time(
+    levels: pd.DataFrame, every_s: float | None = None, start: datetime | None = None
+) -> pd.DataFrame:
     """Backlog, queue, busy, staffed and absent agents over the run, of all pools; with warm-up.
 
     Parameters
@@ -70,6 +80,8 @@ def levels_over_time(levels: pd.DataFrame, every_s: float | None = None) -> pd.D
     every_s : float, optional
         Length of an interval, no shorter than the table's; by default so that there are at most
         240.
+    start : datetime, optional
+        Of the run, as `Scenario.midnight`: intervals then go by its clock.
 
     Returns
     -------
@@ -85,7 +97,7 @@ def levels_over_time(levels: pd.DataFrame, every_s: float | None = None) -> pd.D
     start_s, end_s = levels["start_s"].to_numpy(), levels["end_s"].to_numpy()
     horizon_s = float(end_s.max()) if len(levels) else 0.0
     own_s = float((end_s - start_s).max()) if len(levels) else 0.0
-    at = edges(horizon_s, max(own_s, every_s or interval_length(horizon_s, own_s)))
+    at = bins(horizon_s, max(own_s, every_s or interval_length(horizon_s, own_s)), start)
     area = levels["mean"].to_numpy() * (end_s - start_s)
     parts = []
     for level in ("backlog", "queue", "busy", "staffed", "away"):
@@ -98,7 +110,10 @@ def levels_over_time(levels: pd.DataFrame, every_s: float | None = None) -> pd.D
 
 
 def statuses(
-    timeline: pd.DataFrame, horizon_s: float, every_s: float | None = None
+    timeline: pd.DataFrame,
+    horizon_s: float,
+    every_s: float | None = None,
+    start: datetime | None = None,
 ) -> pd.DataFrame:
     """Number of tickets in each status over the run; warm-up included.
 
@@ -110,6 +125,8 @@ def statuses(
         Length of the run.
     every_s : float, optional
         Length of an interval; by default an hour, longer in long runs.
+    start : datetime, optional
+        Of the run, as `Scenario.midnight`: intervals then go by its clock.
 
     Returns
     -------
@@ -124,7 +141,7 @@ def statuses(
     >>> "In Progress" in set(frame["status"])
     True
     """
-    at = edges(horizon_s, every_s or interval_length(horizon_s))
+    at = bins(horizon_s, every_s or interval_length(horizon_s), start)
     _, replications = replications_of(timeline)
     ordered, until = spans_of(timeline, horizon_s)
     since = ordered["time_s"].to_numpy()

@@ -19,7 +19,14 @@ from twin.measures.series.grid import (
     spans_of,
 )
 from twin.records.arrays import Arrays
-from twin.records.tables import AUTOMATIC, FINAL_STATUSES, OPEN_STATUSES, WORKERS
+from twin.records.tables import (
+    AUTOMATIC,
+    FINAL_STATUSES,
+    OPEN_STATUSES,
+    RESOLVED,
+    STATUSES,
+    WORKERS,
+)
 
 
 def stories(tickets: pd.DataFrame, waited: Iterable[int] = ()) -> pd.DataFrame:
@@ -69,7 +76,10 @@ def stories(tickets: pd.DataFrame, waited: Iterable[int] = ()) -> pd.DataFrame:
 
 
 def ticket_lives(
-    timeline: pd.DataFrame, tickets: Sequence[int] | pd.DataFrame, horizon_s: float
+    timeline: pd.DataFrame,
+    tickets: Sequence[int] | pd.DataFrame,
+    horizon_s: float,
+    stays_resolved: bool = True,
 ) -> pd.DataFrame:
     """The statuses of single tickets, each with its start and end since the ticket arrived.
 
@@ -81,6 +91,9 @@ def ticket_lives(
         Ticket numbers, in the order wanted; or a frame of `stories`.
     horizon_s : float
         Length of the run: what lasts longer is cut there.
+    stays_resolved : bool
+        Whether a ticket that was resolved and not closed by then stays resolved until then; else
+        its life ends as it is resolved, for the last time.
 
     Returns
     -------
@@ -104,6 +117,9 @@ def ticket_lives(
     since = spans["time_s"].to_numpy() - first_s
     status = spans["status"].astype(str).to_numpy()
     final = np.isin(status, FINAL_STATUSES)
+    if not stays_resolved:
+        last = ~spans["ticket_id"].duplicated(keep="last").to_numpy()
+        final |= last & (status == STATUSES[RESOLVED])
     frame = pd.DataFrame(
         {
             "ticket_id": spans["ticket_id"].to_numpy(),
