@@ -103,6 +103,38 @@ def test_everything_is_to_be_seen(chromium, pages, which, width, phone, dark):
     assert chromium.run(CONTRAST) >= 4.5
 
 
+# Cells that are seen only after scrolling sideways, and verdicts that do not stand right under the
+# name of their figure.
+BESIDE = """
+(() => {
+  const page = document.documentElement.clientWidth;
+  const seen = one => one.getClientRects().length && !one.closest('details:not([open])');
+  const out = [...document.querySelectorAll('.cards :is(th, td)')].filter(seen)
+      .filter(one => one.getBoundingClientRect().right > page + 1).map(one => one.textContent);
+  const far = [...document.querySelectorAll('td.verdict')].filter(seen).filter(one => {
+      const name = one.parentElement.querySelector('th').getBoundingClientRect();
+      return Math.abs(one.getBoundingClientRect().top - name.bottom) > 4; });
+  return [out, far.length, document.querySelectorAll('td.verdict').length];
+})()
+"""
+
+
+def test_a_phone_shows_verdicts_under_their_figures(chromium, pages):
+    for path in pages[:2]:
+        chromium.open(path, 390, phone=True)
+        out, far, verdicts = chromium.run(BESIDE)
+        assert out == []
+        assert far == 0
+        smallest, cut = chromium.run(LETTERS)
+        assert cut == []
+        assert smallest >= 9
+    assert verdicts > 10
+    # Beside each other where there is room, with the headings once.
+    chromium.open(pages[1], 1280)
+    heads = "getComputedStyle(document.querySelector('.cards thead')).display"
+    assert chromium.run(heads) == "table-header-group"
+
+
 def test_nothing_of_a_ticket_runs(chromium, pages):
     chromium.open(pages[0])
     assert chromium.run("document.scripts.length") == 0

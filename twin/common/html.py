@@ -12,6 +12,8 @@ _UNSHOWN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|d|pts)\b|%)")
+# A phone shows so many columns of figures beside each other; longer tables stay tables.
+_MOST_BESIDE, _MOST_CARDS = 2, 60
 
 
 class Html(str):
@@ -80,6 +82,9 @@ def table(
 ) -> Html:
     """A table that scrolls by itself where it is too wide; the first cell of a row is its heading.
 
+    Of wide tables of figures the cells carry their headings, so that a page may show them below
+    each other on a phone, the verdict first: what is scrolled sideways there is not seen.
+
     Parameters
     ----------
     head : sequence
@@ -90,15 +95,20 @@ def table(
     numbers : bool
         Whether all cells but the first of a row are figures, to be set right.
     """
+    rows = list(rows)
+    cards = numbers and len(head) > _MOST_BESIDE and len(rows) <= _MOST_CARDS
     body = [
-        tag("tr", tag("th", _glued(first), scope="row"), [tag("td", _glued(cell)) for cell in rest])
+        tag("tr", tag("th", _glued(first), scope="row"),
+            [tag("td", _glued(cell), data_head=name if cards else None,
+                 class_="verdict" if cards and name == "verdict" else None)
+             for name, cell in zip(head[1:], rest, strict=True)])
         for first, *rest in rows
-    ]
+    ]  # fmt: skip
     whole = tag(
         "table",
         tag("caption", caption),
         tag("thead", tag("tr", [tag("th", cell, scope="col") for cell in head])),
         tag("tbody", body),
-        class_="numbers" if numbers else None,
+        class_="numbers cards" if cards else "numbers" if numbers else None,
     )
     return tag("div", whole, class_="wide", role="region", aria_label=caption, tabindex="0")

@@ -137,7 +137,7 @@ def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
         )
         verdict = str(row["verdict"])
         more, texts = row["more_replications"], row["more_texts"]
-        settle = f"{texts:,.0f} texts" if texts == texts else "-"
+        settle = f"{texts:,.0f} texts" if texts == texts else ""
         settle = f"{more:,.0f} replications" if more == more else settle
         rows.append(
             [
@@ -147,7 +147,7 @@ def _differences(comparison: Comparison, scenario: str) -> list[list[object]]:
                 signed(row["difference"], unit, size),
                 interval,
                 tag("span", verdict, class_=verdict if verdict in (BETTER, WORSE) else None),
-                f"{row['reason'] or settle}{resting(row)}".removeprefix("-, "),
+                f"{row['reason'] or settle}{resting(row)}".removeprefix(", "),
             ]
         )
     return rows
