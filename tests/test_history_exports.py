@@ -15,7 +15,8 @@ import twin
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
 from twin.history import sheet, sheets
-from twin.history.cells import Place, durations, times
+from twin.history.cells import durations, times
+from twin.history.sheet import Place
 
 ROWS = desk(count=80, days=25)
 

@@ -9,18 +9,17 @@ and its column.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from twin.common.errors import Fault, ScenarioError
+from twin.common.errors import ScenarioError
 from twin.common.tables import as_number, as_text, is_blank, one_line, shown_cell, trimmed
 from twin.common.times import BadTime, instants
-from twin.history.sheet import fault
+from twin.history.sheet import Place, fault
 
 Floats = npt.NDArray[np.float64]
 Texts = "pd.Series[Any]"
@@ -54,36 +53,6 @@ _FIRST_DAY, _LAST_DAY = pd.Timestamp(1970, 1, 1), pd.Timestamp(2101, 1, 1)
 _MS, _US = 1e11, 1e14
 # Days since 1899-12-30, as spreadsheets count.
 _SERIAL, _SERIAL_0 = (20_000.0, 80_000.0), 25_569.0
-
-
-@dataclass(frozen=True)
-class Place:
-    """The place of cells, for messages: their file and the name of their column."""
-
-    file: str
-    column: str
-    rows: Sequence[int] = ()
-
-    def fail(self, row: int, why: str, hint: str = "") -> BadCell:
-        """A fault of a cell; `row` counts from 0, in the message by `rows` where some are left."""
-        number = self.rows[row] if len(self.rows) else row + 1
-        whole = fault(self.file, f'row {number}, column "{self.column}": {why}', hint)
-        return BadCell(whole.where, whole.faults, row, why)
-
-
-class BadCell(ScenarioError):
-    """A cell that cannot be read.
-
-    Attributes
-    ----------
-    row : int
-        Its place among the cells, 0 first.
-    why : str
-    """
-
-    def __init__(self, where: str, faults: list[Fault], row: int, why: str) -> None:
-        super().__init__(where, faults)
-        self.row, self.why = row, why
 
 
 def texts(cells: pd.Series[Any]) -> pd.Series[Any]:

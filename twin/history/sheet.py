@@ -105,6 +105,36 @@ def fault(file: str, why: str, hint: str = "") -> ScenarioError:
     return ScenarioError(file, [Fault("", why, hint=hint)])
 
 
+@dataclass(frozen=True)
+class Place:
+    """The place of cells, for messages: their file and the name of their column."""
+
+    file: str
+    column: str
+    rows: Sequence[int] = ()
+
+    def fail(self, row: int, why: str, hint: str = "") -> BadCell:
+        """A fault of a cell; `row` counts from 0, in the message by `rows` where some are left."""
+        number = self.rows[row] if len(self.rows) else row + 1
+        whole = fault(self.file, f'row {number}, column "{self.column}": {why}', hint)
+        return BadCell(whole.where, whole.faults, row, why)
+
+
+class BadCell(ScenarioError):
+    """A cell that cannot be read.
+
+    Attributes
+    ----------
+    row : int
+        Its place among the cells, 0 first.
+    why : str
+    """
+
+    def __init__(self, where: str, faults: list[Fault], row: int, why: str) -> None:
+        super().__init__(where, faults)
+        self.row, self.why = row, why
+
+
 class _Bounded(io.RawIOBase):
     """A stream that refuses to go on for ever, as what is packed small may unpack to anything."""
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from twin.history import cells
-from twin.history.cells import Floats, Place
+from twin.history.cells import Floats
 from twin.history.gathered import CHANGES, Choices, Gathered, Understood
 from twin.history.nested import PARENT
 from twin.history.readers.taken import KNOWN
-from twin.history.sheet import Sheet
+from twin.history.sheet import Place, Sheet
 
 
 def child(sheets: Sequence[Sheet], of: Sheet | None, ending: str) -> Sheet | None:

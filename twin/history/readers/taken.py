@@ -12,11 +12,11 @@ import pandas as pd
 
 from twin.common.errors import ScenarioError, nearest
 from twin.history import cells
-from twin.history.cells import Floats, Place
+from twin.history.cells import Floats
 from twin.history.fields import FIELDS, PRIVATE
 from twin.history.gathered import Choices, Understood
 from twin.history.nested import PARENT
-from twin.history.sheet import Columns, Sheet, fault, simple
+from twin.history.sheet import BadCell, Columns, Place, Sheet, fault, simple
 
 KNOWN, GUESSED, GIVEN = "known", "guessed by its name", "given"
 _LEAST_TIMES = 0.9
@@ -282,7 +282,7 @@ def unreadable(column: pd.Series[Any], read: Callable[[pd.Series[Any]], object])
     while True:
         try:
             read(each)
-        except cells.BadCell as error:
+        except BadCell as error:
             if len(found) == _MOST_UNREADABLE:
                 raise
             form = int(each.index[error.row])
