@@ -3,6 +3,7 @@
 pytest tests/test_verdicts.py -m slow -s   # 200 pairs of desks, and how many verdicts were what
 """
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -301,20 +302,37 @@ def test_studies_praise_nobody_for_tickets_that_the_assistant_kept_from_people()
     assert reason not in twin.select(plan, "first_response_mean", 60, first=3).statement
 
 
+def made_up(points, values):
+    """A study whose points have given mean first responses, shape (replications, points)."""
+    factors = tuple(points)
+    points = points.assign(point=range(len(points)), scenario=[f"p{k}" for k in points.index])
+    frames = [points.assign(replication=r, kpi="first_response_mean", group="", unit="s",
+                            numerator=row, denominator=1.0, value=row)
+              for r, row in enumerate(values)]  # fmt: skip
+    return StudyResults("made up", "", factors, pd.concat(frames), pd.DataFrame(), points,
+                        ("first_response_mean",), (), ())  # fmt: skip
+
+
 def test_of_many_points_that_are_alike_none_is_called_best():
     rng, called = np.random.default_rng(1), 0
-    points = pd.DataFrame({"point": range(40), "x": range(40)})
-    points.insert(1, "scenario", [f"p{k}" for k in points["point"]])
+    points = pd.DataFrame({"x": range(40)})
     for _ in range(12):
-        frames = [points.assign(replication=r, kpi="first_response_mean", group="", unit="s",
-                                numerator=column, denominator=1.0, value=column)
-                  for r, column in enumerate(rng.normal(60, 5, (10, 40)))]  # fmt: skip
-        found = StudyResults("made up", "", ("x",), pd.concat(frames), pd.DataFrame(), points,
-                             ("first_response_mean",), (), ())  # fmt: skip
-        (text, *_) = twin.report.answer.of_study(found)
+        (text, *_) = twin.report.answer.of_study(made_up(points, rng.normal(60, 5, (10, 40))))
         called += "may be luck" not in text and "overlap" not in text
     # At most 5 % are to be; by the intervals of each point alone it were 46 %.
     assert called <= 1
+
+
+def test_of_factors_that_move_nothing_none_is_said_to_move_most():
+    rng, called = np.random.default_rng(2), 0
+    points = pd.DataFrame(list(itertools.product(range(2), repeat=5)), columns=list("abcde"))
+    for _ in range(20):
+        said = twin.report.answer.of_study(made_up(points, rng.normal(60, 5, (6, 32))))
+        called += any("What moves" in text for text in said)
+    # At most 5 % are to be; by the interval of each effect alone it was a quarter.
+    assert called <= 1
+    moved = rng.normal(60, 5, (6, 32)) + 20 * points["c"].to_numpy()
+    assert "most is c:" in twin.report.answer.of_study(made_up(points, moved))[-1]
 
 
 def test_a_cost_that_nobody_set_is_missing_and_names_its_key(tmp_path):

@@ -370,8 +370,10 @@ def _moved(found: StudyResults) -> list[str]:
     limited += found.manifest.get("study_as_run", {}).get("targets", {})
     name = limited[0] if limited else min(found.shown, key=weight)
     table = effects(found, [name])
-    # Only effects that luck does not explain.
-    table = table[((table["low"] > 0) | (table["high"] < 0)) & table["standardised"].notna()]
+    # Only effects that luck does not explain, of all that are looked at.
+    joint = effects(found, [name], 1 - 0.05 / max(len(table), 1))
+    shown = (joint["low"] > 0) | (joint["high"] < 0)
+    table = table[shown & table["standardised"].notna()]
     if not len(table) or sum(found.points[f].nunique() > 1 for f in found.factors) < 2:
         return []
     row = _records(table.loc[[table["standardised"].abs().idxmax()]])[0]
