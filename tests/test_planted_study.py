@@ -193,12 +193,13 @@ def statuses(number, folder):
 
 
 def queue(number, folder):
-    """A desk of agents whose export shows statuses alone: its staffing is not in the log."""
+    """A desk of agents whose export shows statuses alone: they are read off when tickets left."""
     desk = planted.queueing_desk(number)
     log = twin.simulate(desk, twin.draw(desk))
     name, write = form_of(number)
     history = twin.read_history(write(planted.changes_of(log), folder / "export"), zone="UTC")
-    return {"form": name, **said(twin.calibrate(history), history, folder)}
+    assumed = said(twin.calibrate(history), history, folder)["assumed"]
+    return {"form": name, "says": {kind: not one for kind, one in assumed.items()}}
 
 
 KINDS = {"calls": calls, "clock": clock, "statuses": statuses, "queue": queue}

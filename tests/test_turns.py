@@ -20,10 +20,11 @@ import pytest
 import twin
 from twin.history.calibrated_file import write_calibrated
 from twin.history.fit.spells import final_statuses, spells_of
+from twin.history.fit.statuses import fit_statuses
 from twin.history.fit.turns import Stage, begun_s, fit_turns, jobs_of
 from twin.history.fit.turns_choice import crps, stages_of
 from twin.history.fit.turns_found import POOL, shifts_of
-from twin.history.what_ifs import FOLLOWS
+from twin.history.what_ifs import FOLLOWS, of_statuses
 
 DAYS = 56
 _TRUTH, _TWIN = 24, 20
@@ -187,14 +188,51 @@ def log_of(*given):
     ], columns=["case", "status", "moment"]))[0]  # fmt: skip
 
 
-def test_heads_and_work_of_a_plain_queue_are_found_to_the_second():
+def three_agents():
+    """Rows of a plain queue around the clock, the work in each, and which agent did it."""
     rng = np.random.default_rng(2)
-    rows, free = [], [0.0] * 3
+    rows, free, whose = [], [0.0] * 3, []
     works = rng.gamma(2.0, 1.3, 900)
     for case, (came, work) in enumerate(zip(np.sort(rng.uniform(0, 900, 900)), works, strict=True)):
-        free.sort()
-        free[0] = max(came, free[0]) + work
-        rows.append((case, came, free[0]))
+        agent = int(np.argmin(free))
+        free[agent] = max(came, free[agent]) + work
+        rows.append((case, came, free[agent]))
+        whose.append(f"A{agent}")
+    return rows, works, whose
+
+
+def test_staffing_follows_only_where_the_number_of_agents_is_told():
+    rows, _, whose = three_agents()
+    monday = pd.Timestamp(planted.START)
+    log = pd.DataFrame([
+        (case, name, monday + pd.Timedelta(hours=float(at)), who)
+        for (case, *moments), agent in zip(rows, whose, strict=True)
+        for name, at, who in zip(("Open", "Closed"), moments, (None, agent), strict=True)
+    ], columns=["case", "status", "moment", "resource"])  # fmt: skip
+    work = fit_statuses(log).work
+    assert work.seen == pytest.approx(3.0, abs=0.2)
+    assert work.follows
+    assert work.heads_known
+
+    def says(one):
+        said = of_statuses(one.sentence(), one)
+        return [said[kind].startswith(FOLLOWS) for kind in ("volume", "staffing", "handle_time")]
+
+    assert says(work) == [True, True, True]
+    # Nine who have other things to do, too; two numbers that explain the log alike; a poor fit;
+    # times that do not follow the load.
+    assert says(replace(work, seen=9.0)) == [True, False, True]
+    unsure = replace(work, chosen=replace(work.chosen, like=(3, 4)))
+    assert says(unsure) == [True, False, True]
+    assert "CAPACITY IS NOT IDENTIFIED: 3 to 4 heads" in unsure.sentence()
+    far = replace(work, played_h=3 * work.played_h)
+    assert says(far) == [False, False, False]
+    assert "THE FIT IS POOR" in far.sentence()
+    assert says(replace(work, load=replace(work.load, correlation=0.1))) == [False, False, False]
+
+
+def test_heads_and_work_of_a_plain_queue_are_found_to_the_second():
+    rows, works, _ = three_agents()
     spells = log_of(("Open", "Closed"), rows)
     stages = stages_of(spells, ~final_statuses(spells))
     assert stages == [Stage(0, 0)]

@@ -13,6 +13,7 @@ the seeds.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from time import perf_counter
@@ -25,9 +26,16 @@ import pandas as pd
 import twin
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
+from twin.history.fit.delay_scores import Part
+from twin.history.fit.delays import clocks_of, fit_delays
+from twin.history.fit.held_back import Fold
+from twin.history.fit.spells import cut_at_final, final_statuses, spells_of
 from twin.history.fit.statuses import WorkflowFit, fit_statuses
+from twin.history.fit.turns_choice import errors_of, judged, name_of, stages_of
+from twin.history.fit.turns_found import tried
 from twin.history.log_distances import Distances, log_distances
 from twin.records.export import events
+from twin.records.tables import DESK, OWNERS, STATUSES
 from twin.scenario.model import Scenario, from_data
 
 # So long after the last arrival all tickets are over, or never will be.
@@ -118,6 +126,28 @@ def halves(log: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return log[one], log[~one]
 
 
+def against_delays(
+    log: pd.DataFrame, cut: pd.Timestamp, found: WorkflowFit, zone: str
+) -> Iterator[str]:
+    """Lines on agents who take tickets in turn against delays, on the later tickets."""
+    moments = log["moment"].dt.tz_localize("UTC")
+    spells, notes = spells_of(log.assign(moment=moments), ZoneInfo(zone))
+    final = final_statuses(spells)
+    spells = cut_at_final(spells, final, notes)
+    cut_s = cut.tz_localize("UTC").timestamp() - spells.midnight.timestamp()
+    here = (spells.born_s >= cut_s) & spells.over
+    fold = Fold(spells.known_at(cut_s), spells.some(here), np.flatnonzero(here))
+    delays = fit_delays(fold.known, final)
+    part = Part(fold, clocks_of(fold.known, delays.human), spells)
+    desk_s = {name for name, one in found.cores.items()
+              if OWNERS[STATUSES.index(one.core)] == DESK}  # fmt: skip
+    working = ~final & np.array([name in desk_s for name in spells.names])
+    for stage in stages_of(fold.known, working):
+        errors = errors_of(spells, stage, fold, part, delays, np.random.default_rng(14))
+        trial = judged(stage, *errors, explains=True)
+        yield f"later tickets, {tried(name_of(spells, stage), trial)}"
+
+
 def show(name: str, found: Distances) -> None:
     """Print a row of the table."""
     print(f"{name:28s}" + "".join(f"{value:9.3f}" for value in found), flush=True)
@@ -147,9 +177,11 @@ def main() -> None:
     took = perf_counter() - begun
     scenario = scenario_of(found, later, given.zone)
     rows = [log_distances(later, played(scenario, k, later)) for k in range(given.seeds)]
+    for line in against_delays(log, arrivals_of(later).iloc[0], found, given.zone):
+        print(line, flush=True)
     show(f"twin, median of {given.seeds}", Distances(*np.median(np.array(rows), axis=0)))
     print(f"fitted in {took:.0f} s; twin {twin.__version__}")
-    for note in (*found.notes, found.staffing):
+    for note in (*found.notes, found.staffing, *found.tried):
         print(f"- {note}")
 
 

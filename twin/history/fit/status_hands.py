@@ -57,7 +57,7 @@ def fit_hands(spells: Spells, working: Mask) -> Hands:
     same: dict[tuple[int, int], Estimate] = {}
     known = (spells.resource[here] >= 0) & (spells.resource[there] >= 0)
     if known.any():
-        human = ~np.isin(spells.resource[there], routines(spells))
+        human = ~np.isin(spells.resource[there], _routines(spells))
         used = known & human
         kept = spells.resource[here] == spells.resource[there]
         if used.any():
@@ -83,7 +83,7 @@ def fit_hands(spells: Spells, working: Mask) -> Hands:
     return Hands(same, chances, counts, tuple(estimates))
 
 
-def routines(spells: Spells) -> Ints:
+def _routines(spells: Spells) -> Ints:
     """Resources that take next to nothing but final statuses, such as a program that closes."""
     known = spells.resource >= 0
     size = int(spells.resource.max(initial=-1)) + 1
@@ -102,7 +102,7 @@ def _share(key: str, values: Mask) -> Estimate:
 def _in_hand(spells: Spells, working: Mask) -> Estimate | None:
     """Tickets that an agent has in hand, on average over the time with any."""
     used = (spells.resource >= 0) & working[spells.status] & (spells.end_s > spells.start_s)
-    used &= ~np.isin(spells.resource, routines(spells))
+    used &= ~np.isin(spells.resource, _routines(spells))
     agents = np.unique(spells.resource[used])
     if len(agents) < 2:
         return None

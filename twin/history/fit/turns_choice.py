@@ -122,13 +122,13 @@ def choose(
             parts = [(fold, Part(fold, clocks_of(fold.known, delays.human), spells))
                      for fold in folds(spells)]  # fmt: skip
         luck = np.random.default_rng([seed, stage.waits, stage.works])
-        tested = [_errors(spells, stage, fold, part, delays, luck) for fold, part in parts]
+        tested = [errors_of(spells, stage, fold, part, delays, luck) for fold, part in parts]
         came_s, delay_h, agents_h = (
             np.concatenate(columns) for columns in zip(*tested, strict=True)
         )
         # Nothing is a queue whose works explain the log no better than the times themselves.
         gains = _by_day(queues[0].log - none.log, jobs.came_s[none.left])
-        trial = _judged(stage, came_s, delay_h, agents_h, better(gains, 0.0))
+        trial = judged(stage, came_s, delay_h, agents_h, better(gains, 0.0))
         trials.append(trial)
         gain = 1 - trial.agents_h / trial.delay_h if trial.better else 0.0
         if gain > most:
@@ -136,9 +136,18 @@ def choose(
     return best, tuple(trials)
 
 
-def _judged(
+def judged(
     stage: Stage, came_s: Floats, delay_h: Floats, agents_h: Floats, explains: bool
 ) -> Trial:
+    """Agents against delays by their errors; see `errors_of`.
+
+    Parameters
+    ----------
+    stage : Stage
+    came_s, delay_h, agents_h : array of float, shape (n,)
+    explains : bool
+        Whether agents explain the log itself better than none.
+    """
     if not len(came_s):
         return Trial(stage, np.nan, np.nan, 0, 0, False)
     _, which = np.unique(came_s // DAY_S, return_inverse=True)
@@ -170,11 +179,30 @@ def _alike(queues: list[Turns], jobs: Jobs) -> tuple[int, ...]:
     ))  # fmt: skip
 
 
-def _errors(
+def errors_of(
     spells: Spells, stage: Stage, fold: Fold, part: Part, delays: DelaysFit,
     luck: np.random.Generator,
 ) -> tuple[Floats, Floats, Floats]:  # fmt: skip
-    """Tickets of a part: when they came to a stage, the errors of delays and those of agents."""
+    """Errors on the tickets of a part: when these came to a stage, those of delays and of agents.
+
+    Parameters
+    ----------
+    spells : Spells
+        The whole log.
+    stage : Stage
+    fold : Fold
+        What was known before the part.
+    part : Part
+        The same with its clocks.
+    delays : DelaysFit
+        Says in which way delays are told.
+    luck : Generator
+
+    Returns
+    -------
+    array of float, shape (n,), three times
+        Moments in seconds; errors in hours.
+    """
     nothing = (np.zeros(0),) * 3
     known = jobs_of(fold.known, stage)
     if np.isfinite(known.left_s).sum() < FEWEST / 2 or not len(fold.part):

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from twin.history.fit.delay_ways import listed_of
 from twin.history.fit.estimate import Estimate, jackknife
 from twin.history.fit.spells import Spells
-from twin.history.fit.status_hands import routines
 from twin.history.fit.status_load import LoadTest
 from twin.history.fit.turns import Jobs, Replay, Turns
 from twin.history.fit.turns_choice import Chosen, Trial, name_of
@@ -185,7 +184,7 @@ def seen_a_day(spells: Spells, jobs: Jobs, turns: Turns) -> float:
     # Who changes the status is known of the status that comes next.
     after = np.minimum(jobs.row[over] + 1, len(spells) - 1)
     who, day = spells.resource[after], (jobs.ends_s[over] // DAY_S).astype(np.int64)
-    known = (who >= 0) & ~np.isin(who, routines(spells))
+    known = who >= 0
     if known.sum() < len(over) / 2:
         return float("nan")
     pairs = np.unique(np.stack([day[known], who[known]]), axis=1)
