@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from strategies import SETTINGS
 
 from twin.stats.feasibility import MET, MISSED, OPEN, Limit, cheapest, judge
+from twin.stats.nested import DATA, Drawn
 
 TICKETS = 500
 
@@ -106,6 +107,75 @@ def test_the_promise_holds_in_the_most_difficult_problems():
     print(f"{trials} problems: {wrong} wrong answers, {undecided} with the best among near misses")
     assert wrong <= 0.2 * trials
     assert undecided < trials
+
+
+class FromHistory(Desks):
+    """The same as a history of some days shows them: all shares are off, and versions lie about."""
+
+    def __init__(self, costs, shares, seed, off):
+        super().__init__(costs, shares, seed)
+        self.off = off
+        self.shown = np.asarray(shares) * np.exp(np.random.default_rng([seed, 1]).normal(0, off))
+
+    def of(self, k, begin, end):
+        rows = []
+        for r in range(begin, end):
+            # Two replications in a row play one version.
+            version = np.random.default_rng([self.seed, 2, r // 2]).normal(0, self.off)
+            share = min(self.shown[k] * np.exp(version), 1.0)
+            lost = np.random.default_rng([self.seed, 3, k, r]).binomial(TICKETS, share)
+            rows.append([self.costs[k], lost])
+        over = np.array(rows, dtype=float).T
+        return np.array([over, [np.ones(end - begin), np.full(end - begin, float(TICKETS))]])
+
+    def start(self, n):
+        return [self.of(k, 0, n)[:, 0] for k in range(len(self.costs))]
+
+
+def answers(sources, trials=60):
+    """Share of answers that are wrong of the desk itself, and mean of the replications played."""
+    wrong, played = 0, 0
+    for seed in range(trials):
+        rng = np.random.default_rng([seed, 9])
+        shares = np.sort(0.05 * (1 + rng.choice([-1, 1], 5) * rng.uniform(0.02, 0.5, 5)))[::-1]
+        desks = FromHistory(np.arange(1.0, 6.0), shares, seed, 0.2)
+
+        def fresh(settings, begin, end, desks=desks):
+            return desks(settings, 4 + begin, 4 + end)
+
+        looks = [over.sum() / 4 / TICKETS for over in (desks.of(k, 0, 4)[0, 1] for k in range(5))]
+        found = cheapest(
+            fresh, desks.start(4), [c if s <= 0.05 else 1e6 + s
+                                    for c, s in zip(desks.costs, looks, strict=True)],
+            [Limit(0.05, True, True)], first=10, budget=400, sources=sources,
+        )  # fmt: skip
+        good = np.flatnonzero(shares <= 0.05)
+        missed = found.best is not None and found.best not in good
+        wrong += missed or (len(good) > 0 and good[0] not in {found.best, *found.near})
+        played += sum(found.replications)
+    return wrong / trials, played / trials
+
+
+def test_the_promise_holds_of_the_desk_behind_a_history():
+    wrong, played = answers((DATA,))
+    alone, more = answers(())
+    print(f"wrong answers {wrong:.0%} by versions, {alone:.0%} by replications alone")
+    # 95 % are promised.
+    assert wrong <= 0.05
+    assert alone > 0.15
+    # What no replication tells is not played for.
+    assert played < 0.75 * more
+
+
+def test_what_versions_leave_open_takes_no_replications():
+    rng = np.random.default_rng(3)
+    lost = rng.binomial(TICKETS, np.repeat(0.05 * np.exp(rng.normal(0, 0.3, 20)), 2))
+    limit, under = Limit(0.055, True, True), np.full(40, TICKETS)
+    drawn = Drawn(np.arange(40), (DATA,))
+    one = judge(lost, under, limit, 0.025, 0.025, drawn)
+    assert (one.verdict, one.more) == (OPEN, math.inf)
+    assert one.luck < 0.2
+    assert judge(lost, under, limit, 0.025, 0.025).more < 1000
 
 
 @SETTINGS

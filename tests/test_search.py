@@ -166,9 +166,9 @@ def test_if_the_cheapest_few_miss_the_next_few_are_checked(
     asked: list[tuple[float, float]] = []
     judge = feasibility.judge
 
-    def strict(over: Any, under: Any, limit: Any, met: float, missed: float) -> Any:
+    def strict(over: Any, under: Any, limit: Any, met: float, missed: float, *drawn: Any) -> Any:
         asked.append((met, missed))
-        one = judge(over, under, limit, met, missed)
+        one = judge(over, under, limit, met, missed, *drawn)
         # The first that is judged looked good by luck alone.
         return replace(one, verdict="missed") if len(asked) == 1 else one
 

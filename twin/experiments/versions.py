@@ -32,7 +32,7 @@ from twin.scenario.units import format_duration
 from twin.stats.nested import ASSUMED, DATA, EACH, LUCK, PARTS
 
 # Sources of uncertainty in words, and what makes each smaller.
-_NAMES = {LUCK: "luck", DATA: "the history", ASSUMED: "stated assumptions"}
+NAMES = {LUCK: "luck", DATA: "the history", ASSUMED: "stated assumptions"}
 _SPEND = {
     LUCK: "more replications make the intervals narrower",
     DATA: "a longer history makes the intervals narrower, more replications hardly do",
@@ -90,6 +90,11 @@ def sources(uncertainty: Mapping[str, Any] | None) -> tuple[str, ...]:
     given = uncertainty or {}
     wanted = {DATA: given.get("file"), ASSUMED: given.get("assumed")}
     return tuple(name for name, there in wanted.items() if there)
+
+
+def sources_of(scenario: Scenario) -> tuple[str, ...]:
+    """Sources of uncertainty beside luck of a scenario, the outer one first."""
+    return () if scenario.uncertainty is None else sources(scenario.uncertainty.model_dump())
 
 
 def faults(scenario: Scenario) -> list[Fault]:
@@ -307,7 +312,7 @@ def spend(summary: pd.DataFrame, figures: Sequence[str], what: str = "figures") 
         shares = (variance[known] / whole[known, None]).mean(axis=0)
         most = PARTS[int(shares.argmax())]
         parts = ", ".join(
-            f"{_NAMES[part]} {100 * share:.0f} %"
+            f"{NAMES[part]} {100 * share:.0f} %"
             for part, share in sorted(zip(PARTS, shares, strict=True), key=lambda pair: -pair[1])
             if share > 0
         )

@@ -20,6 +20,10 @@ simulation, Naval Research Logistics 57; feasibility with several limits: Batur 
 Finding feasible systems in the presence of constraints on multiple performance measures, ACM TOMACS
 20). Their procedures rest on normal figures and on a tolerance within which a setting may be called
 either; here it stays open, and the intervals are those of `intervals` and `shares`.
+
+Where replications play versions of a desk, what its history leaves open is in each interval
+(`nested`), that of a cost difference by the same versions of both. More replications do not settle
+that: a setting that is open for it is not played on.
 """
 
 from __future__ import annotations
@@ -32,12 +36,15 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.stats.intervals import quantile_t, ratio_interval
-from twin.stats.sums import Floats, divide, jackknife_error, leave_one_out
+from twin.stats.nested import Drawn, influence, parts
+from twin.stats.sums import Floats, Sums, divide, jackknife_error, leave_one_out
 
 MET, MISSED, OPEN = "met", "missed", "open"
 # Settings played in a round; not the number of workers, on which nothing may depend.
 _ROUND = 4
 _ROUNDING = 1e-9
+# With less of the variance from luck, more replications hardly make an interval narrower.
+_LITTLE = 0.1
 # Numerators and denominators of some settings in replications first ... last - 1: shape (settings,
 # 2, figures, last - first). The first figure is the cost, the others have the limits.
 Sample = Callable[[Sequence[int], int, int], npt.ArrayLike]
@@ -74,13 +81,17 @@ class Judged:
         By how much the limit is missed, in the figure's unit; below 0: by how much it is kept.
     more : float
         Further replications that would decide, if the value and its spread stay; infinite where
-        the value is on the limit, missing where that cannot be told.
+        the value is on the limit, or where versions leave open what no replication tells; missing
+        where that cannot be told.
+    luck : float
+        Share of the variance that more replications make smaller.
     """
 
     verdict: str
     value: float
     gap: float
     more: float
+    luck: float = 1.0
 
 
 def judge(
@@ -89,6 +100,7 @@ def judge(
     limit: Limit,
     met_error: float,
     missed_error: float,
+    drawn: Drawn | None = None,
 ) -> Judged:
     """Judge a figure by its interval.
 
@@ -99,6 +111,8 @@ def judge(
     limit : Limit
     met_error, missed_error : float
         Chance that is allowed of calling it met, or missed, where it is not.
+    drawn : Drawn, optional
+        Where replications play versions.
 
     Returns
     -------
@@ -114,7 +128,7 @@ def judge(
     sign = 1.0 if limit.at_most else -1.0
     far, near = (2, 1) if limit.at_most else (1, 2)
     bounds = [
-        ratio_interval(over, under, 1 - 2 * error, share=limit.share)
+        ratio_interval(over, under, 1 - 2 * error, share=limit.share, drawn=drawn)
         for error in (met_error, missed_error)
     ]
     value = bounds[0][0]
@@ -126,8 +140,18 @@ def judge(
         return Judged(MISSED, value, gap, 0.0)
     n = np.count_nonzero((np.asarray(over) != 0) | (np.asarray(under) != 0))
     reach = worst - gap if gap <= 0 else gap - best
-    more = n * ((reach / abs(gap)) ** 2 - 1) if gap else math.inf
-    return Judged(OPEN, value, gap, max(more, 1.0) if more == more else more)
+    luck = 1.0 if drawn is None else _luck(over, under, drawn)
+    # Of the variance, replications make the part of luck smaller, and leave the rest.
+    room = (gap / reach) ** 2 - (1 - luck) if reach else math.nan
+    more = n * (luck / room - 1) if not room <= 0 else math.inf
+    return Judged(OPEN, value, gap, max(more, 1.0) if more == more else more, luck)
+
+
+def _luck(over: npt.ArrayLike, under: npt.ArrayLike, drawn: Drawn) -> float:
+    """Share of a ratio's variance that is the luck of its replications."""
+    pairs = np.asarray(over, dtype=float)[None, :], np.asarray(under, dtype=float)[None, :]
+    split = parts(influence(Sums(*pairs, None, np.zeros(1))), drawn.numbers, drawn.sources)
+    return float(divide(split.luck, split.whole)[0])
 
 
 @dataclass(frozen=True)
@@ -168,6 +192,7 @@ def cheapest(
     first: int = 10,
     budget: int = 2000,
     tolerance: float = 0.01,
+    sources: tuple[str, ...] = (),
 ) -> Cheapest:
     """Find the cheapest of several settings that keeps its limits.
 
@@ -191,6 +216,9 @@ def cheapest(
     tolerance : float
         A setting that cannot be shown to be cheaper, and is not by more than this share, is not
         played further; it stays near.
+    sources : tuple of str
+        Of what versions leave open, where replications play them; see `twin.stats.nested`. The
+        replications of `sample` are those that follow the earlier ones.
 
     Returns
     -------
@@ -208,9 +236,9 @@ def cheapest(
     >>> found.best, found.verdicts
     (1, ('missed', 'met', 'met'))
     """
-    return _Search(sample, np.asarray(start, float), limits, confidence, first, budget).run(
-        ranks, tolerance
-    )
+    return _Search(
+        sample, np.asarray(start, float), limits, confidence, first, budget, sources
+    ).run(ranks, tolerance)
 
 
 class _Search:
@@ -222,8 +250,10 @@ class _Search:
         confidence: float,
         first: int,
         budget: int,
+        sources: tuple[str, ...],
     ) -> None:
         count = len(start)
+        self.sources = sources
         self.sample, self.start, self.limits = sample, start, limits
         self.first, self.budget = first, budget
         self.played: list[Floats] = [np.empty((2, 1 + len(limits), 0)) for _ in range(count)]
@@ -256,6 +286,10 @@ class _Search:
             ahead=tuple(ahead),
         )
 
+    def drawn(self, begin: int, size: int) -> Drawn | None:
+        """Replications from a number on, where they play versions."""
+        return Drawn(begin + np.arange(size), self.sources) if self.sources else None
+
     def size(self, k: int) -> int:
         """Replications of a setting."""
         return int(self.played[k].shape[-1])
@@ -285,12 +319,15 @@ class _Search:
         """True if more replications of a setting could change the answer."""
         if self.verdicts[k] == MISSED or k == self.best:
             return False
+        open_ones = [one for one in self.judged[k] if one.verdict == OPEN]
+        if self.verdicts[k] == OPEN and any(one.luck < _LITTLE for one in open_ones):
+            return False
         if self.best is None:
             return True
         _, low, high = self.ahead(k)
         if low > 0:
             return False
-        over, under = self._in_common(k)[1]
+        over, under = self._in_common(k)[0][1]
         as_cheap = low > -tolerance * abs(over.sum() / under.sum()) and high >= 0
         return not as_cheap
 
@@ -305,7 +342,7 @@ class _Search:
     def _judge(self, k: int) -> None:
         cost, *figures = np.swapaxes(self.played[k], 0, 1)
         self.judged[k] = tuple(
-            judge(over, under, limit, *self.errors)
+            judge(over, under, limit, *self.errors, self.drawn(self.start.shape[-1], self.size(k)))
             for (over, under), limit in zip(figures, self.limits, strict=True)
         )
         if self.verdicts[k] != OPEN:
@@ -323,28 +360,41 @@ class _Search:
                 self.best = k
         self._bests += self.best != before
 
-    def _in_common(self, k: int) -> Floats:
-        """Costs of a setting and of the best on the same replications, shape (2, 2, n)."""
+    def _in_common(self, k: int) -> tuple[Floats, int]:
+        """Costs of a setting and of the best on the same replications, and the first of these.
+
+        Shape (2, 2, n).
+        """
         assert self.best is not None
         n = min(self.size(k), self.size(self.best))
         if n < self.first:
-            return self.start[[k, self.best]]
-        return np.stack([self.played[one][:, 0, :n] for one in (k, self.best)])
+            return self.start[[k, self.best]], 0
+        fresh = [self.played[one][:, 0, :n] for one in (k, self.best)]
+        return np.stack(fresh), int(self.start.shape[-1])
 
     def ahead(self, k: int) -> tuple[float, float, float]:
         """Cost of a setting less that of the best, and its bounds; missing without a best."""
         if self.best is None:
             return math.nan, math.nan, math.nan
-        pairs = self._in_common(k)
+        pairs, begin = self._in_common(k)
         over, under = pairs[:, 0], pairs[:, 1]
         values = divide(over.sum(axis=-1), under.sum(axis=-1))
-        left_out = leave_one_out(over, under)
-        seen = np.ones((1, over.shape[-1]), dtype=np.bool_)
-        error = jackknife_error((left_out[0] - left_out[1])[None, :], seen)
+        error, freedom = self._error(over, under, begin)
         bests = max(self._bests, 1)
-        reach = quantile_t(over.shape[-1] - 1, 1 - self._cost_error / (bests * (bests + 1))) * error
+        reach = quantile_t(freedom, 1 - self._cost_error / (bests * (bests + 1))) * error
         found = float(values[0] - values[1])
         # Sums of floats differ in their last digits.
         if abs(found) <= _ROUNDING * abs(values[1]):
             found = 0.0
-        return found, found - float(reach[0]), found + float(reach[0])
+        return found, found - float(reach), found + float(reach)
+
+    def _error(self, over: Floats, under: Floats, begin: int) -> tuple[float, float]:
+        """Standard error of the difference of two costs, and its degrees of freedom."""
+        size = over.shape[-1]
+        if (drawn := self.drawn(begin, size)) is not None:
+            ahead = influence(Sums(over, under, None, np.zeros(2)))
+            split = parts(ahead[:1] - ahead[1:], drawn.numbers, drawn.sources)
+            return float(np.sqrt(split.whole[0])), float(split.freedom[0])
+        left_out = leave_one_out(over, under)
+        seen = np.ones((1, size), dtype=np.bool_)
+        return float(jackknife_error((left_out[0] - left_out[1])[None, :], seen)[0]), size - 1

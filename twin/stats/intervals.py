@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from twin.stats.nested import PARTS, influence, parts
+from twin.stats.nested import PARTS, Drawn, influence, parts
 from twin.stats.shares import are_counts, share_bounds
 from twin.stats.sums import StandardErrors, Sums, error_of, joined, matrices
 
@@ -31,6 +31,7 @@ def ratio_interval(
     level: float = 0.95,
     *,
     share: bool = False,
+    drawn: Drawn | None = None,
 ) -> tuple[float, float, float]:
     """A ratio of sums over replications with its interval: the jackknife's, or that of a share.
 
@@ -43,6 +44,8 @@ def ratio_interval(
         Confidence level, above 0 and below 1.
     share : bool
         Whether it is a share: bounds within 0 and 1, see `twin.stats.shares`.
+    drawn : Drawn, optional
+        Where replications play versions: what these leave open is in the interval, too.
 
     Returns
     -------
@@ -72,7 +75,11 @@ def ratio_interval(
     if over.ndim != 1 or over.shape != under.shape:
         raise ValueError("numerators and denominators must be two lists of the same length")
     sums = Sums(over[None, :], under[None, :], None, np.zeros(1))
-    value, low, high = _bounds(sums, np.array([share]), error_of(sums), level)
+    error = error_of(sums)
+    if drawn is not None:
+        split = parts(influence(sums), drawn.numbers, drawn.sources)
+        error = joined(np.sqrt(split.whole), split.freedom, np.zeros(1), np.ones(1))
+    value, low, high = _bounds(sums, np.array([share]), error, level)
     return float(value[0]), float(low[0]), float(high[0])
 
 

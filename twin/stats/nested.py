@@ -43,6 +43,22 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """Replications that play versions of a desk.
+
+    Attributes
+    ----------
+    numbers : array of int, shape (n,)
+        Numbers of the replications.
+    sources : tuple of str
+        Of uncertainty beside luck, the outer one first.
+    """
+
+    numbers: npt.NDArray[np.int64]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Parts:
     """Variance of k figures by what it comes from; shape (k,) each.
 

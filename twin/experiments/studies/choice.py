@@ -17,10 +17,13 @@ from twin.experiments.studies.design import Point, design
 from twin.experiments.studies.file import Plan, limit_of, read_study
 from twin.experiments.studies.store import Progress, StudyStore
 from twin.experiments.studies.study import store_for
+from twin.experiments.versions import sources_of
 from twin.measures.figures import FIGURES, GUARDS, figure_of
 from twin.scenario import roster
 from twin.stats.differences import differences
 from twin.stats.feasibility import MET, MISSED, OPEN, judge
+from twin.stats.intervals import quantile_t
+from twin.stats.nested import parts
 from twin.stats.selection import Selection, kn, ocba
 
 Method = Literal["kn", "ocba"]
@@ -97,7 +100,9 @@ def select(
     method : {"kn", "ocba"}
         See `twin.stats.selection`.
     confidence : float
-        Probability that the selected point is best, or within `indifference` of the best.
+        Probability that the selected point is best, or within `indifference` of the best. On a
+        desk with versions it is that of the luck of replications; points of which its history
+        leaves open whether they are better are named.
     first : int
         Replications of every point before any is ruled out.
     budget : int
@@ -153,6 +158,7 @@ def select(
         kept = _targets(plan, points, store, found, confidence)
         flaw = _flaw(store, points, found, kpi)
         untold = _untold(store, points, found, kpi)
+        left_open = _left_open(store, points, found, kpi, indifference, confidence)
         played, notes = store.played, (*_versions(plan), *store.remarks())
     rows: list[dict[str, Any]] = []
     for k, point in enumerate(points):
@@ -170,7 +176,10 @@ def select(
     best = points[found.best].scenario.name
     # Without "best", where the points do not tell it.
     place = "first" if flaw else "best"
-    statement = _statement(found, best, kpi, indifference, method, place) + flaw + untold
+    statement = _statement(found, best, kpi, indifference, method, place) + flaw
+    if left_open is not None:
+        statement = _with_versions(statement, best, kpi, left_open, found.decided)
+    statement += untold
     if kept:
         statement += f"; {_KEPT[kept[found.best]]}"
     names = roster.names(points[0].factors, plan.bases[0] if len(plan.bases) == 1 else None)
@@ -235,8 +244,8 @@ def _versions(plan: Plan) -> list[str]:
         return []
     return [
         "the probability takes replications to be independent, but some in a row play the same "
-        "version of the desk: it may be too high, and it leaves out what the history or stated "
-        "assumptions leave open"
+        "version of the desk: it may be too high, and it is of luck alone; what the history or "
+        "stated assumptions leave open is said beside it"
     ]
 
 
@@ -263,6 +272,79 @@ def _untold(store: StudyStore, points: Sequence[Point], found: Selection, kpi: s
     return (
         f"; but it rests on {row['texts'].iloc[0]:,.0f} texts, and with other texts "
         f"{points[rival].scenario.name} may lead"
+    )
+
+
+@dataclass(frozen=True)
+class _LeftOpen:
+    """Points that may be better by more than matters, as far as versions tell.
+
+    Attributes
+    ----------
+    rivals : tuple of str
+    wide : float
+        Most times by which an interval of a difference is wider than by replications alone.
+    """
+
+    rivals: tuple[str, ...]
+    wide: float
+
+
+def _left_open(
+    store: StudyStore,
+    points: Sequence[Point],
+    found: Selection,
+    kpi: str,
+    indifference: float,
+    confidence: float,
+) -> _LeftOpen | None:
+    """Points that versions leave open, by differences on the same versions; None without any.
+
+    The selection promises what more replications would show, of the mean over versions.
+    """
+    sources = sources_of(points[found.best].scenario)
+    if not sources or len({sources_of(point.scenario) for point in points}) > 1:
+        return None
+    sign = 1.0 if FIGURES[figure_of(kpi)[0]].better == "higher" else -1.0
+    rivals, wide = [], 1.0
+    for k, point in enumerate(points):
+        if k == found.best:
+            continue
+        numbers = np.arange(int(min(found.replications[k], found.replications[found.best])))
+        best, own = (
+            np.array(store.values(one.scenario, figure_of(kpi), range(len(numbers)))).T
+            for one in (points[found.best], point)
+        )
+        ahead = sign * (best[0] / best[1] - own[0] / own[1])
+        split = parts(ahead[None, :], numbers, sources)
+        # Each rival by itself may be the one that is better (Bonferroni).
+        error = (1 - confidence) / (len(points) - 1)
+        half = float((quantile_t(split.freedom, 1 - error) * np.sqrt(split.whole))[0])
+        alone = float(quantile_t(len(numbers) - 1, 1 - error)) * ahead.std(ddof=1)
+        alone /= np.sqrt(len(numbers))
+        if not ahead.mean() - half >= -indifference:
+            rivals.append(point.scenario.name)
+        if k in found.left_in or point.scenario.name in rivals:
+            wide = max(wide, half / alone if alone > 0 else 1.0)
+    return _LeftOpen(tuple(rivals), wide)
+
+
+def _with_versions(statement: str, best: str, kpi: str, left: _LeftOpen, decided: bool) -> str:
+    """The claim with what the desk's history or stated ranges leave open of it."""
+    if not decided:
+        return (
+            f"{statement}; with what versions leave open, intervals of differences from it are up "
+            f"to {left.wide:.1f} times as wide as by replications alone"
+        )
+    if not left.rivals:
+        return f"{statement}; that holds with what versions leave open, too"
+    names = ", ".join(left.rivals[:3])
+    names += f" and {len(left.rivals) - 3} more" if len(left.rivals) > 3 else ""
+    return (
+        f"{best} leads in {kpi}, but versions leave open whether {names} would be better by more "
+        f"than matters: intervals of these differences are up to {left.wide:.1f} times as wide as "
+        f"by replications alone, and a longer history makes them narrower, more replications do "
+        f"not; of the luck of replications alone: {statement}"
     )
 
 

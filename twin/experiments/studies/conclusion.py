@@ -9,11 +9,13 @@ from typing import Any
 import pandas as pd
 
 from twin.common.text import amount, label, level, signed
+from twin.experiments import versions
 from twin.experiments.studies.design import as_in_base
 from twin.experiments.studies.file import Plan, limit_of
 from twin.experiments.studies.findings import FOUND, TODAY, SearchResults
 from twin.experiments.studies.results import as_run
 from twin.experiments.studies.store import StudyStore
+from twin.experiments.versions import sources_of
 from twin.measures.figures import FIGURES, figure_of
 from twin.scenario import roster as rosters
 from twin.scenario.model import Scenario
@@ -21,6 +23,7 @@ from twin.stats import intervals
 from twin.stats.feasibility import MISSED, OPEN, Cheapest, Judged
 
 _MOST = 1_000_000
+_MORE = "a longer history may tell"
 
 
 def results_of(
@@ -82,7 +85,8 @@ def results_of(
         # It raises where one of them failed.
         store.values(base, figure_of(cost), numbers[best])
         tables = {FOUND: (found, numbers[best]), TODAY: (base, numbers[best])}
-    figures = _figures(store, tables)
+    wanted = sources_of(base)
+    figures = _figures(store, tables, wanted)
     names = rosters.names(plan.file.factors, base)
     changes = [
         {"factor": factor, "name": name, TODAY: level(as_in_base(base, plan, factor)),
@@ -97,7 +101,7 @@ def results_of(
         name=plan.file.name,
         question=plan.file.question or base.question,
         scenario=found,
-        statement=_statement(plan, judged, changes, own_cost, confidence, method)
+        statement=_statement(plan, judged, changes, own_cost, confidence, method, wanted)
         + _untold(plan, figures),
         method=method,
         table=table.sort_values(order, ascending=[False, True]).reset_index(drop=True),
@@ -107,7 +111,7 @@ def results_of(
         roster=_roster(found, base),
         figures=figures,
         played=store.played,
-        notes=(*_remarks(table, cost), *store.remarks()),
+        notes=(*_remarks(table, cost), *_sources(plan, figures, wanted), *store.remarks()),
         manifest=as_run(plan),
     )
 
@@ -129,6 +133,7 @@ def _statement(
     own_cost: Callable[[int], float],
     confidence: float,
     method: str,
+    sources: Sequence[str],
 ) -> str:
     near, best = len(judged.near), judged.best
     sure = f"{confidence * 100:g} %"
@@ -137,10 +142,11 @@ def _statement(
         if not near:
             return f"no setting was found that meets the targets; {method}"
         played = sum(judged.replications)
+        by_luck = any(one.more < math.inf for k in judged.near for one in judged.judged[k])
+        more = "a larger budget may" if by_luck or not sources else f"{_MORE}, a larger budget not"
         return (
             f"undecided: {settings} may meet the targets, but the {played} fresh replications that "
-            f"were played do not show it at {sure} (see the near misses; a larger budget may); "
-            f"{method}"
+            f"were played do not show it at {sure} (see the near misses; {more}); {method}"
         )
     cost = plan.file.minimise
     price = amount(own_cost(best), FIGURES[figure_of(cost)[0]].unit)
@@ -149,9 +155,31 @@ def _statement(
     if near:
         left = f"{settings} may be as good and no costlier: see the near misses"
     shown = f"shown by {judged.replications[best]} fresh replications at {sure}"
+    if sources:
+        shown += f", with what {_names(sources)} leave{'s' * (len(sources) == 1)} open"
     return f"cheapest by {cost} ({price}) that meets the targets ({shown}): {setting}; {left}; " + (
         method
     )
+
+
+def _sources(plan: Plan, figures: pd.DataFrame, sources: Sequence[str]) -> list[str]:
+    """Sentences on what versions add to the intervals of cost and targets."""
+    if not sources or figures.empty:
+        return []
+    wanted = [figure_of(name) for name in (plan.file.minimise, *plan.file.targets)]
+    rows = figures[figures["scenario"] == FOUND]
+    told = [
+        f"{label(row['kpi'], row['group'])} {row['half_width'] / row['alone']:.1f}"
+        for row in rows.to_dict("records")
+        if (row["kpi"], row["group"]) in wanted and row["alone"] > 0
+    ]
+    found = versions.spend(rows, [name for name, _ in wanted])
+    wide = "as wide as by replications alone, with what versions leave open: "
+    return [f"intervals are so many times {wide}{', '.join(told)}"] * bool(told) + found
+
+
+def _names(sources: Sequence[str]) -> str:
+    return " and ".join(versions.NAMES[name] for name in sources)
 
 
 def _untold(plan: Plan, figures: pd.DataFrame) -> str:
@@ -181,13 +209,14 @@ def _takes(plan: Plan, judged: Cheapest, k: int) -> str:
         if one.verdict == OPEN and judged.verdicts[k] == OPEN
     ]
     ahead, low, high = judged.ahead[k]
+    unsure = " or ".join(["luck", *map(versions.NAMES.__getitem__, sources_of(plan.bases[0]))])
     if not parts:
         parts.append("meets the targets")
     if low <= 0 <= high:
         unit = FIGURES[figure_of(plan.file.minimise)[0]].unit
         much = f"{amount(abs(ahead), unit)} {'less' if ahead < 0 else 'more'}"
         parts.append(
-            f"costs {much}, which may be luck" if ahead else "costs the same as the one found"
+            f"costs {much}, which may be {unsure}" if ahead else "costs the same as the one found"
         )
     return "; ".join(parts)
 
@@ -198,10 +227,11 @@ def _one(name: str, one: Judged) -> str:
     more = "over a million" if one.more > _MOST else f"about {math.ceil(one.more):,}"
     if math.isnan(one.more):
         more = "an unknown number of"
-    what = f"{label(*figure_of(name))} {amount(one.value, unit)}"
-    if one.gap > 0:
-        return f"{what} misses the target by {gap}, which may be luck: {more} more replications"
-    return f"{what} meets the target by {gap}, which may be luck: {more} more replications"
+    does = "misses" if one.gap > 0 else "meets"
+    what = f"{label(*figure_of(name))} {amount(one.value, unit)} {does} the target by {gap}"
+    if one.luck < 1 and one.more == math.inf:
+        return f"{what}, within what versions leave open: {_MORE}, more replications do not"
+    return f"{what}, which may be luck: {more} more replications"
 
 
 def _roster(found: Scenario | None, base: Scenario) -> pd.DataFrame:
@@ -218,8 +248,11 @@ def _roster(found: Scenario | None, base: Scenario) -> pd.DataFrame:
 
 
 def _figures(
-    store: StudyStore, wanted: Mapping[str, tuple[Scenario, Sequence[int]]]
+    store: StudyStore,
+    wanted: Mapping[str, tuple[Scenario, Sequence[int]]],
+    sources: Sequence[str],
 ) -> pd.DataFrame:
+    """Figures with their intervals; with versions also `alone`, the half-width of luck alone."""
     frames = []
     for name, (scenario, numbers) in wanted.items():
         for k in numbers:
@@ -227,4 +260,11 @@ def _figures(
             if table is not None:
                 frame = table.to_pandas().drop(columns=["scenario", "replication"], errors="ignore")
                 frames.append(frame.assign(scenario=name, replication=k))
-    return intervals.summarize(pd.concat(frames)) if frames else pd.DataFrame()
+    if not frames:
+        return pd.DataFrame()
+    table = pd.concat(frames)
+    alone = intervals.summarize(table)
+    if not sources:
+        return alone
+    found = intervals.summarize(table, sources=dict.fromkeys(wanted, sources))
+    return found.assign(alone=alone["half_width"])

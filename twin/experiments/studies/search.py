@@ -30,6 +30,7 @@ from twin.experiments.studies.file import Plan, Range, Target, limit_of, read_st
 from twin.experiments.studies.findings import SearchResults, save_search
 from twin.experiments.studies.store import Progress, StudyStore
 from twin.experiments.studies.study import store_for
+from twin.experiments.versions import sources_of
 from twin.measures.figures import figure_of
 from twin.scenario.calendars import staffing
 from twin.scenario.model import Scenario
@@ -337,6 +338,7 @@ class SearchInProgress:
             confidence,
             first=checks,
             budget=budget,
+            sources=sources_of(self.plan.bases[0]),
         )
 
 
