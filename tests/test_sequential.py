@@ -160,3 +160,5 @@ def test_a_precision_reached_without_any_spread_is_told():
     assert said.endswith("reached; no spread was seen, so what is rare may only not have come yet")
     (said,) = sentences(reached(figures([0.0, 1.0] * 50), {("wait", ""): 1.0}))
     assert said.endswith("reached")
+    (said,) = sentences(reached(figures([0.0, 1.0] * 50), {("wait", ""): 1.0}, 0.8), 0.8)
+    assert "(80 % interval)" in said

@@ -122,8 +122,8 @@ def reached(
     return pd.DataFrame(rows, columns=columns)
 
 
-def sentences(table: pd.DataFrame) -> list[str]:
-    """Results of `reached`, a sentence a figure."""
+def sentences(table: pd.DataFrame, level: float = 0.95) -> list[str]:
+    """Results of `reached` at a confidence level, a sentence a figure."""
     found = []
     for row in table.to_dict("records"):
         unit = "" if row["unit"] in ("", "share") else f" {row['unit']}"
@@ -133,7 +133,7 @@ def sentences(table: pd.DataFrame) -> list[str]:
             found.append(f"{name}: no data to reach a half-width of {wanted}")
             continue
         said = (
-            f"{name}: half-width {row['half_width']:.3g}{unit} (95 % interval) after "
+            f"{name}: half-width {row['half_width']:.3g}{unit} ({level * 100:g} % interval) after "
             f"{row['replications']} replications, {wanted} wanted: "
         )
         if row["reached"]:
