@@ -35,7 +35,7 @@ def call_desk(number, days=21):
     # Nobody ever leaves: so is it written down who is on shift.
     away, there = {"returns": "60/h"}, 1.0
     if luck.random() < 0.75:
-        away, there = _away(luck, handle_s)
+        away, there = away_of(luck, handle_s)
     busy = float(luck.uniform(0.7, 0.95))
     at = np.array([
         sum(one["heads"] for one in shifts if _hour(one["start"]) <= h < _hour(one["end"]))
@@ -81,7 +81,7 @@ def _lognormal(mean_s, cv):
     return {"distribution": "lognormal", "mean": f"{mean_s:.0f}s", "cv": round(float(cv), 2)}
 
 
-def _away(luck, handle_s):
+def away_of(luck, handle_s):
     """Rates of agents who come and go, and about which share of them is there."""
     chance, idle = float(luck.uniform(0.1, 0.8)), float(luck.uniform(1, 10))
     returns, queued = float(luck.uniform(12, 40)), float(luck.uniform(0, 25))
@@ -164,9 +164,17 @@ def texts(seconds, start=START):
     return found.dt.strftime("%Y-%m-%dT%H:%M:%S.%f").where(known, "")
 
 
-def log_of_calls(log, path, local=False):
-    """A log of calls, a row each, of a run; local: as a spreadsheet writes it, to the second."""
-    visits = log.visits.assign(agent=who_worked(log))
+def log_of_calls(log, path, local=False, minutes=False):
+    """A log of calls, a row each, of a run; local: as a spreadsheet writes it, to the second.
+
+    In minutes moments are told without their seconds.
+    """
+    visits = log.visits
+    if visits["agent"].notna().any():
+        who = visits["pool"].astype(str) + " " + visits["agent"].astype(str)
+    else:
+        who = who_worked(log)
+    visits = visits.assign(agent=who)
     visits = visits.merge(log.tickets[["ticket_id", "category_true"]]).sort_values("queued_s")
     served = visits["started_s"].notna()
     frame = pd.DataFrame({
@@ -176,12 +184,15 @@ def log_of_calls(log, path, local=False):
         "outcome": np.where(served, "served", "abandoned"),
         "answered": texts(visits["started_s"]),
         "ended": texts(visits["ended_s"]),
-        "agent": visits["agent"],
+        "agent": np.where(served, visits["agent"], ""),
     })  # fmt: skip
     if local:
         for name in ("arrived", "answered", "ended"):
             known = pd.to_datetime(frame[name], errors="coerce").dt.floor("s")
             frame[name] = known.dt.strftime("%d/%m/%Y %H:%M:%S").fillna("")
+    if minutes:
+        for name in ("arrived", "answered", "ended"):
+            frame[name] = frame[name].str[:16]
     frame.to_csv(path, index=False, sep=";" if local else ",")
     return path
 

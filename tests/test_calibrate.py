@@ -565,7 +565,7 @@ def test_traps_of_the_export_are_told_at_the_head_of_the_file(tmp_path):
     (tmp_path / "log.csv").write_text("\n".join(rows))
     history = twin.read_history(tmp_path / "log.csv", zone="UTC")
     (said,) = [trap.said for trap in history.traps if trap.name == "minutes only"]
-    assert "Patience that is found from them comes out too long." in said
+    assert "rest on waits that may be off by a minute." in said
     found = twin.calibrate(history)
     path = twin.write_calibrated(found, history, tmp_path / "desk.toml")
     head = " ".join(path.read_text(encoding="utf-8").partition("\n[")[0].replace("#", " ").split())

@@ -198,7 +198,7 @@ def test_waits_leave_out_who_was_turned_away_and_who_did_not_wait():
             "end": ["done", "done", "blocked", "abandoned", "open", "done"],
         }
     )
-    wait_s, gave_up = waits(visits, 100.0)
+    _, wait_s, gave_up = waits(visits, 100.0)
     assert wait_s.tolist() == [30.0, 20.0, 93.0]
     assert gave_up.tolist() == [False, True, False]
 

@@ -1,10 +1,11 @@
 """Planted desks by the dozen: exported as tools do, read back, calibrated and judged.
 
-    python tests/test_planted_study.py FOLDER [--of calls,clock,statuses,queue] [--first 201]
+    python tests/test_planted_study.py FOLDER [--of calls,minutes,pools,clock,statuses,queue]
 
 plays the desks that are not yet in FOLDER, a file each, prints what came of each, and sums up what
-is there. It takes about 40 minutes on one core; ended, it goes on where it was. Desks from number
-201 on were never looked at while the fit was built. `tests/benchmarks/README.md` has the results.
+is there (--first: the first number). It takes about an hour on one core; ended, it goes on where it
+was. Desks from number 201 on were never looked at while the fit was built.
+`tests/benchmarks/README.md` has the results.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import planted
+import planted_pools
 import pytest
 
 import twin
@@ -25,24 +27,27 @@ from twin.history.fit.rosters import sessions
 from twin.history.what_ifs import ASSUMED, FOLLOWS
 
 # Desks of each kind.
-COUNTS = {"calls": 12, "clock": 12, "statuses": 10, "queue": 5}
+COUNTS = {"calls": 12, "minutes": 9, "pools": 9, "clock": 12, "statuses": 10, "queue": 5}
+# Kind of what-if, and the change: to one pool, to the desk, to all pools.
 CHANGES = {
-    "one agent less": ("staffing", {"agents.{}.extra_heads": -1}),
-    "a fifth more load": ("volume", {"arrivals.scale": 1.2}),
-    "a tenth less work": ("handle_time", {"agents.{}.handle_scale": 0.9}),
-}
+    "one agent less": ("staffing", lambda desk, pool: {f"agents.{pool}.extra_heads": -1}),
+    "a fifth more load": ("volume", lambda desk, pool: {"arrivals.scale": 1.2}),
+    "a tenth less work": ("handle_time", lambda desk, pool: {
+        f"agents.{name}.handle_scale": 0.9 for name in desk.agents
+    }),
+}  # fmt: skip
 FIGURES = ("abandonment_rate", "agent_wait_mean")
 _NEAR = 0.1
 _TRUTH, _TWIN = 24, 20
 
 
-def effects(desk, replications, level=0.95):
-    """Differences that the changes make, each by itself: figure to (difference, low, high)."""
-    pool = next(iter(desk.agents))
-    varied = [
-        desk.vary({key.format(pool): value for key, value in change.items()}, name=name)
-        for name, (_, change) in CHANGES.items()
-    ]
+def effects(desk, replications, level=0.95, pool=None):
+    """Differences that the changes make, each by itself: figure to (difference, low, high).
+
+    One agent less is one of a pool, by default the first.
+    """
+    pool = next(iter(desk.agents)) if pool is None else pool
+    varied = [desk.vary(change(desk, pool), name=name) for name, (_, change) in CHANGES.items()]
     results = twin.run([desk, *varied], replications=replications)
     found = {}
     for figure in FIGURES:
@@ -73,12 +78,18 @@ def plain(value, truth):
     return {"truth": truth, "value": float(value), "near": near, "inside": None}
 
 
-def calls(number, folder):
+def minutes(number, folder):
+    """A phone desk whose log of calls tells whole minutes."""
+    return calls(number, folder, in_minutes=True)
+
+
+def calls(number, folder, in_minutes=False):
     """A phone desk, its log of calls, and what its calibrated twin says."""
     desk = planted.call_desk(number, 14)
     log = twin.simulate(desk, twin.draw(desk))
-    path = planted.log_of_calls(log, folder / "calls.csv", local=number % 2 == 1)
-    history = twin.read_history(path, zone="UTC", days_first=True if number % 2 else None)
+    local = number % 2 == 1 and not in_minutes
+    path = planted.log_of_calls(log, folder / "calls.csv", local, in_minutes)
+    history = twin.read_history(path, zone="UTC", days_first=True if local else None)
     found = twin.calibrate(history)
     written = write_calibrated(found, history, folder / "desk.toml")
     pool = desk.agents["line"]
@@ -106,27 +117,84 @@ def calls(number, folder):
         worked.on_shift().heads(edges)[0] * (edges[1] - edges[0]), planned
     )
     away = seen_away(visits, worked)
-    if pool.away.after_touch:
+    if pool.away.after_touch and not in_minutes:
         params["chance to leave after a touch"] = plain(away.after_touch, pool.away.after_touch)
         truth = 3600 * (pool.away.returns + pool.away.returns_per_queued)
         params["returns with one waiting"] = plain(away.returns + away.returns_per_queued, truth)
     twin_desk = twin.load(written)
-    right, ours = effects(desk, _TRUTH), effects(twin_desk, _TWIN)
     return {
         "params": params,
-        "effects": {
-            key: {
-                "truth": right[key][0], "twin": ours[key],
-                "inside": bool(ours[key][1] <= right[key][0] <= ours[key][2]),
-            }
-            for key in right
-        },
-        "says": {
-            kind: twin_desk.evidence.model_dump()[kind].startswith(FOLLOWS)
-            for kind, _ in CHANGES.values()
-        },
+        "effects": beside(effects(desk, _TRUTH), effects(twin_desk, _TWIN)),
+        "says": says(twin_desk),
         "versions": twin_desk.as_data().get("uncertainty") is not None,
     }  # fmt: skip
+
+
+def beside(right, ours):
+    """True effects and those of a calibrated desk."""
+    return {
+        key: {
+            "truth": right[key][0], "twin": ours[key],
+            "inside": bool(ours[key][1] <= right[key][0] <= ours[key][2]),
+        }
+        for key in right
+    }  # fmt: skip
+
+
+def pools(number, folder):
+    """A phone desk of two pools, its log of calls, and what its calibrated twin says.
+
+    One agent less is of the first pool, or of the second one, in turn.
+    """
+    desk = planted_pools.pool_desk(number)
+    log = twin.simulate(desk, twin.draw(desk))
+    path = planted.log_of_calls(log, folder / "calls.csv")
+    history = twin.read_history(path, zone="UTC", keep_names=True)
+    began = time.process_time()
+    found = twin.calibrate(history)
+    seconds = round(time.process_time() - began, 1)
+    twin_desk = twin.load(write_calibrated(found, history, folder / "desk.toml"))
+    known = {one.key: one for one in found.estimates}
+    patience = desk.customers.patience.mean_value()
+    mix = desk.tickets.category_mix
+    params = {"load": judged(known["arrivals.rate"], 3600 * desk.arrivals.rate),
+              "patience": judged(known["customers.patience"], patience)}  # fmt: skip
+    for kind, share in mix.items():
+        key = f"tickets.category_mix.{kind}"
+        params[f"share of {kind}"] = judged(known[key], share / sum(mix.values()))
+    changed = next(iter(twin_desk.agents))
+    for k, (name, pool) in enumerate(desk.agents.items()):
+        own = planted_pools.found_pool(twin_desk, pool.skills)
+        if own is None:
+            continue
+        changed = own if k == number % 2 else changed
+        params[f"handle time, {name}"] = judged(
+            known[f"agents.{own}.handle_time"], pool.handle_time.mean_value()
+        )
+        # Agents keep their names, which begin with that of their pool.
+        mine = history.extra["spells"]["agent"].astype(str).str.startswith(f"{name} ").to_numpy()
+        edges = np.array([-7200.0, log.horizon_s + 7200])
+        heads = sessions(history.log.visits[mine]).on_shift().heads(edges)[0]
+        planned = planted_pools.planned_hours(desk, name)
+        params[f"hours on shift, {name}"] = plain(heads * np.diff(edges)[0] / 3600, planned)
+    name = list(desk.agents)[number % 2]
+    return {
+        "shape": planted_pools.shape_of(number),
+        "calls": len(log.visits),
+        "seconds to calibrate": seconds,
+        "pools": [sorted(one.skills) for one in twin_desk.agents.values()],
+        "params": params,
+        "effects": beside(effects(desk, _TRUTH, pool=name),
+                          effects(twin_desk, _TWIN, pool=changed)),
+        "says": says(twin_desk),
+        "said": list(found.said),
+    }  # fmt: skip
+
+
+def says(desk):
+    """Of each kind of what-if, whether the desk says that it follows from the data."""
+    own = desk.evidence.model_dump()
+    return {kind: own[kind].startswith(FOLLOWS) for kind, _ in CHANGES.values()}
 
 
 def clock(number, folder):
@@ -202,7 +270,14 @@ def queue(number, folder):
     return {"form": name, "says": {kind: not one for kind, one in assumed.items()}}
 
 
-KINDS = {"calls": calls, "clock": clock, "statuses": statuses, "queue": queue}
+KINDS = {
+    "calls": calls,
+    "minutes": minutes,
+    "pools": pools,
+    "clock": clock,
+    "statuses": statuses,
+    "queue": queue,
+}
 
 
 def summary(found):

@@ -53,6 +53,7 @@ from twin.history.kept_plays import KeptPlays, PlayOf
 from twin.history.kinds import with_kinds
 from twin.history.pools_choice import PLAYS_TO_CHOOSE, choose
 from twin.history.priorities import head_start, routing_section, said_of
+from twin.history.told import Told
 from twin.history.what_ifs import evidence_of, said_of_fit
 from twin.history.whole_days import days_of
 from twin.records.tables import RunLog
@@ -63,6 +64,7 @@ from twin.scenario.model import Scenario
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+_EXACT = Told()
 # Rosters go by half hours: agents come and go at these more often than not.
 _SLOT_S = 1800.0
 # Replications of each choice that is tried on the history.
@@ -105,16 +107,18 @@ def calibrate_calls(
     # A day on which hardly anybody came tells nothing of who works on others.
     days = days.without(came.unusual)
     estimates = [*came.estimates, came.hours]
-    files = {"arrivals.csv": trace(log)}
+    told = Told.of(log)
+    files = {"arrivals.csv": trace(log, told)}
     tickets = tickets_section(history, days, estimates)
-    ways = [Way.of(split, log, days) for split in (one_pool(log), several_pools(log)) if split]
+    splits = [split for split in (one_pool(log), several_pools(log)) if split]
+    ways = [Way.of(split, log, days, told) for split in splits]
     order = head_start(log, days)
     first_come = "first come, first served; the history has no priorities"
     by_turn = Estimate("routing.wait_bonus", 0.0, method=first_come, assumed=True)
     estimates.append(by_turn if order is None else order.estimate())
     base: Data = {
         "time_zone": desk.time_zone,
-        "customers": customers_section(log, estimates),
+        "customers": customers_section(log, estimates, told),
         "routing": routing_section(order),
     }
     as_it_was = base | {
@@ -133,7 +137,11 @@ def calibrate_calls(
                 frame.to_csv(folder / file, index=False)
         more = max(len(way.split.parts) for way in ways) - 1
         total = PLAYS + (more > 0) * PLAYS_TO_CHOOSE + more * FIT_PLAYS
-        plays = KeptPlays(_played, kept, progress, total)
+
+        def told_alike(tables: Path, data: Data, replication: int) -> Waits:
+            return _played(tables, data, replication, told)
+
+        plays = KeptPlays(told_alike, kept, progress, total)
         players = [
             Player(folder, as_it_was | way.sections(base), desk, edges, way.split.parts, plays.play)
             for way in ways
@@ -144,7 +152,7 @@ def calibrate_calls(
         way = ways[players.index(used)]
         files |= way.files
         estimates += way.estimates
-        away = {part.name: part.seen_away(log) for part in used.parts}
+        away = {part.name: part.seen_away(log, told) for part in used.parts}
         fits = fit_parts(used, seen, away)
         fit = together(used, seen, fits)
         there = {name: one.availability if one.helps else None for name, one in fits.items()}
@@ -185,7 +193,8 @@ def calibrate_calls(
     over = days.only_known(np.zeros((len(days.days), 24))).days
     least = min(away.values(), key=lambda one: one.touches)
     about = (
-        *said_of_fit(fit, least), of_pools, said_of(order, days), *_said_of_days(came), said,
+        *said_of_fit(fit, least), told.said, of_pools, said_of(order, days),
+        *_said_of_days(came), said,
     )  # fmt: skip
     about = tuple(line for line in (*about, of_kinds) if line)
     return Calibration(forecast, as_it_was, files, tuple(estimates), over, about, fit)
@@ -242,12 +251,12 @@ def sessions_of(records: Recorded, scenario: Scenario) -> pd.DataFrame | None:
     return pd.DataFrame({"pool": pool, "start_s": found.start_s, "end_s": found.end_s})
 
 
-def _played(folder: Path, data: Data, replication: int) -> Waits:
-    """Waits of a replication of a scenario whose tables lie in a folder."""
+def _played(folder: Path, data: Data, replication: int, told: Told = _EXACT) -> Waits:
+    """Waits of a replication of a scenario whose tables lie in a folder, told as in the history."""
     path = folder / "scenario.toml"
     path.write_text(dump(data), encoding="utf-8")
     scenario = load(path)
-    return waits_of(simulate(scenario, draw(scenario, replication)), scenario)
+    return waits_of(told.cut(simulate(scenario, draw(scenario, replication))), scenario)
 
 
 def _busyness(

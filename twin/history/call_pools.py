@@ -17,13 +17,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.history.calibrated import Data
-from twin.history.fit.away import SeenAway, seen_away
+from twin.history.fit.away import SeenAway, seen_away, seen_nobody
 from twin.history.fit.capacity import Availability, CapacityFit, Waits, fit_capacity, gap
 from twin.history.fit.estimate import Estimate
 from twin.history.fit.pools import expected_work, fit_pools, nearest
 from twin.history.fit.rosters import Sessions, sessions
 from twin.history.found_shifts import FEWEST_HEADS
 from twin.history.kept_plays import PlayOf
+from twin.history.told import Told
 from twin.records.tables import RunLog
 from twin.scenario import clock
 from twin.scenario.model import Scenario
@@ -67,11 +68,12 @@ class Part:
         here = log.visits["ticket_id"].map(kind).isin(self.takes)
         return log.visits[(here | log.visits.index.isin(self.visits.index)).to_numpy()]
 
-    def seen_away(self, log: RunLog) -> SeenAway:
+    def seen_away(self, log: RunLog, told: Told) -> SeenAway:
         """Agents of it who were away while somebody waited for it."""
         waiting = self.waiting(log)
         own = waiting.index.isin(self.visits.index)
-        return seen_away(waiting.assign(agent=waiting["agent"].where(own)), self.worked)
+        named = waiting.assign(agent=waiting["agent"].where(own))
+        return (seen_nobody if told.unit_s and not told.lengths else seen_away)(named, self.worked)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from twin.history.calibrated import Data
 from twin.history.call_pools import POOL, Part, Split
 from twin.history.fit.estimate import Estimate
 from twin.history.fit.work import ENOUGH_VALUES, FEWEST_HANDLED, fit_work, work_growth
+from twin.history.told import Told
 from twin.history.whole_days import Days
 from twin.records.tables import RunLog
 
@@ -30,14 +31,14 @@ class Way:
     estimates: list[Estimate]
 
     @classmethod
-    def of(cls, split: Split, log: RunLog, days: Days) -> Way:
+    def of(cls, split: Split, log: RunLog, days: Days, told: Told) -> Way:
         """Handle times of each pool, as measured."""
         pools: dict[str, Data] = {}
         files: dict[str, pd.DataFrame] = {}
         estimates = list(split.estimates)
         for part in split.parts:
             skills: Data = {"skills": list(part.takes)} if part.takes else {}
-            pools[part.name] = skills | _work(part, log, days, files, estimates)
+            pools[part.name] = skills | _work(part, log, days, told, files, estimates)
         return cls(split, pools, files, estimates)
 
     def sections(self, base: Data) -> Data:
@@ -50,6 +51,7 @@ def _work(
     part: Part,
     log: RunLog,
     days: Days,
+    told: Told,
     files: dict[str, pd.DataFrame],
     estimates: list[Estimate],
 ) -> Data:
@@ -57,7 +59,8 @@ def _work(
     visits = part.visits[(part.visits["activity"] == "handle").to_numpy()]
     prefix = "" if part.name == POOL else f"{part.name}-"
     lasted = (visits["ended_s"] - visits["started_s"]).to_numpy(dtype=np.float64)
-    known = lasted > 0
+    # In whole minutes the shortest are 0, and without them the mean would be too long.
+    known = lasted >= 0 if told.unit_s else lasted > 0
     if known.sum() < FEWEST_HANDLED:
         reason = f"holds {known.sum()} handle times; at least {FEWEST_HANDLED} are needed"
         raise ScenarioError("the history", [Fault("", reason)])
@@ -83,6 +86,7 @@ def _work(
     if len(own) > 1:
         section["handle_times"] = own
     codes = pd.factorize(category)[0].astype(np.int64)
+    lasted = np.maximum(lasted, told.unit_s / 2)
     estimates.append(work_growth(lasted, at, codes - codes.min(), f"{key}.handle_growth"))
     return section
 

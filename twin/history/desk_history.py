@@ -32,6 +32,7 @@ from twin.history import as_tables
 from twin.history.balance import filled
 from twin.history.gathered import FACTS, Understood
 from twin.history.periods import kpis_by_period, periods
+from twin.history.told import Told
 from twin.history.traps import Trap
 from twin.measures.figures import MAIN
 from twin.measures.inputs import not_known, unset
@@ -178,7 +179,8 @@ class DeskHistory:
             names = [name for name in one.figures if name in MAIN and name not in gone]
             if not one.value and names:
                 found.append(f"not known: {', '.join(names)}; set {one.key} in {DESK}")
-        return found
+        # What figures of waits rest on.
+        return [*found, *filter(None, [Told.of(self.log).said])]
 
     def save(self, folder: str | Path, replace_old: bool = False) -> Path:
         """Write it into a folder, whole or not at all.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from twin.history.fit.estimate import Estimate
 from twin.history.fit.mix import fit_mix
 from twin.history.fit.patience import FEWEST_GAVE_UP, fit_patience, waits
 from twin.history.priorities import priorities_of
+from twin.history.told import Told
 from twin.history.whole_days import Days
 from twin.records.tables import RunLog
 from twin.scenario import clock
@@ -46,10 +48,11 @@ def arrivals_section(found: ArrivalsFit) -> Data:
     return section
 
 
-def trace(log: RunLog) -> pd.DataFrame:
+def trace(log: RunLog, told: Told) -> pd.DataFrame:
     """Arrivals of a history as a trace, with categories where all are known, and priorities."""
     tickets = log.tickets[log.tickets["arrived_s"] >= 0]
-    columns = {"timestamp": tickets["arrived_s"]}
+    at_s = told.spread(tickets["arrived_s"].to_numpy(dtype=np.float64))
+    columns: dict[str, Any] = {"timestamp": pd.Series(at_s, index=tickets.index)}
     if tickets["category_true"].notna().all():
         columns["category"] = tickets["category_true"].astype(str)
     if (priority := priorities_of(tickets)) is not None:
@@ -97,13 +100,13 @@ def _rounded(names: Sequence[str], shares: Floats) -> dict[str, float]:
     return {name: round(share, 6) for name, share in found if share > 0}
 
 
-def customers_section(log: RunLog, estimates: list[Estimate]) -> Data:
+def customers_section(log: RunLog, estimates: list[Estimate], told: Told) -> Data:
     """The section [customers]: patience; who is answered does not come back."""
     section: Data = {"survey_rate": 0.0, "solved": {"agent": 1.0}}
     estimates.append(Estimate("customers.survey_rate", 0.0, method=_UNRATED, assumed=True))
     estimates.append(Estimate("customers.solved.agent", 1.0, method=_ONCE, assumed=True))
-    wait_s, gave_up = waits(log.visits, log.horizon_s)
-    every = fit_patience(wait_s, gave_up)
+    _, wait_s, gave_up = waits(log.visits, log.horizon_s, told)
+    every = fit_patience(wait_s, gave_up, told=told)
     estimates.append(every.estimate)
     if not gave_up.any():
         return section
@@ -112,9 +115,11 @@ def customers_section(log: RunLog, estimates: list[Estimate]) -> Data:
     category = log.visits["ticket_id"].map(by_ticket)
     own: Data = {}
     for name in category.dropna().unique():
-        wait_s, gave_up = waits(log.visits[(category == name).to_numpy()], log.horizon_s)
+        here = log.visits[(category == name).to_numpy()]
+        _, wait_s, gave_up = waits(here, log.horizon_s, told)
         if gave_up.sum() >= FEWEST_GAVE_UP:
-            found = fit_patience(wait_s, gave_up, f"customers.patience_by_category.{name}")
+            key = f"customers.patience_by_category.{name}"
+            found = fit_patience(wait_s, gave_up, key, told)
             own[str(name)] = found.as_data()
             estimates.append(found.estimate)
     if len(own) > 1:

@@ -108,12 +108,15 @@ def said_of(found: HeadStart | None, days: Days) -> str:
     if found.used_s == inf:
         low = amount(found.low_s, "s")
         return f"{who} are always taken first{since}, by {low} or more (n {found.n:,})."
+    about = ""
+    if found.blurred:
+        about = f" That is assumed, as agents also take by chance: {found.blur_in_words}."
     whole = f"{amount(found.bonus_s if found.bonus_s < inf else found.low_s, 's')} ahead"
     if found.used_s != found.bonus_s:
         part = f"{100 * found.share:.0f} % of customers of higher priority"
         mean = amount(found.used_s, "s")
         return (
             f"{part} are taken as if they had come {whole}{since} (n {found.n:,}). A desk gives "
-            f"all of a priority the same: the mean, {mean}."
+            f"all of a priority the same: the mean, {mean}.{about}"
         )
-    return f"{who} are taken as if they had come {whole}{since} (n {found.n:,})."
+    return f"{who} are taken as if they had come {whole}{since} (n {found.n:,}).{about}"

@@ -281,8 +281,9 @@ def _resolution(gathered: Gathered) -> Iterator[Trap]:
                                 "a day, of the hours or of waits.")  # fmt: skip
     elif np.mean(created % 60 == 0) > 0.99:
         yield Trap("minutes only", "Times are whole minutes: shorter waits and lengths are 0, and "
-                                   "the order of events within a minute is not known. Patience "
-                                   "that is found from them comes out too long.")  # fmt: skip
+                                   "the order of events within a minute is not known. Mean waits "
+                                   "hold; a share answered within a time, and patience, rest on "
+                                   "waits that may be off by a minute.")  # fmt: skip
 
 
 def _bots(gathered: Gathered, made: Made, codes: dict[str, str]) -> Iterator[Trap]:

@@ -38,6 +38,7 @@ from twin.history.fit.arrivals import (
 from twin.history.fit.patience import waits
 from twin.history.fit.rosters import sessions
 from twin.history.slopes import slopes, waited
+from twin.history.told import Told
 from twin.history.whole_days import Days, days_of
 from twin.scenario.model import parse_days
 
@@ -132,7 +133,7 @@ class ByDay:
     """
 
     def __init__(self, history: DeskHistory, days: Days, drawn: Sequence[Ints]) -> None:
-        self.log, self.drawn = history.log, drawn
+        self.log, self.drawn, self.told = history.log, drawn, Told.of(history.log)
         self._known, self._starts = days.known, days.starts
         count = int(days.known.sum())
         self.weights = np.array([np.bincount(one, minlength=count) for one in drawn], dtype=float)
@@ -242,11 +243,7 @@ def _patience(data: Data, by_day: ByDay) -> Iterator[Factors]:
 
 def _patience_factor(by_day: ByDay, visits: pd.DataFrame) -> Floats:
     """All waiting over those who gave up, as of an exponential patience."""
-    queued = visits[visits["queued_s"].notna() & ~visits["end"].isin(["blocked", "balked"])]
-    wait_s, gave_up = waits(queued, by_day.log.horizon_s)
-    until = queued["started_s"].fillna(queued["ended_s"]).fillna(by_day.log.horizon_s)
-    at = queued["queued_s"].to_numpy(dtype=np.float64)
-    at = at[(until - queued["queued_s"]).to_numpy(dtype=np.float64) > 0]
+    at, wait_s, gave_up = waits(visits, by_day.log.horizon_s, by_day.told)
     return by_day.factor(by_day.sums(at, wait_s), by_day.sums(at, gave_up.astype(np.float64)))
 
 

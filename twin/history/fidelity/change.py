@@ -34,6 +34,7 @@ from twin.history.fidelity.measures import FIGURES, figures
 from twin.history.fidelity.period import Period, period, pooled, with_data
 from twin.history.fidelity.records import Recorded
 from twin.history.fidelity.words import known_to_twin
+from twin.history.told import Told
 from twin.scenario.changes import flat
 from twin.scenario.model import Scenario, from_data
 from twin.stats.intervals import quantile_t
@@ -196,7 +197,7 @@ def back_test(
             name: _given(one, log, desk, stretches[name], name, Path(folder))
             for name, one in desks.items()
         }
-        played = rungs.played(made, stretches, runs, workers, progress)
+        played = rungs.played(made, stretches, runs, workers, progress, Told.of(log))
     real = {_BEFORE: there.on(before), _AFTER: there.on(after)}
     table = _scored(real, played, wanted)
     return ChangeTest(

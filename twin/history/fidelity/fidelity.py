@@ -28,6 +28,7 @@ from twin.history.fidelity.measures import (
 from twin.history.fidelity.period import Period, period, pooled, with_data
 from twin.history.fidelity.records import Recorded
 from twin.history.priorities import with_priorities
+from twin.history.told import Told
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario, from_data
 
@@ -209,7 +210,7 @@ def fidelity(
         later = rolling(scenario, fit, stretch.weeks(days, wanted), wanted, lead)
         scenarios |= {name: one for name, (one, _) in later.items()}
         over |= {name: week for name, (_, week) in later.items()}
-        found = rungs.played(scenarios, over, runs, workers, progress)
+        found = rungs.played(scenarios, over, runs, workers, progress, Told.of(log))
     known = there.on([*trained, *wanted])
     apart = lines.random_halves(known, hours)
     tables: dict[str, pd.DataFrame] = {}

@@ -19,6 +19,7 @@ from twin.demand.tickets import category_names
 from twin.experiments.run import run
 from twin.history.fidelity.period import Period, period
 from twin.history.priorities import priorities_of
+from twin.history.told import Told
 from twin.measures import levels
 from twin.records.tables import RunLog
 from twin.scenario import clock
@@ -34,6 +35,7 @@ WORDS = {
 }
 # Trace files have categories where at least this share of tickets has one that the scenario knows.
 _KNOWN = 0.5
+_EXACT = Told()
 # Time after the last day for tickets of which none came.
 _AFTER_S = 60.0
 # A desk that has more of a day's tickets open at midnight does not start empty (both assumed).
@@ -123,7 +125,7 @@ def with_arrivals(scenario: Scenario, log: RunLog, desk: Scenario, file: str | P
     every = range(first, first + int(log.horizon_s // DAY_S) + 2)
     ids = period(log, desk, every).tickets["ticket_id"].to_numpy()
     tickets = log.tickets[np.isin(log.tickets["ticket_id"].to_numpy(), ids)]
-    moment = tickets["arrived_s"].to_numpy(dtype=np.float64) - ahead_s
+    moment = Told.of(log).spread(tickets["arrived_s"].to_numpy(dtype=np.float64)) - ahead_s
     inside = (moment >= 0) & (moment < scenario.horizon)
     tickets = tickets[inside]
     data = scenario.as_data()
@@ -188,6 +190,7 @@ def played(
     runs: int,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    told: Told = _EXACT,
 ) -> dict[str, list[Period]]:
     """Runs of scenarios, as the records of the days that are looked at.
 
@@ -201,6 +204,8 @@ def played(
     workers : int
     progress : callable, optional
         See `twin.run`.
+    told : Told
+        How exactly the desk's records tell moments: runs are told in the same way.
 
     Raises
     ------
@@ -214,6 +219,6 @@ def played(
         first = found.failures.iloc[0]
         raise ValueError(f"a run failed ({first['scenario']}): {first['message']}")
     return {
-        key: [period(found.log(names[key], k), one, days[key]) for k in range(runs)]
+        key: [period(told.cut(found.log(names[key], k)), one, days[key]) for k in range(runs)]
         for key, one in scenarios.items()
     }

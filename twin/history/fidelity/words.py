@@ -12,6 +12,7 @@ import pandas as pd
 from twin.history.fidelity import rungs, verdicts
 from twin.history.fidelity.lines import FEWEST_DAYS
 from twin.history.fidelity.period import period, whole_days
+from twin.history.told import Told
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 
@@ -159,6 +160,8 @@ def notes(
         found.append(f"With fewer than {FEWEST_DAYS} days there is no floor, so no verdict.")
     if roster is None:
         found.append("No roster of the test was given: rung VR is left out (--roster FILE).")
+    if said := Told.of(log).said:
+        found.append(said)
     if not refitted:
         found.append(
             "Whether the twin was made without the days of the test is not checked: calibrate it "

@@ -2,12 +2,16 @@
 
 A customer who was served after two minutes had patience for two minutes at least: the wait is
 censored. Left out, patience would look far too short.
+
+Where waits are told in whole minutes, each stands for its interval (`twin.history.told`). Those who
+gave up within the first minute count, though they are told to have waited 0: left out, patience
+would look too long.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import exp, hypot, inf, log, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +19,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from twin.history.fit.estimate import Estimate
+from twin.history.told import Told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +32,7 @@ FEWEST_GAVE_UP = 30
 # Rise of the log-likelihood from which a second parameter is worth it: far beyond chance (2 is the
 # 95 % point), as the twin's waits hardly change with the shape.
 _WORTH = 10.0
+_EXACT = Told()
 
 
 @dataclass(frozen=True)
@@ -54,25 +60,32 @@ class PatienceFit:
         return {"distribution": "weibull", "mean": mean, "cv": round(self.cv, 4)}
 
 
-def waits(visits: pd.DataFrame, horizon_s: float) -> tuple[Floats, Mask]:
-    """Waits for an agent, shape (n,), in seconds, and whether the customer gave up.
+def waits(
+    visits: pd.DataFrame, horizon_s: float, told: Told = _EXACT
+) -> tuple[Floats, Floats, Mask]:
+    """Waits for an agent: when they began and how long they were (seconds), and who gave up.
 
     Those who did not wait say nothing of patience, and those who were turned away never had a
-    chance to: both are left out. Who still waits at the end has waited until then.
+    chance to: both are left out. Who still waits at the end has waited until then. In whole minutes
+    it is not known who did not wait.
     """
     queued = visits[visits["queued_s"].notna() & ~visits["end"].isin(["blocked", "balked"])]
     gave_up = (queued["end"] == "abandoned").to_numpy()
     until = queued["started_s"].fillna(queued["ended_s"]).fillna(horizon_s)
     wait_s = (until - queued["queued_s"]).to_numpy(dtype=np.float64)
-    kept = wait_s > 0
-    return wait_s[kept], gave_up[kept]
+    kept = (wait_s > 0) | (told.unit_s > 0)
+    at_s = queued["queued_s"].to_numpy(dtype=np.float64)
+    return at_s[kept], wait_s[kept], gave_up[kept]
 
 
-def fit_patience(wait_s: Floats, gave_up: Mask, key: str = "customers.patience") -> PatienceFit:
+def fit_patience(
+    wait_s: Floats, gave_up: Mask, key: str = "customers.patience", told: Told = _EXACT
+) -> PatienceFit:
     """Fit patience to waits, an exponential or, where it fits far better, a Weibull distribution.
 
     The mean of the exponential is all the waiting over those who gave up, its interval that of a
-    Poisson count (Garwood 1936).
+    Poisson count (Garwood 1936). Whole minutes tell no shape, and make all the waiting less exact:
+    what is cut off a wait t at both ends has a variance of the unit times t, at most.
 
     Parameters
     ----------
@@ -81,15 +94,23 @@ def fit_patience(wait_s: Floats, gave_up: Mask, key: str = "customers.patience")
         False: served, or still waiting, after that time.
     key : str
         Where it goes.
+    told : Told
+        How exactly waits are told.
     """
-    events, total = int(gave_up.sum()), float(wait_s.sum())
+    events, total = int(gave_up.sum()), told.exposed_s(wait_s, gave_up)
     if not events:
         return PatienceFit(inf, 1.0, Estimate(key, inf, "s", n=0, method="nobody gave up"))
     low = total / (stats.chi2.ppf(0.975, 2 * events + 2) / 2)
     high = total / (stats.chi2.ppf(0.025, 2 * events) / 2)
-    said = Estimate(key, total / events, "s", low, high, events, "gave up; censored, exponential")
-    found = PatienceFit(total / events, 1.0, said)
-    if events < FEWEST_GAVE_UP:
+    mean, method = total / events, "gave up; censored, exponential"
+    if told.unit_s:
+        cut = 1.96 * sqrt(told.unit_s / total) if total else inf
+        low = mean * exp(-hypot(log(mean / low), cut)) if total else 0.0
+        high = mean * exp(hypot(log(high / mean), cut)) if total else inf
+        method = f"gave up; {told.in_words}; censored, exponential"
+    said = Estimate(key, mean, "s", low, high, events, method)
+    found = PatienceFit(mean, 1.0, said)
+    if events < FEWEST_GAVE_UP or told.unit_s:
         return found
     censored = stats.CensoredData(uncensored=wait_s[gave_up], right=wait_s[~gave_up])
     shape, _, scale = stats.weibull_min.fit(censored, floc=0)
