@@ -92,7 +92,7 @@ class HeadStart:
 
     @property
     def blur_in_words(self) -> str:
-        """How the order is blurred."""
+        """Words for a blurred order."""
         return (
             f"{100 * self.blur:.0f} % of those of lower priority who came later within it went "
             f"first all the same, half of these by less than {self.blur_s:.0f} s"
