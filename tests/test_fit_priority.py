@@ -160,6 +160,8 @@ def test_a_blurred_order_makes_the_head_start_assumed():
     days = Days(dates, 86_400.0 * np.arange(DAYS + 1), np.ones(DAYS, dtype=bool))
     assert "That is assumed" in said_of(seen[0], days)
     assert "assumed" not in said_of(clean[0], days)
+    # A little chance is seen in the order of those who are alike.
+    assert fit_head_start(line(500, 90.0, 0.7, noise_s=3.0)).blurred
 
 
 def test_first_come_first_served_gets_no_head_start():
@@ -187,5 +189,5 @@ def test_rates(noise_s):
         assert len(sure) == len(seen)
         assert np.mean(inside) >= 0.93
     # An order by chance beside the head start blurs the step, and an interval is too narrow.
-    if noise_s >= 30:
+    if noise_s:
         assert len(sure) <= 0.05 * len(seen)

@@ -30,7 +30,7 @@ _MOMENTS = ("queued_s", "started_s", "ended_s")
 
 @dataclass(frozen=True)
 class Told:
-    """How exactly an export tells moments.
+    """Exactness of the moments in an export.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Told:
 
     @classmethod
     def of(cls, log: RunLog) -> Told:
-        """Of the visits in the tables of a history."""
+        """Find it out from the visits in the tables of a history."""
         visits = log.visits[log.visits["queued_s"].notna().to_numpy()]
         at = visits[list(_MOMENTS)].to_numpy(dtype=np.float64)
         waits = np.where(np.isnan(at[:, 1]), at[:, 2], at[:, 1]) - at[:, 0]
@@ -87,7 +87,7 @@ class Told:
         return found
 
     def exposed_s(self, wait_s: Floats, gave_up: Mask) -> float:
-        """All the waiting that waits stand for."""
+        """Sum of the waiting that waits stand for."""
         if not self.unit_s or not self.lengths:
             return float(wait_s.sum())
         # Who still waited after so many minutes, and in between as many as fall off evenly.
@@ -104,7 +104,7 @@ class Told:
 
     @property
     def in_words(self) -> str:
-        """What a wait stands for, in words."""
+        """Words for the stretch that a wait stands for."""
         first = "t" if self.lengths else "t - 1"
         return f"each wait of t min stands for {first} to t + 1 min"
 

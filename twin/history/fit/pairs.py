@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,10 @@ class Pairs:
     day : array of int
     weight : array of float
         One over the pairs of the same later customer in the same direction.
+    alike_s : array of float, shape (m,)
+        Lags of neighbours of the lowest priority, who came one after the other and both waited.
+    alike_turned : array of bool, shape (m,)
+        Whether the later one of those went first.
     """
 
     lag_s: Floats
@@ -36,6 +40,8 @@ class Pairs:
     later_first: Mask
     day: Ints
     weight: Floats
+    alike_s: Floats = field(default_factory=lambda: np.zeros(0))
+    alike_turned: Mask = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
     def __len__(self) -> int:
         return len(self.lag_s)
@@ -44,7 +50,7 @@ class Pairs:
         """Some of the pairs."""
         return Pairs(
             self.lag_s[rows], self.ahead[rows], self.later_first[rows], self.day[rows],
-            self.weight[rows],
+            self.weight[rows], self.alike_s, self.alike_turned,
         )  # fmt: skip
 
     @property
@@ -87,7 +93,21 @@ def pairs_of(
         np.stack([late, np.sign(ahead)]), axis=1, return_inverse=True, return_counts=True
     )
     weight = 1.0 / number[which.ravel()]
-    return Pairs(lag_s, ahead, later_first, day[late], weight)
+    alike = _neighbours(used, queued_s, until_s, served, level, queue)
+    return Pairs(lag_s, ahead, later_first, day[late], weight, *alike)
+
+
+def _neighbours(
+    used: Ints, queued_s: Floats, until_s: Floats, served: Mask, level: Ints, queue: Ints
+) -> tuple[Floats, Mask]:
+    """Neighbours of the lowest priority: by how much one came later, and whether it went first."""
+    lowest = used[level[used] == level[used].max(initial=0)]
+    order = lowest[np.lexsort((queued_s[lowest], queue[lowest]))]
+    one, other = order[:-1], order[1:]
+    together = (queue[one] == queue[other]) & (queued_s[other] < until_s[one])
+    one, other = one[together], other[together]
+    turned: Mask = served[other] & (until_s[other] < until_s[one])
+    return queued_s[other] - queued_s[one], turned
 
 
 def _together(

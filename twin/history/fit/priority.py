@@ -6,9 +6,9 @@ of the two has the higher priority. With a head start, the higher one goes first
 less than the head start. So the chance has a step there, and its place and height are estimated.
 Days that are held back decide whether there is a step at all.
 
-A customer of lower priority who comes later never goes first, unless agents also take by chance.
-Where some do, the step is blurred: an interval for its place held the truth in 55 % of planted
-queues. Then the head start is called assumed.
+A customer of lower priority who comes later never goes first, and of two of the same priority never
+the later one, unless agents also take by chance. Where some do, the step is blurred: an interval
+for its place held the truth in 55 % of planted queues. Then the head start is called assumed.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ _FALL = 7.35 / 2
 # From this share on all of them have the head start.
 _ALL = 0.9
 # Blurred where so many of those of lower priority, who came later by less than the head start, went
-# first all the same: none do in an order without chance.
-_BLURRED = 0.01
+# first all the same, or so many of the lowest priority before the one who came just before them:
+# none do in an order without chance.
+_BLURRED, _BLURRED_ALIKE = 0.01, 0.002
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,10 @@ class HeadStart:
     blur : float
         Share of those of lower priority, who came later by less than the head start, who went first
         all the same.
+    blur_alike : float
+        Share of those of the lowest priority who went before the one who came just before them.
     blur_s : float
-        Median time by which these came later.
+        Median time by which all these came later.
     """
 
     bonus_s: float
@@ -83,19 +86,22 @@ class HeadStart:
     gain: float
     turned: bool = False
     blur: float = 0.0
+    blur_alike: float = 0.0
     blur_s: float = 0.0
 
     @property
     def blurred(self) -> bool:
         """True if agents also take by chance, so that the interval does not hold."""
-        return self.bonus_s > 0 and self.blur >= _BLURRED
+        odd = self.blur >= _BLURRED or self.blur_alike >= _BLURRED_ALIKE
+        return self.bonus_s > 0 and odd
 
     @property
     def blur_in_words(self) -> str:
         """Words for a blurred order."""
         return (
-            f"{100 * self.blur:.0f} % of those of lower priority who came later within it went "
-            f"first all the same, half of these by less than {self.blur_s:.0f} s"
+            f"{100 * self.blur:.1f} % of those of lower priority who came later within it went "
+            f"first all the same, and {100 * self.blur_alike:.1f} % of those of the lowest before "
+            f"the one ahead of them; half of these came later by less than {self.blur_s:.0f} s"
         )
 
     @property
@@ -159,19 +165,21 @@ def _fitted(pairs: Pairs) -> HeadStart:
         return HeadStart(0.0, 0.0, 0.0, 0.0, None, n, gain)
     low, high = _Profile.of(pairs, step.since, step.edges_s).interval
     bonus = inf if high == inf else step.bonus_s
-    blur, blur_s = _blur(pairs, bonus)
     return HeadStart(
-        bonus, low, high, min(share, 1.0), step.since, n, gain, blur=blur, blur_s=blur_s
+        bonus, low, high, min(share, 1.0), step.since, n, gain, False, *_blur(pairs, bonus)
     )
 
 
-def _blur(pairs: Pairs, bonus_s: float) -> tuple[float, float]:
-    """Share of pairs of an odd order within a head start, and the median lag of those."""
+def _blur(pairs: Pairs, bonus_s: float) -> tuple[float, float, float]:
+    """Shares of an odd order: within a head start, and of neighbours; the median lag of those."""
     lower = pairs.some((pairs.ahead < 0) & (pairs.lag_s < bonus_s))
     odd = lower.some(lower.later_first)
-    if not len(odd):
-        return 0.0, 0.0
-    return float(odd.weight.sum() / lower.weight.sum()), float(np.median(odd.lag_s))
+    lags = np.concatenate([odd.lag_s, pairs.alike_s[pairs.alike_turned]])
+    if not len(lags):
+        return 0.0, 0.0, 0.0
+    within = float(odd.weight.sum() / max(lower.weight.sum(), 1.0))
+    alike = float(pairs.alike_turned.mean()) if len(pairs.alike_turned) else 0.0
+    return within, alike, float(np.median(lags))
 
 
 def _odds(hits: Floats, all_: Floats) -> Floats:
