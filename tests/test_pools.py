@@ -86,6 +86,7 @@ def test_disjoint_pools_come_back(histories):
     assert teams(found, histories["two"]) == {
         ("billing",): {"bill"}, ("access", "other"): {"rest"}
     }  # fmt: skip
+    assert found.apart
     shares = {one.key: one.value for one in found.estimates}
     assert sum(shares.values()) == pytest.approx(1)
 
@@ -95,6 +96,8 @@ def test_pools_that_overlap_come_back(histories):
     assert teams(found, histories["n"]) == {
         ("billing",): {"bill"}, ("access", "billing", "other"): {"all"}
     }  # fmt: skip
+    # Then the waits must tell whether they are two pools.
+    assert not found.apart
     # They take billing first, as in the file that was planted.
     assert found.pool_choice == "in order"
     assert found.parts[0].takes == ("billing",)

@@ -51,7 +51,7 @@ from twin.history.found_sections import (
 from twin.history.found_shifts import week_shifts
 from twin.history.kept_plays import KeptPlays, PlayOf
 from twin.history.kinds import with_kinds
-from twin.history.pools_choice import PLAYS_TO_CHOOSE, choose
+from twin.history.pools_choice import PLAYS_TO_CHOOSE, choose, said_of_apart
 from twin.history.priorities import head_start, routing_section, said_of
 from twin.history.told import Told
 from twin.history.what_ifs import evidence_of, said_of_fit
@@ -147,7 +147,9 @@ def calibrate_calls(
             for way in ways
         ]
         used, of_pools = players[0], "All agents are one pool."
-        if len(players) > 1:
+        if len(players) > 1 and ways[1].split.apart:
+            used, of_pools = players[1], said_of_apart(players[1])
+        elif len(players) > 1:
             used, of_pools = choose((players[0], players[1]), seen, days.starts, days.known)
         way = ways[players.index(used)]
         files |= way.files

@@ -39,6 +39,8 @@ _NUMBERED = re.compile(rf"{POOL}-\d+")
 _FEWEST_WORK = 500
 # From this share of tickets on, pools are asked in order where both have somebody free.
 _IN_ORDER = 0.75
+# Pools that share no kind are apart if so little of their work is of kinds of the others (assumed).
+_BY_THE_WAY = 0.02
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,14 @@ class Split:
     pool_choice : str
         How a ticket that several may take finds its pool.
     estimates : tuple of Estimate
+    apart : bool
+        Whether no kind is taken by two of the pools.
     """
 
     parts: tuple[Part, ...]
     pool_choice: str = "in order"
     estimates: tuple[Estimate, ...] = ()
+    apart: bool = False
 
     def routing(self, section: Data) -> Data:
         """The section [routing] of it."""
@@ -124,7 +129,10 @@ def several_pools(log: RunLog) -> Split | None:
         share = float(found.work[k].sum() / found.work.sum())
         n = int(found.work.sum())
         estimates.append(Estimate(f"agents.{name}.skills", share, "share", n=n, method=method))
-    return _asked(parts, kind, taken, tuple(estimates))
+    split = _asked(parts, kind, taken, tuple(estimates))
+    shared = (found.takes.sum(axis=0) > 1).any()
+    odd = float((found.work * ~found.takes).sum() / found.work.sum())
+    return replace(split, apart=bool(not shared and odd <= _BY_THE_WAY))
 
 
 def _taken(log: RunLog) -> tuple[pd.DataFrame, pd.Series[str]]:
