@@ -28,6 +28,7 @@ from twin.common import files
 from twin.common.errors import ScenarioError
 from twin.common.tables import read_table
 from twin.demand.corpus import load_corpus
+from twin.experiments.checks import cost
 from twin.experiments.engine import ClusterError, connect
 from twin.experiments.results import open_results
 from twin.experiments.studies.design import design
@@ -53,6 +54,29 @@ def path(tmp_path):
     path = tmp_path / "desk.toml"
     path.write_text(FILE)
     return path
+
+
+def test_thousands_of_unknown_keys_are_told_by_the_first_and_their_number(tmp_path):
+    path = tmp_path / "desk.toml"
+    path.write_text("".join(f"k{k} = 1\n" for k in range(40_000)))
+    with pytest.raises(ScenarioError) as caught:
+        twin.load(path)
+    assert str(caught.value).count("\n") == 100
+    assert str(caught.value).endswith("faults more")
+
+
+def test_the_cost_of_a_large_run_is_told_before_it_begins(path, monkeypatch):
+    desk = twin.from_data(DESK)
+    assert cost(desk, 1000) == ""
+    large = desk.vary({"arrivals.rate": "1000000/h"})
+    assert "about 24,000,000 tickets in each of 10 replications" in cost(large, 10)
+    assert "hours on one core, and 14.4 GB" in cost(large, 10)
+    begun = []
+    monkeypatch.setattr("twin.experiments.run.run", lambda *_, **__: begun.append(1) or 1 / 0)
+    words = ["run", str(path), "--set", "arrivals.rate=1000000/h", "--workers", "1"]
+    result = CliRunner().invoke(app, words)
+    assert begun
+    assert "24,000,000 tickets in each of 10" in result.stderr
 
 
 # The terminal.

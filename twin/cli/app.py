@@ -130,6 +130,7 @@ def run(
     All tables go into a new folder of results.
     """
     with plain_errors("--out"):
+        from twin.experiments.checks import cost
         from twin.experiments.run import run as run_all
         from twin.scenario.file import load
 
@@ -138,6 +139,8 @@ def run(
         tasks = sum(replications or desk.replications for desk in desks)
         if not quiet:
             name_provider(desks)
+            for line in filter(None, (cost(d, replications or d.replications) for d in desks)):
+                err.print(line)
         with progress_of(tasks, shown=not quiet) as progress:
             results = run_all(
                 desks,
@@ -199,7 +202,7 @@ def check(scenarios: Files, changes: Changes = None, skip_bad: SkipBad = False) 
     """Check scenarios: print their faults, or the scenario in sentences."""
     with plain_errors():
         from twin.experiments.checks import check as check_all
-        from twin.experiments.checks import notes
+        from twin.experiments.checks import cost, notes
         from twin.measures.figures import MAIN
         from twin.measures.inputs import told
         from twin.report.explain import explain
@@ -225,7 +228,7 @@ def check(scenarios: Files, changes: Changes = None, skip_bad: SkipBad = False) 
             out.print(f"{desk.name}: {desk.question}" if desk.question else desk.name)
             for sentence in explain(desk):
                 out.print(f"  {sentence}", soft_wrap=True)
-            for line in notes(desk):
+            for line in filter(None, (*notes(desk), cost(desk, desk.replications))):
                 out.print(f"  {line}", soft_wrap=True)
             for line in told(desk, MAIN):
                 out.print(f"  {line}", soft_wrap=True)

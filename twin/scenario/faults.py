@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from twin.common.errors import Fault, nearest
 from twin.scenario.distributions import KINDS
 
+_MOST = 100
 # What is allowed, by type of pydantic error; {..} are the values of its context.
 _WORDS = {
     "int_type": "must be a whole number",
@@ -44,6 +45,17 @@ _PATTERNS = {
     "name": "must start with a letter or digit; letters, digits, spaces and ._+=,@- may follow",
     "agents": "must be a name of letters, digits, _ and -",
 }
+
+
+def faults_of(items: Sequence[Any], root: type[BaseModel]) -> list[Fault]:
+    """Faults of entries of ``pydantic.ValidationError.errors()``: the first ones, and their number.
+
+    Nobody reads thousands, and to look for the nearest names takes its time.
+    """
+    found = [fault_of(item, root) for item in items[:_MOST]]
+    if len(items) > _MOST:
+        found.append(Fault("", f"and {len(items) - _MOST:,} faults more"))
+    return found
 
 
 def fault_of(item: Any, root: type[BaseModel]) -> Fault:

@@ -20,7 +20,7 @@ from twin.common.errors import Fault, ScenarioError
 from twin.common.html import table, tag
 from twin.scenario.changes import assign, clean_name, flat
 from twin.scenario.clock import WEEK_S, midnight
-from twin.scenario.faults import fault_of
+from twin.scenario.faults import faults_of
 from twin.scenario.sections.assistant import (
     Assistant,
     Learning,
@@ -387,7 +387,7 @@ def from_data(data: Mapping[str, Any], where: str = "scenario") -> Scenario:
     try:
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError(where, [fault_of(item, Scenario) for item in error.errors()]) from None
+        raise ScenarioError(where, faults_of(error.errors(), Scenario)) from None
     faults = list(consistency_faults(scenario))
     if faults:
         raise ScenarioError(where, faults)
