@@ -5,6 +5,8 @@ indented derives from the error above it.
 
     TwinError
         ScenarioError               ValueError       a file or a setting that cannot be used
+            BadCell                                  a cell of an export that cannot be read
+            NotUnderstood                            an export in which a needed column is missing
         DamagedFile                 ValueError       a file of results that is not as it was written
         MeasuringError              ValueError       recorded calls of which no profile can be made
         AssistantError              RuntimeError     a model call, or a whole backend, that failed
