@@ -102,10 +102,11 @@ def scored(name, number):
 def kept():
     """Abandonment of the planted desk in the long run, by agents more or less."""
     desk = DESKS["always there"]().vary({"horizon": "28d"})
-    each = [desk.vary({"agents.line.extra_heads": more}, name=str(more)) for more in HEADS]
+    each = [desk.vary({"agents.line.extra_heads": more}, name=f"heads{more}") for more in HEADS]
     table = twin.run(each, replications=20, seed=77).summary()
     value = table[(table["group"] == "") & (table["kpi"] == "abandonment_rate")]
-    return dict(zip(HEADS, value.set_index("scenario")["value"][map(str, HEADS)], strict=True))
+    value = value.set_index("scenario")["value"]
+    return {more: float(value[f"heads{more}"]) for more in HEADS}
 
 
 def searched(number):
