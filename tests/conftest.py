@@ -2,6 +2,7 @@
 
 import hypothesis
 import pytest
+from engines import odd, plays_compiled
 from fault_server import KEY, FaultServer
 
 from twin.demand.tickets import draw
@@ -17,11 +18,18 @@ hypothesis.settings.load_profile("same")
 
 @pytest.fixture
 def play():
-    """Play a scenario given as data; the log of one replication."""
+    """Play a scenario given as data; the log of one replication.
+
+    A desk that the compiled engine covers is played on both: they must agree to the byte.
+    """
 
     def run(data, replication=0):
         scenario = from_data(data)
-        return simulate(scenario, draw(scenario, replication))
+        demand = draw(scenario, replication)
+        log = simulate(scenario, demand)
+        if plays_compiled(scenario):
+            assert odd(log, simulate(scenario, demand, engine="compiled")) == []
+        return log
 
     return run
 

@@ -57,6 +57,7 @@ def test_every_import_of_the_package_is_of_a_module_or_of_a_name_in_one():
     ("package", "rooms"),
     [
         ("simpy", ["desk"]),
+        ("numba", ["desk.compiled"]),
         ("groq", ["assistant.live.groq"]),
         ("tokenizers", ["assistant.knowledge.embedding"]),
         ("matplotlib", ["report", "cli"]),

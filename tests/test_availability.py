@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from itertools import chain, repeat
 from unittest.mock import patch
 
 import numpy as np
@@ -41,11 +42,18 @@ def luck(monkeypatch):
     """Luck by hand: integrals to the next leaving and returning, then uniforms, pool by pool."""
 
     def given_luck(leave=(), returns=(), touched=(), home=()):
-        exponentials = [iter([*leave, *[1e9] * 9]), iter([*returns, *[1e9] * 9])]
-        uniforms = [iter([*touched, *[0.999] * 99]), iter([*home, *[0.999] * 99])]
-        # Of agents told apart: who leaves and who returns, always the first.
-        uniforms += [iter([0.0] * 99), iter([0.0] * 99)]
-        monkeypatch.setattr(availability, "_exponentials", lambda _: exponentials.pop(0))
+        exponentials, uniforms = [], []
+
+        # New for each desk that is put together: one that is played on two engines is so twice.
+        def next_exponentials(_):
+            if not exponentials:
+                exponentials.extend(chain(first, repeat(1e9)) for first in (leave, returns))
+                # Of agents told apart: who leaves and who returns, always the first.
+                uniforms[:] = [chain(first, repeat(0.999)) for first in (touched, home)]
+                uniforms.extend([repeat(0.0), repeat(0.0)])
+            return exponentials.pop(0)
+
+        monkeypatch.setattr(availability, "_exponentials", next_exponentials)
         monkeypatch.setattr(availability, "_uniforms", lambda _: uniforms.pop(0))
 
     return given_luck

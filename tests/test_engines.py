@@ -101,7 +101,7 @@ def test_a_cluster_changes_nothing(
     run_here, run_there = twin.run(desk), twin.run(desk, cluster=cluster, out=tmp_path)
     assert_frame_equal(run_here.kpis, run_there.kpis)
     manifest = run_there.runs[0].manifest
-    assert (manifest["engine"], manifest["workers"]) == ("Dask cluster", None)
+    assert (manifest["place"], manifest["workers"]) == ("Dask cluster", None)
     # Killed while it works: the scheduler hands its tasks to another.
     killed: list[int] = []
 

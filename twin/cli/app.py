@@ -99,6 +99,13 @@ def run(
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's own.")] = None,
     workers: Workers = None,
     cluster: Cluster = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="What plays: simpy, compiled (needs the extra fast, and covers desks of people "
+            "alone), or auto: compiled where it can. The results are the same."
+        ),
+    ] = "simpy",
     precision: Annotated[
         list[str] | None,
         typer.Option(
@@ -153,6 +160,7 @@ def run(
                 max_replications=max_replications,
                 event_log=event_log,
                 cluster=cluster,
+                engine=engine,
             )
         _report(results, wanted, every=every, as_json=as_json, quiet=quiet)
 

@@ -27,6 +27,7 @@ indented derives from the error above it.
         BadTime, UnclearTime        ValueError       a time that cannot be read as one moment
         LocalModelError             RuntimeError     a local model that cannot be served
         ClusterError                ConnectionError  a Dask cluster that cannot be used
+        EngineError                 ValueError       an engine that cannot play a scenario
         HttpProblem                                  a request that the live desk's API refuses
         Unreadable, Empty, Wrong    ValueError       the body of a request
         Unprocessable               ValueError       a request that makes no sense on this desk

@@ -1,14 +1,12 @@
 """The records of a run while it runs: columns that only grow, turned into tables at the end.
 
-Rows are packed into bytes and read as columns at the end: 13 numbers in a quarter of the time and a
-tenth of the memory of 13 lists. A visit's row is written when it begins, since its end is known
-then; a hand-over mends it, and so does the end of a visit that shared its agent with others.
+A visit's row is written when it begins, since its end is known then; a hand-over mends it, and so
+does the end of a visit that shared its agent with others.
 """
 
 from __future__ import annotations
 
 from array import array
-from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from twin.assistant.protocol import OUTCOMES
 from twin.demand.tickets import Demand
 from twin.desk.answers import Names
 from twin.desk.kernel import Clock
+from twin.desk.rows import Rows
 from twin.desk.statuses import OwnStatuses
 from twin.records.tables import (
     ACTIVITIES,
@@ -49,41 +48,6 @@ def _full(code: str, n: int, value: float) -> array[Any]:
     return array(code, [value if code == "d" else int(value)]) * n
 
 
-class Rows:
-    """Rows of numbers, packed; `data` and `add` are for the hot paths.
-
-    Parameters
-    ----------
-    types : str
-        A struct code a column: b, h, i (integers of 1, 2, 4 bytes) or d (float).
-    names : str
-        The columns.
-    """
-
-    def __init__(self, types: str, *names: str) -> None:
-        row = Struct("<" + types)
-        self.size = row.size
-        self.pack = row.pack
-        self.data = bytearray()
-        self.add = self.data.extend
-        kinds = {"b": "i1", "h": "<i2", "i": "<i4", "d": "<f8"}
-        self.dtype = np.dtype([(n, kinds[t]) for n, t in zip(names, types, strict=True)])
-        self._places = {
-            name: (Struct("<" + types[k]).pack_into, Struct("<" + types[:k]).size)
-            for k, name in enumerate(names)
-        }
-
-    def mend(self, row: int, name: str, value: float) -> None:
-        """Change a value of a row."""
-        pack_into, offset = self._places[name]
-        pack_into(self.data, row * self.size + offset, value)
-
-    def take(self) -> npt.NDArray[np.void]:
-        """The rows as a structured array, once: they are let go with it."""
-        data, self.data = self.data, bytearray()
-        return np.frombuffer(data, self.dtype)
-
-
 class Ledger:
     """Records a run; one object for one run.
 
@@ -99,7 +63,7 @@ class Ledger:
     def __init__(
         self, clock: Clock, demand: Demand, horizon_s: float, own: OwnStatuses | None = None
     ) -> None:
-        self._clock, self._demand = clock, demand
+        self._clock, self.demand = clock, demand
         self._horizon_s = horizon_s
         self._own = own
         n = len(demand)
@@ -221,6 +185,15 @@ class Ledger:
         """So many agents of a pool are on shift from a moment on, and so many of them away."""
         self._staffing.add(self._staffing.pack(pool, moment, on_shift, away))
 
+    def rows(self, table: str) -> npt.NDArray[np.void]:
+        """The rows of a table so far: timeline, visits, ratings or staffing; they are let go."""
+        rows: Rows = getattr(self, f"_{table}")
+        return rows.take()
+
+    def put(self, table: str, rows: npt.NDArray[np.void]) -> None:
+        """Put rows that were written elsewhere in the place of those of a table."""
+        getattr(self, f"_{table}").put(rows)
+
     def log(self, pools: list[str], names: Names, comments: list[str], notes: list[str]) -> RunLog:
         """All of it as tables.
 
@@ -251,12 +224,12 @@ class Ledger:
             learning=self._learning_table(versions),
             answers=answers,
             staffing=self._staffing_table(pools),
-            texts=self._demand.texts,
+            texts=self.demand.texts,
             notes=tuple(notes),
         )
 
     def _ticket_table(self, timeline: pd.DataFrame) -> pd.DataFrame:
-        demand = self._demand
+        demand = self.demand
         # The timeline is in order of time, so the last row of a ticket is what remains.
         latest = np.full(len(demand), -1, dtype=np.int8)
         latest[timeline["ticket_id"].to_numpy() - 1] = timeline["status"].cat.codes
@@ -362,7 +335,7 @@ class Ledger:
         row = self._learning.take()
         columns = {
             "time_s": row["when"],
-            "category": _texts(codes(row["category"], self._demand.categories)),
+            "category": _texts(codes(row["category"], self.demand.categories)),
             "prompt_version": _texts(codes(row["version"], versions)),
             "event": _texts(codes(row["event"], EVENTS)),
             "evidence": row["evidence"],

@@ -21,6 +21,7 @@ from twin.desk.assistant import AssistantDesk, ServedModel
 from twin.desk.availability import agent_pools
 from twin.desk.begun import Begun
 from twin.desk.customers import ALL_COMMENTS, Customers
+from twin.desk.engines import engine_of
 from twin.desk.kernel import Clock, Process
 from twin.desk.learning import FeedbackLoop
 from twin.desk.ledger import Ledger
@@ -33,7 +34,12 @@ from twin.scenario.chain import Chain
 from twin.scenario.model import Scenario
 
 
-def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = None) -> RunLog:
+def simulate(
+    scenario: Scenario,
+    demand: Demand,
+    assistant: Assistant | None = None,
+    engine: str = "simpy",
+) -> RunLog:
     """Play a scenario's desk over its tickets.
 
     Parameters
@@ -43,11 +49,19 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
         From `twin.demand.draw`.
     assistant : Assistant, optional
         By default the backend that the scenario names.
+    engine : str
+        "simpy", "compiled" (needs the extra ``fast``), or "auto": compiled where it covers the
+        scenario and is installed, else SimPy. The tables are the same to the last bit.
 
     Returns
     -------
     RunLog
-        All tables of the run; a pure function of the arguments.
+        All tables of the run; a pure function of the scenario, the demand and the assistant.
+
+    Raises
+    ------
+    EngineError
+        If the engine asked for cannot play the scenario.
 
     Examples
     --------
@@ -60,6 +74,11 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     >>> log.tickets["resolved_s"].tolist()
     [900.0, 1500.0, 2100.0, 2700.0, 3300.0]
     """
+    if engine_of(scenario, engine) == "compiled":
+        # It takes numba, which takes half a second to import.
+        from twin.desk.compiled.play import simulate as play
+
+        return play(scenario, demand)
     clock = Clock()
     ways = None
     if scenario.workflow is not None:

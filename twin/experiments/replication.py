@@ -40,7 +40,10 @@ class Played:
 
 
 def play(
-    scenario: Scenario, replication: int = 0, at: Callable[[str], None] | None = None
+    scenario: Scenario,
+    replication: int = 0,
+    at: Callable[[str], None] | None = None,
+    engine: str = "simpy",
 ) -> Played:
     """Play one replication; a pure function of the scenario and the number.
 
@@ -51,6 +54,8 @@ def play(
         0 is the first.
     at : callable, optional
         Told the stage that begins: draw, answer, simulate or measure.
+    engine : str
+        See `twin.simulate`.
 
     Examples
     --------
@@ -65,16 +70,16 @@ def play(
     at("draw")
     scenario = as_played(scenario, replication)
     demand = draw(scenario, replication)
-    return _play(scenario, demand, at)
+    return _play(scenario, demand, at, engine)
 
 
-def _play(scenario: Scenario, demand: Demand, at: Callable[[str], None]) -> Played:
+def _play(scenario: Scenario, demand: Demand, at: Callable[[str], None], engine: str) -> Played:
     at("answer")
     assistant = None
     if scenario.assistant.role != "off":
         assistant = build(scenario, demand.categories, demand.corpus)
     at("simulate")
-    log = simulate(scenario, demand, assistant)
+    log = simulate(scenario, demand, assistant, engine)
     at("measure")
     return Played(log, levels(log, scenario), measure(log, scenario), sanity(log, scenario))
 
@@ -89,6 +94,7 @@ class Task:
     folder: Path | None
     keep: bool
     event_log: bool
+    engine: str = "simpy"
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ def replicate(task: Task) -> Outcome:
             stages.append("draw")
             desk = as_played(task.scenario, task.replication)
             demand.append(draw(desk, task.replication))
-            played = _play(desk, demand[0], stages.append)
+            played = _play(desk, demand[0], stages.append, task.engine)
             notes = [*played.log.notes, *faults(played.sanity, task.replication)]
             if task.folder is not None:
                 stages.append("save")

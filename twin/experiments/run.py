@@ -19,7 +19,8 @@ from typing import Any
 import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
-from twin.experiments import engine
+from twin.desk.engines import engine_of
+from twin.experiments import engine as places
 from twin.experiments import manifest as provenance
 from twin.experiments.checks import check, check_recording
 from twin.experiments.checks import notes as unused_inputs
@@ -60,6 +61,7 @@ class RunInProgress:
     status: str = "running"
     asked: int = 0
     aim: _Aim | None = None
+    engine: str = "simpy"
     # Notes on parts of its files that are not used.
     unused: tuple[str, ...] = ()
 
@@ -71,7 +73,8 @@ class RunInProgress:
             "status": "running",
             "seed": scenario.seed,
             "replications": {"asked": self.asked, "whole": 0, "failed": 0},
-            "engine": "local processes" if self.workers else "Dask cluster",
+            "engine": self.engine,
+            "place": "local processes" if self.workers else "Dask cluster",
             "workers": self.workers,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "wall_time_s": None,
@@ -221,6 +224,7 @@ def run(
     keep_logs: bool = False,
     event_log: bool = False,
     cluster: str | None = None,
+    engine: str = "simpy",
 ) -> Results:
     """Play scenarios, each as often as it says, and measure.
 
@@ -251,6 +255,8 @@ def run(
         Also write an event log of each replication, as CSV and XES (with `out`).
     cluster : str, optional
         Address of a Dask scheduler: its workers play instead, and reach `out` by the same path.
+    engine : str
+        "simpy", "compiled" or "auto": see `twin.simulate`. The manifest says which one played.
 
     Returns
     -------
@@ -261,7 +267,7 @@ def run(
     ScenarioError
         If a scenario cannot run; nothing is played then.
     ValueError
-        If a precision names no figure or is not above 0.
+        If a precision names no figure or is not above 0, or the engine cannot play (EngineError).
     Interrupted
         On Ctrl-C; what was whole by then stays in its folder.
 
@@ -279,6 +285,8 @@ def run(
     _check_precision(precision or {}, max_replications)
     desks = _prepare(scenarios, replications, seed)
     runs = [_in_progress(desk, precision, max_replications) for desk in desks]
+    for one in runs:
+        one.engine = engine_of(one.scenario, engine)
     workers = max(1, min(workers, sum(one.asked for one in runs if not one.live)))
     done = 0
     try:
@@ -287,16 +295,16 @@ def run(
             one.begin(None if out is None else Path(out))
         while any(one.status == "running" for one in runs):
             tasks = [
-                Task(number, one.scenario, k, one.folder, keep_logs, event_log)
+                Task(number, one.scenario, k, one.folder, keep_logs, event_log, one.engine)
                 for number, one in enumerate(runs)
                 for k in range(len(one.outcomes), one.asked)
             ]
             # Closed before anything is swept up: no worker writes after that.
             files = [path for one in runs if not one.live for path in one.read]
-            places = engine.each(
+            played = places.each(
                 replicate, tasks, workers, lost, cluster, here=asks_live, files=files
             )
-            with closing(places) as outcomes:
+            with closing(played) as outcomes:
                 for outcome in outcomes:
                     runs[outcome.number].add(outcome)
                     done += 1

@@ -1,0 +1,133 @@
+"""The compiled engine plays what it covers as SimPy does, to the byte; the rest it refuses.
+
+The fixture `play` plays each desk that is covered on both engines, too: so all days traced by hand
+test them. Random desks without end: python -m tests.fuzz_engines
+"""
+
+from pathlib import Path
+
+import pytest
+from engines import COMPILED, covered, odd_between_engines, plays_compiled
+from hypothesis import given, settings
+from strategies import SETTINGS
+
+import twin
+from twin.demand.tickets import draw
+from twin.desk import engines
+from twin.desk.compiled.coverage import COVERED, OUTSIDE, keys, why_not
+from twin.desk.engines import EngineError, engine_of
+from twin.scenario.model import Scenario
+
+SHIPPED = sorted((Path(__file__).parents[1] / "scenarios").glob("*.toml"))
+needs_numba = pytest.mark.skipif(not COMPILED, reason="the extra [fast] is not installed")
+DESK = {
+    "horizon": "2d",
+    "arrivals": {"rate": "20/h"},
+    "agents": {
+        "all": {"heads": 3, "handle_time": {"distribution": "lognormal", "mean": "8min", "cv": 0.5}}
+    },
+    "customers": {"patience": "10min"},
+}
+
+
+def test_each_key_of_a_scenario_is_covered_or_named_as_outside():
+    known = set(keys(Scenario))
+    assert known == COVERED | set(OUTSIDE), "a new key goes to OUTSIDE, or the machine learns it"
+    assert not COVERED & set(OUTSIDE)
+
+
+def test_which_shipped_scenarios_are_covered():
+    found = {path.stem for path in SHIPPED if why_not(twin.load(path)) is None}
+    assert found == {"humans-only", "phone-desk"}
+
+
+@needs_numba
+@pytest.mark.parametrize("path", [path for path in SHIPPED if why_not(twin.load(path)) is None],
+                         ids=lambda path: path.stem)  # fmt: skip
+def test_shipped_scenarios_are_the_same_to_the_byte(path):
+    scenario = twin.load(path)
+    assert odd_between_engines(scenario, draw(scenario, 1)) == []
+
+
+@needs_numba
+@given(covered())
+@settings(SETTINGS, max_examples=60)
+def test_random_desks_are_the_same_to_the_byte(scenario):
+    assert odd_between_engines(scenario, draw(scenario)) == []
+
+
+@needs_numba
+def test_tables_heaps_and_luck_grow():
+    away = {
+        "after_touch": 0.5,
+        "while_idle": "60/h",
+        "returns": "60/h",
+        "returns_per_queued": "9/h",
+    }
+    scenario = twin.from_data(DESK | {"horizon": "6d"}).vary(
+        {"agents.all.away": away, "customers.solved.agent": 0.1, "customers.max_reopens": 9,
+         "customers.reopen_rate": 1.0, "customers.reopen_delay": "1min",
+         "customers.patience": "1h", "agents.all.handle_time.mean": "2min",
+         "arrivals.rate": "60/h", "queue.balking": 0.001}
+    )  # fmt: skip
+    demand = draw(scenario)
+    log = twin.simulate(scenario, demand, engine="compiled")
+    # Several times what there is room for at first.
+    assert len(log.staffing) > 2000
+    assert len(log.visits) > 1.5 * len(demand)
+    assert odd_between_engines(scenario, demand) == []
+
+
+REFUSED = {
+    "agents.all.concurrency": (3, "agents with several tickets in hand (agents.all.concurrency)"),
+    "routing.same_agent": (0.5, "tickets that return to the same agent (routing.same_agent)"),
+    "touches.waiting": ({"chance": 0.2, "delay": "1h"}, "further touches of a ticket (touches)"),
+    "assistant": ({"backend": "profile"}, "an assistant (assistant.role)"),
+}
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_a_scenario_outside_is_refused_with_the_reason_and_plays_on_simpy(key):
+    value, reason = REFUSED[key]
+    scenario = twin.from_data(DESK).vary({key: value})
+    assert why_not(scenario) == reason
+    with pytest.raises(EngineError, match="does not cover") as caught:
+        twin.simulate(scenario, draw(scenario), engine="compiled")
+    assert reason in str(caught.value)
+    assert engine_of(scenario, "auto") == "simpy"
+
+
+def test_a_key_that_nobody_has_taught_the_machine_is_refused(monkeypatch):
+    scenario = twin.from_data(DESK)
+    less = COVERED - {"customers.patience"}
+    monkeypatch.setattr("twin.desk.compiled.coverage.COVERED", less)
+    assert why_not(scenario) == ("a key that the compiled desk does not know (customers.patience)")
+
+
+def test_without_numba_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    scenario = twin.from_data(DESK)
+    with pytest.raises(EngineError, match=r"pip install 'support-desk-twin\[fast\]'"):
+        twin.run(scenario, replications=1, engine="compiled")
+    assert engine_of(scenario, "auto") == "simpy"
+
+
+def test_there_is_no_other_engine():
+    with pytest.raises(EngineError, match="one of simpy, compiled, auto"):
+        twin.run(twin.from_data(DESK), engine="fast")
+
+
+@pytest.mark.parametrize("engine", ["simpy", pytest.param("compiled", marks=needs_numba)])
+def test_the_manifest_says_which_engine_played(tmp_path, engine):
+    results = twin.run(twin.from_data(DESK), replications=2, out=tmp_path, engine=engine)
+    manifest = results.runs[0].manifest
+    assert (manifest["engine"], manifest["place"]) == (engine, "local processes")
+
+
+@needs_numba
+def test_a_run_has_the_same_figures_on_both_engines_and_auto_takes_the_compiled_one():
+    scenario = twin.from_data(DESK)
+    assert plays_compiled(scenario)
+    one, two = (twin.run(scenario, replications=2, engine=name) for name in ("simpy", "auto"))
+    assert two.runs[0].manifest["engine"] == "compiled"
+    assert one.kpis.equals(two.kpis)

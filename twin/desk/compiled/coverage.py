@@ -1,0 +1,133 @@
+"""Scenarios that the compiled desk covers: a list of what it knows, so a new key is outside.
+
+SimPy's desk is the reference. Whoever teaches the machine something moves its key from `OUTSIDE` to
+`COVERED`; a key in neither is refused wherever it is set (`tests/test_compiled.py` names it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from twin.scenario.model import Scenario
+
+# Keys with any value, all below them included. The desk reads none of the first ones: they say what
+# comes (it is drawn before), what is measured, and what stands beside a scenario.
+COVERED = frozenset(
+    {
+        "name", "question", "warm_up", "seed", "replications", "arrivals", "tickets", "backlog",
+        "targets", "uncertainty", "evidence",
+        # Calendars are worked out before, too.
+        "horizon", "start", "time_zone", "agents.*.heads", "agents.*.shifts", "agents.*.roster",
+        "agents.*.extra_heads", "agents.*.shrinkage", "agents.*.time_zone", "agents.*.holidays",
+        # So is all work that agents do.
+        "agents.*.handle_time", "agents.*.handle_times", "agents.*.handle_times_by_channel",
+        "agents.*.handle_scale", "agents.*.handle_hours", "agents.*.handle_growth",
+        "agents.*.wrap_up", "agents.*.cost",
+        # Who takes a ticket, and who waits for it.
+        "agents.*.skills", "agents.*.channels", "agents.*.overflow_to", "agents.*.overflow_after",
+        "agents.*.away.after_touch", "agents.*.away.while_idle", "agents.*.away.returns",
+        "agents.*.away.returns_per_queued", "queue.capacity", "queue.balking",
+        "routing.wait_bonus",
+        # Not used unless others are given that are outside.
+        "agents.*.slow_down", "agents.*.tenure", "agents.*.review_time", "agents.*.triage_time",
+        "agents.*.follow_up_time", "agents.*.transfers_only", "routing.same_agent_for",
+        "routing.max_transfers",
+        # Customers.
+        "customers.patience", "customers.patience_by_category", "customers.patience_by_channel",
+        "customers.patience_by_priority", "customers.patience_hours", "customers.survey_rate",
+        "customers.solved", "customers.reopen_rate", "customers.reopen_delay",
+        "customers.max_reopens", "customers.close_after", "customers.satisfaction",
+        # Not read while the assistant's role is off.
+        "provider", "assistant.backend", "assistant.model", "assistant.temperature",
+        "assistant.max_tokens", "assistant.retrieval", "assistant.knowledge",
+        "assistant.skip_bad_articles", "assistant.articles", "assistant.floor",
+        "assistant.confidence_threshold", "assistant.unsure", "assistant.human_categories",
+        "assistant.review_categories", "assistant.on_failure", "assistant.retry_after",
+        "assistant.fallback_model", "assistant.recording", "assistant.samples", "assistant.judge",
+        "assistant.judge_model", "assistant.profile", "assistant.learning",
+    }
+)  # fmt: skip
+# Keys that are covered at one value only, in words: what a desk has that sets another.
+OUTSIDE = {
+    "assistant.role": "an assistant",
+    "assistant.support": "agents whom an assistant supports",
+    "touches": "further touches of a ticket",
+    "workflow": "statuses of its own",
+    "agents.*.overflow_at": "overflow by the length of a queue",
+    "agents.*.individuals": "agents who are told apart",
+    "agents.*.concurrency": "agents with several tickets in hand",
+    "agents.*.weights": "tickets that take several places",
+    "agents.*.weights_by_channel": "tickets that take several places",
+    "agents.*.members": "agents by name",
+    "agents.*.turnover": "agents who are replaced",
+    "agents.*.transfers_to": "transfers from pool to pool",
+    "agents.*.at_shift_end": "work in hand that stops at the end of a shift",
+    "routing.choice": "a choice of the agent",
+    "routing.pool_choice": "a choice among pools",
+    "routing.same_agent": "tickets that return to the same agent",
+    "customers.retrial": "customers who try again",
+    "customers.callback": "callbacks",
+}
+_INSTEAD = {"assistant.role": "off"}
+
+
+def why_not(scenario: Scenario) -> str | None:
+    """The reason why a scenario is outside of what the compiled desk covers; None: it is covered.
+
+    Examples
+    --------
+    >>> import twin
+    >>> pool = {"heads": 1, "handle_time": "5min"}
+    >>> desk = twin.from_data({"arrivals": {"rate": "6/h"}, "agents": {"all": pool}})
+    >>> why_not(desk)
+    >>> why_not(desk.vary({"agents.all.concurrency": 3}))
+    'agents with several tickets in hand (agents.all.concurrency)'
+    """
+    for path, key in _set_otherwise(scenario):
+        return f"{OUTSIDE.get(key, 'a key that the compiled desk does not know')} ({path})"
+    if not scenario.agents:
+        return "nobody works here (agents)"
+    told_apart = any(scenario.told_apart(pool) for pool in scenario.agents.values())
+    return "agents who are told apart" if told_apart else None
+
+
+def _set_otherwise(section: BaseModel, path: str = "", key: str = "") -> Iterator[tuple[str, str]]:
+    """Keys of a section that are not covered and not at their default, as (path, key)."""
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        here, known = f"{path}{name}", f"{key}{name}"
+        if known in COVERED:
+            continue
+        default = _INSTEAD.get(known, field.get_default(call_default_factory=True))
+        if known == "agents":
+            for pool, settings in value.items():
+                yield from _set_otherwise(settings, f"{here}.{pool}.", f"{known}.*.")
+        elif _holds_more(known) and isinstance(value, BaseModel):
+            yield from _set_otherwise(value, f"{here}.", f"{known}.")
+        elif value != default:
+            yield here, known
+
+
+def _holds_more(key: str) -> bool:
+    return any(name.startswith(f"{key}.") for name in (*COVERED, *OUTSIDE))
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """All keys of a section, a pool of agents being ``agents.*``, as deep as the list goes."""
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{name}"
+        inner = [kind for kind in _models(field.annotation) if _holds_more(key)]
+        if inner:
+            for kind in inner:
+                yield from keys(kind, f"{key}.*." if key == "agents" else f"{key}.")
+        else:
+            yield key
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models(part)]

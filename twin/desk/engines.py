@@ -1,0 +1,52 @@
+"""Engines that play a desk: SimPy, the reference, or the compiled machine, for what it covers."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Literal, get_args
+
+from twin.common.errors import TwinError
+from twin.desk.compiled.coverage import why_not
+from twin.scenario.model import Scenario
+
+# Auto: compiled where it can be, else SimPy. The tables are the same.
+EngineName = Literal["simpy", "compiled", "auto"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+
+
+class EngineError(TwinError, ValueError):
+    """An engine that cannot play a scenario, or is not there."""
+
+
+def engine_of(scenario: Scenario, engine: str) -> EngineName:
+    """The engine that plays a scenario where `engine` is asked for: "simpy" or "compiled".
+
+    Raises
+    ------
+    EngineError
+        If the compiled machine is asked for and cannot play it, or there is no such engine.
+
+    Examples
+    --------
+    >>> import twin
+    >>> pool = {"heads": 1, "handle_time": "5min", "concurrency": 3}
+    >>> desk = twin.from_data({"arrivals": {"rate": "6/h"}, "agents": {"chat": pool}})
+    >>> engine_of(desk, "auto")
+    'simpy'
+    """
+    if engine not in ENGINES:
+        raise EngineError(f'engine "{engine}": one of {", ".join(ENGINES)}')
+    if engine == "simpy":
+        return "simpy"
+    reason = why_not(scenario)
+    missing = find_spec("numba") is None
+    if reason is None and not missing:
+        return "compiled"
+    if engine == "auto":
+        return "simpy"
+    if reason is not None:
+        why = f"does not cover {reason}; take simpy or auto"
+        raise EngineError(f"{scenario.name}: the compiled engine {why}")
+    raise EngineError(
+        "the compiled engine needs numba: pip install 'support-desk-twin[fast]', or take simpy"
+    )
