@@ -205,6 +205,20 @@ def drained(play, arrive, luck, touched, **more):
     return staffed(log), [(k, agent, a / MIN, b / MIN) for k, agent, a, b in rows]
 
 
+@pytest.mark.parametrize("more", [{}, {"routing": {"choice": "in order"}}], ids=["counted", "told"])
+def test_who_is_back_goes_home_in_place_of_one_still_at_work(play, arrive, luck, more):
+    # The one with nothing in hand leaves at 1 min and is back at 20. At 15 one of two goes, not the
+    # one away (u >= 1/2), but the other has work until 30: so who is back goes, and the other stays.
+    luck(leave=[0.1], returns=[1.9], home=[0.7])
+    shifts = [{"start": "00:00", "end": end, "heads": 1} for end in ("00:15", "02:00")]
+    pool = {"shifts": shifts, "handle_time": "10min", "handle_times": {"b": "30min"}}
+    agents = {"all": pool | {"away": {"while_idle": "6/h", "returns": "6/h"}}}
+    arrivals = arrive(0, 21 * MIN, category=["b", "a"])
+    log = play(desk(arrivals, horizon="1h", agents=agents, **more))
+    assert staffed(log)[:4] == [(0, 2, 0), (1, 2, 1), (15, 1, 1), (20, 1, 0)]
+    assert visits(log, "started_s", "ended_s") == [(1, 0, 30 * MIN), (2, 30 * MIN, 40 * MIN)]
+
+
 def test_who_leaves_with_more_in_hand_takes_no_new_one_and_goes_when_it_is_done(play, arrive, luck):
     # Agent 1 has tickets 1 and 2, agent 2 has 3 and 4. The touch of ticket 1 ends at 10 (leaves).
     # At 20 the last in hand of agent 1 ends: away until .5 at 6/h, 5 min later.

@@ -51,11 +51,13 @@ class ComingCrew(Crew):
         self._sends_on(agent)
 
     def returns(self, agent: Agent) -> None:
-        """An agent is back."""
+        """An agent is back; where somebody works on past the end of their shift, to go home."""
         agent.on_shift, agent.away = True, False
         agent.since_s = self._clock._now
         self._team.staffed += self._most
         self._offer(agent)
+        if self._leaving:
+            self._goes_home(agent)
 
     def _release(self, agent: Agent, visit: Visit) -> None:
         leaves = self.absence.touch_ends()

@@ -204,6 +204,13 @@ class Crew:
         self._team.busy += agent.taken
         self._offer(agent)
 
+    def _goes_home(self, agent: Agent) -> None:
+        """One with nothing in hand goes, if need be in place of one who has something left to do."""
+        if not agent.leaving:
+            self._stays(self._leaving[0])
+            self._is_to_go(agent)
+        self._goes(agent)
+
     def _goes(self, agent: Agent) -> None:
         """An agent who was to go has nothing left in hand."""
         agent.on_shift = agent.leaving = False
@@ -311,11 +318,7 @@ class Crew:
     def _goes_on(self, agent: Agent) -> None:
         """An agent who has let go of a visit goes home, or takes the next one."""
         if not agent.in_hand and self._leaving:
-            if not agent.leaving:
-                # In place of one who has something left to do.
-                self._stays(self._leaving[0])
-                self._is_to_go(agent)
-            self._goes(agent)
+            self._goes_home(agent)
         if agent.own:
             self._next_of_both(agent)
         if self._team.busy < self._team.staffed:
