@@ -208,7 +208,7 @@ def drained(play, arrive, luck, touched, **more):
 @pytest.mark.parametrize("more", [{}, {"routing": {"choice": "in order"}}], ids=["counted", "told"])
 def test_who_is_back_goes_home_in_place_of_one_still_at_work(play, arrive, luck, more):
     # The one with nothing in hand leaves at 1 min and is back at 20. At 15 one of two goes, not the
-    # one away (u >= 1/2), but the other has work until 30: so who is back goes, and the other stays.
+    # one away (u >= 1/2), but the other has work until 30: so who is back goes, the other stays.
     luck(leave=[0.1], returns=[1.9], home=[0.7])
     shifts = [{"start": "00:00", "end": end, "heads": 1} for end in ("00:15", "02:00")]
     pool = {"shifts": shifts, "handle_time": "10min", "handle_times": {"b": "30min"}}

@@ -9,7 +9,7 @@ import pytest
 from twin.history.calibrated_file import _times
 from twin.history.fit.arrivals import ALIKE_DAYS, EACH_HOUR, DailyCounts, fit_arrivals
 from twin.history.slopes import Slopes
-from twin.history.versions import _arrivals, _cells, _steady, draws
+from twin.history.versions import _cells, arrivals_factors, draws, steady
 
 
 def counts(days, seed=1, spread=0.2):
@@ -51,7 +51,9 @@ def test_the_rate_of_versions_spreads_as_a_mean_of_its_days():
     usual = counts(28, spread=0.3)
     came = replace(fit_arrivals(usual), shape=ALIKE_DAYS, level="all days alike")
     data = {"arrivals": {"rate": "1/h", "week": {}}}
-    found = {one.key: one.values for one in _arrivals(data, usual, came, draws(usual, came, 2000))}
+    found = {
+        one.key: one.values for one in arrivals_factors(data, usual, came, draws(usual, came, 2000))
+    }
     rate = found["arrivals", "rate"]
     error = usual.totals.std(ddof=1) / 28**0.5 / usual.totals.mean()
     assert rate.mean() == pytest.approx(1.0, abs=1e-6)
@@ -63,8 +65,8 @@ def test_the_rate_of_versions_spreads_as_a_mean_of_its_days():
 
 
 def test_factors_lie_around_one_and_are_never_wild():
-    assert _steady(np.array([1.0, 3.0])).tolist() == [0.5, 1.5]
-    assert _steady(np.array([0.0, 1e9])).max() < 2
+    assert steady(np.array([1.0, 3.0])).tolist() == [0.5, 1.5]
+    assert steady(np.array([0.0, 1e9])).max() < 2
 
 
 def test_the_step_along_the_slope_of_waits_by_hand():

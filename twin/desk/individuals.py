@@ -205,7 +205,7 @@ class Crew:
         self._offer(agent)
 
     def _goes_home(self, agent: Agent) -> None:
-        """One with nothing in hand goes, if need be in place of one who has something left to do."""
+        """One with nothing in hand goes, in place of one who has something left to do."""
         if not agent.leaving:
             self._stays(self._leaving[0])
             self._is_to_go(agent)

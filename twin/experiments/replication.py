@@ -73,7 +73,9 @@ def play(
     return _play(scenario, demand, at, engine)
 
 
-def _play(scenario: Scenario, demand: Demand, at: Callable[[str], None], engine: str) -> Played:
+def _play(
+    scenario: Scenario, demand: Demand, at: Callable[[str], None], engine: str = "simpy"
+) -> Played:
     at("answer")
     assistant = None
     if scenario.assistant.role != "off":
