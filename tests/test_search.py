@@ -160,6 +160,15 @@ def test_a_study_that_is_no_search_is_refused(
         twin.search(plan | change)
 
 
+def test_what_is_to_be_low_may_have_a_target(plan: dict[str, Any]) -> None:
+    some = {key: {"low": 1, "high": 2, "whole": True} for key in HEADS}
+    at_least = {"occupancy": {"at_least": 0.3}}
+    plan |= {"minimise": "occupancy", "targets": at_least, "factors": some}
+    found = twin.search(plan, checks=5, budget=20)
+    assert found.finalists.columns.tolist() == [*HEADS, "occupancy", "verdict"]
+    assert next(caption for caption, _, _ in found.tables()) == "What changes"
+
+
 def test_if_the_cheapest_few_miss_the_next_few_are_checked(
     plan: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

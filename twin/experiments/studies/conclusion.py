@@ -95,7 +95,8 @@ def results_of(
     ]  # fmt: skip
     order = ["met", cost]
     table = table.assign(verdict=judged.verdicts, replications=judged.replications)
-    finalist_columns = [*plan.file.factors, cost, *targets, "verdict"]
+    # What is to be low may have a target, too.
+    finalist_columns = [*dict.fromkeys((*plan.file.factors, cost, *targets, "verdict"))]
     near_columns = [*plan.file.factors, cost, "difference", "replications", "takes"]
     return SearchResults(
         name=plan.file.name,
