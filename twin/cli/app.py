@@ -193,7 +193,8 @@ def _report(
             out.print(figures(summary, every, assumed_figures(calibrated)))
             for line in spend(summary, MAIN):
                 out.print(line, soft_wrap=True)
-            for line in starred(results.unset(FIGURES if every else MAIN)):
+            open_ = results.unset(FIGURES if every else MAIN)
+            for line in starred(open_) if calibrated else open_:
                 out.print(line, soft_wrap=True)
         if (table := by_batches(results)) is not None:
             out.print(table)
