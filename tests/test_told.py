@@ -74,7 +74,7 @@ def test_customers_of_a_minute_come_anywhere_in_it():
 
 
 def test_patience_in_whole_minutes_is_what_it_is_in_seconds(run):
-    """Who gave up within the first minute counts: else it would come out too long."""
+    """Customers who gave up within the first minute count; left out, patience is too long."""
     desk, log = run
     truth = desk.customers.patience.mean_value()
     exact = patience(log, Told())

@@ -98,7 +98,7 @@ def effect(scenario, replications):
 
 
 def judged(number, agents, folder):
-    """What is chosen, and where it is agents: heads, work, and the effect of more load."""
+    """The choice for a desk; where agents are chosen, their heads, their work, more load."""
     plant, history, found = calibrated(number, agents, folder)
     one = {"chosen": bool(found.data["agents"]),
            "says": found.data["evidence"]["volume"].startswith(FOLLOWS)}  # fmt: skip

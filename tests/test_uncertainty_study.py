@@ -43,7 +43,7 @@ def _without_away(desk):
 
 
 def changed(desk):
-    """What is measured of a desk, the desk changed, and by what."""
+    """Figures to measure of a desk, the desk changed, and the figure that shows the effect."""
     if desk.workflow is not None:
         return STATUS_FIGURES, desk.vary({"arrivals.scale": 1.2}, name="changed"), "backlog"
     (pool,) = desk.agents
