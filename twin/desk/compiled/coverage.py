@@ -1,6 +1,6 @@
 """Scenarios that the compiled desk covers: a list of what it knows, so a new key is outside.
 
-SimPy's desk is the reference. When the machine learns to play a key, the key moves from `OUTSIDE` to
+SimPy's desk is the reference. A key that the machine learns to play moves from `OUTSIDE` to
 `COVERED`; a key in neither is refused wherever it is set (`tests/test_compiled.py` names it).
 """
 
