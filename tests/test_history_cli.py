@@ -118,3 +118,97 @@ def test_the_wizard_s_answers_count(tmp_path):
     first = desk()[0]["created"]
     assert history.log.tickets["arrived_s"].iloc[0] == pytest.approx(first - 60)
     assert history.mapping["columns"]["created"] == "started"
+
+
+ADDED = """
+[targets.first_response]
+normal = "8h"
+
+[agents.Front-desk]
+shifts = [{ start = "09:00", end = "17:00", heads = 2 }]
+cost = 30
+
+[agents.Front-desk.handle_time]
+distribution = "exponential"
+mean = "4min"
+"""
+
+
+def grouped(path, *groups):
+    rows = [one | {"Group": groups[k % len(groups)]} for k, one in enumerate(lines())]
+    return write_csv(path, rows)
+
+
+def with_added(folder, text=ADDED):
+    """The desk of a history as a person changes it: heads give way to shifts."""
+    desk_file = folder / "desk.toml"
+    now = desk_file.read_text()
+    head, _, rest = now.partition("[agents.Front-desk]\n")
+    # Its own two tables are those that the person gives.
+    rest = rest.partition("[agents.Back]")[2]
+    desk_file.write_text(f"{head}[agents.Back]{rest}\n{text}")
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_what_a_person_gave_stays_where_a_history_is_imported_again(tmp_path, capsys, older):
+    path, out = grouped(tmp_path / "t.csv", "Front desk", "Back"), tmp_path / "h"
+    words = (path, "--out", out, "--yes", "--zone", "UTC", "--replace")
+    assert run(*words) == 0
+    with_added(out)
+    if older:
+        # Written before the manifest held the desk.
+        told = json.loads((out / "history.json").read_text())
+        del told["desk"], told["checksum"]
+        (out / "history.json").write_text(json.dumps(told))
+    before = twin.read_history(out)
+    capsys.readouterr()
+    for _ in range(2):
+        assert run(*words, "--since", "2026-03-03") == 0
+        out_text, err = capsys.readouterr()
+        said = " ".join(err.split())
+        assert "note: Kept from desk.toml, as you gave it there: " in said
+        kept = ["targets", "agents.Front-desk.shifts", "agents.Front-desk.cost"]
+        assert all(key in said for key in [*kept, "agents.Front-desk.handle_time"])
+        assert "agents.Back" not in said
+        # Heads are told, so what rests on them is known.
+        assert "how many agents were on shift" not in out_text
+        after = twin.read_history(out)
+        assert after.desk.targets == before.desk.targets
+        pool = after.desk.agents["Front-desk"]
+        assert pool.shifts == before.desk.agents["Front-desk"].shifts
+        assert pool.cost == before.desk.agents["Front-desk"].cost
+        assert str(after.desk.start) == "2026-03-03"
+        assert after.desk.agents["Back"].heads == 0
+    # What is taken out again is gone.
+    text = (out / "desk.toml").read_text()
+    assert "cost = 30.0\n" in text
+    (out / "desk.toml").write_text(text.replace("cost = 30.0\n", ""))
+    assert run(*words) == 0
+    assert twin.read_history(out).desk.agents["Front-desk"].cost is None
+
+
+def test_what_a_person_gave_is_refused_where_it_does_not_fit_and_nothing_is_lost(tmp_path, capsys):
+    path, out = grouped(tmp_path / "t.csv", "Front desk", "Back"), tmp_path / "h"
+    words = ("--out", out, "--yes", "--zone", "UTC", "--replace")
+    assert run(path, *words) == 0
+    with_added(out)
+    wanted = (out / "desk.toml").read_bytes()
+    other = grouped(tmp_path / "u.csv", "Second line", "Back")
+    assert run(other, *words) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "agents.Front-desk.shifts: was given there, and the new export has no such" in said
+    assert "import into another folder with --out" in said
+    assert (out / "desk.toml").read_bytes() == wanted
+    # A file of the folder goes with it.
+    roster = ADDED.replace("shifts = [{ start", 'roster = "r.csv" #')
+    (out / "r.csv").write_text("date,start,end,heads\n2026-03-02,09:00,17:00,2\n")
+    (out / "desk.toml").write_bytes(wanted.replace(ADDED.encode(), roster.encode()))
+    assert run(path, *words) == 2
+    assert "names a file of the folder that is replaced" in capsys.readouterr().err
+    assert (out / "r.csv").exists()
+    (out / "desk.toml").write_text("name = ")
+    assert run(path, *words) == 2
+    assert "so what you gave in it would be lost" in " ".join(capsys.readouterr().err.split())
+    (out / "desk.toml").unlink()
+    assert run(path, *words) == 0
+    assert "Kept" not in capsys.readouterr().err

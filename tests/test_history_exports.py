@@ -267,6 +267,78 @@ def test_times_that_cannot_be_read_are_left_out_and_told(tmp_path):
         read(path, skip_bad=True, columns={"queued": "Arrived"})
 
 
+def test_lengths_that_cannot_be_read_are_left_out_and_told(tmp_path):
+    rows = ["Queued at,Waiting time,Talk time,Agent"]
+    rows += [f"2026-03-02 {8 + k // 6:02d}:{k % 6}0:00,{k},1:0{k % 6},Ann" for k in range(60)]
+    rows[4] = rows[4].replace(",1:0", ",soon")
+    rows[9] = rows[9].replace(",8,", ",1e999,")
+    path = tmp_path / "calls.csv"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r'"1e999" is no length of time; .*--skip-bad'):
+        read(path, tool="calls")
+    # Below zero: without --skip-bad they count as over at once.
+    rows[12] = rows[12].replace(",11,", ",-11,")
+    rows[13] = rows[13].replace(",1:0", ",-1:0")
+    path.write_text("\n".join(rows), encoding="utf-8")
+    history = read(path, tool="calls", skip_bad=True)
+    (note,) = [one for one in history.notes if one.startswith("Left out as unreadable")]
+    assert "4 rows of calls.csv" in note
+    assert 'row 4, column "Talk time": "soon' in note
+    assert 'row 9, column "Waiting time": "1e999" is no length of time' in note
+    assert 'row 12, column "Waiting time": "-11" is below zero' in note
+    assert 'row 13, column "Talk time": "-1:00" is below zero' in note
+    assert len(history.log.tickets) == 56
+    # The others are as they would be alone.
+    path.write_text("\n".join(r for k, r in enumerate(rows) if k not in (4, 9, 12, 13)))
+    alone = read(path, tool="calls", skip_bad=True)
+    columns = ["queued_s", "started_s", "ended_s"]
+    pd.testing.assert_frame_equal(history.log.visits[columns], alone.log.visits[columns])
+    assert not any("Left out" in note for note in alone.notes)
+
+
+def test_numbers_that_cannot_be_read_are_left_out_and_told(tmp_path):
+    rows = ["Ticket,Created,Resolved,Reopens"]
+    rows += [f"{k},2026-03-02 09:{k:02d},2026-03-02 10:{k:02d},{k % 2}" for k in range(40)]
+    rows[3] = "2,2026-03-02 09:02,2026-03-02 10:02,some"
+    rows[5] = "4,2026-03-02 09:04,2026-03-02 10:04,inf"
+    rows[7] = "6,2026-03-02 09:06,2026-03-02 10:06,-1"
+    path = tmp_path / "tickets.csv"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(ScenarioError, match='"some" is no number; leave such rows out'):
+        read(path)
+    history = read(path, skip_bad=True)
+    (note,) = [one for one in history.notes if one.startswith("Left out as unreadable")]
+    assert "3 rows of tickets.csv" in note
+    assert '"some" is no number; row 5, column "Reopens": "inf" is no number' in note
+    assert 'row 7, column "Reopens": "-1" is below zero' in note
+    assert len(history.log.tickets) == 37
+
+
+def test_calls_and_work_that_end_before_they_begin_are_left_out_and_told(tmp_path):
+    rows = call_rows()
+    rows[0] = rows[0].replace("Ring", "Arrived")
+    rows[6] = rows[6].replace("13:05:00", "12:05:00")
+    rows[8] = rows[8].replace("15:00:17", "14:00:17")
+    path = tmp_path / "calls.csv"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    kept = read(path)
+    assert len(kept.log.tickets) == 60
+    assert sum("taken to be so at once" in note for note in kept.notes) == 2
+    history = read(path, skip_bad=True)
+    assert len(history.log.tickets) == 58
+    assert not any("at once" in note for note in history.notes)
+    (note,) = [one for one in history.notes if one.startswith("Left out as unreadable")]
+    assert "row 6, ended before it came or was answered; row 8, was answered before" in note
+    events = ["case,activity,start,end,resource"]
+    for k in range(20):
+        events += [f"{k},Handle,2026-03-02 09:{k:02d}:00,2026-03-02 09:{k:02d}:30,Ann"]
+    events[5] = events[5].replace(":30,Ann", ":00,Ann").replace("09:04:00,2", "09:05:00,2")
+    path.write_text("\n".join(events), encoding="utf-8")
+    history = read(path, tool="events", skip_bad=True)
+    assert any("row 5, ended before it began" in note for note in history.notes)
+    assert len(history.log.tickets) == 19
+
+
 def test_an_export_that_is_not_understood_is_offered_the_likely_options(tmp_path):
     path = tmp_path / "calls.csv"
     path.write_text("\n".join(call_rows()), encoding="utf-8")

@@ -26,7 +26,7 @@ from twin.common.tables import one_line
 from twin.common.toml import dump
 from twin.history import delimited, imported, sheet, xes
 from twin.history.cells import names
-from twin.history.desk_history import read_mapping
+from twin.history.mapping_file import read_mapping
 from twin.history.sheet import names_of
 
 ROWS = [f"{k},2026-01-{5 + k % 20:02d} 08:{k:02d}:11,2026-01-{5 + k % 20:02d} 18:00:00,A,Anna"

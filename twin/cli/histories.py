@@ -74,8 +74,9 @@ def import_history(
         bool, typer.Option("--texts", help="Keep customers' texts, in a file of their own.")
     ] = False,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out rows that cannot be read (a time, too few "
-                     "or too many cells) or have no moment of creation, and list them.")
+        bool, typer.Option("--skip-bad", help="Leave out rows that cannot be read (a time, a "
+                     "length, a number, too few or too many cells), have no moment of "
+                     "creation or less than no time, and list them.")
     ] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a history that is there, by its mapping.")
@@ -89,10 +90,11 @@ def import_history(
     machine.
     """
     with plain_errors("--out"):
-        from twin.history.desk_history import MAPPING, refuse_taken
+        from twin.history.desk_history import MAPPING, open_history, refuse_taken
         from twin.history.imported import read_history
 
         refuse_taken(to, replace)
+        replaced = to.exists()
         if mapping is None and (to / MAPPING).is_file():
             mapping = to / MAPPING
         asks = sys.stdin.isatty() and sys.stdout.isatty() and not yes and not as_json
@@ -104,6 +106,9 @@ def import_history(
             skip_bad=skip_bad, mapping=mapping, confirm=_ask if asks else None,
         )  # fmt: skip
         history.save(to, replace)
+        if replaced:
+            # With what was kept of the older one.
+            history = open_history(to)
         if as_json:
             print_json(_as_data(history, to))
         else:

@@ -46,6 +46,7 @@ _SKIP = "leave such rows out with --skip-bad"
 # From 1980 to 2100: no desk's tickets are older or later. Programs write 0 where they know no time,
 # and 9999-12-31 where there is no end.
 _FIRST_S, _LAST_S = 315_532_800.0, 4_102_444_800.0
+_LONGEST_S = _LAST_S - _FIRST_S
 # A column of numbers, but for some cells.
 _NEARLY_ALL = 0.5
 _FIRST_DAY, _LAST_DAY = pd.Timestamp(1970, 1, 1), pd.Timestamp(2101, 1, 1)
@@ -324,6 +325,9 @@ def durations(cells: pd.Series[Any], unit_s: float, where: Place) -> Floats:
     """
     if pd.api.types.is_numeric_dtype(cells.dtype):
         lengths: Floats = cells.to_numpy(dtype=np.float64, na_value=np.nan) * unit_s
+        if (odd := ~(np.abs(lengths) <= _LONGEST_S) & ~np.isnan(lengths)).any():
+            row = int(np.argmax(odd))
+            raise where.fail(row, f"{shown_cell(cells.iloc[row])} is no length of time", _SKIP)
         return lengths
     if pd.api.types.is_timedelta64_dtype(cells.dtype):
         return np.asarray(cells.dt.total_seconds(), dtype=np.float64)
@@ -333,9 +337,9 @@ def durations(cells: pd.Series[Any], unit_s: float, where: Place) -> Floats:
     found = np.full(len(forms), np.nan)
     for k, form in enumerate(forms):
         value = _duration(str(form), unit_s, short)
-        if value is None:
+        if value is None or not abs(value) <= _LONGEST_S:
             row = int(np.argmax(codes == k))
-            raise where.fail(row, f"{shown_cell(form)} is no length of time")
+            raise where.fail(row, f"{shown_cell(form)} is no length of time", _SKIP)
         found[k] = value
     return np.where(codes >= 0, np.append(found, np.nan)[codes], np.nan)
 
@@ -366,14 +370,15 @@ def numbers(cells: pd.Series[Any], where: Place) -> Floats:
         Naming row and column of a cell that is none.
     """
     if pd.api.types.is_numeric_dtype(cells.dtype):
-        return cells.to_numpy(dtype=np.float64, na_value=np.nan)
-    plain = texts(cells)
-    found = pd.to_numeric(plain, errors="coerce")
-    odd = found.isna().to_numpy() & plain.notna().to_numpy()
+        plain, found = cells, cells.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        plain = texts(cells)
+        found = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64)
+    odd = ~np.isfinite(found) & plain.notna().to_numpy()
     if odd.any():
         row = int(np.argmax(odd))
-        raise where.fail(row, f"{shown_cell(plain.iloc[row])} is no number")
-    return found.to_numpy(dtype=np.float64)
+        raise where.fail(row, f"{shown_cell(plain.iloc[row])} is no number", _SKIP)
+    return found
 
 
 def flags(cells: pd.Series[Any]) -> npt.NDArray[np.bool_]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +13,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from twin.common.errors import DamagedFile, Fault, ScenarioError, TwinError, nearest
+from twin.common.errors import DamagedFile, Fault, ScenarioError, TwinError
 from twin.common.files import (
     put_back,
     read_sealed,
-    read_text,
-    reason,
     whole_folder,
     write_parquet,
     write_sealed,
@@ -30,7 +27,9 @@ from twin.common.toml import dump
 from twin.experiments.results import Results, Run
 from twin.history import as_tables
 from twin.history.balance import filled
+from twin.history.desk_added import with_added
 from twin.history.gathered import FACTS, Understood
+from twin.history.mapping_file import read_mapping
 from twin.history.periods import kpis_by_period, periods
 from twin.history.told import Told
 from twin.history.traps import Trap
@@ -99,6 +98,8 @@ class DeskHistory:
         Settings to read the next export alike.
     texts : DataFrame
         Texts and tags of tickets by their numbers; empty unless they were to be kept.
+    read : dict
+        The desk as the export gives it, before a person added to it; empty where it is `desk`.
     path : Path or None
         Its folder, if it was opened from one.
     """
@@ -114,6 +115,7 @@ class DeskHistory:
     gaps: tuple[date, ...] = ()
     mapping: dict[str, Any] = field(default_factory=dict)
     texts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    read: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
 
     @cached_property
@@ -189,19 +191,26 @@ class DeskHistory:
         ----------
         folder : str or Path
         replace_old : bool
-            Whether an older history of that name is replaced; nothing else ever is.
+            Whether an older history of that name is replaced; nothing else ever is. What a person
+            added to its desk.toml is kept, and told in the notes.
 
         Raises
         ------
         ScenarioError
-            If the folder is there already.
+            If the folder is there already, or what was added does not fit the desk of today.
         OSError
             If it cannot be written.
         """
         folder = Path(folder)
         refuse_taken(folder, replace_old)
+        written = self
+        if folder.exists():
+            read = self.read or self.desk.as_data()
+            desk, said = with_added(read, folder / MANIFEST, folder / DESK)
+            notes = tuple(dict.fromkeys([*self.notes, *said]))
+            written = replace(self, desk=desk, notes=notes, read=read)
         with whole_folder(folder) as part:
-            self._write(part)
+            written._write(part)
         return folder
 
     def _write(self, folder: Path) -> None:
@@ -218,8 +227,8 @@ class DeskHistory:
         write_text(folder / DESK, f"{head}\n{dump(self.desk.as_data())}\n")
         write_text(folder / MAPPING, f"{dump(self.mapping)}\n")
         write_sealed(folder / MANIFEST, {
-            "version": _VERSION, "start": self.desk.start.isoformat(),
-            "time_zone": self.desk.time_zone,
+            "version": _VERSION, "desk": self.read or self.desk.as_data(),
+            "start": self.desk.start.isoformat(), "time_zone": self.desk.time_zone,
             "tables": {path.name: _digest(path) for path in sorted(folder.glob("*.parquet"))},
             "tool": self.tool, "horizon_s": self.log.horizon_s,
             "unknown": sorted(self.log.unknown), "files": list(self.files),
@@ -297,7 +306,8 @@ def open_history(folder: str | Path) -> DeskHistory:
             tuple(Understood(**one) for one in told["understood"]), tuple(told["notes"]),
             tuple(Trap(**one) for one in told["traps"]),
             tuple(map(date.fromisoformat, told["gaps"])), read_mapping(folder / MAPPING),
-            storage.read_frame(texts) if texts.exists() else pd.DataFrame(), folder,
+            storage.read_frame(texts) if texts.exists() else pd.DataFrame(),
+            told.get("desk", {}), folder,
         )  # fmt: skip
     except TwinError:
         raise
@@ -357,42 +367,3 @@ def _read(folder: Path, table: str) -> pd.DataFrame:
         return storage.empty(table)
     frame = storage.read_frame(path).drop(columns="replication")
     return filled(table, len(frame), {str(name): frame[name] for name in frame})
-
-
-_WORDS, _TABLES = ("tool", "zone"), ("columns", "statuses", "priorities")
-_MOST_MAPPING = 10_000_000
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """Settings of an earlier import.
-
-    Raises
-    ------
-    ScenarioError
-        If the file is none.
-    """
-    try:
-        found = tomllib.loads(read_text(path, _MOST_MAPPING, "a mapping"))
-    except RecursionError:
-        raise ScenarioError(str(path), [Fault("", "no mapping: nested too deeply")]) from None
-    except (OSError, ValueError) as error:
-        raise ScenarioError(str(path), [Fault("", f"no mapping: {reason(error)}")]) from None
-    faults = [
-        Fault(key, "must hold names")
-        for key in _TABLES
-        if not isinstance(table := found.get(key, {}), dict)
-        or not all(isinstance(value, str) for value in table.values())
-    ]
-    faults += [
-        Fault(key, "must be a text", found[key])
-        for key in _WORDS
-        if not isinstance(found.get(key, ""), str)
-    ]
-    if not isinstance(found.get("days_first", True), bool):
-        faults.append(Fault("days_first", "must be true or false", found["days_first"]))
-    known = (*_WORDS, "days_first", *_TABLES)
-    faults += [Fault(key, "unknown key", hint=nearest(key, known)) for key in found
-               if key not in known]  # fmt: skip
-    if faults:
-        raise ScenarioError(str(path), faults)
-    return found

@@ -15,8 +15,9 @@ import pandas as pd
 from twin.common.errors import Fault, ScenarioError
 from twin.common.tables import shown_cell
 from twin.history import as_tables, traps
-from twin.history.desk_history import DeskHistory, holds_history, open_history, read_mapping
+from twin.history.desk_history import DeskHistory, holds_history, open_history
 from twin.history.gathered import Choices, Gathered
+from twin.history.mapping_file import read_mapping
 from twin.history.part import asked_moment
 from twin.history.people import coded
 from twin.history.readers.choose import gather
@@ -65,7 +66,8 @@ def read_history(
         Whether texts of customers are kept.
     skip_bad : bool
         Whether rows are left out, and told, instead of being a fault: those with more or fewer
-        cells than the first one, a time that cannot be read, or no moment of creation.
+        cells than the first one, a time, length of time or number that cannot be read, or no
+        moment of creation; and those with less than no time, as a call that ended before it came.
     mapping : str or Path, optional
         The file mapping.toml of an earlier import; what is given here goes before it.
     confirm : callable, optional

@@ -35,12 +35,17 @@ OF_CASES = ("created", "solved", "closed", "priority", "category", "channel", "r
             "transfers", "rating")  # fmt: skip
 TEXTS = ("subject", "description", "comment")
 
+Bools = npt.NDArray[np.bool_]
+
 # Words in a ticket's tags or status that say it is no work of the desk.
 LEFT_OUT = (
     ("merged into another", r"merge|duplicate"),
     ("spam", r"\bspam\b|junk|suspended"),
     ("deleted", r"^deleted$|\btrash"),
 )
+# Moments of calls that are not in their order: words for all of them, and for one.
+_TURNED = {"answered before they came": "was answered before it came",
+           "ended before that": "ended before it came or was answered"}  # fmt: skip
 # Left before they joined the queue: neither load nor abandonment.
 _NEVER_QUEUED = r"menu|ivr|short|before queue|not queued"
 _UNANSWERED = r"aband|hang|hung|gave up|missed|no.?answer|lost|not answered|unanswered|^n$|^no$"
@@ -133,26 +138,14 @@ def of_calls(sheet: Sheet, choices: Choices, names: Names, tool: str) -> Gathere
     wanted = fields_of(OF_CALLS, choices)
     taken = Taken(sheet, choices, names, wanted, needed=("queued",))
     gathered = Gathered(tool, pd.DataFrame())
-    ids = numbered(taken, gathered)
-    queued, answered, ended = (taken.time(name) for name in ("queued", "answered", "ended"))
-    wait, talk = taken.duration("wait"), taken.duration("talk")
     if "answered" not in taken and "wait" not in taken:
         raise fault(sheet.file, "no column says when calls were answered, or how long they waited",
                     'name it, as --map answered="Its name" or --map wait="Its name"')  # fmt: skip
-    outcome = taken.word("outcome").str.casefold().fillna("")
-    never = outcome.str.contains(_NEVER_QUEUED).to_numpy(dtype=bool)
-    lost = outcome.str.contains(_UNANSWERED).to_numpy(dtype=bool)
-    if "outcome" in taken and taken.columns["outcome"].casefold().startswith("abandon"):
-        lost = outcome.isin(("true", "yes", "y", "1")).to_numpy(dtype=bool)
-    if "answered" in taken:
-        # Some logs write a moment of service for calls that nobody took: the outcome goes first.
-        lost = lost | (np.isnan(answered) if "outcome" not in taken else False)
-    else:
-        answered = queued + wait
-    answered = np.where(lost, np.nan, answered)
-    answered = np.where(np.isnan(answered) & ~lost, queued + wait, answered)
-    ended = np.where(np.isnan(ended) & lost, queued + wait, ended)
-    ended = np.where(np.isnan(ended), answered + talk, ended)
+    if choices.skip_bad:
+        for k, said in enumerate(_TURNED.values()):
+            taken.leave_out(_turned(*_moments(taken)[:3])[k], said)
+    ids = numbered(taken, gathered)
+    queued, answered, ended, lost, never = _moments(taken)
     answered, ended = _in_order(queued, answered, ended, gathered)
     counted, ended = ended, _without_end(queued, answered, ended, gathered)
     frame: dict[str, Any] = {"id": ids, "created": queued, "first_reply": answered}
@@ -182,16 +175,36 @@ def of_calls(sheet: Sheet, choices: Choices, names: Names, tool: str) -> Gathere
     return gathered
 
 
+def _moments(taken: Taken) -> tuple[Floats, Floats, Floats, Bools, Bools]:
+    """When calls were queued, answered and ended; who gave up, and who never joined the queue."""
+    queued, answered, ended = (taken.time(name) for name in ("queued", "answered", "ended"))
+    wait, talk = taken.duration("wait"), taken.duration("talk")
+    outcome = taken.word("outcome").str.casefold().fillna("")
+    never = outcome.str.contains(_NEVER_QUEUED).to_numpy(dtype=bool)
+    lost = outcome.str.contains(_UNANSWERED).to_numpy(dtype=bool)
+    if "outcome" in taken and taken.columns["outcome"].casefold().startswith("abandon"):
+        lost = outcome.isin(("true", "yes", "y", "1")).to_numpy(dtype=bool)
+    if "answered" in taken:
+        # Some logs write a moment of service for calls that nobody took: the outcome goes first.
+        lost = lost | (np.isnan(answered) if "outcome" not in taken else False)
+    else:
+        answered = queued + wait
+    answered = np.where(lost, np.nan, answered)
+    answered = np.where(np.isnan(answered) & ~lost, queued + wait, answered)
+    ended = np.where(np.isnan(ended) & lost, queued + wait, ended)
+    return queued, answered, np.where(np.isnan(ended), answered + talk, ended), lost, never
+
+
+def _turned(queued: Floats, answered: Floats, ended: Floats) -> tuple[Bools, Bools]:
+    """Calls whose moments are not in their order; see `_TURNED`."""
+    return answered < queued, ended < np.fmax(queued, answered)
+
+
 def _in_order(
     queued: Floats, answered: Floats, ended: Floats, gathered: Gathered
 ) -> tuple[Floats, Floats]:
     """Moments in their order, where a clock was set back or a hand slipped."""
-    pairs = (
-        (queued, answered, "answered before they came"),
-        (np.fmax(queued, answered), ended, "ended before that"),
-    )
-    for early, late, words in pairs:
-        odd = late < early
+    for words, odd in zip(_TURNED, _turned(queued, answered, ended), strict=True):
         if odd.any():
             row = int(np.argmax(odd))
             gathered.notes.append(
@@ -229,6 +242,8 @@ def of_events(sheet: Sheet, choices: Choices, names: Names, tool: str) -> Gather
     if not {"time", "start", "end"} & set(taken.columns):
         raise fault(sheet.file, "no column is understood as the moment of an event",
                     'name it, as --map time="Its name"')  # fmt: skip
+    if choices.skip_bad:
+        taken.leave_out(taken.time("end") < taken.time("start"), "ended before it began")
     gathered = Gathered(tool, pd.DataFrame())
     events = pd.DataFrame({
         "id": taken.word("id"), "status": taken.word("activity"), "at": taken.time("time"),

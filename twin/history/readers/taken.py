@@ -8,9 +8,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from twin.common.errors import ScenarioError, nearest
+from twin.common.tables import shown_cell
 from twin.history import cells
 from twin.history.cells import Floats
 from twin.history.fields import FIELDS, PRIVATE
@@ -20,6 +22,8 @@ from twin.history.sheet import BadCell, Columns, Place, Sheet, fault, simple
 
 KNOWN, GUESSED, GIVEN = "known", "guessed by its name", "given"
 _LEAST_TIMES = 0.9
+# Kinds of fields whose cells are numbers in the end.
+_MEASURED = ("time", "duration", "number")
 _OF_CUSTOMERS = frozenset(map(simple, PRIVATE))
 _OF_TEXTS = frozenset(simple(one) for f in FIELDS.values() if f.kind == "text" for one in f.names)
 # Different cells of a column that may be unreadable.
@@ -168,26 +172,47 @@ class Taken:
 
     @cached_property
     def _readable(self) -> tuple[Columns, Sequence[int]]:
-        """Columns of the rows whose times can be read, and their numbers where some cannot."""
+        """Columns of the rows that can be read, and their numbers where some cannot."""
         bad, loaded = self.sheet.bad, self._loaded
         if not self.choices.skip_bad:
             return loaded, ()
         rows = bad.kept or range(1, len(next(iter(loaded.values()))) + 1)
-        out: set[int] = set()
-        for one in [one for one in self.columns if FIELDS[one].kind == "time"]:
+        out: dict[int, str] = {}
+        measured = [one for one in self.columns if FIELDS[one].kind in _MEASURED]
+        for one in measured:
             where = Place(self.sheet.file, self.columns[one], rows)
 
-            def read(part: pd.Series[Any], where: Place = where) -> object:
-                return cells.times(part, self.choices.zone, where, self._days_first)
+            def read(part: pd.Series[Any], one: str = one, where: Place = where) -> object:
+                return self._read(one, part, where)
 
             for row, why in unreadable(loaded[where.column], read).items():
-                bad.why.setdefault(rows[row], f'column "{where.column}": {why}')
-                out.add(row)
+                out.setdefault(row, f'column "{where.column}": {why}')
+        kept, numbers = self._without(loaded, rows, out)
+        out.clear()
+        for one in [one for one in measured if FIELDS[one].kind != "time"]:
+            where = Place(self.sheet.file, self.columns[one], numbers)
+            column = kept[where.column]
+            for row in np.flatnonzero(self._read(one, column, where)[0] < 0).tolist():
+                cell = shown_cell(column.iloc[row])
+                out.setdefault(row, f'column "{where.column}": {cell} is below zero')
+        return self._without(kept, numbers, out)
+
+    def _without(
+        self, columns: Columns, rows: Sequence[int], out: Mapping[int, str]
+    ) -> tuple[Columns, Sequence[int]]:
+        """Columns and the numbers of their rows without some, 0 first, which are written down."""
         if not out:
-            return loaded, bad.kept
-        stay = [row for row in range(len(rows)) if row not in out]
-        kept = {name: column.iloc[stay].reset_index(drop=True) for name, column in loaded.items()}
-        return kept, [rows[row] for row in stay]
+            return columns, rows
+        for row, why in out.items():
+            self.sheet.bad.why.setdefault(rows[row], why)
+        stay = np.setdiff1d(np.arange(len(rows)), [*out])
+        kept = {name: column.iloc[stay].reset_index(drop=True) for name, column in columns.items()}
+        return kept, [rows[row] for row in stay.tolist()]
+
+    def leave_out(self, out: npt.NDArray[np.bool_], why: str) -> None:
+        """Leave out rows, as those that cannot be read."""
+        there = dict.fromkeys(np.flatnonzero(out).tolist(), why)
+        self._readable = self._without(*self._readable, there)
 
     @property
     def _data(self) -> Columns:
@@ -200,7 +225,7 @@ class Taken:
         moments = [self._loaded[c] for f, c in self.columns.items() if FIELDS[f].kind == "time"]
         return cells.day_first(moments, Place(self.sheet.file, ""))
 
-    @cached_property
+    @property
     def count(self) -> int:
         """Number of rows."""
         return len(next(iter(self._data.values())))
@@ -209,37 +234,43 @@ class Taken:
         """The place of a field, for messages."""
         return Place(self.sheet.file, self.columns[one], self._readable[1])
 
-    def _missing(self) -> Floats:
-        return np.full(self.count, np.nan)
+    def _read(self, one: str, column: pd.Series[Any], where: Place) -> tuple[Floats, bool]:
+        """Cells of a field as numbers or seconds, and whether moments named no offset."""
+        if FIELDS[one].kind == "duration":
+            return cells.durations(column, self._unit(one), where), False
+        if FIELDS[one].kind == "number":
+            return cells.numbers(column, where), False
+        return cells.times(column, self.choices.zone, where, self._days_first)
 
-    def time(self, one: str) -> Floats:
-        """A field as seconds since 1970; missing where there is no such column."""
+    def _unit(self, one: str) -> float:
+        """Seconds in the unit of a field's numbers."""
+        unit = self.units.get(one) if self.how[one] != GIVEN else None
+        if unit is not None:
+            return unit
+        # The name of the column says its unit, as "Resolution time in hours".
+        column = self.columns[one].lower()
+        words = ((3600.0, ("hour", "(h", " h)")), (60.0, ("minute", "min)", "(min", "_min")),
+                 (86_400.0, ("days", "(d)")), (0.001, ("millis", "(ms", "_ms")))  # fmt: skip
+        return next((s for s, parts in words if any(p in column for p in parts)), 1.0)
+
+    def _measured(self, one: str) -> Floats:
         if one not in self:
-            return self._missing()
-        found, local = cells.times(
-            self._data[self.columns[one]], self.choices.zone, self.place(one), self._days_first
-        )
+            return np.full(self.count, np.nan)
+        found, local = self._read(one, self._data[self.columns[one]], self.place(one))
         self.local = self.local or local
         return found
 
+    def time(self, one: str) -> Floats:
+        """A field as seconds since 1970; missing where there is no such column."""
+        return self._measured(one)
+
     def duration(self, one: str) -> Floats:
         """A field as seconds; missing where there is no such column."""
-        if one not in self:
-            return self._missing()
-        unit = self.units.get(one) if self.how[one] != GIVEN else None
-        column = self.columns[one].lower()
-        if unit is None:
-            # The name of the column says its unit, as "Resolution time in hours".
-            words = ((3600.0, ("hour", "(h", " h)")), (60.0, ("minute", "min)", "(min", "_min")),
-                     (86_400.0, ("days", "(d)")), (0.001, ("millis", "(ms", "_ms")))  # fmt: skip
-            unit = next((s for s, parts in words if any(p in column for p in parts)), 1.0)
-        return cells.durations(self._data[self.columns[one]], unit, self.place(one))
+        return self._measured(one)
 
     def number(self, one: str) -> Floats:
         """A field as numbers; missing where there is no such column."""
-        if one not in self:
-            return self._missing()
-        return cells.numbers(self._data[self.columns[one]], self.place(one))
+        return self._measured(one)
 
     def word(self, one: str) -> pd.Series[Any]:
         """A field as texts; missing where there is no such column."""
