@@ -22,6 +22,7 @@ from twin.common.times import BadTime, instants
 from twin.history.sheet import Place, fault
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 Texts = "pd.Series[Any]"
 
 # Words that programs and people write for nothing.

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.common.tables import shown_cell
-from twin.history.cells import Floats
+from twin.history.cells import Bools, Floats
 from twin.history.gathered import Choices, Gathered
 from twin.history.readers.taken import Names, Taken
 from twin.history.sheet import Sheet, fault
@@ -34,8 +34,6 @@ OF_EVENTS = ("id", "activity", "time", "start", "end", "lifecycle", "agent", "gr
 OF_CASES = ("created", "solved", "closed", "priority", "category", "channel", "reopens",
             "transfers", "rating")  # fmt: skip
 TEXTS = ("subject", "description", "comment")
-
-Bools = npt.NDArray[np.bool_]
 
 # Words in a ticket's tags or status that say it is no work of the desk.
 LEFT_OUT = (
@@ -216,9 +214,7 @@ def _in_order(
     return answered, np.where(ended < begun, begun, ended)
 
 
-def _without_end(
-    queued: Floats, answered: Floats, ended: Floats, gathered: Gathered
-) -> Floats:  # fmt: skip
+def _without_end(queued: Floats, answered: Floats, ended: Floats, gathered: Gathered) -> Floats:
     """Ends of calls; one that was answered long ago and has no end is not under way still."""
     lengths, last = ended - answered, float(np.nanmax(np.fmax(queued, np.fmax(answered, ended))))
     longest = float(np.nanmax(lengths)) if np.isfinite(lengths).any() else 0.0
