@@ -78,6 +78,8 @@ def covered(draw):
         if key != "assistant.role":
             _without(data, key)
     if draw(st.booleans()):
+        data.setdefault("routing", {})["pool_choice"] = "random"
+    if draw(st.booleans()):
         tied = {key: f"{k * draw(st.sampled_from([1, 2]))}min" for key, k in _STEP.items()}
         for section in (*data["agents"].values(), data["customers"], data["routing"]):
             section.pop("handle_hours", None)

@@ -27,7 +27,8 @@ NUMBERS = np.dtype(
     + [(name, "i8") for name in ("seq", "arrival_key", "stop_key", "opened", "arrived", "changed",
                                  "numbers", "queued", "events", "patience_ends", "expiries",
                                  "timeline", "visits", "ratings", "staffing", "most_returns",
-                                 "most_heads", "comes", "strict", "counted", "code")]
+                                 "most_heads", "comes", "strict", "counted", "by_chance",
+                                 "code")]
 )  # fmt: skip
 # What is drawn of a ticket, its visit to the agents (one at a time), and what came of it.
 TICKET = np.dtype(
@@ -37,7 +38,7 @@ TICKET = np.dtype(
     + [(name, "i4") for name in ("before", "behind", "ordinal", "first_line")]
     + [(name, "i2") for name in ("line", "team", "watched_in", "rank", "waits", "counted_out",
                                  "solved", "reopens", "surveyed", "comment")]
-    + [("spare", "i4")]
+    + [("category", "i4")]
 )  # fmt: skip
 TEAM = np.dtype(
     [(name, "f8") for name in ("after_touch", "while_idle", "returns", "per_queued", "to_leave",
@@ -68,6 +69,8 @@ class Columns(NamedTuple):
         First and last visit of each priority in a line.
     queues, able : array of int
         Lines of each team; teams of each line, then of each stage of overflow; -1: no more.
+    skilled : array of bool, shape (teams, categories)
+        Categories that go to each team, those that overflow to it left out.
     stages : array of STAGE
     watches : array of bool, shape (lines, teams)
         Teams whose agents return for those who wait in a line.
@@ -78,6 +81,8 @@ class Columns(NamedTuple):
     work, wrap_up : array of float, shape (teams times visits, n)
     solves, delays : array of float, shape (visits, n)
         Luck of each answer; time until the customer is back, below 0: never.
+    choices : array of float, shape (visits, n)
+        Luck of the choice among pools; no rows where they are asked in order.
     timeline, visits, ratings, staffing : array
         Rows of the ledger, as far as they are used.
     """
@@ -92,6 +97,7 @@ class Columns(NamedTuple):
     ends: Array
     queues: Array
     able: Array
+    skilled: Array
     stages: Array
     watches: Array
     opening: Array
@@ -102,6 +108,7 @@ class Columns(NamedTuple):
     wrap_up: Array
     solves: Array
     delays: Array
+    choices: Array
     timeline: Array
     visits: Array
     ratings: Array

@@ -31,6 +31,8 @@ COVERED = frozenset(
         "agents.*.away.after_touch", "agents.*.away.while_idle", "agents.*.away.returns",
         "agents.*.away.returns_per_queued", "queue.capacity", "queue.balking",
         "routing.wait_bonus",
+        # By the longest idle agent tells agents apart, which is outside.
+        "routing.pool_choice",
         # Not used unless others are given that are outside.
         "agents.*.slow_down", "agents.*.tenure", "agents.*.review_time", "agents.*.triage_time",
         "agents.*.follow_up_time", "agents.*.transfers_only", "routing.same_agent_for",
@@ -66,7 +68,6 @@ OUTSIDE = {
     "agents.*.transfers_to": "transfers from pool to pool",
     "agents.*.at_shift_end": "work in hand that stops at the end of a shift",
     "routing.choice": "a choice of the agent",
-    "routing.pool_choice": "a choice among pools",
     "routing.same_agent": "tickets that return to the same agent",
     "customers.retrial": "customers who try again",
     "customers.callback": "callbacks",

@@ -69,8 +69,9 @@ def _change(
 @compiled
 def _happen(
     d: Any, events: Any, patience_ends: Any, expiries: Any, tickets: Any, teams: Any, lines: Any,
-   ends: Any, queues: Any, able: Any, stages: Any, watches: Any, luck: Any, work: Any,
-    wrap_up: Any, solves: Any, delays: Any, timeline: Any, visits: Any, ratings: Any, staffing: Any,
+    ends: Any, queues: Any, able: Any, skilled: Any, stages: Any, watches: Any, luck: Any,
+    work: Any, wrap_up: Any, solves: Any, delays: Any, choices: Any, timeline: Any, visits: Any,
+    ratings: Any, staffing: Any,
 ) -> None:  # fmt: skip
     """The first event of the heap."""
     key, who = events[0].key, events[0].who
@@ -92,8 +93,8 @@ def _happen(
         tickets[i].reopens += 1
         status_row(d, timeline, i, d.now, REOPENED)
         come(
-            d, events, patience_ends, expiries, tickets, teams, lines, ends, able, stages, watches,
-            work, timeline, visits, i,
+            d, events, patience_ends, expiries, tickets, teams, lines, ends, able, skilled, stages,
+            watches, work, choices, timeline, visits, i,
         )  # fmt: skip
     elif kind == OVERFLOW:
         overflow(
@@ -183,9 +184,10 @@ def _whole(code: int) -> Callable[..., int]:
 
     def play(
         numbers: Any, events: Any, patience_ends: Any, expiries: Any, tickets: Any, teams: Any,
-        lines: Any, ends: Any, queues: Any, able: Any, stages: Any, watches: Any, opening: Any,
-        changes: Any, changes_to: Any, luck: Any, work: Any, wrap_up: Any, solves: Any,
-        delays: Any, timeline: Any, visits: Any, ratings: Any, staffing: Any,
+        lines: Any, ends: Any, queues: Any, able: Any, skilled: Any, stages: Any, watches: Any,
+        opening: Any, changes: Any, changes_to: Any, luck: Any, work: Any, wrap_up: Any,
+        solves: Any, delays: Any, choices: Any, timeline: Any, visits: Any, ratings: Any,
+        staffing: Any,
     ) -> int:  # fmt: skip
         """Play on until the horizon, or until a table, a heap or the luck of agents is used up.
 
@@ -201,8 +203,8 @@ def _whole(code: int) -> Callable[..., int]:
             if d.opened < opening.size:
                 d.opened += 1
                 come(
-                    d, events, patience_ends, expiries, tickets, teams, lines, ends, able, stages,
-                    watches, work, timeline, visits, opening[d.opened - 1],
+                    d, events, patience_ends, expiries, tickets, teams, lines, ends, able, skilled,
+                    stages, watches, work, choices, timeline, visits, opening[d.opened - 1],
                 )  # fmt: skip
                 continue
             if d.stop_key < 0:
@@ -230,14 +232,14 @@ def _whole(code: int) -> Callable[..., int]:
             elif which == 2:
                 _happen(
                     d, events, patience_ends, expiries, tickets, teams, lines, ends, queues, able,
-                    stages, watches, luck, work, wrap_up, solves, delays, timeline, visits, ratings,
-                    staffing,
+                    skilled, stages, watches, luck, work, wrap_up, solves, delays, choices,
+                    timeline, visits, ratings, staffing,
                 )  # fmt: skip
             else:
                 d.arrived += 1
                 come(
-                    d, events, patience_ends, expiries, tickets, teams, lines, ends, able, stages,
-                    watches, work, timeline, visits, d.arrived - 1,
+                    d, events, patience_ends, expiries, tickets, teams, lines, ends, able, skilled,
+                    stages, watches, work, choices, timeline, visits, d.arrived - 1,
                 )  # fmt: skip
                 if d.arrived < tickets.size:
                     d.arrival_key = NORMAL + d.seq

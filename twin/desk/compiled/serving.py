@@ -68,14 +68,46 @@ def _taken(
     work: Any, timeline: Any, visits: Any, row: int, i: int,
 ) -> bool:  # fmt: skip
     """Give a visit to the first of some teams that has a free place; False: none has."""
+    k = _first_free(teams, able, row)
+    if k < 0:
+        return False
+    pick_up(d, events, patience_ends, tickets, teams, watches, work, timeline, visits, k, i)
+    return True
+
+
+@compiled
+def _first_free(teams: Any, able: Any, row: int) -> int:
+    """The first of some teams that has a free place; -1: none has."""
     for place in range(able.shape[1]):
         k = able[row, place]
         if k < 0:
             break
         if teams[k].busy < teams[k].staffed:
-            pick_up(d, events, patience_ends, tickets, teams, watches, work, timeline, visits, k, i)
-            return True
-    return False
+            return int(k)
+    return -1
+
+
+@compiled
+def _drawn(
+    tickets: Any, teams: Any, able: Any, skilled: Any, choices: Any, row: int, i: int
+) -> int:
+    """The order of choice.pool_choice, by chance: any free team with the skill, else the first."""
+    category = tickets[i].category
+    skilled_and_free = 0
+    for place in range(able.shape[1]):
+        k = able[row, place]
+        if k >= 0 and teams[k].busy < teams[k].staffed and skilled[k, category]:
+            skilled_and_free += 1
+    if skilled_and_free < 2:
+        return _first_free(teams, able, row)
+    left = int(choices[tickets[i].reopens, i] * skilled_and_free)
+    for place in range(able.shape[1]):
+        k = able[row, place]
+        if k >= 0 and teams[k].busy < teams[k].staffed and skilled[k, category]:
+            if left == 0:
+                return int(k)
+            left -= 1
+    return -1
 
 
 @compiled
@@ -103,7 +135,8 @@ def _refused(
 @compiled
 def come(
     d: Any, events: Any, patience_ends: Any, expiries: Any, tickets: Any, teams: Any, lines: Any,
-    ends: Any, able: Any, stages: Any, watches: Any, work: Any, timeline: Any, visits: Any, i: int,
+    ends: Any, able: Any, skilled: Any, stages: Any, watches: Any, work: Any, choices: Any,
+    timeline: Any, visits: Any, i: int,
 ) -> None:  # fmt: skip
     """AgentPools.visit."""
     visit = tickets[i]
@@ -115,9 +148,12 @@ def come(
     d.numbers += 1
     visit.place = visit.place_s if d.strict else d.now + visit.place_s
     line = visit.first_line
-    if _taken(
-        d, events, patience_ends, tickets, teams, able, watches, work, timeline, visits, line, i
-    ):
+    if d.by_chance:
+        k = _drawn(tickets, teams, able, skilled, choices, line, i)
+    else:
+        k = _first_free(teams, able, line)
+    if k >= 0:
+        pick_up(d, events, patience_ends, tickets, teams, watches, work, timeline, visits, k, i)
         return
     visit.deadline_s = d.now + visit.patience_s
     if d.counted and _refused(d, expiries, tickets, lines, timeline, visits, line, i):

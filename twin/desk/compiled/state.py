@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.demand.luck import Lazy
+from twin.demand.luck import Lazy, Stream, Use
 from twin.demand.tickets import Demand
 from twin.desk.agents import AgentPools
 from twin.desk.availability import Absence, ComingAndGoing
@@ -83,6 +83,7 @@ class State:
         columns |= _changes(scenario, pools)
         columns |= self._tickets(scenario, demand, pools, customers)
         columns |= self._luck_of_tickets(len(demand), pools, customers)
+        columns |= self._choices(scenario, demand, pools)
         columns |= {name: ledger.rows(name) for name in _TABLES}
         columns["numbers"] = self._numbers(clock, scenario, pools, columns)
         for name, share in _TABLES.items():
@@ -162,7 +163,7 @@ class State:
         tickets["opinion"] = customers._opinion[0]
         tickets["surveyed"] = customers._surveyed[0]
         tickets["comment"] = customers._comment[0]
-        tickets["rank"] = demand.priority
+        tickets["rank"], tickets["category"] = demand.priority, demand.category
         tickets["first_line"] = self._first_lines(demand, pools)
         tickets["responded_s"] = tickets["resolved_s"] = np.nan
         for name in ("before", "behind", "watched_in", "solved"):
@@ -201,6 +202,19 @@ class State:
             "delays": _rows(delays, n),
         }
 
+    def _choices(self, scenario: Scenario, demand: Demand, pools: AgentPools) -> dict[str, Array]:
+        """The luck of the choice among pools, and which categories each team is chosen for."""
+        skilled = np.zeros((len(pools.teams), len(demand.categories)), bool)
+        for k, team in enumerate(pools.teams):
+            skilled[k, [code for code in team.skills if code < skilled.shape[1]]] = True
+        drawn = []
+        if scenario.routing.pool_choice == "random":
+            drawn = [
+                demand.uniform(Stream.POOL_CHOICE, use=Use(visit, HANDLE))
+                for visit in range(self._most_returns + 1)
+            ]
+        return {"skilled": skilled, "choices": _rows(drawn, len(demand))}
+
     def _luck_of_agents(self, n: int) -> Array:
         """The next numbers of the luck of agents who come and go, in the order of `columns`."""
         luck = np.zeros((4, len(self._names), n))
@@ -222,6 +236,7 @@ class State:
         row["capacity"] = inf if entrance is None else entrance.places
         row["counted"], row["comes"] = entrance is not None, bool(self._absences)
         row["strict"] = scenario.routing.wait_bonus is None
+        row["by_chance"] = len(columns["choices"]) > 0
         row["most_returns"], row["most_heads"] = self._most_returns, self._most_heads
         row["seq"], row["events"] = next(clock._eid), self._events
         row["arrived"] = len(columns["opening"])
