@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,11 +52,21 @@ class Turnout:
         stream = Stream.TURNOUT
         if member:
             use, stream = (*use, member), Stream.MEMBER_TURNOUT
-        luck = of_agents(seed, replication, stream, pool.name, *use)
         # One for the fraction, then one for each agent: who is added changes nothing for others.
-        u = luck.random(least + 2)
+        n = least + 2 if pool.shrinkage else 1
+        u = _luck(seed, replication, stream, pool.name, use, n)
         scheduled = least + (u[0] < heads - least)
-        return int((u[1 : scheduled + 1] >= pool.shrinkage).sum())
+        if not pool.shrinkage:
+            return scheduled
+        return int(sum(one >= pool.shrinkage for one in u[1 : scheduled + 1]))
+
+
+# A fit plays the same shifts again and again.
+@lru_cache(maxsize=1 << 16)
+def _luck(
+    seed: int, replication: int, stream: Stream, pool: str, use: tuple[int, ...], n: int
+) -> tuple[float, ...]:
+    return tuple(of_agents(seed, replication, stream, pool, *use).random(n).tolist())
 
 
 class Part(NamedTuple):

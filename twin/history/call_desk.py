@@ -258,7 +258,9 @@ def _played(folder: Path, data: Data, replication: int, told: Told = _EXACT) -> 
     path = folder / "scenario.toml"
     path.write_text(dump(data), encoding="utf-8")
     scenario = load(path)
-    return waits_of(told.cut(simulate(scenario, draw(scenario, replication))), scenario)
+    return waits_of(
+        told.cut(simulate(scenario, draw(scenario, replication), engine="auto")), scenario
+    )
 
 
 def _busyness(

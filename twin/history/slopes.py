@@ -112,7 +112,9 @@ def slopes(found: Calibration, starts: Floats) -> Slopes:
             path = folder / "scenario.toml"
             path.write_text(dump(changed), encoding="utf-8")
             desk = load(path)
-            each = [waited(simulate(desk, draw(desk, k)), starts) for k in range(_PLAYS)]
+            each = [
+                waited(simulate(desk, draw(desk, k), engine="auto"), starts) for k in range(_PLAYS)
+            ]
             by_day = np.mean([wait_s for wait_s, _ in each], axis=0)
             total = float(np.sum([number for _, number in each])) / _PLAYS
             return by_day, float(by_day.sum()) / max(total, 1.0)

@@ -159,8 +159,9 @@ def pool_hours(pool: Pool, scenario: Scenario, turnout: Turnout | None = None) -
         scenario.start + timedelta(days=k) for k in range(-2, int(scenario.horizon // 86400) + 3)
     ]
     changes: list[tuple[float, float]] = []
+    midnight = scenario.midnight
     for day, steps in _steps(pool, scenario, days, turnout):
-        at = (clock.moment(day, clock_s, scenario.midnight, zone) for clock_s, _ in steps)
+        at = (clock.moment(day, clock_s, midnight, zone) for clock_s, _ in steps)
         moments = np.array(list(at))
         # A clock time that is left out when the clocks go forward would lie after later
         # ones: it comes when the next one does.

@@ -62,8 +62,14 @@ def moment(day: date, clock_s: float, start: datetime, zone: tzinfo | None = Non
     zone : tzinfo, optional
         Of the clock; by default that of the start.
     """
+    return _timestamp(day, clock_s, zone or start.tzinfo) - start.timestamp()
+
+
+# A roster by date asks for the same moments again and again.
+@lru_cache(maxsize=1 << 14)
+def _timestamp(day: date, clock_s: float, zone: tzinfo | None) -> float:
     shown = datetime(day.year, day.month, day.day) + timedelta(seconds=clock_s)
-    return shown.replace(tzinfo=zone or start.tzinfo).timestamp() - start.timestamp()
+    return shown.replace(tzinfo=zone).timestamp()
 
 
 def changes(start: datetime, end_s: float) -> list[tuple[float, float]]:

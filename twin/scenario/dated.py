@@ -62,7 +62,8 @@ def dated_shifts(pool: Pool, scenario: Scenario) -> list[Dated]:
                 "", f'{place}: no pool is named "{row.pool}"', hint=nearest(row.pool, pools)
             )
             raise ScenarioError(str(path), [fault])
-    return [row for row, _ in rows if row.pool in ("", pool.name)]
+    names = ("", pool.name)
+    return [row for row, _ in rows if row.pool in names]
 
 
 @lru_cache(maxsize=16)
