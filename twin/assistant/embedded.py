@@ -6,9 +6,10 @@ It learns from the train rows of the corpus and from the articles, never from wh
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,8 @@ _PENALTIES = (1.0, 2.0, 4.0, 8.0)
 _RIDGE_WEIGHTS = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
 _ARTICLE_WEIGHTS = (0.0, 4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 32.0, 48.0)
 _DEFAULT = (2.0, 4.0, 16.0)  # Without train texts; about what the shipped corpus gives.
+# Answers that are kept for further replications; all begin anew beyond.
+_MOST_KNOWN = 5_000
 _CONSTANT = 0.3  # Size of the constant feature: ridge should shrink the level little.
 
 
@@ -142,6 +145,23 @@ def classifier_of(
 ) -> Classifier:
     """A classifier, fitted once for the same texts and articles: replications share it."""
     return Classifier(categories, texts, np.array(category, dtype=np.int64), knowledge)
+
+
+class _Said(NamedTuple):
+    """Answer to a distinct prompt, and its length in tokens and the prompt's."""
+
+    answer: Any
+    tokens_in: int
+    tokens_out: int
+
+
+@lru_cache(maxsize=8)
+def _memory(*of: object) -> dict[Any, _Said]:
+    """Answers that are known already, to prompts of the same classifier, articles and settings.
+
+    What the same text gets is always the same, so replications share it.
+    """
+    return {}
 
 
 def _owners(categories: Sequence[str], knowledge: Knowledge | None) -> npt.NDArray[np.bool_]:
@@ -252,6 +272,9 @@ class EmbeddedAssistant:
             }
             for version in prompts.VERSIONS
         }
+        settings = self._settings
+        of = (settings.retrieval, settings.articles, settings.floor, limit)
+        self._known = _memory(self.classifier, knowledge, *of)
 
     def answer(self, questions: Questions) -> Answers:
         """Answer a batch; computed once a distinct text (and category), then spread out.
@@ -269,17 +292,23 @@ class EmbeddedAssistant:
     def _categorize(self, questions: Questions) -> Answers:
         used, row = np.unique(questions.text, return_inverse=True)
         texts = [questions.texts[k] for k in used]
-        category, confidence = self.classifier.classify(texts)
-        names = [self._categories[k] for k in category]
-        replies = [
-            json.dumps({"category": name, "confidence": round(float(c), 2)}, ensure_ascii=False)
-            for name, c in zip(names, confidence, strict=True)
-        ]
-        asked = [
-            prompts.categorize_messages(text, self._categories, questions.version) for text in texts
-        ]
-        columns = self._columns(questions, row, asked, replies)
+        keys = [(text, questions.version) for text in texts]
+        said = self._remembered(keys, lambda new: self._categories_of(
+            [texts[k] for k in new], questions.version
+        ))  # fmt: skip
+        category = np.array([one.answer[0] for one in said], dtype=np.int64)
+        confidence = np.array([one.answer[1] for one in said], dtype=np.float64)
+        columns = self._columns(questions, row, said)
         return Answers(*columns, category=category[row], confidence=confidence[row])
+
+    def _categories_of(self, texts: list[str], version: str | None) -> Iterator[_Said]:
+        for text, code, confidence in zip(texts, *self.classifier.classify(texts), strict=True):
+            name = self._categories[code]
+            data = {"category": name, "confidence": round(float(confidence), 2)}
+            asked = prompts.categorize_messages(text, self._categories, version)
+            reply = json.dumps(data, ensure_ascii=False)
+            lengths = prompts.count_tokens(asked), prompts.count_tokens(reply)
+            yield _Said((code, confidence), *lengths)
 
     def _respond(self, questions: Questions) -> Answers:
         if questions.category is None:
@@ -292,34 +321,61 @@ class EmbeddedAssistant:
         given = questions.guidance
         guidance = [Guidance() if given is None else given[k] for k in first]
         names = [self._categories[k] for k in used % size]
+        keys = [
+            (text, name, questions.version, advice)
+            for text, name, advice in zip(texts, names, guidance, strict=True)
+        ]
+
+        def answers(new: list[int]) -> Iterator[_Said]:
+            return self._answers_to(
+                [texts[k] for k in new],
+                [names[k] for k in new],
+                [guidance[k] for k in new],
+                questions.version,
+            )
+
+        said = self._remembered(keys, answers)
+        columns = self._columns(questions, row, said)
+        return Answers(*columns, written=row, texts=[one.answer for one in said])
+
+    def _answers_to(
+        self, texts: list[str], names: list[str], guidance: list[Guidance], version: str | None
+    ) -> Iterator[_Said]:
         settings = self._settings
         if settings.retrieval and self._knowledge is not None:
             found = self._knowledge.retrieve(texts, settings.articles, settings.floor, names)
             articles = self._knowledge.articles
         else:
             found, articles = [[] for _ in texts], {}
-        answers = self._answers[questions.version or self.prompt_version]
-        written = [
-            _write(hits, answers, advice)
-            or Written(write_generic(name, settings.max_tokens.respond))
-            for hits, name, advice in zip(found, names, guidance, strict=True)
-        ]
-        asked = [
-            prompts.respond_messages(
-                text, name, [articles[hit.slug] for hit in hits], advice, questions.version
+        answers = self._answers[version or self.prompt_version]
+        for text, name, hits, advice in zip(texts, names, found, guidance, strict=True):
+            written = _write(hits, answers, advice) or Written(
+                write_generic(name, settings.max_tokens.respond)
             )
-            for text, name, hits, advice in zip(texts, names, found, guidance, strict=True)
-        ]
-        columns = self._columns(questions, row, asked, [w.text for w in written])
-        return Answers(*columns, written=row, texts=written)
+            shown = [articles[hit.slug] for hit in hits]
+            asked = prompts.respond_messages(text, name, shown, advice, version)
+            lengths = prompts.count_tokens(asked), prompts.count_tokens(written.text)
+            yield _Said(written, *lengths)
+
+    def _remembered(
+        self, keys: Sequence[Hashable], make: Callable[[list[int]], Iterable[_Said]]
+    ) -> list[_Said]:
+        """Answers by key; of those that are new, `make` gives them by their place."""
+        known = {key: self._known[key] for key in keys if key in self._known}
+        new = [k for k, key in enumerate(keys) if key not in known]
+        made = {keys[k]: said for k, said in zip(new, make(new) if new else (), strict=True)}
+        if len(self._known) + len(made) > _MOST_KNOWN:
+            self._known.clear()
+        self._known.update(made)
+        return [known[key] if key in known else made[key] for key in keys]
 
     def _columns(
-        self, questions: Questions, row: Ints, asked: list[list[prompts.Message]], said: list[str]
+        self, questions: Questions, row: Ints, said: Sequence[_Said]
     ) -> tuple[Floats, Ints, Ints, Ints]:
         """Latency, tokens in and out, outcome; by question from what is known by distinct row."""
         limit = getattr(self._settings.max_tokens, questions.step)
-        tokens_in = np.array([prompts.count_tokens(m) for m in asked], dtype=np.int64)
-        tokens_out = np.array([prompts.count_tokens(t) for t in said], dtype=np.int64)
+        tokens_in = np.array([one.tokens_in for one in said], dtype=np.int64)
+        tokens_out = np.array([one.tokens_out for one in said], dtype=np.int64)
         tokens_in, tokens_out = tokens_in[row], np.minimum(tokens_out, limit)[row]
         latency = catalogue.latency_s(self._model, tokens_in, tokens_out, questions.luck.latency)
         # A provider refuses a prompt that leaves no room for the answer in the model's context.

@@ -191,9 +191,10 @@ def progress(
 
         left = TimeRemainingColumn()
         columns = (what, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "left", left)
-        with Progress(*columns, console=err, transient=True) as bar:
+        # A thread that draws it now and then would keep workers from being copies of this process.
+        with Progress(*columns, console=err, transient=True, auto_refresh=False) as bar:
             task = bar.add_task("", total=total)
-            yield lambda done, of: bar.update(task, completed=done, total=of)
+            yield lambda done, of: bar.update(task, completed=done, total=of, refresh=True)
     else:
         last, before = time.monotonic(), 0
 

@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import twin
 from twin.common.errors import TwinError
 from twin.experiments import manifest as provenance
+from twin.experiments.forked import CopyDied, can_fork, in_copies
 from twin.experiments.signals import signals_wait, uninterrupted
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def each(
     *,
     here: Callable[[T], bool] | None = None,
     files: Iterable[Path] = (),
+    prepare: Callable[[Sequence[T]], object] | None = None,
 ) -> Generator[R, None, None]:
     """Results of a function for each task, as they are ready.
 
@@ -74,6 +76,8 @@ def each(
         Says of a task that only this process may compute it; such tasks come last, one by one.
     files : iterable of Path
         What the tasks read; the workers of a cluster must find the same there.
+    prepare : callable, optional
+        Makes what the tasks have in common, where workers are copies of this process: they have it.
 
     Raises
     ------
@@ -84,6 +88,9 @@ def each(
     others = [task for task in tasks if here is None or not here(task)]
     if workers > 1 or cluster is not None:
         if others:
+            if cluster is None and prepare is not None and can_fork():
+                with _one_thread():
+                    prepare(others)
             yield from _elsewhere(function, others, workers, lost, cluster, files)
         others = []
     for task in [*others, *own]:
@@ -118,7 +125,7 @@ def _elsewhere(
 ) -> Generator[R, None, None]:
     left = dict(enumerate(tasks))
     blamed = dict.fromkeys(left, 0)
-    with _local(workers) if cluster is None else _dask(cluster, files) as (start, width, deaths):
+    with _place(workers, cluster, files) as (start, width, deaths):
         while left:
             alone = next((k for k in left if blamed[k] >= _SUSPECT), None)
             now = list(left) if alone is None else [alone]
@@ -140,6 +147,20 @@ def _numbered(function: Callable[[T], R], number: int, task: T) -> tuple[int, R]
 
 
 _Place = tuple[Callable[..., Results[Any]], int, tuple[type[BaseException], ...]]
+
+
+def _place(
+    workers: int, cluster: str | None, files: Iterable[Path]
+) -> AbstractContextManager[_Place]:
+    if cluster is not None:
+        return _dask(cluster, files)
+    return _copies(workers) if can_fork() else _local(workers)
+
+
+@contextmanager
+def _copies(workers: int) -> Iterator[_Place]:
+    """Copies of this process; as `_local`."""
+    yield partial(in_copies, workers=workers), workers, (CopyDied,)
 
 
 @contextmanager

@@ -14,10 +14,13 @@ from pathlib import Path
 import pandas as pd
 
 from twin.assistant.backends import build
+from twin.assistant.judging.judge import judge_of
+from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.live.settings import secrets
 from twin.common.errors import TwinError
 from twin.common.files import write_text
 from twin.demand.tickets import Demand, draw
+from twin.desk.answers import ModelAnswers, Names
 from twin.desk.simulation import simulate
 from twin.experiments.versions import as_played
 from twin.measures.figures import measure
@@ -27,6 +30,9 @@ from twin.records import export, storage
 from twin.records.columns import RUN_TABLES, TABLES
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
+
+# Scenarios for which what replications have in common is made ahead.
+_MOST_PREPARED = 8
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,24 @@ def _play(
     log = simulate(scenario, demand, assistant, engine)
     at("measure")
     return Played(log, levels(log, scenario), measure(log, scenario), sanity(log, scenario))
+
+
+def prepare(tasks: Sequence[Task]) -> None:
+    """Make what replications have in common, so that copies of this process have it in memory.
+
+    That is what they read, what the assistant has learned, and its answers to the texts. A fault of
+    it is told by the replications.
+    """
+    scenarios = {id(task.scenario): task for task in tasks[::-1]}
+    for task in list(scenarios.values())[:_MOST_PREPARED]:
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            desk = as_played(task.scenario, task.replication)
+            demand = draw(desk, task.replication)
+            if desk.assistant.role != "off" and desk.assistant.backend == "embedded":
+                assistant = build(desk, demand.categories, demand.corpus)
+                judge = judge_of(knowledge_of(desk.assistant))
+                ModelAnswers(assistant, desk, demand, judge, Names(), []).ask_ahead()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -167,3 +168,9 @@ class Judge:
         likeness = float(similarity(embed([answer]), whole_vector)[0, 0])
         close = min(max((likeness - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0), 1.0)
         return round(_STEPS_WEIGHT * covered + (1 - _STEPS_WEIGHT) * close, 6)
+
+
+@lru_cache(maxsize=4)
+def judge_of(knowledge: Knowledge | None) -> Judge:
+    """The judge by these articles: replications share what it has judged."""
+    return Judge(knowledge)

@@ -16,7 +16,7 @@ from twin.assistant import catalogue
 from twin.assistant.asking import Ask
 from twin.assistant.errors import AssistantError, NoVerdict, RecordingMiss
 from twin.assistant.judging import rubric
-from twin.assistant.judging.judge import RATER_VERSION, Judge, Rater, to_judge
+from twin.assistant.judging.judge import RATER_VERSION, Rater, judge_of, to_judge
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.protocol import OK, Answers, Assistant, Floats, Questions
 from twin.assistant.recorded.recording import Reply, open_recording, request_key
@@ -192,7 +192,7 @@ def build_judge(
     """
     settings = scenario.assistant
     if settings.judge == "evidence" or settings.judge_model is None:
-        return Judge(knowledge)
+        return judge_of(knowledge)
     model = catalogue.model(settings.judge_model)
     if settings.backend == "replay" and settings.recording is not None:
         return ModelJudge(model, recorded(settings.recording, model.name), knowledge)

@@ -22,7 +22,7 @@ from twin.common.errors import DamagedFile
 from twin.common.files import read_json, reason, unsealed, write_sealed
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
-from twin.experiments.replication import Outcome, Task, asks_live, lost, replicate
+from twin.experiments.replication import Outcome, Task, asks_live, lost, prepare, replicate
 from twin.records import storage
 from twin.scenario.changes import PATH_KEYS
 from twin.scenario.model import Scenario
@@ -132,7 +132,7 @@ class StudyStore:
         workers = max(1, min(self._workers, len(others)))
         files = {path for one in others for path in provenance.named_files(one).values()}
         places = engine.each(
-            _play, tasks, workers, lost, self._cluster, here=asks_live, files=files
+            _play, tasks, workers, lost, self._cluster, here=asks_live, files=files, prepare=prepare
         )
         with closing(places) as outcomes:
             homes = {task.number: task.folder for task in tasks}

@@ -1,0 +1,103 @@
+"""Workers that are copies of a command's process: the same results, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.children import ROOT
+from twin.experiments import forked
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there alone copies are made")
+
+# A process of its own: this one has threads, so it is not copied.
+_CHECKS = """
+import os, signal, threading, time
+import pandas
+from twin.experiments import engine, forked
+
+def deadly(task):
+    if task == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task * 10
+
+def refuses(task):
+    raise ZeroDivisionError(str(task))
+
+def who(task):
+    time.sleep(0.02)
+    return os.getpid(), memory
+
+memory = "before"
+def prepare(tasks):
+    global memory
+    memory = f"prepared for {len(tasks)}"
+
+assert forked.can_fork()
+assert sorted(engine.each(deadly, range(8), 2, lambda task: -task)) == [
+    -3, 0, 10, 20, 40, 50, 60, 70]
+found = list(engine.each(who, range(12), 2, str, prepare=prepare))
+assert len({pid for pid, _ in found}) == 2 and os.getpid() not in {pid for pid, _ in found}
+assert {told for _, told in found} == {"prepared for 12"}
+assert sorted(engine.each(str, [1, 2], 9, str)) == ["1", "2"]
+try:
+    list(engine.each(refuses, range(4), 2, str))
+except ZeroDivisionError as error:
+    assert str(error) in "0123"
+else:
+    raise SystemExit("nothing raised")
+one = engine.each(who, range(100), 2, str)
+workers = [next(one)[0] for _ in range(8)]
+one.close()
+assert not [pid for pid in set(workers) if os.path.exists(f"/proc/{pid}")]
+stop = threading.Event()
+other = threading.Thread(target=stop.wait)
+other.start()
+assert not forked.can_fork()
+stop.set()
+other.join()
+for _ in range(500):
+    # It is off the list of the system a moment later.
+    if forked.can_fork():
+        break
+    time.sleep(0.01)
+assert forked.can_fork()
+print("done")
+"""
+
+
+def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-P", *words], cwd=folder, env=env, capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_copies_compute_the_same_and_lose_nothing(tmp_path: Path) -> None:
+    done = run(["-c", _CHECKS], tmp_path)
+    assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+def test_a_process_with_threads_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forked.sys, "platform", "darwin")
+    assert not forked.can_fork()
+
+
+def test_a_run_in_copies_writes_the_same_bytes(tmp_path: Path) -> None:
+    words = ["-m", "twin", "run", str(ROOT / "scenarios" / "baseline.toml"), "--quiet",
+             "--set", "horizon=2d", "--set", "warm_up=0s", "--replications", "3"]  # fmt: skip
+    for workers in ("1", "2"):
+        run([*words, "--workers", workers, "--out", workers], tmp_path)
+    one, two = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.glob("*/r*.parquet")}
+        for folder in (next((tmp_path / name / "baseline").iterdir()) for name in "12")
+    )
+    assert len(one) == 3 * 11
+    assert one == two

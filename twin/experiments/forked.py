@@ -1,0 +1,147 @@
+"""Workers that are copies of this process: they start at once, with all that it has in memory.
+
+A copy of a process has only the thread that made it; what the others had locked stays locked. So
+this is for a process without other threads, such as a command's, on Linux, which lists them.
+Elsewhere workers start anew, which takes each a second of the processor to import what it needs.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import TypeVar
+
+from twin.experiments.signals import signals_wait
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_THREADS = Path("/proc/self/task")
+# Threads of libraries that make themselves anew in a copy: this one is of the memory that pyarrow
+# takes (jemalloc registers with pthread_atfork).
+_HARMLESS = {"jemalloc_bg_thd"}
+# Seconds between two looks of a worker at whether its parent is there.
+_LOOK_S = 1.0
+
+
+class CopyDied(Exception):
+    """A copy of this process that ended before its task was done."""
+
+
+@dataclass(frozen=True)
+class _Worker:
+    process: BaseProcess
+    # Numbers of tasks go there, and results come back.
+    line: Connection
+
+    def hand(self, number: int | None) -> None:
+        try:
+            self.line.send(number)
+        except OSError:
+            raise CopyDied from None
+
+
+def can_fork() -> bool:
+    """True where a copy of this process can work: it has no other thread that it would miss."""
+    if sys.platform != "linux" or threading.active_count() > 1:
+        return False
+    try:
+        others = [one for one in _THREADS.iterdir() if int(one.name) != os.getpid()]
+        return {(one / "comm").read_text().strip() for one in others} <= _HARMLESS
+    except OSError:
+        return False
+
+
+def in_copies(
+    function: Callable[[T], R], tasks: dict[int, T], workers: int
+) -> Generator[tuple[int, R], None, None]:
+    """Results of tasks by their number, as they are ready; tasks are handed out in order.
+
+    Parameters
+    ----------
+    function : callable
+    tasks : dict of int to T
+        The copies have them in memory.
+    workers : int
+        Copies at once.
+
+    Raises
+    ------
+    CopyDied
+        If a copy ended; what was not told is not done.
+    """
+    waiting = iter(tasks)
+    idle: list[_Worker] = []
+    try:
+        with signals_wait():
+            idle.extend(_copy(function, tasks) for _ in range(min(workers, len(tasks))))
+        busy = {}
+        for one, number in zip(idle, waiting, strict=False):
+            one.hand(number)
+            busy[one.line] = one
+        while busy:
+            for line in wait(list(busy)):
+                one = busy.pop(line)  # type: ignore[call-overload]
+                try:
+                    number, result, error = one.line.recv()
+                except (EOFError, OSError):
+                    raise CopyDied from None
+                following = next(waiting, None)
+                one.hand(following)
+                if following is not None:
+                    busy[one.line] = one
+                if error is not None:
+                    raise error
+                yield number, result
+    except BaseException:
+        for one in idle:
+            one.process.kill()
+        raise
+    finally:
+        for one in idle:
+            one.process.join()
+            one.process.close()
+            one.line.close()
+
+
+def _copy(function: Callable[[T], R], tasks: dict[int, T]) -> _Worker:
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=_work, args=(there, function, tasks, os.getpid()), daemon=True)
+    with warnings.catch_warnings():
+        # Python warns of any second thread.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    # So that the line breaks with the copy.
+    there.close()
+    return _Worker(process, here)
+
+
+def _work(line: Connection, function: Callable[[T], R], tasks: dict[int, T], parent: int) -> None:
+    """Compute what is asked for; only the parent ends a worker, or the parent's end."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    while (number := line.recv()) is not None:
+        found: tuple[int, R | None, Exception | None]
+        try:
+            found = number, function(tasks[number]), None
+        except Exception as error:
+            found = number, None, error
+        line.send(found)
