@@ -19,7 +19,7 @@ from twin.assistant.protocol import OUTCOMES
 from twin.demand.tickets import Demand
 from twin.desk.answers import Names
 from twin.desk.kernel import Clock
-from twin.desk.rows import Rows
+from twin.desk.rows import CALLS, RATINGS, STAFFING, TIMELINE, VISITS, Rows
 from twin.desk.statuses import OwnStatuses
 from twin.records.tables import (
     ACTIVITIES,
@@ -81,16 +81,10 @@ class Ledger:
         self.quality = _full("d", n, NAN)
         self.answer = _full("i", n, -1)
         self.transfers, self.reopens = _full("h", n, 0), _full("h", n, 0)
-        self._timeline = Rows("idb", "ticket", "when", "status")
-        self._visits = Rows(
-            "ihbdddbi", "ticket", "pool", "activity", "queued", "started", "ended", "end", "agent"
-        )
-        # Written by the provider, row by row in this order.
-        self.calls = Rows(
-            "ibbhddddhhiib", "ticket", "step", "model", "version", "asked", "started", "ended",
-            "quota", "attempts", "limited", "tokens_in", "tokens_out", "outcome",
-        )  # fmt: skip
-        self._ratings = Rows("idbbhi", "ticket", "when", "rating", "model", "version", "feedback")
+        self._timeline, self._visits = Rows(*TIMELINE), Rows(*VISITS)
+        # Written by the provider, row by row.
+        self.calls = self._calls = Rows(*CALLS)
+        self._ratings = Rows(*RATINGS)
         # Arrivals are known: their rows are written all at once.
         received = np.zeros(n, self._timeline.dtype)
         received["ticket"] = np.arange(n)
@@ -98,7 +92,7 @@ class Ledger:
         received["when"] = np.maximum(demand.arrived_s, 0.0)
         received["status"] = OPEN if own is None else OwnStatuses.FIRST + own.first
         self._timeline.add(received.tobytes())
-        self._staffing = Rows("hdii", "pool", "when", "on_shift", "away")
+        self._staffing = Rows(*STAFFING)
         self._learning = Rows("dhhbd", "when", "category", "version", "event", "evidence")
         add, pack = self._add_status, self._pack_status = self._timeline.add, self._timeline.pack
 
@@ -186,7 +180,7 @@ class Ledger:
         self._staffing.add(self._staffing.pack(pool, moment, on_shift, away))
 
     def rows(self, table: str) -> npt.NDArray[np.void]:
-        """The rows of a table so far: timeline, visits, ratings or staffing; they are let go."""
+        """The rows of a table so far, all but learning; they are let go."""
         rows: Rows = getattr(self, f"_{table}")
         return rows.take()
 

@@ -42,7 +42,7 @@ _FINAL = {OK, REFUSED, BAD_ANSWER}
 # Nobody worked on these, so a fresh attempt keeps its luck.
 _UNHEARD = {OUTAGE, RATE_LIMITED, REFUSED}
 # Who waited as long as they were told must fit: less than this share of a limit is rounding.
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 
 
 @dataclass
@@ -229,7 +229,7 @@ class Provider:
             quota.level = level = level if level > 0.0 else 0.0
             quota.at_s = now
             excess = level + amount - quota.limit
-            if excess > _ROUNDING * quota.limit:
+            if excess > ROUNDING * quota.limit:
                 if amount > quota.limit:
                     attempt.outcome = REFUSED
                     return False

@@ -10,6 +10,16 @@ from struct import Struct
 import numpy as np
 import numpy.typing as npt
 
+# Types and names of the columns of the ledger's tables.
+TIMELINE = ("idb", "ticket", "when", "status")
+VISITS = ("ihbdddbi", "ticket", "pool", "activity", "queued", "started", "ended", "end", "agent")
+CALLS = (
+    "ibbhddddhhiib", "ticket", "step", "model", "version", "asked", "started", "ended", "quota",
+    "attempts", "limited", "tokens_in", "tokens_out", "outcome",
+)  # fmt: skip
+RATINGS = ("idbbhi", "ticket", "when", "rating", "model", "version", "feedback")
+STAFFING = ("hdii", "pool", "when", "on_shift", "away")
+
 
 class Rows:
     """Rows of numbers, packed; `data` and `add` are for the hot paths.

@@ -8,13 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
 
-from twin.assistant import catalogue
-from twin.assistant.backends import build
-from twin.assistant.judging.model_judge import build_judge
-from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.learning.heldout import HeldOut
 from twin.assistant.protocol import Assistant
-from twin.demand.luck import Stream, view
+from twin.demand.luck import view
 from twin.demand.tickets import Demand
 from twin.desk.answers import ModelAnswers, Names
 from twin.desk.assistant import AssistantDesk, ServedModel
@@ -26,7 +22,7 @@ from twin.desk.kernel import Clock, Process
 from twin.desk.learning import FeedbackLoop
 from twin.desk.ledger import Ledger
 from twin.desk.lifecycle import Life, Lifecycle
-from twin.desk.provider import Provider, outages
+from twin.desk.served import notes_on, served_models
 from twin.desk.touches import Transfers, Waits
 from twin.desk.workflow import Ways, WorkflowLife, own_statuses
 from twin.records.tables import RunLog
@@ -78,7 +74,7 @@ def simulate(
         # It takes numba, which takes half a second to import.
         from twin.desk.compiled.play import simulate as play
 
-        return play(scenario, demand)
+        return play(scenario, demand, assistant)
     clock = Clock()
     ways = None
     if scenario.workflow is not None:
@@ -93,7 +89,7 @@ def simulate(
     names = Names()
     assistant_desk = feedback = None
     if scenario.assistant.role != "off":
-        models = _models(clock, scenario, demand, assistant, ledger, names)
+        models = served_models(clock, scenario, demand, assistant, ledger, names)
         feedback = _feedback(clock, scenario, demand, models[0].answers, ledger)
         assistant_desk = AssistantDesk(clock, scenario.assistant, models, feedback)
     waits = None if scenario.touches is None else Waits(scenario, demand)
@@ -117,7 +113,7 @@ def simulate(
             following.forget()
     for model in models:
         model.answers.forget()
-    notes = _notes(scenario, models) + (feedback.notes if feedback else [])
+    notes = notes_on(scenario, models) + (feedback.notes if feedback else [])
     backend = scenario.assistant.backend if models else ""
     return replace(ledger.log(agents.names, names, ALL_COMMENTS, notes), backend=backend)
 
@@ -132,34 +128,6 @@ def _arrivals(clock: Clock, lifecycle: Lifecycle, demand: Demand) -> Life:
         Process(lifecycle.life(ticket))
 
 
-def _models(
-    clock: Clock,
-    scenario: Scenario,
-    demand: Demand,
-    assistant: Assistant | None,
-    ledger: Ledger,
-    names: Names,
-) -> list[ServedModel]:
-    settings = scenario.assistant
-    first = assistant or build(scenario, demand.categories, demand.corpus)
-    assistants = [first]
-    if settings.fallback_model is not None:
-        second = settings.fallback_model
-        assistants.append(build(scenario, demand.categories, demand.corpus, model=second))
-    knowledge = knowledge_of(settings)
-    judge = build_judge(scenario, knowledge, first)
-    down = outages(scenario, demand.seed, demand.replication)
-    jitter = view(demand.uniform(Stream.BACKOFF))
-    models: list[ServedModel] = []
-    answers: list[ModelAnswers] = []
-    for one in assistants:
-        limits = catalogue.limits_of(catalogue.model(one.model), scenario.provider)
-        provider = Provider(clock, scenario.provider, limits, down, jitter, ledger)
-        said = ModelAnswers(one, scenario, demand, judge, names, answers)
-        models.append(ServedModel(said, provider))
-    return models
-
-
 def _feedback(
     clock: Clock, scenario: Scenario, demand: Demand, answers: ModelAnswers, ledger: Ledger
 ) -> FeedbackLoop | None:
@@ -169,31 +137,6 @@ def _feedback(
     most = settings.learning.examples
     held_out = HeldOut(answers.assistant, answers.judge, demand.corpus, demand.categories, most)
     return FeedbackLoop(clock, settings, demand, answers, held_out, ledger)
-
-
-def _notes(scenario: Scenario, models: list[ServedModel]) -> list[str]:
-    """Notes on the assistant that a reader of the results must know."""
-    notes = []
-    for served in models:
-        name = served.answers.assistant.model
-        model = catalogue.model(name)
-        if not model.limits(scenario.provider.plan).known:
-            notes.append(
-                f"{name}: no limits are published for the {scenario.provider.plan} plan, "
-                "so none apply but those given"
-            )
-        if model.price_in is None or model.price_out is None:
-            notes.append(f"{name}: price unknown, so its cost is missing")
-        if scenario.assistant.learning.effect:
-            notes.append(
-                "what a prompt version is worth is an assumption of the scenario "
-                "(assistant.learning.effect), not a result"
-            )
-        notes += getattr(served.answers.assistant, "notes", [])
-    # One judge for all.
-    for served in models[:1]:
-        notes += served.answers.judge.notes
-    return notes
 
 
 _collector = Lock()

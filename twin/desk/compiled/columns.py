@@ -1,115 +1,148 @@
-"""Columns of a desk as the compiled machine plays it: tickets, teams, lines and events are rows."""
+"""Tables of a desk as the compiled machine plays it: tickets, teams, lines and events are rows.
+
+`Numbers`, one row, says where the desk stands and where in memory each table is: so all functions
+of the machine are given this one row, and numba has little to pass on.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from twin.desk.rows import CALLS, RATINGS, STAFFING, TIMELINE, VISITS, Rows
 
 Array = npt.NDArray[Any]
 
 # SimPy sorts events by time, priority and number: here the last two are one key, URGENT being 0.
 NORMAL = 1 << 60
 # Kinds of events, and where the parts lie of the number that says what an event is of.
-END, FREE, BACK, OVERFLOW, WAKE = range(5)
-KIND, STAGE_OF, ORDINAL = 60, 40, 32
+END, FREE, BACK, OVERFLOW, WAKE, CALL, AGAIN, RETRY = range(8)
+KIND, STAGE_OF, ORDINAL = 59, 45, 31
 # Luck of the agents of a team who come and go.
 LEAVING, RETURNING, TOUCHED, GOING_HOME = range(4)
 # Room that each table has at least before an event, beside that for all who wait.
 ROOM = 64
+# What the machine asks for, and where it then goes on with a ticket.
+WORK, LUCK, ANSWERS, NEXT_ANSWERS, ONE_ANSWER = range(5)
+VISIT, REOPEN, ASK, ENDED, HEARD = range(5)
+# What happens where no model answers.
+ESCALATE, ASK_AGAIN = range(2)
+
+
+def _fields(*kinds: tuple[str, str]) -> list[tuple[str, str]]:
+    return [(name, kind) for kind, names in kinds for name in names.split()]
+
 
 EVENT = np.dtype([("time", "f8"), ("key", "i8"), ("who", "i8")])
-# Where the desk stands, rows that are used of each table, and settings.
-NUMBERS = np.dtype(
-    [(name, "f8") for name in ("now", "horizon", "close_after", "solves", "weight_wait",
-                               "weight_reopened", "weight_unsolved", "capacity")]
-    + [(name, "i8") for name in ("seq", "arrival_key", "stop_key", "opened", "arrived", "changed",
-                                 "numbers", "queued", "events", "patience_ends", "expiries",
-                                 "timeline", "visits", "ratings", "staffing", "most_returns",
-                                 "most_heads", "comes", "strict", "counted", "by_chance",
-                                 "code")]
-)  # fmt: skip
-# What is drawn of a ticket, its visit to the agents (one at a time), and what came of it.
+# What is drawn of a ticket, its visit to the agents or call of a model (one at a time), and what
+# came of them.
 TICKET = np.dtype(
-    [(name, "f8") for name in ("arrived_s", "place_s", "patience_s", "most_ahead", "opinion",
-                               "queued_s", "deadline_s", "place", "responded_s", "resolved_s")]
-    + [("number", "i8")]
-    + [(name, "i4") for name in ("before", "behind", "ordinal", "first_line")]
-    + [(name, "i2") for name in ("line", "team", "watched_in", "rank", "waits", "counted_out",
-                                 "solved", "reopens", "surveyed", "comment")]
-    + [("category", "i4")]
-)  # fmt: skip
+    _fields(
+        ("f8", "arrived_s place_s patience_s most_ahead opinion"),
+        ("f8", "queued_s deadline_s place responded_s resolved_s confidence quality"),
+        ("f8", "asked_s started_s latency_s retry_after_s quota_s"),
+        ("i8", "number"),
+        ("i4", "before behind ordinal answer tokens_in tokens_out attempts limited next_call"),
+        ("i4", "slot first_slot again_slot signed returns"),
+        ("i2", "line team watched_in channel truth known category to reopens transfers"),
+        ("i1", "rank waits counted_out solved surveyed comment misrouted sent_on activity"),
+        ("i1", "categorized_by resolved_by escalated step given model named_by outcome"),
+    ),
+    align=True,
+)
 TEAM = np.dtype(
-    [(name, "f8") for name in ("after_touch", "while_idle", "returns", "per_queued", "to_leave",
-                               "to_return", "since_s", "leave_rate", "return_rate", "event_s")]
-    + [(name, "i8") for name in ("pool", "busy", "staffed", "wraps", "comes", "heads", "away",
-                                 "queued", "event_key", "leavings", "returnings", "touched",
-                                 "going_home")]
-)  # fmt: skip
+    _fields(
+        ("f8", "after_touch while_idle returns per_queued to_leave to_return since_s"),
+        ("f8", "leave_rate return_rate event_s"),
+        ("i8", "pool busy staffed wraps comes heads away queued event_key"),
+        ("i8", "leavings returnings touched going_home"),
+    )
+)
 # A line that tickets of another overflow to counts with that one, its `first`.
-LINE = np.dtype([(name, "i8") for name in ("first", "waiting", "gone", "stages_from", "stages_to")])
+LINE = np.dtype(_fields(("i8", "first waiting gone stages_from stages_to")))
 STAGE = np.dtype([("after_s", "f8"), ("line", "i8")])
 CHANGE = np.dtype([("time", "f8"), ("first", "i8"), ("to", "i8")])
+# Of a category: who answers it, and what a good answer after a bad one repairs.
+RULE = np.dtype([("for_humans", "i8"), ("for_review", "i8"), ("repair", "f8")])
+# Luck of the answers to a visit: where its columns are in memory; 0: not drawn.
+VISIT_LUCK = np.dtype(_fields(("i8", "solved returns delay_s")))
+# Answers of a model to a step: where its columns are, and the answers for the next attempt (-1: not
+# asked for).
+SLOT = np.dtype(
+    _fields(("i8", "latency_s tokens_in tokens_out outcome word score asked version name again"))
+)
+PROVIDER = np.dtype(_fields(("i8", "most under_way first_call last_call quotas_from quotas_to")))
+QUOTA = np.dtype(_fields(("f8", "limit drain level at_s"), ("i8", "counts_tokens")))
 
+# Tables by name: rows, and dimensions.
+TABLES: dict[str, tuple[Any, int]] = {
+    # Heaps, as far as they are used: all events but arrivals and changes of the calendar; ends of
+    # patience, where agents return for those who wait, and where it matters how many wait.
+    "events": (EVENT, 1),
+    "patience_ends": (EVENT, 1),
+    "expiries": (EVENT, 1),
+    "tickets": (TICKET, 1),
+    "teams": (TEAM, 1),
+    "lines": (LINE, 1),
+    # First and last visit of each priority in a line.
+    "ends": (np.int64, 3),
+    # Lines of each team; teams of each line, then of each stage of overflow; -1: no more.
+    "queues": (np.int64, 2),
+    "able": (np.int64, 2),
+    # The line of each category, a row for each channel where they differ.
+    "routes": (np.int64, 2),
+    # Whether a category goes to a team; whether it can handle it, as it may overflow to it.
+    "skilled": (np.bool_, 2),
+    "knows": (np.bool_, 2),
+    "stages": (STAGE, 1),
+    # Teams whose agents return for those who wait in a line.
+    "watches": (np.bool_, 2),
+    # Tickets of the opening backlog, in the order in which they come.
+    "opening": (np.int64, 1),
+    "changes": (CHANGE, 1),
+    # Number of the team, heads.
+    "changes_to": (np.int64, 2),
+    # By purpose and team.
+    "agents_luck": (np.float64, 3),
+    # Where the columns of work and wrap-up are: by team, activity and number of the visit.
+    "work": (np.int64, 3),
+    "wrap_up": (np.int64, 3),
+    # So is the luck of the choice among pools: by activity and number of the visit.
+    "choices": (np.int64, 2),
+    "visit_luck": (VISIT_LUCK, 1),
+    "rules": (RULE, 1),
+    # By step, who found the category (0: a human), model and visit; -1: not asked for.
+    "slots_of": (np.int64, 4),
+    "slots": (SLOT, 1),
+    "providers": (PROVIDER, 1),
+    "quotas": (QUOTA, 1),
+    # Start and end of each outage.
+    "outages": (np.float64, 2),
+    # Rows of the ledger, as far as they are used.
+    "timeline": (Rows(*TIMELINE).dtype, 1),
+    "visits": (Rows(*VISITS).dtype, 1),
+    "calls": (Rows(*CALLS).dtype, 1),
+    "ratings": (Rows(*RATINGS).dtype, 1),
+    "staffing": (Rows(*STAFFING).dtype, 1),
+}
+LEDGER = ("timeline", "visits", "calls", "ratings", "staffing")
+HEAPS = ("events", "patience_ends", "expiries")
 
-class Columns(NamedTuple):
-    """All that the machine reads and writes.
-
-    Attributes
-    ----------
-    numbers : array of NUMBERS, shape (1,)
-    events : array of EVENT
-        A heap, as far as it is used, of all events but arrivals and changes of the calendar.
-    patience_ends, expiries : array of EVENT
-        Heaps of the ends of patience: where agents return for those who wait, and where it matters
-        how many wait.
-    tickets, teams, lines : array of TICKET, TEAM, LINE
-    ends : array of int, shape (lines, priorities, 2)
-        First and last visit of each priority in a line.
-    queues, able : array of int
-        Lines of each team; teams of each line, then of each stage of overflow; -1: no more.
-    skilled : array of bool, shape (teams, categories)
-        Categories that go to each team, those that overflow to it left out.
-    stages : array of STAGE
-    watches : array of bool, shape (lines, teams)
-        Teams whose agents return for those who wait in a line.
-    opening : array of int
-        Tickets of the opening backlog, in the order in which they come to the agents.
-    changes, changes_to : array of CHANGE, array of int (team, heads)
-    luck : array of float, shape (4, teams, numbers drawn)
-    work, wrap_up : array of float, shape (teams times visits, n)
-    solves, delays : array of float, shape (visits, n)
-        Luck of each answer; time until the customer is back, below 0: never.
-    choices : array of float, shape (visits, n)
-        Luck of the choice among pools; no rows where they are asked in order.
-    timeline, visits, ratings, staffing : array
-        Rows of the ledger, as far as they are used.
-    """
-
-    numbers: Array
-    events: Array
-    patience_ends: Array
-    expiries: Array
-    tickets: Array
-    teams: Array
-    lines: Array
-    ends: Array
-    queues: Array
-    able: Array
-    skilled: Array
-    stages: Array
-    watches: Array
-    opening: Array
-    changes: Array
-    changes_to: Array
-    luck: Array
-    work: Array
-    wrap_up: Array
-    solves: Array
-    delays: Array
-    choices: Array
-    timeline: Array
-    visits: Array
-    ratings: Array
-    staffing: Array
+# Where the desk stands, rows that are used of each table, settings, and all tables.
+NUMBERS = np.dtype(
+    _fields(
+        ("f8", "now horizon close_after capacity"),
+        ("f8", "agent_solves reviewed_solves assistant_solves wrong_solves"),
+        ("f8", "weight_wait weight_transfer weight_reopened weight_unsolved weight_wrong"),
+        ("f8", "threshold timeout backoff max_backoff retry_after"),
+        ("i8", "seq arrival_key stop_key opened arrived changed numbers queued came"),
+        ("i8", "most_reopens most_heads comes strict counted by_chance escalates"),
+        ("i8", "assistant unsure_handled on_failure retries jitter"),
+        ("i8", "pending resume asks_for code"),
+        ("i8", " ".join((*LEDGER, *HEAPS))),
+        ("i8", " ".join(f"{name}_at" for name in TABLES)),
+        ("i8", " ".join(f"{name}_{k}" for name, (_, n) in TABLES.items() for k in range(n))),
+    )
+)

@@ -8,6 +8,7 @@ from typing import Any
 from twin.desk.compiled.columns import GOING_HOME, KIND, LEAVING, RETURNING, TOUCHED, WAKE
 from twin.desk.compiled.heap import compiled, drop_first
 from twin.desk.compiled.rows import schedule, staffing_row
+from twin.desk.compiled.tables import agents_luck, patience_ends, teams, tickets, watches
 
 
 @compiled
@@ -27,9 +28,9 @@ def rate_of_returns(team: Any) -> float:
 
 
 @compiled
-def refresh(d: Any, events: Any, teams: Any, k: int) -> None:
+def refresh(d: Any, k: int) -> None:
     """Absence.refresh."""
-    team = teams[k]
+    team = teams(d)[k]
     free = team.staffed - team.busy
     leave_rate = team.while_idle * free if free > 0 else 0.0
     return_rate = rate_of_returns(team)
@@ -47,79 +48,77 @@ def refresh(d: Any, events: Any, teams: Any, k: int) -> None:
     if moment < team.event_s:
         team.event_s = max(moment, team.since_s)
         team.event_key = d.seq
-        schedule(d, events, team.event_s, 0, (WAKE << KIND) + k)
+        schedule(d, team.event_s, 0, (WAKE << KIND) + k)
 
 
 @compiled
-def settle(d: Any, patience_ends: Any, tickets: Any, teams: Any, watches: Any) -> None:
+def settle(d: Any) -> None:
     """ComingAndGoing.settle."""
-    while d.patience_ends > 0 and patience_ends[0].time <= d.now:
-        moment, number, i = patience_ends[0].time, patience_ends[0].key, patience_ends[0].who
-        drop_first(patience_ends, d.patience_ends)
+    while d.patience_ends > 0 and patience_ends(d)[0].time <= d.now:
+        first = patience_ends(d)[0]
+        moment, number, i = first.time, first.key, first.who
+        drop_first(patience_ends(d), d.patience_ends)
         d.patience_ends -= 1
-        line = tickets[i].watched_in
+        line = tickets(d)[i].watched_in
         # It is of an older visit of the ticket, or nobody watches it any more.
-        if tickets[i].number != number or line < 0:
+        if tickets(d)[i].number != number or line < 0:
             continue
-        for k in range(teams.size):
-            if watches[line, k]:
-                reckon(teams[k], moment)
-                teams[k].queued -= 1
-                teams[k].return_rate = rate_of_returns(teams[k])
-        tickets[i].watched_in = -1
+        for k in range(teams(d).size):
+            if watches(d)[line, k]:
+                reckon(teams(d)[k], moment)
+                teams(d)[k].queued -= 1
+                teams(d)[k].return_rate = rate_of_returns(teams(d)[k])
+        tickets(d)[i].watched_in = -1
 
 
 @compiled
-def _goes(d: Any, teams: Any, staffing: Any, k: int) -> None:
-    team = teams[k]
+def _goes(d: Any, k: int) -> None:
+    team = teams(d)[k]
     team.staffed -= 1
     team.away += 1
-    staffing_row(d, staffing, team)
+    staffing_row(d, team)
 
 
 @compiled
-def leaves_after_touch(d: Any, teams: Any, luck: Any, staffing: Any, k: int) -> None:
+def leaves_after_touch(d: Any, k: int) -> None:
     """Absence.after_touch."""
-    team = teams[k]
-    leaves = luck[TOUCHED, k, team.touched] < team.after_touch
+    team = teams(d)[k]
+    leaves = agents_luck(d)[TOUCHED, k, team.touched] < team.after_touch
     team.touched += 1
     if leaves and team.busy - 1 + team.away < team.heads:
-        _goes(d, teams, staffing, k)
+        _goes(d, k)
 
 
 @compiled
-def change(d: Any, teams: Any, luck: Any, staffing: Any, k: int, heads: int) -> None:
+def change(d: Any, k: int, heads: int) -> None:
     """Absence.change."""
-    team = teams[k]
+    team = teams(d)[k]
     for before in range(team.heads, heads, -1):
-        if luck[GOING_HOME, k, team.going_home] * before < team.away:
+        if agents_luck(d)[GOING_HOME, k, team.going_home] * before < team.away:
             team.away -= 1
         team.going_home += 1
     team.heads = heads
     team.staffed = heads - team.away
-    staffing_row(d, staffing, team)
+    staffing_row(d, team)
 
 
 @compiled
-def wake(
-    d: Any, patience_ends: Any, tickets: Any, teams: Any, watches: Any, luck: Any, staffing: Any, k:
-    int,
-) -> bool:  # fmt: skip
+def wake(d: Any, k: int) -> bool:
     """Absence._wake: an agent leaves, or one is back (True), who takes who waits."""
-    team = teams[k]
+    team = teams(d)[k]
     team.event_key = -1
     team.event_s = inf
-    settle(d, patience_ends, tickets, teams, watches)
+    settle(d)
     reckon(team, d.now)
     if team.return_rate != 0.0 and d.now + team.to_return / team.return_rate <= d.now:
-        team.to_return = luck[RETURNING, k, team.returnings]
+        team.to_return = agents_luck(d)[RETURNING, k, team.returnings]
         team.returnings += 1
         team.away -= 1
         team.staffed += 1
-        staffing_row(d, staffing, team)
+        staffing_row(d, team)
         return True
     if team.leave_rate != 0.0 and d.now + team.to_leave / team.leave_rate <= d.now:
-        team.to_leave = luck[LEAVING, k, team.leavings]
+        team.to_leave = agents_luck(d)[LEAVING, k, team.leavings]
         team.leavings += 1
-        _goes(d, teams, staffing, k)
+        _goes(d, k)
     return False

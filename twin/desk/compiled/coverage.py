@@ -42,19 +42,23 @@ COVERED = frozenset(
         "customers.patience_by_priority", "customers.patience_hours", "customers.survey_rate",
         "customers.solved", "customers.reopen_rate", "customers.reopen_delay",
         "customers.max_reopens", "customers.close_after", "customers.satisfaction",
-        # Not read while the assistant's role is off.
-        "provider", "assistant.backend", "assistant.model", "assistant.temperature",
-        "assistant.max_tokens", "assistant.retrieval", "assistant.knowledge",
-        "assistant.skip_bad_articles", "assistant.articles", "assistant.floor",
-        "assistant.confidence_threshold", "assistant.unsure", "assistant.human_categories",
-        "assistant.review_categories", "assistant.on_failure", "assistant.retry_after",
-        "assistant.fallback_model", "assistant.recording", "assistant.samples", "assistant.judge",
-        "assistant.judge_model", "assistant.profile", "assistant.learning",
+        # The assistant, all of whose answers are columns.
+        "provider", "assistant.role", "assistant.backend", "assistant.model",
+        "assistant.temperature", "assistant.max_tokens", "assistant.retrieval",
+        "assistant.knowledge", "assistant.skip_bad_articles", "assistant.articles",
+        "assistant.floor", "assistant.confidence_threshold", "assistant.unsure",
+        "assistant.human_categories", "assistant.review_categories", "assistant.on_failure",
+        "assistant.retry_after", "assistant.fallback_model", "assistant.recording",
+        "assistant.samples", "assistant.judge", "assistant.judge_model", "assistant.profile",
+        # Not read unless it learns.
+        "assistant.learning.versions", "assistant.learning.every", "assistant.learning.explore",
+        "assistant.learning.error_rate", "assistant.learning.examples",
+        "assistant.learning.feedback", "assistant.learning.effect",
     }
 )  # fmt: skip
 # Keys that are covered at one value only, in words: what a desk has that sets another.
 OUTSIDE = {
-    "assistant.role": "an assistant",
+    "assistant.learning.mode": "an assistant that learns",
     "assistant.support": "agents whom an assistant supports",
     "touches": "further touches of a ticket",
     "workflow": "statuses of its own",
@@ -72,7 +76,6 @@ OUTSIDE = {
     "customers.retrial": "customers who try again",
     "customers.callback": "callbacks",
 }
-_INSTEAD = {"assistant.role": "off"}
 
 
 def why_not(scenario: Scenario) -> str | None:
@@ -89,8 +92,6 @@ def why_not(scenario: Scenario) -> str | None:
     """
     for path, key in _set_otherwise(scenario):
         return f"{OUTSIDE.get(key, 'a key that the compiled desk does not know')} ({path})"
-    if not scenario.agents:
-        return "nobody works here (agents)"
     told_apart = any(scenario.told_apart(pool) for pool in scenario.agents.values())
     return "agents who are told apart" if told_apart else None
 
@@ -102,7 +103,7 @@ def _set_otherwise(section: BaseModel, path: str = "", key: str = "") -> Iterato
         here, known = f"{path}{name}", f"{key}{name}"
         if known in COVERED:
             continue
-        default = _INSTEAD.get(known, field.get_default(call_default_factory=True))
+        default = field.get_default(call_default_factory=True)
         if known == "agents":
             for pool, settings in value.items():
                 yield from _set_otherwise(settings, f"{here}.{pool}.", f"{known}.*.")

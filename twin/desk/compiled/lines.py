@@ -6,39 +6,49 @@ visits for each priority, and who is next is the first of some chain.
 
 from __future__ import annotations
 
-from math import inf, nan
+from math import inf
 from typing import Any
 
 from twin.desk.compiled.coming import refresh, settle
 from twin.desk.compiled.heap import compiled, drop_first, push
-from twin.desk.compiled.rows import status_row, visit_row
-from twin.records.tables import ABANDONED, HANDLE, LEFT
+from twin.desk.compiled.rows import never_served, status_at
+from twin.desk.compiled.tables import (
+    ends,
+    expiries,
+    lines,
+    patience_ends,
+    queues,
+    teams,
+    tickets,
+    watches,
+)  # fmt: skip
+from twin.records.tables import ABANDONED, LEFT
 
 
 @compiled
-def unlink(d: Any, tickets: Any, lines: Any, ends: Any, i: int) -> None:
+def unlink(d: Any, i: int) -> None:
     """Take a visit out of its line."""
-    visit = tickets[i]
+    visit = tickets(d)[i]
     line, rank = visit.line, visit.rank
     if visit.before >= 0:
-        tickets[visit.before].behind = visit.behind
+        tickets(d)[visit.before].behind = visit.behind
     else:
-        ends[line, rank, 0] = visit.behind
+        ends(d)[line, rank, 0] = visit.behind
     if visit.behind >= 0:
-        tickets[visit.behind].before = visit.before
+        tickets(d)[visit.behind].before = visit.before
     else:
-        ends[line, rank, 1] = visit.before
-    lines[lines[line].first].waiting -= 1
+        ends(d)[line, rank, 1] = visit.before
+    lines(d)[lines(d)[line].first].waiting -= 1
     d.queued -= 1
 
 
 @compiled
-def head(d: Any, tickets: Any, ends: Any, line: int) -> int:
+def head(d: Any, line: int) -> int:
     """The visit that is next in a line; -1 where nobody waits."""
     best = -1
-    for rank in range(ends.shape[1]):
-        i = ends[line, rank, 0]
-        if i >= 0 and (best < 0 or before(tickets[i], tickets[best])):
+    for rank in range(ends(d).shape[1]):
+        i = ends(d)[line, rank, 0]
+        if i >= 0 and (best < 0 or before(tickets(d)[i], tickets(d)[best])):
             best = i
     return best
 
@@ -52,89 +62,83 @@ def before(one: Any, other: Any) -> bool:
 
 
 @compiled
-def abandon(d: Any, tickets: Any, lines: Any, timeline: Any, visits: Any, i: int) -> None:
+def abandon(d: Any, i: int) -> None:
     """AgentPools._abandon, and what the ticket's life has to note."""
-    visit = tickets[i]
+    visit = tickets(d)[i]
     visit.waits = 0
-    visit_row(d, visits, i, -1, HANDLE, visit.queued_s, nan, visit.deadline_s, LEFT)
+    never_served(d, i, visit.deadline_s, LEFT)
     if visit.counted_out:
         visit.counted_out = 0
-        lines[lines[visit.line].first].gone -= 1
-    if visit.deadline_s < d.horizon:
-        status_row(d, timeline, i, visit.deadline_s, ABANDONED)
+        lines(d)[lines(d)[visit.line].first].gone -= 1
+    status_at(d, i, ABANDONED, visit.deadline_s)
 
 
 @compiled
-def first(
-    d: Any, tickets: Any, lines: Any, ends: Any, queues: Any, timeline: Any, visits: Any, k: int
-) -> int:
+def first(d: Any, k: int) -> int:
     """AgentPools._first: the visit that is next for a team; -1 where nobody waits."""
     first = -1
-    for place in range(queues.shape[1]):
-        line = queues[k, place]
+    for place in range(queues(d).shape[1]):
+        line = queues(d)[k, place]
         if line < 0:
             break
-        i = head(d, tickets, ends, line)
-        while i >= 0 and tickets[i].deadline_s <= d.now:
-            unlink(d, tickets, lines, ends, i)
-            abandon(d, tickets, lines, timeline, visits, i)
-            i = head(d, tickets, ends, line)
-        if i >= 0 and (first < 0 or before(tickets[i], tickets[first])):
+        i = head(d, line)
+        while i >= 0 and tickets(d)[i].deadline_s <= d.now:
+            unlink(d, i)
+            abandon(d, i)
+            i = head(d, line)
+        if i >= 0 and (first < 0 or before(tickets(d)[i], tickets(d)[first])):
             first = i
     return first
 
 
 @compiled
-def wait_in(
-    d: Any, events: Any, patience_ends: Any, tickets: Any, teams: Any, lines: Any, ends: Any,
-    watches: Any, line: int, i: int,
-) -> None:  # fmt: skip
+def wait_in(d: Any, line: int, i: int) -> None:
     """AgentPools._wait_in and ComingAndGoing._count.
 
     Visits of a priority come to a line in the order of their places: so a line is a chain for each.
     """
-    visit = tickets[i]
+    visit = tickets(d)[i]
     rank = visit.rank
-    last = ends[line, rank, 1]
+    last = ends(d)[line, rank, 1]
     visit.line = line
     visit.waits = 1
     visit.before = last
     visit.behind = -1
     if last >= 0:
-        tickets[last].behind = i
+        tickets(d)[last].behind = i
     else:
-        ends[line, rank, 0] = i
-    ends[line, rank, 1] = i
-    lines[lines[line].first].waiting += 1
+        ends(d)[line, rank, 0] = i
+    ends(d)[line, rank, 1] = i
+    lines(d)[lines(d)[line].first].waiting += 1
     d.queued += 1
     if not d.comes:
         return
     old = visit.watched_in
     more = False
-    for k in range(teams.size):
-        if watches[line, k] and (old < 0 or not watches[old, k]):
+    for k in range(teams(d).size):
+        if watches(d)[line, k] and (old < 0 or not watches(d)[old, k]):
             more = True
     if not more:
         return
-    settle(d, patience_ends, tickets, teams, watches)
+    settle(d)
     if old < 0 and visit.deadline_s < inf:
-        push(patience_ends, d.patience_ends, visit.deadline_s, visit.number, i)
+        push(patience_ends(d), d.patience_ends, visit.deadline_s, visit.number, i)
         d.patience_ends += 1
     visit.watched_in = line
-    for k in range(teams.size):
-        if watches[line, k] and (old < 0 or not watches[old, k]):
-            teams[k].queued += 1
-            refresh(d, events, teams, k)
+    for k in range(teams(d).size):
+        if watches(d)[line, k] and (old < 0 or not watches(d)[old, k]):
+            teams(d)[k].queued += 1
+            refresh(d, k)
 
 
 @compiled
-def waiting_now(d: Any, expiries: Any, tickets: Any, lines: Any, line: int) -> int:
+def waiting_now(d: Any, line: int) -> int:
     """WaitingCount.now; the ends of patience of all lines are in one heap."""
-    while d.expiries > 0 and expiries[0].time <= d.now:
-        number, i = expiries[0].key, expiries[0].who
-        drop_first(expiries, d.expiries)
+    while d.expiries > 0 and expiries(d)[0].time <= d.now:
+        number, i = expiries(d)[0].key, expiries(d)[0].who
+        drop_first(expiries(d), d.expiries)
         d.expiries -= 1
-        if tickets[i].number == number and tickets[i].waits and not tickets[i].counted_out:
-            tickets[i].counted_out = 1
-            lines[lines[tickets[i].line].first].gone += 1
-    return int(lines[lines[line].first].waiting - lines[lines[line].first].gone)
+        if tickets(d)[i].number == number and tickets(d)[i].waits and not tickets(d)[i].counted_out:
+            tickets(d)[i].counted_out = 1
+            lines(d)[lines(d)[tickets(d)[i].line].first].gone += 1
+    return int(lines(d)[lines(d)[line].first].waiting - lines(d)[lines(d)[line].first].gone)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from twin.assistant.protocol import Assistant
 from twin.demand.tickets import Demand
 from twin.desk.answers import Names
+from twin.desk.assistant import ServedModel
 from twin.desk.availability import agent_pools
-from twin.desk.compiled.machine import GROW, play
+from twin.desk.compiled.machine import FINISHED, GROW, play
 from twin.desk.compiled.state import State
 from twin.desk.customers import ALL_COMMENTS, Customers
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
+from twin.desk.served import notes_on, served_models
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 
 
-def simulate(scenario: Scenario, demand: Demand) -> RunLog:
+def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = None) -> RunLog:
     """Play a scenario that the machine covers; all tables are those of the SimPy desk.
 
     Parameters
@@ -22,15 +27,27 @@ def simulate(scenario: Scenario, demand: Demand) -> RunLog:
     scenario : Scenario
         See `twin.desk.compiled.coverage`.
     demand : Demand
+    assistant : Assistant, optional
+        By default the backend that the scenario names.
     """
-    clock = Clock()
+    clock, names = Clock(), Names()
     ledger = Ledger(clock, demand, scenario.horizon)
     pools = agent_pools(clock, scenario, demand, ledger)
-    state = State(clock, scenario, demand, ledger, pools, Customers(scenario, demand))
-    while play(*state.columns) == GROW:
-        state.grow()
+    customers = Customers(scenario, demand)
+    models: list[ServedModel] = []
+    if scenario.assistant.role != "off":
+        models = served_models(clock, scenario, demand, assistant, ledger, names)
+    state = State(clock, scenario, demand, ledger, pools, customers, models)
+    while (why := play(state.numbers)) != FINISHED:
+        if why == GROW:
+            state.grow()
+        else:
+            state.provide()
     state.write(ledger)
-    names = pools.names
+    pool_names, notes = pools.names, notes_on(scenario, models)
     # The draws are not needed for the tables, which take memory of their own.
-    del state, pools
-    return ledger.log(names, Names(), ALL_COMMENTS, [])
+    for served in models:
+        served.answers.forget()
+    del state, pools, customers
+    log = ledger.log(pool_names, names, ALL_COMMENTS, notes)
+    return replace(log, backend=scenario.assistant.backend if models else "")

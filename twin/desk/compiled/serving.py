@@ -5,105 +5,143 @@ from __future__ import annotations
 from math import inf, isnan, nan
 from typing import Any
 
-from twin.desk.compiled.answered import answered
-from twin.desk.compiled.columns import END, FREE, KIND, NORMAL, ORDINAL, OVERFLOW, STAGE_OF
+from twin.desk.compiled.columns import (
+    END,
+    FREE,
+    KIND,
+    LUCK,
+    ORDINAL,
+    OVERFLOW,
+    REOPEN,
+    STAGE_OF,
+    VISIT,
+    WORK,
+)  # fmt: skip
 from twin.desk.compiled.coming import leaves_after_touch, refresh, settle
 from twin.desk.compiled.heap import compiled, push
 from twin.desk.compiled.lines import first, unlink, wait_in, waiting_now
-from twin.desk.compiled.rows import schedule, status_row, visit_row
-from twin.records.tables import ABANDONED, BALKED, BLOCKED, DONE, HANDLE, IN_PROGRESS, WRAP_UP
+from twin.desk.compiled.rows import begun, later, never_served, schedule, status_at, status_now
+from twin.desk.compiled.tables import (
+    able,
+    choices,
+    expiries,
+    knows,
+    lines,
+    number_of,
+    routes,
+    skilled,
+    stages,
+    teams,
+    tickets,
+    visit_luck,
+    watches,
+    work,
+    wrap_up,
+)  # fmt: skip
+from twin.records.tables import (
+    ABANDONED,
+    BALKED,
+    BLOCKED,
+    HANDLE,
+    IN_PROGRESS,
+    REVIEW,
+    TRIAGE,
+    WRAP_UP,
+)  # fmt: skip
 
 
 @compiled
-def pick_up(
-    d: Any, events: Any, patience_ends: Any, tickets: Any, teams: Any, watches: Any, work: Any,
-    timeline: Any, visits: Any, k: int, i: int,
-) -> None:  # fmt: skip
+def ask_for(d: Any, i: int, what: int, then: int) -> None:
+    """Stop for something that only Python can make, and go on with a ticket when it is there."""
+    d.asks_for = what
+    d.pending = i
+    d.resume = then
+
+
+@compiled
+def pick_up(d: Any, k: int, i: int) -> None:
     """AgentPools._pick_up and Ledger.picked_up; ComingAndGoing._pick_up around them."""
-    visit, team = tickets[i], teams[k]
+    visit, team = tickets(d)[i], teams(d)[k]
     line = -1
     if d.comes:
-        settle(d, patience_ends, tickets, teams, watches)
+        settle(d)
         line = visit.watched_in
         visit.watched_in = -1
         if line >= 0:
-            for j in range(teams.size):
-                if watches[line, j]:
-                    teams[j].queued -= 1
+            for j in range(teams(d).size):
+                if watches(d)[line, j]:
+                    teams(d)[j].queued -= 1
     visit.waits = 0
     visit.team = k
+    activity = visit.activity
+    if activity == HANDLE and not knows(d)[k, visit.truth]:
+        visit.misrouted = 1
+        activity = TRIAGE
     team.busy += 1
-    ends_s = d.now + work[k * (d.most_returns + 1) + tickets[i].reopens, i]
-    visit_row(d, visits, i, team.pool, HANDLE, visit.queued_s, d.now, ends_s, DONE)
-    status_row(d, timeline, i, d.now, IN_PROGRESS)
-    if isnan(visit.responded_s):
-        visit.responded_s = d.now
-    schedule(d, events, ends_s, 0, (END << KIND) + i)
+    ends_s = d.now + number_of(work(d)[k, activity, visit.returns], i)
+    begun(d, i, team.pool, visit.activity, visit.queued_s, ends_s)
+    if visit.activity != REVIEW:
+        status_now(d, i, IN_PROGRESS)
+        if visit.activity == HANDLE and isnan(visit.responded_s):
+            visit.responded_s = d.now
+    schedule(d, ends_s, 0, (END << KIND) + i)
     if d.comes:
         if line >= 0:
-            for j in range(teams.size):
-                if watches[line, j]:
-                    refresh(d, events, teams, j)
-        if team.comes and (line < 0 or not watches[line, k]):
-            refresh(d, events, teams, k)
+            for j in range(teams(d).size):
+                if watches(d)[line, j]:
+                    refresh(d, j)
+        if team.comes and (line < 0 or not watches(d)[line, k]):
+            refresh(d, k)
 
 
 @compiled
-def fill(
-    d: Any, events: Any, patience_ends: Any, tickets: Any, teams: Any, lines: Any, ends: Any,
-    queues: Any, watches: Any, work: Any, timeline: Any, visits: Any, k: int,
-) -> None:  # fmt: skip
+def fill(d: Any, k: int) -> None:
     """AgentPools._fill."""
-    while teams[k].busy < teams[k].staffed:
-        i = first(d, tickets, lines, ends, queues, timeline, visits, k)
+    while teams(d)[k].busy < teams(d)[k].staffed:
+        i = first(d, k)
         if i < 0:
             return
-        unlink(d, tickets, lines, ends, i)
-        pick_up(d, events, patience_ends, tickets, teams, watches, work, timeline, visits, k, i)
+        unlink(d, i)
+        pick_up(d, k, i)
 
 
 @compiled
-def _taken(
-    d: Any, events: Any, patience_ends: Any, tickets: Any, teams: Any, able: Any, watches: Any,
-    work: Any, timeline: Any, visits: Any, row: int, i: int,
-) -> bool:  # fmt: skip
+def _taken(d: Any, row: int, i: int) -> bool:
     """Give a visit to the first of some teams that has a free place; False: none has."""
-    k = _first_free(teams, able, row)
+    k = _first_free(d, row)
     if k < 0:
         return False
-    pick_up(d, events, patience_ends, tickets, teams, watches, work, timeline, visits, k, i)
+    pick_up(d, k, i)
     return True
 
 
 @compiled
-def _first_free(teams: Any, able: Any, row: int) -> int:
+def _first_free(d: Any, row: int) -> int:
     """The first of some teams that has a free place; -1: none has."""
-    for place in range(able.shape[1]):
-        k = able[row, place]
+    for place in range(able(d).shape[1]):
+        k = able(d)[row, place]
         if k < 0:
             break
-        if teams[k].busy < teams[k].staffed:
+        if teams(d)[k].busy < teams(d)[k].staffed:
             return int(k)
     return -1
 
 
 @compiled
-def _drawn(
-    tickets: Any, teams: Any, able: Any, skilled: Any, choices: Any, row: int, i: int
-) -> int:
+def _drawn(d: Any, row: int, i: int) -> int:
     """The order of choice.pool_choice, by chance: any free team with the skill, else the first."""
-    category = tickets[i].category
-    skilled_and_free = 0
-    for place in range(able.shape[1]):
-        k = able[row, place]
-        if k >= 0 and teams[k].busy < teams[k].staffed and skilled[k, category]:
-            skilled_and_free += 1
-    if skilled_and_free < 2:
-        return _first_free(teams, able, row)
-    left = int(choices[tickets[i].reopens, i] * skilled_and_free)
-    for place in range(able.shape[1]):
-        k = able[row, place]
-        if k >= 0 and teams[k].busy < teams[k].staffed and skilled[k, category]:
+    visit = tickets(d)[i]
+    free = 0
+    for place in range(able(d).shape[1]):
+        k = able(d)[row, place]
+        if k >= 0 and teams(d)[k].busy < teams(d)[k].staffed and skilled(d)[k, visit.to]:
+            free += 1
+    if free < 2:
+        return int(_first_free(d, row))
+    left = int(number_of(choices(d)[visit.activity, visit.returns], i) * free)
+    for place in range(able(d).shape[1]):
+        k = able(d)[row, place]
+        if k >= 0 and teams(d)[k].busy < teams(d)[k].staffed and skilled(d)[k, visit.to]:
             if left == 0:
                 return int(k)
             left -= 1
@@ -111,118 +149,120 @@ def _drawn(
 
 
 @compiled
-def _refused(
-    d: Any, expiries: Any, tickets: Any, lines: Any, timeline: Any, visits: Any, line: int, i: int
-) -> bool:
+def _refused(d: Any, line: int, i: int) -> bool:
     """AgentPools._let_in and Entrance.refuses: True if the customer does not join the line."""
-    visit = tickets[i]
-    waiting = waiting_now(d, expiries, tickets, lines, line)
+    visit = tickets(d)[i]
+    waiting = waiting_now(d, line)
     if waiting >= d.capacity:
         end = BLOCKED
     elif waiting > visit.most_ahead:
         end = BALKED
     else:
         if visit.deadline_s < inf:
-            push(expiries, d.expiries, visit.deadline_s, visit.number, i)
+            push(expiries(d), d.expiries, visit.deadline_s, visit.number, i)
             d.expiries += 1
         return False
-    visit_row(d, visits, i, -1, HANDLE, d.now, nan, d.now, end)
-    if d.now < d.horizon:
-        status_row(d, timeline, i, d.now, ABANDONED)
+    never_served(d, i, d.now, end)
+    status_at(d, i, ABANDONED, d.now)
     return True
 
 
 @compiled
-def come(
-    d: Any, events: Any, patience_ends: Any, expiries: Any, tickets: Any, teams: Any, lines: Any,
-    ends: Any, able: Any, skilled: Any, stages: Any, watches: Any, work: Any, choices: Any,
-    timeline: Any, visits: Any, i: int,
-) -> None:  # fmt: skip
+def come(d: Any, i: int, category: int, activity: int, returns: int) -> None:
+    """Lifecycle._agent."""
+    visit = tickets(d)[i]
+    visit.to = category
+    visit.activity = activity
+    visit.returns = returns
+    visit_agents(d, i)
+
+
+@compiled
+def _is_drawn(d: Any, i: int) -> bool:
+    """True if the work of a visit is drawn, whoever takes it."""
+    visit = tickets(d)[i]
+    if teams(d).size == 0:
+        return True
+    if work(d)[0, visit.activity, visit.returns] == 0:
+        return False
+    # Who goes by a wrong category may meet an agent who finds that out.
+    wrong = visit.activity == HANDLE and visit.to != visit.truth
+    return not wrong or work(d)[0, TRIAGE, visit.returns] != 0
+
+
+@compiled
+def visit_agents(d: Any, i: int) -> None:
     """AgentPools.visit."""
-    visit = tickets[i]
+    visit = tickets(d)[i]
+    if not _is_drawn(d, i):
+        ask_for(d, i, WORK, VISIT)
+        return
     visit.queued_s = d.now
     visit.number = d.numbers
     visit.ordinal += 1
     visit.watched_in = -1
     visit.counted_out = 0
+    visit.misrouted = 0
     d.numbers += 1
     visit.place = visit.place_s if d.strict else d.now + visit.place_s
-    line = visit.first_line
-    if d.by_chance:
-        k = _drawn(tickets, teams, able, skilled, choices, line, i)
-    else:
-        k = _first_free(teams, able, line)
+    line = routes(d)[visit.channel, visit.to]
+    k = _drawn(d, line, i) if d.by_chance else _first_free(d, line)
     if k >= 0:
-        pick_up(d, events, patience_ends, tickets, teams, watches, work, timeline, visits, k, i)
+        pick_up(d, k, i)
         return
     visit.deadline_s = d.now + visit.patience_s
-    if d.counted and _refused(d, expiries, tickets, lines, timeline, visits, line, i):
+    if d.counted and _refused(d, line, i):
         return
     # AgentPools._join
-    wait_in(d, events, patience_ends, tickets, teams, lines, ends, watches, line, i)
-    for stage in range(lines[line].stages_from, lines[line].stages_to):
-        moment = max(visit.queued_s + stages[stage].after_s, d.now)
-        who = (OVERFLOW << KIND) + (stage << STAGE_OF) + (visit.ordinal << ORDINAL) + i
-        schedule(d, events, moment, NORMAL, who)
+    wait_in(d, line, i)
+    for stage in range(lines(d)[line].stages_from, lines(d)[line].stages_to):
+        moment = max(visit.queued_s + stages(d)[stage].after_s, d.now)
+        later(d, moment, (OVERFLOW << KIND) + (stage << STAGE_OF) + (visit.ordinal << ORDINAL) + i)
 
 
 @compiled
-def overflow(
-    d: Any, events: Any, patience_ends: Any, tickets: Any, teams: Any, lines: Any, ends: Any,
-    able: Any, stages: Any, watches: Any, work: Any, timeline: Any, visits: Any, stage: int,
-    ordinal: int, i: int,
-) -> None:  # fmt: skip
+def overflow(d: Any, stage: int, ordinal: int, i: int) -> None:
     """AgentPools._overflow."""
-    visit = tickets[i]
+    visit = tickets(d)[i]
     if visit.ordinal != ordinal or not visit.waits or visit.deadline_s <= d.now:
         return
-    unlink(d, tickets, lines, ends, i)
-    if not _taken(
-        d, events, patience_ends, tickets, teams, able, watches, work, timeline, visits, lines.size
-        + stage, i,
-    ):  # fmt: skip
-        wait_in(
-            d, events, patience_ends, tickets, teams, lines, ends, watches, stages[stage].line, i
-        )
+    unlink(d, i)
+    if not _taken(d, lines(d).size + stage, i):
+        wait_in(d, stages(d)[stage].line, i)
 
 
 @compiled
-def release(
-    d: Any, events: Any, patience_ends: Any, tickets: Any, teams: Any, lines: Any, ends: Any,
-    queues: Any, watches: Any, luck: Any, work: Any, timeline: Any, visits: Any, staffing: Any,
-    k: int,
-) -> None:  # fmt: skip
+def release(d: Any, k: int) -> None:
     """AgentPools._release; ComingAndGoing._release around it."""
-    team = teams[k]
+    team = teams(d)[k]
     if team.comes:
-        settle(d, patience_ends, tickets, teams, watches)
-        leaves_after_touch(d, teams, luck, staffing, k)
+        settle(d)
+        leaves_after_touch(d, k)
     team.busy -= 1
-    fill(
-        d, events, patience_ends, tickets, teams, lines, ends, queues, watches, work, timeline,
-        visits, k,
-    )  # fmt: skip
+    fill(d, k)
     if team.comes:
-        refresh(d, events, teams, k)
+        refresh(d, k)
 
 
 @compiled
-def end_visit(
-    d: Any, events: Any, patience_ends: Any, tickets: Any, teams: Any, lines: Any, ends: Any,
-    queues: Any, watches: Any, luck: Any, work: Any, wrap_up: Any, solves: Any, delays: Any,
-    timeline: Any, visits: Any, ratings: Any, staffing: Any, i: int,
-) -> None:  # fmt: skip
-    """The end of a visit: AgentPools._release or _wrap_up, and on with the ticket."""
-    k, lasts_s = tickets[i].team, 0.0
-    if teams[k].wraps:
-        lasts_s = wrap_up[k * (d.most_returns + 1) + tickets[i].reopens, i]
+def end_visit(d: Any, i: int) -> None:
+    """The end of a visit for its agent: AgentPools._release or _wrap_up."""
+    visit = tickets(d)[i]
+    k, lasts_s = visit.team, 0.0
+    if teams(d)[k].wraps and visit.activity == HANDLE and not visit.misrouted:
+        lasts_s = number_of(wrap_up(d)[k, visit.activity, visit.returns], i)
     if lasts_s != 0.0:
         ends_s = d.now + lasts_s
-        visit_row(d, visits, i, teams[k].pool, WRAP_UP, nan, d.now, ends_s, DONE)
-        schedule(d, events, ends_s, 0, (FREE << KIND) + k)
+        begun(d, i, teams(d)[k].pool, WRAP_UP, nan, ends_s)
+        schedule(d, ends_s, 0, (FREE << KIND) + k)
     else:
-        release(
-            d, events, patience_ends, tickets, teams, lines, ends, queues, watches, luck, work,
-            timeline, visits, staffing, k,
-        )  # fmt: skip
-    answered(d, events, tickets, solves, delays, timeline, ratings, i)
+        release(d, k)
+
+
+@compiled
+def luck_is_drawn(d: Any, i: int, visit: int) -> bool:
+    """True if the luck of the answer to a visit is drawn; else it is asked for."""
+    if visit_luck(d)[visit].solved != 0:
+        return True
+    ask_for(d, i, LUCK, REOPEN)
+    return False
