@@ -7,12 +7,14 @@ import hashlib
 import io
 import json
 import os
+import platform
 import re
 import shutil
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -147,7 +149,7 @@ def whole(path: Path, sync: bool = False, private: bool = False) -> Iterator[Pat
     private : bool
         Whether nobody but its owner may read it: it holds customers' texts.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
+    part = _part(path)
     try:
         if private:
             os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_MODE))
@@ -173,29 +175,78 @@ def whole_folder(folder: Path, mode: int = 0o777) -> Iterator[Path]:
     """
     put_back(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for stale in folder.parent.glob(f".{glob.escape(folder.name)}.*part"):
-        # Of a process that was killed; one that is at work is younger.
-        if stale.name == f".{folder.name}.part" or _is_stale(stale):
-            shutil.rmtree(stale, ignore_errors=True)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}-{get_ident()}.part")
-    old = _old(folder)
+    clear_parts(folder)
+    part = _part(folder)
     try:
         part.mkdir(mode=mode)
         yield part
+        _put_in_place(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _put_in_place(part: Path, folder: Path) -> None:
+    old = _old(folder)
+    for again in (True, True, False):
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
         try:
             part.rename(folder)
         except OSError:
+            # Who reads at this moment puts the older one back.
             put_back(folder)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+            if not again:
+                raise
+        else:
+            break
+    shutil.rmtree(old, ignore_errors=True)
 
 
-def _is_stale(part: Path) -> bool:
+def _part(path: Path) -> Path:
+    """Name beside a file or folder, of this process alone, for what is not whole yet."""
+    return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}-{get_ident()}.part")
+
+
+@cache
+def _machine() -> str:
+    """Letters that tell machines apart which share a disk: a process is known by its own alone."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
+def clear_parts(path: Path) -> None:
+    """Remove what processes that were killed have left beside a file or folder; see `whole`."""
+    form = re.compile(rf"\.{re.escape(path.name)}\.(?:(?:(\w+)-)?(\d+)-\d+\.)?part")
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*part"):
+        told = form.fullmatch(part.name)
+        if told is None or not (told[2] is None or _is_left(part, told[1], int(told[2]))):
+            continue
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, if it is there: from one moment to the next, not file by file."""
+    part = _part(folder)
+    try:
+        folder.rename(part)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(part, ignore_errors=True)
+
+
+def _is_left(part: Path, machine: str | None, process: int) -> bool:
+    """True if the process that made it is no more, or must be, by its age."""
+    # On Windows the question would end the process.
+    if machine == _machine() and not _WINDOWS:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass
     try:
         return time.time() - part.stat().st_mtime > _STALE_S
     except FileNotFoundError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from twin.common.errors import Fault, ScenarioError
-from twin.common.files import write_sealed, write_text
+from twin.common.files import (
+    clear_parts,
+    put_back,
+    remove_folder,
+    whole_folder,
+    write_sealed,
+    write_text,
+)
 from twin.common.tables import one_line
 from twin.common.toml import dump
 from twin.experiments.checks import check
@@ -25,6 +31,8 @@ from twin.scenario.units import format_duration, parse_duration, parse_rate
 
 _EVIDENCE = "What changes to this desk rest on; twin compare repeats it where it makes one."
 _AS_IT_WAS, _VERSIONS = "as-it-was.toml", "versions.json"
+# The scenario beside its tables, while these are made.
+_PLAIN = "forecast.toml"
 _KEY = re.compile(r'^([A-Za-z0-9_-]+|"(?:\\.|[^"\\])*") = ')
 
 
@@ -39,8 +47,9 @@ def write_calibrated(
     history : DeskHistory
         For what is said of it at the head of the file.
     path : str or Path
-        The tables go into a folder of its name with ``-data``; the desk as it was in the history,
-        whose arrivals and roster are recorded, is ``as-it-was.toml`` there.
+        The tables go into a folder of its name with ``-data``, or ``-data-2`` where the scenario
+        that is replaced reads the first one; the desk as it was in the history, whose arrivals and
+        roster are recorded, is ``as-it-was.toml`` there.
     replace_old : bool
         Whether files of those names may be replaced.
 
@@ -74,43 +83,53 @@ def write_calibrated(
     ['New', 'Resolved']
     """
     path = Path(path)
-    folder = refuse_taken(path, replace_old)
-    part, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        part.mkdir()
+    refuse_taken(path, replace_old)
+    folder, others = _folders(path)
+    for one in (path, folder, *others):
+        clear_parts(one)
+    # The old scenario reads its own tables until the new one, whole, takes its place.
+    remove_folder(folder)
+    data = found.data
+    with whole_folder(folder) as part:
         for name, frame in found.files.items():
             frame.to_csv(part / name, index=False)
         if found.as_it_was is not None:
             write_text(part / _AS_IT_WAS, f"{_text(found, history, found.as_it_was, '')}\n")
             check(load(part / _AS_IT_WAS))
-        data = found.data
         if found.versions:
             write_versions(found, part)
             data = data | {"uncertainty": {"file": _VERSIONS}}
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            folder.rename(old)
-        try:
-            if found.files or found.versions:
-                part.rename(folder)
-            write_text(path, f"{_text(found, history, data, f'{folder.name}/')}\n")
-        except BaseException:
-            # The scenario that is there still reads its old tables.
-            shutil.rmtree(folder, ignore_errors=True)
-            if old.exists():
-                old.rename(folder)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
+        write_text(part / _PLAIN, dump(dict(data)))
+        check(load(part / _PLAIN))
+        (part / _PLAIN).unlink()
+    try:
+        write_text(path, f"{_text(found, history, data, f'{folder.name}/')}\n")
     finally:
-        shutil.rmtree(part, ignore_errors=True)
-    check(load(path))
+        for one in (folder, *others):
+            if not _reads(path, one):
+                remove_folder(one)
     return path
+
+
+def _folders(path: Path) -> tuple[Path, list[Path]]:
+    """The folder for new tables, which the scenario that is there does not read; and the others."""
+    names = [path.with_name(f"{path.stem}-data{end}") for end in ("", "-2")]
+    free = next(one for one in names if not _reads(path, one))
+    return free, [one for one in names if one != free]
+
+
+def _reads(path: Path, folder: Path) -> bool:
+    """True if a scenario file is there that reads tables of a folder beside it."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError):
+        return False
+    return re.search(rf"""["'/]{re.escape(folder.name)}/""", text) is not None
 
 
 def write_versions(found: Calibration, folder: Path) -> None:
     """Write the versions of a calibrated desk into the folder of its tables."""
-    plain = folder / "forecast.toml"
+    plain = folder / _PLAIN
     write_text(plain, dump(dict(found.data)))
     data = load(plain).as_data()
     plain.unlink()
@@ -135,8 +154,8 @@ def _times(value: Any, factor: Any) -> Any:
     return format_duration(float(f"{parse_duration(value) * by:.7g}"))
 
 
-def refuse_taken(path: Path, replace_old: bool) -> Path:
-    """Refuse a scenario file that is there, or the folder of its tables; returns that folder.
+def refuse_taken(path: Path, replace_old: bool) -> None:
+    """Refuse a scenario file that is there, or a folder of its tables.
 
     Raises
     ------
@@ -144,20 +163,21 @@ def refuse_taken(path: Path, replace_old: bool) -> Path:
     OSError
         If the folder in which it is to lie cannot be made.
     """
-    folder = path.with_name(f"{path.stem}-data")
     if path.is_dir():
         raise ScenarioError(str(path), [Fault("", "is a folder; name a file")])
-    ours = any((folder / name).is_file() for name in (_AS_IT_WAS, _VERSIONS))
-    if folder.exists() and not ours:
-        reason = "is there already, and is no folder of a calibration; name another file"
-        raise ScenarioError(str(folder), [Fault("", reason)])
-    for one in (path, folder):
+    new, others = _folders(path)
+    for one in (new, *others):
+        put_back(one)
+        ours = any((one / name).is_file() for name in (_AS_IT_WAS, _VERSIONS))
+        if one.exists() and not ours:
+            reason = "is there already, and is no folder of a calibration; name another file"
+            raise ScenarioError(str(one), [Fault("", reason)])
+    for one in (path, new, *others):
         if one.exists() and not replace_old:
             hint = "name another file, or replace it with --replace"
             raise ScenarioError(str(one), [Fault("", "is there already", hint=hint)])
     # So that what cannot be written fails before all the work, not after it.
     path.parent.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _text(found: Calibration, history: DeskHistory, data: Mapping[str, object], at: str) -> str:

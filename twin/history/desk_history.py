@@ -268,6 +268,7 @@ def refuse_taken(folder: Path, replace_old: bool) -> None:
 
 def holds_history(path: Path) -> bool:
     """True if a folder is a saved history."""
+    put_back(path)
     return (path / MANIFEST).is_file()
 
 
