@@ -1,7 +1,8 @@
 """A crowd at desks that are killed, and a check of what their store says afterwards.
 
 Each of the crowd is a customer and the agent of their own tickets: files one, answers it where the
-assistant did not, reopens some and gives them back to the assistant, and rates it. A request whose
+assistant did not, says of some answers that they helped and of others that they did not, reopens
+some and gives them back to the assistant, and rates it. A request whose
 answer was lost, or not waited for, is sent again, to any of the desks. What was acknowledged is
 noted, as is when the provider was asked about what; `faults` holds that against the store.
 """
@@ -151,10 +152,18 @@ class Crowd:
             if status == "Resolved":
                 return status
             assert time.monotonic() < end, f"{number} stays {status}"
-            if status == "In Progress":
+            if status == "Waiting for customer":
+                self._reply(luck, number, helped=luck.random() < 0.7)
+            elif status == "In Progress":
                 self._change(luck, number, status="Resolved", response=f"By hand: {number}")
             else:
                 self._change(luck, number, status="In Progress")
+
+    def _reply(self, luck, number, helped):
+        """Say once whether an answer helped, under one key, to whichever desk hears it."""
+        said = {"helped": helped, "text": f"said of {number}"}
+        self._until(luck, "POST", f"/tickets/{number}/reply", said, key=uuid.uuid4().hex)
+        self.changes[number].append("Resolved" if helped else "Reopened")
 
     def _change(self, luck, number, **change):
         """Change a ticket once; where the answer was lost, its history tells whether it did."""
@@ -207,6 +216,15 @@ def _history(store, row, crowd):
             yield f"{STATUSES[after]} follows {before and STATUSES[before]}"
     if changes[-1]["status"] != row["status"]:
         yield f"is {row['status']}, its last change says {changes[-1]['status']}"
+    thread = store.messages(row)
+    answers = [m["text"] for m in thread if m["by"] in ("assistant", "agent")]
+    if row["response"] is not None and answers[-1:] != [row["response"]]:
+        yield f"its answer is {row['response']}, its thread ends with {answers[-1:]}"
+    words = Counter((m["by"], m["at"], m["text"]) for m in thread)
+    yield from (f"{word} is there twice" for word, n in words.items() if n > 1)
+    back = sum(c["by"] == "customer" and c["status"] == "Reopened" for c in changes)
+    if row["reopens"] != back:
+        yield f"came back {back} times, counted {row['reopens']}"
     moments = [change["at"] for change in changes]
     if moments != sorted(moments):
         yield "times go back"

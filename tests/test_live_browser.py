@@ -187,14 +187,17 @@ def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
             "[...document.querySelectorAll('[data-testid=stExpander], [data-testid=stMarkdown]')]"
             ".map(e => e.innerText).join(' ')"
         )
-        assert "Resolved" in badges
+        assert "Waiting for customer" in badges
+        visitor.press("Yes")
+        visitor.sees("You said that this helped")
+        visitor.settled()
         visitor.click("document.querySelector('button[aria-label=\"5 out of 5 stars\"]')", "stars")
         visitor.settled()
         visitor.type('input[aria-label^="What could"]', "well done")
         visitor.press("Send rating")
         visitor.sees("Thank you for your 5 stars!")
 
-        # Without articles, and with text that would be markup elsewhere.
+        # Without articles, and with text that would be markup elsewhere: it did not help.
         visitor.click(BEGINS.format(selector="label", text="Look up help articles"), "toggle")
         visitor.type("textarea", "login issue <b>again</b> **now**")
         visitor.press("Send")
@@ -202,24 +205,31 @@ def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
         visitor.settled()
         assert "From our help articles" not in visitor.shows()
         assert "login issue <b>again</b> **now**" in visitor.shows()
+        visitor.press("No")
+        visitor.sees("A person has your ticket")
 
         # A reload keeps the history; nothing asks anybody but this machine.
         browser.call("Page.reload")
         visitor.sees("Your tickets")
         visitor.sees("1: login issue")
         visitor.sees("2: login issue <b>again</b> **now**")
+        visitor.sees("This did not help.")
 
-        # The agent's side, and the other pages by their links.
+        # The agent's side, with all that was said, and the other pages by their links.
         visitor.click(BEGINS.format(selector="a", text="Queue"), "link to the queue")
-        visitor.sees("Resolved (2)")
-        visitor.press("Reopen")
-        visitor.press("Reopened (1)")
+        visitor.sees("Reopened (1)")
+        visitor.sees("This did not help.")
         visitor.settled()
         visitor.type("textarea", "An agent's own words.")
         visitor.press("Send answer")
         visitor.sees("Resolved (2)")
         visitor.click(BEGINS.format(selector="a", text="Desk"), "link to the desk")
-        visitor.sees("Your tickets")
+        visitor.sees("An agent's own words.")
+        visitor.settled()
+        visitor.click("document.querySelector('button[aria-label=\"4 out of 5 stars\"]')", "stars")
+        visitor.settled()
+        visitor.press("Send rating")
+        visitor.sees("Thank you for your 4 stars!")
 
         visitor.click(BEGINS.format(selector="a", text="What-if"), "link to what-if")
         visitor.sees("Load")
@@ -257,7 +267,9 @@ def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
                    capture_output=True)  # fmt: skip
     entries = json.loads(export.read_text())
     assert [(e["description"], e["rating"], e["feedback"]) for e in entries] == [
-        ("login issue", 5, "well done")
-    ]
+        ("login issue", 5, "well done"), ("login issue <b>again</b> **now**", 4, ""),
+    ]  # fmt: skip
+    # The second rating is of an agent's words.
+    assert [e.get("backend", "") for e in entries] == ["embedded", ""]
     assert (entries[0]["model"], entries[0]["backend"]) == ("", "embedded")
     shutil.rmtree(tmp_path / "profile", ignore_errors=True)

@@ -115,7 +115,7 @@ def test_a_client_that_leaves_before_its_answer_is_no_fault(small, caplog):
             with closing(connect(port)) as hasty:
                 hasty.sendall(request + body)
         until = time.monotonic() + 20
-        while len([t for t in small.store.tickets() if t["status"] == "Resolved"]) < 5:
+        while len([t for t in small.store.tickets() if t["status"] == "Waiting for customer"]) < 5:
             assert time.monotonic() < until
             time.sleep(0.02)
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as fresh:

@@ -5,7 +5,7 @@ import json
 import time
 import urllib.error
 from dataclasses import replace
-from email.message import Message
+from email.message import Message as Headers
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from twin.live.page import agent_queue, parts, results
 from twin.live.page import desk as customers_page
-from twin.live.page.client import Client, DeskError, Ticket, _in_words
+from twin.live.page.client import Client, DeskError, Message, Ticket, _in_words
 from twin.scenario.file import load
 
 NASTY = "<script>alert(1)</script> **bold** :red[x] $a$ [y](http://evil.example) `z`"
@@ -63,6 +63,17 @@ class StubDesk:
         if number not in self.known:
             raise DeskError("gone", 404)
         return self.known[number]
+
+    def reply(self, number, key, **said):
+        self.asked.append(("reply", number, said, key))
+        self._fail()
+        now = self.known[number]
+        message = Message("customer", said.get("text", ""), 1e9, said.get("helped"),
+                          said.get("person", False))  # fmt: skip
+        status = "Resolved" if said.get("helped") else "Reopened"
+        self.known[number] = replace(
+            now, messages=(*now.thread, message), status=status, resolves=None
+        )
 
     def counts(self):
         self._fail()
@@ -224,10 +235,90 @@ def test_the_key_of_a_rating_is_the_visitors_own_secret(desk):
     assert len({first, *others}) == 1 + len(others)
     # Neither the ticket's number nor anything of the desk leads to it.
     assert all(len(key) == 64 and address["visitor"] not in key for key in [first, *others])
-    # What is solved anew can be rated anew.
-    desk.known[1] = replace(desk.known[1], reopens=1)
+    # What is answered anew can be rated anew.
+    desk.known[1] = replace(desk.known[1], answered=2e9)
     rate(draw("desk", **address), 5)
     assert keys_of_ratings(desk)[-1] != first
+
+
+def labels(app):
+    return [b.label for b in app.button]
+
+
+def waiting(desk):
+    answer = {"response": "Press it.", "answered_by": "assistant", "answered": 1e9}
+    return desk.add(status="Waiting for customer", resolves=time.time() + 7300, **answer)
+
+
+def test_an_answer_asks_whether_it_helped_and_thanks(desk):
+    waiting(desk)
+    app = draw("desk", tickets="1")
+    assert {"Yes", "No", "I need a person", "Send reply"} <= set(labels(app))
+    assert "Without a word from you it counts as solved in 2 h." in texts(app.caption)
+    app = press(app, "Yes")
+    assert desk.asked[-1][:3] == ("reply", 1, {"helped": True})
+    assert [t.value for t in app.toast] == [r"Good to hear\. Thank you\!"]
+    assert "Yes" not in labels(app)
+    assert any("This helped" in text for text in texts(app.caption))
+    # Also after a reload, and who changes their mind may say so.
+    again = draw("desk", tickets="1")
+    assert "No" not in labels(again)
+    assert "I need a person" in labels(again)
+
+
+@pytest.mark.parametrize(
+    ("label", "said"), [("No", {"helped": False}), ("I need a person", {"person": True})]
+)
+def test_what_did_not_help_goes_to_a_person(desk, label, said):
+    waiting(desk)
+    app = press(draw("desk", tickets="1"), label)
+    assert desk.asked[-1][:3] == ("reply", 1, said)
+    assert "Did this help?" not in " ".join(texts(app.markdown))
+    assert "A person has your ticket. The answer will be here." in texts(app.caption)
+    assert "I need a person" in labels(app)
+
+
+def test_a_person_can_be_asked_for_before_there_is_an_answer(desk):
+    desk.add()
+    app = draw("desk", tickets="1")
+    assert "Yes" not in labels(app)
+    press(app, "I need a person")
+    assert desk.asked[-1][:3] == ("reply", 1, {"person": True})
+
+
+def test_a_reply_is_sent_once_though_it_is_pressed_twice(desk):
+    waiting(desk)
+    app = draw("desk", tickets="1")
+    app = press(app, "Send reply")
+    assert texts(app.error) == ["Please write something first."]
+    desk.fault = DeskError("Please try again.", 503)
+    app.text_area(key="text 1").set_value(NASTY)
+    app = press(app, "Send reply")
+    assert texts(app.error) == [r"Please try again\."]
+    desk.fault = None
+    # What was typed is gone from the box of a form that was sent, so it is typed again.
+    app.text_area(key="text 1").set_value(NASTY)
+    app = press(app, "Send reply")
+    keys = [step[-1] for step in desk.asked]
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+    assert NASTY in texts(app.text)
+
+
+def test_a_ticket_that_is_over_takes_no_more_words(desk):
+    desk.add(status="Closed", response="Bye.", answered_by="agent")
+    app = draw("desk", tickets="1")
+    assert not {"Yes", "No", "I need a person", "Send reply"} & set(labels(app))
+    assert any("please send a new one" in text for text in texts(app.caption))
+
+
+def test_the_whole_thread_is_shown_to_customers_and_agents(desk):
+    thread = tuple(Message(by, text, 1e9) for by, text in (
+        ("customer", "help"), ("assistant", "Press it."), ("customer", "No."),
+    ))  # fmt: skip
+    desk.add(status="Reopened", response="Press it.", answered_by="assistant", messages=thread)
+    assert ["help", "Press it.", "No."] == texts(draw("desk", tickets="1").text)
+    assert ["help", "Press it.", "No."] == texts(draw("agent_queue").text)
 
 
 @pytest.mark.parametrize("address", ["", "x", "7-7-999999999999-0", "1-2-<b>", "-" * 300, "9" * 9])
@@ -622,7 +713,7 @@ def test_all_pages_are_there(desk, monkeypatch):
 
 
 def fault(status, body=b"", **headers):
-    message = Message()
+    message = Headers()
     for name, value in headers.items():
         message[name.replace("_", "-")] = value
     return urllib.error.HTTPError("http://x", status, "no", message, io.BytesIO(body))
@@ -755,8 +846,11 @@ def test_the_client_speaks_the_desks_language(live_client):
     assert shown.response == ticket.response
     assert abs(shown.received - time.time()) < 60
     assert shown.resolution_due is not None
+    assert [message.by for message in shown.thread] == ["customer", "assistant"]
+    assert client.counts() == {"Waiting for customer": 1}
+    assert client.queue("Waiting for customer", 25) == ([replace(shown, messages=())], "")
+    assert client.reply(1, "helped", helped=True, text="Yes.").thread[-1].helped
     assert client.counts() == {"Resolved": 1}
-    assert client.queue("Resolved", 25) == ([shown], "")
     client.rate(shown, 5, "well done", "rating")
     with pytest.raises(DeskError, match="sent before"):
         client.rate(shown, 1, "", "rating")
@@ -800,7 +894,7 @@ def test_the_client_turns_the_pages_of_a_queue(live_client):
         client.file(f"I cannot log into my account {k}.", client.models()[0], True, f"key-{k}")
     for number in range(1, 6):
         client.change(number, "Reopened")
-    for status, expected in (("Reopened", [1, 2, 3, 4, 5]), ("Resolved", [7, 6])):
+    for status, expected in (("Reopened", [1, 2, 3, 4, 5]), ("Waiting for customer", [6, 7])):
         seen, place = [], ""
         while True:
             tickets, place = client.queue(status, 2, place)

@@ -20,8 +20,9 @@ from tests.test_provider_faults import serves
 from twin.common.errors import ScenarioError
 from twin.live.database import StoreError
 from twin.live.history import read_history
+from twin.live.kept import KeyReused
 from twin.live.moves import is_held
-from twin.live.store import KeyReused, Store
+from twin.live.store import Store
 from twin.live.tables import VERSION
 
 pytest.importorskip("psycopg")
@@ -126,7 +127,7 @@ def database(cluster):
 def test_a_desk_runs_on_it(database, tmp_path):
     small = Small(tmp_path, database=database)
     said = small.file("My payment was declined").get_json()
-    assert (said["status"], said["category"]) == ("Resolved", "Payment")
+    assert (said["status"], said["category"]) == ("Waiting for customer", "Payment")
     assert small.file("other things").get_json()["status"] == "Pending Review"
     assert small.change(2, status="Resolved").status_code == 200
     assert small.change(2, status="Open").status_code == 409
@@ -138,7 +139,7 @@ def test_a_desk_runs_on_it(database, tmp_path):
     values = {"at": 1.0, "description": "x", "model": "m", "rating": 1, "feedback": ""}
     with pytest.raises(KeyReused):
         small.store.add_feedback(values | {"key": "client:k"})
-    assert small.path(1) == ["Open", "Categorized", "In Progress", "Resolved"]
+    assert small.path(1) == ["Open", "Categorized", "In Progress", "Waiting for customer"]
     assert small.client.get("/tickets/2147483647").status_code == 404
     small.desk.tidy()
     assert len(read_history(small.store).tickets) == 2
@@ -160,7 +161,9 @@ def test_many_who_open_it_at_once_make_it_or_bring_it_up_once(database, old):
             for table in ("tickets", "feedback"):
                 for column in ("backend", "answered_model"):
                     connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
-            for column in ("held_since", "held_by"):
+            connection.exec_driver_sql("DROP TABLE messages")
+            added = ("held_since", "held_by", "answered_at", "answered_by", "resolves_at")
+            for column in added:
                 connection.exec_driver_sql(f"ALTER TABLE tickets DROP COLUMN {column}")
             connection.exec_driver_sql("UPDATE schema_version SET version = 1")
         first.close()

@@ -12,8 +12,9 @@ from sqlalchemy import inspect
 from twin.common.errors import ScenarioError
 from twin.live import exchange, tables
 from twin.live.database import StoreError, StoreFull, StoreUnusable
+from twin.live.kept import KeyReused
 from twin.live.moves import NotAllowed
-from twin.live.store import KeyReused, Store
+from twin.live.store import Store
 
 # As the first program of this kind made it, with a ticket, its call and its rating.
 OLD = Path(__file__).parent / "data" / "store-1.sql"
@@ -251,7 +252,14 @@ def test_a_store_of_version_1_is_brought_up_with_all_that_is_in_it(tmp_path):
         store = Store(str(path))
         (call,) = store.calls()
         assert (call["latency_s"], call["category"], call["confidence"]) == (0.5, None, None)
-        assert store.ticket(1)["response"] == "Press it."
+        row = store.ticket(1)
+        assert (row["response"], row["answered_by"]) == ("Press it.", "assistant")
+        # What is known of it is its thread, and is copied once.
+        thread = [(m["by"], m["at"], m["text"]) for m in store.messages(row)]
+        assert thread == [
+            ("customer", row["received_at"], row["description"]),
+            ("assistant", row["resolved_at"], "Press it."),
+        ]
         assert [c["status"] for c in store.history(1)][-1] == "Resolved"
         assert store.feedback()[0]["rating"] == 5
         with store.database.reading() as connection:
@@ -374,6 +382,10 @@ def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):
         ),
         (
             "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (4)",
+            "no such table: tickets",
+        ),
+        (
+            "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (5)",
             'table "desks" has no at, id, scenario: another program',
         ),
     ],

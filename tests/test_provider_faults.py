@@ -490,7 +490,7 @@ def serves(server, store, folder):
     assert again.get_json()["response"] == SEEN
     assert len(server.bodies) == asked
     (ticket,) = store.tickets()
-    assert ticket["status"] == "Resolved"
+    assert ticket["status"] == "Waiting for customer"
     assert ticket["held_until"] is None
     # A stump goes to an agent.
     server.choose = lambda body, number: (

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
 from twin.live.agents import Agents
 from twin.live.asking import Failed
-from twin.live.bodies import ChangeIn, TicketIn
+from twin.live.bodies import ChangeIn, ReplyIn, TicketIn
+from twin.live.customers import Customers
 from twin.live.desk import Desk
 from twin.live.store import Store
 from twin.records.tables import (
@@ -24,6 +26,7 @@ from twin.records.tables import (
     REOPENED,
     RESOLVED,
     STATUSES,
+    WAITING_FOR_CUSTOMER,
 )
 from twin.scenario.model import from_data
 
@@ -84,9 +87,13 @@ def simulated(desk, assistant):
 
 
 def live(desk, assistant, store, category, comes_back=0):
-    """Statuses of a ticket that is filed live, with an agent who does as the simulated one does."""
+    """Statuses of a ticket that is filed live, with an agent who does as the simulated one does.
+
+    The simulation does not wait for the customer's word on an answer of the assistant: there it is
+    Resolved at once. So that word is left out here: the wait for it counts as Resolved.
+    """
     made = Desk(desk, store, build=lambda *_: assistant)
-    agents = Agents(made)
+    agents, customers = Agents(made), Customers(made)
     try:
         number = made.process(TicketIn(description="Please help"), None)["ticket_id"]
     except Failed as failed:
@@ -94,7 +101,9 @@ def live(desk, assistant, store, category, comes_back=0):
     while True:
         ticket = store.ticket(number)
         status = STATUSES.index(ticket["status"])
-        if status == RESOLVED:
+        if status == WAITING_FOR_CUSTOMER:
+            customers.reply(number, ReplyIn(helped=ticket["reopens"] == comes_back), None)
+        elif status == RESOLVED:
             if ticket["reopens"] == comes_back:
                 break
             agents.change(number, ChangeIn(status=STATUSES[REOPENED]))
@@ -111,7 +120,9 @@ def live(desk, assistant, store, category, comes_back=0):
         else:
             agents.change(number, ChangeIn(status=STATUSES[RESOLVED], response="By hand."))
     store.tidy(time.time() + 86400.0, desk.customers.close_after)
-    return [change["status"] for change in store.history(number)]
+    statuses = [change["status"] for change in store.history(number)]
+    played = [STATUSES[RESOLVED] if s == STATUSES[WAITING_FOR_CUSTOMER] else s for s in statuses]
+    return [status for status, _ in groupby(played)]
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from twin.common.errors import TwinError
 from twin.live.asking import Failed
 from twin.live.bodies import ChangeIn
 from twin.live.desk import Conflict, Desk
+from twin.live.kept import Row
 from twin.live.moves import check_path, is_held
-from twin.live.store import Row
 from twin.live.watch import Watch
 from twin.records.tables import (
     ABANDONED,
@@ -21,6 +21,7 @@ from twin.records.tables import (
     REOPENED,
     RESOLVED,
     STATUSES,
+    WAITING_FOR_CUSTOMER,
     WORKERS,
 )
 
@@ -60,13 +61,18 @@ class Agents:
             values["priority"] = body.priority
         if body.category is not None:
             values |= {"category": body.category, "categorized_by": WORKERS[BY_AGENT]}
-        changes = []
+        changes, said = [], []
         if body.status is not None:
             check_path([ticket["status"], body.status])
             code = STATUSES.index(body.status)
             changes.append((body.status, now, _who(code)))
             values |= self._values(code, ticket, body, now)
-        moved = self._desk.store.move(ticket, changes, values)
+            text = body.response
+            if code == RESOLVED and text is None and _is_reviewed(ticket):
+                text = ticket["draft"]
+            if text:
+                said.append({"at": now, "by": "agent", "text": text})
+        moved = self._desk.store.move(ticket, changes, values, messages=said)
         if moved is None:
             raise Conflict("somebody else changed this ticket just now")
         if body.status == STATUSES[CATEGORIZED]:
@@ -88,15 +94,15 @@ class Agents:
                 raise Unprocessable("no assistant answers on this desk")
             lease = self._desk.store.lease(self._desk.lease_s)
             return lease | {"categorized_by": WORKERS[BY_AGENT]}
-        if code == RESOLVED:
-            reviewed = ticket["status"] == STATUSES[PENDING_REVIEW]
-            response = body.response or (ticket["draft"] if reviewed else ticket["response"])
+        if code == WAITING_FOR_CUSTOMER:
+            # A question, as that of a touch in the twin.
+            waits_s = self._desk.asked_s
             return {
-                "response": response,
                 "responded_at": ticket["responded_at"] or now,
-                "resolved_at": now,
-                "resolved_by": WORKERS[BY_REVIEW if reviewed else BY_AGENT],
+                "resolves_at": None if waits_s is None else now + waits_s,
             }
+        if code == RESOLVED:
+            return _resolved(ticket, body, now)
         return {}
 
     def _hand_back(self, ticket: Row, watch: Watch) -> Row:
@@ -105,6 +111,23 @@ class Agents:
         with suppress(Failed):
             self._desk.answer(ticket, watch, from_scratch=False)
         return self._desk.ticket(ticket["id"])
+
+
+def _is_reviewed(ticket: Row) -> bool:
+    return bool(ticket["status"] == STATUSES[PENDING_REVIEW])
+
+
+def _resolved(ticket: Row, body: ChangeIn, now: float) -> Row:
+    """Values of a ticket that an agent resolves: by an answer, or by letting one stand."""
+    values: Row = {"responded_at": ticket["responded_at"] or now, "resolved_at": now}
+    waits = ticket["status"] == STATUSES[WAITING_FOR_CUSTOMER]
+    if waits and body.response is None and ticket["answered_by"] is not None:
+        return values | {"resolved_by": ticket["answered_by"]}
+    reviewed = _is_reviewed(ticket)
+    by = WORKERS[BY_REVIEW if reviewed else BY_AGENT]
+    response = body.response or (ticket["draft"] if reviewed else ticket["response"])
+    answered = {"answered_at": now, "answered_by": by}
+    return values | answered | {"response": response, "resolved_by": by}
 
 
 def _who(code: int) -> str:

@@ -23,20 +23,23 @@ from twin.live.bodies import (
     ChangeIn,
     Empty,
     FeedbackIn,
+    ReplyIn,
     TicketIn,
     Unreadable,
     Wrong,
     read,
     shown_change,
     shown_feedback,
+    shown_message,
     shown_ticket,
 )
+from twin.live.customers import Customers, NoAnswer
 from twin.live.database import StoreError, StoreFull
 from twin.live.desk import FAILED, Conflict, Desk, NoSuchTicket
+from twin.live.kept import KeyReused, Row
 from twin.live.limits import Busy, Gate, RateLimit
 from twin.live.moves import NotAllowed
 from twin.live.openapi import describe
-from twin.live.store import KeyReused
 from twin.records.tables import STATUSES, TRANSITIONS
 from twin.scenario.sections.assistant import answering_model
 
@@ -100,8 +103,9 @@ def create_app(desk: Desk, settings: Settings | None = None) -> Flask:
     _guard(app, settings)
     _faults(app)
     gate = Gate(settings.places)
-    _tickets(app, desk, gate)
-    _feedback(app, desk)
+    customers = Customers(desk)
+    _tickets(app, desk, customers, gate)
+    _feedback(app, desk, customers)
     _about(app, desk, bool(settings.token))
     return app
 
@@ -141,6 +145,7 @@ _FAULTS: list[tuple[type[Exception], int, str | None, float | None]] = [
     (Unprocessable, 422, None, None),
     (KeyReused, 409, "this Idempotency-Key was used for another request", None),
     (NotAllowed, 409, None, None),
+    (NoAnswer, 409, "this ticket has no answer yet", None),
     (Conflict, 409, None, 2.0),
     (NoSuchTicket, 404, "there is no such ticket", None),
     (Busy, 503, "too many tickets are being answered: try again in a moment", 2.0),
@@ -220,9 +225,15 @@ def _status() -> str | None:
     return status
 
 
-def _tickets(app: Flask, desk: Desk, gate: Gate) -> None:
+def _tickets(app: Flask, desk: Desk, customers: Customers, gate: Gate) -> None:
     agents = Agents(desk)
     due = desk.promises.due
+
+    def whole(row: Row) -> dict[str, Any]:
+        """A ticket with its thread and its changes."""
+        thread = [shown_message(message) for message in desk.store.messages(row)]
+        changes = [shown_change(change) for change in desk.store.history(row["id"])]
+        return shown_ticket(row, due(row)) | {"messages": thread, "changes": changes}
 
     @app.post("/process_ticket")
     def process_ticket() -> Any:
@@ -251,9 +262,14 @@ def _tickets(app: Flask, desk: Desk, gate: Gate) -> None:
     def ticket(ticket_id: int) -> Any:
         if not 1 <= ticket_id <= MAX_ID:
             raise NoSuchTicket
-        row = desk.ticket(ticket_id)
-        changes = [shown_change(change) for change in desk.store.history(ticket_id)]
-        return jsonify(shown_ticket(row, due(row)) | {"changes": changes})
+        return jsonify(whole(desk.ticket(ticket_id)))
+
+    @app.post("/tickets/<int:ticket_id>/reply")
+    def reply(ticket_id: int) -> Any:
+        body, key = _body(ReplyIn), _key()
+        if not 1 <= ticket_id <= MAX_ID:
+            raise NoSuchTicket
+        return jsonify(whole(customers.reply(ticket_id, body, key)))
 
     @app.patch("/tickets/<int:ticket_id>")
     def change(ticket_id: int) -> Any:
@@ -266,10 +282,10 @@ def _tickets(app: Flask, desk: Desk, gate: Gate) -> None:
         return jsonify(shown_ticket(row, due(row)))
 
 
-def _feedback(app: Flask, desk: Desk) -> None:
+def _feedback(app: Flask, desk: Desk, customers: Customers) -> None:
     @app.post("/submit_feedback")
     def submit_feedback() -> Any:
-        desk.collect_feedback(_body(FeedbackIn), _key())
+        customers.rate(_body(FeedbackIn), _key())
         return jsonify({"message": "Feedback submitted successfully."})
 
     @app.get("/feedback")

@@ -37,7 +37,7 @@ _IMPOSSIBLE = re.compile("[\x00\ud800-\udfff]")
 # As JSON Schema says it: no NUL, and something that is not white space.
 _ANY = r"^[^\u0000]*$"
 _SOME = r"[^\s\u0000\u001c-\u001f\u0085\ufeff]"
-_FILLED = rf"^[^\u0000]*{_SOME}[^\u0000]*$"
+FILLED = rf"^[^\u0000]*{_SOME}[^\u0000]*$"
 _VISIBLE = re.compile(_SOME)
 
 _WORDS = {
@@ -77,11 +77,11 @@ def _field(longest: int, pattern: str, **more: Any) -> Any:
 
 
 Description = Annotated[
-    str, _field(MAX_DESCRIPTION, _FILLED), AfterValidator(_possible), AfterValidator(_filled)
+    str, _field(MAX_DESCRIPTION, FILLED), AfterValidator(_possible), AfterValidator(_filled)
 ]
 LongText = Annotated[str, _field(MAX_TEXT, _ANY), AfterValidator(_possible)]
 FilledText = Annotated[
-    str, _field(MAX_TEXT, _FILLED), AfterValidator(_possible), AfterValidator(_filled)
+    str, _field(MAX_TEXT, FILLED), AfterValidator(_possible), AfterValidator(_filled)
 ]
 Name = Annotated[str, _field(MAX_NAME, _ANY), AfterValidator(_possible)]
 Number = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_whole)]
@@ -91,6 +91,8 @@ Status = Literal[
     "Escalated", "Resolved", "Reopened", "Closed", "Abandoned",
 ]  # fmt: skip
 assert get_args(Status) == STATUSES
+# Statuses that an agent sets with a text for the customer: an answer, or a question.
+TOLD = ("Resolved", "Waiting for customer")
 
 
 class Body(BaseModel):
@@ -123,12 +125,34 @@ class FeedbackIn(Body):
     ticket_id: Number | None = Field(None, description="the ticket's number, where it is known")
 
 
+class ReplyIn(Body):
+    """A customer's word on a ticket."""
+
+    helped: bool | None = Field(
+        None, description="whether the answer helped; false reopens the ticket for a person"
+    )
+    text: LongText = Field(
+        "", description="what the customer writes; the ticket goes to a person with it"
+    )
+    person: bool = Field(False, description="the customer asks for a person")
+
+    @model_validator(mode="after")
+    def _check(self) -> ReplyIn:
+        if self.helped is None and not self.person and not _VISIBLE.search(self.text):
+            raise PydanticCustomError("reply", "says nothing")
+        if self.helped and self.person:
+            raise PydanticCustomError("reply", "helped and person do not go together")
+        return self
+
+
 class ChangeIn(Body):
     """A change that an agent makes to a ticket."""
 
     status: Status | None = Field(None, description="new status, if the present one allows it")
     response: FilledText | None = Field(
-        None, description="the agent's answer, or the mended draft; with status Resolved"
+        None,
+        description="the agent's answer, or the mended draft, with status Resolved; a question, "
+        "with status Waiting for customer",
     )
     category: Name | None = Field(None, description="the right category")
     priority: Priority | None = Field(None, description="new priority")
@@ -138,8 +162,10 @@ class ChangeIn(Body):
         if self.status is None and self.response is None:
             if self.category is None and self.priority is None:
                 raise PydanticCustomError("change", "says nothing to change")
-        elif self.response is not None and self.status != "Resolved":
-            raise PydanticCustomError("change", 'a response goes with status "Resolved"')
+        elif self.response is not None and self.status not in TOLD:
+            raise PydanticCustomError(
+                "change", 'a response goes with status "Resolved" or "Waiting for customer"'
+            )
         return self
 
 
@@ -167,7 +193,7 @@ def read(raw: bytes, kind: type[B]) -> B:
     Unreadable, Empty, Wrong
     """
     data = _json(raw)
-    if isinstance(data, dict) and kind is not ChangeIn:
+    if isinstance(data, dict) and "description" in kind.model_fields:
         text = data.get("description")
         if text is None or (isinstance(text, str) and not _VISIBLE.search(text)):
             raise Empty(NO_DESCRIPTION)
@@ -254,6 +280,9 @@ def shown_ticket(row: Row, due: Row | None = None) -> dict[str, Any]:
         "responded_at": moment(row["responded_at"]),
         "resolved_at": moment(row["resolved_at"]),
         "resolved_by": row["resolved_by"],
+        "answered_at": moment(row["answered_at"]),
+        "answered_by": row["answered_by"],
+        "resolves_at": moment(row["resolves_at"]),
         "reopens": row["reopens"],
         "first_response_due": moment((due or {}).get("first_response")),
         "resolution_due": moment((due or {}).get("resolution")),
@@ -263,6 +292,12 @@ def shown_ticket(row: Row, due: Row | None = None) -> dict[str, Any]:
 def shown_change(row: Row) -> dict[str, Any]:
     """A change of status."""
     return {"status": row["status"], "at": moment(row["at"]), "by": row["by"]}
+
+
+def shown_message(row: Row) -> dict[str, Any]:
+    """A message of a ticket's thread."""
+    shown = {name: row[name] for name in ("by", "text", "helped", "person")}
+    return {"at": moment(row["at"]), **shown}
 
 
 def shown_feedback(row: Row) -> dict[str, Any]:
@@ -293,6 +328,7 @@ def answered(row: Row, note: str, calls: Sequence[Row]) -> dict[str, Any]:
         "model_wanted": row["model"],
         "use_rag": row["use_rag"],
         "resolved_by": row["resolved_by"],
+        "answered_by": row["answered_by"],
         "latency_s": None if ended is None else round(max(ended - began, 0.0), 6),
         "prompt_tokens": sum(call["prompt_tokens"] for call in calls),
         "completion_tokens": sum(call["completion_tokens"] for call in calls),

@@ -19,10 +19,11 @@ from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names
 from twin.desk.rules import Rules
 from twin.live.asking import Asker, Build, Failed, Said
-from twin.live.bodies import FeedbackIn, TicketIn, answered, what_answered
-from twin.live.moves import is_held
+from twin.live.bodies import TicketIn, answered
+from twin.live.kept import Row
+from twin.live.moves import Change, is_held
 from twin.live.promises import Promises
-from twin.live.store import Change, Row, Store
+from twin.live.store import Store
 from twin.live.watch import Watch
 from twin.records.tables import (
     BY_ASSISTANT,
@@ -32,6 +33,7 @@ from twin.records.tables import (
     PENDING_REVIEW,
     RESOLVED,
     STATUSES,
+    WAITING_FOR_CUSTOMER,
     WORKERS,
 )
 from twin.scenario.model import Scenario
@@ -39,6 +41,10 @@ from twin.scenario.sections.assistant import answering_model
 
 # Longest time for all calls of a ticket together, in seconds.
 TIMEOUT_S = 60.0
+# Time without a word from the customer after which the assistant's answer counts as having helped,
+# where the scenario does not say: as Zendesk counts automated resolutions (support.zendesk.com,
+# "About automated resolutions for AI agents", read in November 2026).
+QUIET_S = 72 * 3600.0
 # A desk that died is not waited for longer than its calls could have taken, and this.
 _MARGIN_S = 15.0
 
@@ -116,6 +122,11 @@ class Desk:
         self.lease_s = timeout_s + _MARGIN_S
         self.rules = Rules.of(scenario, self.categories)
         self.promises = Promises(scenario.targets)
+        waiting = scenario.touches.waiting if scenario.touches is not None else None
+        close = waiting.close_after if waiting is not None else None
+        # Of an agent's question: as in the twin it waits on where the scenario does not say.
+        self.asked_s = close.mean_value() if close is not None else None
+        self.quiet_s = QUIET_S if self.asked_s is None else self.asked_s
         store.note_desk(json.dumps(scenario.as_data(), ensure_ascii=False), time.time())
 
     def process(self, body: TicketIn, key: str | None) -> dict[str, Any]:
@@ -188,12 +199,15 @@ class Desk:
         except Failed as error:
             failure = error
             work.note(self.rules.handed_on())
-        if work.changes and work.changes[-1][0] == STATUSES[RESOLVED]:
+        said = []
+        if work.changes and work.changes[-1][0] == STATUSES[WAITING_FOR_CUSTOMER]:
             # The latest moment that is known counts, as the customer has the answer only then.
             at = watch.now()
-            work.changes[-1] = (STATUSES[RESOLVED], at, "assistant")
-            work.values |= {"responded_at": ticket["responded_at"] or at, "resolved_at": at}
-        moved = self.store.move(ticket, work.changes, work.values, work.calls)
+            work.changes[-1] = (STATUSES[WAITING_FOR_CUSTOMER], at, "assistant")
+            work.values |= {"responded_at": ticket["responded_at"] or at, "answered_at": at}
+            work.values["resolves_at"] = at + self.quiet_s
+            said.append({"at": at, "by": "assistant", "text": work.values["response"]})
+        moved = self.store.move(ticket, work.changes, work.values, work.calls, said)
         if moved is None:
             # An agent was quicker, or the lease ran out and another desk took it; theirs stays.
             moved = self.ticket(ticket["id"])
@@ -252,9 +266,10 @@ class Desk:
             ),
         }
         status = self.rules.drafted(category)
-        work.note(status)
+        # Whether it helped only the customer can say: until then the answer waits for them.
+        work.note(WAITING_FOR_CUSTOMER if status == RESOLVED else status)
         if status == RESOLVED:
-            work.values |= {"response": written.text, "resolved_by": WORKERS[BY_ASSISTANT]}
+            work.values |= {"response": written.text, "answered_by": WORKERS[BY_ASSISTANT]}
 
     def ticket(self, ticket_id: int) -> Row:
         """A ticket.
@@ -267,38 +282,6 @@ class Desk:
         if found is None:
             raise NoSuchTicket
         return found
-
-    def collect_feedback(self, body: FeedbackIn, key: str | None) -> Row:
-        """Keep a customer's opinion, with the ticket that it is about where that can be found.
-
-        Raises
-        ------
-        NoSuchTicket, KeyReused, StoreError
-        """
-        if body.ticket_id is not None:
-            ticket: Row | None = self.ticket(body.ticket_id)
-        else:
-            ticket = self.store.ticket_of(body.description, body.model)
-        values: Row = {
-            "key": key,
-            "at": time.time(),
-            "description": body.description,
-            "model": body.model,
-            "rating": body.rating,
-            "feedback": body.feedback,
-        }
-        if ticket is not None:
-            values |= {"ticket_id": ticket["id"], "category": ticket["category"]}
-            values["model"] = body.model or ticket["model"]
-            said = what_answered(ticket)
-            values |= {**said, "answered_model": said["model"], "model": values["model"]}
-            # An agent's words are not the model's to learn from.
-            if ticket["resolved_by"] == WORKERS[BY_ASSISTANT]:
-                values["answer"] = ticket["response"]
-        # Not by what is looked up: that may be another ticket when it is sent again.
-        same = ["description", "rating", "feedback"]
-        same += [name for name in ("model", "ticket_id") if getattr(body, name)]
-        return self.store.add_feedback(values, same)[0]
 
     def tidy(self) -> None:
         """Make the changes that need nobody: see `Store.tidy`."""

@@ -20,7 +20,8 @@ from twin.common.errors import Fault, ScenarioError
 from twin.common.files import read_json, reason, write_json
 from twin.common.tables import is_blank
 from twin.live.bodies import MAX_DESCRIPTION, MAX_TEXT
-from twin.live.store import Store, as_entry
+from twin.live.kept import as_entry
+from twin.live.store import Store
 from twin.records.tables import STATUSES
 
 _TICKET = {"ticket_id": int, "description": str, "category": str, "response": str, "status": str}
@@ -157,6 +158,7 @@ def _as_row(key: str, item: dict[str, Any], now: float) -> dict[str, Any]:
         "category": item["category"] or None,
         "response": item["response"] or None,
         "responded_at": answered,
+        "answered_at": answered,
         "resolved_at": answered,
     }
 

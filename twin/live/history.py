@@ -11,15 +11,19 @@ from twin.assistant.protocol import OK, OUTCOMES
 from twin.common.errors import Fault, ScenarioError
 from twin.history.log import LiveRecord, speaker
 from twin.live.asking import PLACES
-from twin.live.store import Row, Store
+from twin.live.kept import Row
+from twin.live.store import Store
 from twin.records.tables import (
     CATEGORIZED,
     IN_PROGRESS,
     RESOLVED,
     STATUSES,
+    WAITING_FOR_CUSTOMER,
 )
 
-_TAKEN, _TRIAGED, _ANSWERED = (STATUSES[k] for k in (IN_PROGRESS, CATEGORIZED, RESOLVED))
+_TAKEN, _TRIAGED, _ANSWERED, _ASKED = (
+    STATUSES[k] for k in (IN_PROGRESS, CATEGORIZED, RESOLVED, WAITING_FOR_CUSTOMER)
+)
 
 
 def read_history(
@@ -42,7 +46,9 @@ def read_history(
     """
     low, high = since or -np.inf, until or np.inf
     tickets = [
-        t for t in store.tickets()[::-1] if t["origin"] == "live" and low <= t["received_at"] < high
+        _as_answered(t)
+        for t in store.tickets()[::-1]
+        if t["origin"] == "live" and low <= t["received_at"] < high
     ]
     tickets.sort(key=lambda t: t["received_at"])
     desk = store.desk()
@@ -80,12 +86,23 @@ def read_history(
     )
 
 
+def _as_answered(ticket: Row) -> Row:
+    """A ticket that is resolved by its newest answer, when that was given.
+
+    So it is in the twin, where nobody waits for the customer's word: the time until then is not the
+    desk's.
+    """
+    if ticket["answered_by"] is None:
+        return ticket
+    return ticket | {"resolved_at": ticket["answered_at"], "resolved_by": ticket["answered_by"]}
+
+
 def _too_little(reason: str) -> ScenarioError:
     return ScenarioError("the live desk's history", [Fault("", reason)])
 
 
 def _spells(changes: list[Row]) -> dict[str, list[float]]:
-    """Lengths of agents' work, by what it ended in."""
+    """Lengths of agents' work, by what it ended in; a question counts as an answer does."""
     taken: dict[int, float] = {}
     found: dict[str, list[float]] = {_ANSWERED: [], _TRIAGED: []}
     for change in changes:
@@ -94,6 +111,8 @@ def _spells(changes: list[Row]) -> dict[str, list[float]]:
             continue
         if change["status"] == _TAKEN:
             taken[change["ticket_id"]] = change["at"]
-        elif began is not None and change["status"] in found and change["at"] >= began:
-            found[change["status"]].append(change["at"] - began)
+            continue
+        end = _ANSWERED if change["status"] == _ASKED else change["status"]
+        if began is not None and end in found and change["at"] >= began:
+            found[end].append(change["at"] - began)
     return found

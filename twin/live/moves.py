@@ -1,4 +1,4 @@
-"""Rules of a change of a live ticket: what may follow what, and who holds the ticket."""
+"""A change of a live ticket: what may follow what, who holds the ticket, and the change itself."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import Connection, insert, update
+
 from twin.common.errors import TwinError
+from twin.live import tables
+from twin.live.kept import Row, add_messages
 from twin.records.tables import STATUSES, TRANSITIONS
 
+# A new status, its moment, and by whom: customer, assistant, agent or desk.
+Change = tuple[str, float, str]
 # A clock that is set back by no more than this leaves leases as they are.
 _SET_BACK_S = 60.0
 NO_LEASE: dict[str, Any] = {"held_until": None, "held_since": None, "held_by": None}
@@ -54,3 +60,44 @@ def is_held(ticket: Mapping[str, Any], now: float) -> bool:
 def lease(now: float, lease_s: float) -> dict[str, Any]:
     """Values of a ticket that is held from a moment on, for a time, under a name of its own."""
     return {"held_until": now + lease_s, "held_since": now, "held_by": uuid4().hex}
+
+
+def change(
+    connection: Connection,
+    ticket: Mapping[str, Any],
+    changes: Sequence[Change],
+    values: Mapping[str, Any],
+    messages: Sequence[Mapping[str, Any]],
+) -> Row | None:
+    """Change a ticket within a transaction; None if it is no longer as the caller saw it.
+
+    Parameters
+    ----------
+    connection : Connection
+    ticket : mapping
+        As the caller saw it: its status and its lease count.
+    changes : sequence of Change
+        Each new status with its moment and by whom.
+    values : mapping
+        New values of the ticket's other columns. A lease ends unless they hold one.
+    messages : sequence of mapping
+        Of the ticket's thread: moment, by whom, text.
+    """
+    t = tables.tickets
+    new = NO_LEASE | dict(values)
+    if changes:
+        # Whatever it waited for is over, unless the new values say until when it waits.
+        new = {"resolves_at": None} | new | {"status": changes[-1][0]}
+    same_lease = t.c.held_by.is_not_distinct_from(ticket["held_by"])
+    here = (t.c.id == ticket["id"]) & (t.c.status == ticket["status"]) & same_lease
+    row = connection.execute(update(t).where(here).values(**new).returning(t)).first()
+    if row is None:
+        return None
+    if changes:
+        noted = [
+            {"ticket_id": ticket["id"], "status": status, "at": at, "by": by}
+            for status, at, by in changes
+        ]
+        connection.execute(insert(tables.changes), noted)
+    add_messages(connection, ticket["id"], messages)
+    return dict(row._mapping)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import twin
-from twin.live.bodies import MAX_ID, ChangeIn, FeedbackIn, TicketIn
+from twin.live.bodies import FILLED, MAX_ID, TOLD, ChangeIn, FeedbackIn, ReplyIn, TicketIn
 from twin.live.promises import PLACE
 from twin.records.tables import STATUSES
 
@@ -72,11 +72,25 @@ _SHOWN = {
     "responded_at": _MOMENT,
     "resolved_at": _MOMENT,
     "resolved_by": _MAYBE_TEXT,
+    "answered_at": {**_MOMENT, "description": "of the newest answer"},
+    "answered_by": {**_MAYBE_TEXT, "description": "who gave the newest answer"},
+    "resolves_at": {
+        **_MOMENT,
+        "description": "when it is resolved if its customer says nothing",
+    },
     "reopens": _WHOLE,
     "first_response_due": _MOMENT,
     "resolution_due": _MOMENT,
 }
 _TICKET = _object(**_SHOWN)
+_MESSAGE = _object(
+    at=_MOMENT,
+    by={**_TEXT, "description": "customer, assistant or agent; desk: not known"},
+    text=_TEXT,
+    helped={"type": ["boolean", "null"], "description": "whether the answer before it helped"},
+    person={"type": "boolean", "description": "whether the customer asks for a person"},
+)
+_WHOLE_TICKET = _object(**_SHOWN, messages=_many(_MESSAGE), changes=_many(_CHANGE))
 _ANSWER = _object(
     category=_TEXT,
     response=_TEXT,
@@ -87,6 +101,7 @@ _ANSWER = _object(
     **_ANSWERED,
     use_rag={"type": "boolean"},
     resolved_by=_MAYBE_TEXT,
+    answered_by=_MAYBE_TEXT,
     latency_s={"type": ["number", "null"]},
     prompt_tokens=_WHOLE,
     completion_tokens=_WHOLE,
@@ -195,7 +210,7 @@ def describe(models: list[str], categories: list[str], protected: bool) -> dict[
         Whether it asks for a token.
     """
     schemas: dict[str, Any] = {"Fault": _object(error=_TEXT)}
-    for kind in (TicketIn, FeedbackIn, ChangeIn):
+    for kind in (TicketIn, FeedbackIn, ReplyIn, ChangeIn):
         made = kind.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= made.pop("$defs", {})
         schemas[kind.__name__] = made
@@ -205,6 +220,7 @@ def describe(models: list[str], categories: list[str], protected: bool) -> dict[
         "enum": categories,
     }
     schemas["ChangeIn"] |= _change_rules()
+    schemas["ReplyIn"] |= _reply_rules()
 
     def operation(*args: Any, **options: Any) -> dict[str, Any]:
         options.setdefault("protected", True)
@@ -240,14 +256,19 @@ def describe(models: list[str], categories: list[str], protected: bool) -> dict[
         },
         "/tickets/{ticket_id}": {
             "get": operation(
-                "ticket", "A ticket and its history.",
-                _object(**_SHOWN, changes=_many(_CHANGE)),
+                "ticket", "A ticket, its thread and its changes of status.", _WHOLE_TICKET,
                 "404", parameters=(_TICKET_ID,),
             ),
             "patch": operation(
                 "change_ticket", "What an agent does with a ticket.", _TICKET,
                 "404", "409", body="ChangeIn", parameters=(_TICKET_ID,),
             ),
+        },
+        "/tickets/{ticket_id}/reply": {
+            "post": operation(
+                "reply", "Say whether an answer helped, write again, or ask for a person.",
+                _WHOLE_TICKET, "404", "409", body="ReplyIn", parameters=(_TICKET_ID, _KEY),
+            )
         },
         "/feedback": {
             "get": operation(
@@ -292,9 +313,20 @@ def _change_rules() -> dict[str, Any]:
     def given(name: str) -> dict[str, Any]:
         return {"required": [name], "properties": {name: {"type": "string"}}}
 
-    resolved = {"required": ["status"], "properties": {"status": {"const": "Resolved"}}}
+    told = {"required": ["status"], "properties": {"status": {"enum": list(TOLD)}}}
     return {
         "anyOf": [given(name) for name in ("status", "response", "category", "priority")],
         "if": given("response"),
-        "then": resolved,
+        "then": told,
     }
+
+
+def _reply_rules() -> dict[str, Any]:
+    """The rules that `ReplyIn` checks beyond its single fields."""
+
+    def given(name: str, **schema: Any) -> dict[str, Any]:
+        return {"required": [name], "properties": {name: schema}}
+
+    person, helped = given("person", const=True), given("helped", const=True)
+    said = given("helped", type="boolean"), given("text", pattern=FILLED)
+    return {"anyOf": [*said, person], "not": {"allOf": [person, helped]}}

@@ -7,7 +7,6 @@ one ticket at once only one succeeds, and whoever lost a lease changes nothing a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -15,13 +14,21 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from twin.assistant.learning.feedback import Entry
-from twin.common.errors import TwinError
 from twin.live import tables
 from twin.live.database import Database, StoreError
-from twin.live.moves import NO_LEASE, check_path, is_held, lease
+from twin.live.kept import (
+    OPINION,
+    REQUEST,
+    Row,
+    digest,
+    file_ticket,
+    keep_feedback,
+)
+from twin.live.moves import Change, change, check_path, is_held, lease
 from twin.live.promises import Promises, behind, place
+from twin.live.watch import Watch
 from twin.records.tables import (
+    AUTOMATIC,
     CATEGORIZED,
     CLOSED,
     DESK,
@@ -31,77 +38,17 @@ from twin.records.tables import (
     OWNERS,
     RESOLVED,
     STATUSES,
+    WAITING_FOR_CUSTOMER,
+    WORKERS,
 )
 
-Row = dict[str, Any]
-# A new status, its moment, and by whom: customer, assistant, agent or desk.
-Change = tuple[str, float, str]
+_TWICE = "the same key is being written by somebody else"
 # Statuses in which the assistant may be at work.
 WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
 # Those in which the desk has to act next, not the customer or a third party.
 FOR_THE_DESK = tuple(STATUSES[k] for k, owner in OWNERS.items() if owner == DESK)
-# What makes a ticket, or a piece of feedback, another one.
-_REQUEST = ("description", "model", "use_rag", "priority")
-_OPINION = ("description", "model", "rating", "feedback")
-
-
-class KeyReused(TwinError, ValueError):
-    """An idempotency key that came with another request before."""
-
-
-def digest(text: str) -> str:
-    """Hash by which a description is found."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _insert_once(
-    connection: Connection, table: Table, values: Row, same: Sequence[str]
-) -> tuple[Row, bool]:
-    """Insert a row unless its key is there already; returns the row, and whether it is new."""
-    key = values.get("key")
-    if key is not None:
-        known = connection.execute(select(table).where(table.c.key == key)).first()
-        if known is not None:
-            found = dict(known._mapping)
-            if any(found[name] != values[name] for name in same):
-                raise KeyReused
-            return found, False
-    added = connection.execute(insert(table).values(**values).returning(table))
-    return dict(added.one()._mapping), True
-
-
-def _file_ticket(
-    connection: Connection, values: Mapping[str, Any], same: Sequence[str] = _REQUEST
-) -> tuple[Row, bool]:
-    full = {
-        "origin": "live",
-        "digest": digest(values["description"]),
-        "status": STATUSES[OPEN],
-        "articles": "[]",
-        "reopens": 0,
-        "prompt_version": "",
-        **values,
-    }
-    row, fresh = _insert_once(connection, tables.tickets, full, same)
-    if fresh:
-        by = "customer" if row["origin"] == "live" else "desk"
-        change = {"ticket_id": row["id"], "at": row["received_at"], "status": row["status"]}
-        connection.execute(insert(tables.changes).values(by=by, **change))
-    return row, fresh
-
-
-def _keep_feedback(
-    connection: Connection, values: Mapping[str, Any], same: Sequence[str] = _OPINION
-) -> tuple[Row, bool]:
-    full = {"origin": "live", "ticket_id": None, **values}
-    full |= {name: full.get(name) or "" for name in ("category", "answer", "prompt_version")}
-    return _insert_once(connection, tables.feedback, full, same)
-
-
-def as_entry(row: Row) -> Entry:
-    """A piece of feedback with what answered, never with the model that was asked for."""
-    names = [name for name in Entry.__dataclass_fields__ if name != "model"]
-    return Entry(model=row["answered_model"], **{name: row[name] for name in names})
+# What a customer's word changes: statuses, values of the ticket, and messages of its own.
+Outcome = tuple[Sequence[Change], Mapping[str, Any], Sequence[Mapping[str, Any]]]
 
 
 class Store:
@@ -146,9 +93,7 @@ class Store:
 
     # Tickets
 
-    def receive(
-        self, values: Mapping[str, Any], same: Sequence[str] = _REQUEST
-    ) -> tuple[Row, bool]:
+    def receive(self, values: Mapping[str, Any], same: Sequence[str] = REQUEST) -> tuple[Row, bool]:
         """File a ticket, once for each idempotency key (`values["key"]`, or None).
 
         Parameters
@@ -168,11 +113,11 @@ class Store:
         KeyReused
             If the key came with another ticket.
         """
-        return self._once(partial(_file_ticket, same=same), [values])[0]
+        return self._once(partial(file_ticket, same=same), [values])[0]
 
     def receive_all(self, tickets: Sequence[Mapping[str, Any]]) -> int:
         """File many tickets, all or none; returns how many were new. See `receive`."""
-        return sum(fresh for _, fresh in self._once(_file_ticket, tickets))
+        return sum(fresh for _, fresh in self._once(file_ticket, tickets))
 
     def _once(
         self,
@@ -187,7 +132,7 @@ class Store:
             except IntegrityError:
                 # Another process was first with a key; now it is there to be found.
                 continue
-        raise StoreError("the same key is being written by somebody else")
+        raise StoreError(_TWICE)
 
     def clock(self) -> float:
         """The present moment by the clock that leases go by; see `Database.clock`."""
@@ -234,6 +179,7 @@ class Store:
         changes: Sequence[Change],
         values: Mapping[str, Any],
         calls: Sequence[Mapping[str, Any]] = (),
+        messages: Sequence[Mapping[str, Any]] = (),
     ) -> Row | None:
         """Change a ticket and note how.
 
@@ -241,10 +187,8 @@ class Store:
         ----------
         ticket : mapping
             As the caller saw it.
-        changes : sequence of Change
-            Each new status with its moment and by whom.
-        values : mapping
-            New values of the ticket's other columns. A lease ends unless they hold one.
+        changes, values, messages
+            See `twin.live.moves.change`.
         calls : sequence of mapping
             Rows of model calls.
 
@@ -259,28 +203,65 @@ class Store:
         NotAllowed
             If a change is not by the table of transitions.
         """
-        before = ticket["status"]
-        check_path([before, *(status for status, _, _ in changes)])
-        t = tables.tickets
-        new = NO_LEASE | dict(values)
-        if changes:
-            new["status"] = changes[-1][0]
-        same_lease = t.c.held_by.is_not_distinct_from(ticket["held_by"])
-        here = (t.c.id == ticket["id"]) & (t.c.status == before) & same_lease
+        check_path([ticket["status"], *(status for status, _, _ in changes)])
         with self.database.writing() as connection:
             if calls:
                 rows = [{"ticket_id": ticket["id"], **call} for call in calls]
                 connection.execute(insert(tables.calls), rows)
-            row = connection.execute(update(t).where(here).values(**new).returning(t)).first()
-            if row is None:
-                return None
-            if changes:
-                noted = [
-                    {"ticket_id": ticket["id"], "status": status, "at": at, "by": by}
-                    for status, at, by in changes
-                ]
-                connection.execute(insert(tables.changes), noted)
-            return dict(row._mapping)
+            return change(connection, ticket, changes, values, messages)
+
+    def hear(
+        self,
+        ticket_id: int,
+        keep: Callable[[Connection, Row, float], tuple[Row, bool]],
+        then: Callable[[Row, str, float], Outcome],
+    ) -> Row | None:
+        """Keep a customer's word on a ticket, and change the ticket by it: both, once, or neither.
+
+        Parameters
+        ----------
+        ticket_id : int
+        keep : callable
+            Of the connection, the ticket and the moment; keeps the word, and says whether it is
+            new: what was heard before changes nothing.
+        then : callable
+            Of the ticket, who changed its status last, and the moment; the outcome.
+
+        Returns
+        -------
+        dict or None
+            The ticket as it is now; None if there is none.
+
+        Raises
+        ------
+        KeyReused, NotAllowed, StoreError
+        """
+        t, c = tables.tickets, tables.changes
+        for _ in range(2):
+            try:
+                with self.database.writing() as connection:
+                    query = select(t).where(t.c.id == ticket_id).with_for_update()
+                    found = connection.execute(query).first()
+                    if found is None:
+                        return None
+                    ticket = dict(found._mapping)
+                    last = connection.execute(
+                        select(c.c.by, c.c.at).where(c.c.ticket_id == ticket_id)
+                        .order_by(c.c.id.desc()).limit(1)
+                    ).first()  # fmt: skip
+                    by, at = ("desk", 0.0) if last is None else (str(last[0]), float(last[1]))
+                    # Also when the clock was set back, nothing comes before what led to it.
+                    now = Watch(at).now()
+                    if not keep(connection, ticket, now)[1]:
+                        return ticket
+                    changes, values, messages = then(ticket, by, now)
+                    check_path([ticket["status"], *(status for status, _, _ in changes)])
+                    if not changes and not messages:
+                        return ticket
+                    return change(connection, ticket, changes, values, messages)
+            except IntegrityError:
+                continue
+        raise StoreError(_TWICE)
 
     def ticket(self, ticket_id: int) -> Row | None:
         """A ticket, or None."""
@@ -329,6 +310,13 @@ class Store:
         c = tables.changes
         return self._rows(c, c.c.ticket_id == ticket_id)[::-1]
 
+    def messages(self, ticket: Row) -> list[Row]:
+        """The thread of a ticket, oldest first: its description, and all that was said since."""
+        m = tables.messages
+        first = {"by": "customer", "at": ticket["received_at"], "text": ticket["description"]}
+        first |= {"helped": None, "person": False}
+        return [first, *self._rows(m, m.c.ticket_id == ticket["id"])[::-1]]
+
     def last_change(self, ticket_id: int) -> float:
         """Moment of a ticket's last change of status; 0 where there is none."""
         c = tables.changes
@@ -344,12 +332,19 @@ class Store:
             return {row[0]: row[1] for row in found}
 
     def tidy(self, now: float, close_after_s: float) -> None:
-        """Give work that the assistant abandoned to agents, and close tickets resolved long ago."""
+        """Give work that the assistant abandoned to agents, resolve and close quiet tickets."""
         t = tables.tickets
         stuck = t.c.status.in_(WORKED_ON) & (t.c.held_until < self.clock())
         for row in self._rows(t, stuck):
             at = max(now, self.last_change(row["id"]))
             self.move(row, [(STATUSES[ESCALATED], at, "desk")], {})
+        quiet = (t.c.status == STATUSES[WAITING_FOR_CUSTOMER]) & (t.c.resolves_at < now)
+        for row in self._rows(t, quiet):
+            # Its own answer stands; what an agent asked was never answered.
+            asked = self.history(row["id"])[-1]["by"] == "agent"
+            by = WORKERS[AUTOMATIC] if asked else row["answered_by"]
+            values = {"resolved_at": row["resolves_at"], "resolved_by": by}
+            self.move(row, [(STATUSES[RESOLVED], row["resolves_at"], "desk")], values)
         old = (t.c.status == STATUSES[RESOLVED]) & (t.c.resolved_at < now - close_after_s)
         for row in self._rows(t, old):
             at = row["resolved_at"] + close_after_s
@@ -358,14 +353,14 @@ class Store:
     # Feedback
 
     def add_feedback(
-        self, values: Mapping[str, Any], same: Sequence[str] = _OPINION
+        self, values: Mapping[str, Any], same: Sequence[str] = OPINION
     ) -> tuple[Row, bool]:
         """Keep a piece of feedback, once for each idempotency key; see `receive`."""
-        return self._once(partial(_keep_feedback, same=same), [values])[0]
+        return self._once(partial(keep_feedback, same=same), [values])[0]
 
     def add_all_feedback(self, entries: Sequence[Mapping[str, Any]]) -> int:
         """Keep many pieces of feedback, all or none; returns how many were new."""
-        return sum(fresh for _, fresh in self._once(_keep_feedback, entries))
+        return sum(fresh for _, fresh in self._once(keep_feedback, entries))
 
     def ticket_of(self, description: str, model: str) -> Row | None:
         """The newest answered ticket of a description; of the model asked for, or that answered."""

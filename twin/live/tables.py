@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     insert,
     inspect,
     select,
@@ -72,6 +73,12 @@ tickets = Table(
     Column("responded_at", Double),
     Column("resolved_at", Double),
     Column("resolved_by", String(20)),
+    # Of `response`, the newest answer: its moment and who gave it. It may still wait for the
+    # customer's word, where the ticket is not resolved yet.
+    Column("answered_at", Double),
+    Column("answered_by", String(20)),
+    # When a ticket that waits for its customer is resolved without a word; missing: it waits on.
+    Column("resolves_at", Double),
     Column("reopens", Integer, nullable=False),
     # Lease of the desk that works on it, by the store's clock: it runs out if that desk died. Each
     # lease has a name of its own, by which its holder knows it again.
@@ -92,6 +99,23 @@ changes = Table(
     Column("status", String(20), nullable=False),
     # customer, assistant, agent or desk (changes that need nobody).
     Column("by", String(20), nullable=False),
+)
+
+# The thread of a ticket after its description, which is the customer's first message.
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("ticket_id", ForeignKey("tickets.id"), nullable=False, index=True),
+    # Of the customer's request, so that a retry says nothing twice.
+    Column("key", String(200), unique=True),
+    Column("at", Double, nullable=False),
+    # customer, assistant or agent; desk: nobody knows who wrote it.
+    Column("by", String(20), nullable=False),
+    Column("text", Text, nullable=False),
+    # Of customers: whether the answer helped, where they say, and whether they ask for a person.
+    Column("helped", Boolean),
+    Column("person", Boolean, nullable=False, server_default=false()),
 )
 
 calls = Table(
@@ -176,12 +200,40 @@ def _name_leases(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE tickets ADD COLUMN {name} {kind}")
 
 
+def _keep_threads(connection: Connection) -> None:
+    """Make the newest answer of each ticket a message; earlier ones are lost already."""
+    run = connection.exec_driver_sql
+    for name, kind in (
+        ("answered_at", "DOUBLE PRECISION"),
+        ("answered_by", "VARCHAR(20)"),
+        ("resolves_at", "DOUBLE PRECISION"),
+    ):
+        run(f"ALTER TABLE tickets ADD COLUMN {name} {kind}")
+    number = "SERIAL" if connection.dialect.name == "postgresql" else "INTEGER"
+    run(
+        f"CREATE TABLE messages (id {number} PRIMARY KEY, ticket_id INTEGER NOT NULL REFERENCES "
+        "tickets (id), key VARCHAR(200) UNIQUE, at DOUBLE PRECISION NOT NULL, by VARCHAR(20) NOT "
+        "NULL, text TEXT NOT NULL, helped BOOLEAN, person BOOLEAN DEFAULT false NOT NULL)"
+    )
+    run("CREATE INDEX ix_messages_ticket_id ON messages (ticket_id)")
+    run(
+        "UPDATE tickets SET answered_by = resolved_by, "
+        "answered_at = COALESCE(resolved_at, responded_at, received_at) WHERE response IS NOT NULL"
+    )
+    run(
+        "INSERT INTO messages (ticket_id, at, by, text) SELECT id, answered_at, CASE resolved_by "
+        "WHEN 'assistant' THEN 'assistant' WHEN 'agent' THEN 'agent' WHEN 'reviewed draft' "
+        "THEN 'agent' ELSE 'desk' END, response FROM tickets WHERE response IS NOT NULL ORDER BY id"
+    )
+
+
 # Step k leads from version k to k + 1, by SQL of that day: never by the tables above, which change.
 # Version 1 is what `metadata.create_all` made first.
 STEPS: tuple[Callable[[Connection], None], ...] = (
     _note_what_models_said,
     _note_what_answered,
     _name_leases,
+    _keep_threads,
 )
 VERSION = 1 + len(STEPS)
 # Any number: on PostgreSQL its holder makes or changes the tables, and others wait.

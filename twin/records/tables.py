@@ -77,8 +77,9 @@ TRANSITIONS: dict[int | None, frozenset[int]] = {
     IN_PROGRESS: frozenset(
         {CATEGORIZED, PENDING_REVIEW, ESCALATED, RESOLVED, WAITING_FOR_CUSTOMER, ON_HOLD}
     ),
-    # Back to the queue; without a reply a ticket is resolved automatically.
-    WAITING_FOR_CUSTOMER: frozenset({OPEN, RESOLVED, PENDING_REVIEW}),
+    # Back to the queue; without a reply a ticket is resolved automatically. On the live desk an
+    # assistant's answer waits there for the customer's word, and one that did not help is reopened.
+    WAITING_FOR_CUSTOMER: frozenset({OPEN, RESOLVED, PENDING_REVIEW, REOPENED}),
     ON_HOLD: frozenset({OPEN}),
     # On the live desk an agent may answer a ticket anew instead of approving its draft.
     PENDING_REVIEW: frozenset({RESOLVED, IN_PROGRESS, ABANDONED, WAITING_FOR_CUSTOMER}),

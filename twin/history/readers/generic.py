@@ -154,8 +154,14 @@ class Store:
         names = {sheet.name: sheet for sheet in sheets}
         wanted = ["id", "origin", "received_at", "priority", "status", "category", "responded_at",
                   "resolved_at", "resolved_by", "reopens", "description"]  # fmt: skip
+        # A store of an earlier version has no answers that wait for the customer's word.
+        waits = "answered_by" in names["tickets"]
+        wanted += ["answered_at", "answered_by"] if waits else []
         rows = pd.DataFrame(names["tickets"].load(wanted))
         rows = rows[rows["origin"] == "live"]
+        if waits:
+            for column, own in (("resolved_at", "answered_at"), ("resolved_by", "answered_by")):
+                rows[column] = rows[own].where(rows["answered_by"].notna(), rows[column])
         ids = rows["id"].astype(str)
         by = rows["resolved_by"].replace({"agent": "agent", "reviewed draft": "agent"})
         gathered = Gathered(self.title, pd.DataFrame({
@@ -166,11 +172,19 @@ class Store:
             "reopens": rows["reopens"].astype(float), "resolver": by, "left_out": None,
         }))  # fmt: skip
         changes = pd.DataFrame(names["changes"].load(["ticket_id", "at", "status", "by"]))
+        gathered.spells = _work(changes)
+        # As in the twin, the assistant's answer resolves: the time until the customer's word is not
+        # the desk's, and one that did not help is a return.
+        answered = (changes["status"] == "Waiting for customer") & (changes["by"] == "assistant")
         gathered.changes = pd.DataFrame({
             "id": changes["ticket_id"].astype(str), "at": changes["at"].astype(float),
-            "status": changes["status"], "agent": changes["by"], "group": None,
+            "status": changes["status"].where(~answered, "Resolved"), "agent": changes["by"],
+            "group": None,
         })  # fmt: skip
-        gathered.spells = _work(changes)
+        if answered.any():
+            gathered.notes.append("An answer of the assistant resolves a ticket when it is given, "
+                                  "as in the twin; what the customer says of it later reopens it "
+                                  "or changes nothing.")  # fmt: skip
         gathered.known |= {"responses", "resolutions", "reopens", "abandonments", "assistant"}
         gathered.known |= {"work"} if len(gathered.spells) else set()
         if "feedback" in names:

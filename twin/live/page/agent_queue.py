@@ -10,7 +10,15 @@ from typing import Any
 import streamlit as st
 
 from twin.live.page.client import Client, DeskError, Ticket
-from twin.live.page.parts import ago, escaped, show_facts, span, who_answers
+from twin.live.page.parts import (
+    ago,
+    escaped,
+    show_facts,
+    show_thread,
+    show_title,
+    span,
+    who_answers,
+)
 from twin.records.tables import (
     CATEGORIZED,
     ESCALATED,
@@ -37,7 +45,7 @@ _MOST_CHARACTERS = 8_000
 def show() -> None:
     """Draw the page."""
     client = Client()
-    st.title("Queue")
+    show_title("Queue")
     # The message of the last action, kept while the page is drawn again.
     said = st.session_state.pop("queue said", None)
     if said is not None:
@@ -143,10 +151,17 @@ def _card(client: Client, ticket: Ticket, now: float, first: bool) -> None:
         sure = "" if ticket.confidence is None else f"confidence {ticket.confidence:.2f}"
         facts = (f"received {ago(ticket.received, now)}", sure, who_answers(ticket))
         st.caption(escaped(", ".join(filter(None, facts))))
-        if ticket.status not in OPEN_STATUSES and ticket.response:
-            with st.chat_message("assistant"):
-                st.text(ticket.response)
+        if first or ticket.response:
+            show_thread(_whole(client, ticket).thread[1:])
         _actions(client, ticket)
+
+
+def _whole(client: Client, ticket: Ticket) -> Ticket:
+    """The ticket with its thread, where the desk tells it: lists do not."""
+    try:
+        return client.ticket(ticket.number)
+    except DeskError:
+        return ticket
 
 
 def _actions(client: Client, ticket: Ticket) -> None:

@@ -58,6 +58,28 @@ class DeskError(TwinError, RuntimeError):
 
 
 @dataclass(frozen=True)
+class Message:
+    """A message of a ticket's thread; `at` is in seconds since 1970."""
+
+    by: str
+    text: str
+    at: float = 0.0
+    helped: bool | None = None
+    person: bool = False
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Message:
+        """From the API's shape."""
+        return cls(
+            by=str(data["by"]),
+            text=str(data["text"]),
+            at=_moment(data.get("at")) or 0.0,
+            helped=data.get("helped"),
+            person=bool(data.get("person")),
+        )
+
+
+@dataclass(frozen=True)
 class Ticket:
     """A ticket as the pages show it; moments are seconds since 1970, missing ones None.
 
@@ -74,13 +96,15 @@ class Ticket:
     backend: str = ""
     model: str = ""
     model_wanted: str = ""
-    resolved_by: str = ""
+    answered_by: str = ""
     use_rag: bool = True
     confidence: float | None = None
     articles: tuple[str, ...] = ()
     received: float = 0.0
     responded: float | None = None
-    resolved: float | None = None
+    answered: float | None = None
+    resolves: float | None = None
+    messages: tuple[Message, ...] = ()
     reopens: int = 0
     first_response_due: float | None = None
     resolution_due: float | None = None
@@ -99,17 +123,30 @@ class Ticket:
             backend=str(data.get("backend") or ""),
             model=str(data.get("model") or ""),
             model_wanted=str(data.get("model_wanted") or ""),
-            resolved_by=str(data.get("resolved_by") or ""),
+            answered_by=str(data.get("answered_by") or ""),
             use_rag=bool(data.get("use_rag", True)),
             confidence=data.get("confidence"),
             articles=tuple(str(one["title"]) for one in data.get("articles") or ()),
             received=_moment(data.get("received_at")) or 0.0,
             responded=_moment(data.get("responded_at")),
-            resolved=_moment(data.get("resolved_at")),
+            answered=_moment(data.get("answered_at")),
+            resolves=_moment(data.get("resolves_at")),
+            messages=tuple(Message.of(one) for one in data.get("messages") or ()),
             reopens=int(data.get("reopens") or 0),
             first_response_due=_moment(data.get("first_response_due")),
             resolution_due=_moment(data.get("resolution_due")),
         )
+
+    @property
+    def thread(self) -> tuple[Message, ...]:
+        """All that was said, as far as it is known here: lists tell no messages."""
+        if self.messages:
+            return self.messages
+        first = Message("customer", self.description, self.received)
+        if not self.response:
+            return (first,)
+        by = "assistant" if self.answered_by == "assistant" else "agent"
+        return first, Message(by, self.response, self.answered or 0.0)
 
 
 def _moment(text: str | None) -> float | None:
@@ -170,6 +207,11 @@ class Client:
     def ticket(self, number: int) -> Ticket:
         """One ticket."""
         return Ticket.of(self._ask("GET", f"/tickets/{number}"))
+
+    @_understood()
+    def reply(self, number: int, key: str, **said: Any) -> Ticket:
+        """Say what a customer says: text, whether it helped, whether a person is wanted."""
+        return Ticket.of(self._ask("POST", f"/tickets/{number}/reply", said, key=key))
 
     @_understood()
     def counts(self) -> dict[str, int]:

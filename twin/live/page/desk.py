@@ -5,13 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import time
 import uuid
+from typing import Any
 
 import streamlit as st
 
-from twin.live.page.client import Client, DeskError, Ticket
-from twin.live.page.parts import ago, escaped, line, show_facts, who_answers
-from twin.records.tables import RESOLVED_STATUSES
+from twin.live.page.client import Client, DeskError, Message, Ticket
+from twin.live.page.parts import (
+    escaped,
+    line,
+    show_facts,
+    show_thread,
+    show_title,
+    span,
+    who_answers,
+)
+from twin.records.tables import FINAL_STATUSES, RESOLVED, STATUSES, WAITING_FOR_CUSTOMER
 
 # The customer's tickets are in the address of the page, by number, and a secret that nobody else
 # knows: that is what survives a reload without a login.
@@ -19,6 +29,8 @@ _PARAMETER, _SECRET = "tickets", "visitor"
 _SECRET_FORM = re.compile(r"[\w-]{22,64}", re.ASCII)
 _MOST_REMEMBERED, _MOST_SHOWN = 50, 10
 _MOST_CHARACTERS = 8_000
+# Statuses in which an answer, or a question, is with the customer.
+_ANSWERED = (STATUSES[WAITING_FOR_CUSTOMER], STATUSES[RESOLVED])
 
 
 def remember() -> None:
@@ -49,7 +61,11 @@ def _numbers(text: str) -> list[int]:
 def show() -> None:
     """Draw the page."""
     client = Client()
-    st.title("How can we help?")
+    show_title("How can we help?")
+    # The message of the last action, kept while the page is drawn again.
+    said = st.session_state.pop("desk said", None)
+    if said is not None:
+        st.toast(escaped(said), icon=":material/check:")
     try:
         health, models = client.health(), client.models()
     except DeskError as error:
@@ -59,10 +75,10 @@ def show() -> None:
     if health.get("note"):
         st.info(escaped(health["note"]))
     _form(client, models, health.get("backend") == "embedded")
-    ticket = st.session_state.get("answered")
-    if ticket is not None:
-        _answer(client, ticket)
-    _history(client)
+    number = st.session_state.get("answered")
+    if number is not None:
+        _answer(client, number)
+    _history(client, number)
 
 
 def _form(client: Client, models: list[str], no_model: bool) -> None:
@@ -104,7 +120,7 @@ def _send(client: Client, text: str, model: str, use_rag: bool) -> None:
             _keep(error.ticket)
         return
     del st.session_state["sending"]
-    st.session_state["answered"] = ticket
+    st.session_state["answered"] = ticket.number
     _keep(ticket.number)
 
 
@@ -114,26 +130,102 @@ def _keep(number: int) -> None:
     remember()
 
 
-def _answer(client: Client, ticket: Ticket) -> None:
+def _answer(client: Client, number: int) -> None:
+    """The ticket that was just filed."""
     with st.container(border=True, key="answer"):
-        st.subheader(f"Ticket {ticket.number}")
-        show_facts(ticket)
-        # Neither the customer's words nor the model's are read as Markdown or HTML.
-        st.text(ticket.response)
-        if who := who_answers(ticket):
-            st.caption(escaped(f"{who[0].upper()}{who[1:]}."))
-        if ticket.articles:
-            titles = "".join(f"\n- {escaped(title, 120)}" for title in ticket.articles)
-            st.caption(f"From our help articles:\n{titles}")
-        _rating(client, ticket)
+        st.subheader(f"Ticket {number}")
+        try:
+            ticket = client.ticket(number)
+        except DeskError as error:
+            st.error(escaped(str(error)))
+            st.button("Try again", key="again")
+            return
+        _show(client, ticket)
+
+
+def _show(client: Client, ticket: Ticket) -> None:
+    """A ticket with its thread, and what its customer can do."""
+    show_facts(ticket, named=True)
+    show_thread(ticket.thread)
+    if not ticket.response:
+        st.text("Our people are looking into it.")
+    if who := who_answers(ticket):
+        st.caption(escaped(f"{who[0].upper()}{who[1:]}."))
+    if ticket.articles and ticket.response and ticket.answered_by != "agent":
+        titles = "".join(f"\n- {escaped(title, 120)}" for title in ticket.articles)
+        st.caption(f"From our help articles:\n{titles}")
+    elif ticket.backend and not ticket.use_rag:
+        st.caption("No help articles were looked up, as you wished.")
+    _word(client, ticket)
+    _rating(client, ticket)
+
+
+def _word(client: Client, ticket: Ticket) -> None:
+    """Whether the answer helped, a reply, and the way to a person."""
+    number = ticket.number
+    if ticket.status in FINAL_STATUSES:
+        st.caption("This ticket is over. If you need more, please send a new one.")
+        return
+    since = _since_answer(ticket)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if ticket.status in _ANSWERED and not any(m.helped for m in since):
+            st.markdown("**Did this help?**")
+            if st.button("Yes", key=f"yes {number}", icon=":material/thumb_up:"):
+                _say(client, number, "Good to hear. Thank you!", helped=True)
+            if st.button("No", key=f"no {number}", icon=":material/thumb_down:"):
+                _say(client, number, "Sorry. A person will look at it.", helped=False)
+        if st.button("I need a person", key=f"person {number}", icon=":material/support_agent:"):
+            _say(client, number, "A person will answer you here.", person=True)
+    if any(m.helped for m in since):
+        st.caption("You said that this helped. Write back if it did not after all.")
+    elif ticket.resolves is not None:
+        left = span(max(ticket.resolves - time.time(), 0.0))
+        st.caption(f"Without a word from you it counts as solved in {left}.")
+    elif ticket.status not in _ANSWERED:
+        st.caption("A person has your ticket. The answer will be here.")
+    with st.form(f"reply {number}", border=False, clear_on_submit=True):
+        text = st.text_area(
+            "Write back", height=80, max_chars=_MOST_CHARACTERS, key=f"text {number}"
+        )
+        if st.form_submit_button("Send reply", key=f"reply {number}"):
+            if text.strip():
+                _say(client, number, "Sent. A person will read it.", text=text)
+            else:
+                st.error("Please write something first.")
+
+
+def _since_answer(ticket: Ticket) -> list[Message]:
+    """What was said since the newest answer."""
+    found: list[Message] = []
+    for message in reversed(ticket.thread):
+        if message.by != "customer":
+            break
+        found.append(message)
+    return found
+
+
+def _say(client: Client, number: int, thanks: str, **said: Any) -> None:
+    """Say something once, also where it is sent again after a fault."""
+    before = st.session_state.get(f"saying {number}")
+    key = before[1] if before is not None and before[0] == said else uuid.uuid4().hex
+    st.session_state[f"saying {number}"] = (said, key)
+    try:
+        client.reply(number, key, **said)
+    except DeskError as error:
+        st.error(escaped(str(error)))
+        return
+    del st.session_state[f"saying {number}"]
+    st.session_state["desk said"] = thanks
+    st.rerun()
 
 
 def _rating(client: Client, ticket: Ticket) -> None:
-    if ticket.status not in RESOLVED_STATUSES or not ticket.response:
+    if not ticket.response:
         return
-    rated: dict[int, str] = st.session_state.setdefault("rated", {})
-    if ticket.number in rated:
-        st.success(rated[ticket.number], icon=":material/favorite:")
+    rated: dict[tuple[int, float | None], str] = st.session_state.setdefault("rated", {})
+    this = ticket.number, ticket.answered
+    if this in rated:
+        st.success(rated[this], icon=":material/favorite:")
         return
     st.markdown("**How good is this answer?**")
     stars = st.feedback("stars", key=f"stars {ticket.number}")
@@ -145,17 +237,20 @@ def _rating(client: Client, ticket: Ticket) -> None:
         st.error("Please choose from one to five stars.")
         return
     try:
-        # One rating of a visitor for each resolution, also after a reload: by the key. Nobody else
-        # can tell it, so nobody else's rating can stand in this one's place.
-        whole = f"{_secret()} {ticket.number} {ticket.reopens}"
+        # One rating of a visitor for each answer, also after a reload: by the key. Nobody else can
+        # tell it, so nobody else's rating can stand in this one's place.
+        whole = f"{_secret()} {ticket.number} {ticket.answered}"
         key = hashlib.sha256(whole.encode()).hexdigest()
         client.rate(ticket, stars + 1, comment, key)
-        rated[ticket.number] = f"Thank you for your {_stars(stars + 1)}!"
+        # The desk decides how bad a rating brings the ticket back.
+        back = ticket.status in _ANSWERED and client.ticket(ticket.number).status not in _ANSWERED
+        more = " A person will look at your ticket." if back else ""
+        rated[this] = f"Thank you for your {_stars(stars + 1)}!{more}"
     except DeskError as error:
         if error.status != 409:
             st.error(escaped(str(error)))
             return
-        rated[ticket.number] = "Thank you! You have rated this answer before."
+        rated[this] = "Thank you! You have rated this answer before."
     st.rerun()
 
 
@@ -163,11 +258,12 @@ def _stars(rating: int) -> str:
     return "star" if rating == 1 else f"{rating} stars"
 
 
-def _history(client: Client) -> None:
-    mine: list[int] = st.session_state.get("mine", [])
+def _history(client: Client, above: int | None) -> None:
+    """The customer's tickets but the one that is shown above, the newest first and open."""
+    mine: list[int] = [n for n in st.session_state.get("mine", []) if n != above]
     if not mine:
         return
-    st.subheader("Your tickets")
+    st.subheader("Your tickets" if above is None else "Your earlier tickets")
     shown = 0
     for number in reversed(mine):
         if shown == _MOST_SHOWN:
@@ -182,16 +278,6 @@ def _history(client: Client) -> None:
             break
         shown += 1
         label = f"{ticket.number}: {escaped(ticket.description, 60)} ({escaped(ticket.status)})"
-        with st.expander(label):
-            show_facts(ticket)
-            with st.chat_message("user"):
-                st.text(ticket.description)
-            with st.chat_message("assistant"):
-                st.text(ticket.response or "Our people are looking into it.")
-            st.caption(
-                escaped(", ".join(filter(None, (ago(ticket.received), who_answers(ticket)))))
-            )
-            answered = st.session_state.get("answered")
-            if answered is None or answered.number != ticket.number:
-                _rating(client, ticket)
+        with st.expander(label, expanded=above is None and shown == 1):
+            _show(client, ticket)
     st.caption("They are kept in the address of this page: bookmark it to come back to them.")

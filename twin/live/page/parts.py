@@ -18,9 +18,20 @@ from twin.common.html import html, table
 from twin.records.tables import RESOLVED_STATUSES
 
 if TYPE_CHECKING:
-    from twin.live.page.client import Ticket
+    from twin.live.page.client import Message, Ticket
     from twin.report.pictures import Picture
 
+_FACES = {
+    "customer": ":material/person:",
+    "assistant": ":material/smart_toy:",
+    "agent": ":material/support_agent:",
+}
+_HELPED = {None: "", True: "This helped.", False: "This did not help."}
+# Streamlit leaves 6 rem above a page's title, of which its bar takes less than 4.
+_CLOSE = """<style>
+[data-testid="stMainBlockContainer"] { padding-top: 3.75rem; }
+[data-testid="stMainBlockContainer"] h1 { padding-top: .5rem; }
+</style>"""
 _SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")
 # Where Markdown makes links of bare addresses, an invisible mark after these keeps it from that.
 _LINK = re.compile(r"[:@]|www(?=\.)", re.IGNORECASE)
@@ -99,11 +110,34 @@ def _colours(theme: str) -> dict[str, str]:
     return dict(_COLOUR.findall(root))
 
 
-def show_facts(ticket: Ticket) -> None:
-    """A ticket's category and status."""
-    with st.container(horizontal=True):
+def show_title(title: str) -> None:
+    """The title of a page, close below the links to the others."""
+    st.html(_CLOSE)
+    st.title(title)
+
+
+def show_thread(messages: Iterable[Message]) -> None:
+    """Messages of a thread. Neither customers' words nor a model's are read as Markdown or HTML."""
+    for message in messages:
+        with st.chat_message("user" if message.by == "customer" else "assistant",
+                             avatar=_FACES.get(message.by)):  # fmt: skip
+            if message.text:
+                st.text(message.text)
+            said = [_HELPED[message.helped], "A person is asked for." * message.person]
+            facts = [ago(message.at)] * bool(message.at) + [word for word in said if word]
+            author = {"assistant": "Assistant", "agent": "Agent"}.get(message.by, "")
+            st.caption(escaped(". ".join(filter(None, [author, " ".join(facts)]))))
+
+
+def show_facts(ticket: Ticket, named: bool = False) -> None:
+    """A ticket's category and status, with their names where that is asked for."""
+    with st.container(horizontal=True, vertical_alignment="center"):
         if ticket.category:
+            if named:
+                st.markdown("**Category**", width="content")
             st.badge(escaped(ticket.category, 60), icon=":material/label:")
+        if named:
+            st.markdown("**Status**", width="content")
         colour: Any = "green" if ticket.status in RESOLVED_STATUSES else "orange"
         st.badge(escaped(ticket.status), color=colour)
 
@@ -115,24 +149,24 @@ def who_answers(ticket: Ticket) -> str:
     --------
     >>> from twin.live.page.client import Ticket
     >>> said = (1, "help", "", "Press it.", "Resolved")
-    >>> who_answers(Ticket(*said, backend="groq", model="m", resolved_by="assistant"))
+    >>> who_answers(Ticket(*said, backend="groq", model="m", answered_by="assistant"))
     'answered by m'
-    >>> who_answers(Ticket(*said, backend="embedded", model_wanted="m", resolved_by="assistant"))
+    >>> who_answers(Ticket(*said, backend="embedded", model_wanted="m", answered_by="assistant"))
     'answered by the desk without a language model (backend embedded); wanted: m'
-    >>> who_answers(Ticket(*said, resolved_by="agent"))
+    >>> who_answers(Ticket(*said, answered_by="agent"))
     'answered by an agent'
     """
     if not ticket.backend:
-        person = bool(ticket.response) and ticket.resolved_by in ("agent", "reviewed draft")
+        person = bool(ticket.response) and ticket.answered_by in ("agent", "reviewed draft")
         return "answered by an agent" if person else ""
     author = ticket.model or "the desk without a language model"
     if not ticket.model or ticket.backend != "groq":
         author += f" (backend {ticket.backend})"
     if ticket.model_wanted and ticket.model_wanted != ticket.model:
         author += f"; wanted: {ticket.model_wanted}"
-    if ticket.resolved_by == "reviewed draft":
+    if ticket.answered_by == "reviewed draft":
         return f"draft by {author}; approved by an agent"
-    return f"{'answered' if ticket.resolved_by == 'assistant' else 'draft'} by {author}"
+    return f"{'answered' if ticket.answered_by == 'assistant' else 'draft'} by {author}"
 
 
 def ago(moment: float, now: float | None = None) -> str:

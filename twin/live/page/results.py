@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from twin.live.page.parts import escaped, line, results_folder, show_table
+from twin.live.page.parts import escaped, line, results_folder, show_table, show_title
 
 if TYPE_CHECKING:
     from twin.experiments.results import Results
@@ -19,7 +19,7 @@ _HEIGHT = 900
 
 def show() -> None:
     """Draw the page."""
-    st.title("Results")
+    show_title("Results")
     runs = saved_runs(results_folder())
     if not runs:
         st.write("Nothing was run yet. Play a desk on the page What-if, or with `twin run`.")

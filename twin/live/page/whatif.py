@@ -17,6 +17,7 @@ from twin.live.page.parts import (
     scenario_files,
     show_picture,
     show_table,
+    show_title,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class _Played:
 
 def show() -> None:
     """Draw the page."""
-    st.title("What if?")
+    show_title("What if?")
     st.write("Change the desk, play it in the simulation, and see what would differ.")
     files = scenario_files()
     base = _pick(files)

@@ -1,0 +1,154 @@
+"""Customers' words on their tickets: whether an answer helped, replies, ratings."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection
+
+from twin.common.errors import TwinError
+from twin.live.bodies import FeedbackIn, ReplyIn, what_answered
+from twin.live.desk import Desk, NoSuchTicket
+from twin.live.kept import Row, keep_feedback, keep_message
+from twin.live.moves import NotAllowed
+from twin.live.store import Outcome
+from twin.records.tables import (
+    BY_AGENT,
+    BY_ASSISTANT,
+    FINAL_STATUSES,
+    OPEN,
+    REOPENED,
+    RESOLVED,
+    STATUSES,
+    WAITING_FOR_CUSTOMER,
+    WORKERS,
+)
+
+# Stars up to which a rating says that the answer did not help (assumed).
+BAD_RATING = 2
+_NOTHING: Outcome = ([], {}, [])
+
+
+class NoAnswer(TwinError, ValueError):
+    """A word on whether an answer helped, where there is none."""
+
+
+class Customers:
+    """The customers of a desk.
+
+    Whoever says that an answer did not help, or writes again, comes back as in the twin: the ticket
+    is Reopened and waits for a person, with the whole thread. Only an agent's question is answered
+    without that: it goes on as Open.
+
+    Parameters
+    ----------
+    desk : Desk
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def reply(self, ticket_id: int, body: ReplyIn, key: str | None) -> Row:
+        """Take a customer's reply; the ticket as it is then.
+
+        Raises
+        ------
+        NoSuchTicket, NoAnswer, NotAllowed, KeyReused, StoreError
+        """
+
+        def keep(connection: Connection, ticket: Row, at: float) -> tuple[Row, bool]:
+            said = {"text": body.text, "helped": body.helped, "person": body.person}
+            return keep_message(
+                connection, {"key": key, "ticket_id": ticket_id, "at": at, "by": "customer", **said}
+            )
+
+        def then(ticket: Row, last: str, at: float) -> Outcome:
+            waits = ticket["status"] == STATUSES[WAITING_FOR_CUSTOMER]
+            if body.helped is not None and not ticket["response"] and not waits:
+                raise NoAnswer
+            if body.helped:
+                return _helped(ticket, last, at)
+            if ticket["status"] in FINAL_STATUSES:
+                raise NotAllowed(ticket["status"])
+            return self._back(ticket, last, at)
+
+        found = self._desk.store.hear(ticket_id, keep, then)
+        if found is None:
+            raise NoSuchTicket
+        return found
+
+    def _back(self, ticket: Row, last: str, at: float) -> Outcome:
+        """Changes of a ticket whose customer wants more than was answered, if anything was."""
+        status = STATUSES.index(ticket["status"])
+        if status == WAITING_FOR_CUSTOMER and last == "agent":
+            return [(STATUSES[OPEN], at, "customer")], {}, []
+        if status in (WAITING_FOR_CUSTOMER, RESOLVED):
+            values = {"reopens": ticket["reopens"] + 1}
+            return [(STATUSES[REOPENED], at, "customer")], values, []
+        # A ticket without a lease is with people already; one with a lease is the assistant's.
+        person = self._desk.rules.handed_on()
+        if ticket["held_until"] is not None and person is not None:
+            return [(STATUSES[person], at, "customer")], {}, []
+        return _NOTHING
+
+    def rate(self, body: FeedbackIn, key: str | None) -> None:
+        """Keep a customer's opinion, with the ticket that it is about where that can be found.
+
+        A bad rating of a ticket that is named by its number says that the answer did not help.
+
+        Raises
+        ------
+        NoSuchTicket, KeyReused, StoreError
+        """
+        store = self._desk.store
+        # Not by what is looked up: that may be another ticket when it is sent again.
+        same = ["description", "rating", "feedback"]
+        same += [name for name in ("model", "ticket_id") if getattr(body, name)]
+        if body.ticket_id is None:
+            ticket = store.ticket_of(body.description, body.model)
+            store.add_feedback(_opinion(body, key, ticket), same)
+            return
+
+        def keep(connection: Connection, ticket: Row, _at: float) -> tuple[Row, bool]:
+            return keep_feedback(connection, _opinion(body, key, ticket), same)
+
+        def then(ticket: Row, last: str, at: float) -> Outcome:
+            over = ticket["status"] in FINAL_STATUSES
+            if body.rating > BAD_RATING or over or not ticket["response"]:
+                return _NOTHING
+            changes, values, _ = self._back(ticket, last, at)
+            said = {"at": at, "by": "customer", "text": body.feedback, "helped": False}
+            return changes, values, [said]
+
+        if store.hear(body.ticket_id, keep, then) is None:
+            raise NoSuchTicket
+
+
+def _helped(ticket: Row, last: str, at: float) -> Outcome:
+    """Changes of a ticket whose customer says that the answer, or the question, helped."""
+    if ticket["status"] != STATUSES[WAITING_FOR_CUSTOMER]:
+        return _NOTHING
+    by = WORKERS[BY_AGENT] if last == "agent" else ticket["answered_by"]
+    values = {"resolved_at": at, "resolved_by": by}
+    return [(STATUSES[RESOLVED], at, "customer")], values, []
+
+
+def _opinion(body: FeedbackIn, key: str | None, ticket: Row | None) -> Row:
+    """A row of feedback, with what the ticket tells."""
+    values: Row = {
+        "key": key,
+        "at": time.time(),
+        "description": body.description,
+        "model": body.model,
+        "rating": body.rating,
+        "feedback": body.feedback,
+    }
+    if ticket is None:
+        return values
+    said = what_answered(ticket)
+    values |= {"ticket_id": ticket["id"], "category": ticket["category"]}
+    values |= {**said, "answered_model": said["model"], "model": body.model or ticket["model"]}
+    # An agent's words are not the model's to learn from.
+    if ticket["answered_by"] == WORKERS[BY_ASSISTANT]:
+        values["answer"] = ticket["response"]
+    return values
