@@ -317,8 +317,8 @@ def test_the_whole_thread_is_shown_to_customers_and_agents(desk):
         ("customer", "help"), ("assistant", "Press it."), ("customer", "No."),
     ))  # fmt: skip
     desk.add(status="Reopened", response="Press it.", answered_by="assistant", messages=thread)
-    assert ["help", "Press it.", "No."] == texts(draw("desk", tickets="1").text)
-    assert ["help", "Press it.", "No."] == texts(draw("agent_queue").text)
+    assert texts(draw("desk", tickets="1").text) == ["help", "Press it.", "No."]
+    assert texts(draw("agent_queue").text) == ["help", "Press it.", "No."]
 
 
 @pytest.mark.parametrize("address", ["", "x", "7-7-999999999999-0", "1-2-<b>", "-" * 300, "9" * 9])
