@@ -5,17 +5,20 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 
 import children
 import numpy as np
 import pandas as pd
 import pytest
+from engines import COMPILED
 from planted import log_of_calls
 from typer.testing import CliRunner
 
 import twin
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
+from twin.desk import engines
 from twin.experiments.versions import as_played
 from twin.history import calibrated_file, call_desk, slopes
 from twin.history.fit import capacity
@@ -205,10 +208,38 @@ def test_each_number_of_the_file_says_what_it_rests_on(found, history, tmp_path)
     assert "seen while somebody waited where that was often" in text
 
 
-def test_it_is_the_same_each_time(week, quick):
-    one, other = twin.calibrate(week), twin.calibrate(week)
-    assert one.data == other.data
-    assert list(map(str, one.estimates)) == list(map(str, other.estimates))
+@pytest.fixture(scope="module")
+def of_the_week(week, tmp_path_factory):
+    """All files of a desk that is calibrated to the week, by a search of few plays."""
+    with pytest.MonkeyPatch.context() as patch:
+        set_quick(patch)
+        return files_of(twin.calibrate(week), week, tmp_path_factory.mktemp("week"))
+
+
+def files_of(found, history, folder):
+    calibrated_file.write_calibrated(found, history, folder / "my-desk.toml")
+    return written(folder)
+
+
+def test_it_is_the_same_each_time_and_in_two_processes(week, quick, of_the_week, tmp_path):
+    assert files_of(twin.calibrate(week, workers=2), week, tmp_path) == of_the_week
+
+
+@pytest.mark.skipif(not COMPILED, reason="the extra [fast] is not installed")
+def test_it_is_the_same_on_either_engine(week, quick, of_the_week, tmp_path, monkeypatch):
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    assert files_of(twin.calibrate(week), week, tmp_path) == of_the_week
+
+
+def test_another_seed_is_other_luck(week, quick, of_the_week, tmp_path):
+    files = files_of(twin.calibrate(week, seed=2), week, tmp_path)
+    mine, others = (tomllib.loads(one["my-desk.toml"].decode()) for one in (files, of_the_week))
+    assert mine["seed"] == 2
+    assert "seed" not in others
+    assert mine["agents"]["agents"]["away"] != others["agents"]["agents"]["away"]
+    assert mine["arrivals"] == others["arrivals"]
+    versions = [json.loads(one["versions.json"]) for one in (files, of_the_week)]
+    assert versions[0] != versions[1]
 
 
 def test_nothing_that_is_there_is_replaced_unless_asked(found, history, tmp_path):
@@ -411,19 +442,18 @@ def test_the_search_finds_the_availability_that_gives_the_waits(quick, monkeypat
     rng = np.random.default_rng(1)
     hour, base = rng.integers(8, 18, 4000), rng.exponential(30, 4000)
 
-    def play(availability, replication):
-        del replication
+    def play(availability, replications):
         here = Availability(0.0, 1.0, 60.0, 60.0, np.ones(24)) if availability is None else (
             availability
         )  # fmt: skip
         away = (0.2 + here.after_touch) * 60 / (here.returns + here.returns_per_queued)
         wait_s = base * away / here.hours[hour]
         patience = 4 * base[::-1]
-        return Waits(hour, np.minimum(wait_s, patience), wait_s < patience)
+        return [Waits(hour, np.minimum(wait_s, patience), wait_s < patience)] * len(replications)
 
     truth = Availability(0.8, 10.0, 40.0, 20.0, np.ones(24))
     calls = []
-    fit = fit_capacity(play(truth, 0), play, lambda done, total: calls.append((done, total)))
+    fit = fit_capacity(*play(truth, [0]), play, lambda done, total: calls.append((done, total)))
     assert fit.gap.loss < 0.05 < fit.plain.loss
     assert calls[-1][0] <= calls[-1][1]
     assert fit.plays == len(calls)

@@ -18,13 +18,13 @@ def test_a_search_without_waits_to_go_by_stays_within_bounds():
     none = Waits(np.full(100, 9), np.zeros(100), np.ones(100, dtype=bool))
     tried = []
 
-    def play(availability, replication):
+    def play(availability, replications):
         if availability is None:
-            return none
+            return [none]
         tried.append(availability)
         # Better, the sooner they return and the more rarely they leave.
         wait_s = np.full(100, 10 * availability.while_idle / availability.returns)
-        return Waits(none.hour, wait_s, none.served)
+        return [Waits(none.hour, wait_s, none.served)] * len(replications)
 
     fit_capacity(none, play)
     rates = np.array([[a.while_idle, a.returns, a.returns_per_queued] for a in tried])

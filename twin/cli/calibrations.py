@@ -12,6 +12,8 @@ from rich.table import Table
 from twin.cli.terminal import (
     Json,
     Quiet,
+    Workers,
+    cores,
     interrupted,
     out,
     plain_errors,
@@ -21,6 +23,8 @@ from twin.cli.terminal import (
 
 if TYPE_CHECKING:
     from twin.history.calibrated import Calibration
+
+_MANY_TICKETS = 5_000
 
 
 def register(app: typer.Typer) -> None:
@@ -50,6 +54,12 @@ def calibrate_desk(
         Path | None,
         typer.Option(help="Folder of twin corpus: tickets are of the categories of its texts."),
     ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of all luck of the search, and of the desk that is found.",
+                     show_default=False),
+    ] = None,
+    workers: Workers = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -73,10 +83,12 @@ def calibrate_desk(
         if corpus is not None:
             own = open_corpus(corpus)
             known = with_categories(known, own.categories(), own.rest)
+        # To start processes takes longer than to play a small desk.
+        several = cores() if len(known.log.tickets) >= _MANY_TICKETS else 1
         kept = folder_of(to)
         try:
             with progress(PLAYS, not quiet and not as_json, "plays") as moved:
-                found = calibrate(known, moved, kept=kept)
+                found = calibrate(known, moved, kept=kept, workers=workers or several, seed=seed)
         except KeyboardInterrupt:
             goes_on = "; what was played stays, and the same command goes on from there"
             interrupted(f"interrupted{goes_on if kept.is_dir() else ''}")

@@ -11,11 +11,13 @@ That is exact, and the luck belongs to the pool, whatever happens at the desk.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
+from itertools import chain
 from math import inf
 
 import numpy as np
+import numpy.typing as npt
 from simpy.events import Event
 
 from twin.demand.luck import Stream, of_agents
@@ -344,10 +346,13 @@ class CrewAbsence(Absence):
 
 
 def _exponentials(luck: np.random.Generator) -> Iterator[float]:
-    while True:
-        yield from luck.standard_exponential(256).tolist()
+    return chain.from_iterable(_lists(luck.standard_exponential))
 
 
 def _uniforms(luck: np.random.Generator) -> Iterator[float]:
+    return chain.from_iterable(_lists(luck.random))
+
+
+def _lists(draw: Callable[[int], npt.NDArray[np.float64]]) -> Iterator[list[float]]:
     while True:
-        yield from luck.random(256).tolist()
+        yield draw(256).tolist()

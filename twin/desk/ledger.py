@@ -212,7 +212,7 @@ class Ledger:
             horizon_s=self._horizon_s,
             tickets=self._ticket_table(timeline),
             timeline=timeline,
-            visits=self._visit_table(pools),
+            visits=self.visits(pools),
             calls=self._call_table(models, versions),
             ratings=self._rating_table(names.models.items, versions, comments),
             learning=self._learning_table(versions),
@@ -271,7 +271,8 @@ class Ledger:
         named = {"status": codes(status, STATUSES), "detail": codes(detail, names)}
         return frame("timeline", {"ticket_id": ticket, "time_s": rows["when"][order], **named})
 
-    def _visit_table(self, pools: list[str]) -> pd.DataFrame:
+    def visits(self, pools: list[str]) -> pd.DataFrame:
+        """The table visits, once: its rows are let go with it."""
         row = self._visits.take()
         ended = row["ended"].copy()
         end = row["end"].copy()

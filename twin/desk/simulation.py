@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
 
+import pandas as pd
+
 from twin.assistant.learning.heldout import HeldOut
 from twin.assistant.protocol import Assistant
 from twin.demand.luck import view
@@ -116,6 +118,26 @@ def simulate(
     notes = notes_on(scenario, models) + (feedback.notes if feedback else [])
     backend = scenario.assistant.backend if models else ""
     return replace(ledger.log(agents.names, names, ALL_COMMENTS, notes), backend=backend)
+
+
+def simulate_visits(scenario: Scenario, demand: Demand, engine: str = "simpy") -> pd.DataFrame:
+    """The table visits of `simulate`, where no other is needed: quicker on the compiled engine.
+
+    Examples
+    --------
+    >>> from twin.demand.tickets import draw
+    >>> from twin.scenario.file import from_data
+    >>> pool = {"heads": 1, "handle_time": "5min"}
+    >>> desk = from_data({"horizon": "1h", "agents": {"all": pool},
+    ...                   "arrivals": {"kind": "constant", "rate": "6/h"}})
+    >>> simulate_visits(desk, draw(desk))["ended_s"].tolist()
+    [900.0, 1500.0, 2100.0, 2700.0, 3300.0]
+    """
+    if engine_of(scenario, engine) == "compiled":
+        from twin.desk.compiled.play import visits
+
+        return visits(scenario, demand)
+    return simulate(scenario, demand).visits
 
 
 def _arrivals(clock: Clock, lifecycle: Lifecycle, demand: Demand) -> Life:

@@ -57,6 +57,7 @@ def each(
     here: Callable[[T], bool] | None = None,
     files: Iterable[Path] = (),
     prepare: Callable[[Sequence[T]], object] | None = None,
+    stay: bool = False,
 ) -> Generator[R, None, None]:
     """Results of a function for each task, as they are ready.
 
@@ -78,6 +79,8 @@ def each(
         What the tasks read; the workers of a cluster must find the same there.
     prepare : callable, optional
         Makes what the tasks have in common, where workers are copies of this process: they have it.
+    stay : bool
+        Whether the processes stay for the next call: for many calls of few tasks.
 
     Raises
     ------
@@ -91,7 +94,7 @@ def each(
             if cluster is None and prepare is not None and can_fork():
                 with _one_thread():
                     prepare(others)
-            yield from _elsewhere(function, others, workers, lost, cluster, files)
+            yield from _elsewhere(function, others, workers, lost, cluster, files, stay)
         others = []
     for task in [*others, *own]:
         with _one_thread():
@@ -122,10 +125,11 @@ def _elsewhere(
     lost: Callable[[T], R],
     cluster: str | None,
     files: Iterable[Path],
+    stay: bool,
 ) -> Generator[R, None, None]:
     left = dict(enumerate(tasks))
     blamed = dict.fromkeys(left, 0)
-    with _place(workers, cluster, files) as (start, width, deaths):
+    with _place(workers, cluster, files, stay) as (start, width, deaths):
         while left:
             alone = next((k for k in left if blamed[k] >= _SUSPECT), None)
             now = list(left) if alone is None else [alone]
@@ -150,11 +154,11 @@ _Place = tuple[Callable[..., Results[Any]], int, tuple[type[BaseException], ...]
 
 
 def _place(
-    workers: int, cluster: str | None, files: Iterable[Path]
+    workers: int, cluster: str | None, files: Iterable[Path], stay: bool
 ) -> AbstractContextManager[_Place]:
     if cluster is not None:
         return _dask(cluster, files)
-    return _copies(workers) if can_fork() else _local(workers)
+    return _copies(workers) if can_fork() and not stay else _local(workers)
 
 
 @contextmanager

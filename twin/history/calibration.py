@@ -23,6 +23,8 @@ def calibrate(
     since: str | None = None,
     until: str | None = None,
     kept: Path | None = None,
+    workers: int = 1,
+    seed: int | None = None,
 ) -> Calibration:
     r"""Calibrate a desk to its history.
 
@@ -43,6 +45,10 @@ def calibrate(
     kept : Path, optional
         Folder in which the plays of the search are kept: where it was ended, the same call goes on
         from there, and finds what it would have found.
+    workers : int
+        Processes that play; what is found is the same whatever their number.
+    seed : int, optional
+        Of the luck of all plays, of the days that are drawn again, and of the desk that is found.
 
     Raises
     ------
@@ -66,10 +72,10 @@ def calibrate(
     history = part_of(history, since, until)
     work = history.log.visits["started_s"]
     if "work" not in history.log.unknown and work.notna().any():
-        found = calibrate_calls(history, progress, kept)
-        found = with_versions(found, as_calibrated(history, found.data))
+        found = calibrate_calls(history, progress, kept, workers, seed)
+        found = with_versions(found, as_calibrated(history, found.data), workers=workers)
     else:
-        found = calibrate_statuses(history)
+        found = calibrate_statuses(history, seed)
     # What makes figures of the history wrong makes numbers found in it wrong, too.
     given = flat(found.data)
     assumed = [one.key for one in found.estimates if one.assumed and one.key in given]

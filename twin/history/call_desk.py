@@ -19,8 +19,8 @@ import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.toml import dump
-from twin.demand.tickets import draw
-from twin.desk.simulation import simulate
+from twin.demand.once import DrawnOnce
+from twin.desk.simulation import simulate_visits
 from twin.history.calibrated import FORECAST_DAYS, Calibration, Data, whole_days
 from twin.history.call_pools import (
     POOL,
@@ -49,7 +49,7 @@ from twin.history.found_sections import (
     trace,
 )
 from twin.history.found_shifts import week_shifts
-from twin.history.kept_plays import KeptPlays, PlayOf
+from twin.history.kept_plays import EachOf, KeptPlays
 from twin.history.kinds import with_kinds
 from twin.history.pools_choice import PLAYS_TO_CHOOSE, choose, said_of_apart
 from twin.history.priorities import head_start, routing_section, said_of
@@ -65,6 +65,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _EXACT = Told()
+# Plays of a fit differ in the agents alone.
+_DEMAND = DrawnOnce()
 # Rosters go by half hours: agents come and go at these more often than not.
 _SLOT_S = 1800.0
 # Replications of each choice that is tried on the history.
@@ -77,6 +79,8 @@ def calibrate_calls(
     history: DeskHistory,
     progress: Callable[[int, int], None] | None = None,
     kept: Path | None = None,
+    workers: int = 1,
+    seed: int | None = None,
 ) -> Calibration:
     """Calibrate a desk to a log of calls, or of any work whose beginning and end are known.
 
@@ -89,6 +93,10 @@ def calibrate_calls(
         Called with the plays done and all of them.
     kept : Path, optional
         Folder in which plays are kept, to go on after an end: see `twin.history.kept_plays`.
+    workers : int
+        Processes that play; what is found is the same whatever their number.
+    seed : int, optional
+        Of the luck of all plays.
 
     Raises
     ------
@@ -116,7 +124,8 @@ def calibrate_calls(
     first_come = "first come, first served; the history has no priorities"
     by_turn = Estimate("routing.wait_bonus", 0.0, method=first_come, assumed=True)
     estimates.append(by_turn if order is None else order.estimate())
-    base: Data = {
+    base: Data = {} if seed is None else {"seed": seed}
+    base |= {
         "time_zone": desk.time_zone,
         "customers": customers_section(log, estimates, told),
         "routing": routing_section(order),
@@ -141,9 +150,9 @@ def calibrate_calls(
         def told_alike(tables: Path, data: Data, replication: int) -> Waits:
             return _played(tables, data, replication, told)
 
-        plays = KeptPlays(told_alike, kept, progress, total)
+        plays = KeptPlays(told_alike, kept, progress, total, workers)
         players = [
-            Player(folder, as_it_was | way.sections(base), desk, edges, way.split.parts, plays.play)
+            Player(folder, as_it_was | way.sections(base), desk, edges, way.split.parts, plays.each)
             for way in ways
         ]
         used, of_pools = players[0], "All agents are one pool."
@@ -176,7 +185,7 @@ def calibrate_calls(
             estimates += sure
             week[part.name] = section | {"shifts": shifts}
         over_again = as_it_was | {"tickets": tickets, "agents": week}
-        arrivals, said = _busyness(folder, over_again, arrivals_section(came), seen, plays.play)
+        arrivals, said = _busyness(folder, over_again, arrivals_section(came), seen, plays.each)
     first = days.days[-1] + timedelta(days=1)
     forecast = base | {
         "question": "How does this desk go on as it is?",
@@ -210,17 +219,24 @@ def _said_of_days(came: ArrivalsFit) -> list[str]:
 
 def waits_of(log: RunLog, desk: Scenario) -> Waits:
     """The waits for an agent in the tables of a run or a history."""
-    visits = log.visits
-    queued = visits[visits["queued_s"].notna() & ~visits["end"].isin(["blocked", "balked"])]
-    at = queued["queued_s"].to_numpy(dtype=np.float64)
     category = log.tickets.set_index("ticket_id")["category_true"].astype(object)
-    until = queued["started_s"].fillna(queued["ended_s"]).fillna(log.horizon_s)
+    kind = log.visits["ticket_id"].map(category).to_numpy(dtype=object)
+    return _waits(log.visits, kind, log.horizon_s, desk)
+
+
+def _waits(
+    visits: pd.DataFrame, kind: npt.NDArray[np.object_], horizon_s: float, desk: Scenario
+) -> Waits:
+    waited = visits["queued_s"].notna() & ~visits["end"].isin(["blocked", "balked"])
+    queued = visits[waited]
+    at = queued["queued_s"].to_numpy(dtype=np.float64)
+    until = queued["started_s"].fillna(queued["ended_s"]).fillna(horizon_s)
     return Waits(
         clock.hour_of_week(at, desk.midnight) % 24,
         until.to_numpy(dtype=np.float64) - at,
         queued["started_s"].notna().to_numpy(),
         (clock.local_s(at, desk.midnight) // clock.DAY_S).astype(np.int64),
-        queued["ticket_id"].map(category).to_numpy(dtype=object),
+        kind[waited.to_numpy()],
     )
 
 
@@ -255,16 +271,17 @@ def sessions_of(records: Recorded, scenario: Scenario) -> pd.DataFrame | None:
 
 def _played(folder: Path, data: Data, replication: int, told: Told = _EXACT) -> Waits:
     """Waits of a replication of a scenario whose tables lie in a folder, told as in the history."""
-    path = folder / "scenario.toml"
+    path = folder / f"scenario-{replication}.toml"
     path.write_text(dump(data), encoding="utf-8")
     scenario = load(path)
-    return waits_of(
-        told.cut(simulate(scenario, draw(scenario, replication), engine="auto")), scenario
-    )
+    demand = _DEMAND.draw(scenario, replication)
+    visits = told.cut_visits(simulate_visits(scenario, demand, engine="auto"))
+    kind = np.array(demand.categories, dtype=object)[demand.category]
+    return _waits(visits, kind[visits["ticket_id"].to_numpy() - 1], scenario.horizon, scenario)
 
 
 def _busyness(
-    folder: Path, data: Data, arrivals: Data, seen: Waits, play: PlayOf
+    folder: Path, data: Data, arrivals: Data, seen: Waits, play: EachOf
 ) -> tuple[Data, str]:
     """The section [arrivals] with as much busyness as gives the waits of the history again.
 
@@ -283,8 +300,10 @@ def _busyness(
     if len(tried) == 1:
         return none, "Arrivals vary no more than by chance."
     losses = {
-        name: median(gap(seen, play(folder, data | {"arrivals": section}, k)).loss
-                     for k in range(_BACK_TESTS))
+        name: median(
+            gap(seen, waits).loss
+            for waits in play(folder, data | {"arrivals": section}, range(_BACK_TESTS))
+        )
         for name, section in tried.items()
     }  # fmt: skip
     best = min(losses, key=losses.__getitem__)

@@ -6,6 +6,7 @@ the desk than one is decided elsewhere (`twin.history.pools_choice`).
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from twin.history.fit.estimate import Estimate
 from twin.history.fit.pools import expected_work, fit_pools, nearest
 from twin.history.fit.rosters import Sessions, sessions
 from twin.history.found_shifts import FEWEST_HEADS
-from twin.history.kept_plays import PlayOf
+from twin.history.kept_plays import EachOf
 from twin.history.told import Told
 from twin.records.tables import RunLog
 from twin.scenario import clock
@@ -241,29 +242,41 @@ class Player:
 
     def __init__(
         self, folder: Path, data: Data, desk: Scenario, edges: Floats, parts: Sequence[Part],
-        play: PlayOf,
+        play: EachOf,
     ) -> None:  # fmt: skip
         self._folder, self._data, self._play = folder, data, play
         self._desk, self._edges, self.parts = desk, edges, tuple(parts)
+        self._hours: Floats | None = None
+        self._roster = "roster.csv"
 
     def play(
         self,
         found: Mapping[str, Availability | None],
-        replication: int,
+        replications: Sequence[int],
         until_s: float | None = None,
-    ) -> Waits:
-        """Waits of a replication; None: all agents of a pool's roster are always there."""
-        table = rosters(self._desk, self._edges, self.parts, found)
-        table.to_csv(self._folder / "roster.csv", index=False)
+    ) -> list[Waits]:
+        """Waits of replications; None: all agents of a pool's roster are always there."""
+        self._write_roster(found)
         pools = {}
         for name, one in found.items():
-            pools[name] = dict(self._data["agents"][name])
+            pools[name] = self._data["agents"][name] | {"roster": self._roster}
             if one is not None and not one.always:
                 pools[name]["away"] = one.away()
         data = self._data | {"agents": pools}
         if until_s is not None:
             data["horizon"] = f"{until_s:.0f}s"
-        return self._play(self._folder, data, replication)
+        return self._play(self._folder, data, replications)
+
+    def _write_roster(self, found: Mapping[str, Availability | None]) -> None:
+        """Write the roster in a file of another name, where its hours are others."""
+        hours = np.array([np.ones(24) if one is None else one.hours for one in found.values()])
+        if self._hours is not None and np.array_equal(hours, self._hours):
+            return
+        text = rosters(self._desk, self._edges, self.parts, found).to_csv(index=False)
+        (self._folder / self._roster).unlink(missing_ok=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        self._hours, self._roster = hours, f"roster-{len(self.parts)}-{digest[:16]}.csv"
+        (self._folder / self._roster).write_text(text, encoding="utf-8")
 
 
 def fit_parts(player: Player, seen: Waits, away: Mapping[str, SeenAway]) -> dict[str, CapacityFit]:
@@ -283,9 +296,9 @@ def fit_parts(player: Player, seen: Waits, away: Mapping[str, SeenAway]) -> dict
     for part in player.parts:
 
         def play(
-            one: Availability | None, replication: int, takes: Sequence[str] = part.takes
-        ) -> Waits:
-            return player.play(all_pools(one), replication).of(takes)
+            one: Availability | None, replications: Sequence[int], takes: Sequence[str] = part.takes
+        ) -> list[Waits]:
+            return [waits.of(takes) for waits in player.play(all_pools(one), replications)]
 
         found[part.name] = fit_capacity(seen.of(part.takes), play, direct=away[part.name])
     return found
@@ -297,8 +310,8 @@ def together(player: Player, seen: Waits, fits: Mapping[str, CapacityFit]) -> Ca
     if not others:
         return first
     names = [part.name for part in player.parts]
-    found = gap(seen, player.play({name: used(fits[name]) for name in names}, 0))
-    plain = gap(seen, player.play(dict.fromkeys(names), 0))
+    found = gap(seen, *player.play({name: used(fits[name]) for name in names}, [0]))
+    plain = gap(seen, *player.play(dict.fromkeys(names), [0]))
     plays = int(np.sum([one.plays for one in fits.values()])) + 2
     return CapacityFit(first.availability, found, plain, plays)
 

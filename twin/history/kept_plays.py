@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,12 @@ from twin.common.toml import dump
 from twin.common.version import VERSION
 from twin.history.calibrated import Data
 from twin.history.fit.capacity import Waits
+from twin.history.several import in_order
 from twin.records.storage import read_frame
 
-# Play a replication of a scenario whose tables lie in a folder.
+# Play a replication of a scenario whose tables lie in a folder; or several of them.
 PlayOf = Callable[[Path, Data, int], Waits]
+EachOf = Callable[[Path, Data, Sequence[int]], list[Waits]]
 
 
 class KeptPlays:
@@ -40,6 +42,8 @@ class KeptPlays:
         Called with the plays done and all of them, after each.
     total : int
         All plays, at most.
+    workers : int
+        Processes that play.
     """
 
     def __init__(
@@ -48,33 +52,48 @@ class KeptPlays:
         folder: Path | None = None,
         progress: Callable[[int, int], None] | None = None,
         total: int = 0,
+        workers: int = 1,
     ) -> None:
-        self._play, self._folder = play, folder
+        self._play, self._folder, self._workers = play, folder, workers
         self._progress, self._total = progress, total
         self.done = self.taken_up = 0
 
     def play(self, tables: Path, data: Data, replication: int) -> Waits:
         """Waits of a replication of a scenario whose tables lie in a folder."""
-        waits = self._waits(tables, data, replication)
-        self.done += 1
-        if self._progress is not None:
-            self._progress(min(self.done, self._total), self._total)
-        return waits
+        return self.each(tables, data, [replication])[0]
 
-    def _waits(self, tables: Path, data: Data, replication: int) -> Waits:
-        if self._folder is None:
-            return self._play(tables, data, replication)
-        path = self._folder / f"{_key(tables, data, replication)}.parquet"
-        if (found := _kept(path)) is not None:
-            self.taken_up += 1
-            return found
-        waits = self._play(tables, data, replication)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        columns = {"hour": waits.hour, "wait_s": waits.wait_s, "served": waits.served}
-        more = {"day": waits.day, "kind": waits.kind}
-        columns |= {name: column for name, column in more.items() if column is not None}
-        write_parquet(path, pa.table(columns))
-        return waits
+    def each(self, tables: Path, data: Data, replications: Sequence[int]) -> list[Waits]:
+        """Waits of several replications of a scenario whose tables lie in a folder."""
+        paths: dict[int, Path] = {}
+        if self._folder is not None:
+            known = _key(tables, data)
+            paths = {k: self._folder / f"{_with(known, k)}.parquet" for k in replications}
+        found = {k: waits for k, path in paths.items() if (waits := _kept(path)) is not None}
+        self.taken_up += len(found)
+        left = [k for k in replications if k not in found]
+        tasks = [(self._play, tables, data, k) for k in left]
+        for k, waits in zip(left, in_order(_played, tasks, self._workers), strict=True):
+            found[k] = waits
+            if self._folder is not None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                write_parquet(paths[k], _table(waits))
+        for _ in replications:
+            self.done += 1
+            if self._progress is not None:
+                self._progress(min(self.done, self._total), self._total)
+        return [found[k] for k in replications]
+
+
+def _played(task: tuple[PlayOf, Path, Data, int]) -> Waits:
+    play, tables, data, replication = task
+    return play(tables, data, replication)
+
+
+def _table(waits: Waits) -> pa.Table:
+    columns = {"hour": waits.hour, "wait_s": waits.wait_s, "served": waits.served}
+    more = {"day": waits.day, "kind": waits.kind}
+    columns |= {name: column for name, column in more.items() if column is not None}
+    return pa.table(columns)
 
 
 def folder_of(path: Path) -> Path:
@@ -90,10 +109,17 @@ def forget(folder: Path) -> None:
         folder.rmdir()
 
 
-def _key(tables: Path, data: Data, replication: int) -> str:
-    found = hashlib.sha256(json.dumps([VERSION, dump(data), replication]).encode())
+def _key(tables: Path, data: Data) -> hashlib._Hash:
+    """Digest of a scenario and its tables."""
+    found = hashlib.sha256(json.dumps([VERSION, dump(data)]).encode())
     for path in sorted(tables.glob("*.csv")):
         found.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return found
+
+
+def _with(known: hashlib._Hash, replication: int) -> str:
+    found = known.copy()
+    found.update(f" {replication}".encode())
     return found.hexdigest()[:32]
 
 

@@ -6,6 +6,7 @@ of each category are compared. Nothing but the history that is calibrated to is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
@@ -98,23 +99,17 @@ def _score(
 ) -> float:
     """Distance of the waits of days that were predicted from those before, by category."""
     names = [part.name for part in player.parts]
-    assert seen.day is not None
-    before = seen.some(np.isin(seen.day, np.flatnonzero(known[:first])))
+    before = seen.on(np.flatnonzero(known[:first]))
 
-    def play(found: Availability | None, replication: int) -> Waits:
-        waits = player.play(dict.fromkeys(names, found), replication, float(starts[first]))
-        assert waits.day is not None
-        return waits.some(np.isin(waits.day, np.flatnonzero(known[:first])))
+    def play(found: Availability | None, replications: Sequence[int]) -> list[Waits]:
+        several = player.play(dict.fromkeys(names, found), replications, float(starts[first]))
+        return [waits.on(np.flatnonzero(known[:first])) for waits in several]
 
     found = dict.fromkeys(names, used(fit_capacity(before, play, rounds=_ROUGH)))
     wanted = first + np.flatnonzero(known[first:last])
-    after = seen.some(np.isin(seen.day, wanted))
-    losses = []
-    for k in range(_BACK_TESTS):
-        waits = player.play(found, k + 1, float(starts[last]))
-        assert waits.day is not None
-        losses.append(by_category(after, waits.some(np.isin(waits.day, wanted))))
-    return median(losses)
+    after = seen.on(wanted)
+    several = player.play(found, range(1, _BACK_TESTS + 1), float(starts[last]))
+    return median(by_category(after, waits.on(wanted)) for waits in several)
 
 
 def by_category(seen: Waits, played: Waits) -> float:

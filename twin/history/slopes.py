@@ -19,10 +19,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.common.toml import dump
-from twin.demand.tickets import draw
-from twin.desk.simulation import simulate
+from twin.demand.once import DrawnOnce
+from twin.desk.simulation import simulate_visits
 from twin.history.calibrated import Calibration, Data
-from twin.records.tables import RunLog
+from twin.history.several import in_order
 from twin.scenario.file import load
 
 Floats = npt.NDArray[np.float64]
@@ -34,6 +34,8 @@ _PLAYS = 3
 _STEP = 0.05
 # A step to further than this is no step of first order.
 _MOST = 0.25
+# All of these desks have the same customers.
+_DEMAND = DrawnOnce()
 
 
 @dataclass(frozen=True)
@@ -70,19 +72,21 @@ class Slopes:
         return np.exp(np.clip(missing / self.heads, -_MOST, _MOST))
 
 
-def waited(log: RunLog, starts: Floats) -> tuple[Floats, Floats]:
+def waited(visits: pd.DataFrame, horizon_s: float, starts: Floats) -> tuple[Floats, Floats]:
     """Waiting for an agent by day, in seconds, and visits that could wait; shape (days,) each.
 
     Parameters
     ----------
-    log : RunLog
+    visits : DataFrame
+        Of a run or a history.
+    horizon_s : float
+        Its end.
     starts : array of float, shape (days + 1,)
         Moments at which days begin.
     """
-    visits = log.visits
     queued = visits[visits["queued_s"].notna() & ~visits["end"].isin(["blocked", "balked"])]
     at = queued["queued_s"].to_numpy(dtype=np.float64)
-    until = queued["started_s"].fillna(queued["ended_s"]).fillna(log.horizon_s)
+    until = queued["started_s"].fillna(queued["ended_s"]).fillna(horizon_s)
     day = np.searchsorted(starts, at, side="right") - 1
     inside = (day >= 0) & (day < len(starts) - 1)
     wait_s = (until.to_numpy(dtype=np.float64) - at)[inside]
@@ -91,7 +95,7 @@ def waited(log: RunLog, starts: Floats) -> tuple[Floats, Floats]:
     return total, number
 
 
-def slopes(found: Calibration, starts: Floats) -> Slopes:
+def slopes(found: Calibration, starts: Floats, workers: int = 1) -> Slopes:
     """Play the history as it was with the desk as calibrated, and with a little more of each.
 
     Parameters
@@ -100,6 +104,8 @@ def slopes(found: Calibration, starts: Floats) -> Slopes:
         With a desk as it was.
     starts : array of float, shape (days + 1,)
         Moments at which days begin.
+    workers : int
+        Processes that play.
     """
     assert found.as_it_was is not None
     data = found.as_it_was
@@ -111,10 +117,7 @@ def slopes(found: Calibration, starts: Floats) -> Slopes:
         def mean(changed: Data) -> tuple[Floats, float]:
             path = folder / "scenario.toml"
             path.write_text(dump(changed), encoding="utf-8")
-            desk = load(path)
-            each = [
-                waited(simulate(desk, draw(desk, k), engine="auto"), starts) for k in range(_PLAYS)
-            ]
+            each = in_order(_waited, [(path, k, starts) for k in range(_PLAYS)], workers)
             by_day = np.mean([wait_s for wait_s, _ in each], axis=0)
             total = float(np.sum([number for _, number in each])) / _PLAYS
             return by_day, float(by_day.sum()) / max(total, 1.0)
@@ -125,6 +128,14 @@ def slopes(found: Calibration, starts: Floats) -> Slopes:
 
         played, _ = mean(data)
         return Slopes(played, slope(_heads), slope(_work), slope(_patience))
+
+
+def _waited(task: tuple[Path, int, Floats]) -> tuple[Floats, Floats]:
+    """What is waited in a replication of a scenario."""
+    path, replication, starts = task
+    desk = load(path)
+    visits = simulate_visits(desk, _DEMAND.draw(desk, replication), engine="auto")
+    return waited(visits, desk.horizon, starts)
 
 
 def _heads(folder: Path, found: Calibration, factor: float) -> Data:

@@ -24,8 +24,14 @@ _WARM_UP = "time in which the desk, empty at first, comes to have its open ticke
 _UNRATED = "ratings are not fitted"
 
 
-def calibrate_statuses(history: DeskHistory) -> Calibration:
+def calibrate_statuses(history: DeskHistory, seed: int | None = None) -> Calibration:
     """Calibrate a desk to its changes of status.
+
+    Parameters
+    ----------
+    history : DeskHistory
+    seed : int, optional
+        Of the days that are drawn again, and of the desk that is found.
 
     Raises
     ------
@@ -57,7 +63,8 @@ def calibrate_statuses(history: DeskHistory) -> Calibration:
     found = fit_statuses(events, desk.zone, cores)
     estimates += [one for one in found.estimates if not one.key.startswith("arrivals.")]
     first = days.days[-1] + timedelta(days=1 - _WARM_UP_DAYS)
-    data: Data = {
+    data: Data = {} if seed is None else {"seed": seed}
+    data |= {
         "question": "How does this desk go on as it is?",
         "time_zone": desk.time_zone,
         "start": first.isoformat(),

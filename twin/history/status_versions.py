@@ -63,7 +63,7 @@ def with_status_versions(
     """
     arrived = history.log.tickets["arrived_s"].to_numpy(dtype=np.float64)
     usual = days.counts(arrived, history.desk.midnight)
-    drawn = draws(usual, came, number)
+    drawn = draws(usual, came, number, found.data.get("seed"))
     by_day = ByDay(history, days, drawn)
     factors = [*arrivals_factors(found.data, usual, came, drawn), *mix_factors(found.data, by_day)]
     again = DrawnAgain(workflow.spells, workflow.chances, workflow.delays)

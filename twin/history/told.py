@@ -58,15 +58,24 @@ class Told:
         """Records of a run as this export would have told them."""
         if not self.unit_s:
             return log
-        visits = log.visits
+        visits = self.cut_visits(log.visits)
+        if self.lengths:
+            return replace(log, visits=visits)
+        tickets = self._floor(log.tickets, ("arrived_s", "responded_s", "resolved_s"))
+        return replace(log, tickets=tickets, visits=visits)
+
+    def cut_visits(self, visits: pd.DataFrame) -> pd.DataFrame:
+        """The table visits of a run as this export would have told it."""
+        if not self.unit_s:
+            return visits
         if self.lengths:
             queued = visits["queued_s"]
             until = visits["started_s"].fillna(visits["ended_s"])
             less_s = (until - queued) % self.unit_s
-            moved = {name: visits[name] - less_s for name in ("started_s", "ended_s")}
-            return replace(log, visits=visits.assign(**moved))
-        tickets = self._floor(log.tickets, ("arrived_s", "responded_s", "resolved_s"))
-        return replace(log, tickets=tickets, visits=self._floor(visits, _MOMENTS))
+            return visits.assign(
+                **{name: visits[name] - less_s for name in ("started_s", "ended_s")}
+            )
+        return self._floor(visits, _MOMENTS)
 
     def _floor(self, table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         return table.assign(**{

@@ -45,6 +45,8 @@ from twin.scenario.model import parse_days
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+# Of the days that are drawn again, unless another is given.
+_SEED = 14
 # Two replications each: enough for a hundred.
 VERSIONS = 50
 # Replications of a desk that has versions: ten of these.
@@ -55,7 +57,9 @@ _WEEKS = 8
 _LEAST, _MOST = 0.2, 5.0
 
 
-def with_versions(found: Calibration, history: DeskHistory, number: int = VERSIONS) -> Calibration:
+def with_versions(
+    found: Calibration, history: DeskHistory, number: int = VERSIONS, workers: int = 1
+) -> Calibration:
     """A calibration of a desk of calls with versions of its numbers.
 
     Those of a desk known by its statuses alone are in `twin.history.status_versions`.
@@ -67,6 +71,8 @@ def with_versions(found: Calibration, history: DeskHistory, number: int = VERSIO
         That it rests on.
     number : int
         Of versions.
+    workers : int
+        Processes that play.
     """
     log, start = history.log, history.desk.midnight
     days = days_of(history)
@@ -74,12 +80,12 @@ def with_versions(found: Calibration, history: DeskHistory, number: int = VERSIO
     came = fit_arrivals(counts)
     days = days.without(came.unusual)
     usual = counts.some([day not in came.unusual for day in counts.days])
-    drawn = draws(usual, came, number)
+    drawn = draws(usual, came, number, found.data.get("seed"))
     by_day = ByDay(history, days, drawn)
     factors = [*arrivals_factors(found.data, usual, came, drawn), *mix_factors(found.data, by_day)]
     factors += _patience(found.data, by_day)
     factors += _work(found.data, by_day)
-    there = _availability(found, days, by_day)
+    there = _availability(found, days, by_day, workers)
     factors += _heads(found.data, days, by_day, came, there)
     said = (
         f"What the history leaves open is in {number} versions of these numbers, from days drawn "
@@ -90,7 +96,9 @@ def with_versions(found: Calibration, history: DeskHistory, number: int = VERSIO
     return replace(found, data=data, versions=tuple(factors), said=(*found.said, said))
 
 
-def draws(usual: DailyCounts, came: ArrivalsFit, number: int) -> list[Ints]:
+def draws(
+    usual: DailyCounts, came: ArrivalsFit, number: int, seed: int | None = None
+) -> list[Ints]:
     """Days of each version, by their place among those of the history, in order.
 
     Parameters
@@ -100,8 +108,11 @@ def draws(usual: DailyCounts, came: ArrivalsFit, number: int) -> list[Ints]:
     came : ArrivalsFit
         Says which days are alike.
     number : int
+    seed : int, optional
+        Of the days that are drawn.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(14, spawn_key=(8,)))
+    entropy = _SEED if seed is None else seed
+    rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(8,)))
     week = (usual.number - (7 - usual.weekday[0]) % 7) // 7
     kind = usual.weekday.copy()
     if came.shape == ALIKE_DAYS:
@@ -283,12 +294,12 @@ def _visits_of(by_day: ByDay, data: Data, pool: str) -> pd.DataFrame:
     return visits[own] if len(data["agents"]) > 1 and own.any() else visits
 
 
-def _availability(found: Calibration, days: Days, by_day: ByDay) -> Floats:
+def _availability(found: Calibration, days: Days, by_day: ByDay, workers: int) -> Floats:
     """Factor of heads by the waits of the days of each version, shape (versions,)."""
     if found.capacity is None or not found.capacity.helps:
         return np.ones(len(by_day.drawn))
-    known = slopes(found, days.starts)
-    seen, number = map(by_day.known, waited(by_day.log, days.starts))
+    known = slopes(found, days.starts, workers)
+    seen, number = map(by_day.known, waited(by_day.log.visits, by_day.log.horizon_s, days.starts))
     missing = seen - by_day.known(known.waited_s)
     each = (by_day.weights @ missing) / np.maximum(by_day.weights @ number, 1.0)
     every = missing.sum() / max(number.sum(), 1.0)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from math import inf
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -161,13 +162,13 @@ def pool_hours(pool: Pool, scenario: Scenario, turnout: Turnout | None = None) -
     changes: list[tuple[float, float]] = []
     midnight = scenario.midnight
     for day, steps in _steps(pool, scenario, days, turnout):
-        at = (clock.moment(day, clock_s, midnight, zone) for clock_s, _ in steps)
-        moments = np.array(list(at))
-        # A clock time that is left out when the clocks go forward would lie after later
-        # ones: it comes when the next one does.
-        moments = np.minimum.accumulate(moments[::-1])[::-1]
-        differences = (difference for _, difference in steps)
-        changes += zip(moments.tolist(), differences, strict=True)
+        later, backward = inf, []
+        for clock_s, difference in reversed(steps):
+            # A clock time that is left out when the clocks go forward would lie after later
+            # ones: it comes when the next one does.
+            later = min(later, clock.moment(day, clock_s, midnight, zone))
+            backward.append((later, difference))
+        changes += reversed(backward)
     return staircase(changes)
 
 

@@ -53,17 +53,28 @@ def dated_shifts(pool: Pool, scenario: Scenario) -> list[Dated]:
         stat = path.stat()
     except OSError:
         raise ScenarioError(str(path), [Fault("", "no such file")]) from None
-    rows = _read(str(path), (stat.st_mtime_ns, stat.st_size))
+    stamp = stat.st_mtime_ns, stat.st_size
     pools = list(scenario.agents)
-    for row, place in rows:
+    for name, place in _pools(str(path), stamp).items():
         # A name that is written wrong would be a shift that nobody works, without a word.
-        if row.pool and row.pool not in pools:
-            fault = Fault(
-                "", f'{place}: no pool is named "{row.pool}"', hint=nearest(row.pool, pools)
-            )
+        if name and name not in pools:
+            fault = Fault("", f'{place}: no pool is named "{name}"', hint=nearest(name, pools))
             raise ScenarioError(str(path), [fault])
-    names = ("", pool.name)
-    return [row for row, _ in rows if row.pool in names]
+    return list(_of_pool(str(path), stamp, pool.name))
+
+
+@lru_cache(maxsize=16)
+def _pools(path: str, stamp: tuple[int, int]) -> dict[str, str]:
+    """Names of pools in a file, each with its first place in it."""
+    found: dict[str, str] = {}
+    for row, place in _read(path, stamp):
+        found.setdefault(row.pool, place)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _of_pool(path: str, stamp: tuple[int, int], pool: str) -> tuple[Dated, ...]:
+    return tuple(row for row, _ in _read(path, stamp) if row.pool in ("", pool))
 
 
 @lru_cache(maxsize=16)

@@ -7,6 +7,7 @@ SimPy's desk is the reference. A key that the machine learns to play moves from 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -113,6 +114,7 @@ def _set_otherwise(section: BaseModel, path: str = "", key: str = "") -> Iterato
             yield here, known
 
 
+@cache
 def _holds_more(key: str) -> bool:
     return any(name.startswith(f"{key}.") for name in (*COVERED, *OUTSIDE))
 

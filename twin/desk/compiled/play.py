@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
+
 from twin.assistant.protocol import Assistant
 from twin.demand.tickets import Demand
 from twin.desk.answers import Names
@@ -30,7 +32,23 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     assistant : Assistant, optional
         By default the backend that the scenario names.
     """
-    clock, names = Clock(), Names()
+    names = Names()
+    ledger, pools, models = _played(scenario, demand, assistant, names)
+    log = ledger.log(pools, names, ALL_COMMENTS, notes_on(scenario, models))
+    return replace(log, backend=scenario.assistant.backend if models else "")
+
+
+def visits(scenario: Scenario, demand: Demand) -> pd.DataFrame:
+    """The table visits alone, of a scenario that the machine covers."""
+    ledger, pools, _ = _played(scenario, demand, None, Names())
+    return ledger.visits(pools)
+
+
+def _played(
+    scenario: Scenario, demand: Demand, assistant: Assistant | None, names: Names
+) -> tuple[Ledger, list[str], list[ServedModel]]:
+    """What happened, the names of the pools, and the models that answered."""
+    clock = Clock()
     ledger = Ledger(clock, demand, scenario.horizon)
     pools = agent_pools(clock, scenario, demand, ledger)
     customers = Customers(scenario, demand)
@@ -44,10 +62,7 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
         else:
             state.provide()
     state.write(ledger)
-    pool_names, notes = pools.names, notes_on(scenario, models)
     # The draws are not needed for the tables, which take memory of their own.
     for served in models:
         served.answers.forget()
-    del state, pools, customers
-    log = ledger.log(pool_names, names, ALL_COMMENTS, notes)
-    return replace(log, backend=scenario.assistant.backend if models else "")
+    return ledger, pools.names, models

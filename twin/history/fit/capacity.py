@@ -13,7 +13,7 @@ heads, and the luck is the same in all plays (common random numbers).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -79,6 +79,11 @@ class Waits:
         day = None if self.day is None else self.day[rows]
         kind = None if self.kind is None else self.kind[rows]
         return Waits(self.hour[rows], self.wait_s[rows], self.served[rows], day, kind)
+
+    def on(self, days: Ints) -> Waits:
+        """Those of some days."""
+        assert self.day is not None
+        return self.some(np.isin(self.day, days))
 
     def of(self, kinds: Collection[str]) -> Waits:
         """Those of some categories; none named: all."""
@@ -215,8 +220,8 @@ class CapacityFit:
 
 
 # Play the history's arrivals with some availability (None: all heads always there), with the luck
-# of a replication.
-Play = Callable[[Availability | None, int], Waits]
+# of several replications.
+Play = Callable[[Availability | None, Sequence[int]], list[Waits]]
 
 
 def gap(seen: Waits, played: Waits) -> Gap:
@@ -258,26 +263,27 @@ def fit_capacity(
     """
     done = 0
 
-    def played(availability: Availability | None, replication: int) -> Waits:
+    def played(availability: Availability | None, replications: Sequence[int]) -> list[Waits]:
         nonlocal done
-        waits = play(availability, replication)
-        done += 1
-        if progress is not None:
-            progress(min(done, PLAYS), PLAYS)
+        waits = play(availability, replications)
+        for _ in waits:
+            done += 1
+            if progress is not None:
+                progress(min(done, PLAYS), PLAYS)
         return waits
 
-    plain = gap(seen, played(None, 0))
+    plain = gap(seen, *played(None, [0]))
     search = _Search(seen, played, direct)
     if direct is not None and direct.nobody:
         # Rates of what never happens cannot be fitted; heads may still be off in some hours.
         found = search.hours(replace(search.start, after_touch=0.0, while_idle=0.0))
-        return CapacityFit(found, gap(seen, played(found, _HOUR_PLAYS)), plain, done)
+        return CapacityFit(found, gap(seen, *played(found, [_HOUR_PLAYS])), plain, done)
     # Near what was found for a bank; the search moves on from there.
     found = search.start
     for k in range(_ROUNDS if rounds is None else rounds):
         found = search.rates(found, _STEP / (k + 1))
         found = search.hours(found)
-    return CapacityFit(found, gap(seen, played(found, _HOUR_PLAYS)), plain, done)
+    return CapacityFit(found, gap(seen, *played(found, [_HOUR_PLAYS])), plain, done)
 
 
 class _Search:
@@ -298,7 +304,7 @@ class _Search:
 
     def _loss(self, x: Floats, found: Availability) -> float:
         here = _at(x, found)
-        waits = _together([self._play(here, k) for k in range(_LUCKS)])
+        waits = _together(self._play(here, range(_LUCKS)))
         off = self._near * (x - self._middle)
         return gap(self._seen, waits).loss + _PULL * float(off @ off)
 
@@ -324,7 +330,8 @@ class _Search:
         known = np.bincount(self._seen.hour, minlength=24) >= _FEWEST
         hours = found.hours.copy()
         for k in range(_HOUR_PLAYS):
-            theirs, _ = self._play(replace(found, hours=hours), k % 3).hourly()
+            (waits,) = self._play(replace(found, hours=hours), [k % 3])
+            theirs, _ = waits.hourly()
             error = np.log((theirs + _SMALL_S) / (wait_s + _SMALL_S))
             change = 0.35 * np.clip(error, -1, 1) / (1 + k / 3)
             hours = np.where(known, np.clip(hours * np.exp(change), _LEAST, _MOST), hours)
