@@ -9,6 +9,9 @@ One rule for all of them (corpus, trace, questions, measured values):
 - Cells are texts as they stand; of Parquet's numbers, whole ones are written without a fraction, so
   that a null in the column does not make "1.0" of 1.
 - Faults name the line of the file (CSV) or the row (Parquet).
+- What the twin writes as CSV is harmless in a spreadsheet, whatever customers called themselves: a
+  cell that would be a formula there has an apostrophe before its sign (see
+  `twin.common.formulas`), which is gone when it is read.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import read_bytes, reason, regular_file
+from twin.common.formulas import unguarded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -305,7 +309,7 @@ def _read_csv(path: Path, needed: Sequence[str], known: Sequence[str]) -> Table:
     places = _columns(str(path), head, needed, known)
     body = rows[1:]
     columns = {
-        name: [records[k][at] if at < len(records[k]) else "" for k in body]
+        name: [unguarded(records[k][at]) if at < len(records[k]) else "" for k in body]
         for name, at in places.items()
     }
     return Table(str(path), columns, [lines[k] for k in body], "line")

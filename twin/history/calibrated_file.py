@@ -19,6 +19,7 @@ from twin.common.files import (
     write_sealed,
     write_text,
 )
+from twin.common.formulas import harmless
 from twin.common.tables import one_line
 from twin.common.toml import dump
 from twin.experiments.checks import check
@@ -92,7 +93,7 @@ def write_calibrated(
     data = found.data
     with whole_folder(folder) as part:
         for name, frame in found.files.items():
-            frame.to_csv(part / name, index=False)
+            harmless(frame).to_csv(part / name, index=False)
         if found.as_it_was is not None:
             write_text(part / _AS_IT_WAS, f"{_text(found, history, found.as_it_was, '')}\n")
             check(load(part / _AS_IT_WAS))

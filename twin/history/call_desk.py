@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
+from twin.common.formulas import harmless
 from twin.common.toml import dump
 from twin.demand.once import DrawnOnce
 from twin.desk.simulation import simulate_visits
@@ -143,7 +144,7 @@ def calibrate_calls(
         folder = Path(name)
         for tables in (files, *(way.files for way in ways)):
             for file, frame in tables.items():
-                frame.to_csv(folder / file, index=False)
+                harmless(frame).to_csv(folder / file, index=False)
         more = max(len(way.split.parts) for way in ways) - 1
         total = PLAYS + (more > 0) * PLAYS_TO_CHOOSE + more * FIT_PLAYS
 

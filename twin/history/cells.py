@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.common.errors import ScenarioError
+from twin.common.formulas import unguarded
 from twin.common.tables import as_number, as_text, is_blank, one_line, shown_cell, trimmed
 from twin.common.times import BadTime, instants
 from twin.history.sheet import Place, fault
@@ -70,7 +71,7 @@ def texts(cells: pd.Series[Any]) -> pd.Series[Any]:
 def names(plain: pd.Series[Any]) -> pd.Series[Any]:
     """Texts as names: on one line and short, as they become keys, titles and comments."""
     codes, forms = pd.factorize(plain)
-    short = [one_line(str(form)) for form in forms]
+    short = [one_line(unguarded(str(form))) for form in forms]
     short = [name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME - 1]}…"
              for name in short]  # fmt: skip
     if short == list(forms):

@@ -11,6 +11,7 @@ from twin.assistant.held_back import HeldBack, held_back
 from twin.assistant.knowledge.knowledge import Knowledge, load_knowledge
 from twin.common.errors import DamagedFile, Fault, ScenarioError
 from twin.common.files import read_sealed, whole_folder, write_sealed, write_text
+from twin.common.formulas import harmless, unguarded
 from twin.demand.corpus import Corpus, load_corpus
 from twin.history.own_articles import Articles
 from twin.history.own_corpus import OwnCorpus
@@ -61,7 +62,8 @@ class CorpusFolder:
 
     def categories(self) -> pd.DataFrame:
         """Category of each ticket, by the desk's own number: columns key and category."""
-        return pd.read_csv(self.path / _CATEGORIES, dtype="str", keep_default_na=False)
+        table = pd.read_csv(self.path / _CATEGORIES, dtype="str", keep_default_na=False)
+        return table.map(unguarded)
 
     def held_back(self, k: int = 3, floor: float = 0.2) -> HeldBack:
         """Quality of backend `embedded` on the later texts; see `twin.assistant.held_back`."""
@@ -132,7 +134,7 @@ def write_corpus(
     refuse_taken(folder, replace_old)
     with whole_folder(folder, 0o700) as part:
         for name, frame in ((_TICKETS, found.tickets), (_CATEGORIES, found.categories)):
-            table = frame.to_csv(index=False, lineterminator="\n")
+            table = harmless(frame).to_csv(index=False, lineterminator="\n")
             write_text(part / name, table, private=True)
         if articles is not None:
             (part / _ARTICLES).mkdir()

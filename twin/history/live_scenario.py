@@ -16,6 +16,7 @@ from twin.assistant.learning.feedback import Entry, save_feedback
 from twin.assistant.protocol import OK, OUTCOMES, Floats
 from twin.assistant.recorded.measured import measure
 from twin.common.errors import Fault, ScenarioError
+from twin.common.formulas import harmless
 from twin.common.text import duration, moment
 from twin.common.toml import dump
 from twin.experiments.checks import check
@@ -181,7 +182,7 @@ def _write_trace(history: LiveRecord, file: Path) -> None:
         }
         for t in history.tickets
     ]
-    pd.DataFrame(rows).to_csv(file, index=False, mode="x")
+    harmless(pd.DataFrame(rows)).to_csv(file, index=False, mode="x")
 
 
 def _tickets(history: LiveRecord, base: Scenario, trace: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from twin.common.formulas import harmless
 from twin.common.toml import dump
 from twin.demand.once import DrawnOnce
 from twin.desk.simulation import simulate_visits
@@ -112,7 +113,7 @@ def slopes(found: Calibration, starts: Floats, workers: int = 1) -> Slopes:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, frame in found.files.items():
-            frame.to_csv(folder / file, index=False)
+            harmless(frame).to_csv(folder / file, index=False)
 
         def mean(changed: Data) -> tuple[Floats, float]:
             path = folder / "scenario.toml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 from xml.sax.saxutils import quoteattr
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from twin.common.files import to_json, whole
+from twin.common.formulas import guarded
 from twin.common.tables import as_text, is_blank
 from twin.records.tables import (
     ACTIVITIES,
@@ -205,7 +207,9 @@ def write_csv(log: RunLog, scenario: Scenario, file: TextIO) -> None:
     """
     writer = csv.writer(file)
     writer.writerow(_EVENT_COLUMNS)
-    writer.writerows(row[: len(_EVENT_COLUMNS)] for row in _rows(log, scenario))
+    name = cache(guarded)
+    for case, activity, resource, start, end, *_ in _rows(log, scenario):
+        writer.writerow((case, name(activity), name(resource), start, end))
 
 
 def write_xes(log: RunLog, scenario: Scenario, file: TextIO) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from twin.common.formulas import harmless
 from twin.history.fidelity import inputs as inputs_of
 from twin.history.fidelity import lines, rosters, rungs, stretch, verdicts, words
 from twin.history.fidelity.measures import (
@@ -205,7 +206,8 @@ def fidelity(
         if roster is None and sessions is not None and trained:
             seen = rosters.heads_seen(sessions, desk, [*trained, *wanted])
             roster = Path(folder) / "roster.csv"
-            rosters.roster_of(scenario, seen, trained, wanted).to_csv(roster, index=False)
+            table = rosters.roster_of(scenario, seen, trained, wanted)
+            harmless(table).to_csv(roster, index=False)
         scenarios, over = _rungs(scenario, log, desk, trained, wanted, roster, Path(folder))
         later = rolling(scenario, fit, stretch.weeks(days, wanted), wanted, lead)
         scenarios |= {name: one for name, (one, _) in later.items()}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from twin.common.formulas import harmless, unguarded
 from twin.demand.mix import channel_names
 from twin.demand.tickets import category_names
 from twin.experiments.run import run
@@ -157,7 +158,7 @@ def with_arrivals(scenario: Scenario, log: RunLog, desk: Scenario, file: str | P
     ]
     table = pd.concat([pd.DataFrame(rows), pd.DataFrame(more, columns=list(rows))])
     # To the microsecond: a moment that is rounded may fall into another second.
-    table.to_csv(file, index=False, float_format="%.6f")
+    harmless(table).to_csv(file, index=False, float_format="%.6f")
     data["horizon"] = f"{scenario.horizon + _AFTER_S}s"
     data["arrivals"] = {"kind": "trace", "trace": str(file)}
     return from_data(data, scenario.name)
@@ -174,7 +175,7 @@ def with_roster(scenario: Scenario, file: str | Path) -> Scenario:
         pools that it names change.
     """
     data = scenario.as_data()
-    table = pd.read_csv(file, dtype=str)
+    table = pd.read_csv(file, dtype=str).map(unguarded, na_action="ignore")
     named = set(table["pool"].dropna()) if "pool" in table else set(data["agents"])
     for key, pool in data["agents"].items():
         if key in named:
