@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import SETTINGS, shifts
 
 from twin.scenario.calendars import staffing, staircase
-from twin.scenario.model import Scenario
+from twin.scenario.model import Scenario, from_data
 
 H = 3600.0
 
@@ -173,3 +173,19 @@ def test_the_area_under_a_staircase(steps, moments):
         expected = sum(d * (t - max(at, 0.0)) for at, d in steps if max(at, 0.0) <= t)
         assert level.integral(np.array([t]))[0] == pytest.approx(expected, abs=1e-6)
     assert all(a != b for a, b in itertools.pairwise(level.values))
+
+
+def test_a_level_is_kept_for_a_pool_and_made_anew_for_another_start_or_length():
+    shift = {"days": "Mon-Fri", "start": "08:00", "end": "16:00", "heads": 3}
+    desk = from_data({"horizon": "7d", "arrivals": {"rate": "6/h"},
+                      "agents": {"front": {"shifts": [shift], "handle_time": "5min"}}})  # fmt: skip
+    pool = desk.agents["front"]
+    level = staffing(pool, desk)
+    assert staffing(pool, desk) is level
+    for changes in ({"start": "2026-01-06"}, {"horizon": "3d"}, {"time_zone": "Asia/Tokyo"}):
+        other = desk.vary(changes)
+        anew = staffing(other.agents["front"], other)
+        # The same pool at another time, as of a week that is looked at beside a run.
+        assert staffing(pool, other).times.tolist() == anew.times.tolist()
+    more = desk.vary({"agents.front.shifts.0.heads": 4})
+    assert staffing(more.agents["front"], more).values.max() == 4

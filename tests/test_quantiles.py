@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.stats.quantiles import without_each
+from twin.stats.quantiles import Rankings, without_each
 
 values = st.lists(st.floats(-1e6, 1e6) | st.integers(0, 3).map(float), min_size=1, max_size=60)
 
@@ -26,3 +26,15 @@ def test_many_values():
     for q in (0.0, 0.5, 0.9, 0.95, 1.0):
         expected = [np.quantile(values[group != k], q) for k in range(30)]
         assert without_each(values, group, 30, q)[0].tolist() == expected
+
+
+def test_values_are_put_in_order_once_for_each_name_and_array():
+    values, late = np.array([4.0, 1.0, np.nan, 3.0]), np.array([True, False, False, True])
+    rankings = Rankings(2)
+    first = rankings.of(values, late, "late", np.array([0, 1, 0, 1]))
+    assert first.values.tolist() == [3.0, 4.0]
+    assert first.without_each(0.5)[0].tolist() == [3.0, 4.0]
+    assert rankings.of(values, late, "late", None) is first
+    assert rankings.of(values, ~np.isnan(values), "all", None).values.tolist() == [1.0, 3.0, 4.0]
+    # Another array may get the number of one that is gone: the old one is kept.
+    assert rankings.of(values + 1, late, "late", None).values.tolist() == [4.0, 5.0]

@@ -43,6 +43,7 @@ from twin.cli.terminal import (
     cores,
     each,
     err,
+    fail,
     heed_signals,
     name_provider,
     out,
@@ -129,6 +130,14 @@ def run(
             "--event-log", help="Also write an event log of each replication (CSV and XES)."
         ),
     ] = False,
+    tables: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Write these tables only, as kpis or tickets,levels; default: all. Figures and "
+            "checks (kpis, sanity) are always written.",
+        ),
+    ] = None,
     skip_bad: SkipBad = False,
     every: Annotated[bool, typer.Option("--all", help="Show every figure.")] = False,
     as_json: Json = False,
@@ -146,6 +155,7 @@ def run(
         from twin.scenario.file import load
 
         wanted, precise = _parse(changes), sizes(precision, "--precision")
+        kept = None if tables is None else _tables(tables)
         desks = each(scenarios, lambda path: skipping(load(path, wanted), skip_bad))
         tasks = sum(replications or desk.replications for desk in desks)
         if not quiet:
@@ -165,6 +175,7 @@ def run(
                 event_log=event_log,
                 cluster=cluster,
                 engine=engine,
+                tables=kept,
             )
         _report(results, wanted, every=every, as_json=as_json, quiet=quiet)
 
@@ -173,6 +184,16 @@ def _parse(changes: list[str] | None) -> dict[str, Any]:
     from twin.scenario.changes import parse_change
 
     return dict(each(changes or [], parse_change))
+
+
+def _tables(names: str) -> tuple[str, ...]:
+    from twin.records.columns import tables_kept
+
+    try:
+        return tables_kept([name.strip() for name in names.split(",")])
+    except ValueError as error:
+        fail(f"--tables: {error}", BAD_INPUT)
+        raise
 
 
 def _report(

@@ -246,7 +246,12 @@ def by_batches(results: Results) -> Table | None:
     """Intervals from batch means, where there is one replication only and it is long enough."""
     from twin.common.text import with_interval
 
-    single = [run.scenario for run in results.runs if run.asked == run.whole == 1]
+    needed = {"tickets", "levels"}
+    single = [
+        run.scenario
+        for run in results.runs
+        if run.asked == run.whole == 1 and needed <= {*run.manifest.get("tables", needed)}
+    ]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("one replication: 95 % interval by batch means", overflow="fold")
     for head in ("value", "batches"):

@@ -342,8 +342,10 @@ def checksum(data: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_parquet(path: Path, table: pa.Table, private: bool = False) -> None:
+def write_parquet(path: Path, table: pa.Table, private: bool = False, quick: bool = False) -> None:
     """Write a table as a Parquet file, whole or not at all; see `whole`.
+
+    A quick one takes a third of the time and a quarter more room.
 
     Its metadata hold the SHA-256 of the whole file, for `checked`. Checksums of Parquet's own are
     of pages only: types and names in the footer would be open to any flipped bit.
@@ -360,7 +362,19 @@ def write_parquet(path: Path, table: pa.Table, private: bool = False) -> None:
     known = table.schema.metadata or {}
     sink = pa.BufferOutputStream()
     sealed = table.replace_schema_metadata({**known, _CHECKSUM.encode(): blank})
-    pq.write_table(sealed, sink, compression="zstd")
+    # Of numbers that are all different a dictionary only costs time and room.
+    named = [
+        one.name
+        for one in table.schema
+        if pa.types.is_dictionary(one.type) or pa.types.is_string(one.type)
+    ]
+    pq.write_table(
+        sealed,
+        sink,
+        compression="lz4" if quick else "zstd",
+        use_dictionary=named or False,
+        write_statistics=not quick,
+    )
     data = bytearray(sink.getvalue())
     # The checksum is that of the file with a blank in its place.
     digest = hashlib.sha256(data).hexdigest().encode()

@@ -7,6 +7,7 @@ does the end of a visit that shared its agent with others.
 from __future__ import annotations
 
 from array import array
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from twin.desk.answers import Names
 from twin.desk.kernel import Clock
 from twin.desk.rows import CALLS, RATINGS, STAFFING, TIMELINE, VISITS, Rows
 from twin.desk.statuses import OwnStatuses
+from twin.records.columns import TABLES
 from twin.records.tables import (
     ACTIVITIES,
     DONE,
@@ -328,6 +330,9 @@ class Ledger:
 
     def _learning_table(self, versions: list[str]) -> pd.DataFrame:
         row = self._learning.take()
+        if not len(row):
+            # Made once: only a desk that learns has rows, and texts take long to make.
+            return _no_lessons().copy(deep=False)
         columns = {
             "time_s": row["when"],
             "category": _texts(codes(row["category"], self.demand.categories)),
@@ -352,6 +357,14 @@ class Ledger:
                 "feedback": codes(row["feedback"], comments),
             },
         )
+
+
+@cache
+def _no_lessons() -> pd.DataFrame:
+    texts = {"string": "str"}
+    columns = TABLES["learning"]
+    empty = {c.name: pd.Series([], dtype=texts.get(c.dtype, c.dtype)) for c in columns}
+    return frame("learning", empty)
 
 
 def _numbers(column: array[Any]) -> npt.NDArray[Any]:

@@ -80,7 +80,11 @@ def play(
 
 
 def _play(
-    scenario: Scenario, demand: Demand, at: Callable[[str], None], engine: str = "simpy"
+    scenario: Scenario,
+    demand: Demand,
+    at: Callable[[str], None],
+    engine: str = "simpy",
+    with_levels: bool = True,
 ) -> Played:
     at("answer")
     assistant = None
@@ -89,7 +93,8 @@ def _play(
     at("simulate")
     log = simulate(scenario, demand, assistant, engine)
     at("measure")
-    return Played(log, levels(log, scenario), measure(log, scenario), sanity(log, scenario))
+    over_time = levels(log, scenario) if with_levels else storage.empty("levels")
+    return Played(log, over_time, measure(log, scenario), sanity(log, scenario))
 
 
 def prepare(tasks: Sequence[Task]) -> None:
@@ -121,6 +126,8 @@ class Task:
     keep: bool
     event_log: bool
     engine: str = "simpy"
+    # What it writes.
+    tables: tuple[str, ...] = RUN_TABLES
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,8 @@ def replicate(task: Task) -> Outcome:
             stages.append("draw")
             desk = as_played(task.scenario, task.replication)
             demand.append(draw(desk, task.replication))
-            played = _play(desk, demand[0], stages.append, task.engine)
+            with_levels = task.keep or (task.folder is not None and "levels" in task.tables)
+            played = _play(desk, demand[0], stages.append, task.engine, with_levels)
             notes = [*played.log.notes, *faults(played.sanity, task.replication)]
             if task.folder is not None:
                 stages.append("save")
@@ -188,17 +196,19 @@ def _save(task: Task, played: Played) -> list[str]:
     if task.replication == 0:
         # Texts of customers are in them: of a corpus, or of the tickets that were recorded.
         texts = bool(task.scenario.tickets.corpus or task.scenario.arrivals.trace)
-        for name, made in (
-            ("tickets.json", export.tickets_json), ("feedback.json", export.feedback_json),
-        ):  # fmt: skip
-            write_text(task.folder / name, made(played.log), private=texts)
+        for table, name, made in (
+            ("tickets", "tickets.json", export.tickets_json),
+            ("ratings", "feedback.json", export.feedback_json),
+        ):
+            if table in task.tables:
+                write_text(task.folder / name, made(played.log), private=texts)
         if len(played.log.tickets) > export.MAX_JSON_TICKETS:
             count = f"{export.MAX_JSON_TICKETS:,}"
             notes.append(f"tickets.json and feedback.json hold the first {count} tickets only")
     if task.event_log:
         paths = storage.event_logs(task.folder, task.replication)
         export.write_event_log(played.log, task.scenario, paths)
-    for table in RUN_TABLES:
+    for table in task.tables:
         owner = played if table in ("levels", "sanity", "kpis") else played.log
         storage.write_part(task.folder, table, task.replication, getattr(owner, table))
     return notes

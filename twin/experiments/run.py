@@ -30,6 +30,7 @@ from twin.experiments.results import Results
 from twin.experiments.under_way import RunInProgress, under_way
 from twin.measures.figures import figure_of
 from twin.records import storage
+from twin.records.columns import tables_kept
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 from twin.stats import sequential
@@ -57,6 +58,7 @@ def run(
     event_log: bool = False,
     cluster: str | None = None,
     engine: str = "simpy",
+    tables: Sequence[str] | None = None,
 ) -> Results:
     """Play scenarios, each as often as it says, and measure.
 
@@ -89,6 +91,9 @@ def run(
         Address of a Dask scheduler: its workers play instead, and reach `out` by the same path.
     engine : str
         "simpy", "compiled" or "auto": see `twin.simulate`. The manifest says which one played.
+    tables : sequence of str, optional
+        Tables to write, with `out`: keys of `twin.records.columns.TABLES`; by default all. Figures
+        and checks (kpis, sanity) are always written. What is not asked for is not there later.
 
     Returns
     -------
@@ -115,10 +120,11 @@ def run(
     if workers < 1:
         raise ValueError("workers must be 1 or more")
     _check_precision(precision or {}, max_replications)
+    kept = tables_kept(tables)
     desks = _prepare(scenarios, replications, seed)
     runs = [under_way(desk, precision, max_replications) for desk in desks]
     for one in runs:
-        one.engine = engine_of(one.scenario, engine)
+        one.engine, one.tables = engine_of(one.scenario, engine), kept
     workers = max(1, min(workers, sum(one.asked for one in runs if not one.live)))
     done = 0
     try:
@@ -127,7 +133,7 @@ def run(
             one.begin(None if out is None else Path(out))
         while any(one.status == "running" for one in runs):
             tasks = [
-                Task(number, one.scenario, k, one.folder, keep_logs, event_log, one.engine)
+                Task(number, one.scenario, k, one.folder, keep_logs, event_log, one.engine, kept)
                 for number, one in enumerate(runs)
                 for k in range(len(one.outcomes), one.asked)
             ]

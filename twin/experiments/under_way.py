@@ -44,6 +44,7 @@ class RunInProgress:
     asked: int = 0
     aim: _Aim | None = None
     engine: str = "simpy"
+    tables: tuple[str, ...] = RUN_TABLES
     # Notes on parts of its files that are not used.
     unused: tuple[str, ...] = ()
 
@@ -67,7 +68,7 @@ class RunInProgress:
             "files": provenance.file_hashes(scenario),
             "raters": provenance.raters(scenario),
             "notes": [],
-            "tables": list(RUN_TABLES),
+            "tables": list(self.tables),
             "scenario_as_run": scenario.as_data(),
             "base": provenance.base(scenario),
             "erlang_bounds": erlang_bounds(scenario),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from twin.measures.rows import TEXT_GROUPS, PoolTime, Row, Rows
 from twin.scenario.calendars import Staircase, combine, staffing
 from twin.scenario.clock import WEEK_S
 from twin.scenario.model import PRIORITIES
-from twin.stats.quantiles import without_each
+from twin.stats.quantiles import Rankings
 
 if TYPE_CHECKING:
     from twin.records.arrays import Arrays
@@ -38,6 +38,7 @@ class Population:
 
     log: RunLog
     scenario: Scenario
+    _rankings: Rankings = field(default_factory=lambda: Rankings(TEXT_GROUPS), init=False)
 
     @property
     def start_s(self) -> float:
@@ -61,6 +62,9 @@ class Population:
     def _rows_of(self, table: Arrays) -> npt.NDArray[np.intp]:
         """Place of the ticket of each row among all tickets."""
         ids = self._all["ticket_id"]
+        if len(ids) and ids[-1] - ids[0] == len(ids) - 1:
+            # Rising and without a gap, as in every run.
+            return table.made(_PLACE, lambda: (table["ticket_id"] - ids[0]).astype(np.intp))
         return table.made(_PLACE, lambda: np.searchsorted(ids, table["ticket_id"]))
 
     def _theirs(self, table: str) -> Arrays:
@@ -269,7 +273,7 @@ class Population:
         text = self._all["text_id"]
         return text % TEXT_GROUPS if len(text) and text.min() >= 0 else None
 
-    @property
+    @cached_property
     def texts(self) -> int:
         """Number of distinct texts of the tickets; 0 without texts."""
         return 0 if self._text_group is None else len(np.unique(self.tickets["text_id"]))
@@ -298,16 +302,13 @@ class Population:
         return Row(group, float(total[0]), float(total[1]), total[:, None] - np.stack(parts))
 
     def quantile(self, values: Floats, q: float, tickets: Mask, group: str = "") -> Row:
-        """The quantile at `q` of the values of some tickets."""
-        chosen = values[tickets]
-        if not len(chosen):
+        """The quantile at `q` of the values of some tickets, which are those of the group."""
+        of = None if self._text_group is None else self._groups_of(None)
+        ranked = self._rankings.of(values, tickets, group, of)
+        if not len(ranked.values):
             return Row(group, 0.0, 0.0)
-        found = float(np.quantile(chosen, q))
-        if self._text_group is None:
-            return Row(group, found, 1.0)
-        where = self._groups_of(None)[tickets]
-        left_out = np.stack(without_each(chosen, where, TEXT_GROUPS, q))
-        return Row(group, found, 1.0, left_out)
+        left_out = None if of is None else np.stack(ranked.without_each(q))
+        return Row(group, float(np.quantile(ranked.values, q)), 1.0, left_out)
 
     def flow(
         self, total: float, length: float, weights: Floats, of: Arrays, group: str = ""

@@ -9,6 +9,12 @@ from twin.measures.figure import MEAN, QUANTILE, RATIO, figure
 from twin.measures.population import Population
 from twin.measures.promises import ROUNDING_S
 from twin.measures.rows import Row, Rows
+from twin.stats.quantiles import Floats
+
+
+def _resolution_s(run: Population) -> Floats:
+    """Time from arrival to the last resolution of resolved tickets; one array for all figures."""
+    return run.tickets.made("resolution_s", lambda: run.resolved_s - run.arrived_s)
 
 
 @figure("tickets", "", "arrivals", MEAN, main="Demand")
@@ -56,25 +62,25 @@ def first_response_p95(run: Population) -> Rows:
 @figure("s", "lower", "resolved tickets", MEAN, main="Speed")
 def resolution_mean(run: Population) -> Rows:
     """Mean time from arrival to last resolution, over resolved tickets."""
-    return run.split(run.resolved_s - run.arrived_s)
+    return run.split(_resolution_s(run))
 
 
 @figure("s", "lower", "resolved tickets", QUANTILE)
 def resolution_median(run: Population) -> Rows:
     """Median time from arrival to last resolution, over resolved tickets."""
-    return run.split(run.resolved_s - run.arrived_s, 0.5)
+    return run.split(_resolution_s(run), 0.5)
 
 
 @figure("s", "lower", "resolved tickets", QUANTILE, main="Speed")
 def resolution_p90(run: Population) -> Rows:
     """90th percentile of time from arrival to last resolution, over resolved tickets."""
-    return run.split(run.resolved_s - run.arrived_s, 0.9)
+    return run.split(_resolution_s(run), 0.9)
 
 
 @figure("s", "lower", "resolved tickets", QUANTILE)
 def resolution_p95(run: Population) -> Rows:
     """95th percentile of time from arrival to last resolution, over resolved tickets."""
-    return run.split(run.resolved_s - run.arrived_s, 0.95)
+    return run.split(_resolution_s(run), 0.95)
 
 
 @figure("share", "higher", "tickets whose promise is kept or broken", RATIO, main="Speed",

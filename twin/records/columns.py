@@ -6,7 +6,10 @@ the run, midnight of the scenario's first day in its time zone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from twin.common.errors import nearest
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,34 @@ RUN_TABLES = (
     "sanity",
     "kpis",
 )
+
+# What a run writes in any case: its figures, and whether it adds up.
+ALWAYS_KEPT = ("sanity", "kpis")
+
+
+def tables_kept(wanted: Iterable[str] | None) -> tuple[str, ...]:
+    """The tables that a run writes where these are asked for, in the order in which it does.
+
+    Parameters
+    ----------
+    wanted : iterable of str, optional
+        By default all.
+
+    Raises
+    ------
+    ValueError
+        If there is no such table.
+
+    Examples
+    --------
+    >>> tables_kept(["tickets"])
+    ('tickets', 'sanity', 'kpis')
+    """
+    asked = RUN_TABLES if wanted is None else {*wanted, *ALWAYS_KEPT}
+    for name in asked:
+        if name not in RUN_TABLES:
+            raise ValueError(f"no table {name!r}; {nearest(name, RUN_TABLES)}")
+    return tuple(name for name in RUN_TABLES if name in asked)
 
 
 def data_dictionary() -> str:

@@ -11,8 +11,9 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import pandas as pd
+import pydantic_core
 
-from twin.common.files import to_json, whole
+from twin.common.files import whole
 from twin.common.formulas import guarded
 from twin.common.tables import as_text, is_blank
 from twin.records.tables import (
@@ -82,12 +83,17 @@ def feedback_entries(log: RunLog, limit: int = MAX_JSON_TICKETS) -> list[dict[st
 
 def tickets_json(log: RunLog) -> str:
     """The first `MAX_JSON_TICKETS` tickets as JSON."""
-    return to_json(ticket_entries(log))
+    return _to_json(ticket_entries(log))
 
 
 def feedback_json(log: RunLog) -> str:
     """The feedback on the first `MAX_JSON_TICKETS` tickets as JSON."""
-    return to_json(feedback_entries(log))
+    return _to_json(feedback_entries(log))
+
+
+def _to_json(entries: list[dict[str, Any]]) -> str:
+    """Entries of texts and whole numbers as `twin.common.files.to_json`, several times as fast."""
+    return pydantic_core.to_json(entries, indent=2).decode() + "\n"
 
 
 def events(log: RunLog, scenario: Scenario | None = None) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -135,9 +136,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _array(column: Column, values: pd.Series[Any]) -> pa.Array:
     if column.dtype != "category":
         return pa.array(values, type=_TYPES[column.dtype], from_pandas=True)
-    values = values.astype("category")
-    codes = values.cat.codes.to_numpy().astype(np.int32)
-    names = pa.array([str(name) for name in values.cat.categories], type=pa.string())
+    given = values.array
+    coded = given if isinstance(given, pd.Categorical) else values.astype("category").array
+    codes = coded.codes.astype(np.int32)
+    names = pa.array([str(name) for name in coded.categories], type=pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), names)
 
 
@@ -159,7 +161,7 @@ def write_part(folder: Path, table: str, replication: int, frame: pd.DataFrame) 
     parent = folder / table
     parent.mkdir(exist_ok=True)
     path = parent / f"r{replication:04d}.parquet"
-    write_parquet(path, as_arrow(table, replication, frame))
+    write_parquet(path, as_arrow(table, replication, frame), quick=True)
 
 
 def parts(folder: Path, table: str) -> dict[int, Path]:
@@ -284,6 +286,18 @@ def read_frame(path: Path) -> pd.DataFrame:
         raise DamagedFile(path, str(error)) from None
 
 
+def _missing(folder: Path, table: str, replication: int) -> ValueError:
+    kept = [table]
+    with suppress(ValueError, OSError):
+        kept = read_manifest(folder).get("tables", kept)
+    if table in kept:
+        return ValueError(f"{folder}: replication {replication} of the table {table} is missing")
+    return ValueError(
+        f"{folder}: this run kept no table {table} (tables: {', '.join(kept)}); play it again "
+        f"without --tables, or with --tables {','.join([*kept, table])}"
+    )
+
+
 def read_table(
     runs: Iterable[tuple[str, Path]],
     table: str,
@@ -320,7 +334,7 @@ def read_table(
         numbers = list(there) if table == "failures" else whole(folder)
         for number in numbers if replication is None else [replication]:
             if number not in there:
-                raise ValueError(f"{folder}: replication {number} of the table {table} is missing")
+                raise _missing(folder, table, number)
             part = read_part(there[number], wanted)
             tables.append((scenario, _with_new_columns(part, table, wanted)))
     return join(tables, table)

@@ -7,8 +7,8 @@ time. What the columns mean: `twin.records.columns`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -178,10 +178,15 @@ class RunLog:
 
 def codes(values: Any, names: tuple[str, ...] | list[str]) -> pd.Categorical[str]:
     """A categorical column from indices into `names`; negative means missing."""
-    made: pd.Categorical[str] = pd.Categorical.from_codes(
-        np.asarray(values), categories=pd.Index(names)
-    )
-    return made
+    named: Any = _named(tuple(names))
+    made: Any = pd.Categorical.from_codes(np.asarray(values), dtype=named)
+    return cast("pd.Categorical[str]", made)
+
+
+@lru_cache(maxsize=256)
+def _named(names: tuple[str, ...]) -> Any:
+    # Made once for all replications: pandas looks whether names are given twice.
+    return pd.CategoricalDtype(pd.Index(names))
 
 
 def frame(table: str, columns: dict[str, Any]) -> pd.DataFrame:

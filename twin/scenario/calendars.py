@@ -91,6 +91,24 @@ def staffing(pool: Pool, scenario: Scenario, turnout: Turnout | None = None) -> 
 
     Those who come by the pool's calendar (see `pool_hours`), and members with shifts of their own.
     """
+    if turnout is not None or pool.roster is not None:
+        return _staffing(pool, scenario, turnout)
+    key = (id(pool), scenario.start, scenario.zone, scenario.horizon)
+    known = _known.get(key)
+    if known is None or known[0] is not pool:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        # The pool is kept with its level: ids of what is gone are given again.
+        known = _known[key] = (pool, _staffing(pool, scenario, None))
+    return known[1]
+
+
+# Levels by calendar alone: a run asks for them again and again, and so do further replications.
+_MOST_KNOWN = 64
+_known: dict[tuple[object, ...], tuple[Pool, Staircase]] = {}
+
+
+def _staffing(pool: Pool, scenario: Scenario, turnout: Turnout | None) -> Staircase:
     level = pool_hours(pool, scenario, turnout)
     own = [
         member_hours(pool, k, scenario, turnout)

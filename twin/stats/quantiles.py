@@ -37,21 +37,80 @@ def without_each(
     >>> without_each(values, group, 3, 0.5)[0].tolist()
     [6.5, 2.0, 2.0]
     """
-    order = np.argsort(values, kind="stable")
-    ranked, group = values[order], group[order]
-    counts = np.bincount(group, minlength=groups)
-    left = len(values) - counts
-    # As numpy.quantile does by default: between two neighbours, by the share of the way.
-    at = np.maximum(left - 1, 0) * q
-    low = np.floor(at).astype(np.int64)
-    high = np.minimum(low + 1, np.maximum(left - 1, 0))
-    # Both neighbours lie here, whichever group is left out: at most all of it stand before them.
-    first, last = int(low.min()), min(int((high + counts).max()) + 1, len(values))
-    of_group = group[first:last, None] == np.arange(groups)
-    before = np.bincount(group[:first], minlength=groups) + np.cumsum(of_group, axis=0)
-    others = np.arange(first + 1, last + 1)[:, None] - before
-    below, above = (ranked[first + (others > rank).argmax(axis=0)] for rank in (low, high))
-    share, apart = at - low, above - below
-    found = np.where(share >= 0.5, above - apart * (1 - share), below + apart * share)
-    there = left > 0
-    return np.where(there, found, 0.0), there.astype(np.float64)
+    return Ranked(values, group, groups).without_each(q)
+
+
+class Ranked:
+    """Values in order, with their groups, for several quantiles of the same ones.
+
+    Parameters
+    ----------
+    values : array of float, shape (n,)
+        None missing.
+    group : array of int, shape (n,)
+        Group of each value, from 0 on.
+    groups : int
+        How many there are.
+    """
+
+    def __init__(self, values: Floats, group: npt.NDArray[np.integer], groups: int) -> None:
+        order = np.argsort(values, kind="stable")
+        self.values = values[order]
+        self._group = group[order]
+        self._groups = groups
+
+    def without_each(self, q: float) -> tuple[Floats, Floats]:
+        """The quantile of all values but those of a group; see the function of that name."""
+        values, group, groups = self.values, self._group, self._groups
+        counts = np.bincount(group, minlength=groups)
+        left = len(values) - counts
+        # As numpy.quantile does by default: between two neighbours, by the share of the way.
+        at = np.maximum(left - 1, 0) * q
+        low = np.floor(at).astype(np.int64)
+        high = np.minimum(low + 1, np.maximum(left - 1, 0))
+        # Both neighbours lie here, whichever group is left out: at most all of it stand before.
+        first, last = int(low.min()), min(int((high + counts).max()) + 1, len(values))
+        of_groups = group[first:last, None] == np.arange(groups)
+        before = np.bincount(group[:first], minlength=groups) + np.cumsum(of_groups, axis=0)
+        others = np.arange(first + 1, last + 1)[:, None] - before
+        below, above = (values[first + (others > rank).argmax(axis=0)] for rank in (low, high))
+        share, apart = at - low, above - below
+        found = np.where(share >= 0.5, above - apart * (1 - share), below + apart * share)
+        there = left > 0
+        return np.where(there, found, 0.0), there.astype(np.float64)
+
+
+class Rankings:
+    """Values of some things in order, kept by name: several quantiles are taken of the same ones.
+
+    Parameters
+    ----------
+    groups : int
+        How many groups there are.
+    """
+
+    def __init__(self, groups: int) -> None:
+        self._groups = groups
+        self._known: dict[tuple[int, str], tuple[Floats, Ranked]] = {}
+
+    def of(
+        self, values: Floats, chosen: npt.NDArray[np.bool_], name: str,
+        group: npt.NDArray[np.integer] | None,
+    ) -> Ranked:  # fmt: skip
+        """The chosen values in order; the same array has the same ones chosen by a name.
+
+        Parameters
+        ----------
+        values : array of float, shape (n,)
+        chosen : array of bool, shape (n,)
+        name : str
+        group : array of int, shape (n,), optional
+            Group of each value; by default all are of the first.
+        """
+        known = self._known.get((id(values), name))
+        if known is None or known[0] is not values:
+            groups = np.zeros(len(values), dtype=np.int8) if group is None else group
+            ranked = Ranked(values[chosen], groups[chosen], self._groups)
+            # The array is kept, too: ids of what is gone are given again.
+            known = self._known[id(values), name] = (values, ranked)
+        return known[1]
