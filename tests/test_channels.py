@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from strategies import SETTINGS
 
 from twin.common.errors import ScenarioError
-from twin.common.files import write_parquet
+from twin.common.parquet import write_parquet
 from twin.demand.luck import Stream
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import io
 import json
 import os
 import platform
@@ -17,19 +16,14 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twin.common.errors import DamagedFile
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 # No JSON file that the twin writes or reads comes near it.
 MOST_JSON_BYTES = 200_000_000
-# Name of the checksum in files of results, what is before its digits in Parquet, and their number.
-_CHECKSUM = "checksum"
-_SEAL = b"twin-sha256:"
-_DIGITS = 64
+# Name of the checksum in files of results.
+CHECKSUM = "checksum"
 _WINDOWS = os.name == "nt"
 # A reader on Windows, such as a virus scanner, has done in that time.
 _WAITS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -37,7 +31,7 @@ _WAITS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _STALE_S = 86_400.0
 # Of files that hold customers' texts.
 PRIVATE_MODE = 0o600
-_DIFFERS = "its checksum differs"
+CHECKSUM_DIFFERS = "its checksum differs"
 # To Windows they are devices, in any folder, in any case and with any ending.
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.I)
 
@@ -307,7 +301,7 @@ def write_json(path: Path, data: Any, sync: bool = False) -> None:
 
 def write_sealed(path: Path, data: dict[str, Any]) -> None:
     """Write a JSON object with a checksum of itself, for `read_sealed`; see `write_text`."""
-    write_json(path, {**data, _CHECKSUM: checksum(data)})
+    write_json(path, {**data, CHECKSUM: checksum(data)})
 
 
 def read_sealed(path: Path, expected: str) -> dict[str, Any]:
@@ -328,10 +322,10 @@ def read_sealed(path: Path, expected: str) -> dict[str, Any]:
 
 def unsealed(path: Path, data: dict[str, Any]) -> dict[str, Any]:
     """The object of a file of `write_sealed`, without its checksum; see `read_sealed`."""
-    told = data.pop(_CHECKSUM, None)
+    told = data.pop(CHECKSUM, None)
     if told is not None and told != checksum(data):
-        hint = f"if it was changed on purpose, remove the key {_CHECKSUM}"
-        raise DamagedFile(path, _DIFFERS, hint)
+        hint = f"if it was changed on purpose, remove the key {CHECKSUM}"
+        raise DamagedFile(path, CHECKSUM_DIFFERS, hint)
     return data
 
 
@@ -340,68 +334,3 @@ def checksum(data: dict[str, Any]) -> str:
     # As it will be read: with names for keys, and lists.
     text = json.dumps(json.loads(json.dumps(data)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def write_parquet(path: Path, table: pa.Table, private: bool = False, quick: bool = False) -> None:
-    """Write a table as a Parquet file, whole or not at all; see `whole`.
-
-    A quick one takes a third of the time and a quarter more room.
-
-    Its metadata hold the SHA-256 of the whole file, for `checked`. Checksums of Parquet's own are
-    of pages only: types and names in the footer would be open to any flipped bit.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; it names `path`.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    blank = _SEAL + b"0" * _DIGITS
-    known = table.schema.metadata or {}
-    sink = pa.BufferOutputStream()
-    sealed = table.replace_schema_metadata({**known, _CHECKSUM.encode(): blank})
-    # Of numbers that are all different a dictionary only costs time and room.
-    named = [
-        one.name
-        for one in table.schema
-        if pa.types.is_dictionary(one.type) or pa.types.is_string(one.type)
-    ]
-    pq.write_table(
-        sealed,
-        sink,
-        compression="lz4" if quick else "zstd",
-        use_dictionary=named or False,
-        write_statistics=not quick,
-    )
-    data = bytearray(sink.getvalue())
-    # The checksum is that of the file with a blank in its place.
-    digest = hashlib.sha256(data).hexdigest().encode()
-    at = data.rindex(blank) + len(_SEAL)
-    data[at : at + _DIGITS] = digest
-    try:
-        with whole(path, private=private) as part:
-            part.write_bytes(data)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-
-
-def checked(path: Path) -> io.BytesIO:
-    """Content of a Parquet file, after a look at its checksum; files of others have none.
-
-    Raises
-    ------
-    DamagedFile
-        If the checksum differs.
-    OSError
-        If it cannot be read.
-    """
-    data = bytearray(path.read_bytes())
-    at = data.rfind(_SEAL) + len(_SEAL)
-    if at >= len(_SEAL):
-        told = bytes(data[at : at + _DIGITS])
-        data[at : at + _DIGITS] = b"0" * len(told)
-        if told != hashlib.sha256(data).hexdigest().encode():
-            raise DamagedFile(path, _DIFFERS)
-    return io.BytesIO(data)

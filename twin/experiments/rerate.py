@@ -31,7 +31,8 @@ from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.learning.learning import GOOD_RATING
 from twin.assistant.protocol import OK, Answers, Luck, Questions, Written
 from twin.assistant.recorded.recording import Reply, open_recording
-from twin.common.files import write_json, write_parquet
+from twin.common.files import write_json
+from twin.common.parquet import write_parquet
 from twin.demand.tickets import Demand, draw
 from twin.desk.customers import Customers
 from twin.experiments import manifest as provenance

@@ -18,10 +18,10 @@ from twin.common.files import (
     put_back,
     read_sealed,
     whole_folder,
-    write_parquet,
     write_sealed,
     write_text,
 )
+from twin.common.parquet import write_parquet
 from twin.common.tables import shown_cell
 from twin.common.toml import dump
 from twin.experiments.results import Results, Run

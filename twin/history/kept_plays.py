@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from twin.common.errors import TwinError
-from twin.common.files import write_parquet
+from twin.common.parquet import write_parquet
 from twin.common.toml import dump
 from twin.common.version import VERSION
 from twin.history.calibrated import Data

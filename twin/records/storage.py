@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twin.common.errors import DamagedFile
-from twin.common.files import checked, read_sealed, write_parquet, write_sealed
+from twin.common.files import read_sealed, write_sealed
+from twin.common.parquet import checked, write_parquet
 from twin.records.columns import TABLES, Column
 
 MANIFEST = "manifest.json"
