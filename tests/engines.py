@@ -66,7 +66,8 @@ def _without(data, key):
 
 # Times that make moments meet: arrivals each 5 min, all else so many of these.
 _STEP = {"handle_time": 10, "wrap_up": 5, "patience": 10, "reopen_delay": 10, "overflow_after": 5,
-         "wait_bonus": 5}  # fmt: skip
+         "wait_bonus": 5, "triage_time": 5, "review_time": 5, "follow_up_time": 5, "delay": 10,
+         "close_after": 10}  # fmt: skip
 
 
 @st.composite
@@ -81,7 +82,9 @@ def covered(draw):
         data.setdefault("routing", {})["pool_choice"] = "random"
     if draw(st.booleans()):
         tied = {key: f"{k * draw(st.sampled_from([1, 2]))}min" for key, k in _STEP.items()}
-        for section in (*data["agents"].values(), data["customers"], data["routing"]):
+        waits = [*data.get("touches", {}).values(), data["customers"].get("retrial")]
+        inner = [section for section in waits if isinstance(section, dict)]
+        for section in (*data["agents"].values(), data["customers"], data["routing"], *inner):
             section.pop("handle_hours", None)
             section.pop("handle_growth", None)
             section |= {key: tied[key] for key in _STEP if key in section}

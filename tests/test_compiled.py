@@ -40,7 +40,6 @@ def test_which_shipped_scenarios_are_covered():
     outside = {path.stem: why_not(twin.load(path)) for path in SHIPPED}
     assert {stem for stem, reason in outside.items() if reason is not None} == {
         "chat-desk",
-        "email-desk",
         "feedback-loop",
     }
 
@@ -85,7 +84,7 @@ def test_tables_heaps_and_luck_grow():
 REFUSED = {
     "agents.all.concurrency": (3, "agents with several tickets in hand (agents.all.concurrency)"),
     "routing.same_agent": (0.5, "tickets that return to the same agent (routing.same_agent)"),
-    "touches.waiting": ({"chance": 0.2, "delay": "1h"}, "further touches of a ticket (touches)"),
+    "routing.choice": ("longest idle", "a choice of the agent (routing.choice)"),
     "assistant": (
         {"backend": "profile", "learning": {"mode": "bandit", "effect": {"brief": 0.1}}},
         "an assistant that learns (assistant.learning.mode)",

@@ -18,15 +18,17 @@ Array = npt.NDArray[Any]
 # SimPy sorts events by time, priority and number: here the last two are one key, URGENT being 0.
 NORMAL = 1 << 60
 # Kinds of events, and where the parts lie of the number that says what an event is of.
-END, FREE, BACK, OVERFLOW, WAKE, CALL, AGAIN, RETRY = range(8)
+END, FREE, BACK, OVERFLOW, WAKE, CALL, AGAIN, RETRY, GIVE_UP, TRY_AGAIN, REPLY, CLOSE = range(12)
 KIND, STAGE_OF, ORDINAL = 59, 45, 31
+TICKET_OF = (1 << ORDINAL) - 1
+ORDINALS = (1 << (STAGE_OF - ORDINAL)) - 1
 # Luck of the agents of a team who come and go.
 LEAVING, RETURNING, TOUCHED, GOING_HOME = range(4)
 # Room that each table has at least before an event, beside that for all who wait.
 ROOM = 64
 # What the machine asks for, and where it then goes on with a ticket.
-WORK, LUCK, ANSWERS, NEXT_ANSWERS, ONE_ANSWER = range(5)
-VISIT, REOPEN, ASK, ENDED, HEARD = range(5)
+WORK, LUCK, TOUCH, ANSWERS, NEXT_ANSWERS, ONE_ANSWER = range(6)
+VISIT, REOPEN, REPLIED, TOUCHED_BY, ASK, ENDED, HEARD = range(7)
 # What happens where no model answers.
 ESCALATE, ASK_AGAIN = range(2)
 
@@ -43,11 +45,16 @@ TICKET = np.dtype(
         ("f8", "arrived_s place_s patience_s most_ahead opinion"),
         ("f8", "queued_s deadline_s place responded_s resolved_s confidence quality"),
         ("f8", "asked_s started_s latency_s retry_after_s quota_s"),
+        ("f8", "ends_s remaining_s back_s closes_s"),
         ("i8", "number"),
         ("i4", "before behind ordinal answer tokens_in tokens_out attempts limited next_call"),
-        ("i4", "slot first_slot again_slot signed returns"),
-        ("i2", "line team watched_in channel truth known category to reopens transfers"),
-        ("i1", "rank waits counted_out solved surveyed comment misrouted sent_on activity"),
+        ("i4", "slot first_slot again_slot signed returns row further waited passed touched"),
+        (
+            "i2",
+            "line team taken_by watched_in channel truth known category to reopens transfers tries",
+        ),
+        ("i1", "rank waits counted_out solved surveyed comment misrouted wrong sent_on activity"),
+        ("i1", "called_back late unanswered"),
         ("i1", "categorized_by resolved_by escalated step given model named_by outcome"),
     ),
     align=True,
@@ -56,18 +63,29 @@ TEAM = np.dtype(
     _fields(
         ("f8", "after_touch while_idle returns per_queued to_leave to_return since_s"),
         ("f8", "leave_rate return_rate event_s"),
-        ("i8", "pool busy staffed wraps comes heads away queued event_key"),
-        ("i8", "leavings returnings touched going_home"),
+        ("i8", "pool busy staffed wraps comes heads away queued event_key stops last paused"),
+        ("i8", "leavings returnings touched going_home helps_from helps_to to_from to_to"),
     )
 )
 # A line that tickets of another overflow to counts with that one, its `first`.
-LINE = np.dtype(_fields(("i8", "first waiting gone stages_from stages_to")))
+LINE = np.dtype(
+    _fields(("i8", "first waiting gone counted stages_from stages_to helpers_from helpers_to"))
+)
+# A team and a line that it helps while so many wait there.
+HELP = np.dtype([("least", "i8"), ("team", "i8"), ("line", "i8")])
+# Chance that a touch of a pool ends with a transfer to one of some pools, and the last of these.
+PASSING = np.dtype([("chance", "f8"), ("pool", "i8")])
 STAGE = np.dtype([("after_s", "f8"), ("line", "i8")])
 CHANGE = np.dtype([("time", "f8"), ("first", "i8"), ("to", "i8")])
 # Of a category: who answers it, and what a good answer after a bad one repairs.
 RULE = np.dtype([("for_humans", "i8"), ("for_review", "i8"), ("repair", "f8")])
 # Luck of the answers to a visit: where its columns are in memory; 0: not drawn.
 VISIT_LUCK = np.dtype(_fields(("i8", "solved returns delay_s")))
+# So of the customers who try again, by how often they did; and of what a touch ends with.
+RETRIAL_LUCK = np.dtype(_fields(("i8", "again delay_s")))
+TOUCH_LUCK = np.dtype(_fields(("i8", "transfer kind never solved reply_s close_s hold_s")))
+# Steps of a clock by which time passes: see `twin.desk.clocks.PacedClock`.
+STEP = np.dtype(_fields(("f8", "time passed speed")))
 # Answers of a model to a step: where its columns are, and the answers for the next attempt (-1: not
 # asked for).
 SLOT = np.dtype(
@@ -97,6 +115,10 @@ TABLES: dict[str, tuple[Any, int]] = {
     "skilled": (np.bool_, 2),
     "knows": (np.bool_, 2),
     "stages": (STAGE, 1),
+    # By line, and by team.
+    "helpers": (HELP, 1),
+    "helps": (HELP, 1),
+    "passing": (PASSING, 1),
     # Teams whose agents return for those who wait in a line.
     "watches": (np.bool_, 2),
     # Tickets of the opening backlog, in the order in which they come.
@@ -112,6 +134,10 @@ TABLES: dict[str, tuple[Any, int]] = {
     # So is the luck of the choice among pools: by activity and number of the visit.
     "choices": (np.int64, 2),
     "visit_luck": (VISIT_LUCK, 1),
+    "retrial_luck": (RETRIAL_LUCK, 1),
+    "touch_luck": (TOUCH_LUCK, 1),
+    # Steps of all clocks, one clock after the other.
+    "steps": (STEP, 1),
     "rules": (RULE, 1),
     # By step, who found the category (0: a human), model and visit; -1: not asked for.
     "slots_of": (np.int64, 4),
@@ -137,10 +163,13 @@ NUMBERS = np.dtype(
         ("f8", "agent_solves reviewed_solves assistant_solves wrong_solves"),
         ("f8", "weight_wait weight_transfer weight_reopened weight_unsolved weight_wrong"),
         ("f8", "threshold timeout backoff max_backoff retry_after"),
+        ("f8", "asks never reply_solved holds"),
         ("i8", "seq arrival_key stop_key opened arrived changed numbers queued came"),
-        ("i8", "most_reopens most_heads comes strict counted by_chance escalates"),
+        ("i8", "most_reopens most_heads comes strict entrance by_chance escalates"),
+        ("i8", "most_tries callback_at passes most_passed touches most_waits closes"),
+        ("i8", "reply_from reply_to hold_from hold_to one_pool"),
         ("i8", "assistant unsure_handled on_failure retries jitter"),
-        ("i8", "pending resume asks_for code"),
+        ("i8", "pending resume asks_for code room most_stages stops"),
         ("i8", " ".join((*LEDGER, *HEAPS))),
         ("i8", " ".join(f"{name}_at" for name in TABLES)),
         ("i8", " ".join(f"{name}_{k}" for name, (_, n) in TABLES.items() for k in range(n))),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from twin.desk.compiled.columns import GOING_HOME, KIND, LEAVING, RETURNING, TOUCHED, WAKE
+from twin.desk.compiled.columns import (
+    GOING_HOME,
+    KIND,
+    LEAVING,
+    ORDINAL,
+    RETURNING,
+    TICKET_OF,
+    TOUCHED,
+    WAKE,
+)  # fmt: skip
 from twin.desk.compiled.heap import compiled, drop_first
 from twin.desk.compiled.rows import schedule, staffing_row
 from twin.desk.compiled.tables import agents_luck, patience_ends, teams, tickets, watches
@@ -56,12 +65,12 @@ def settle(d: Any) -> None:
     """ComingAndGoing.settle."""
     while d.patience_ends > 0 and patience_ends(d)[0].time <= d.now:
         first = patience_ends(d)[0]
-        moment, number, i = first.time, first.key, first.who
+        moment, ordinal, i = first.time, first.who >> ORDINAL, first.who & TICKET_OF
         drop_first(patience_ends(d), d.patience_ends)
         d.patience_ends -= 1
         line = tickets(d)[i].watched_in
         # It is of an older visit of the ticket, or nobody watches it any more.
-        if tickets(d)[i].number != number or line < 0:
+        if tickets(d)[i].ordinal != ordinal or line < 0:
             continue
         for k in range(teams(d).size):
             if watches(d)[line, k]:

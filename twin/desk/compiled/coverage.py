@@ -26,23 +26,26 @@ COVERED = frozenset(
         # So is all work that agents do.
         "agents.*.handle_time", "agents.*.handle_times", "agents.*.handle_times_by_channel",
         "agents.*.handle_scale", "agents.*.handle_hours", "agents.*.handle_growth",
-        "agents.*.wrap_up", "agents.*.cost",
+        "agents.*.wrap_up", "agents.*.cost", "agents.*.review_time", "agents.*.triage_time",
+        "agents.*.follow_up_time", "touches",
         # Who takes a ticket, and who waits for it.
         "agents.*.skills", "agents.*.channels", "agents.*.overflow_to", "agents.*.overflow_after",
+        "agents.*.overflow_at", "agents.*.transfers_to", "routing.max_transfers",
+        "agents.*.at_shift_end",
         "agents.*.away.after_touch", "agents.*.away.while_idle", "agents.*.away.returns",
         "agents.*.away.returns_per_queued", "queue.capacity", "queue.balking",
         "routing.wait_bonus",
         # By the longest idle agent tells agents apart, which is outside.
         "routing.pool_choice",
         # Not used unless others are given that are outside.
-        "agents.*.slow_down", "agents.*.tenure", "agents.*.review_time", "agents.*.triage_time",
-        "agents.*.follow_up_time", "agents.*.transfers_only", "routing.same_agent_for",
-        "routing.max_transfers",
+        "agents.*.slow_down", "agents.*.tenure", "agents.*.transfers_only",
+        "routing.same_agent_for",
         # Customers.
         "customers.patience", "customers.patience_by_category", "customers.patience_by_channel",
         "customers.patience_by_priority", "customers.patience_hours", "customers.survey_rate",
         "customers.solved", "customers.reopen_rate", "customers.reopen_delay",
-        "customers.max_reopens", "customers.close_after", "customers.satisfaction",
+        "customers.max_reopens", "customers.retrial", "customers.callback",
+        "customers.close_after", "customers.satisfaction",
         # The assistant, all of whose answers are columns.
         "provider", "assistant.role", "assistant.backend", "assistant.model",
         "assistant.temperature", "assistant.max_tokens", "assistant.retrieval",
@@ -61,21 +64,15 @@ COVERED = frozenset(
 OUTSIDE = {
     "assistant.learning.mode": "an assistant that learns",
     "assistant.support": "agents whom an assistant supports",
-    "touches": "further touches of a ticket",
     "workflow": "statuses of its own",
-    "agents.*.overflow_at": "overflow by the length of a queue",
     "agents.*.individuals": "agents who are told apart",
     "agents.*.concurrency": "agents with several tickets in hand",
     "agents.*.weights": "tickets that take several places",
     "agents.*.weights_by_channel": "tickets that take several places",
     "agents.*.members": "agents by name",
     "agents.*.turnover": "agents who are replaced",
-    "agents.*.transfers_to": "transfers from pool to pool",
-    "agents.*.at_shift_end": "work in hand that stops at the end of a shift",
     "routing.choice": "a choice of the agent",
     "routing.same_agent": "tickets that return to the same agent",
-    "customers.retrial": "customers who try again",
-    "customers.callback": "callbacks",
 }
 
 

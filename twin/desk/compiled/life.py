@@ -18,13 +18,16 @@ from twin.desk.compiled.columns import (
     KIND,
     NEXT_ANSWERS,
     ONE_ANSWER,
+    REOPEN,
+    REPLIED,
+    REPLY,
     RETRY,
 )  # fmt: skip
 from twin.desk.compiled.feedback import collect_feedback
 from twin.desk.compiled.heap import compiled
 from twin.desk.compiled.provider import next_slot, send
 from twin.desk.compiled.rows import later, status_at, status_now
-from twin.desk.compiled.serving import ask_for, come, luck_is_drawn
+from twin.desk.compiled.serving import ask_for, come, next_is_drawn
 from twin.desk.compiled.tables import (
     byte_of,
     code_of,
@@ -38,15 +41,19 @@ from twin.desk.compiled.tables import (
     visit_luck,
     whole_of,
 )  # fmt: skip
+from twin.desk.compiled.touches import next_pool, touch_is_drawn, waits
 from twin.records.tables import (
+    AUTOMATIC,
     BY_AGENT,
     BY_ASSISTANT,
     BY_REVIEW,
     CATEGORIZED,
     CLOSED,
     ESCALATED,
+    FOLLOW_UP,
     HANDLE,
     IN_PROGRESS,
+    OPEN,
     PENDING_REVIEW,
     REOPENED,
     RESOLVED,
@@ -198,15 +205,55 @@ def done(d: Any, i: int) -> None:
         _respond(d, i, ticket.truth)
     elif ticket.activity == REVIEW:
         _update_status(d, i, BY_REVIEW)
-    elif ticket.misrouted and not ticket.sent_on:
+    elif ticket.wrong and not ticket.sent_on:
         ticket.sent_on = 1
         status_now(d, i, ESCALATED)
         ticket.transfers += 1
         come(d, i, ticket.truth, HANDLE, ticket.reopens)
-    else:
+    elif touch_is_drawn(d, i):
         if ticket.known < 0:
             _categorized(d, i, ticket.truth, BY_AGENT)
-        _update_status(d, i, BY_AGENT)
+        pool = next_pool(d, i) if d.passes else -1
+        if pool >= 0:
+            # Lifecycle.pass_on
+            ticket.transfers += 1
+            status_now(d, i, ESCALATED)
+            _touch_again(d, i, d.one_pool + pool)
+        elif not (d.touches and waits(d, i)):
+            _update_status(d, i, BY_AGENT)
+
+
+@compiled
+def _touch_again(d: Any, i: int, category: int) -> None:
+    """Lifecycle._touch_again."""
+    tickets(d)[i].further += 1
+    come(d, i, category, FOLLOW_UP, tickets(d)[i].further)
+
+
+@compiled
+def resolve_unanswered(d: Any, i: int) -> None:
+    """Lifecycle.resolve_unanswered, and what follows in follow_up."""
+    ticket = tickets(d)[i]
+    ticket.resolved_s = d.now
+    ticket.resolved_by = AUTOMATIC
+    ticket.solved = ticket.unanswered
+    status_now(d, i, RESOLVED)
+    closed_s = d.now + d.close_after
+    if ticket.back_s < closed_s:
+        later(d, ticket.back_s, (REPLY << KIND) + i)
+    else:
+        status_at(d, i, CLOSED, closed_s)
+
+
+@compiled
+def replied(d: Any, i: int) -> None:
+    """Lifecycle.follow_up, when the ticket is back."""
+    ticket = tickets(d)[i]
+    if not next_is_drawn(d, i, REPLIED):
+        return
+    ticket.reopens += ticket.late
+    status_now(d, i, REOPENED if ticket.late else OPEN)
+    _touch_again(d, i, ticket.truth)
 
 
 @compiled
@@ -247,7 +294,7 @@ def _update_status(d: Any, i: int, worker: int) -> None:
 def reopen(d: Any, i: int) -> None:
     """Lifecycle.reopen, when the customer is back."""
     ticket = tickets(d)[i]
-    if not luck_is_drawn(d, i, ticket.reopens + 1):
+    if not next_is_drawn(d, i, REOPEN):
         return
     ticket.reopens += 1
     status_now(d, i, REOPENED)

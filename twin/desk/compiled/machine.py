@@ -20,26 +20,51 @@ from twin.desk.compiled.columns import (
     ASK,
     BACK,
     CALL,
+    CLOSE,
     END,
     ENDED,
     FREE,
+    GIVE_UP,
     HEARD,
     KIND,
     NORMAL,
     ORDINAL,
+    ORDINALS,
     OVERFLOW,
+    REPLIED,
+    REPLY,
     RETRY,
     ROOM,
     STAGE_OF,
+    TICKET_OF,
+    TOUCHED_BY,
+    TRY_AGAIN,
     VISIT,
 )  # fmt: skip
 from twin.desk.compiled.coming import change, refresh, settle, wake
 from twin.desk.compiled.heap import compiled, drop_first
-from twin.desk.compiled.life import ask_model, begin, done, heard, reopen
+from twin.desk.compiled.life import (
+    ask_model,
+    begin,
+    done,
+    heard,
+    reopen,
+    replied,
+    resolve_unanswered,
+)  # fmt: skip
 from twin.desk.compiled.lines import abandon, head, unlink
 from twin.desk.compiled.provider import free_connection, has_ended, send
 from twin.desk.compiled.rows import never_served
-from twin.desk.compiled.serving import end_visit, fill, overflow, release, visit_agents
+from twin.desk.compiled.serving import (
+    end_visit,
+    fill,
+    give_up,
+    overflow,
+    release,
+    stop_work,
+    try_again,
+    visit_agents,
+)  # fmt: skip
 from twin.desk.compiled.tables import (
     agents_luck,
     calls,
@@ -61,8 +86,6 @@ from twin.records.tables import STILL_OPEN
 
 # Reasons for which the machine comes back.
 FINISHED, GROW, ASKS = range(3)
-_TICKET = (1 << ORDINAL) - 1
-_ORDINALS = (1 << (STAGE_OF - ORDINAL)) - 1
 _STAGES = (1 << (KIND - STAGE_OF)) - 1
 
 
@@ -77,6 +100,8 @@ def _change(d: Any) -> None:
             change(d, k, heads)
         else:
             teams(d)[k].staffed = heads
+        if teams(d)[k].stops:
+            stop_work(d, k)
     d.changed += 1
     for k in range(teams(d).size):
         fill(d, k)
@@ -97,16 +122,27 @@ def _happen(d: Any) -> None:
     key, who = events(d)[0].key, events(d)[0].who
     drop_first(events(d), d.events)
     d.events -= 1
-    kind, i = who >> KIND, who & _TICKET
+    kind, i = who >> KIND, who & TICKET_OF
+    ordinal = (who >> ORDINAL) & ORDINALS
     if kind == END:
-        end_visit(d, i)
-        done(d, i)
+        # Of work that was stopped nothing ends now.
+        if tickets(d)[i].ordinal == ordinal:
+            end_visit(d, i)
+            done(d, i)
     elif kind == FREE:
         release(d, i)
     elif kind == BACK:
         reopen(d, i)
     elif kind == OVERFLOW:
-        overflow(d, (who >> STAGE_OF) & _STAGES, (who >> ORDINAL) & _ORDINALS, i)
+        overflow(d, (who >> STAGE_OF) & _STAGES, ordinal, i)
+    elif kind == GIVE_UP:
+        give_up(d, ordinal, i)
+    elif kind == TRY_AGAIN:
+        try_again(d, i)
+    elif kind == REPLY:
+        replied(d, i)
+    elif kind == CLOSE:
+        resolve_unanswered(d, i)
     elif kind == CALL:
         free_connection(d, i)
         _attempt_ended(d, i)
@@ -134,6 +170,10 @@ def _go_on(d: Any) -> None:
         _attempt_ended(d, i)
     elif d.resume == HEARD:
         heard(d, i)
+    elif d.resume == TOUCHED_BY:
+        done(d, i)
+    elif d.resume == REPLIED:
+        replied(d, i)
     else:
         reopen(d, i)
 
@@ -141,7 +181,12 @@ def _go_on(d: Any) -> None:
 @compiled
 def _is_full(d: Any) -> bool:
     """True if the next event may need more room than there is, or more luck of agents."""
-    room = 3 * d.queued + ROOM
+    may_wait = d.queued
+    if d.stops:
+        for team in teams(d):
+            may_wait += team.busy
+    room = (3 + d.most_stages) * may_wait + d.most_stages + ROOM
+    d.room = room
     if (
         d.timeline + room > timeline(d).size
         or d.visits + room > visits(d).size

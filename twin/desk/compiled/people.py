@@ -19,10 +19,15 @@ from twin.desk.availability import Absence, ComingAndGoing
 from twin.desk.compiled.columns import (
     CHANGE,
     EVENT,
+    HELP,
     KIND,
     LINE,
+    PASSING,
+    RETRIAL_LUCK,
     STAGE,
+    STEP,
     TEAM,
+    TOUCH_LUCK,
     VISIT_LUCK,
     WAKE,
     Array,
@@ -30,6 +35,7 @@ from twin.desk.compiled.columns import (
 from twin.desk.customers import Customers
 from twin.desk.kernel import Clock
 from twin.desk.shifts import changes_of
+from twin.desk.touches import Transfers, Waits
 from twin.desk.work import WRAPPED_UP
 from twin.records.tables import ACTIVITIES
 from twin.scenario.model import PRIORITIES, Scenario
@@ -49,6 +55,8 @@ class People:
     demand : Demand
     pools : AgentPools
     customers : Customers
+    waits : Waits or None
+    transfers : Transfers or None
 
     Attributes
     ----------
@@ -66,11 +74,14 @@ class People:
         demand: Demand,
         pools: AgentPools,
         customers: Customers,
+        waits: Waits | None,
+        transfers: Transfers | None,
     ) -> None:
         self._pools, self._customers = pools, customers
+        self._waits, self._transfers = waits, transfers
         self._absences: dict[int, Absence] = {}
         self._names = {id(team): k for k, team in enumerate(pools.teams)}
-        self._places = {id(line): k for k, line in enumerate(pools._routes.lines)}
+        self._places = {id(line): k for k, line in enumerate(pools._lines)}
         self.most_heads = max((int(t.calendar.values.max()) for t in pools.teams), default=0)
         self.tables: dict[str, Array] = {}
         self._read_teams(clock)
@@ -78,11 +89,18 @@ class People:
         self._read_changes(scenario)
         self.comes = bool(self._absences)
         self.tables["agents_luck"] = self._next_luck(_LUCK if self.comes else 0)
-        most = scenario.customers.max_reopens + 1
+        self._read_clocks(scenario)
+        self._most_reopens = scenario.customers.max_reopens
+        more = 0 if waits is None else waits._most
+        more += 0 if transfers is None else transfers._most
+        most = self._most_reopens + more + 2
         shape = (len(pools.teams), len(ACTIVITIES), most)
         self.tables |= {name: np.zeros(shape, np.int64) for name in ("work", "wrap_up")}
         self.tables["choices"] = np.zeros(shape[1:], np.int64)
         self.tables["visit_luck"] = np.zeros(most, VISIT_LUCK)
+        self.tables["touch_luck"] = np.zeros(most, TOUCH_LUCK)
+        tries = 0 if scenario.customers.retrial is None else scenario.customers.retrial.most
+        self.tables["retrial_luck"] = np.zeros(tries, RETRIAL_LUCK)
         self._choices: Lazy[Use, memoryview] | None = None
         if scenario.routing.pool_choice == "random":
             self._choices = Lazy(lambda use: view(demand.uniform(Stream.POOL_CHOICE, use=use)))
@@ -98,6 +116,10 @@ class People:
             row["pool"], row["staffed"] = team.number, team.staffed
             row["wraps"] = team.pool.wrap_up is not None
             row["event_s"], row["event_key"] = inf, -1
+            row["stops"], row["last"] = team.stops, -1
+            # A team that is all of its pool has one line for all work that it stopped.
+            paused = [self._places[id(line)] for line in team.paused.values()]
+            row["paused"] = paused[0] if paused else -1
             one = found.get(team)
             if one is None:
                 continue
@@ -115,8 +137,10 @@ class People:
         self.tables |= {"teams": teams, "events": np.array(sorted(events), EVENT)}
 
     def _read_lines(self, demand: Demand) -> None:
-        pools, codes = self._pools, range(len(demand.categories))
-        found = pools._routes.lines
+        pools = self._pools
+        # Behind the categories: tickets that are passed on to one pool alone.
+        codes = range(len(demand.categories) + len(pools.names))
+        found = pools._lines
         lines = np.zeros(len(found), LINE)
         lines["first"] = np.arange(len(found))
         watches = np.zeros((len(found), len(pools.teams)), bool)
@@ -124,7 +148,12 @@ class People:
         for teams, line in pools._routes._found.values():
             able[self._places[id(line)]] = self._numbers_of(teams)
         stages: list[tuple[float, int]] = []
+        helpers: list[tuple[int, int, int]] = []
         for k, line in enumerate(found):
+            lines[k]["counted"] = line.waiting is not None
+            lines[k]["helpers_from"] = len(helpers)
+            helpers += [(least, self._names[id(team)], k) for least, team in line.helpers]
+            lines[k]["helpers_to"] = len(helpers)
             lines[k]["stages_from"] = len(stages)
             for one in line.overflows:
                 later = self._places[id(one.line)]
@@ -155,7 +184,17 @@ class People:
             "knows": knows,
             "watches": watches,
             "stages": np.array(stages, STAGE),
+            "helpers": np.array(helpers, HELP),
         }
+        helps: list[tuple[int, int, int]] = []
+        passing: list[tuple[float, int]] = []
+        for k, (row, team) in enumerate(zip(self.tables["teams"], pools.teams, strict=True)):
+            row["helps_from"], row["to_from"] = len(helps), len(passing)
+            helps += [(least, k, self._places[id(line)]) for least, line in team.helps]
+            passing += [] if self._transfers is None else self._transfers._to[team.number]
+            row["helps_to"], row["to_to"] = len(helps), len(passing)
+        self.tables["helps"] = np.array(helps, HELP)
+        self.tables["passing"] = np.array(passing, PASSING)
 
     def _numbers_of(self, teams: Any) -> list[int]:
         return [self._names[id(team)] for team in teams]
@@ -170,6 +209,17 @@ class People:
         rows = [change for moment in moments for change in found[moment]]
         self.tables["changes"] = changes
         self.tables["changes_to"] = np.array(rows, np.int64).reshape(-1, 2)
+
+    def _read_clocks(self, scenario: Scenario) -> None:
+        """Steps of the clocks of waits; `clocks` says from where to where each has its steps."""
+        steps: list[tuple[float, float, float]] = []
+        self.clocks: dict[str, tuple[int, int]] = {}
+        for name, one in ({} if self._waits is None else self._waits._clocks).items():
+            first = len(steps)
+            if one is not None:
+                steps += zip(one._times, one._passed, one._speed, strict=True)
+            self.clocks[name] = first, len(steps)
+        self.tables["steps"] = np.array(steps, STEP)
 
     def _next_luck(self, n: int) -> Array:
         """The next numbers of the luck of agents who come and go, in the order of `columns`."""
@@ -206,10 +256,34 @@ class People:
         """Draw the luck of all answers to a visit."""
         of, row = self._customers, self.tables["visit_luck"][visit]
         row["solved"] = address(of._solved[visit])
-        if visit + 1 < len(self.tables["visit_luck"]):
+        if visit < self._most_reopens:
             row["returns"] = address(of._returns[visit])
             if np.any(of._returns[visit]):
                 row["delay_s"] = address(of._delay[visit])
+
+    def draw_retrial(self, tries: int) -> None:
+        """Draw which customers try again after so many tries, and when."""
+        if tries < len(self.tables["retrial_luck"]):
+            row = self.tables["retrial_luck"][tries]
+            row["again"] = address(self._customers._again[tries])
+            row["delay_s"] = address(self._customers._again_s[tries])
+
+    def draw_touch(self, touched: int, waited: int) -> None:
+        """Draw what touches end with: the transfer after so many of them, the wait after others."""
+        table, waits = self.tables["touch_luck"], self._waits
+        if self._transfers is not None:
+            table[touched]["transfer"] = address(self._transfers._luck[touched])
+        if waits is None or waited >= waits._most:
+            return
+        row = table[waited]
+        row["kind"], row["never"] = address(waits._kind[waited]), address(waits._never[waited])
+        row["solved"] = address(waits._solved[waited])
+        if waits._reply is not None:
+            row["reply_s"] = address(waits._reply_s[waited])
+            if waits._reply.close_after is not None:
+                row["close_s"] = address(waits._close_s[waited])
+        if waits._hold is not None:
+            row["hold_s"] = address(waits._hold_s[waited])
 
 
 def address(column: memoryview) -> int:

@@ -17,6 +17,7 @@ from twin.desk.customers import ALL_COMMENTS, Customers
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
 from twin.desk.served import notes_on, served_models
+from twin.desk.touches import Transfers, Waits
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 
@@ -55,7 +56,10 @@ def _played(
     models: list[ServedModel] = []
     if scenario.assistant.role != "off":
         models = served_models(clock, scenario, demand, assistant, ledger, names)
-    state = State(clock, scenario, demand, ledger, pools, customers, models)
+    waits = None if scenario.touches is None else Waits(scenario, demand)
+    passing = any(pool.transfers_to for pool in scenario.agents.values())
+    transfers = Transfers(scenario, demand) if passing else None
+    state = State(clock, scenario, demand, ledger, pools, customers, models, waits, transfers)
     while (why := play(state.numbers)) != FINISHED:
         if why == GROW:
             state.grow()

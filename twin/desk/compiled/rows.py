@@ -80,6 +80,13 @@ def begun(d: Any, i: int, pool: int, activity: int, queued: float, ended: float)
 
 
 @compiled
+def stopped(d: Any, row: int, end: int) -> None:
+    """Ledger.stopped."""
+    visits(d)[row].ended = d.now
+    visits(d)[row].end = end
+
+
+@compiled
 def never_served(d: Any, i: int, left: float, end: int) -> None:
     """Ledger.never_served."""
     visit = tickets(d)[i]

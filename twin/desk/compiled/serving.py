@@ -8,26 +8,29 @@ from typing import Any
 from twin.desk.compiled.columns import (
     END,
     FREE,
+    GIVE_UP,
     KIND,
     LUCK,
     ORDINAL,
+    ORDINALS,
     OVERFLOW,
-    REOPEN,
     STAGE_OF,
     VISIT,
     WORK,
 )  # fmt: skip
 from twin.desk.compiled.coming import leaves_after_touch, refresh, settle
 from twin.desk.compiled.heap import compiled, push
-from twin.desk.compiled.lines import first, unlink, wait_in, waiting_now
-from twin.desk.compiled.rows import begun, later, never_served, schedule, status_at, status_now
+from twin.desk.compiled.lines import abandon, first, left, unlink, wait_in, waiting_now
+from twin.desk.compiled.rows import begun, later, never_served, schedule, status_now, stopped
 from twin.desk.compiled.tables import (
     able,
     choices,
     expiries,
+    helpers,
     knows,
     lines,
     number_of,
+    retrial_luck,
     routes,
     skilled,
     stages,
@@ -39,11 +42,15 @@ from twin.desk.compiled.tables import (
     wrap_up,
 )  # fmt: skip
 from twin.records.tables import (
-    ABANDONED,
     BALKED,
     BLOCKED,
+    FOLLOW_UP,
+    HANDED_OVER,
     HANDLE,
     IN_PROGRESS,
+    OPEN,
+    PAUSED,
+    PENDING_REVIEW,
     REVIEW,
     TRIAGE,
     WRAP_UP,
@@ -78,13 +85,28 @@ def pick_up(d: Any, k: int, i: int) -> None:
         visit.misrouted = 1
         activity = TRIAGE
     team.busy += 1
-    ends_s = d.now + number_of(work(d)[k, activity, visit.returns], i)
-    begun(d, i, team.pool, visit.activity, visit.queued_s, ends_s)
-    if visit.activity != REVIEW:
+    fresh = isnan(visit.remaining_s)
+    lasts_s = visit.remaining_s
+    if fresh:
+        # Of the visit that the ticket's life waits for, of which others may do the rest.
+        visit.taken_by = k
+        visit.wrong = visit.misrouted
+        lasts_s = number_of(work(d)[k, activity, visit.returns], i)
+    visit.ends_s = d.now + lasts_s
+    visit.row = d.visits
+    begun(d, i, team.pool, visit.activity, visit.queued_s, visit.ends_s)
+    if fresh and visit.activity != REVIEW:
         status_now(d, i, IN_PROGRESS)
         if visit.activity == HANDLE and isnan(visit.responded_s):
             visit.responded_s = d.now
-    schedule(d, ends_s, 0, (END << KIND) + i)
+    schedule(d, visit.ends_s, 0, (END << KIND) + (visit.ordinal << ORDINAL) + i)
+    if team.stops:
+        # To Team.in_work: a chain, as nothing of it is in a line.
+        visit.before = team.last
+        visit.behind = -1
+        if team.last >= 0:
+            tickets(d)[team.last].behind = i
+        team.last = i
     if d.comes:
         if line >= 0:
             for j in range(teams(d).size):
@@ -150,7 +172,7 @@ def _drawn(d: Any, row: int, i: int) -> int:
 
 @compiled
 def _refused(d: Any, line: int, i: int) -> bool:
-    """AgentPools._let_in and Entrance.refuses: True if the customer does not join the line."""
+    """AgentPools._let_in and Entrance.ends: True if the customer does not join the line."""
     visit = tickets(d)[i]
     waiting = waiting_now(d, line)
     if waiting >= d.capacity:
@@ -158,12 +180,12 @@ def _refused(d: Any, line: int, i: int) -> bool:
     elif waiting > visit.most_ahead:
         end = BALKED
     else:
-        if visit.deadline_s < inf:
-            push(expiries(d), d.expiries, visit.deadline_s, visit.number, i)
-            d.expiries += 1
+        if visit.called_back and waiting >= d.callback_at:
+            visit.deadline_s = inf
         return False
+    visit.deadline_s = d.now
     never_served(d, i, d.now, end)
-    status_at(d, i, ABANDONED, d.now)
+    left(d, i)
     return True
 
 
@@ -179,8 +201,10 @@ def come(d: Any, i: int, category: int, activity: int, returns: int) -> None:
 
 @compiled
 def _is_drawn(d: Any, i: int) -> bool:
-    """True if the work of a visit is drawn, whoever takes it."""
+    """True if the work of a visit is drawn, whoever takes it, and if its customer tries again."""
     visit = tickets(d)[i]
+    if visit.tries < d.most_tries and retrial_luck(d)[visit.tries].again == 0:
+        return False
     if teams(d).size == 0:
         return True
     if work(d)[0, visit.activity, visit.returns] == 0:
@@ -197,12 +221,17 @@ def visit_agents(d: Any, i: int) -> None:
     if not _is_drawn(d, i):
         ask_for(d, i, WORK, VISIT)
         return
+    if d.comes and visit.watched_in >= 0:
+        # A customer who left is counted out before they are back.
+        settle(d)
     visit.queued_s = d.now
-    visit.number = d.numbers
-    visit.ordinal += 1
+    visit.ordinal = (visit.ordinal + 1) & ORDINALS
     visit.watched_in = -1
     visit.counted_out = 0
     visit.misrouted = 0
+    visit.wrong = 0
+    visit.remaining_s = nan
+    visit.number = d.numbers
     d.numbers += 1
     visit.place = visit.place_s if d.strict else d.now + visit.place_s
     line = routes(d)[visit.channel, visit.to]
@@ -211,9 +240,25 @@ def visit_agents(d: Any, i: int) -> None:
         pick_up(d, k, i)
         return
     visit.deadline_s = d.now + visit.patience_s
-    if d.counted and _refused(d, line, i):
-        return
-    # AgentPools._join
+    if lines(d)[line].counted:
+        if d.entrance and _refused(d, line, i):
+            return
+        if visit.deadline_s < inf:
+            who = (visit.ordinal << ORDINAL) + i
+            push(expiries(d), d.expiries, visit.deadline_s, visit.number, who)
+            d.expiries += 1
+    _join(d, line, i)
+    if d.most_tries and visit.deadline_s < inf:
+        later(d, visit.deadline_s, (GIVE_UP << KIND) + (visit.ordinal << ORDINAL) + i)
+    for place in range(lines(d)[line].helpers_from, lines(d)[line].helpers_to):
+        if waiting_now(d, line) >= helpers(d)[place].least:
+            fill(d, helpers(d)[place].team)
+
+
+@compiled
+def _join(d: Any, line: int, i: int) -> None:
+    """AgentPools._join."""
+    visit = tickets(d)[i]
     wait_in(d, line, i)
     for stage in range(lines(d)[line].stages_from, lines(d)[line].stages_to):
         moment = max(visit.queued_s + stages(d)[stage].after_s, d.now)
@@ -229,6 +274,67 @@ def overflow(d: Any, stage: int, ordinal: int, i: int) -> None:
     unlink(d, i)
     if not _taken(d, lines(d).size + stage, i):
         wait_in(d, stages(d)[stage].line, i)
+
+
+@compiled
+def give_up(d: Any, ordinal: int, i: int) -> None:
+    """AgentPools._give_up."""
+    if tickets(d)[i].ordinal == ordinal and tickets(d)[i].waits:
+        unlink(d, i)
+        abandon(d, i)
+
+
+@compiled
+def try_again(d: Any, i: int) -> None:
+    """Lifecycle._agent, when a customer who left is back."""
+    status_now(d, i, PENDING_REVIEW if tickets(d)[i].activity == REVIEW else OPEN)
+    visit_agents(d, i)
+
+
+@compiled
+def _leaves_work(d: Any, k: int, i: int) -> None:
+    """Take a visit out of Team.in_work."""
+    visit = tickets(d)[i]
+    if visit.behind >= 0:
+        tickets(d)[visit.behind].before = visit.before
+    else:
+        teams(d)[k].last = visit.before
+    if visit.before >= 0:
+        tickets(d)[visit.before].behind = visit.behind
+
+
+@compiled
+def stop_work(d: Any, k: int) -> None:
+    """AgentPools._change, of a team: the agent who began last stops first."""
+    i = teams(d)[k].last
+    while i >= 0:
+        before = tickets(d)[i].before
+        if teams(d)[k].busy > teams(d)[k].staffed and tickets(d)[i].ends_s > d.now:
+            _stop(d, k, i)
+        i = before
+
+
+@compiled
+def _stop(d: Any, k: int, i: int) -> None:
+    """AgentPools._stop, and Visit.rest."""
+    visit, team = tickets(d)[i], teams(d)[k]
+    stopped(d, visit.row, PAUSED if team.paused >= 0 else HANDED_OVER)
+    visit.remaining_s = visit.ends_s - d.now
+    team.busy -= 1
+    _leaves_work(d, k, i)
+    if visit.activity == HANDLE and not visit.misrouted:
+        visit.to = visit.truth
+    visit.ordinal = (visit.ordinal + 1) & ORDINALS
+    visit.deadline_s = inf
+    visit.counted_out = 0
+    if team.paused >= 0:
+        visit.queued_s = nan
+        visit.place = -inf
+        wait_in(d, team.paused, i)
+        return
+    visit.queued_s = d.now
+    visit.transfers += 1
+    _join(d, routes(d)[visit.channel, visit.to], i)
 
 
 @compiled
@@ -249,7 +355,10 @@ def end_visit(d: Any, i: int) -> None:
     """The end of a visit for its agent: AgentPools._release or _wrap_up."""
     visit = tickets(d)[i]
     k, lasts_s = visit.team, 0.0
-    if teams(d)[k].wraps and visit.activity == HANDLE and not visit.misrouted:
+    if teams(d)[k].stops:
+        _leaves_work(d, k, i)
+    wrapped_up = visit.activity == HANDLE or visit.activity == FOLLOW_UP
+    if teams(d)[k].wraps and wrapped_up and not visit.misrouted:
         lasts_s = number_of(wrap_up(d)[k, visit.activity, visit.returns], i)
     if lasts_s != 0.0:
         ends_s = d.now + lasts_s
@@ -260,9 +369,9 @@ def end_visit(d: Any, i: int) -> None:
 
 
 @compiled
-def luck_is_drawn(d: Any, i: int, visit: int) -> bool:
-    """True if the luck of the answer to a visit is drawn; else it is asked for."""
-    if visit_luck(d)[visit].solved != 0:
+def next_is_drawn(d: Any, i: int, then: int) -> bool:
+    """True if the luck of the answer to a ticket's next visit is drawn; else it is asked for."""
+    if visit_luck(d)[tickets(d)[i].reopens + 1].solved != 0:
         return True
-    ask_for(d, i, LUCK, REOPEN)
+    ask_for(d, i, LUCK, then)
     return False

@@ -27,6 +27,7 @@ from twin.desk.compiled.columns import (
     RULE,
     TABLES,
     TICKET,
+    TOUCH,
     WORK,
     Array,
 )  # fmt: skip
@@ -35,6 +36,7 @@ from twin.desk.customers import Customers
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
 from twin.desk.rules import Rules
+from twin.desk.touches import Transfers, Waits
 from twin.records.tables import ESCALATED, HANDLE, IN_PROGRESS, PENDING_REVIEW, TRIAGE
 from twin.scenario.model import Scenario
 
@@ -58,6 +60,8 @@ class State:
     customers : Customers
     models : list of ServedModel
         None where humans work alone.
+    waits : Waits or None
+    transfers : Transfers or None
 
     Attributes
     ----------
@@ -74,14 +78,21 @@ class State:
         pools: AgentPools,
         customers: Customers,
         models: list[ServedModel],
+        waits: Waits | None,
+        transfers: Transfers | None,
     ) -> None:
         self._whole = np.zeros(1, NUMBERS)
         self.numbers = self._whole[0]
-        self._people = People(clock, scenario, demand, pools, customers)
+        self._people = People(clock, scenario, demand, pools, customers, waits, transfers)
         self._asked = Asked(models, scenario.customers.max_reopens + 1)
         self._jitter = view(demand.uniform(Stream.BACKOFF)) if models else memoryview(b"")
         self._tables: dict[str, Array] = {}
         self._set(clock, scenario, pools)
+        self._set_touches(scenario, waits, transfers)
+        self.numbers["stops"] = self._people.tables["teams"]["stops"].any()
+        lines = self._people.tables["lines"]
+        self.numbers["most_stages"] = (lines["stages_to"] - lines["stages_from"]).max(initial=0)
+        self.numbers["one_pool"] = len(demand.categories)
         for name, table in self._people.tables.items():
             self._put(name, table)
         for name, table in self._asked.tables.items():
@@ -116,6 +127,8 @@ class State:
         tickets["place_s"] = demand.priority * (1.0 if bonus_s is None else bonus_s)
         tickets["patience_s"] = inf if customers._patience is None else customers._patience
         tickets["most_ahead"] = inf if ahead is None else ahead
+        if entrance is not None and entrance.called_back is not None:
+            tickets["called_back"] = entrance.called_back
         tickets["opinion"] = customers._opinion[0]
         tickets["surveyed"] = customers._surveyed[0]
         tickets["comment"] = customers._comment[0]
@@ -150,7 +163,8 @@ class State:
         row["weight_wrong"] = weight.wrong_category
         row["most_reopens"] = settings.max_reopens
         row["capacity"] = inf if entrance is None else entrance.places
-        row["counted"], row["comes"] = entrance is not None, self._people.comes
+        row["entrance"], row["comes"] = entrance is not None, self._people.comes
+        row["callback_at"] = 0 if entrance is None else entrance.callback_at
         row["most_heads"] = self._people.most_heads
         row["by_chance"] = scenario.routing.pool_choice == "random"
         row["strict"] = scenario.routing.wait_bonus is None
@@ -167,6 +181,25 @@ class State:
         row["seq"], row["pending"] = next(clock._eid), -1
         row["arrival_key"] = row["stop_key"] = -1
 
+    def _set_touches(
+        self, scenario: Scenario, waits: Waits | None, transfers: Transfers | None
+    ) -> None:
+        row, retrial = self.numbers, scenario.customers.retrial
+        row["most_tries"] = 0 if retrial is None else retrial.most
+        if transfers is not None:
+            row["passes"], row["most_passed"] = True, transfers._most
+        if waits is None:
+            return
+        row["touches"], row["most_waits"] = True, waits._most
+        if waits._reply is not None:
+            reply = waits._reply
+            row["asks"], row["never"], row["reply_solved"] = reply.chance, reply.never, reply.solved
+            row["closes"] = reply.close_after is not None
+            row["reply_from"], row["reply_to"] = self._people.clocks[reply.clock]
+        if waits._hold is not None:
+            row["holds"] = waits._hold.chance
+            row["hold_from"], row["hold_to"] = self._people.clocks[waits._hold.clock]
+
     def provide(self) -> None:
         """Make what the machine asks for."""
         row = self.numbers
@@ -175,10 +208,13 @@ class State:
         if asks_for == WORK:
             visit = int(one["returns"])
             self._people.draw_work(int(one["activity"]), visit)
+            self._people.draw_retrial(int(one["tries"]))
             if one["activity"] == HANDLE and one["to"] != one["truth"]:
                 self._people.draw_work(TRIAGE, visit)
         elif asks_for == LUCK:
             self._people.draw_luck(int(one["reopens"]) + 1)
+        elif asks_for == TOUCH:
+            self._people.draw_touch(int(one["touched"]), int(one["waited"]))
         elif asks_for == ANSWERS:
             self._asked.first(*(int(one[name]) for name in ("step", "given", "model", "reopens")))
             self._put("slots", self._asked.tables["slots"])
@@ -192,7 +228,7 @@ class State:
     def grow(self) -> None:
         """Make room in all that may be full."""
         numbers = self.numbers
-        more = 3 * int(numbers["queued"]) + 2 * len(self._tables["teams"]) + 2 * ROOM
+        more = int(numbers["room"]) + 2 * len(self._tables["teams"]) + ROOM
         for name in (*LEDGER, *HEAPS):
             rows = self._tables[name]
             if int(numbers[name]) + more > len(rows):
