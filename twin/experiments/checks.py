@@ -50,6 +50,7 @@ def check(scenario: Scenario) -> None:
     """
     where = str(scenario._path or scenario.name)
     faults = [*_load_fault(scenario), *_model_faults(scenario), *versions.faults(scenario)]
+    faults += _evidence_faults(scenario)
     articles = _read_files(scenario)
     for pool in scenario.agents.values():
         if pool.roster is not None:
@@ -115,6 +116,15 @@ def _read_files(scenario: Scenario) -> list[Article]:
     if settings.learning.mode != "off" and settings.learning.feedback is not None:
         load_feedback(settings.learning.feedback)
     return articles
+
+
+def _evidence_faults(scenario: Scenario) -> Iterable[Fault]:
+    sections = sorted(Scenario.model_fields)
+    for key in () if scenario.evidence is None else scenario.evidence.assumed:
+        first = key.partition(".")[0]
+        if first not in sections:
+            hint = nearest(first, sections) or 'keys look like "customers.solved.agent"'
+            yield Fault("evidence.assumed", "no key of a scenario", key, hint)
 
 
 def _form_faults(

@@ -11,6 +11,7 @@ the spread over versions says is in `twin.stats.nested`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -109,7 +110,12 @@ def faults(scenario: Scenario) -> list[Fault]:
             reason = f"its range is {low:g} to {high:g}, and it is set to {value:g}"
             hint = "change one of them, or both"
             found.append(Fault(f"uncertainty.assumed.{key}", reason, hint=hint))
-    count = 1 if given.file is None else len(read(Path(given.file))[0].versions)
+    numbers = () if given.file is None else read(Path(given.file))
+    count = len(numbers[0].versions) if numbers else 1
+    plain = scenario.as_data()
+    if len(numbers) > 1 and all(value_at(plain, one.key) != one.calibrated for one in numbers):
+        reason = "holds versions of another desk: no number of it is as calibrated in this scenario"
+        found.append(Fault("uncertainty.file", reason, given.file, "take the section out"))
     for number in range(count):
         try:
             _version(scenario, given, number * _run_length(given))
@@ -232,19 +238,50 @@ def read(path: Path) -> tuple[Number, ...]:
 def _read(path: Path, changed: int, size: int) -> tuple[Number, ...]:
     del changed, size  # of the file, so that another one is read anew
     try:
-        rows = read_sealed(path, "versions of a desk")["numbers"]
-        found = tuple(
-            Number(tuple(map(str, row["key"])), row["calibrated"], list(row["versions"]))
-            for row in rows
-        )
-        count = len(found[0].versions)
-        if not count or any(len(one.versions) != count for one in found):
+        rows = read_sealed(path, "versions of a desk").get("numbers")
+        if not isinstance(rows, list) or not rows:
+            raise ValueError("numbers must be a list of at least one")
+        found = tuple(_number(k, row) for k, row in enumerate(rows))
+        if len({len(one.versions) for one in found}) > 1:
             raise ValueError("not as many values of each number")
     except DamagedFile:
         raise
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except ValueError as error:
         raise DamagedFile(path, f"no versions of a desk: {error}") from None
     return found
+
+
+def _number(place: int, row: Any) -> Number:
+    """A number of the file, which may have been changed by hand."""
+    key = row.get("key") if isinstance(row, dict) else None
+    if not isinstance(key, list) or not key or not all(isinstance(part, str) for part in key):
+        raise ValueError(f"numbers[{place}]: key must be a list of names")
+    name, calibrated, values = ".".join(key), row.get("calibrated"), row.get("versions")
+    if not _is_value(calibrated):
+        raise ValueError(f"{name}: calibrated must be a number, a text or a list of them")
+    if not isinstance(values, list) or not values:
+        raise ValueError(f"{name}: versions must be a list of at least one value")
+    for version, value in enumerate(values, 1):
+        if not _is_value(value) or _form(value) != _form(calibrated):
+            form = "a list as long as the calibrated one" if isinstance(calibrated, list) else (
+                "a number" if _form(calibrated) is float else "a text"
+            )  # fmt: skip
+            raise ValueError(f"{name}: version {version} must be {form}")
+    return Number(tuple(key), calibrated, values)
+
+
+def _is_value(value: Any) -> bool:
+    if isinstance(value, list):
+        # Rows of a list of tables need not all have the key.
+        return bool(value) and all(one is None or _is_value(one) for one in value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, str) or (number and math.isfinite(value))
+
+
+def _form(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_form(one) for one in value]
+    return str if isinstance(value, str) else None if value is None else float
 
 
 def sentence(scenario: Scenario) -> str:

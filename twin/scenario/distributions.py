@@ -119,7 +119,7 @@ def _shorthand(given: Any) -> Any:
 
 def _kind(given: Any) -> str | None:
     name = given.get("distribution") if isinstance(given, dict) else given.distribution
-    if name not in KINDS:
+    if not isinstance(name, str) or name not in KINDS:
         raise PydanticCustomError(
             "distribution_kind",
             'must name its distribution, as { distribution = "lognormal", ... }; known: {known}',

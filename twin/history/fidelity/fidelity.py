@@ -256,6 +256,7 @@ def fidelity(
         notes=(
             *words.known_to_twin(scenario, wanted),
             *words.cut_short(stretch.missing(test, wanted)),
+            *words.other_desk(scenario, log),
             *words.notes(log, desk, days, wanted, trained, roster, fit is not None),
             *notes,
         ),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from twin.common.tables import shown_cell
 from twin.history.fidelity import rungs, verdicts
 from twin.history.fidelity.lines import FEWEST_DAYS
 from twin.history.fidelity.period import period, whole_days
@@ -122,6 +123,28 @@ def cut_short(missing: int) -> list[str]:
     """A sentence where days of the test that was asked for have no data; else none."""
     days = "days" if missing > 1 else "day"
     return [f"{missing} {days} of the test have no data, and are left out."] if missing else []
+
+
+def other_desk(scenario: Scenario, log: RunLog) -> list[str]:
+    """A sentence where nothing that twin and history name is the same; else none.
+
+    No error: the categories of a twin may be those of a corpus.
+    """
+    own = set(scenario.workflow.statuses) if scenario.workflow else set()
+    pairs = (
+        ("statuses", own, log.timeline["detail"]),
+        ("categories", set(scenario.tickets.category_mix), log.tickets["category_true"]),
+    )
+    for what, twins, cells in pairs:
+        seen = set(cells.dropna().astype(str))
+        if twins and seen and not twins & seen:
+            named = (", ".join(map(shown_cell, sorted(names)[:4])) for names in (seen, twins))
+            seen_words, twin_words = named
+            return [
+                f"None of the {what} of this history ({seen_words}) is one of the twin's "
+                f"({twin_words}): is it the history of another desk, or read in another way?"
+            ]
+    return []
 
 
 def notes(

@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 from twin.common.files import unmakeable
@@ -35,8 +35,17 @@ Weight = Annotated[float, Field(ge=0, le=1e9)]
 Growth = Annotated[float, Field(ge=-0.9, le=9)]
 Positive = Annotated[float, Field(gt=0)]
 Quantiles = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1, max_length=1001)]
+
+
+def _day(given: object) -> object:
+    """Refuse numbers: pydantic would count seconds since 1970."""
+    if isinstance(given, int | float):
+        raise fail('must be a day such as "2026-01-05"')
+    return given
+
+
 # Not strict: a scenario that was written out holds its days as text.
-Day = Annotated[date, Field(strict=False)]
+Day = Annotated[date, BeforeValidator(_day), Field(strict=False)]
 
 
 def fail(reason: str) -> PydanticCustomError:
