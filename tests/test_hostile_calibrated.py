@@ -162,9 +162,9 @@ def changed_versions(change):
     (lambda d: d["numbers"][1]["versions"][1].append(1.0), r"heads: version 2 must be a list as"),
     (lambda d: d["numbers"][1].update(versions=[[1, 2], 1.0]), "heads: version 2 must be a list"),
     (lambda d: d["numbers"][1]["versions"][0].__setitem__(1, math.inf), "heads: version 1 must be"),
-    (lambda d: [one.update(calibrated=[9.0, 9.0] if isinstance(one["calibrated"], list) else
-                           "9/s" if "rate" in one["key"] else 0.9) for one in d["numbers"]],
-     "uncertainty.file: holds versions of another desk"),
+    (lambda d: [one.update(calibrated=one["versions"][0], key=[
+        "line" if part == "agents" and k else part for k, part in enumerate(one["key"])
+    ]) for one in d["numbers"]], r"uncertainty\.file: holds versions of another desk"),
 ])  # fmt: skip
 def test_versions_of_another_shape_are_refused_with_their_place(tmp_path, change, said):
     path = desk(tmp_path, versions=changed_versions(change))

@@ -113,7 +113,10 @@ def faults(scenario: Scenario) -> list[Fault]:
     numbers = () if given.file is None else read(Path(given.file))
     count = len(numbers[0].versions) if numbers else 1
     plain = scenario.as_data()
-    if len(numbers) > 1 and all(value_at(plain, one.key) != one.calibrated for one in numbers):
+    now = [value_at(plain, one.key) for one in numbers]
+    # A what-if sets numbers otherwise, and keeps their keys.
+    gone = any(value is None or value == [] for value in now)
+    if gone and all(v != one.calibrated for v, one in zip(now, numbers, strict=True)):
         reason = "holds versions of another desk: no number of it is as calibrated in this scenario"
         found.append(Fault("uncertainty.file", reason, given.file, "take the section out"))
     for number in range(count):

@@ -133,7 +133,7 @@ def other_desk(scenario: Scenario, log: RunLog) -> list[str]:
     own = set(scenario.workflow.statuses) if scenario.workflow else set()
     pairs = (
         ("statuses", own, log.timeline["detail"]),
-        ("categories", set(scenario.tickets.category_mix), log.tickets["category_true"]),
+        ("categories", set(scenario.tickets.category_mix or ()), log.tickets["category_true"]),
     )
     for what, twins, cells in pairs:
         seen = set(cells.dropna().astype(str))
