@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import twin
-from twin.history import call_desk, pools_choice
+from twin.history import call_desk, kinds, pools_choice, slopes, versions
 from twin.history.calibrated_file import write_calibrated
 from twin.history.call_pools import one_pool, pools_of_agents, several_pools, with_pools
 from twin.history.fidelity import rosters, rungs
@@ -218,6 +218,75 @@ def test_fidelity_gives_each_pool_its_own_roster(found, histories, tmp_path):
     )  # fmt: skip
     table = told.rungs.set_index(["rung", "measure"])["verdict"]
     assert table["VR", "handle"] == "within the floor"
+
+
+def test_what_days_leave_open_of_one_pool_says_nothing_of_the_other(found, histories, monkeypatch):
+    """Pools that share no kind: waits drawn again for one change the agents of that one alone."""
+    fit = capacity.CapacityFit(
+        capacity.Availability(0.5, 8.0, 20.0, 20.0, np.ones(24)),
+        capacity.Gap(1, 1, 0, 0, 0.1), capacity.Gap(9, 9, 0, 0, 0.9), 1,
+    )  # fmt: skip
+    names = list(found.data["agents"])
+    away = {"after_touch": 0.5, "while_idle": "8/h", "returns": "20/h",
+            "returns_per_queued": "20/h"}  # fmt: skip
+
+    def given(data):
+        return data | {"agents": {name: one | {"away": away}
+                                  for name, one in data["agents"].items()}}  # fmt: skip
+
+    changed = replace(found, data=given(found.data), as_it_was=given(found.as_it_was),
+                      pools=dict.fromkeys(names, fit), versions=())  # fmt: skip
+    asked = []
+
+    def known(calibration, starts, pools, workers):
+        asked.append(list(pools))
+        none, days = np.zeros((2, 2)), np.zeros((2, len(starts) - 1))
+        return slopes.Slopes(days, np.ones(2, bool), np.diag([1e12, 40.0]), none, np.zeros(2))
+
+    monkeypatch.setattr(versions, "slopes", known)
+    history = kinds.as_calibrated(histories["two"], found.data)
+    drawn = {one.key: one.values for one in versions.with_versions(changed, history).versions}
+    assert asked == [names]
+    for key in ("returns", "returns_per_queued"):
+        # Waits hardly hang on the first one's times away, and so these stay.
+        assert (drawn["agents", names[0], "away", key] == 1).all()
+        rates = drawn["agents", names[1], "away", key]
+        assert rates.std() > 0.01
+        assert (1 / rates).mean() == pytest.approx(1, abs=1e-3)
+    # Heads are those of the rosters drawn again: in the middle of a shift all were there.
+    for name in names:
+        noon = [k for k, one in enumerate(found.data["agents"][name]["shifts"])
+                if one["start"] == "12:00"]  # fmt: skip
+        assert drawn["agents", name, "shifts", "*", "heads"][:, noon] == pytest.approx(1, abs=0.02)
+
+
+def test_waits_count_for_each_pool_that_takes_them(histories):
+    log = histories["two"].log
+    starts = np.arange(11) * 86400.0
+    kind = log.tickets.set_index("ticket_id")["category_true"].astype(object)
+    own = log.visits["ticket_id"].map(kind)
+    takes = [(), ("billing",), ("access", "other")]
+    total, number = slopes.waited(log.visits, own.to_numpy(), log.horizon_s, starts, takes)
+    assert total.shape == number.shape == (3, 10)
+    assert total[0] == pytest.approx(total[1] + total[2])
+    assert (number[0] == number[1] + number[2]).all()
+    assert number[1].sum() == (own == "billing").sum()
+
+
+def test_a_little_more_of_each_is_played_for_each_pool(found):
+    """Longer waits with less of the own pool's agents, or more of its work, and of no other."""
+    starts = np.arange(11) * 86400.0
+    names = list(found.data["agents"])
+    data = found.as_it_was
+    known = slopes.slopes(found, starts, names)
+    away = ["away" in data["agents"][name] for name in names]
+    assert known.away.tolist() == away
+    own = np.diag(known.agents)
+    assert (np.where(known.away, own, -own) > 0).all()
+    assert (np.diag(known.work) > 0).all()
+    # Who shares no kind does not wait for the other.
+    assert (known.agents[~np.eye(2, dtype=bool)] == 0).all()
+    assert (known.work[~np.eye(2, dtype=bool)] == 0).all()
 
 
 def test_groups_stand_for_categories_where_those_tell_no_pools(histories, tmp_path):

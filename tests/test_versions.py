@@ -69,17 +69,51 @@ def test_factors_lie_around_one_and_are_never_wild():
     assert steady(np.array([0.0, 1e9])).max() < 2
 
 
+def by_hand(away, agents, work, patience):
+    size = len(away)
+    return Slopes(np.zeros((size, 3)), np.array(away), np.array(agents), np.array(work),
+                  np.array(patience))  # fmt: skip
+
+
 def test_the_step_along_the_slope_of_waits_by_hand():
-    known = Slopes(np.zeros(3), heads=-100.0, work=50.0, patience=10.0)
-    one = np.ones(1)
+    known = by_hand([False], [[-100.0]], [[50.0]], [10.0])
+    one, whole = np.ones(1), np.ones((1, 1))
     # Waits of 10 s more than played: a tenth fewer heads, in logarithms.
-    assert known.step(np.array([10.0]), one, one)[0] == pytest.approx(np.exp(-0.1))
+    assert known.step(10.0 * whole, whole, one)[0, 0] == pytest.approx(np.exp(-0.1))
     # Where work is 10 % more, half of that is told by it already.
-    found = known.step(np.array([10.0]), 1.1 * one, one)[0]
+    found = known.step(10.0 * whole, 1.1 * whole, one)[0, 0]
     assert found == pytest.approx(np.exp(-(10 - 50 * np.log(1.1)) / 100))
-    assert known.step(np.array([1e6]), one, one)[0] == pytest.approx(np.exp(-0.25))
-    flat = replace(known, heads=0.0)
-    assert flat.step(np.array([10.0]), one, one)[0] == 1
+    assert known.step(1e6 * whole, whole, one)[0, 0] == pytest.approx(np.exp(-0.25))
+    flat = replace(known, agents=np.zeros((1, 1)))
+    assert flat.step(10.0 * whole, whole, one)[0, 0] == 1
+    # Agents who come and go: they are away a tenth longer.
+    gone = replace(known, away=np.array([True]), agents=np.array([[100.0]]))
+    assert gone.step(10.0 * whole, whole, one)[0, 0] == pytest.approx(1.1)
+    assert gone.step(-1e6 * whole, whole, one)[0, 0] == 0.25
+    assert replace(gone, agents=-gone.agents).step(10.0 * whole, whole, one)[0, 0] == 1
+
+
+def test_each_pool_takes_the_step_that_its_own_waits_ask_for():
+    one, two = np.ones(1), np.ones((1, 2))
+    none = [[0.0, 0.0], [0.0, 0.0]]
+    apart = by_hand([True, False], [[50.0, 0.0], [0.0, -100.0]], none, [0.0, 0.0])
+    # Only the first one's waits are longer.
+    assert apart.step(np.array([[10.0, 0.0]]), two, one)[0] == pytest.approx([1.2, 1.0])
+    # The second one helps the first, so its waits tell of both.
+    helps = replace(apart, agents=np.array([[50.0, -20.0], [0.0, -100.0]]))
+    found = helps.step(np.array([[10.0, 10.0]]), two, one)[0]
+    assert found == pytest.approx([1 + (10 - 20 * 0.1) / 50, np.exp(-0.1)])
+    # A pool whose waits say nothing of its agents is left, and the other one is not.
+    blind = replace(helps, agents=np.array([[50.0, -20.0], [0.0, 0.0]]))
+    assert blind.step(np.array([[10.0, 10.0]]), two, one)[0] == pytest.approx([1.2, 1.0])
+
+
+def test_times_away_keep_their_mean_over_versions():
+    known = by_hand([True], [[20.0]], [[0.0]], [0.0])
+    missing = np.random.default_rng(5).normal(0, 8, (400, 1))
+    away = steady(known.step(missing, np.ones((400, 1)), np.ones(400)))
+    assert away.mean() == pytest.approx(1, abs=1e-5)
+    assert away.std() == pytest.approx(0.4, rel=0.1)
 
 
 def test_hours_of_shifts_and_values_in_their_units():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -69,6 +69,8 @@ class Calibration:
         and what must not be concluded from it.
     capacity : CapacityFit or None
         How far agents are there, fitted by simulation; None where no work was seen.
+    pools : dict of str to CapacityFit
+        The same of each pool for itself, by its name.
     versions : tuple of Factors
         Its numbers as resampled days of the history give them; see `twin.history.versions`.
     """
@@ -80,4 +82,5 @@ class Calibration:
     days: tuple[date, ...]
     said: tuple[str, ...]
     capacity: CapacityFit | None = None
+    pools: dict[str, CapacityFit] = field(default_factory=dict)
     versions: tuple[Factors, ...] = ()

@@ -209,7 +209,7 @@ def calibrate_calls(
         *_said_of_days(came), said,
     )  # fmt: skip
     about = tuple(line for line in (*about, of_kinds) if line)
-    return Calibration(forecast, as_it_was, files, tuple(estimates), over, about, fit)
+    return Calibration(forecast, as_it_was, files, tuple(estimates), over, about, fit, fits)
 
 
 def _said_of_days(came: ArrivalsFit) -> list[str]:

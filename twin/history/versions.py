@@ -8,9 +8,12 @@ population sampling"): as many would make it too small, by half with two days.
 
 Each number is the calibrated one times what was found in the drawn days over what was found in all
 days by the same rule. Choices made by back-test (alike days, level, shape of patience, hours of the
-mix) are not made again. How far agents are there follows by one step along the slope of the waits,
-see `twin.history.slopes`. Not in the versions: that days follow each other (in a short history),
-the form of distributions, and all that is assumed.
+mix) are not made again. How far agents of each pool are there follows by one step along the slopes
+of the waits, see `twin.history.slopes`: it changes the times that they are away, not their heads,
+as rosters tell these. With fewer heads in a version, one agent less would take away more than one
+agent does; in a pool that is overloaded nothing would be left open of what one agent less does. Not
+in the versions: that days follow each other (in a short history), the form of distributions, and
+all that is assumed.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ from twin.history.fit.arrivals import (
 )
 from twin.history.fit.patience import waits
 from twin.history.fit.rosters import sessions
-from twin.history.slopes import slopes, waited
+from twin.history.slopes import RETURNS, slopes, takes_of, waited
 from twin.history.told import Told
 from twin.history.whole_days import Days, days_of
 from twin.scenario.model import parse_days
@@ -86,11 +89,20 @@ def with_versions(
     factors += _patience(found.data, by_day)
     factors += _work(found.data, by_day)
     there = _availability(found, days, by_day, workers)
-    factors += _heads(found.data, days, by_day, came, there)
+    heads = {}
+    for pool, own in there.items():
+        if "away" not in found.data["agents"][pool]:
+            heads[pool] = own
+            continue
+        # Not fewer heads: with one agent less there is one less to be away, too.
+        rates = np.round(1 / own, 5)
+        factors += [Factors(("agents", pool, "away", key), rates) for key in RETURNS]
+    factors += _heads(found.data, days, by_day, came, heads)
     said = (
         f"What the history leaves open is in {number} versions of these numbers, from days drawn "
-        "again (arrivals, mix, patience, work, heads); how far agents are there follows by the "
-        "slope of the waits, not by a new search. Two replications in a row play one of them."
+        "again (arrivals, mix, patience, work, heads); how far agents of each pool are there "
+        "follows by the slope of the waits, not by a new search. Two replications in a row play "
+        "one of them."
     )
     data = found.data | {"replications": REPLICATIONS}
     return replace(found, data=data, versions=tuple(factors), said=(*found.said, said))
@@ -172,7 +184,7 @@ class ByDay:
 
     def known(self, by_day: Floats) -> Floats:
         """Of a value for each day, that of days of which something is known."""
-        found: Floats = np.asarray(by_day, dtype=np.float64)[self._known]
+        found: Floats = np.asarray(by_day, dtype=np.float64)[..., self._known]
         return found
 
     def factor(self, over: Floats, under: Floats) -> Floats:
@@ -294,24 +306,39 @@ def _visits_of(by_day: ByDay, data: Data, pool: str) -> pd.DataFrame:
     return visits[own] if len(data["agents"]) > 1 and own.any() else visits
 
 
-def _availability(found: Calibration, days: Days, by_day: ByDay, workers: int) -> Floats:
-    """Factor of heads by the waits of the days of each version, shape (versions,)."""
-    if found.capacity is None or not found.capacity.helps:
-        return np.ones(len(by_day.drawn))
-    known = slopes(found, days.starts, workers)
-    seen, number = map(by_day.known, waited(by_day.log.visits, by_day.log.horizon_s, days.starts))
+def _availability(found: Calibration, days: Days, by_day: ByDay, workers: int) -> dict[str, Floats]:
+    """Factor of the times that agents of each pool are away, shape (versions,); see `Slopes.step`.
+
+    Pools are fitted to the waits for what they take, each for itself: so chance in one says nothing
+    of the others, and one factor of all would leave out most of what a pool's own days leave open.
+    """
+    pools = [name for name, fit in found.pools.items() if fit.helps]
+    if not pools:
+        return {}
+    known = slopes(found, days.starts, pools, workers)
+    takes = takes_of(found.data, pools)
+    visits = by_day.log.visits
+    kind = visits["ticket_id"].map(by_day.category).to_numpy(dtype=object)
+    total, number = waited(visits, kind, by_day.log.horizon_s, days.starts, takes)
+    seen, number = by_day.known(total), by_day.known(number)
     missing = seen - by_day.known(known.waited_s)
-    each = (by_day.weights @ missing) / np.maximum(by_day.weights @ number, 1.0)
-    every = missing.sum() / max(number.sum(), 1.0)
-    visits = by_day.log.visits[(by_day.log.visits["activity"] == "handle").to_numpy()]
+    each = (by_day.weights @ missing.T) / np.maximum(by_day.weights @ number.T, 1.0)
+    every = missing.sum(axis=1) / np.maximum(number.sum(axis=1), 1.0)
+    work = np.transpose([_work_factor(by_day, found.data, name) for name in pools])
+    factors = known.step(each - every, work, _patience_factor(by_day, visits))
+    return {name: steady(own) for name, own in zip(pools, factors.T, strict=True)}
+
+
+def _work_factor(by_day: ByDay, data: Data, pool: str) -> Floats:
+    """Factor of a pool's mean handle time."""
+    visits = _visits_of(by_day, data, pool)
     lasted = (visits["ended_s"] - visits["started_s"]).to_numpy(dtype=np.float64)
     at = visits["started_s"].to_numpy(dtype=np.float64)[lasted > 0]
-    work = by_day.factor(by_day.sums(at, lasted[lasted > 0]), by_day.sums(at))
-    return steady(known.step(each - every, work, _patience_factor(by_day, by_day.log.visits)))
+    return by_day.factor(by_day.sums(at, lasted[lasted > 0]), by_day.sums(at))
 
 
 def _heads(
-    data: Data, days: Days, by_day: ByDay, came: ArrivalsFit, there: Floats
+    data: Data, days: Days, by_day: ByDay, came: ArrivalsFit, there: Mapping[str, Floats]
 ) -> Iterator[Factors]:
     """Heads of each shift: as of the rosters that were worked, times how far agents are there."""
     moments = np.concatenate([
@@ -329,7 +356,8 @@ def _heads(
         ratio = np.divide(each, week, out=np.ones_like(each), where=week > 0).reshape(-1, 7, 24)
         columns = [ratio[:, *_cells(shift)].mean(axis=-1) for shift in section["shifts"]]
         key = ("agents", pool, "shifts", "*", "heads")
-        yield Factors(key, steady(np.stack(columns, axis=-1) * there[:, None]))
+        own = there.get(pool, np.ones(len(ratio)))
+        yield Factors(key, steady(np.stack(columns, axis=-1) * own[:, None]))
 
 
 def _cells(shift: Mapping[str, Any]) -> tuple[list[int], list[int]]:
