@@ -206,6 +206,11 @@ def test_each_number_of_the_file_says_what_it_rests_on(found, history, tmp_path)
         assert one.low <= one.value <= one.high
         assert one.n == 14
     assert "seen while somebody waited where that was often" in text
+    # Each rate of agents who come and go has an interval or says why it has none.
+    rates = [str(one) for key, one in estimates.items() if ".away." in key]
+    assert len(rates) == 4
+    assert all("not identified one by one: no interval of its own" in one for one in rates)
+    assert "what was found is the fit to the waits, not each rate" in text
 
 
 @pytest.fixture(scope="module")

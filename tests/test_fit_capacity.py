@@ -13,6 +13,17 @@ def test_rates_of_any_size_are_read_back(hourly):
     assert Away.model_validate(written).returns * 3600 == pytest.approx(hourly, rel=1e-3)
 
 
+def test_rates_say_that_they_are_not_identified_one_by_one():
+    found = Availability(0.5, 8.0, 13.0, 20.0, np.ones(24)).estimates("agents.all.away", 120)
+    assert [one.key.rpartition(".")[2] for one in found] == [*Away.model_fields]
+    for one in found:
+        assert np.isnan([one.low, one.high]).all()
+        assert "not identified one by one: no interval" in str(one)
+        assert "n 120" in str(one)
+        # They were fitted to what was seen: figures do not rest on an assumption by them.
+        assert not one.assumed
+
+
 def test_a_search_without_waits_to_go_by_stays_within_bounds():
     # Nobody ever waits, whatever the agents do: the search gains without end.
     none = Waits(np.full(100, 9), np.zeros(100), np.ones(100, dtype=bool))

@@ -194,7 +194,10 @@ def said_of_fit(fit: CapacityFit, away: SeenAway) -> list[str]:
     if away.nobody:
         lines.append(_there(away))
     elif fit.helps:
-        lines.append(f"Agents come and go. {_there(away)}")
+        lines.append(
+            f"Agents come and go. {_there(away)} Their rates are fitted together, not "
+            "identified one by one: what was found is the fit to the waits, not each rate."
+        )
     else:
         lines.append(
             "Agents who come and go fit the waits no better: all of the roster are always there."

@@ -131,7 +131,11 @@ class Availability:
     hours: Floats
 
     def estimates(self, key: str, n: int) -> list[Estimate]:
-        """The rates with what they rest on; they have no intervals of their own.
+        """The rates with what they rest on; they have no intervals of their own, and say why.
+
+        They make waits together: who leaves more often and returns sooner is as much there. An
+        interval of each would look like knowledge of it; what is known is how the waits fit, and
+        what the versions of the desk vary is how far agents are there, as one factor of heads.
 
         Parameters
         ----------
@@ -140,7 +144,10 @@ class Availability:
         n : int
             Waits that they were fitted to.
         """
-        method = "waits; seen while somebody waited where that was often, the rest by simulation"
+        method = (
+            "waits; seen while somebody waited where that was often, the rest by simulation; "
+            "fitted together, not identified one by one: no interval of its own"
+        )
         rates = ("while_idle", "returns", "returns_per_queued")
         return [
             Estimate(f"{key}.after_touch", self.after_touch, n=n, method=method),
