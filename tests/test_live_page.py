@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 import urllib.error
 from dataclasses import replace
@@ -13,9 +14,18 @@ import pytest
 pytest.importorskip("streamlit", reason="the page takes the extra [live]")
 from streamlit.testing.v1 import AppTest
 
-from twin.live.page import agent_queue, parts, results
+from twin.live.page import agent_card, agent_queue, parts, results
 from twin.live.page import desk as customers_page
-from twin.live.page.client import Client, DeskError, Message, Ticket, _in_words
+from twin.live.page.client import (
+    NOBODY,
+    Client,
+    DeskError,
+    Message,
+    Search,
+    Suggestion,
+    Ticket,
+    _in_words,
+)
 from twin.scenario.file import load
 
 NASTY = "<script>alert(1)</script> **bold** :red[x] $a$ [y](http://evil.example) `z`"
@@ -30,6 +40,7 @@ class StubDesk:
         self.asked = []
         self.fault = None
         self.note = ""
+        self.searches, self.versions = [], []
 
     def add(self, **values):
         number = len(self.known) + 1
@@ -80,18 +91,39 @@ class StubDesk:
         statuses = [ticket.status for ticket in self.known.values()]
         return {status: statuses.count(status) for status in statuses}
 
-    def queue(self, status, most, place=""):
+    def categories(self):
+        return ["Login", "Payment"]
+
+    def articles(self, number):
+        self.asked.append(("articles", number))
+        return [("Reset a password", "Press it."), (NASTY, NASTY)]
+
+    def draft(self, number):
+        self.asked.append(("draft", number))
+        self._fail()
+        made = Suggestion(f"Draft for {number}", "embedded", "", ("Reset a password",))
+        self.known[number] = replace(self.known[number], suggestion=made)
+        return self.known[number]
+
+    def merge(self, number, into, version):
+        self.asked.append(("merge", number, into, version))
+        self._fail()
+
+    def queue(self, status, most, place="", search=None):
+        self.searches.append(search)
         found = sorted(
             (t for t in self.known.values() if t.status == status),
-            key=lambda t: (agent_queue._due(t)[1] or 1e18, t.number),
+            key=lambda t: (agent_card._due(t)[1] or 1e18, t.number),
         )
         behind = int(place or 0)
         more = len(found) > behind + most
         return found[behind : behind + most], str(behind + most) if more else ""
 
-    def change(self, number, status, response=None):
-        self.asked.append(("change", number, status, response))
+    def change(self, number, status=None, response=None, version=None, **more):
+        self.asked.append(("change", number, status, response, *([more] if more else [])))
+        self.versions.append(version)
         self._fail()
+        return self.known[number]
 
     def _fail(self):
         if self.fault is not None:
@@ -254,7 +286,7 @@ def test_an_answer_asks_whether_it_helped_and_thanks(desk):
     waiting(desk)
     app = draw("desk", tickets="1")
     assert {"Yes", "No", "I need a person", "Send reply"} <= set(labels(app))
-    assert "Without a word from you it counts as solved in 2 h." in texts(app.caption)
+    assert "Without a word from you it counts as solved in 3 hours." in texts(app.caption)
     app = press(app, "Yes")
     assert desk.asked[-1][:3] == ("reply", 1, {"helped": True})
     assert [t.value for t in app.toast] == [r"Good to hear\. Thank you\!"]
@@ -523,12 +555,87 @@ def test_who_comes_too_late_is_told(desk):
     app = draw("agent_queue")
     next(b for b in app.button if b.label == "Take").click()
 
-    def late(number, status, response=None):
+    def late(number, status, response=None, **more):
         raise DeskError("Somebody else changed this ticket just now", 409)
 
     desk.change = late
     app = whole(app.run())
     assert texts(app.error) == ["Somebody else changed this ticket just now"]
+
+
+def test_who_comes_too_late_sees_what_changed_and_keeps_the_text(desk, monkeypatch):
+    seen = desk.add(version=3)
+    app = draw("agent_queue")
+    app.text_area[0].set_value("My words.")
+    app = whole(app.run())
+
+    def late(number, status=None, response=None, version=None, **more):
+        assert version == 3
+        now = replace(seen, status="In Progress", assignee="Ana <b>", version=5)
+        desk.known[1] = now
+        raise DeskError("Somebody else changed this ticket", 409, now=now)
+
+    # Another agent was quicker: what was shown counts, not what the page reads on the click.
+    desk.known[1] = replace(seen, priority="high", version=4)
+    monkeypatch.setattr(desk, "change", late)
+    app = press(app, "Send answer")
+    (said,) = texts(app.error)
+    plain = said.replace("\\", "").replace("\u200b", "")
+    assert "Now: status In Progress (was Escalated), assigned to Ana <b> (was nobody)" in plain
+    app = look_at(whole(app.run()), "In Progress")
+    assert app.text_area[0].value == "My words."
+
+
+def test_a_queue_is_searched_under_the_agents_own_name(desk):
+    desk.add()
+    app = draw("agent_queue")
+    next(t for t in app.text_input if t.label.startswith("Your name")).set_value(" Ana  Lu ")
+    next(t for t in app.text_input if t.label == "Search in tickets").set_value("card")
+    app = whole(app.run())
+    assert app.query_params["agent"] == "Ana Lu"
+    next(b for b in app.selectbox if b.label == "Assigned to").set_value("Ana Lu")
+    next(b for b in app.selectbox if b.label == "Priority").set_value("urgent")
+    app = whole(app.run())
+    assert desk.searches[-1] == Search("card", "", "urgent", "Ana Lu")
+    assert desk.searches[-1].query == {"text": "card", "priority": "urgent", "assignee": "Ana Lu"}
+    assert Search(assignee=NOBODY).query == {"assignee": ""}
+    press(app, "Take")
+    assert desk.asked[-1] == ("change", 1, "In Progress", None, {"assignee": "Ana Lu"})
+    # The name is in the address, so it is there after a reload.
+    again = draw("agent_queue", agent="Ana Lu")
+    assert next(t for t in again.text_input if t.label.startswith("Your name")).value == "Ana Lu"
+
+
+def test_an_agent_gets_articles_and_a_draft_to_use(desk):
+    desk.add(description="help")
+    app = draw("agent_queue")
+    assert "Use this draft" not in labels(app)
+    app = press(app, "Draft by the assistant")
+    assert ("draft", 1) in desk.asked
+    assert "Draft for 1" in texts(app.text)
+    assert any("nothing of it was sent" in text for text in texts(app.caption))
+    app = press(app, "Use this draft")
+    assert app.text_area[0].value == "Draft for 1"
+    press(app, "Send answer")
+    assert desk.asked[-1] == ("change", 1, "Resolved", "Draft for 1")
+
+
+def test_an_agent_asks_recategorises_assigns_and_merges(desk):
+    desk.add(version=7)
+    app = draw("agent_queue")
+    next(b for b in app.selectbox if b.key.startswith("category 1")).set_value("Payment")
+    next(t for t in app.text_input if t.label == "Assigned to").set_value("Bo")
+    app = press(whole(app.run()), "Save")
+    assert desk.asked[-1] == ("change", 1, None, None, {"category": "Payment", "assignee": "Bo"})
+    assert desk.versions[-1] == 7
+    app = press(app, "Merge")
+    assert texts(app.error) == ["Please give the number of the other ticket."]
+    app.number_input[0].set_value(9)
+    app = press(app, "Merge")
+    assert desk.asked[-1] == ("merge", 1, 9, 7)
+    app.text_area[0].set_value("Which card?")
+    press(app, "Ask the customer")
+    assert desk.asked[-1] == ("change", 1, "Waiting for customer", "Which card?")
 
 
 def look_at(app, status):
@@ -537,9 +644,10 @@ def look_at(app, status):
 
 
 def test_what_an_agent_typed_is_not_lost_when_the_ticket_changes(desk, monkeypatch):
-    def change(number, status, response=None):
+    def change(number, status, response=None, **more):
         now = desk.known[number]
         desk.known[number] = replace(now, status=status, response=response or now.response)
+        return desk.known[number]
 
     monkeypatch.setattr(desk, "change", change)
     desk.add()
@@ -559,7 +667,8 @@ def test_what_an_agent_typed_is_not_lost_when_the_ticket_changes(desk, monkeypat
     # Once it is sent, it is not offered again.
     desk.known[1] = replace(desk.known[1], status="Reopened", response="Sent by another.")
     app = look_at(whole(app.run()), "Reopened")
-    assert app.text_area[0].value == "Sent by another."
+    assert "Sent by another." in texts(app.text)
+    assert app.text_area[0].value == ""
 
 
 def test_nothing_waits(desk):
@@ -694,12 +803,42 @@ def test_results_are_found_compared_and_reported(folders):
     app.selectbox[0].set_value(runs[1][0])
     app = whole(app.run())
     assert "arrivals" in html_of(app)
+    # Figures as pictures, not only a table.
+    assert len([one for image in app.image for one in image.proto.imgs]) >= 3
     app.selectbox[1].set_value(runs[2][0])
     app = press(whole(app.run()), "Open the report")
     page = app.get("iframe")[0].proto.srcdoc
     assert page.startswith("<!doctype html>")
     assert "script" not in page.lower().replace("description", "")
     assert [b.label for b in app.get("download_button")] == ["Download it"]
+
+
+def test_the_live_desks_own_record_is_shown_with_figures_and_report(folders, tmp_path, monkeypatch):
+    from tests.live_desk import Small
+
+    database = tmp_path / "desk.sqlite"
+    monkeypatch.setenv("TWIN_DATABASE", str(database))
+    small = Small(tmp_path)
+    app = draw("results")
+    assert texts(app.error) == ["There is nothing to show yet:"]
+    assert "no ticket was filed yet" in texts(app.text)[0]
+    for text in ("login", "login", "unsure"):
+        small.file(text)
+    body = {"description": "x", "rating": 5, "ticket_id": 1}
+    assert small.client.post("/submit_feedback", json=body).status_code == 200
+    small.client.post("/tickets/2/reply", json={"helped": False})
+    small.store.close()
+    app = press(app, "Read again")
+    table = html_of(app)
+    assert all(
+        f">{word}<" in table for word in ("arrivals", "CSAT", "reopen rate", "service level")
+    )
+    assert re.search(r"reopen rate.{1,80}50\.0.%", table)
+    pictures = [one for image in app.image for one in image.proto.imgs]
+    assert len(pictures) >= 2
+    assert all(picture.alt for picture in pictures)
+    app = press(app, "Open the report")
+    assert app.get("iframe")[0].proto.srcdoc.startswith("<!doctype html>")
 
 
 def test_all_pages_are_there(desk, monkeypatch):
@@ -791,7 +930,9 @@ def test_whatever_answers_in_the_desks_place_is_told_in_words(odd_desk):
     asks = [
         client.models, client.counts, lambda: client.ticket(1), lambda: client.queue("Open", 5),
         lambda: client.queue("Closed", 5), lambda: client.file("x", "m", True, "k"),
-        lambda: client.change(1, "Closed"),
+        lambda: client.change(1, "Closed"), lambda: client.draft(1), client.categories,
+        lambda: client.articles(1), lambda: client.merge(1, 2, 3),
+        lambda: client.reply(1, "k", helped=True),
     ]  # fmt: skip
     whole = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(b), b) for b in ODD]
     faulty = [b"HTTP/1.1 502 X\r\nContent-Length: %d\r\n\r\n%s" % (len(b), b) for b in ODD]
@@ -854,7 +995,17 @@ def test_the_client_speaks_the_desks_language(live_client):
     client.rate(shown, 5, "well done", "rating")
     with pytest.raises(DeskError, match="sent before"):
         client.rate(shown, 1, "", "rating")
-    assert client.change(1, "Reopened").reopens == 1
+    seen = client.change(1, "Reopened")
+    assert seen.reopens == 1
+    assert client.change(1, priority="high", version=seen.version).priority == "high"
+    with pytest.raises(DeskError, match="look again") as late:
+        client.change(1, "In Progress", version=seen.version)
+    assert late.value.now.priority == "high"
+    assert "Login" not in client.categories()
+    assert client.articles(1)
+    assert client.draft(1).suggestion.text
+    assert client.queue("Reopened", 25, "", Search("log", priority="high"))[0][0].number == 1
+    assert client.queue("Reopened", 25, "", Search("nothing like it"))[0] == []
     client.change(1, "In Progress")
     assert client.change(1, "Resolved", "By hand.").response == "By hand."
     with pytest.raises(DeskError, match="can only become"):

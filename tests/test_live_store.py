@@ -386,6 +386,10 @@ def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):
         ),
         (
             "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (5)",
+            "no such table: tickets",
+        ),
+        (
+            "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (6)",
             'table "desks" has no at, id, scenario: another program',
         ),
     ],

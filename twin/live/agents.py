@@ -1,4 +1,4 @@
-"""Agents' work on live tickets: taking, categorizing, answering, approving, reopening, closing."""
+"""Agents' work on live tickets: taking, categorizing, answering, approving, merging, closing."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from contextlib import suppress
 
 from twin.common.errors import TwinError
 from twin.live.asking import Failed
-from twin.live.bodies import ChangeIn
+from twin.live.bodies import ChangeIn, MergeIn
 from twin.live.desk import Conflict, Desk
 from twin.live.kept import Row
-from twin.live.moves import check_path, is_held
+from twin.live.merging import merge
+from twin.live.moves import NotAllowed, check_path, is_held
 from twin.live.watch import Watch
 from twin.records.tables import (
     ABANDONED,
     BY_AGENT,
     BY_REVIEW,
     CATEGORIZED,
+    FINAL_STATUSES,
     IN_PROGRESS,
     PENDING_REVIEW,
     REOPENED,
@@ -28,6 +30,24 @@ from twin.records.tables import (
 
 class Unprocessable(TwinError, ValueError):
     """A request that makes no sense on this desk."""
+
+
+class Itself(TwinError, ValueError):
+    """A ticket that is to become a part of itself."""
+
+
+class Changed(TwinError, RuntimeError):
+    """A ticket that is no longer as the agent saw it.
+
+    Attributes
+    ----------
+    ticket : dict
+        As it is now.
+    """
+
+    def __init__(self, ticket: Row) -> None:
+        self.ticket = ticket
+        super().__init__("somebody else changed this ticket, or its customer wrote: look again")
 
 
 class Agents:
@@ -46,14 +66,12 @@ class Agents:
 
         Raises
         ------
-        NoSuchTicket, NotAllowed, Conflict, Unprocessable, StoreError
+        NoSuchTicket, NotAllowed, Changed, Conflict, Unprocessable, StoreError
         """
-        ticket = self._desk.ticket(ticket_id)
+        ticket = self._seen(ticket_id, body.version)
         # Also when the machine's clock was set back, nothing comes before what led to it.
         watch = Watch(self._desk.store.last_change(ticket_id))
         now = watch.now()
-        if is_held(ticket, self._desk.store.clock()):
-            raise Conflict("the assistant is at work on this ticket")
         if body.category is not None and body.category not in self._desk.categories:
             raise Unprocessable(f"unknown category; there are: {', '.join(self._desk.categories)}")
         values: Row = {}
@@ -72,12 +90,44 @@ class Agents:
                 text = ticket["draft"]
             if text:
                 said.append({"at": now, "by": "agent", "text": text})
-        moved = self._desk.store.move(ticket, changes, values, messages=said)
+        if body.assignee is not None:
+            values["assignee"] = " ".join(body.assignee.split())
+        moved = self._desk.store.move(
+            ticket, changes, values, messages=said, version=ticket["version"]
+        )
         if moved is None:
-            raise Conflict("somebody else changed this ticket just now")
+            raise Changed(self._desk.ticket(ticket_id))
         if body.status == STATUSES[CATEGORIZED]:
             return self._hand_back(moved, watch)
         return moved
+
+    def merge(self, ticket_id: int, body: MergeIn) -> Row:
+        """Make a ticket a part of another one: it is Closed, and both keep their threads.
+
+        Raises
+        ------
+        NoSuchTicket, Itself, NotAllowed, Changed, Conflict, StoreError
+        """
+        if body.into == ticket_id:
+            raise Itself
+        ticket, other = self._seen(ticket_id, body.version), self._seen(body.into, None)
+        for one in (ticket, other):
+            if one["status"] in FINAL_STATUSES:
+                raise NotAllowed(one["status"])
+        now = Watch(self._desk.store.last_change(ticket_id)).now()
+        merged = merge(self._desk.store.database, ticket, other, now)
+        if merged is None:
+            raise Changed(self._desk.ticket(ticket_id))
+        return merged
+
+    def _seen(self, ticket_id: int, version: int | None) -> Row:
+        """A ticket that an agent works on, as it was seen."""
+        ticket = self._desk.ticket(ticket_id)
+        if is_held(ticket, self._desk.store.clock()):
+            raise Conflict("the assistant is at work on this ticket")
+        if version is not None and version != ticket["version"]:
+            raise Changed(ticket)
+        return ticket
 
     def _values(self, code: int, ticket: Row, body: ChangeIn, now: float) -> Row:
         """Values that change together with a status that an agent sets."""

@@ -6,23 +6,27 @@ import hmac
 import logging
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
+from sqlalchemy import ColumnElement
 from werkzeug.exceptions import HTTPException
 
 import twin
 from twin.common.errors import TwinError
-from twin.live.agents import Agents, Unprocessable
+from twin.live.agents import Agents, Changed, Itself, Unprocessable
 from twin.live.asking import Failed, UnusableModel
 from twin.live.bodies import (
+    IMPOSSIBLE,
     MAX_ID,
+    MAX_NAME,
     B,
     ChangeIn,
     Empty,
     FeedbackIn,
+    MergeIn,
     ReplyIn,
     TicketIn,
     Unreadable,
@@ -33,14 +37,17 @@ from twin.live.bodies import (
     shown_message,
     shown_ticket,
 )
-from twin.live.customers import Customers, NoAnswer
+from twin.live.customers import Customers, Merged, NoAnswer
 from twin.live.database import StoreError, StoreFull
 from twin.live.desk import FAILED, Conflict, Desk, NoSuchTicket
+from twin.live.drafts import Drafts, NoDraft
 from twin.live.kept import KeyReused, Row
 from twin.live.limits import Busy, Gate, RateLimit
+from twin.live.merging import parts_of, wanted
 from twin.live.moves import NotAllowed
 from twin.live.openapi import describe
 from twin.records.tables import STATUSES, TRANSITIONS
+from twin.scenario.model import PRIORITIES
 from twin.scenario.sections.assistant import answering_model
 
 _log = logging.getLogger(__name__)
@@ -101,7 +108,7 @@ def create_app(desk: Desk, settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     _guard(app, settings)
-    _faults(app)
+    _faults(app, desk)
     gate = Gate(settings.places)
     customers = Customers(desk)
     _tickets(app, desk, customers, gate)
@@ -145,6 +152,8 @@ _FAULTS: list[tuple[type[Exception], int, str | None, float | None]] = [
     (Unprocessable, 422, None, None),
     (KeyReused, 409, "this Idempotency-Key was used for another request", None),
     (NotAllowed, 409, None, None),
+    (Merged, 409, None, None),
+    (Itself, 409, "a ticket cannot become a part of itself", None),
     (NoAnswer, 409, "this ticket has no answer yet", None),
     (Conflict, 409, None, 2.0),
     (NoSuchTicket, 404, "there is no such ticket", None),
@@ -154,10 +163,15 @@ _FAULTS: list[tuple[type[Exception], int, str | None, float | None]] = [
 ]
 
 
-def _faults(app: Flask) -> None:
+def _faults(app: Flask, desk: Desk) -> None:
     def tell(error: Exception) -> Response:
         if isinstance(error, HttpProblem):
             return _fault(error.status, str(error), error.retry_s)
+        if isinstance(error, Changed):
+            now = shown_ticket(error.ticket, desk.promises.due(error.ticket))
+            return _fault(409, str(error), None, ticket=now)
+        if isinstance(error, NoDraft):
+            return _fault(error.status, str(error))
         for kind, status, words, retry_s in _FAULTS:
             if isinstance(error, kind):
                 if status >= 500:
@@ -225,15 +239,33 @@ def _status() -> str | None:
     return status
 
 
+def _wanted() -> Sequence[ColumnElement[bool]]:
+    """The search that a list is asked for."""
+    given = {name: request.args.get(name) for name in ("text", "category", "priority", "assignee")}
+    for name, value in given.items():
+        if value is not None and (len(value) > MAX_NAME or IMPOSSIBLE.search(value)):
+            raise HttpProblem(422, f"{name} must be text of at most {MAX_NAME} characters")
+    if given["priority"] is not None and given["priority"] not in PRIORITIES:
+        raise HttpProblem(422, f"priority must be one of {', '.join(PRIORITIES)}")
+    return wanted(**given)
+
+
 def _tickets(app: Flask, desk: Desk, customers: Customers, gate: Gate) -> None:
-    agents = Agents(desk)
+    agents, drafts = Agents(desk), Drafts(desk)
     due = desk.promises.due
 
     def whole(row: Row) -> dict[str, Any]:
         """A ticket with its thread and its changes."""
         thread = [shown_message(message) for message in desk.store.messages(row)]
         changes = [shown_change(change) for change in desk.store.history(row["id"])]
-        return shown_ticket(row, due(row)) | {"messages": thread, "changes": changes}
+        parts = parts_of(desk.store.database, row["id"])
+        more = {"messages": thread, "changes": changes, "parts": parts}
+        return shown_ticket(row, due(row)) | more
+
+    def known(ticket_id: int) -> int:
+        if not 1 <= ticket_id <= MAX_ID:
+            raise NoSuchTicket
+        return ticket_id
 
     @app.post("/process_ticket")
     def process_ticket() -> Any:
@@ -243,7 +275,7 @@ def _tickets(app: Flask, desk: Desk, customers: Customers, gate: Gate) -> None:
 
     @app.get("/tickets")
     def tickets() -> Any:
-        found, below = _page(desk.store.tickets, status=_status())
+        found, below = _page(desk.store.tickets, status=_status(), wanted=_wanted())
         shown = [shown_ticket(row, due(row)) for row in found]
         return jsonify({"tickets": shown, "next_before": below, "counts": desk.store.counts()})
 
@@ -251,7 +283,8 @@ def _tickets(app: Flask, desk: Desk, customers: Customers, gate: Gate) -> None:
     def queue() -> Any:
         limit = _number("limit", 100, MOST_ROWS) or MOST_ROWS
         try:
-            found = desk.store.queue(desk.promises, _status(), request.args.get("after"), limit)
+            where, after = _wanted(), request.args.get("after")
+            found = desk.store.queue(desk.promises, _status(), after, limit, where)
         except ValueError:
             raise HttpProblem(422, "after must be next_after of an earlier answer") from None
         shown = [shown_ticket(row, due(row)) for row, _ in found]
@@ -260,25 +293,33 @@ def _tickets(app: Flask, desk: Desk, customers: Customers, gate: Gate) -> None:
 
     @app.get("/tickets/<int:ticket_id>")
     def ticket(ticket_id: int) -> Any:
-        if not 1 <= ticket_id <= MAX_ID:
-            raise NoSuchTicket
-        return jsonify(whole(desk.ticket(ticket_id)))
+        return jsonify(whole(desk.ticket(known(ticket_id))))
 
     @app.post("/tickets/<int:ticket_id>/reply")
     def reply(ticket_id: int) -> Any:
         body, key = _body(ReplyIn), _key()
-        if not 1 <= ticket_id <= MAX_ID:
-            raise NoSuchTicket
-        return jsonify(whole(customers.reply(ticket_id, body, key)))
+        return jsonify(whole(customers.reply(known(ticket_id), body, key)))
+
+    @app.get("/tickets/<int:ticket_id>/articles")
+    def articles(ticket_id: int) -> Any:
+        return jsonify({"articles": drafts.articles(desk.ticket(known(ticket_id)))})
+
+    @app.post("/tickets/<int:ticket_id>/draft")
+    def draft(ticket_id: int) -> Any:
+        with gate.pass_through():
+            return jsonify(whole(drafts.draft(known(ticket_id))))
+
+    @app.post("/tickets/<int:ticket_id>/merge")
+    def merge(ticket_id: int) -> Any:
+        body = _body(MergeIn)
+        return jsonify(whole(agents.merge(known(ticket_id), body)))
 
     @app.patch("/tickets/<int:ticket_id>")
     def change(ticket_id: int) -> Any:
         body = _body(ChangeIn)
-        if not 1 <= ticket_id <= MAX_ID:
-            raise NoSuchTicket
         # One that goes back to the assistant takes a place as a new one does.
         with gate.pass_through():
-            row = agents.change(ticket_id, body)
+            row = agents.change(known(ticket_id), body)
         return jsonify(shown_ticket(row, due(row)))
 
 

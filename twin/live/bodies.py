@@ -33,7 +33,7 @@ MAX_DESCRIPTION, MAX_TEXT, MAX_NAME = 8_000, 8_000, 200
 NO_DESCRIPTION = "Please provide a ticket description."
 
 # PostgreSQL cannot keep the first, and UTF-8 not the others, which JSON can write as \ud800.
-_IMPOSSIBLE = re.compile("[\x00\ud800-\udfff]")
+IMPOSSIBLE = re.compile("[\x00\ud800-\udfff]")
 # As JSON Schema says it: no NUL, and something that is not white space.
 _ANY = r"^[^\u0000]*$"
 _SOME = r"[^\s\u0000\u001c-\u001f\u0085\ufeff]"
@@ -56,7 +56,7 @@ _MOST_FAULTS = 10
 
 
 def _possible(text: str) -> str:
-    if _IMPOSSIBLE.search(text):
+    if IMPOSSIBLE.search(text):
         raise PydanticCustomError("text", "holds characters that are not text")
     return text
 
@@ -156,17 +156,30 @@ class ChangeIn(Body):
     )
     category: Name | None = Field(None, description="the right category")
     priority: Priority | None = Field(None, description="new priority")
+    assignee: Name | None = Field(
+        None, description="name of the agent whose ticket it is; empty: nobody's"
+    )
+    version: Number | None = Field(
+        None, description="of the ticket as the agent saw it; a newer one is a conflict"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> ChangeIn:
         if self.status is None and self.response is None:
-            if self.category is None and self.priority is None:
+            if self.category is None and self.priority is None and self.assignee is None:
                 raise PydanticCustomError("change", "says nothing to change")
         elif self.response is not None and self.status not in TOLD:
             raise PydanticCustomError(
                 "change", 'a response goes with status "Resolved" or "Waiting for customer"'
             )
         return self
+
+
+class MergeIn(Body):
+    """A ticket that becomes a part of another one."""
+
+    into: Number = Field(description="number of the other ticket")
+    version: Number | None = Field(None, description="of the ticket as the agent saw it")
 
 
 B = TypeVar("B", bound=Body)
@@ -284,6 +297,10 @@ def shown_ticket(row: Row, due: Row | None = None) -> dict[str, Any]:
         "answered_by": row["answered_by"],
         "resolves_at": moment(row["resolves_at"]),
         "reopens": row["reopens"],
+        "version": row["version"],
+        "assignee": row["assignee"],
+        "merged_into": row["merged_into"],
+        "suggestion": None if row["suggestion"] is None else json.loads(row["suggestion"]),
         "first_response_due": moment((due or {}).get("first_response")),
         "resolution_due": moment((due or {}).get("resolution")),
     }

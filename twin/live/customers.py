@@ -33,6 +33,13 @@ class NoAnswer(TwinError, ValueError):
     """A word on whether an answer helped, where there is none."""
 
 
+class Merged(TwinError, ValueError):
+    """A word on a ticket that is a part of another one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"this ticket is a part of ticket {number} now: write there")
+
+
 class Customers:
     """The customers of a desk.
 
@@ -69,6 +76,8 @@ class Customers:
             if body.helped:
                 return _helped(ticket, last, at)
             if ticket["status"] in FINAL_STATUSES:
+                if ticket["merged_into"] is not None:
+                    raise Merged(ticket["merged_into"])
                 raise NotAllowed(ticket["status"])
             return self._back(ticket, last, at)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from twin.assistant.backends import build as build_backend
 from twin.assistant.knowledge.knowledge import knowledge_of
-from twin.assistant.protocol import Step
+from twin.assistant.protocol import Step, Written
 from twin.common.errors import TwinError
 from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names
@@ -118,7 +118,7 @@ class Desk:
         articles = knowledge.articles if knowledge is not None else {}
         self._titles = {slug: article.title for slug, article in articles.items()}
         self.asker = Asker(scenario, self.categories, corpus, build)
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self.lease_s = timeout_s + _MARGIN_S
         self.rules = Rules.of(scenario, self.categories)
         self.promises = Promises(scenario.targets)
@@ -191,7 +191,7 @@ class Desk:
         Conflict
             If the lease ran out and another desk is at work on the ticket now.
         """
-        work = _Work(ticket, watch, time.monotonic() + self._timeout_s)
+        work = _Work(ticket, watch, time.monotonic() + self.timeout_s)
         failure: Failed | None = None
         try:
             if not from_scratch or self._categorize(work):
@@ -257,19 +257,20 @@ class Desk:
             "backend": call["backend"],
             "answered_model": answering_model(call["backend"], call["model"]),
             "prompt_version": call["prompt_version"],
-            "articles": json.dumps(
-                [
-                    {"slug": slug, "title": self._titles.get(slug, slug), "score": score}
-                    for slug, score in zip(written.articles, written.scores, strict=True)
-                ],
-                ensure_ascii=False,
-            ),
+            "articles": json.dumps(self.cited(written), ensure_ascii=False),
         }
         status = self.rules.drafted(category)
         # Whether it helped only the customer can say: until then the answer waits for them.
         work.note(WAITING_FOR_CUSTOMER if status == RESOLVED else status)
         if status == RESOLVED:
             work.values |= {"response": written.text, "answered_by": WORKERS[BY_ASSISTANT]}
+
+    def cited(self, written: Written) -> list[dict[str, Any]]:
+        """Articles that a text was written from."""
+        return [
+            {"slug": slug, "title": self._titles.get(slug, slug), "score": score}
+            for slug, score in zip(written.articles, written.scores, strict=True)
+        ]
 
     def ticket(self, ticket_id: int) -> Row:
         """A ticket.

@@ -48,7 +48,7 @@ def read_history(
     tickets = [
         _as_answered(t)
         for t in store.tickets()[::-1]
-        if t["origin"] == "live" and low <= t["received_at"] < high
+        if t["origin"] == "live" and t["merged_into"] is None and low <= t["received_at"] < high
     ]
     tickets.sort(key=lambda t: t["received_at"])
     desk = store.desk()

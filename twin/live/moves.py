@@ -68,6 +68,7 @@ def change(
     changes: Sequence[Change],
     values: Mapping[str, Any],
     messages: Sequence[Mapping[str, Any]],
+    version: int | None = None,
 ) -> Row | None:
     """Change a ticket within a transaction; None if it is no longer as the caller saw it.
 
@@ -82,6 +83,8 @@ def change(
         New values of the ticket's other columns. A lease ends unless they hold one.
     messages : sequence of mapping
         Of the ticket's thread: moment, by whom, text.
+    version : int, optional
+        That the caller saw, if nothing at all may have changed since.
     """
     t = tables.tickets
     new = NO_LEASE | dict(values)
@@ -90,6 +93,9 @@ def change(
         new = {"resolves_at": None} | new | {"status": changes[-1][0]}
     same_lease = t.c.held_by.is_not_distinct_from(ticket["held_by"])
     here = (t.c.id == ticket["id"]) & (t.c.status == ticket["status"]) & same_lease
+    if version is not None:
+        here &= t.c.version == version
+    new["version"] = t.c.version + 1
     row = connection.execute(update(t).where(here).values(**new).returning(t)).first()
     if row is None:
         return None

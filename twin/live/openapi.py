@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import twin
-from twin.live.bodies import FILLED, MAX_ID, TOLD, ChangeIn, FeedbackIn, ReplyIn, TicketIn
+from twin.live.bodies import (
+    FILLED,
+    MAX_ID,
+    MAX_NAME,
+    TOLD,
+    ChangeIn,
+    FeedbackIn,
+    MergeIn,
+    ReplyIn,
+    TicketIn,
+)
 from twin.live.promises import PLACE
 from twin.records.tables import STATUSES
+from twin.scenario.model import PRIORITIES
 
 _TEXT = {"type": "string"}
 _MAYBE_TEXT = {"type": ["string", "null"]}
@@ -46,6 +57,7 @@ def _many(items: dict[str, Any]) -> dict[str, Any]:
 
 
 _ARTICLE = _object(slug=_TEXT, title=_TEXT, score={"type": "number"})
+_WITH_TEXT = _object(slug=_TEXT, title=_TEXT, score={"type": "number"}, text=_TEXT)
 _CHANGE = _object(status=_STATUS, at=_MOMENT, by=_TEXT)
 _ANSWERED = {
     "backend": {
@@ -54,6 +66,11 @@ _ANSWERED = {
     "model": {**_TEXT, "description": "language model that wrote it; empty: none did"},
     "prompt_version": {**_TEXT, "description": "version of its prompts"},
     "model_wanted": {**_TEXT, "description": "language model that was asked for"},
+}  # fmt: skip
+_SUGGESTION = {
+    **_object(text=_TEXT, backend=_TEXT, model=_TEXT, prompt_version=_TEXT,
+              articles=_many(_ARTICLE)),
+    "description": "draft by the assistant that an agent asked for; nothing of it was sent",
 }  # fmt: skip
 _SHOWN = {
     "ticket_id": _ID,
@@ -79,6 +96,10 @@ _SHOWN = {
         "description": "when it is resolved if its customer says nothing",
     },
     "reopens": _WHOLE,
+    "version": {**_WHOLE, "description": "rises with every change and every word of the customer"},
+    "assignee": {**_TEXT, "description": "the agent whose ticket it is; empty: nobody's"},
+    "merged_into": {"type": ["integer", "null"], "description": "ticket that it is a part of"},
+    "suggestion": {"anyOf": [_SUGGESTION, {"type": "null"}]},
     "first_response_due": _MOMENT,
     "resolution_due": _MOMENT,
 }
@@ -90,7 +111,12 @@ _MESSAGE = _object(
     helped={"type": ["boolean", "null"], "description": "whether the answer before it helped"},
     person={"type": "boolean", "description": "whether the customer asks for a person"},
 )
-_WHOLE_TICKET = _object(**_SHOWN, messages=_many(_MESSAGE), changes=_many(_CHANGE))
+_WHOLE_TICKET = _object(
+    **_SHOWN,
+    messages=_many(_MESSAGE),
+    changes=_many(_CHANGE),
+    parts={**_many(_ID), "description": "tickets that became a part of it"},
+)
 _ANSWER = _object(
     category=_TEXT,
     response=_TEXT,
@@ -196,6 +222,14 @@ _AFTER = _parameter(
     "only tickets behind `next_after` of an earlier answer",
 )  # fmt: skip
 _OF_STATUS = _parameter("status", "query", _STATUS, "only tickets of this status")
+_NAME = {"type": "string", "maxLength": MAX_NAME, "pattern": "^[^\\u0000]*$"}
+_SEARCH = (
+    _OF_STATUS,
+    _parameter("text", "query", _NAME, "only tickets with this in description or thread"),
+    _parameter("category", "query", _NAME, "only tickets of this category"),
+    _parameter("priority", "query", {"enum": list(PRIORITIES)}, "only tickets of this priority"),
+    _parameter("assignee", "query", _NAME, "only tickets of this agent; empty: of nobody"),
+)
 
 
 def describe(models: list[str], categories: list[str], protected: bool) -> dict[str, Any]:
@@ -210,7 +244,7 @@ def describe(models: list[str], categories: list[str], protected: bool) -> dict[
         Whether it asks for a token.
     """
     schemas: dict[str, Any] = {"Fault": _object(error=_TEXT)}
-    for kind in (TicketIn, FeedbackIn, ReplyIn, ChangeIn):
+    for kind in (TicketIn, FeedbackIn, ReplyIn, ChangeIn, MergeIn):
         made = kind.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= made.pop("$defs", {})
         schemas[kind.__name__] = made
@@ -244,14 +278,14 @@ def describe(models: list[str], categories: list[str], protected: bool) -> dict[
             "get": operation(
                 "tickets", "Tickets, newest first.",
                 _object(tickets=_many(_TICKET), next_before=_NEXT, counts=_COUNTS),
-                "422", parameters=(_OF_STATUS, _LIMIT, _BEFORE),
+                "422", parameters=(*_SEARCH, _LIMIT, _BEFORE),
             )
         },
         "/queue": {
             "get": operation(
                 "queue", "Tickets for the desk, or those of a status, the most overdue first.",
                 _object(tickets=_many(_TICKET), next_after=_NEXT_AFTER, counts=_COUNTS),
-                "422", parameters=(_OF_STATUS, _LIMIT, _AFTER),
+                "422", parameters=(*_SEARCH, _LIMIT, _AFTER),
             )
         },
         "/tickets/{ticket_id}": {
@@ -268,6 +302,24 @@ def describe(models: list[str], categories: list[str], protected: bool) -> dict[
             "post": operation(
                 "reply", "Say whether an answer helped, write again, or ask for a person.",
                 _WHOLE_TICKET, "404", "409", body="ReplyIn", parameters=(_TICKET_ID, _KEY),
+            )
+        },
+        "/tickets/{ticket_id}/articles": {
+            "get": operation(
+                "articles", "Help articles that fit what the customer wrote, for agents.",
+                _object(articles=_many(_WITH_TEXT)), "404", parameters=(_TICKET_ID,),
+            )
+        },
+        "/tickets/{ticket_id}/draft": {
+            "post": operation(
+                "draft", "Have the assistant write a draft for an agent, once.", _WHOLE_TICKET,
+                "404", "409", "422", "502", "504", "507", parameters=(_TICKET_ID,),
+            )
+        },
+        "/tickets/{ticket_id}/merge": {
+            "post": operation(
+                "merge", "Make a ticket a part of another one.", _WHOLE_TICKET,
+                "404", "409", body="MergeIn", parameters=(_TICKET_ID,),
             )
         },
         "/feedback": {
@@ -315,7 +367,9 @@ def _change_rules() -> dict[str, Any]:
 
     told = {"required": ["status"], "properties": {"status": {"enum": list(TOLD)}}}
     return {
-        "anyOf": [given(name) for name in ("status", "response", "category", "priority")],
+        "anyOf": [
+            given(name) for name in ("status", "response", "category", "priority", "assignee")
+        ],
         "if": given("response"),
         "then": told,
     }

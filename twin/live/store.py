@@ -180,6 +180,7 @@ class Store:
         values: Mapping[str, Any],
         calls: Sequence[Mapping[str, Any]] = (),
         messages: Sequence[Mapping[str, Any]] = (),
+        version: int | None = None,
     ) -> Row | None:
         """Change a ticket and note how.
 
@@ -187,7 +188,7 @@ class Store:
         ----------
         ticket : mapping
             As the caller saw it.
-        changes, values, messages
+        changes, values, messages, version
             See `twin.live.moves.change`.
         calls : sequence of mapping
             Rows of model calls.
@@ -208,7 +209,7 @@ class Store:
             if calls:
                 rows = [{"ticket_id": ticket["id"], **call} for call in calls]
                 connection.execute(insert(tables.calls), rows)
-            return change(connection, ticket, changes, values, messages)
+            return change(connection, ticket, changes, values, messages, version)
 
     def hear(
         self,
@@ -257,7 +258,9 @@ class Store:
                     changes, values, messages = then(ticket, by, now)
                     check_path([ticket["status"], *(status for status, _, _ in changes)])
                     if not changes and not messages:
-                        return ticket
+                        heard = update(t).where(t.c.id == ticket_id)
+                        heard = heard.values(version=t.c.version + 1)
+                        return dict(connection.execute(heard.returning(t)).one()._mapping)
                     return change(connection, ticket, changes, values, messages)
             except IntegrityError:
                 continue
@@ -269,11 +272,15 @@ class Store:
         return next(iter(self._rows(t, t.c.id == ticket_id, limit=1)), None)
 
     def tickets(
-        self, status: str | None = None, before: int | None = None, limit: int | None = None
+        self,
+        status: str | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+        wanted: Sequence[ColumnElement[bool]] = (),
     ) -> list[Row]:
         """Tickets, newest first; of one status, or below a number, where that is given."""
         t = tables.tickets
-        where = [t.c.status == status] if status else []
+        where = [*wanted, *([t.c.status == status] if status else [])]
         where += [t.c.id < before] if before is not None else []
         return self._rows(t, *where, limit=limit)
 
@@ -283,6 +290,7 @@ class Store:
         status: str | None = None,
         after: str | None = None,
         limit: int | None = None,
+        wanted: Sequence[ColumnElement[bool]] = (),
     ) -> list[tuple[Row, str]]:
         """Tickets that wait for the desk, or those of a status, with places; most urgent first.
 
@@ -295,7 +303,7 @@ class Store:
         """
         t = tables.tickets
         order = promises.urgency()
-        where = [t.c.status == status if status else t.c.status.in_(FOR_THE_DESK)]
+        where = [t.c.status == status if status else t.c.status.in_(FOR_THE_DESK), *wanted]
         where += [behind(order, after)] if after is not None else []
         keys = [column.label(f"key{n}") for n, column in enumerate(order)]
         query = select(t, *keys).where(*where).order_by(*order).limit(limit)

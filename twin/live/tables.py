@@ -80,6 +80,14 @@ tickets = Table(
     # When a ticket that waits for its customer is resolved without a word; missing: it waits on.
     Column("resolves_at", Double),
     Column("reopens", Integer, nullable=False),
+    # Rises with every change and every word of the customer: who saw an older one is told so.
+    Column("version", Integer, nullable=False, server_default="1"),
+    # The agent whose ticket it is, by a name of their own choice; empty: nobody's.
+    Column("assignee", String(200), nullable=False, server_default=""),
+    # The ticket that it became a part of.
+    Column("merged_into", Integer),
+    # The assistant's draft that an agent asked for, with what wrote it, as JSON.
+    Column("suggestion", Text),
     # Lease of the desk that works on it, by the store's clock: it runs out if that desk died. Each
     # lease has a name of its own, by which its holder knows it again.
     Column("held_until", Double),
@@ -227,6 +235,16 @@ def _keep_threads(connection: Connection) -> None:
     )
 
 
+def _let_agents_work_together(connection: Connection) -> None:
+    for name, kind in (
+        ("version", "INTEGER NOT NULL DEFAULT 1"),
+        ("assignee", "VARCHAR(200) NOT NULL DEFAULT ''"),
+        ("merged_into", "INTEGER"),
+        ("suggestion", "TEXT"),
+    ):
+        connection.exec_driver_sql(f"ALTER TABLE tickets ADD COLUMN {name} {kind}")
+
+
 # Step k leads from version k to k + 1, by SQL of that day: never by the tables above, which change.
 # Version 1 is what `metadata.create_all` made first.
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -234,6 +252,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     _note_what_answered,
     _name_leases,
     _keep_threads,
+    _let_agents_work_together,
 )
 VERSION = 1 + len(STEPS)
 # Any number: on PostgreSQL its holder makes or changes the tables, and others wait.

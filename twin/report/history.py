@@ -25,12 +25,15 @@ _MOST_DAYS = 12
 
 def page(history: DeskHistory) -> str:
     """A report of a history as HTML; see `twin.report.write`."""
-    results = history.results()
-    source = Source(
-        results, results.runs[0], results.summary(), averaged=False, gaps=_gaps(history)
-    )
+    source = source_of(history)
     return frame.frame("History", [history.desk.question], list(_parts(history, source)),
                        f"from an export of {history.tool}")  # fmt: skip
+
+
+def source_of(history: DeskHistory) -> Source:
+    """A history as the source of figures and pictures of a run."""
+    results = history.results()
+    return Source(results, results.runs[0], results.summary(), averaged=False, gaps=_gaps(history))
 
 
 def _gaps(history: DeskHistory) -> list[tuple[float, float]]:

@@ -157,6 +157,8 @@ class Store:
         # A store of an earlier version has no answers that wait for the customer's word.
         waits = "answered_by" in names["tickets"]
         wanted += ["answered_at", "answered_by"] if waits else []
+        merges = "merged_into" in names["tickets"]
+        wanted += ["merged_into"] if merges else []
         rows = pd.DataFrame(names["tickets"].load(wanted))
         rows = rows[rows["origin"] == "live"]
         if waits:
@@ -171,6 +173,9 @@ class Store:
             "status": rows["status"], "priority": rows["priority"], "category": rows["category"],
             "reopens": rows["reopens"].astype(float), "resolver": by, "left_out": None,
         }))  # fmt: skip
+        if merges:
+            part = rows["merged_into"].notna().to_numpy()
+            gathered.tickets.loc[part, "left_out"] = "merged into another"
         changes = pd.DataFrame(names["changes"].load(["ticket_id", "at", "status", "by"]))
         gathered.spells = _work(changes)
         # As in the twin, the assistant's answer resolves: the time until the customer's word is not

@@ -20,6 +20,8 @@ from twin.records.tables import OPEN_STATUSES
 BACKEND = "http://127.0.0.1:5000"
 # An answer may wait for a model through its retries; all else is a look into the store.
 ANSWER_S, LOOK_S = 120.0, 15.0
+# In place of an agent's name: tickets that are nobody's. No name holds a line break.
+NOBODY = "\n"
 _MOST_BYTES = 20_000_000
 
 _UNREACHABLE = "The desk cannot be reached at the moment. Please try again in a minute."
@@ -49,12 +51,17 @@ class DeskError(TwinError, RuntimeError):
         HTTP status; 0 if no answer came.
     ticket : int or None
         Number of the ticket that was filed all the same.
+    now : Ticket or None
+        The ticket as it is now, where somebody else was quicker.
     """
 
-    def __init__(self, message: str, status: int = 0, ticket: int | None = None) -> None:
+    def __init__(
+        self, message: str, status: int = 0, ticket: int | None = None, now: Ticket | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.ticket = ticket
+        self.now = now
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,43 @@ class Message:
             helped=data.get("helped"),
             person=bool(data.get("person")),
         )
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A draft by the assistant that an agent asked for."""
+
+    text: str
+    backend: str = ""
+    model: str = ""
+    articles: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any] | None) -> Suggestion | None:
+        """From the API's shape; None where there is none."""
+        if not data:
+            return None
+        titles = tuple(str(one["title"]) for one in data["articles"])
+        return cls(str(data["text"]), str(data["backend"]), str(data["model"]), titles)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What agents look for in a queue; empty: anything. `NOBODY` is no agent's name."""
+
+    text: str = ""
+    category: str = ""
+    priority: str = ""
+    assignee: str = ""
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Parameters of a request."""
+        asked = {"text": self.text, "category": self.category, "priority": self.priority}
+        found = {name: value for name, value in asked.items() if value}
+        if self.assignee:
+            found["assignee"] = "" if self.assignee == NOBODY else self.assignee
+        return found
 
 
 @dataclass(frozen=True)
@@ -106,6 +150,11 @@ class Ticket:
     resolves: float | None = None
     messages: tuple[Message, ...] = ()
     reopens: int = 0
+    version: int = 0
+    assignee: str = ""
+    merged_into: int | None = None
+    parts: tuple[int, ...] = ()
+    suggestion: Suggestion | None = None
     first_response_due: float | None = None
     resolution_due: float | None = None
 
@@ -133,6 +182,11 @@ class Ticket:
             resolves=_moment(data.get("resolves_at")),
             messages=tuple(Message.of(one) for one in data.get("messages") or ()),
             reopens=int(data.get("reopens") or 0),
+            version=int(data.get("version") or 0),
+            assignee=str(data.get("assignee") or ""),
+            merged_into=data.get("merged_into"),
+            parts=tuple(int(number) for number in data.get("parts") or ()),
+            suggestion=Suggestion.of(data.get("suggestion")),
             first_response_due=_moment(data.get("first_response_due")),
             resolution_due=_moment(data.get("resolution_due")),
         )
@@ -220,7 +274,9 @@ class Client:
         return {str(status): int(number) for status, number in found.items()}
 
     @_understood()
-    def queue(self, status: str, most: int, place: str = "") -> tuple[list[Ticket], str]:
+    def queue(
+        self, status: str, most: int, place: str = "", search: Search | None = None
+    ) -> tuple[list[Ticket], str]:
         """Tickets of a status: of an open one the most overdue first, of others the newest.
 
         Returns
@@ -234,14 +290,51 @@ class Client:
         if status in OPEN_STATUSES:
             path, here, there = "/queue", "after", "next_after"
         query = {"status": status, "limit": str(most)} | ({here: place} if place else {})
+        query |= {} if search is None else search.query
         found = self._ask("GET", f"{path}?{urlencode(query)}")
         return [Ticket.of(row) for row in found["tickets"]], str(found[there] or "")
 
     @_understood()
-    def change(self, number: int, status: str, response: str | None = None) -> Ticket:
-        """Change a ticket's status, with an agent's answer where there is one."""
-        body = {"status": status} | ({} if response is None else {"response": response})
+    def change(
+        self, number: int, status: str | None = None, response: str | None = None, **more: Any
+    ) -> Ticket:
+        """Change a ticket as an agent.
+
+        Parameters
+        ----------
+        number : int
+        status : str, optional
+        response : str, optional
+            The agent's answer, or question.
+        more
+            Category, priority, assignee, and the version that the agent saw.
+        """
+        given = {"status": status, "response": response, **more}
+        body = {name: value for name, value in given.items() if value is not None}
         return Ticket.of(self._ask("PATCH", f"/tickets/{number}", body))
+
+    @_understood()
+    def merge(self, number: int, into: int, version: int) -> Ticket:
+        """Make a ticket a part of another one."""
+        body = {"into": into, "version": version}
+        return Ticket.of(self._ask("POST", f"/tickets/{number}/merge", body))
+
+    @_understood()
+    def draft(self, number: int) -> Ticket:
+        """Have the assistant write a draft for an agent."""
+        path = f"/tickets/{number}/draft"
+        return Ticket.of(self._ask("POST", path, {}, patience_s=ANSWER_S))
+
+    @_understood()
+    def articles(self, number: int) -> list[tuple[str, str]]:
+        """Titles and texts of articles that fit a ticket, the best first."""
+        found = self._ask("GET", f"/tickets/{number}/articles")["articles"]
+        return [(str(one["title"]), str(one["text"])) for one in found]
+
+    @_understood()
+    def categories(self) -> list[str]:
+        """Names of the desk's categories."""
+        return [str(name) for name in self._ask("GET", "/desk")["categories"]]
 
     def _ask(
         self,
@@ -281,18 +374,20 @@ class Client:
 
 def _in_words(error: urllib.error.HTTPError) -> DeskError:
     status = error.code
-    said, ticket = None, None
+    said, ticket, now = None, None, None
     try:
         body = json.loads(error.read(100_000))
         said, ticket = body.get("error"), body.get("ticket_id")
-    except (OSError, ValueError, AttributeError, RecursionError, HTTPException):
+        now = Ticket.of(body["ticket"]) if status == 409 and "ticket" in body else None
+    except (OSError, ValueError, AttributeError, LookupError, TypeError, ArithmeticError,
+            RecursionError, HTTPException):  # fmt: skip
         pass  # Not from the desk, or cut off: what its status says is all there is.
     if status in (409, 422) and isinstance(said, str) and "Idempotency-Key" in said:
         return DeskError("This was sent before.", 409)
     ticket = ticket if isinstance(ticket, int) else None
     if isinstance(said, str) and said and (status in (400, 409, 422) or ticket is not None):
         # The desk tells the ticket's state, or the fault in what was typed.
-        return DeskError(said[0].upper() + said[1:], status, ticket)
+        return DeskError(said[0].upper() + said[1:], status, ticket, now)
     if status == 429:
         seconds = error.headers.get("Retry-After", "")
         when = f"in {seconds} seconds" if seconds.isdigit() else "in a minute"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import secrets
 import time
@@ -18,7 +19,6 @@ from twin.live.page.parts import (
     show_facts,
     show_thread,
     show_title,
-    span,
     who_answers,
 )
 from twin.records.tables import FINAL_STATUSES, RESOLVED, STATUSES, WAITING_FOR_CUSTOMER
@@ -30,6 +30,8 @@ _SECRET_FORM = re.compile(r"[\w-]{22,64}", re.ASCII)
 _MOST_REMEMBERED, _MOST_SHOWN = 50, 10
 _MOST_CHARACTERS = 8_000
 # Statuses in which an answer, or a question, is with the customer.
+_NAMES = {"customer": "You", "assistant": "Response", "agent": "Response of an agent",
+          "desk": "Response"}  # fmt: skip
 _ANSWERED = (STATUSES[WAITING_FOR_CUSTOMER], STATUSES[RESOLVED])
 
 
@@ -146,7 +148,7 @@ def _answer(client: Client, number: int) -> None:
 def _show(client: Client, ticket: Ticket) -> None:
     """A ticket with its thread, and what its customer can do."""
     show_facts(ticket, named=True)
-    show_thread(ticket.thread)
+    show_thread(ticket.thread, _NAMES)
     if not ticket.response:
         st.text("Our people are looking into it.")
     if who := who_answers(ticket):
@@ -163,6 +165,11 @@ def _show(client: Client, ticket: Ticket) -> None:
 def _word(client: Client, ticket: Ticket) -> None:
     """Whether the answer helped, a reply, and the way to a person."""
     number = ticket.number
+    if ticket.merged_into is not None:
+        into = ticket.merged_into
+        st.caption(f"We answer this ticket together with your ticket {into}.")
+        st.button(f"Go to ticket {into}", key=f"into {number}", on_click=_keep, args=(into,))
+        return
     if ticket.status in FINAL_STATUSES:
         st.caption("This ticket is over. If you need more, please send a new one.")
         return
@@ -179,7 +186,8 @@ def _word(client: Client, ticket: Ticket) -> None:
     if any(m.helped for m in since):
         st.caption("You said that this helped. Write back if it did not after all.")
     elif ticket.resolves is not None:
-        left = span(max(ticket.resolves - time.time(), 0.0))
+        hours = math.ceil(max(ticket.resolves - time.time(), 0.0) / 3600.0)
+        left = "an hour" if hours <= 1 else f"{hours} hours"
         st.caption(f"Without a word from you it counts as solved in {left}.")
     elif ticket.status not in _ANSWERED:
         st.caption("A person has your ticket. The answer will be here.")

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -26,6 +26,7 @@ _FACES = {
     "assistant": ":material/smart_toy:",
     "agent": ":material/support_agent:",
 }
+_NAMES = {"customer": "Customer", "assistant": "Assistant", "agent": "Agent", "desk": "Desk"}
 _HELPED = {None: "", True: "This helped.", False: "This did not help."}
 # Streamlit leaves 6 rem above a page's title, of which its bar takes less than 4.
 _CLOSE = """<style>
@@ -116,17 +117,21 @@ def show_title(title: str) -> None:
     st.title(title)
 
 
-def show_thread(messages: Iterable[Message]) -> None:
-    """Messages of a thread. Neither customers' words nor a model's are read as Markdown or HTML."""
+def show_thread(messages: Iterable[Message], names: Mapping[str, str] = _NAMES) -> None:
+    """Messages of a thread, under the names of those who wrote them.
+
+    Neither customers' words nor a model's are read as Markdown or HTML.
+    """
     for message in messages:
         with st.chat_message("user" if message.by == "customer" else "assistant",
                              avatar=_FACES.get(message.by)):  # fmt: skip
+            when = f" :small[{ago(message.at)}]" if message.at else ""
+            st.markdown(f"**{names.get(message.by, _NAMES['desk'])}**{when}")
             if message.text:
                 st.text(message.text)
             said = [_HELPED[message.helped], "A person is asked for." * message.person]
-            facts = [ago(message.at)] * bool(message.at) + [word for word in said if word]
-            author = {"assistant": "Assistant", "agent": "Agent"}.get(message.by, "")
-            st.caption(escaped(". ".join(filter(None, [author, " ".join(facts)]))))
+            if any(said):
+                st.caption(escaped(" ".join(filter(None, said))))
 
 
 def show_facts(ticket: Ticket, named: bool = False) -> None:

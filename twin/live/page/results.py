@@ -1,18 +1,25 @@
-"""The page Results: runs that were saved, their figures, and their reports."""
+"""The page Results: runs that were saved, and the live desk itself: figures and reports."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from twin.live.page.parts import escaped, line, results_folder, show_table, show_title
+from twin.live.page.pictures import show_pictures, source_of_run
 
 if TYPE_CHECKING:
     from twin.experiments.results import Results
 
+DATABASE = "TWIN_DATABASE"
+# In place of a run's folder.
+_LIVE = Path()
 _MOST = 200
 _HEIGHT = 900
 
@@ -21,12 +28,19 @@ def show() -> None:
     """Draw the page."""
     show_title("Results")
     runs = saved_runs(results_folder())
-    if not runs:
+    labels = {path: _label(manifest) for path, manifest in runs}
+    # `twin serve` tells where the desk keeps its tickets.
+    database = os.environ.get(DATABASE, "")
+    if database:
+        labels[_LIVE] = "The live desk, as it ran"
+    if not labels:
         st.write("Nothing was run yet. Play a desk on the page What-if, or with `twin run`.")
         return
-    labels = {path: _label(manifest) for path, manifest in runs}
-    paths = list(labels)
-    first = st.selectbox("Run", paths, format_func=labels.__getitem__)
+    paths = [path for path in labels if path != _LIVE]
+    first = st.selectbox("Show", list(labels), format_func=labels.__getitem__)
+    if first == _LIVE:
+        _show_live(database)
+        return
     others = [path for path in paths if path.parent != first.parent]
     second = st.selectbox(
         "Compare with", others, index=None, format_func=labels.__getitem__,
@@ -77,6 +91,7 @@ def _open(paths: list[Path]) -> Results | None:
 def _show(results: Results, paths: list[Path]) -> None:
     from twin.experiments.display import figure_rows
     from twin.measures.figures import MAIN
+    from twin.report.page import page
 
     for run in results.runs:
         if run.question:
@@ -86,28 +101,69 @@ def _show(results: Results, paths: list[Path]) -> None:
     if not len(results.kpis):
         st.error("No replication of it is whole.")
         return
-    whole = " and ".join(f"{run.whole} of {run.asked}" for run in results.runs)
-    if st.button("Open the report", type="primary", icon=":material/description:"):
-        _report(results, paths)
-    written = st.session_state.get("report")
-    if written is not None and written[0] == paths:
-        name = "-against-".join(run.scenario for run in reversed(results.runs))
-        st.download_button("Download it", written[1], f"{name}.html", "text/html",
-                           on_click="ignore", icon=":material/download:")  # fmt: skip
-        # It holds no script, forbids them by its own policy, and escapes all texts.
-        st.iframe(written[1], height=_HEIGHT)
     names = [run.scenario for run in results.runs]
     show_table(["figure", *names], figure_rows(results.summary(), MAIN, names), "Key figures",
                numbers=True)  # fmt: skip
+    whole = " and ".join(f"{run.whole} of {run.asked}" for run in results.runs)
     st.caption(f"From {whole} replications; ± is the 95 % interval over them.")
+    if st.button("Open the report", type="primary", icon=":material/description:"):
+        _report(paths, lambda: page(results))
+    _written(paths, "-against-".join(reversed(names)))
+    kept = st.session_state.get("results drawn")
+    if kept is None or kept[0] != paths:
+        kept = st.session_state["results drawn"] = (paths, {})
+    of = {name: partial(source_of_run, results, name) for name in reversed(names)}
+    show_pictures(of, kept[1])
 
 
-def _report(results: Results, paths: list[Path]) -> None:
-    from twin.report.page import page
+def _show_live(database: str) -> None:
+    """The live desk's record in the figures, pictures and page of a history."""
+    from twin.common.errors import TwinError
+    from twin.experiments.display import figure_rows
+    from twin.live.record import live_history
+    from twin.measures.figures import MAIN
+    from twin.report.history import page, source_of
 
+    kept = st.session_state.get("live record")
+    if st.button("Read again", icon=":material/refresh:") or kept is None:
+        try:
+            with st.spinner("Reading what happened at the desk ..."):
+                kept = live_history(database), datetime.now(UTC), {}
+        except (TwinError, ValueError) as error:
+            st.error("There is nothing to show yet:")
+            st.text(str(error))
+            return
+        st.session_state["live record"] = kept
+    history, read, drawn = kept
+    results = history.results()
+    st.caption(f"As of {read:%d %b %Y, %H:%M} UTC: volume, responses, returns and CSAT, measured "
+               "as those of a run.")  # fmt: skip
+    name = results.runs[0].scenario
+    show_table(["figure", "live desk"], figure_rows(results.summary(), MAIN, [name]),
+               "Key figures", numbers=True)  # fmt: skip
+    for note in (*history.notes, *history.missing()):
+        st.caption(f"Note: {escaped(note)}")
+    if st.button("Open the report", type="primary", icon=":material/description:"):
+        _report([read], lambda: page(history))
+    _written([read], "live-desk")
+    show_pictures({"The live desk": lambda: source_of(history)}, drawn)
+
+
+def _report(of: list[Any], write: Callable[[], str]) -> None:
     with st.spinner("Writing the report ..."):
         try:
-            st.session_state["report"] = (paths, page(results))
+            st.session_state["report"] = (of, write())
         except ValueError as error:
             st.error("There is no report of it:")
             st.text(str(error))
+
+
+def _written(of: list[Any], name: str) -> None:
+    """The report that was opened, if it is of what is shown."""
+    written = st.session_state.get("report")
+    if written is None or written[0] != of:
+        return
+    st.download_button("Download it", written[1], f"{name}.html", "text/html",
+                       on_click="ignore", icon=":material/download:")  # fmt: skip
+    # It holds no script, forbids them by its own policy, and escapes all texts.
+    st.iframe(written[1], height=_HEIGHT)

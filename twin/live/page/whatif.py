@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from twin.live.page.parts import (
     show_table,
     show_title,
 )
+from twin.live.page.pictures import show_pictures, source_of_run
 
 if TYPE_CHECKING:
     from twin.experiments.comparison import Comparison
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from twin.scenario.model import Scenario
 
 _OTHER = "another file ..."
-_PICTURES = ("backlog", "response", "throughput", "ratings")
 _REPLICATIONS = 4
 # One study at a time: two would only slow each other down, and the desk's page with them.
 _PLAYING = threading.Lock()
@@ -214,27 +215,5 @@ def _pictures(played: _Played) -> None:
             played.pictures["forest"] = list(of_comparison(played.comparison, summary))
         for picture in played.pictures["forest"]:
             show_picture(picture)
-    shown = list(reversed(played.names))
-    for name, tab in zip(shown, st.tabs([escaped(name) for name in shown]), strict=True):
-        with tab:
-            if name not in played.pictures:
-                with st.spinner("Drawing ..."):
-                    played.pictures[name] = _draw(played.results, name)
-            for picture in played.pictures[name]:
-                show_picture(picture)
-
-
-def _draw(results: Results, name: str) -> list[Picture]:
-    from twin.report.pictures import of_run
-    from twin.report.source import Source
-
-    run = next(run for run in results.runs if run.scenario == name)
-    summary = results.summary()
-    source = Source(results, run, summary[summary["scenario"] == name])
-    found = {}
-    # They are drawn one by one: no more than what is shown here.
-    for picture in of_run(source, "run"):
-        found[picture.name.removeprefix("run-")] = picture
-        if picture.name.endswith("-ratings"):
-            break
-    return [found[wanted] for wanted in _PICTURES if wanted in found]
+    of = {name: partial(source_of_run, played.results, name) for name in reversed(played.names)}
+    show_pictures(of, played.pictures)

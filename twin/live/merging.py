@@ -1,0 +1,78 @@
+"""Tickets that become a part of another one, and tickets that a search finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, exists, insert, or_, select, update
+
+from twin.live import tables
+from twin.live.database import Database
+from twin.live.kept import Row
+from twin.live.moves import NO_LEASE
+from twin.records.tables import CLOSED, STATUSES
+
+
+def merge(database: Database, ticket: Row, other: Row, at: float) -> Row | None:
+    """Close a ticket as a part of another; None if one of them is no longer as it was seen.
+
+    That it is Closed from any status is the one change beside the table of transitions: the work
+    goes on in the other ticket, so nothing was resolved. Tickets that were a part of it are a part
+    of the other one from now on.
+    """
+    t = tables.tickets
+    with database.writing() as connection:
+        # In the order of their numbers, so that two agents do not wait for each other for ever.
+        both = sorted((ticket, other), key=lambda row: int(row["id"]))
+        for seen in both:
+            query = select(t.c.version).where(t.c.id == seen["id"]).with_for_update()
+            if connection.execute(query).scalar_one() != seen["version"]:
+                return None
+        values = {"status": STATUSES[CLOSED], "merged_into": other["id"], "resolves_at": None}
+        rise = {"version": t.c.version + 1}
+        closed = update(t).where(t.c.id == ticket["id"]).values(**NO_LEASE, **values, **rise)
+        row = connection.execute(closed.returning(t)).one()
+        parts = update(t).where(t.c.merged_into == ticket["id"])
+        connection.execute(parts.values(merged_into=other["id"]))
+        connection.execute(update(t).where(t.c.id == other["id"]).values(**rise))
+        change = {"ticket_id": ticket["id"], "at": at, "status": STATUSES[CLOSED], "by": "agent"}
+        connection.execute(insert(tables.changes), [change])
+        return dict(row._mapping)
+
+
+def parts_of(database: Database, number: int) -> list[int]:
+    """Numbers of the tickets that became a part of one."""
+    t = tables.tickets
+    query = select(t.c.id).where(t.c.merged_into == number).order_by(t.c.id)
+    with database.reading() as connection:
+        return [int(row[0]) for row in connection.execute(query)]
+
+
+def wanted(
+    text: str | None = None,
+    category: str | None = None,
+    priority: str | None = None,
+    assignee: str | None = None,
+) -> Sequence[ColumnElement[bool]]:
+    """Conditions of a search; what is None is not asked for.
+
+    Parameters
+    ----------
+    text : str, optional
+        In the description or the thread, in capitals or not; or the number.
+    category, priority, assignee : str, optional
+        An empty assignee finds what nobody has taken on.
+    """
+    t, m = tables.tickets, tables.messages
+    found: list[ColumnElement[bool]] = []
+    for column, value in ((t.c.category, category), (t.c.priority, priority),
+                          (t.c.assignee, assignee)):  # fmt: skip
+        if value is not None:
+            found.append(column == value)
+    if text:
+        said = exists().where(m.c.ticket_id == t.c.id, m.c.text.icontains(text, autoescape=True))
+        ways = [t.c.description.icontains(text, autoescape=True), said]
+        if text.isascii() and text.isdigit() and len(text) < 10:
+            ways.append(t.c.id == int(text))
+        found.append(or_(*ways))
+    return found
