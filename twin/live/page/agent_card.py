@@ -21,7 +21,7 @@ _REVIEW, _TAKEN, _ASKED = "Pending Review", "In Progress", "Waiting for customer
 
 @dataclass(frozen=True)
 class Agent:
-    """Whoever works on the queue: a name of their choice, and the desk's categories."""
+    """An agent at the queue: a name of their choice, and the desk's categories."""
 
     name: str
     categories: Sequence[str]
@@ -242,7 +242,7 @@ def _do(action: Callable[[], object], said: str, seen: Ticket) -> None:
 
 
 def changes(seen: Ticket, now: Ticket) -> str:
-    """What became of a ticket since an agent saw it, in words.
+    """Changes of a ticket since an agent saw it, in words.
 
     Examples
     --------

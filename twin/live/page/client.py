@@ -106,7 +106,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Search:
-    """What agents look for in a queue; empty: anything. `NOBODY` is no agent's name."""
+    """A search in a queue; empty: anything. `NOBODY` is no agent's name."""
 
     text: str = ""
     category: str = ""
