@@ -114,7 +114,7 @@ class StudyStore:
         parts = {(self.home(scenario), k): scenario for scenario, k in wanted}
         whole = {home: set(storage.whole(home)) for home, _ in parts}
         tasks = [
-            Task(number, scenario, k, home, False, False)
+            Task(number, scenario, k, home, False, False, "auto")
             for number, ((home, k), scenario) in enumerate(parts.items())
             if again or k not in whole[home]
         ]

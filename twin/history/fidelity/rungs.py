@@ -215,7 +215,9 @@ def played(
     """
     names = {key: f"{key.replace(' ', '-')}" for key in scenarios}
     desks = [one.vary({"name": names[key]}) for key, one in scenarios.items()]
-    found = run(desks, replications=runs, workers=workers, progress=progress, keep_logs=True)
+    found = run(
+        desks, replications=runs, workers=workers, progress=progress, keep_logs=True, engine="auto"
+    )
     if len(found.failures):
         first = found.failures.iloc[0]
         raise ValueError(f"a run failed ({first['scenario']}): {first['message']}")
