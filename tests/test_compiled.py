@@ -16,6 +16,7 @@ from twin.demand.tickets import draw
 from twin.desk import engines
 from twin.desk.compiled.coverage import COVERED, OUTSIDE, keys, why_not
 from twin.desk.engines import EngineError, engine_of
+from twin.desk.simulation import simulate_visits
 from twin.scenario.model import Scenario
 
 SHIPPED = sorted((Path(__file__).parents[1] / "scenarios").glob("*.toml"))
@@ -137,3 +138,33 @@ def test_a_run_has_the_same_figures_on_both_engines_and_auto_takes_the_compiled_
     one, two = (twin.run(scenario, replications=2, engine=name) for name in ("simpy", "auto"))
     assert two.runs[0].manifest["engine"] == "compiled"
     assert one.kpis.equals(two.kpis)
+
+
+@needs_numba
+def test_a_study_plays_on_it_and_finds_the_same_as_on_simpy(monkeypatch):
+    # It takes numba.
+    from twin.desk.compiled import play
+
+    plan = {"scenario": twin.from_data(DESK | {"replications": 2}),
+            "factors": {"agents.all.heads": [2, 3]}}  # fmt: skip
+    played, simulate = [], play.simulate
+
+    def counting(*what):
+        played.append(what)
+        return simulate(*what)
+
+    monkeypatch.setattr(play, "simulate", counting)
+    found = twin.study(plan).frame
+    assert len(played) == 4
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    assert twin.study(plan).frame.equals(found)
+    assert len(played) == 4
+
+
+@needs_numba
+def test_visits_alone_are_those_of_all_tables():
+    scenario = twin.from_data(DESK | {"horizon": "6h"})
+    demand = draw(scenario)
+    whole = twin.simulate(scenario, demand).visits
+    for engine in ("simpy", "compiled"):
+        assert simulate_visits(scenario, demand, engine).equals(whole)
