@@ -25,7 +25,8 @@ from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = [ROOT / "scenarios" / name for name in ("humans-only.toml", "phone-desk.toml")]
+NAMES = ("baseline.toml", "humans-only.toml", "phone-desk.toml", "email-desk.toml")
+FILES = [ROOT / "scenarios" / name for name in NAMES]
 
 
 def cpu_s(function: Callable[[], object]) -> float:

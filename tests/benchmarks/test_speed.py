@@ -118,14 +118,17 @@ def interleave(benchmark, ours, other, rounds):
     return statistics.median(ratios), min(times[ours]) / min(times[other])
 
 
-def test_against_a_tutorial(benchmark, say):
+@pytest.mark.parametrize("engine", ["simpy", "compiled"])
+def test_against_a_tutorial(benchmark, say, engine):
+    if engine == "compiled":
+        pytest.importorskip("numba")
     scenario, assistant = baseline("15w")
     demand = draw(scenario)
     answers = answers_of(scenario, demand, assistant)
     shapes = {"twin": [], "tutorial": []}
 
     def twin():
-        log = simulate(scenario, draw(scenario), assistant)
+        log = simulate(scenario, draw(scenario), assistant, engine)
         shapes["twin"].append(shape(vars(log), len(log.tickets)))
 
     def tutorial():
@@ -136,7 +139,7 @@ def test_against_a_tutorial(benchmark, say):
     ratio, least = (1 / r for r in interleave(benchmark, twin, tutorial, rounds=7))
     benchmark.extra_info |= {"ratio": ratio, "ratio_of_minima": least}
     speed = len(demand) / statistics.median(benchmark.extra_info["ours_s"])
-    say(f"{speed:,.0f} tickets/s, {ratio:.2f} times the tutorial (by minima: {least:.2f})")
+    say(f"{engine}: {speed:,.0f} tickets/s, {ratio:.2f} times the tutorial (by minima: {least:.2f})")
     for name in shapes["twin"][0]:
         ours, theirs = (statistics.mean(s[name] for s in seen) for seen in shapes.values())
         benchmark.extra_info[f"{name}_a_ticket"] = (ours, theirs)

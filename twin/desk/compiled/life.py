@@ -27,7 +27,7 @@ from twin.desk.compiled.feedback import collect_feedback
 from twin.desk.compiled.heap import compiled
 from twin.desk.compiled.provider import next_slot, send
 from twin.desk.compiled.rows import later, status_at, status_now
-from twin.desk.compiled.serving import ask_for, come, next_is_drawn
+from twin.desk.compiled.serving import ask_for, come, go_on, next_is_drawn
 from twin.desk.compiled.tables import (
     byte_of,
     code_of,
@@ -84,7 +84,7 @@ def _ask(d: Any, i: int, step: int) -> None:
         call.given = 0 if call.categorized_by == BY_AGENT else 1 + call.named_by
     call.model = 0
     call.again_slot = -1
-    ask_model(d, i)
+    go_on(d, i, ASK)
 
 
 @compiled
@@ -120,7 +120,7 @@ def heard(d: Any, i: int) -> None:
             _drafted(d, i)
     elif call.model + 1 < providers(d).size:
         call.model += 1
-        ask_model(d, i)
+        go_on(d, i, ASK)
     elif d.on_failure == ASK_AGAIN:
         slot = next_slot(d, i)
         if slot < 0:

@@ -59,6 +59,7 @@ from twin.desk.compiled.serving import (
     end_visit,
     fill,
     give_up,
+    go_on,
     overflow,
     release,
     stop_work,
@@ -111,12 +112,6 @@ def _change(d: Any) -> None:
 
 
 @compiled
-def _attempt_ended(d: Any, i: int) -> None:
-    if has_ended(d, i):
-        heard(d, i)
-
-
-@compiled
 def _happen(d: Any) -> None:
     """The first event of the heap."""
     key, who = events(d)[0].key, events(d)[0].who
@@ -145,12 +140,12 @@ def _happen(d: Any) -> None:
         resolve_unanswered(d, i)
     elif kind == CALL:
         free_connection(d, i)
-        _attempt_ended(d, i)
+        go_on(d, i, ENDED)
     elif kind == AGAIN:
         send(d, i)
     elif kind == RETRY:
         tickets(d)[i].model = 0
-        ask_model(d, i)
+        go_on(d, i, ASK)
     elif teams(d)[i].event_key == key:
         if wake(d, i):
             fill(d, i)
@@ -158,8 +153,8 @@ def _happen(d: Any) -> None:
 
 
 @compiled
-def _go_on(d: Any) -> None:
-    """Go on with a ticket for which something was asked for."""
+def _goes_on(d: Any) -> None:
+    """Go on with a ticket, at the end of an event or when what it needs is there."""
     i = d.pending
     d.pending = -1
     if d.resume == VISIT:
@@ -167,7 +162,8 @@ def _go_on(d: Any) -> None:
     elif d.resume == ASK:
         ask_model(d, i)
     elif d.resume == ENDED:
-        _attempt_ended(d, i)
+        if has_ended(d, i):
+            go_on(d, i, HEARD)
     elif d.resume == HEARD:
         heard(d, i)
     elif d.resume == TOUCHED_BY:
@@ -287,16 +283,17 @@ def _whole(code: int) -> Callable[[Any], int]:
         while True:
             if _is_full(d):
                 return GROW
-            if d.pending >= 0:
-                _go_on(d)
-            elif d.opened < opening(d).size:
-                d.opened += 1
-                begin(d, opening(d)[d.opened - 1])
-            else:
-                if d.stop_key < 0:
-                    _open(d)
-                if not _next(d):
-                    break
+            if d.pending < 0:
+                if d.opened < opening(d).size:
+                    d.opened += 1
+                    begin(d, opening(d)[d.opened - 1])
+                else:
+                    if d.stop_key < 0:
+                        _open(d)
+                    if not _next(d):
+                        break
+            while d.pending >= 0 and d.asks_for < 0:
+                _goes_on(d)
             if d.pending >= 0:
                 return ASKS
             if d.came:

@@ -61,6 +61,12 @@ from twin.records.tables import (
 def ask_for(d: Any, i: int, what: int, then: int) -> None:
     """Stop for something that only Python can make, and go on with a ticket when it is there."""
     d.asks_for = what
+    go_on(d, i, then)
+
+
+@compiled
+def go_on(d: Any, i: int, then: int) -> None:
+    """Go on with a ticket at the end of the event: what is long is compiled in one place only."""
     d.pending = i
     d.resume = then
 
@@ -196,7 +202,7 @@ def come(d: Any, i: int, category: int, activity: int, returns: int) -> None:
     visit.to = category
     visit.activity = activity
     visit.returns = returns
-    visit_agents(d, i)
+    go_on(d, i, VISIT)
 
 
 @compiled
@@ -288,7 +294,7 @@ def give_up(d: Any, ordinal: int, i: int) -> None:
 def try_again(d: Any, i: int) -> None:
     """Lifecycle._agent, when a customer who left is back."""
     status_now(d, i, PENDING_REVIEW if tickets(d)[i].activity == REVIEW else OPEN)
-    visit_agents(d, i)
+    go_on(d, i, VISIT)
 
 
 @compiled

@@ -178,7 +178,8 @@ class State:
         row["timeout"], row["retries"] = provider.timeout, provider.retries
         row["backoff"], row["max_backoff"] = provider.backoff, provider.max_backoff
         row["jitter"] = address(self._jitter)
-        row["seq"], row["pending"] = next(clock._eid), -1
+        row["seq"] = next(clock._eid)
+        row["pending"] = row["asks_for"] = -1
         row["arrival_key"] = row["stop_key"] = -1
 
     def _set_touches(
@@ -224,6 +225,7 @@ class State:
         else:
             assert asks_for == ONE_ANSWER
             self._asked.one(int(one["first_slot"]), ticket)
+        row["asks_for"] = -1
 
     def grow(self) -> None:
         """Make room in all that may be full."""
