@@ -139,7 +139,9 @@ def test_against_a_tutorial(benchmark, say, engine):
     ratio, least = (1 / r for r in interleave(benchmark, twin, tutorial, rounds=7))
     benchmark.extra_info |= {"ratio": ratio, "ratio_of_minima": least}
     speed = len(demand) / statistics.median(benchmark.extra_info["ours_s"])
-    say(f"{engine}: {speed:,.0f} tickets/s, {ratio:.2f} times the tutorial (by minima: {least:.2f})")
+    say(
+        f"{engine}: {speed:,.0f} tickets/s, {ratio:.2f} times the tutorial (by minima: {least:.2f})"
+    )
     for name in shapes["twin"][0]:
         ours, theirs = (statistics.mean(s[name] for s in seen) for seen in shapes.values())
         benchmark.extra_info[f"{name}_a_ticket"] = (ours, theirs)
