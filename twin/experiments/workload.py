@@ -15,6 +15,7 @@ Delays of a workflow use nobody: only the statuses in which agents work count.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log1p
 
@@ -216,12 +217,9 @@ def _a_ticket(
     """
     names, customers, settings = demand.categories, scenario.customers, scenario.assistant
     pools = list(scenario.agents.values())
-    able = [[p for p in pools if p.takes(name)] for name in names]
+    able = _able(pools, names)
     # By the category that a ticket goes by.
-    pace = {
-        p.name: np.array([p.pace(p.weight(c, channel)) for c in names]) * _support(p, scenario)
-        for p in pools
-    }
+    pace = {p.name: _paces(p, names, channel) * _support(p, scenario) for p in pools}
     then = _after_touch(scenario, names, pace)
     follow_up = np.array([
         _mean([p.follow_up(c) / pace[p.name][k] + then[p.name][k] for p in able[k]])
@@ -286,6 +284,26 @@ def _a_ticket(
     return float(shares @ first), float(shares @ returns)
 
 
+def _able(pools: Sequence[Pool], names: Sequence[str]) -> list[list[Pool]]:
+    """Pools that take tickets of each category; of thousands of both most pairs are never met."""
+    place = {name: k for k, name in enumerate(names)}
+    found: list[list[Pool]] = [[] for _ in names]
+    for pool in pools:
+        taken = pool.takes_only
+        for k in range(len(names)) if taken is None else sorted(place[c] for c in taken & {*place}):
+            found[k].append(pool)
+    return found
+
+
+def _paces(pool: Pool, names: Sequence[str], channel: str) -> Floats:
+    """Pace of a pool's agents at tickets of each category."""
+    if not pool.weights and not pool.weights_by_channel:
+        return np.full(len(names), pool.pace())
+    weights = [pool.weight(name, channel) for name in names]
+    by_weight = {weight: pool.pace(weight) for weight in set(weights)}
+    return np.array([by_weight[weight] for weight in weights])
+
+
 def _support(pool: Pool, scenario: Scenario) -> float:
     """Mean factor on the speed of a pool's agents by the support of an assistant, at the start."""
     support = scenario.assistant.support
@@ -308,12 +326,19 @@ def _after_touch(
     With as many transfers as a ticket may have, whatever number it had before.
     """
     pools = list(scenario.agents.values())
-    moves = np.array([[pool.transfers_to.get(q.name, 0.0) for q in pools] for pool in pools])
+    if not any(any(pool.transfers_to.values()) for pool in pools):
+        return {pool.name: pool.after / pace[pool.name] for pool in pools}
+    place = {pool.name: k for k, pool in enumerate(pools)}
+    moves = np.zeros((len(pools), len(pools)))
+    for k, pool in enumerate(pools):
+        for name, chance in pool.transfers_to.items():
+            if name in place:
+                moves[k, place[name]] = chance
     after = np.array([pool.after / pace[pool.name] for pool in pools])
     after = after.reshape(len(pools), len(names))
     touch = [[pool.follow_up(name) for name in names] / pace[pool.name] for pool in pools]
     total, step = after.copy(), after + np.array(touch).reshape(after.shape)
-    for _ in range(scenario.routing.max_transfers if moves.any() else 0):
+    for _ in range(scenario.routing.max_transfers):
         step = moves @ step
         total += step
         if step.max(initial=0.0) < 1e-9:

@@ -246,8 +246,11 @@ def _capacity(scenario: Scenario, demand: Demand) -> Iterator[str]:
     for channel in channel_shares(scenario, demand):
         pools = [p for p in scenario.agents.values() if not p.channels or channel in p.channels]
         by = f" by {channel or 'an unknown channel'}" if demand.channels else ""
+        # Of thousands of pools each is asked once.
+        taken = [p.takes_only for p in pools]
+        known_ones = set().union(*(one for one in taken if one is not None))
         for name, share in zip(demand.categories, shares, strict=True):
-            if share > 0 and not any(p.takes(name) for p in pools):
+            if share > 0 and name not in known_ones and None not in taken:
                 yield f'Warning: no pool takes "{name}"{by}: agents never handle such tickets.'
     alone, horizon_s = workload(scenario, demand), scenario.horizon
     known = known_habits(scenario, demand)

@@ -321,12 +321,18 @@ class Pool(Section):
 
     def takes(self, category: str) -> bool:
         """True if tickets of a category come to it, not only from other pools."""
+        taken = self.takes_only
+        return taken is None or category in taken
+
+    @property
+    def takes_only(self) -> set[str] | None:
+        """Categories whose tickets come to it, not only from other pools; None: all do."""
         if self.transfers_only:
-            return False
+            return set()
         skills = [member.skills or self.skills for member in self.members]
         if not self.members or self.anonymous:
             skills.append(self.skills)
-        return any(not own or category in own for own in skills)
+        return {name for own in skills for name in own} if all(skills) else None
 
     def handle(self, category: str) -> float:
         """Mean work on a ticket of a category that arrives at the start; seconds."""
