@@ -17,6 +17,14 @@ SHAPES = {
                 {"left": [0.7, 0, 0.3], "right": [0, 0.7, 0.3]}),
 }  # fmt: skip
 KINDS = ("Billing", "Access", "Other")
+# Two that share no kind, each helped by another one.
+FOUR = (
+    {"first": ["Billing"], "second": ["Access"], "third": ["Access", "Other"],
+     "fourth": ["Billing", "Orders"]},
+    {"first": [1, 0, 0, 0], "second": [0, 1, 0, 0], "third": [0, 0.4, 0.6, 0],
+     "fourth": [0.3, 0, 0, 0.7]},
+)  # fmt: skip
+FOUR_KINDS = (*KINDS, "Orders")
 
 
 def shape_of(number):
@@ -24,18 +32,19 @@ def shape_of(number):
     return list(SHAPES)[number % len(SHAPES)]
 
 
-def pool_desk(number, days=14):
-    """A phone desk of two pools drawn by number, whose agents are told apart.
+def pool_desk(number, days=14, four=False):
+    """A phone desk of two pools, or four, drawn by number, whose agents are told apart.
 
     In three of four desks agents come and go. A pool's agents who are there are busy for three
     quarters to nine tenths of their time.
     """
     luck = np.random.default_rng([20, number])
-    skills, work = SHAPES[shape_of(number)]
+    skills, work = FOUR if four else SHAPES[shape_of(number)]
+    kinds = FOUR_KINDS if four else KINDS
     first, last = int(luck.integers(7, 10)), int(luck.integers(16, 20))
     come_and_go = bool(luck.random() < 0.75)
     busy = float(luck.uniform(0.75, 0.9))
-    pools, rates = {}, np.zeros(len(KINDS))
+    pools, rates = {}, np.zeros(len(kinds))
     for name, takes in skills.items():
         heads, handle_s = int(luck.integers(3, 7)), float(luck.uniform(180, 480))
         away, there = {"returns": "60/h"}, 1.0
@@ -52,10 +61,10 @@ def pool_desk(number, days=14):
         rates += busy * heads * there * 3600 / handle_s * np.array(work[name])
     open_ = np.array([first <= hour < last for hour in range(24)])
     course = open_ * luck.uniform(0.85, 1.15, 24)
-    shares = zip(KINDS, rates / rates.sum(), strict=True)
+    shares = zip(kinds, rates / rates.sum(), strict=True)
     patience = {"distribution": "exponential", "mean": f"{luck.uniform(120, 600):.0f}s"}
     return twin.from_data({
-        "name": f"pools-{number}",
+        "name": f"{'four' if four else 'pools'}-{number}",
         "start": planted.START,
         "horizon": f"{days}d",
         "seed": 4000 + number,

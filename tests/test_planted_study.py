@@ -1,6 +1,6 @@
 """Planted desks by the dozen: exported as tools do, read back, calibrated and judged.
 
-    python tests/test_planted_study.py FOLDER [--of calls,minutes,pools,clock,statuses,queue]
+    python tests/test_planted_study.py FOLDER [--of calls,minutes,pools,four,clock,statuses,queue]
 
 plays the desks that are not yet in FOLDER, a file each, prints what came of each, and sums up what
 is there (--first: the first number). It takes about an hour on one core; ended, it goes on where it
@@ -27,7 +27,7 @@ from twin.history.fit.rosters import sessions
 from twin.history.what_ifs import ASSUMED, FOLLOWS
 
 # Desks of each kind.
-COUNTS = {"calls": 12, "minutes": 9, "pools": 9, "clock": 12, "statuses": 10, "queue": 5}
+COUNTS = {"calls": 12, "minutes": 9, "pools": 9, "four": 2, "clock": 12, "statuses": 10, "queue": 5}
 # Kind of what-if, and the change: to one pool, to the desk, to all pools.
 CHANGES = {
     "one agent less": ("staffing", lambda desk, pool: {f"agents.{pool}.extra_heads": -1}),
@@ -142,12 +142,17 @@ def beside(right, ours):
     }  # fmt: skip
 
 
-def pools(number, folder):
-    """A phone desk of two pools, its log of calls, and what its calibrated twin says.
+def four(number, folder):
+    """A phone desk of four pools."""
+    return pools(number, folder, four=True)
+
+
+def pools(number, folder, four=False):
+    """A phone desk of several pools, its log of calls, and what its calibrated twin says.
 
     One agent less is of the first pool, or of the second one, in turn.
     """
-    desk = planted_pools.pool_desk(number)
+    desk = planted_pools.pool_desk(number, four=four)
     log = twin.simulate(desk, twin.draw(desk))
     path = planted.log_of_calls(log, folder / "calls.csv")
     history = twin.read_history(path, zone="UTC", keep_names=True)
@@ -180,7 +185,7 @@ def pools(number, folder):
         params[f"hours on shift, {name}"] = plain(heads * np.diff(edges)[0] / 3600, planned)
     name = list(desk.agents)[number % 2]
     return {
-        "shape": planted_pools.shape_of(number),
+        "shape": "four" if four else planted_pools.shape_of(number),
         "calls": len(log.visits),
         "seconds to calibrate": seconds,
         "pools": [sorted(one.skills) for one in twin_desk.agents.values()],
@@ -277,6 +282,7 @@ KINDS = {
     "calls": calls,
     "minutes": minutes,
     "pools": pools,
+    "four": four,
     "clock": clock,
     "statuses": statuses,
     "queue": queue,
