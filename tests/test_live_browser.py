@@ -109,10 +109,25 @@ class Visitor:
         self.browser.run("document.activeElement.select()")
         self.browser.call("Input.insertText", text=text)
 
-    def key(self, name):
-        for kind in ("rawKeyDown", "keyUp"):
+    def key(self, name, **more):
+        code = {"ArrowRight": 39, "Tab": 9, "Enter": 13}[name]
+        for kind in ("keyDown" if more else "rawKeyDown", "keyUp"):
             self.browser.call("Input.dispatchKeyEvent", type=kind, key=name, code=name,
-                              windowsVirtualKeyCode={"ArrowRight": 39}[name])  # fmt: skip
+                              windowsVirtualKeyCode=code, **more)  # fmt: skip
+
+    def tab_to(self, words):
+        """Go to an element by the keyboard alone, by its last line of words or its label."""
+        of = "(e => (e.getAttribute('aria-label') || e.innerText).trim().split('\\n').pop())"
+        for _ in range(80):
+            self.key("Tab")
+            if self.browser.run(f"{of}(document.activeElement)") == words:
+                return
+        raise AssertionError(f"the keyboard never comes to: {words}")
+
+    def enter(self, words):
+        """Press a button by the keyboard alone."""
+        self.tab_to(words)
+        self.key("Enter", text="\r")
 
     def overflow(self):
         return self.browser.run(
@@ -205,8 +220,14 @@ def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
         visitor.settled()
         assert "From our help articles" not in visitor.shows()
         assert "login issue <b>again</b> **now**" in visitor.shows()
-        visitor.press("No")
+        # By the keyboard alone.
+        visitor.enter("No")
         visitor.sees("A person has your ticket")
+        visitor.settled()
+        visitor.tab_to("Write back")
+        browser.call("Input.insertText", text="Please call me.")
+        visitor.enter("Send reply")
+        visitor.sees("Please call me.")
 
         # A reload keeps the history; nothing asks anybody but this machine.
         browser.call("Page.reload")
@@ -220,8 +241,12 @@ def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
         visitor.sees("Reopened (1)")
         visitor.sees("This did not help.")
         visitor.settled()
-        visitor.type("textarea", "An agent's own words.")
-        visitor.press("Send answer")
+        visitor.enter("Draft by the assistant")
+        visitor.sees("nothing of it was sent")
+        visitor.settled()
+        visitor.tab_to("Answer")
+        browser.call("Input.insertText", text="An agent's own words.")
+        visitor.enter("Send answer")
         visitor.sees("Resolved (2)")
         visitor.click(BEGINS.format(selector="a", text="Desk"), "link to the desk")
         visitor.sees("An agent's own words.")
@@ -248,6 +273,7 @@ def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
         assert browser.run(f"{drawn}.every(i => i.alt.length > 10)")
 
         visitor.click(BEGINS.format(selector="a", text="Results"), "link to results")
+        visitor.until(f"{drawn}.length > 1", "figures of the run")
         visitor.press("Open the report")
         visitor.until("!!document.querySelector('iframe')?.srcdoc.includes('The answer')", "report")
 

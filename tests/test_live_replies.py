@@ -288,6 +288,19 @@ def test_an_agent_may_let_an_answer_stand_or_take_it_back(small):
     assert set(OPEN_STATUSES).isdisjoint(FINAL_STATUSES)
 
 
+def test_a_rating_that_comes_last_is_in_the_record(small, tmp_path):
+    small.file("login")
+    small.file("payment")
+    reply(small, 1, helped=True)
+    assert rate(small, 1, 5).status_code == 200
+    history = twin.read_history(tmp_path / "desk.sqlite", zone="UTC")
+    figures = twin.measure(history.log, history.desk).set_index(["kpi", "group"])["value"]
+    assert figures["csat", ""] == 1
+    assert history.log.timeline["status"].astype(str).tolist() == ["Open", *[
+        "Categorized", "In Progress", "Resolved"], "Open", "Categorized", "In Progress", "Resolved",
+    ]  # fmt: skip
+
+
 def test_both_readers_see_answers_and_returns_and_no_wait_for_the_customer(small, tmp_path):
     for k in range(4):
         small.file(f"login {k}")

@@ -201,11 +201,23 @@ class Store:
             )
             gathered.tickets["rating"] = _texts(gathered.tickets["rating"])
             gathered.known.add("ratings")
+            _last_word(gathered, given)
         if choices.texts:
             gathered.texts = pd.DataFrame({"id": ids, "description": rows["description"]})
         gathered.notes.append("Model calls of the store are not in the history: "
                               "`twin live-scenario` measures them.")  # fmt: skip
         return gathered
+
+
+def _last_word(gathered: Gathered, given: pd.DataFrame) -> None:
+    """Let the record go on until its newest rating, where that came after all changes."""
+    changes = gathered.changes
+    newest = given.sort_values("at").tail(1)
+    if len(newest) and len(changes) and newest["at"].iloc[0] > changes["at"].max():
+        ticket = newest["id"].iloc[0]
+        stays = changes[changes["id"] == ticket].sort_values("at", kind="stable").tail(1)
+        again = stays.assign(at=float(newest["at"].iloc[0]))
+        gathered.changes = pd.concat([changes, again], ignore_index=True)
 
 
 def _texts(values: pd.Series[Any]) -> pd.Series[Any]:

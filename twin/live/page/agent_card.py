@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from twin.scenario.model import PRIORITIES
 _COLOURS: dict[str, Any] = {"urgent": "red", "high": "orange", "normal": "blue", "low": "gray"}
 _SOON_S = 900.0
 _MOST_CHARACTERS = 8_000
+_HEADING = re.compile(r"^#+ +", re.MULTILINE)
 _REVIEW, _TAKEN, _ASKED = "Pending Review", "In Progress", "Waiting for customer"
 
 
@@ -133,7 +135,8 @@ def _articles(client: Client, number: int) -> None:
         st.write("No article fits.")
     for title, text in found:
         st.markdown(f"**{escaped(title, 120)}**")
-        st.text(text)
+        # Articles are Markdown; shown as text, a heading is a line of its own.
+        st.text(_HEADING.sub("", text))
 
 
 def _use(ticket: Ticket, text: str) -> None:
