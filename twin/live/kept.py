@@ -20,6 +20,10 @@ OPINION = ("description", "model", "rating", "feedback")
 _WORDS = ("ticket_id", "text", "helped", "person")
 
 
+# Made once: to make a statement takes longer than to run it.
+_NOTE, _SAY = insert(tables.changes), insert(tables.messages)
+
+
 class KeyReused(TwinError, ValueError):
     """An idempotency key that came with another request before."""
 
@@ -37,12 +41,12 @@ def _insert_once(
     if key is not None:
         known = connection.execute(select(table).where(table.c.key == key)).first()
         if known is not None:
-            found = dict(known._mapping)
+            found = as_row(known)
             if any(found[name] != values[name] for name in same):
                 raise KeyReused
             return found, False
     added = connection.execute(insert(table).values(**values).returning(table))
-    return dict(added.one()._mapping), True
+    return as_row(added.one()), True
 
 
 def file_ticket(
@@ -62,7 +66,7 @@ def file_ticket(
     if fresh:
         by = "customer" if row["origin"] == "live" else "desk"
         change = {"ticket_id": row["id"], "at": row["received_at"], "status": row["status"]}
-        connection.execute(insert(tables.changes).values(by=by, **change))
+        note_changes(connection, [change | {"by": by}])
         if row["response"]:
             # Of a file: nobody knows who wrote it.
             said = {"at": row["answered_at"] or row["received_at"], "by": "desk"}
@@ -90,7 +94,17 @@ def add_messages(
     """Add messages to a ticket's thread: moment, by whom, text."""
     rows = [{"ticket_id": ticket_id, **message} for message in messages]
     if rows:
-        connection.execute(insert(tables.messages), rows)
+        connection.execute(_SAY, rows)
+
+
+def note_changes(connection: Connection, changes: Sequence[Mapping[str, Any]]) -> None:
+    """Note changes of status: ticket, status, moment, by whom."""
+    connection.execute(_NOTE, list(changes))
+
+
+def as_row(found: Any) -> Row:
+    """A row of the database as a dictionary."""
+    return dict(zip(found._fields, found, strict=True))
 
 
 def as_entry(row: Row) -> Entry:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, exists, insert, or_, select, update
 
 from twin.live import tables
 from twin.live.database import Database
-from twin.live.kept import Row
+from twin.live.kept import Row, as_row
 from twin.live.moves import NO_LEASE
 from twin.records.tables import CLOSED, STATUSES
 
@@ -37,7 +37,7 @@ def merge(database: Database, ticket: Row, other: Row, at: float) -> Row | None:
         connection.execute(update(t).where(t.c.id == other["id"]).values(**rise))
         change = {"ticket_id": ticket["id"], "at": at, "status": STATUSES[CLOSED], "by": "agent"}
         connection.execute(insert(tables.changes), [change])
-        return dict(row._mapping)
+        return as_row(row)
 
 
 def parts_of(database: Database, number: int) -> list[int]:

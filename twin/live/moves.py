@@ -7,11 +7,11 @@ from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, update
 
 from twin.common.errors import TwinError
 from twin.live import tables
-from twin.live.kept import Row, add_messages
+from twin.live.kept import Row, add_messages, as_row, note_changes
 from twin.records.tables import STATUSES, TRANSITIONS
 
 # A new status, its moment, and by whom: customer, assistant, agent or desk.
@@ -104,6 +104,6 @@ def change(
             {"ticket_id": ticket["id"], "status": status, "at": at, "by": by}
             for status, at, by in changes
         ]
-        connection.execute(insert(tables.changes), noted)
+        note_changes(connection, noted)
     add_messages(connection, ticket["id"], messages)
-    return dict(row._mapping)
+    return as_row(row)

@@ -20,6 +20,7 @@ from twin.live.kept import (
     OPINION,
     REQUEST,
     Row,
+    as_row,
     digest,
     file_ticket,
     keep_feedback,
@@ -42,6 +43,7 @@ from twin.records.tables import (
     WORKERS,
 )
 
+_CALL = insert(tables.calls)
 _TWICE = "the same key is being written by somebody else"
 # Statuses in which the assistant may be at work.
 WORKED_ON = tuple(STATUSES[k] for k in (OPEN, CATEGORIZED, IN_PROGRESS))
@@ -207,8 +209,7 @@ class Store:
         check_path([ticket["status"], *(status for status, _, _ in changes)])
         with self.database.writing() as connection:
             if calls:
-                rows = [{"ticket_id": ticket["id"], **call} for call in calls]
-                connection.execute(insert(tables.calls), rows)
+                connection.execute(_CALL, [{"ticket_id": ticket["id"], **call} for call in calls])
             return change(connection, ticket, changes, values, messages, version)
 
     def hear(
@@ -245,7 +246,7 @@ class Store:
                     found = connection.execute(query).first()
                     if found is None:
                         return None
-                    ticket = dict(found._mapping)
+                    ticket = as_row(found)
                     last = connection.execute(
                         select(c.c.by, c.c.at).where(c.c.ticket_id == ticket_id)
                         .order_by(c.c.id.desc()).limit(1)
@@ -258,9 +259,8 @@ class Store:
                     changes, values, messages = then(ticket, by, now)
                     check_path([ticket["status"], *(status for status, _, _ in changes)])
                     if not changes and not messages:
-                        heard = update(t).where(t.c.id == ticket_id)
-                        heard = heard.values(version=t.c.version + 1)
-                        return dict(connection.execute(heard.returning(t)).one()._mapping)
+                        heard = update(t).where(t.c.id == ticket_id).values(version=t.c.version + 1)
+                        return as_row(connection.execute(heard.returning(t)).one())
                     return change(connection, ticket, changes, values, messages)
             except IntegrityError:
                 continue
@@ -397,4 +397,4 @@ class Store:
     ) -> list[Row]:
         query = select(table).where(*where).order_by(table.c.id.desc()).limit(limit)
         with self.database.reading() as connection:
-            return [dict(row._mapping) for row in connection.execute(query)]
+            return [as_row(row) for row in connection.execute(query)]
