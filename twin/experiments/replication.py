@@ -113,6 +113,9 @@ def prepare(tasks: Sequence[Task]) -> None:
                 assistant = build(desk, demand.categories, demand.corpus)
                 judge = judge_of(knowledge_of(desk.assistant))
                 ModelAnswers(assistant, desk, demand, judge, Names(), []).ask_ahead()
+            if task.engine == "compiled":
+                # What is compiled takes time to load, and much more to compile for the first time.
+                simulate(desk, demand, engine=task.engine)
 
 
 @dataclass(frozen=True)
