@@ -168,3 +168,16 @@ def test_visits_alone_are_those_of_all_tables():
     whole = twin.simulate(scenario, demand).visits
     for engine in ("simpy", "compiled"):
         assert simulate_visits(scenario, demand, engine).equals(whole)
+
+
+@needs_numba
+def test_a_study_has_the_same_figures_on_both_engines():
+    plan = {"scenario": twin.from_data(DESK), "factors": {"agents.all.heads": [2, 3]}}
+    one, two = (twin.study(plan, replications=2, engine=name) for name in ("simpy", "compiled"))
+    assert one.frame.equals(two.frame)
+
+
+def test_a_study_asks_for_an_engine_that_there_is():
+    plan = {"scenario": twin.from_data(DESK), "factors": {"agents.all.heads": [2, 3]}}
+    with pytest.raises(EngineError, match="one of simpy, compiled, auto"):
+        twin.study(plan, replications=1, engine="fast")

@@ -37,6 +37,7 @@ from twin.cli.terminal import (
     BAD_INPUT,
     Changes,
     Cluster,
+    Engine,
     Json,
     SkipBad,
     Workers,
@@ -104,13 +105,7 @@ def run(
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's own.")] = None,
     workers: Workers = None,
     cluster: Cluster = None,
-    engine: Annotated[
-        str,
-        typer.Option(
-            help="What plays: simpy, compiled (needs the extra fast, and covers desks of people "
-            "alone), or auto: compiled where it can. The results are the same."
-        ),
-    ] = "simpy",
+    engine: Engine = "simpy",
     precision: Annotated[
         list[str] | None,
         typer.Option(

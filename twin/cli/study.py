@@ -14,6 +14,7 @@ from twin.cli.terminal import (
     BAD_INPUT,
     FAILED,
     Cluster,
+    Engine,
     Json,
     Quiet,
     Workers,
@@ -57,6 +58,7 @@ def study(
     replications: Replications = None,
     workers: Workers = None,
     cluster: Cluster = None,
+    engine: Engine = "auto",
     folder: Out = Path("results"),
     resume: Annotated[
         bool, typer.Option(help="Leave what was played before; else play all of it again.")
@@ -84,6 +86,7 @@ def study(
                 workers=workers or cores(),
                 out=folder,
                 cluster=cluster,
+                engine=engine,
                 resume=resume,
                 progress=progress,
             )
@@ -112,6 +115,7 @@ def select(
     budget: Annotated[int, typer.Option(min=6, help="Most replications in all.")] = 10_000,
     workers: Workers = None,
     cluster: Cluster = None,
+    engine: Engine = "auto",
     folder: Out = Path("results"),
     as_json: Json = False,
     quiet: Quiet = False,
@@ -139,6 +143,7 @@ def select(
                 workers=workers or cores(),
                 out=folder,
                 cluster=cluster,
+                engine=engine,
                 progress=progress,
             )
         _say(found.notes)
@@ -162,6 +167,7 @@ def search(
     confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the answer.")] = 0.95,
     workers: Workers = None,
     cluster: Cluster = None,
+    engine: Engine = "auto",
     folder: Out = Path("results"),
     as_json: Json = False,
     quiet: Quiet = False,
@@ -187,6 +193,7 @@ def search(
                 workers=workers or cores(),
                 out=folder,
                 cluster=cluster,
+                engine=engine,
                 progress=progress,
             )
         _say(found.notes)

@@ -35,6 +35,13 @@ SkipBad = Annotated[
     ),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
+Engine = Annotated[
+    str,
+    typer.Option(
+        help="What plays: simpy, compiled (needs the extra fast, and does not cover all desks), or "
+        "auto: compiled where it can. The results are the same."
+    ),
+]
 Cluster = Annotated[
     str | None,
     typer.Option(metavar="tcp://HOST:PORT", help="A Dask scheduler, whose workers play instead."),

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,11 @@ def sweep(folder: Path) -> None:
 
 def empty(table: str) -> pd.DataFrame:
     """A table without rows."""
+    return _empty(table).copy(deep=False)
+
+
+@cache
+def _empty(table: str) -> pd.DataFrame:
     columns = {
         c.name: pd.Series([], dtype="object" if c.dtype == "binary" else c.dtype)
         for c in TABLES[table]

@@ -84,6 +84,7 @@ def select(
     workers: int = 1,
     out: str | Path | None = None,
     cluster: str | None = None,
+    engine: str = "auto",
     progress: Progress | None = None,
 ) -> Choice:
     """Select the best point of a study.
@@ -107,7 +108,7 @@ def select(
         Replications of every point before any is ruled out.
     budget : int
         Most replications in all.
-    workers, out, cluster, progress
+    workers, out, cluster, engine, progress
         As for `twin.study`; `progress` is told what was played and the budget.
 
     Returns
@@ -139,7 +140,7 @@ def select(
         reason = "neither more nor less of it is better, so none is best in it"
         raise ScenarioError(plan.file.name, [Fault("kpi", reason, kpi)])
     points = design(plan)
-    with store_for(plan, out, workers, cluster) as store:
+    with store_for(plan, out, workers, cluster, engine) as store:
 
         def sample(settings: Sequence[int], begin: int, end: int) -> list[list[float]]:
             scenarios = [points[k].scenario for k in settings]

@@ -58,6 +58,7 @@ def search(
     workers: int = 1,
     out: str | Path | None = None,
     cluster: str | None = None,
+    engine: str = "auto",
     progress: Progress | None = None,
 ) -> SearchResults:
     """Find the cheapest setting that meets the targets.
@@ -88,7 +89,7 @@ def search(
     confidence : float
         Of the whole answer; Bonferroni over settings, targets and looks, see
         `twin.stats.feasibility`.
-    workers, out, cluster, progress
+    workers, out, cluster, engine, progress
         As for `twin.study`; `progress` is told the settings played and the most there can be.
 
     Returns
@@ -133,7 +134,7 @@ def search(
         raise ScenarioError(
             file.name, [Fault(f"factors.{name}", reason, hint=hint) for name in unseen]
         )
-    with store_for(plan, out, workers, cluster) as store:
+    with store_for(plan, out, workers, cluster, engine) as store:
         found = SearchInProgress(
             plan, store, replications or plan.bases[0].replications, points, progress
         )

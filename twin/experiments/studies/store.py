@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from twin.common.errors import DamagedFile
 from twin.common.files import read_json, reason, unsealed, write_sealed
+from twin.desk.engines import engine_of
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
 from twin.experiments.replication import Outcome, Task, asks_live, lost, prepare, replicate
@@ -46,6 +47,8 @@ class StudyStore:
     workers : int
     cluster : str, optional
         See `twin.experiments.engine.each`.
+    engine : str
+        See `twin.simulate`; the figures are the same.
 
     Attributes
     ----------
@@ -55,12 +58,15 @@ class StudyStore:
         Those of them that another version of the code had stored before.
     """
 
-    def __init__(self, folder: Path, workers: int = 1, cluster: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, workers: int = 1, cluster: str | None = None, engine: str = "auto"
+    ) -> None:
         self.folder = folder
         self.played = 0
         self.outdated = 0
         self._workers = workers
         self._cluster = cluster
+        self._engine = engine
         self._keys: dict[int, tuple[Scenario, str]] = {}
         self._digests: dict[Path, str] = {}
         # By scenario and replication, the numerator and denominator of each figure.
@@ -114,7 +120,7 @@ class StudyStore:
         parts = {(self.home(scenario), k): scenario for scenario, k in wanted}
         whole = {home: set(storage.whole(home)) for home, _ in parts}
         tasks = [
-            Task(number, scenario, k, home, False, False, "auto")
+            Task(number, scenario, k, home, False, False, engine_of(scenario, self._engine))
             for number, ((home, k), scenario) in enumerate(parts.items())
             if again or k not in whole[home]
         ]

@@ -33,6 +33,7 @@ def study(
     out: str | Path | None = None,
     *,
     cluster: str | None = None,
+    engine: str = "auto",
     resume: bool = True,
     progress: Progress | None = None,
 ) -> StudyResults:
@@ -51,6 +52,8 @@ def study(
         what failed is tried again. By default nothing is saved.
     cluster : str, optional
         Address of a Dask scheduler: its workers play instead.
+    engine : str
+        "simpy", "compiled" or "auto": see `twin.simulate`.
     resume : bool
         False plays everything, whatever is there.
     progress : callable, optional
@@ -85,7 +88,7 @@ def study(
         raise ValueError("replications must be 1 or more")
     plan = read_study(source)
     points = design(plan)
-    with store_for(plan, out, workers, cluster) as store:
+    with store_for(plan, out, workers, cluster, engine) as store:
         wanted = [
             (point.scenario, k)
             for point in points
@@ -101,17 +104,17 @@ def study(
 
 @contextmanager
 def store_for(
-    plan: Plan, out: str | Path | None, workers: int, cluster: str | None
+    plan: Plan, out: str | Path | None, workers: int, cluster: str | None, engine: str = "auto"
 ) -> Iterator[StudyStore]:
     """The store of a study's replications: below `out`, or in a folder that is gone afterwards."""
     if workers < 1:
         raise ValueError("workers must be 1 or more")
     if out is not None:
         folder = home(Path(out), plan.file.name) / "replications"
-        yield StudyStore(folder.resolve(), workers, cluster)
+        yield StudyStore(folder.resolve(), workers, cluster, engine)
         return
     with TemporaryDirectory(prefix="twin-study-") as folder_name:
-        yield StudyStore(Path(folder_name).resolve(), workers, cluster)
+        yield StudyStore(Path(folder_name).resolve(), workers, cluster, engine)
 
 
 def _what_is_left(
