@@ -9,11 +9,10 @@ population sampling"): as many would make it too small, by half with two days.
 Each number is the calibrated one times what was found in the drawn days over what was found in all
 days by the same rule. Choices made by back-test (alike days, level, shape of patience, hours of the
 mix) are not made again. How far agents of each pool are there follows by one step along the slopes
-of the waits, see `twin.history.slopes`: it changes the times that they are away, not their heads,
-as rosters tell these. With fewer heads in a version, one agent less would take away more than one
-agent does; in a pool that is overloaded nothing would be left open of what one agent less does. Not
-in the versions: that days follow each other (in a short history), the form of distributions, and
-all that is assumed.
+of the waits, see `twin.history.slopes`. On a desk of several pools it changes the times that they
+are away, not their heads: else, in a pool that is overloaded, nothing would be left open of what
+one agent less does. Not in the versions: that days follow each other (in a short history), the form
+of distributions, and all that is assumed.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from twin.history.fit.arrivals import (
 )
 from twin.history.fit.patience import waits
 from twin.history.fit.rosters import sessions
-from twin.history.slopes import RETURNS, slopes, takes_of, waited
+from twin.history.slopes import RETURNS, slopes, takes_of, times_away_change, waited
 from twin.history.told import Told
 from twin.history.whole_days import Days, days_of
 from twin.scenario.model import parse_days
@@ -90,8 +89,9 @@ def with_versions(
     factors += _work(found.data, by_day)
     there = _availability(found, days, by_day, workers)
     heads = {}
-    for pool, own in there.items():
-        if "away" not in found.data["agents"][pool]:
+    away = times_away_change(found.data, list(there))
+    for (pool, own), leave in zip(there.items(), away, strict=True):
+        if not leave:
             heads[pool] = own
             continue
         # Not fewer heads: with one agent less there is one less to be away, too.
