@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from datetime import timedelta
 
 import children
 import numpy as np
@@ -16,6 +17,7 @@ from planted import log_of_calls
 from typer.testing import CliRunner
 
 import twin
+from twin.cli import calibrations
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
 from twin.desk import engines
@@ -25,7 +27,7 @@ from twin.history.fit import capacity
 from twin.history.fit.away import SeenAway
 from twin.history.fit.capacity import Availability, Waits, fit_capacity, gap
 from twin.history.kept_plays import KeptPlays, forget
-from twin.history.part import part_of
+from twin.history.part import days_after, part_of
 from twin.history.status_desk import calibrate_statuses
 from twin.history.what_ifs import said_of_fit
 from twin.measures.inputs import assumed_by, unset
@@ -326,6 +328,29 @@ def test_the_command_says_what_it_found(week, tmp_path, quick):
     again = CliRunner().invoke(app, ["calibrate", str(folder), "--out", str(out)])
     assert again.exit_code == 2
     assert "--replace" in again.output
+
+
+def test_the_command_says_what_to_do_next_and_what_makes_a_large_log_quick(
+    week, tmp_path, quick, monkeypatch
+):
+    monkeypatch.setattr(engines, "has_numba", lambda: False)
+    folder, out = week.save(tmp_path / "history"), tmp_path / "my-desk.toml"
+    words = ["calibrate", str(folder), "--out", str(out), "--quiet"]
+    monkeypatch.setattr(calibrations, "_MANY_TICKETS", 10)
+    ends = week.desk.start + timedelta(days=7)
+    answer = CliRunner().invoke(app, [*words, "--workers", "1", "--until", str(ends)])
+    assert answer.exit_code == 0, answer.output
+    assert "with numba (pip install 'support-desk-twin[fast]')" in answer.stderr
+    assert f"next: twin fidelity {out} {folder} --test {ends}\n" in answer.output
+
+
+def test_days_that_a_part_of_a_history_leaves_to_be_predicted(history):
+    assert days_after(history, history) == []
+    first, last = (history.desk.start + timedelta(days=k) for k in (9, 13))
+    part = part_of(history, until=f"{first}")
+    assert days_after(history, part) == [first + timedelta(days=k) for k in range(5)]
+    # A day of which an hour is known is not to be predicted.
+    assert days_after(history, part_of(history, until=f"{last}T01:00")) == []
 
 
 def test_a_history_that_is_too_short_is_refused(calls):

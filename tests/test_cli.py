@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import twin
 from tests.builders import docs as schema_docs
 from tests.children import interruptible
+from twin.cli import terminal
 from twin.cli.app import app
 from twin.common.text import amount, duration, with_interval
 from twin.experiments import replication, variance
@@ -459,3 +460,20 @@ def test_the_reference_pages_are_up_to_date() -> None:
 
 def test_every_key_has_a_meaning() -> None:
     assert "|  |\n" not in schema_docs.scenario_reference()
+
+
+def test_time_left_is_told_when_more_than_the_start_was_seen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "err", terminal._Plain(stderr=True))
+    clock = iter([0.0, 80.0, 90.0, 100.0])
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(clock))
+    with terminal.progress(176, True, "plays") as moved:
+        assert moved is not None
+        for done in (1, 26, 51):
+            moved(done, 176)
+    first, *later = capsys.readouterr().err.splitlines()
+    assert first == "1 of 176 plays"
+    assert later == [
+        "26 of 176 plays, about 60 s left", "51 of 176 plays, about 50 s left"
+    ]  # fmt: skip

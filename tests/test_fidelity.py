@@ -283,14 +283,16 @@ def steps(**rows):
     ("rows", "said"),
     [
         ({"F": 4.0, "V": 4.0}, "None: the forecast is within the floor."),
-        ({"F": 20.0, "V": 4.0, "VR": 3.0}, "Forecast: how many come, and when (16.0 of 20.0 s)."),
-        ({"F": 20.0, "V": 18.0, "VR": 3.0}, "Roster: who works when (15.0 of 20.0 s)."),
+        ({"F": 20.0, "V": 4.0, "VR": 3.0}, "Forecast: how many come, and when (16.0 s of 20.0 s)."),
+        ({"F": 16e3, "V": 8e3, "VR": 6e3},
+         "Forecast: how many come, and when (2.22 h of 4.44 h)."),
+        ({"F": 20.0, "V": 18.0, "VR": 3.0}, "Roster: who works when (15.0 s of 20.0 s)."),
         ({"F": 20.0, "V": 18.0, "VR": 17.0, "in_sample": 3.0},
-         "with arrivals and roster as they were (17.0 of 20.0 s). In sample it fits: the desk has "
-         "changed since; see the inputs."),
+         "with arrivals and roster as they were (17.0 s of 20.0 s). In sample it fits: the desk "
+         "has changed since; see the inputs."),
         ({"F": 20.0, "V": 18.0, "in_sample": 17.0},
          "Mechanics or roster, with arrivals as they were (a roster of the test tells them apart) "
-         "(18.0 of 20.0 s). In sample it does not fit either."),
+         "(18.0 s of 20.0 s). In sample it does not fit either."),
     ],
 )  # fmt: skip
 def test_the_culprit_is_where_the_error_jumps(rows, said):

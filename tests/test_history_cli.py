@@ -37,6 +37,8 @@ def test_it_prints_columns_what_was_left_out_traps_and_the_next_step(tmp_path, c
     assert "not known: " in out
     assert "look out, " in err
     assert f"next: twin report {tmp_path / 'h'}" in out
+    # A row a ticket tells no statuses and no work: that is said here, not after the next command.
+    assert "not yet for twin calibrate: it tells neither when agents worked" in out
     assert "\x1b" not in out + err
     assert (tmp_path / "h" / "mapping.toml").read_text().count("Opened on") == 1
 

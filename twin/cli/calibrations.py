@@ -14,6 +14,7 @@ from twin.cli.terminal import (
     Quiet,
     Workers,
     cores,
+    err,
     interrupted,
     out,
     plain_errors,
@@ -66,9 +67,12 @@ def calibrate_desk(
     """Calibrate a desk to its history: a scenario whose numbers say what they rest on.
 
     A log of calls makes a desk of agents, fitted to the waits; a log of statuses a workflow. Where
-    it is ended before it is done, the same command goes on from there.
+    it is ended before it is done, the same command goes on from there. Logs of calls are played
+    more than a hundred times: with the extra fast (numba) that takes about a third of the time.
     """
     with plain_errors("--out"):
+        from twin.common.text import command
+        from twin.desk.engines import INSTALL, has_numba
         from twin.history.calibrated_file import refuse_taken, summary, write_calibrated
         from twin.history.calibration import calibrate
         from twin.history.call_desk import PLAYS
@@ -76,16 +80,22 @@ def calibrate_desk(
         from twin.history.desk_history import open_history
         from twin.history.kept_plays import folder_of, forget
         from twin.history.own_corpus import with_categories
-        from twin.history.part import part_of
+        from twin.history.part import days_after, part_of
 
         refuse_taken(to, replace)
-        known = part_of(open_history(history), since, until)
+        whole = open_history(history)
+        known = part_of(whole, since, until)
         if corpus is not None:
             own = open_corpus(corpus)
             known = with_categories(known, own.categories(), own.rest)
         # To start processes takes longer than to play a small desk.
         several = cores() if len(known.log.tickets) >= _MANY_TICKETS else 1
         kept = folder_of(to)
+        if known.tells_work and len(known.log.tickets) >= _MANY_TICKETS and not has_numba():
+            err.print(
+                f"note: this log is played more than a hundred times; with numba ({INSTALL}) that "
+                "takes about a third of the time, and finds the same"
+            )
         try:
             with progress(PLAYS, not quiet and not as_json, "plays") as moved:
                 found = calibrate(known, moved, kept=kept, workers=workers or several, seed=seed)
@@ -101,6 +111,13 @@ def calibrate_desk(
         for line in summary(found, known):
             out.print(line, soft_wrap=True)
         out.print(f"scenario: {to}", soft_wrap=True)
+        left = days_after(whole, known)
+        if left:
+            then = command("twin", "fidelity", to, history, "--test", left[0])
+        else:
+            then = command("twin", "run", to)
+            out.print("twin fidelity has no day to predict: --until leaves some", soft_wrap=True)
+        out.print(f"next: {then}", soft_wrap=True)
 
 
 def _table(found: Calibration) -> Table:

@@ -187,6 +187,10 @@ def _tell(history: DeskHistory, folder: Path) -> None:
         out.print(line, soft_wrap=True)
     out.print(f"history: {folder}", soft_wrap=True)
     out.print(f"next: {command('twin', 'report', folder)}", soft_wrap=True)
+    if history.too_little:
+        out.print(f"not yet for twin calibrate: {history.too_little}", soft_wrap=True)
+    else:
+        out.print(f"      {command('twin', 'calibrate', folder)}", soft_wrap=True)
 
 
 def _stretch(history: DeskHistory) -> str:

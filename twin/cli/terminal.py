@@ -73,6 +73,7 @@ _ended_by: list[int] = []
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC)
 # Seconds between two lines of progress where there is no terminal.
 _EVERY_S = 5.0
+_FIRST = 4
 
 
 def fail(message: str, code: int) -> None:
@@ -213,7 +214,9 @@ def progress(
                 last, before = now, done
                 left_s = each_s * (of - done)
                 left = f"{left_s:.0f} s" if left_s < 90 else f"{left_s / 60:.0f} min"
-                err.print(f"{done} of {of} {what}, about {left} left")
+                # The first of many hold the start of the workers, and compiling: no rate yet.
+                early = done < _FIRST <= of / 8
+                err.print(f"{done} of {of} {what}" + ("" if early else f", about {left} left"))
 
         yield say
 

@@ -11,6 +11,7 @@ from twin.scenario.model import Scenario
 
 # Auto: compiled where it can be, else SimPy. The tables are the same.
 EngineName = Literal["simpy", "compiled", "auto"]
+INSTALL = "pip install 'support-desk-twin[fast]'"
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
@@ -39,14 +40,16 @@ def engine_of(scenario: Scenario, engine: str) -> EngineName:
     if engine == "simpy":
         return "simpy"
     reason = why_not(scenario)
-    missing = find_spec("numba") is None
-    if reason is None and not missing:
+    if reason is None and has_numba():
         return "compiled"
     if engine == "auto":
         return "simpy"
     if reason is not None:
         why = f"does not cover {reason}; take simpy or auto"
         raise EngineError(f"{scenario.name}: the compiled engine {why}")
-    raise EngineError(
-        "the compiled engine needs numba: pip install 'support-desk-twin[fast]', or take simpy"
-    )
+    raise EngineError(f"the compiled engine needs numba: {INSTALL}, or take simpy")
+
+
+def has_numba() -> bool:
+    """True if numba is installed, which the compiled engine takes (the extra `fast`)."""
+    return find_spec("numba") is not None

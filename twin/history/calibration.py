@@ -70,8 +70,7 @@ def calibrate(
     ['New', 'Resolved']
     """
     history = part_of(history, since, until)
-    work = history.log.visits["started_s"]
-    if "work" not in history.log.unknown and work.notna().any():
+    if history.tells_work:
         found = calibrate_calls(history, progress, kept, workers, seed)
         found = with_versions(found, as_calibrated(history, found.data), workers=workers)
     else:

@@ -51,6 +51,14 @@ DESK, MAPPING = "desk.toml", "mapping.toml"
 _TEXTS = "texts"
 # Tables that each history has; others may have come into the tables since.
 _ALWAYS = ("tickets", "timeline", "visits", "ratings")
+# What tells more of a tool's tickets than a row each.
+_TELLS_MORE = {
+    "Zendesk": "import its ticket metric events (JSON) beside the tickets",
+    "Jira Service Management": "export JSON with the changelog",
+    "ServiceNow": "import sys_audit beside the incidents",
+    "Intercom": "export conversations with their parts",
+    "HubSpot": "export tickets with the history of hs_pipeline_stage",
+}
 _HEAD = """The desk of this history, for its figures and its report; it is not to be played.
 What was not in the export is not known: agents have no heads, and nothing is promised.
 Give targets, shifts and costs here, and `twin report` counts with them:
@@ -165,6 +173,27 @@ class DeskHistory:
         logs = {(self.desk.name, 0): (self.log, self.levels)}
         return HistoryResults(kpis, storage.join([], "failures"), (run,), logs, checks,
                               history=self)  # fmt: skip
+
+    @property
+    def tells_work(self) -> bool:
+        """True if it is known when agents began and ended their work."""
+        return "work" not in self.log.unknown and bool(self.log.visits["started_s"].notna().any())
+
+    @property
+    def tells_statuses(self) -> bool:
+        """True if changes of status are known, each with its moment."""
+        return bool(self.extra["events"]["detail"].notna().any())
+
+    @property
+    def too_little(self) -> str:
+        """Reason why no desk can be calibrated to it, with an export that would do; else empty."""
+        return "" if self.tells_work or self.tells_statuses else self.neither
+
+    @property
+    def neither(self) -> str:
+        """Sentence for a history in which neither work nor statuses are told."""
+        more = _TELLS_MORE.get(self.tool, "a log of calls tells the one, an event log the other")
+        return f"it tells neither when agents worked nor when statuses changed; {more}"
 
     def missing(self) -> list[str]:
         """Main figures that are not known, a line for each reason, with what would tell them."""

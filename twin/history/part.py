@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from twin.common.errors import Fault, ScenarioError
 from twin.common.times import instants
 from twin.history.desk_history import DeskHistory
+from twin.history.fidelity.period import with_data
 from twin.history.periods import cut
 from twin.history.traps import gap_days
 from twin.records.tables import STILL_OPEN, VISIT_ENDS, RunLog
@@ -107,3 +108,13 @@ def _log(log: RunLog, start_s: float, end_s: float) -> RunLog:
 
 def _moved(frame: pd.DataFrame, columns: tuple[str, ...], by_s: float) -> pd.DataFrame:
     return frame.assign(**{name: frame[name] - by_s for name in columns}) if by_s else frame.copy()
+
+
+def days_after(history: DeskHistory, part: DeskHistory) -> list[date]:
+    """Days with data of a history of which a part of it holds nothing, as they came later."""
+    zone = history.desk.zone
+    # The last moment of a part belongs to it.
+    end_s = part.desk.midnight.timestamp() + part.log.horizon_s - 1.0
+    first = (datetime.fromtimestamp(end_s, zone) - timedelta(seconds=1)).date().toordinal() + 1
+    days = with_data(history.log, history.desk, history.gaps)
+    return [date.fromordinal(day) for day in days if day >= first]

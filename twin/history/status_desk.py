@@ -39,11 +39,10 @@ def calibrate_statuses(history: DeskHistory, seed: int | None = None) -> Calibra
         If the history is too short, or tells no changes of status.
     """
     log, desk = history.log, history.desk
+    if not history.tells_statuses:
+        raise ScenarioError("the history", [Fault("events", history.neither)])
     own = history.extra["events"]
     own = own[own["detail"].notna()]
-    if not len(own):
-        reason = "tells neither when agents worked nor when statuses changed"
-        raise ScenarioError("the history", [Fault("events", reason)])
     days = days_of(history)
     arrived = log.tickets["arrived_s"].to_numpy(dtype=np.float64)
     came = fit_arrivals(days.counts(arrived, desk.midnight))

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from twin.common.tables import shown_cell
+from twin.common.text import amount
 from twin.history.fidelity import rungs, verdicts
 from twin.history.fidelity.lines import FEWEST_DAYS
 from twin.history.fidelity.period import period, whole_days
@@ -68,7 +69,8 @@ def culprit(table: pd.DataFrame) -> str:
     size, name, sure = max(found)
     if not sure:
         return "Not told: no step is larger than the spread of the runs."
-    said = f"{adds[name][0].upper()}{adds[name][1:]} ({size:.1f} of {last['value']:.1f} s)."
+    part, whole = amount(size, "s", last["value"]), amount(last["value"], "s")
+    said = f"{adds[name][0].upper()}{adds[name][1:]} ({part} of {whole})."
     if name == steps[0] and rungs.SAMPLE in rows:
         fits = rows[rungs.SAMPLE]["verdict"] == verdicts.WITHIN
         said += (
