@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there alone cop
 
 # A process of its own: this one has threads, so it is not copied.
 _CHECKS = """
-import os, signal, threading, time
+import multiprocessing, os, signal, threading, time, traceback
 import pandas
 from twin.experiments import engine, forked
 
@@ -31,6 +31,22 @@ def refuses(task):
 def who(task):
     time.sleep(0.02)
     return os.getpid(), memory
+
+class Two(Exception):
+    def __init__(self, one, two):
+        super().__init__(one + two)
+
+def cannot_be_sent(task):
+    if task == 0:
+        return lambda: task
+    raise Two("a", "b") if task == 1 else ValueError("words", lambda: task)
+
+def leaves_a_thread(task):
+    threading.Thread(target=time.sleep, args=(300,)).start()
+    return task
+
+def of_a_pool():
+    os._exit(0 if sorted(engine.each(abs, range(4), 2, str)) == [0, 1, 2, 3] else 9)
 
 memory = "before"
 def prepare(tasks):
@@ -54,6 +70,40 @@ one = engine.each(who, range(100), 2, str)
 workers = [next(one)[0] for _ in range(8)]
 one.close()
 assert not [pid for pid in set(workers) if os.path.exists(f"/proc/{pid}")]
+# An error, or a result, that cannot be sent is told as what it is, not as a lack of memory.
+for task, kind, words in [(0, "AttributeError", "pickle"), (1, "RuntimeError", "Two: ab"),
+                          (2, "RuntimeError", "ValueError: ('words'")]:
+    try:
+        list(engine.each(cannot_be_sent, [task], 2, lambda task: "lost"))
+    except Exception as error:
+        assert (type(error).__name__, words in str(error)) == (kind, True), repr(error)
+        assert task == 0 or "in cannot_be_sent" in "".join(traceback.format_exception(error))
+    else:
+        raise SystemExit("nothing raised")
+assert sorted(engine.each(leaves_a_thread, range(3), 2, str)) == [0, 1, 2]
+pool = multiprocessing.get_context("fork").Process(target=of_a_pool, daemon=True)
+pool.start()
+pool.join()
+assert pool.exitcode == 0
+# No Ctrl-C comes between the ends of two workers: the other would stay.
+one = engine.each(who, range(100), 2, str)
+workers = {next(one)[0] for _ in range(8)}
+kill = multiprocessing.process.BaseProcess.kill
+def interrupted_kill(process):
+    kill(process)
+    os.kill(os.getpid(), signal.SIGINT)
+multiprocessing.process.BaseProcess.kill = interrupted_kill
+try:
+    one.close()
+except KeyboardInterrupt:
+    pass
+else:
+    raise SystemExit("the interruption is lost")
+multiprocessing.process.BaseProcess.kill = kill
+assert not [pid for pid in workers if os.path.exists(f"/proc/{pid}")]
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+assert not forked.can_fork()
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 stop = threading.Event()
 other = threading.Thread(target=stop.wait)
 other.start()

@@ -69,6 +69,9 @@ def test_commands_say_which_table_is_missing_and_how_to_make_it(folder: Path) ->
     assert code == 2
     assert "this run kept no table" in stderr
     assert "play it again without --tables" in stderr
+    code, _, stderr = say("rate", str(next(Path("results/desk").iterdir())))
+    assert code == 2
+    assert "this run kept no table tickets" in stderr
     code, _, stderr = say("run", "desk.toml", "--tables", "kpi")
     assert (code, stderr) == (2, "--tables: no table 'kpi'; did you mean \"kpis\"?")
 

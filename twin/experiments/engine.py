@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import twin
 from twin.common.errors import TwinError
 from twin.experiments import manifest as provenance
-from twin.experiments.forked import CopyDied, can_fork, in_copies
+from twin.experiments.forked import CopyDied, can_fork, in_copies, possible
 from twin.experiments.signals import signals_wait, uninterrupted
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def each(
     """
     own = [task for task in tasks if here is not None and here(task)]
     others = [task for task in tasks if here is None or not here(task)]
-    if workers > 1 or cluster is not None:
+    if possible(workers) > 1 or cluster is not None:
         if others:
             if cluster is None and prepare is not None and can_fork():
                 with _one_thread():

@@ -7,12 +7,15 @@ Elsewhere workers start anew, which takes each a second of the processor to impo
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -51,9 +54,17 @@ class _Worker:
             raise CopyDied from None
 
 
+def possible(workers: int) -> int:
+    """Processes that this one may start of those wanted; a worker of somebody's pool, none."""
+    return 1 if multiprocessing.current_process().daemon else workers
+
+
 def can_fork() -> bool:
     """True where a copy of this process can work: it has no other thread that it would miss."""
     if sys.platform != "linux" or threading.active_count() > 1:
+        return False
+    # Where the end of a process is not told, nobody can wait for it.
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         return False
     try:
         others = [one for one in _THREADS.iterdir() if int(one.name) != os.getpid()]
@@ -84,7 +95,14 @@ def in_copies(
     idle: list[_Worker] = []
     try:
         with signals_wait():
-            idle.extend(_copy(function, tasks) for _ in range(min(workers, len(tasks))))
+            for _ in range(min(workers, len(tasks))):
+                try:
+                    idle.append(_copy(function, tasks, [one.line for one in idle]))
+                except OSError as refused:
+                    # The system gives no further process: those that are there do the work.
+                    if not idle or refused.errno not in (errno.EAGAIN, errno.ENOMEM):
+                        raise
+                    break
         busy = {}
         for one, number in zip(idle, waiting, strict=False):
             one.hand(number)
@@ -103,21 +121,22 @@ def in_copies(
                 if error is not None:
                     raise error
                 yield number, result
-    except BaseException:
-        for one in idle:
-            one.process.kill()
-        raise
     finally:
-        for one in idle:
-            one.process.join()
-            one.process.close()
-            one.line.close()
+        # A second Ctrl-C waits, too: a worker heeds no other signal, so one left over would stay.
+        with signals_wait():
+            for one in idle:
+                one.process.kill()
+            for one in idle:
+                one.process.join()
+                one.process.close()
+                one.line.close()
 
 
-def _copy(function: Callable[[T], R], tasks: dict[int, T]) -> _Worker:
+def _copy(function: Callable[[T], R], tasks: dict[int, T], others: list[Connection]) -> _Worker:
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe()
-    process = context.Process(target=_work, args=(there, function, tasks, os.getpid()), daemon=True)
+    args = (there, function, tasks, os.getpid(), [*others, here])
+    process = context.Process(target=_work, args=args, daemon=True)
     with warnings.catch_warnings():
         # Python warns of any second thread.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -127,10 +146,19 @@ def _copy(function: Callable[[T], R], tasks: dict[int, T]) -> _Worker:
     return _Worker(process, here)
 
 
-def _work(line: Connection, function: Callable[[T], R], tasks: dict[int, T], parent: int) -> None:
+def _work(
+    line: Connection,
+    function: Callable[[T], R],
+    tasks: dict[int, T],
+    parent: int,
+    others: list[Connection],
+) -> None:
     """Compute what is asked for; only the parent ends a worker, or the parent's end."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
+    # The parent's ends of lines: with them open here, no line would break when the parent ends.
+    for other in others:
+        other.close()
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -138,10 +166,27 @@ def _work(line: Connection, function: Callable[[T], R], tasks: dict[int, T], par
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    while (number := line.recv()) is not None:
-        found: tuple[int, R | None, Exception | None]
-        try:
-            found = number, function(tasks[number]), None
-        except Exception as error:
-            found = number, None, error
-        line.send(found)
+    try:
+        while (number := line.recv()) is not None:
+            try:
+                found = pickle.dumps((number, function(tasks[number]), None))
+            except Exception as error:
+                found = _told(number, error)
+            line.send_bytes(found)
+    except (EOFError, OSError):
+        # The parent is gone.
+        os._exit(1)
+
+
+def _told(number: int, error: Exception) -> bytes:
+    """An error of a task, with where it was raised; in words where it cannot be sent itself."""
+    where = "In a worker:\n" + "".join(traceback.format_tb(error.__traceback__))
+    error.add_note(where)
+    try:
+        found = pickle.dumps((number, None, error))
+        pickle.loads(found)
+    except Exception:
+        words = RuntimeError(f"{type(error).__name__}: {error}")
+        words.add_note(where)
+        found = pickle.dumps((number, None, words))
+    return found

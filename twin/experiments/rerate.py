@@ -208,7 +208,7 @@ def _fetch(
 def _rated(folder: Path, scenario: Scenario, replication: int, rater: Rater) -> pd.DataFrame:
     """The new table of a replication."""
     tickets, answers, ratings = (
-        storage.read_frame(storage.parts(folder, name)[replication])
+        storage.read_frame(storage.part(folder, name, replication))
         for name in ("tickets", "answers", "ratings")
     )
     scenario = as_played(scenario, replication)

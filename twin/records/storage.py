@@ -293,6 +293,20 @@ def read_frame(path: Path) -> pd.DataFrame:
         raise DamagedFile(path, str(error)) from None
 
 
+def part(folder: Path, table: str, replication: int) -> Path:
+    """The part of a table of one replication.
+
+    Raises
+    ------
+    ValueError
+        If it is missing, or the run kept no such table.
+    """
+    found = parts(folder, table).get(replication)
+    if found is None:
+        raise _missing(folder, table, replication)
+    return found
+
+
 def _missing(folder: Path, table: str, replication: int) -> ValueError:
     kept = [table]
     with suppress(ValueError, OSError):
