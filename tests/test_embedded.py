@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.assistant import backends, catalogue, prompts
+import twin
+from tests.live_desk import desk_data
+from twin.assistant import backends, catalogue, embedded, prompts
 from twin.assistant.embedded import Classifier, write_answer, write_generic
 from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.protocol import OK, REFUSED, Luck, Questions
@@ -274,3 +276,36 @@ def test_a_text_of_two_words_is_matched_by_the_name_of_its_category():
         "Payment Issues",
         "Shipping and Delivery",
     ]
+
+
+def test_answers_are_shared_only_where_all_that_makes_them_is_the_same(tmp_path):
+    (tmp_path / "other").mkdir()
+    base, other = desk_data(tmp_path), desk_data(tmp_path / "other")
+    card = Path(other["assistant"]["knowledge"]) / "card.md"
+    card.write_text(card.read_text().replace("Try another card.", "Call your bank now."))
+    corpus = Path(other["tickets"]["corpus"])
+    corpus.write_text(corpus.read_text().replace("please,Other", "please,Payment"))
+    asked = [{}, {"knowledge": other["assistant"]["knowledge"]}, {"floor": 0.99}, {"articles": 2},
+             {"max_tokens": {"respond": 20}}, {"max_tokens": {"categorize": 5}},
+             {"retrieval": False}, {"model": "openai/gpt-oss-120b"}]  # fmt: skip
+    base["horizon"] = "8h"
+    desks = [base | {"assistant": base["assistant"] | keys} for keys in asked]
+    desks.append(base | {"tickets": other["tickets"]})
+
+    def played(desk):
+        log = twin.play(twin.from_data(desk)).log
+        return log.tickets, log.answers, log.calls
+
+    def forget():
+        embedded._memory.cache_clear()
+        embedded.classifier_of.cache_clear()
+
+    fresh = []
+    for desk in desks:
+        forget()
+        fresh.append(played(desk))
+    forget()
+    # Whoever came before must leave nothing for another desk.
+    for k, desk in enumerate(desks):
+        assert all(a.equals(b) for a, b in zip(played(desk), fresh[k], strict=True)), k
+    assert sum(not told[1].equals(fresh[0][1]) for told in fresh) >= 3

@@ -41,6 +41,16 @@ def numbers(small, path):
 # Finding
 
 
+def test_a_search_knows_capitals_of_every_alphabet(small):
+    small.file("Ärger mit der Straße, payment")
+    small.file("ПЛАТЁЖ не прошёл, payment")
+    assert numbers(small, "/tickets?text=ärger MIT") == [1]
+    assert numbers(small, "/tickets?text=STRASSE") == []
+    assert numbers(small, "/tickets?text=платёж") == [2]
+    reply(small, 1, text="ÇA VA")
+    assert numbers(small, "/tickets?text=ça va") == [1]
+
+
 def test_a_queue_is_searched_and_filtered(small):
     for text in ("unsure: my CARD is 100% gone", "unsure login", "unsure card_no", "login"):
         small.file(text)
