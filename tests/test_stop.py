@@ -228,7 +228,7 @@ def test_a_full_disk_ends_a_study_that_goes_on_later(folder: Path, small_disk: P
     code, _, stderr = said(child)
     assert code == 1
     assert re.fullmatch(
-        r".+r\d+\.parquet: No space left on device; name another place with --out\n", stderr
+        r".+(r\d+|frame)\.parquet: No space left on device; name another place with --out\n", stderr
     )
     wait_for(lambda: not alive(started), 20)
     there = len([*small_disk.glob("studies/load/replications/*/kpis/r*.parquet")])

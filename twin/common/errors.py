@@ -28,6 +28,8 @@ indented derives from the error above it.
         LocalModelError             RuntimeError     a local model that cannot be served
         ClusterError                ConnectionError  a Dask cluster that cannot be used
         EngineError                 ValueError       an engine that cannot play a scenario
+        CopyDied                    RuntimeError     a worker that ended before its task was done
+        LostPart                    RuntimeError     a part of a calibration that ends its process
         HttpProblem                                  a request that the live desk's API refuses
         Unreadable, Empty, Wrong    ValueError       the body of a request
         Unprocessable               ValueError       a request that makes no sense on this desk
@@ -35,6 +37,10 @@ indented derives from the error above it.
         KeyReused                   ValueError       an idempotency key of another request
         UnusableModel               ValueError       a model that the live desk cannot call
         NoSuchTicket                LookupError      no ticket of that number
+        IsMerged, MergedWithItself  ValueError       a ticket that is, or would be, part of another
+        NoAnswer                    ValueError       a word on an answer that is not there
+        ChangedMeanwhile            RuntimeError     a ticket that is not as the agent saw it
+        NoDraft                     RuntimeError     a draft that the assistant cannot write
         Conflict                    RuntimeError     somebody else is at work on the ticket
         Busy                        RuntimeError     too many requests at once
         Failed                      RuntimeError     a call of the live desk's assistant

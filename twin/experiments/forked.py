@@ -24,6 +24,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TypeVar
 
+from twin.common.errors import TwinError
 from twin.experiments.signals import signals_wait
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ _HARMLESS = {"jemalloc_bg_thd"}
 _LOOK_S = 1.0
 
 
-class CopyDied(Exception):
+class CopyDied(TwinError, RuntimeError):
     """A copy of this process that ended before its task was done."""
 
 

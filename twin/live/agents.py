@@ -32,11 +32,11 @@ class Unprocessable(TwinError, ValueError):
     """A request that makes no sense on this desk."""
 
 
-class Itself(TwinError, ValueError):
+class MergedWithItself(TwinError, ValueError):
     """A ticket that is to become a part of itself."""
 
 
-class Changed(TwinError, RuntimeError):
+class ChangedMeanwhile(TwinError, RuntimeError):
     """A ticket that is no longer as the agent saw it.
 
     Attributes
@@ -66,7 +66,7 @@ class Agents:
 
         Raises
         ------
-        NoSuchTicket, NotAllowed, Changed, Conflict, Unprocessable, StoreError
+        NoSuchTicket, NotAllowed, ChangedMeanwhile, Conflict, Unprocessable, StoreError
         """
         ticket = self._seen(ticket_id, body.version)
         # Also when the machine's clock was set back, nothing comes before what led to it.
@@ -96,7 +96,7 @@ class Agents:
             ticket, changes, values, messages=said, version=ticket["version"]
         )
         if moved is None:
-            raise Changed(self._desk.ticket(ticket_id))
+            raise ChangedMeanwhile(self._desk.ticket(ticket_id))
         if body.status == STATUSES[CATEGORIZED]:
             return self._hand_back(moved, watch)
         return moved
@@ -106,10 +106,10 @@ class Agents:
 
         Raises
         ------
-        NoSuchTicket, Itself, NotAllowed, Changed, Conflict, StoreError
+        NoSuchTicket, MergedWithItself, NotAllowed, ChangedMeanwhile, Conflict, StoreError
         """
         if body.into == ticket_id:
-            raise Itself
+            raise MergedWithItself
         ticket, other = self._seen(ticket_id, body.version), self._seen(body.into, None)
         for one in (ticket, other):
             if one["status"] in FINAL_STATUSES:
@@ -117,7 +117,7 @@ class Agents:
         now = Watch(self._desk.store.last_change(ticket_id)).now()
         merged = merge(self._desk.store.database, ticket, other, now)
         if merged is None:
-            raise Changed(self._desk.ticket(ticket_id))
+            raise ChangedMeanwhile(self._desk.ticket(ticket_id))
         return merged
 
     def _seen(self, ticket_id: int, version: int | None) -> Row:
@@ -126,7 +126,7 @@ class Agents:
         if is_held(ticket, self._desk.store.clock()):
             raise Conflict("the assistant is at work on this ticket")
         if version is not None and version != ticket["version"]:
-            raise Changed(ticket)
+            raise ChangedMeanwhile(ticket)
         return ticket
 
     def _values(self, code: int, ticket: Row, body: ChangeIn, now: float) -> Row:

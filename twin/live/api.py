@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 import twin
 from twin.common.errors import TwinError
-from twin.live.agents import Agents, Changed, Itself, Unprocessable
+from twin.live.agents import Agents, ChangedMeanwhile, MergedWithItself, Unprocessable
 from twin.live.asking import Failed, UnusableModel
 from twin.live.bodies import (
     IMPOSSIBLE,
@@ -37,7 +37,7 @@ from twin.live.bodies import (
     shown_message,
     shown_ticket,
 )
-from twin.live.customers import Customers, Merged, NoAnswer
+from twin.live.customers import Customers, IsMerged, NoAnswer
 from twin.live.database import StoreError, StoreFull
 from twin.live.desk import FAILED, Conflict, Desk, NoSuchTicket
 from twin.live.drafts import Drafts, NoDraft
@@ -152,8 +152,8 @@ _FAULTS: list[tuple[type[Exception], int, str | None, float | None]] = [
     (Unprocessable, 422, None, None),
     (KeyReused, 409, "this Idempotency-Key was used for another request", None),
     (NotAllowed, 409, None, None),
-    (Merged, 409, None, None),
-    (Itself, 409, "a ticket cannot become a part of itself", None),
+    (IsMerged, 409, None, None),
+    (MergedWithItself, 409, "a ticket cannot become a part of itself", None),
     (NoAnswer, 409, "this ticket has no answer yet", None),
     (Conflict, 409, None, 2.0),
     (NoSuchTicket, 404, "there is no such ticket", None),
@@ -167,7 +167,7 @@ def _faults(app: Flask, desk: Desk) -> None:
     def tell(error: Exception) -> Response:
         if isinstance(error, HttpProblem):
             return _fault(error.status, str(error), error.retry_s)
-        if isinstance(error, Changed):
+        if isinstance(error, ChangedMeanwhile):
             now = shown_ticket(error.ticket, desk.promises.due(error.ticket))
             return _fault(409, str(error), None, ticket=now)
         if isinstance(error, NoDraft):

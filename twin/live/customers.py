@@ -33,7 +33,7 @@ class NoAnswer(TwinError, ValueError):
     """A word on whether an answer helped, where there is none."""
 
 
-class Merged(TwinError, ValueError):
+class IsMerged(TwinError, ValueError):
     """A word on a ticket that is a part of another one."""
 
     def __init__(self, number: int) -> None:
@@ -77,7 +77,7 @@ class Customers:
                 return _helped(ticket, last, at)
             if ticket["status"] in FINAL_STATUSES:
                 if ticket["merged_into"] is not None:
-                    raise Merged(ticket["merged_into"])
+                    raise IsMerged(ticket["merged_into"])
                 raise NotAllowed(ticket["status"])
             return self._back(ticket, last, at)
 
