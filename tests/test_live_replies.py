@@ -229,6 +229,7 @@ def test_a_key_is_heard_once(small):
     ("said", "status", "words"),
     [
         ({}, 422, "says nothing"), ({"text": " \n"}, 422, "says nothing"),
+        ({"text": "\u200b\u2060"}, 422, "says nothing"),
         ({"helped": None, "person": False, "text": ""}, 422, "says nothing"),
         ({"helped": True, "person": True}, 422, "do not go together"),
         ({"helped": "yes"}, 422, "true or false"), ({"person": 1}, 422, "true or false"),

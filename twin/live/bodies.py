@@ -34,9 +34,10 @@ NO_DESCRIPTION = "Please provide a ticket description."
 
 # PostgreSQL cannot keep the first, and UTF-8 not the others, which JSON can write as \ud800.
 IMPOSSIBLE = re.compile("[\x00\ud800-\udfff]")
-# As JSON Schema says it: no NUL, and something that is not white space.
+# As JSON Schema says it: no NUL, and something to be seen: neither white space nor a mark without
+# width.
 _ANY = r"^[^\u0000]*$"
-_SOME = r"[^\s\u0000\u001c-\u001f\u0085\ufeff]"
+_SOME = r"[^\s\u0000\u001c-\u001f\u0085\u00ad\u200b-\u200f\u2060-\u2064\ufeff]"
 FILLED = rf"^[^\u0000]*{_SOME}[^\u0000]*$"
 _VISIBLE = re.compile(_SOME)
 
