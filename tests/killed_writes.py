@@ -4,9 +4,9 @@
 
 A child process writes; at its n-th step (a file opened, renamed, removed, a folder made or
 removed) it kills itself as the system would (SIGKILL): for every n until it comes to its end, or
-for each EVERY-th and the last ones, in which the new takes the place of the old. After each, what
-is there must be the old one or the new one, whole; after the next write that succeeds nothing else
-may lie beside it. Prints the number of steps of each kind of write as JSON.
+for each EVERY-th and the last ones, in which the new takes the place of the old. After each, the
+old one must be there or the new one, whole; after the next write that succeeds, nothing else.
+Prints the number of steps of each kind of write as JSON.
 """
 
 import json

@@ -305,7 +305,7 @@ def test_answers_are_shared_only_where_all_that_makes_them_is_the_same(tmp_path)
         forget()
         fresh.append(played(desk))
     forget()
-    # Whoever came before must leave nothing for another desk.
+    # The desks played before must not change what this one gets.
     for k, desk in enumerate(desks):
         assert all(a.equals(b) for a, b in zip(played(desk), fresh[k], strict=True)), k
     assert sum(not told[1].equals(fresh[0][1]) for told in fresh) >= 3

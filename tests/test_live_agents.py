@@ -149,7 +149,7 @@ def test_a_ticket_becomes_a_part_of_another_and_both_keep_their_threads(small):
     # What is a part of a part is a part of the whole.
     assert merge(small, 2, 3).status_code == 200
     assert small.ticket(3)["parts"] == [1, 2]
-    for said in ({"text": "And?"}, {"person": True}):
+    for said in ({"text": "And?"}, {"person": True}, {"helped": True}, {"helped": False}):
         answer = reply(small, 1, **said)
         assert answer.status_code == 409
         assert answer.get_json()["error"] == "this ticket is a part of ticket 3 now: write there"

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.stats.quantiles import Rankings, without_each
+from twin.stats.quantiles import Ranked, Rankings
 
 values = st.lists(st.floats(-1e6, 1e6) | st.integers(0, 3).map(float), min_size=1, max_size=60)
 
@@ -13,7 +13,7 @@ values = st.lists(st.floats(-1e6, 1e6) | st.integers(0, 3).map(float), min_size=
 def test_as_numpy_does_it_group_by_group(values, groups, q, seed):
     values = np.array(values)
     group = np.random.default_rng(seed).integers(0, groups, len(values))
-    found, there = without_each(values, group, groups, q)
+    found, there = Ranked(values, group, groups).without_each(q)
     for k in range(groups):
         rest = values[group != k]
         assert there[k] == bool(len(rest))
@@ -25,7 +25,7 @@ def test_many_values():
     values, group = rng.lognormal(3, 1, 5000), rng.integers(0, 30, 5000)
     for q in (0.0, 0.5, 0.9, 0.95, 1.0):
         expected = [np.quantile(values[group != k], q) for k in range(30)]
-        assert without_each(values, group, 30, q)[0].tolist() == expected
+        assert Ranked(values, group, 30).without_each(q)[0].tolist() == expected
 
 
 def test_values_are_put_in_order_once_for_each_name_and_array():

@@ -94,7 +94,8 @@ def calibrate_desk(
         if known.tells_work and len(known.log.tickets) >= _MANY_TICKETS and not has_numba():
             err.print(
                 f"note: this log is played more than a hundred times; with numba ({INSTALL}) that "
-                "takes about a third of the time, and finds the same"
+                "takes about a third of the time (and half a minute more the first time, to "
+                "compile), and finds the same"
             )
         try:
             with progress(PLAYS, not quiet and not as_json, "plays") as moved:

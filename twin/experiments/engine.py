@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import twin
 from twin.common.errors import TwinError
 from twin.experiments import manifest as provenance
-from twin.experiments.forked import CopyDied, can_fork, in_copies, possible
+from twin.experiments.forked import LOOK_S, CopyDied, can_fork, in_copies, possible
 from twin.experiments.signals import signals_wait, uninterrupted
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ Results = Generator[tuple[int, R], None, None]
 _SUSPECT = 2
 # Seconds within which a scheduler must answer.
 _CONNECT_S = 10.0
-# Seconds between two looks of a worker at whether its parent is there.
-_LOOK_S = 1.0
 
 
 class ClusterError(TwinError, ConnectionError):
@@ -179,7 +177,7 @@ def _local(workers: int) -> Iterator[_Place]:
     settings |= {
         "idle_worker_timeout": 30,
         "initializer": _BEGIN,
-        "initargs": (os.getpid(), _paths(), _LOOK_S),
+        "initargs": (os.getpid(), _paths(), LOOK_S),
     }
 
     def start(function: Callable[[T], R], tasks: dict[int, T]) -> Results[R]:

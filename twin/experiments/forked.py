@@ -35,7 +35,7 @@ _THREADS = Path("/proc/self/task")
 # takes (jemalloc registers with pthread_atfork).
 _HARMLESS = {"jemalloc_bg_thd"}
 # Seconds between two looks of a worker at whether its parent is there.
-_LOOK_S = 1.0
+LOOK_S = 1.0
 
 
 class CopyDied(TwinError, RuntimeError):
@@ -163,7 +163,7 @@ def _work(
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(_LOOK_S)
+            time.sleep(LOOK_S)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

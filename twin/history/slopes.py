@@ -185,7 +185,7 @@ def slopes(found: Calibration, starts: Floats, pools: Sequence[str], workers: in
 def _waited(
     task: tuple[Path, int, Floats, Sequence[Collection[str]]],
 ) -> tuple[Floats, Floats]:
-    """What is waited in a replication of a scenario."""
+    """Waiting by day in a replication of a scenario, and the visits that could wait."""
     path, replication, starts, takes = task
     desk = load(path)
     demand = _DEMAND.draw(desk, replication)
@@ -196,11 +196,11 @@ def _waited(
 
 
 def times_away_change(data: Data, pools: Sequence[str]) -> Mask:
-    """Pools of which a version changes the times away; of the others, the heads.
+    """Pools of which a version changes the times away; of the others it changes the heads.
 
-    Waits do not tell the one from the other. Of desks of several pools times away gave the wider
-    intervals for one agent less, of desks of one pool heads did, and what is stated has to hold:
-    both were measured on planted desks, see `tests/benchmarks/README.md`.
+    Waits do not tell which of the two would have to differ. It was decided by how often intervals
+    held the true effect on planted desks: on desks of one pool more often with other heads, on
+    desks of several pools with other times away (`tests/benchmarks/README.md`).
     """
     return np.array([len(pools) > 1 and "away" in data["agents"][pool] for pool in pools])
 

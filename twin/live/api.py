@@ -43,9 +43,10 @@ from twin.live.desk import FAILED, Conflict, Desk, NoSuchTicket
 from twin.live.drafts import Drafts, NoDraft
 from twin.live.kept import KeyReused, Row
 from twin.live.limits import Busy, Gate, RateLimit
-from twin.live.merging import parts_of, wanted
+from twin.live.merging import parts_of
 from twin.live.moves import NotAllowed
 from twin.live.openapi import describe
+from twin.live.searching import wanted
 from twin.records.tables import STATUSES, TRANSITIONS
 from twin.scenario.model import PRIORITIES
 from twin.scenario.sections.assistant import answering_model

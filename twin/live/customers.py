@@ -43,9 +43,9 @@ class IsMerged(TwinError, ValueError):
 class Customers:
     """The customers of a desk.
 
-    Whoever says that an answer did not help, or writes again, comes back as in the twin: the ticket
-    is Reopened and waits for a person, with the whole thread. Only an agent's question is answered
-    without that: it goes on as Open.
+    A customer who says that an answer did not help, or who writes again, comes back as in the twin:
+    the ticket is Reopened and waits for a person, with the whole thread. A reply to an agent's
+    question is no return: the ticket goes on as Open.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Customers:
 
         Raises
         ------
-        NoSuchTicket, NoAnswer, NotAllowed, KeyReused, StoreError
+        NoSuchTicket, IsMerged, NoAnswer, NotAllowed, KeyReused, StoreError
         """
 
         def keep(connection: Connection, ticket: Row, at: float) -> tuple[Row, bool]:
@@ -70,14 +70,14 @@ class Customers:
             )
 
         def then(ticket: Row, last: str, at: float) -> Outcome:
+            if ticket["merged_into"] is not None:
+                raise IsMerged(ticket["merged_into"])
             waits = ticket["status"] == STATUSES[WAITING_FOR_CUSTOMER]
             if body.helped is not None and not ticket["response"] and not waits:
                 raise NoAnswer
             if body.helped:
                 return _helped(ticket, last, at)
             if ticket["status"] in FINAL_STATUSES:
-                if ticket["merged_into"] is not None:
-                    raise IsMerged(ticket["merged_into"])
                 raise NotAllowed(ticket["status"])
             return self._back(ticket, last, at)
 

@@ -8,38 +8,6 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 
-def without_each(
-    values: Floats, group: npt.NDArray[np.integer], groups: int, q: float
-) -> tuple[Floats, Floats]:
-    """The quantile of all values but those of a group, for each group.
-
-    It sorts once, where `numpy.quantile` would for each group, and gives the same to the last bit.
-
-    Parameters
-    ----------
-    values : array of float, shape (n,)
-        None missing.
-    group : array of int, shape (n,)
-        Group of each value, from 0 on.
-    groups : int
-        How many there are.
-    q : float
-        From 0 to 1.
-
-    Returns
-    -------
-    quantile, there : array of float, shape (groups,)
-        The quantile, and 1; both 0 where nothing is left.
-
-    Examples
-    --------
-    >>> values, group = np.array([1.0, 9.0, 2.0, 4.0]), np.array([0, 1, 0, 2])
-    >>> without_each(values, group, 3, 0.5)[0].tolist()
-    [6.5, 2.0, 2.0]
-    """
-    return Ranked(values, group, groups).without_each(q)
-
-
 class Ranked:
     """Values in order, with their groups, for several quantiles of the same ones.
 
@@ -60,7 +28,27 @@ class Ranked:
         self._groups = groups
 
     def without_each(self, q: float) -> tuple[Floats, Floats]:
-        """The quantile of all values but those of a group; see the function of that name."""
+        """The quantile of all values but those of a group, for each group.
+
+        It sorts once, where `numpy.quantile` would for each group, and gives the same to the last
+        bit.
+
+        Parameters
+        ----------
+        q : float
+            From 0 to 1.
+
+        Returns
+        -------
+        quantile, there : array of float, shape (groups,)
+            The quantile, and 1; both 0 where nothing is left.
+
+        Examples
+        --------
+        >>> values, group = np.array([1.0, 9.0, 2.0, 4.0]), np.array([0, 1, 0, 2])
+        >>> Ranked(values, group, 3).without_each(0.5)[0].tolist()
+        [6.5, 2.0, 2.0]
+        """
         values, group, groups = self.values, self._group, self._groups
         counts = np.bincount(group, minlength=groups)
         left = len(values) - counts

@@ -224,7 +224,7 @@ def _has_come(d: Any) -> None:
 
 @compiled
 def _next(d: Any) -> bool:
-    """What happens next; False: nothing does before the horizon."""
+    """The next thing that happens; False where nothing does before the horizon."""
     time, key, which = inf, 0, 0
     if d.changed < changes(d).size:
         # They were scheduled before all others.

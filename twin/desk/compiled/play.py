@@ -48,7 +48,7 @@ def visits(scenario: Scenario, demand: Demand) -> pd.DataFrame:
 def _played(
     scenario: Scenario, demand: Demand, assistant: Assistant | None, names: Names
 ) -> tuple[Ledger, list[str], list[ServedModel]]:
-    """What happened, the names of the pools, and the models that answered."""
+    """The ledger of a run, the names of its pools, and the models that answered."""
     clock = Clock()
     ledger = Ledger(clock, demand, scenario.horizon)
     pools = agent_pools(clock, scenario, demand, ledger)

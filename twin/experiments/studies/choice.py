@@ -318,7 +318,7 @@ def _left_open(
         )
         ahead = sign * (best[0] / best[1] - own[0] / own[1])
         split = parts(ahead[None, :], numbers, sources)
-        # The error is shared among the rivals (Bonferroni): any may be the better one.
+        # Each of the rivals may be the better one, so they share the error (Bonferroni).
         error = (1 - confidence) / (len(points) - 1)
         half = float((quantile_t(split.freedom, 1 - error) * np.sqrt(split.whole))[0])
         alone = float(quantile_t(len(numbers) - 1, 1 - error)) * ahead.std(ddof=1)

@@ -81,7 +81,7 @@ def show(client: Client, ticket: Ticket, now: float, agent: Agent, first: bool) 
 
 
 def _work(client: Client, ticket: Ticket, agent: Agent) -> None:
-    """What an open card holds."""
+    """The contents of an open card."""
     whole = _whole(client, ticket)
     show_thread(whole.thread[1:])
     if whole.merged_into is not None:

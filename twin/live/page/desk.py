@@ -163,7 +163,7 @@ def _show(client: Client, ticket: Ticket) -> None:
 
 
 def _word(client: Client, ticket: Ticket) -> None:
-    """Whether the answer helped, a reply, and the way to a person."""
+    """Ask whether the answer helped; take a reply; offer a person."""
     number = ticket.number
     if ticket.merged_into is not None:
         into = ticket.merged_into
@@ -203,7 +203,7 @@ def _word(client: Client, ticket: Ticket) -> None:
 
 
 def _since_answer(ticket: Ticket) -> list[Message]:
-    """What was said since the newest answer."""
+    """Messages since the newest answer, the newest first."""
     found: list[Message] = []
     for message in reversed(ticket.thread):
         if message.by != "customer":
