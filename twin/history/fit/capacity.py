@@ -135,7 +135,7 @@ class Availability:
 
         They make waits together: who leaves more often and returns sooner is as much there. An
         interval of each would look like knowledge of it; what is known is how the waits fit, and
-        what the versions of the desk vary is how far agents are there, as one factor of heads.
+        what the versions of the desk vary is how far agents are there (`twin.history.versions`).
 
         Parameters
         ----------
