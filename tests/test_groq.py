@@ -34,7 +34,7 @@ def desk(corpus, **assistant):
             "arrivals": {"rate": "6/h"},
             "tickets": {"corpus": str(corpus)},
             "assistant": {"role": "full", "backend": "groq", **assistant},
-            "provider": {"timeout": "2s", "retries": 1, "backoff": "20ms", **provider},
+            "provider": {"timeout": "30s", "retries": 1, "backoff": "20ms", **provider},
         }
     )
 

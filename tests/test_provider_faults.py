@@ -38,6 +38,8 @@ from twin.scenario.model import from_data
 
 network = [pytest.mark.network, pytest.mark.allow_hosts(["127.0.0.1", "localhost"])]
 QUICK = {"timeout": "400ms", "retries": 1, "backoff": "5ms", "max_backoff": "20ms"}
+# Where no answer is late, a busy machine must not make one so.
+PATIENT = {**QUICK, "timeout": "30s"}
 # Two attempts, each with its margin, or nine with a pause; and a slow machine.
 BOUND_S = 6.0
 MODEL = catalogue.model("openai/gpt-oss-20b")
@@ -175,7 +177,7 @@ class TestHoldingBack:
         clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead[0])
         monkeypatch.setattr(fetching, "time", clock)
         server.faults = [refuse(429, headers)]
-        one = make(provider=QUICK)
+        one = make(provider=PATIENT)
         ends = [one.answer(ask("categorize", [f"Help {k}"])).outcome[0] for k in range(3)]
         assert ends == [RATE_LIMITED] * 3
         assert len(server.bodies) == 1
@@ -185,7 +187,7 @@ class TestHoldingBack:
 
     def test_counts_that_no_model_has_close_nothing(self, server, make):  # noqa: F811
         server.faults = [usage({"prompt_tokens": 2_000_000_000})]
-        one = make(provider={**QUICK, "tpd": 100_000}, recording=None)
+        one = make(provider={**PATIENT, "tpd": 100_000}, recording=None)
         for text in ("Help", "Help again"):
             assert one.answer(ask("categorize", [text])).outcome.tolist() == [OK]
 
@@ -197,7 +199,7 @@ class TestTooLarge:
     def test_a_request_that_says_so_is_sent_once(self, server, make, status):  # noqa: F811
         fault = refuse(status, message=provider_faults.TOO_LARGE)
         server.choose = lambda body, number: fault
-        one = make(provider=QUICK)
+        one = make(provider=PATIENT)
         assert one.answer(ask("categorize", ["Help"])).outcome.tolist() == [REFUSED]
         assert len(server.bodies) == 1
 
@@ -205,14 +207,14 @@ class TestTooLarge:
     def test_one_that_is_larger_than_the_plan_is_sent_once(self, server, make, told):  # noqa: F811
         fault = refuse(429, told)
         server.choose = lambda body, number: fault
-        one = make(provider={**QUICK, "tpm": 150})
+        one = make(provider={**PATIENT, "tpm": 150})
         assert one.answer(ask("categorize", ["Help"])).outcome.tolist() == [REFUSED]
         assert dict(one.tally.failed) == {"TooLarge": 1}
         assert len(server.bodies) == 1
 
     def test_one_that_fits_is_sent_again(self, server, make):  # noqa: F811
         server.faults = [refuse(429, message="on requests per minute (RPM): Limit 3, Used 3")]
-        one = make(provider={**QUICK, "rpm": None})
+        one = make(provider={**PATIENT, "rpm": None})
         assert one.answer(ask("categorize", ["Help"])).outcome.tolist() == [OK]
 
     @pytest.mark.parametrize("told", ["0", "0.0001", "1us"])
@@ -224,7 +226,7 @@ class TestTooLarge:
             return refuse(429, {"retry-after": told})
 
         server.choose = noted
-        one = make(provider={**QUICK, "backoff": "40ms", "max_backoff": "40ms"})
+        one = make(provider={**PATIENT, "backoff": "40ms", "max_backoff": "40ms"})
         assert one.answer(ask("categorize", ["Help"])).outcome.tolist() == [RATE_LIMITED]
         assert len(moments) == 9
         assert min(b - a for a, b in pairwise(moments)) >= 0.03
@@ -431,7 +433,7 @@ class TestAnswers:
     )
     def test_a_stump_is_no_answer(self, server, make, content, finish):  # noqa: F811
         server.choose = lambda body, number: message(content=content, finish=finish)
-        one = make(provider=QUICK)
+        one = make(provider=PATIENT)
         answers = one.answer(ask("respond", ["Help"], category=0))
         assert answers.outcome.tolist() == [BAD_ANSWER]
         assert answers.texts == []
@@ -443,17 +445,17 @@ class TestAnswers:
 
     def test_a_stump_that_is_followed_by_an_answer(self, server, make):  # noqa: F811
         server.faults = [message(content="1. Do thi", finish="length")]
-        answers = make(provider=QUICK).answer(ask("respond", ["Help"], category=0))
+        answers = make(provider=PATIENT).answer(ask("respond", ["Help"], category=0))
         assert [w.text for w in answers.texts] == ["1. Do this.\n2. Then that."]
 
     def test_an_answer_with_a_surrogate_can_be_shown_to_the_model_again(self, server, make):  # noqa: F811
         server.faults = [message(content="\ud800\x00 no JSON")]
-        assert make(provider=QUICK).answer(ask("categorize", ["Help"])).outcome.tolist() == [OK]
+        assert make(provider=PATIENT).answer(ask("categorize", ["Help"])).outcome.tolist() == [OK]
         assert server.bodies[1]["messages"][2]["content"] == "\ufffd\ufffd no JSON"
 
     def test_tokens_that_nobody_counted_are_estimated_and_said_to_be(self, server, make):  # noqa: F811
         server.choose = lambda body, number: usage(None)
-        one = make(provider=QUICK)
+        one = make(provider=PATIENT)
         answers = one.answer(ask("respond", ["Help"], category=0))
         (kept,) = one.recording.replies()
         assert kept.usage["estimated"] == 1
