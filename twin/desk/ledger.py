@@ -7,6 +7,7 @@ does the end of a visit that shared its agent with others.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -41,7 +42,7 @@ from twin.records.tables import (
     codes,
     frame,
 )
-from twin.scenario.model import PRIORITIES
+from twin.scenario.model import PRIORITIES, OwnModel
 
 NAN = float("nan")
 
@@ -190,7 +191,14 @@ class Ledger:
         """Put rows that were written elsewhere in the place of those of a table."""
         getattr(self, f"_{table}").put(rows)
 
-    def log(self, pools: list[str], names: Names, comments: list[str], notes: list[str]) -> RunLog:
+    def log(
+        self,
+        pools: list[str],
+        names: Names,
+        comments: list[str],
+        notes: list[str],
+        own: Mapping[str, OwnModel] | None = None,
+    ) -> RunLog:
         """All of it as tables.
 
         Parameters
@@ -199,10 +207,12 @@ class Ledger:
         names : Names
             What the codes in the columns stand for.
         notes : list of str
+        own : mapping of str to OwnModel, optional
+            The scenario's own models, for their prices.
         """
         versions = names.versions.items
         written = names.texts.items
-        models = [catalogue.model(name) for name in names.models.items]
+        models = [catalogue.model(name, own) for name in names.models.items]
         answers = pd.DataFrame(
             {
                 "text": pd.Series([w.text for w in written], dtype="str"),

@@ -51,7 +51,7 @@ def served_models(
     models: list[ServedModel] = []
     answers: list[ModelAnswers] = []
     for one in assistants:
-        limits = catalogue.limits_of(catalogue.model(one.model), scenario.provider)
+        limits = catalogue.limits_of(catalogue.model(one.model, scenario.models), scenario.provider)
         provider = Provider(clock, scenario.provider, limits, down, jitter, ledger)
         said = ModelAnswers(one, scenario, demand, judge, names, answers)
         models.append(ServedModel(said, provider))
@@ -63,7 +63,7 @@ def notes_on(scenario: Scenario, models: list[ServedModel]) -> list[str]:
     notes = []
     for served in models:
         name = served.answers.assistant.model
-        model = catalogue.model(name)
+        model = catalogue.model(name, scenario.models)
         if not model.limits(scenario.provider.plan).known:
             notes.append(
                 f"{name}: no limits are published for the {scenario.provider.plan} plan, "

@@ -117,7 +117,8 @@ def simulate(
         model.answers.forget()
     notes = notes_on(scenario, models) + (feedback.notes if feedback else [])
     backend = scenario.assistant.backend if models else ""
-    return replace(ledger.log(agents.names, names, ALL_COMMENTS, notes), backend=backend)
+    log = ledger.log(agents.names, names, ALL_COMMENTS, notes, scenario.models)
+    return replace(log, backend=backend)
 
 
 def simulate_visits(scenario: Scenario, demand: Demand, engine: str = "simpy") -> pd.DataFrame:

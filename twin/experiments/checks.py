@@ -210,8 +210,12 @@ def _model_faults(scenario: Scenario) -> Iterable[Fault]:
         if version not in prompts.VERSIONS:
             hint = f"known: {', '.join(prompts.VERSIONS)}"
             yield Fault("assistant.learning.versions", "no such prompt version", version, hint)
+    if faults := list(catalogue.own_faults(scenario.models)):
+        yield from faults
+        return
+    known = catalogue.models(scenario.models)
     for key in ("model", "fallback_model", "judge_model"):
         name = getattr(assistant, key)
-        if name is not None and name not in catalogue.models():
-            hint = nearest(name, catalogue.models())
+        if name is not None and name not in known:
+            hint = nearest(name, known)
             yield Fault(f"assistant.{key}", "not in the catalogue", name, hint)

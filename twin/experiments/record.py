@@ -152,7 +152,7 @@ def plan(
     changes = {"assistant.backend": "groq", "assistant.recording": str(path)}
     scenario = scenario.vary(changes, name=scenario.name)
     demands, whole = _demands(scenario, replications or scenario.replications, limit)
-    model = catalogue.model(scenario.assistant.model)
+    model = catalogue.model(scenario.assistant.model, scenario.models)
     there = open_recording(path)
     asks: dict[str, Ask] = {}
     for demand in demands:
@@ -272,7 +272,7 @@ class Session:
         self._plan = plan
         self._watch = watch
         self._answered = self._failed = 0
-        model = catalogue.model(plan.scenario.assistant.model)
+        model = catalogue.model(plan.scenario.assistant.model, plan.scenario.models)
         if max_cost_usd is not None and math.isnan(cost_usd(model, 1, 1)):
             raise UnknownPrice(model.name)
         self._assistant = GroqAssistant(

@@ -171,7 +171,7 @@ def _rater(
     knowledge = knowledge_of(scenario.assistant)
     if model is None:
         return Judge(knowledge)
-    entry = catalogue.model(model)
+    entry = catalogue.model(model, scenario.models)
     if max_cost_usd is not None and np.isnan(cost_usd(entry, 1, 1)):
         raise UnknownPrice(model)
     kept = recording or scenario.assistant.recording or Path("recordings", f"{scenario.name}.jsonl")

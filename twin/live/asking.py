@@ -107,9 +107,9 @@ class Asker:
         self._luck = np.random.default_rng()
 
     def models(self) -> list[catalogue.Model]:
-        """Models that can be asked for: all of the catalogue, but for retired ones where real."""
+        """Models that can be asked for: all that are known, but for retired ones where real."""
         today = datetime.now(UTC).date()
-        found = catalogue.models().values()
+        found = catalogue.models(self._scenario.models).values()
         return [m for m in found if self.backend != "groq" or not m.is_retired(today)]
 
     def check(self, model: str) -> None:
@@ -122,7 +122,7 @@ class Asker:
         if any(entry.name == model for entry in self.models()):
             return
         try:
-            entry = catalogue.model(model)
+            entry = catalogue.model(model, self._scenario.models)
         except ScenarioError as error:
             raise UnusableModel(f"unknown model; {error.faults[0].hint}") from None
         advice = f"; use {entry.successor}" if entry.successor else ""
@@ -190,7 +190,7 @@ class Asker:
             "prompt_tokens": 0,
             "completion_tokens": 0,
             "max_tokens": getattr(self._scenario.assistant.max_tokens, step)
-            + catalogue.model(model).reasoning_tokens,
+            + catalogue.model(model, self._scenario.models).reasoning_tokens,
             "articles": 0,
             "outcome": OUTCOMES[TIMEOUT],
             "category": None,

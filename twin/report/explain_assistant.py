@@ -43,7 +43,7 @@ def assistant_sentences(scenario: Scenario, arrivals: Expected) -> Iterator[str]
     if assistant.backend == "profile":
         yield from profile_rests_on(assistant.profile, assistant.role == "full")
     for name in (assistant.model, assistant.fallback_model):
-        model = catalogue.model(name) if name else None
+        model = catalogue.model(name, scenario.models) if name else None
         if model is not None and model.is_retired(scenario.start):
             successor = model.live_successor(scenario.start)
             hint = f"; {successor.name} follows it" if successor else ""
@@ -80,7 +80,8 @@ def profile_rests_on(profile: Profile, responds: bool) -> Iterator[str]:
 
 def _provider(scenario: Scenario, arrivals: Expected) -> Iterator[str]:
     provider = scenario.provider
-    limits = catalogue.limits_of(catalogue.model(scenario.assistant.model), provider)
+    model = catalogue.model(scenario.assistant.model, scenario.models)
+    limits = catalogue.limits_of(model, provider)
     words = [f"{limits[key]:,} {name}" for key, name in _LIMITS.items() if key in limits]
     if provider.concurrency:
         words.append(f"{provider.concurrency} calls at once")

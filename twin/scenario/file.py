@@ -55,6 +55,8 @@ def load(path: str | Path, changes: Mapping[str, Any] | None = None) -> Scenario
     data.setdefault("name", clean_name(path.stem))
     for key, value in (changes or {}).items():
         assign(data, key, value, str(path))
+        if key == "models":
+            _read_models(data, Path())
     scenario = from_data(data, str(path))
     scenario._path = path
     return scenario
@@ -89,6 +91,7 @@ def _parse(path: Path) -> dict[str, Any]:
     data = read_toml(path)
     try:
         _anchor_paths(data, path.parent)
+        _read_models(data, path.parent)
     except (OSError, ValueError) as error:
         fault = Fault("", f"a path in it is not a file name: {error}")
         raise ScenarioError(str(path), [fault]) from None
@@ -154,6 +157,12 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         # A table of pools by name: `agents = {}` empties it, it does not leave it as it is.
         merged.pop("agents", None)
     return merge(merged, data)
+
+
+def _read_models(data: dict[str, Any], folder: Path) -> None:
+    """Put the tables of a file in the place of its name: ``models = "FILE.toml"``."""
+    if isinstance(name := data.get("models"), str):
+        data["models"] = read_toml((folder / name).resolve())
 
 
 def _near_file(path: Path) -> str:

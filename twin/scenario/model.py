@@ -63,6 +63,7 @@ from twin.scenario.sections.demand import (
     Week,
 )
 from twin.scenario.sections.individuals import Member
+from twin.scenario.sections.models import ModelName, OwnModel
 from twin.scenario.sections.people import Away, Break, Pool, Shift, Targets
 from twin.scenario.sections.routing import Queue, Routing
 from twin.scenario.sections.touches import Touches
@@ -93,6 +94,7 @@ __all__ = [
     "Member",
     "Name",
     "Outage",
+    "OwnModel",
     "Pool",
     "Positive",
     "Priority",
@@ -164,6 +166,9 @@ class Scenario(Section):
     )
     assistant: Assistant = Assistant(role="off")
     provider: Provider = Provider()
+    models: dict[ModelName, OwnModel] = Field(
+        {}, description="models outside the catalogue, as [models.NAME], or a file of such tables"
+    )
     agents: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], Pool] = Field(
         {}, description="pools by name, as [agents.frontline]; none: no humans"
     )

@@ -30,6 +30,8 @@ def json_schema() -> dict[str, Any]:
         "type": "string",
         "description": "another scenario file; this one holds what differs",
     }
+    # A file's name stands for its tables.
+    schema["properties"]["models"]["type"] = ["object", "string"]
     schema["properties"] = {"extends": extends, **schema["properties"]}
     kinds = {f"#/$defs/{kind.__name__}" for kind in distributions.KINDS.values()}
     _mend(schema, kinds)

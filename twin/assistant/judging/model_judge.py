@@ -193,7 +193,7 @@ def build_judge(
     settings = scenario.assistant
     if settings.judge == "evidence" or settings.judge_model is None:
         return judge_of(knowledge)
-    model = catalogue.model(settings.judge_model)
+    model = catalogue.model(settings.judge_model, scenario.models)
     if settings.backend == "replay" and settings.recording is not None:
         return ModelJudge(model, recorded(settings.recording, model.name), knowledge)
     # Not at the top: a run without it needs no SDK.

@@ -7,6 +7,8 @@ to it unmodified: GROQ_BASE_URL points there, and any key will do.
 from __future__ import annotations
 
 import importlib.util
+import json
+import re
 import socket
 import time
 import urllib.error
@@ -177,6 +179,63 @@ def serve(
     finally:
         # Its thread ends with the last reference.
         del server
+
+
+def model_name(gguf: Path) -> str:
+    """The name of a model file, as `assistant.model` and ``--set models.NAME`` take it.
+
+    Examples
+    --------
+    >>> model_name(Path("models/Qwen2.5 0.5B (Q4_K_M).gguf"))
+    'qwen2-5-0-5b-q4_k_m'
+    """
+    return re.sub(r"[^a-z0-9_]+", "-", gguf.stem.lower()).strip("-_")[:100] or "local"
+
+
+def measured(url: str) -> dict[str, Any]:
+    """Figures of a served model that a scenario needs, asked of its server.
+
+    Its context, and its speeds over one short answer; nothing is paid.
+
+    Parameters
+    ----------
+    url : str
+        As `serve` yields it.
+
+    Returns
+    -------
+    dict
+        Keys and values of ``[models.NAME]``.
+
+    Raises
+    ------
+    LocalModelError
+        If it does not answer.
+    """
+    listed = _asked(f"{url}{PREFIX}/v1/models")["data"][0].get("meta") or {}
+    words = " ".join(f"ticket {k}: the parcel is late" for k in range(10))
+    said = _asked(f"{url}{PREFIX}/v1/completions", {"prompt": words, "max_tokens": 24})
+    speeds = said["timings"]
+    return {
+        "context": int(listed.get("n_ctx") or listed["n_ctx_train"]),
+        "tokens_per_s": round(float(speeds["predicted_per_second"]), 1),
+        "input_tokens_per_s": round(float(speeds["prompt_per_second"]), 1),
+        "price_in": 0.0,
+        "price_out": 0.0,
+        # Its server forces answers into a schema, whatever the model.
+        "strict_schema": True,
+    }
+
+
+def _asked(url: str, body: dict[str, Any] | None = None) -> Any:
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=_READY_S) as answer:
+            return json.load(answer)
+    except (OSError, ValueError):
+        raise LocalModelError("the local model is served and does not answer a question") from None
 
 
 def _wait(url: str) -> None:

@@ -8,6 +8,7 @@ once, whereas on the desk some come more often than others.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from twin.assistant.profile import ProfileAssistant
 from twin.assistant.protocol import Floats, Luck, Questions
 from twin.assistant.recorded.recorded_calls import Calls, Sample
 from twin.common.toml import dump
-from twin.scenario.model import Profile, Scenario
+from twin.scenario.model import OwnModel, Profile, Scenario
 
 # Quantiles kept of each measured distribution: every hundredth, the smallest and largest included.
 _QUANTILES = 101
@@ -112,8 +113,15 @@ def _confusion(calls: Calls, here: Any, categories: tuple[str, ...]) -> dict[str
     }
 
 
-def reproduce(sample: Sample, profile: dict[str, Any], seed: int = 1) -> pd.DataFrame:
+def reproduce(
+    sample: Sample,
+    profile: dict[str, Any],
+    seed: int = 1,
+    own: Mapping[str, OwnModel] | None = None,
+) -> pd.DataFrame:
     """Draw as many calls from a profile as it was made of, beside what was recorded.
+
+    `own` are a scenario's own models.
 
     Returns
     -------
@@ -126,7 +134,11 @@ def reproduce(sample: Sample, profile: dict[str, Any], seed: int = 1) -> pd.Data
     settings["profile"] = Profile.model_validate(profile)
     desk = Scenario.model_validate({"arrivals": {"rate": "1/h"}, "assistant": settings})
     categories = sample.categories or ("General",)
-    assistant = ProfileAssistant(desk, categories, catalogue.model(sample.model))
+    known = dict(own or {})
+    if sample.model not in catalogue.models(known):
+        # All that is asked of it was measured: no figure of a stand-in is used.
+        known[sample.model] = OwnModel(context=1, tokens_per_s=1.0)
+    assistant = ProfileAssistant(desk, categories, catalogue.model(sample.model, known))
     frames = []
     for number, (step, calls) in enumerate(sample.steps.items()):
         n = len(calls)

@@ -47,7 +47,7 @@ COVERED = frozenset(
         "customers.max_reopens", "customers.retrial", "customers.callback",
         "customers.close_after", "customers.satisfaction",
         # The assistant, all of whose answers are columns.
-        "provider", "assistant.role", "assistant.backend", "assistant.model",
+        "provider", "models", "assistant.role", "assistant.backend", "assistant.model",
         "assistant.temperature", "assistant.max_tokens", "assistant.retrieval",
         "assistant.knowledge", "assistant.skip_bad_articles", "assistant.articles",
         "assistant.floor", "assistant.confidence_threshold", "assistant.unsure",

@@ -35,7 +35,7 @@ def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = N
     """
     names = Names()
     ledger, pools, models = _played(scenario, demand, assistant, names)
-    log = ledger.log(pools, names, ALL_COMMENTS, notes_on(scenario, models))
+    log = ledger.log(pools, names, ALL_COMMENTS, notes_on(scenario, models), scenario.models)
     return replace(log, backend=scenario.assistant.backend if models else "")
 
 

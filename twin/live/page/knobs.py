@@ -74,7 +74,7 @@ def _assistant(base: Scenario, at: str) -> dict[str, Any]:
 
     settings = base.assistant
     found: dict[str, Any] = {}
-    names = list(dict.fromkeys([settings.model, *catalogue.models()]))
+    names = list(dict.fromkeys([settings.model, *catalogue.models(base.models)]))
     model = st.selectbox(
         "Model", names, format_func=line, key=f"model {at}",
         help="Its speed, price and limits (assistant.model).",
