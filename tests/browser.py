@@ -5,6 +5,7 @@ end in a zero byte, on file descriptors 3 (to the browser) and 4 (from it).
 """
 
 import base64
+import importlib.util
 import json
 import os
 import select
@@ -27,11 +28,27 @@ FLAGS = (
 )
 
 
+def axe_path():
+    """The script of axe-core that a package carries, or None; nothing of the package runs."""
+    spec = importlib.util.find_spec("axe_playwright_python")
+    return Path(spec.origin).parent / "axe.min.js" if spec and spec.origin else None
+
+
 def found():
     """Path of a browser, or None."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
+# What axe-core finds against WCAG 2 A and AA, where it is serious: a rule, and where.
+AXE = """
+axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+                   resultTypes: ['violations']})
+  .then(found => found.violations
+    .filter(one => ['serious', 'critical'].includes(one.impact))
+    .map(one => one.id + ': ' + one.nodes.slice(0, 5).map(
+        node => node.target.join(' ') + ' ' + node.html.slice(0, 120)
+                + ' (' + (node.any[0]?.message || '') + ')').join(' | ')))
+"""
 # What the browser says of a script whose page went away under it.
 GONE = ("navigated or closed", "context was destroyed", "Cannot find context")
 
@@ -136,6 +153,15 @@ class Browser:
         if "exceptionDetails" in answer:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
+
+    def barriers(self):
+        """What axe-core calls serious or critical, as lines; none where it is not there."""
+        if (path := axe_path()) is None:
+            return []
+        self.run(path.read_text(encoding="utf-8") + ";0")
+        answer = self.call("Runtime.evaluate", expression=AXE, awaitPromise=True,
+                           returnByValue=True)  # fmt: skip
+        return answer["result"]["value"]
 
     def requests(self):
         """Addresses asked for since the page was opened."""

@@ -52,8 +52,8 @@ MODULES = sorted(
 # A fence, what it holds and, where there is one, the comment that marks it.
 BLOCK = re.compile(r"(?:^<!-- (\w+) -->\n)?^ *```(\w*)\n(.*?)^ *```$", re.M | re.S)
 COMMANDS = typer.main.get_command(app).commands
-# Asks for an older pandas, which it does not need: so it is installed alone (CONTRIBUTING.md).
-BY_HAND = {"log-distance-measures"}
+# Ask for what is not needed (an older pandas, a browser): so they are installed alone.
+BY_HAND = {"log-distance-measures", "axe-playwright-python"}
 # What comes with another package and is part of it.
 PART_OF = {"pydantic_core": "pydantic", "werkzeug": "flask"}
 # Played by the slow test only, or not without a key.

@@ -165,6 +165,7 @@ def test_the_page_fits_a_screen_and_a_phone(page, tmp_path):
             assert cut_off == []
             assert smallest >= 8
             assert chromium.run(CONTRAST) >= 4.5
+            assert chromium.barriers() == []
 
 
 def test_pictures_of_calls_end_with_the_calls_and_with_whole_intervals(tmp_path):

@@ -62,7 +62,12 @@ def desk(tmp_path):
                 "arrivals": {"kind": "constant", "rate": "1/h"},
                 "tickets": {"corpus": str(tmp_path / "tickets.csv")},
                 "assistant": settings | assistant,
-                "provider": {"plan": "unlimited", "timeout": "30s", "retries": 1, "backoff": "20ms"},
+                "provider": {
+                    "plan": "unlimited",
+                    "timeout": "30s",
+                    "retries": 1,
+                    "backoff": "20ms",
+                },
                 "agents": {"all": {"heads": 3, "handle_time": "5min"}},
             }
         )

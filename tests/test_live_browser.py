@@ -282,11 +282,19 @@ def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
         wrong = [text for text in browser.complaints() if "Error" in text or "rror:" in text]
         assert wrong == []
 
+        barred = []
         for name in ("", "queue", "what-if", "results"):
             visitor.go(f"{url}/{name}", width=390)
             visitor.until("!!document.querySelector('h1')", "a title")
             visitor.settled()
             assert visitor.overflow() <= 0
+            for dark in (False, True):
+                browser.scheme("dark" if dark else "light")
+                visitor.settled()
+                time.sleep(1)  # colours fade over
+                barred += [f"{name}: {line}" for line in browser.barriers()]
+
+    assert barred == []
 
     export = folder / "feedback.json"
     subprocess.run(twin("feedback", "export", export), check=True, env=environment, timeout=60,

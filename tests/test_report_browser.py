@@ -103,6 +103,18 @@ def test_everything_is_to_be_seen(chromium, pages, which, width, phone, dark):
     assert chromium.run(CONTRAST) >= 4.5
 
 
+@pytest.mark.skipif(
+    browser.axe_path() is None, reason="takes: pip install --no-deps axe-playwright-python"
+)
+@pytest.mark.parametrize("which", [0, 1, 2], ids=["one", "two", "study"])
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_nothing_bars_the_way_for_anyone(chromium, pages, which, width, dark):
+    chromium.open(pages[which], width, phone=width == 390, dark=dark)
+    assert chromium.barriers() == []
+    chromium.run("document.body.append(document.createElement('img'))")
+    assert [line.split(":")[0] for line in chromium.barriers()] == ["image-alt"]
+
+
 # Cells that are seen only after scrolling sideways, and verdicts that do not stand right under the
 # name of their figure.
 BESIDE = """

@@ -28,8 +28,13 @@ _FACES = {
 }
 _NAMES = {"customer": "Customer", "assistant": "Assistant", "agent": "Agent", "desk": "Desk"}
 _HELPED = {None: "", True: "This helped.", False: "This did not help."}
-# Streamlit leaves 6 rem above a page's title, of which its bar takes less than 4.
+# Streamlit leaves 6 rem above a page's title, of which its bar takes less than 4; and it writes a
+# chosen word and a slider's value in the first colour, which are hard to read in the dark.
 _CLOSE = """<style>
+@media (prefers-color-scheme: dark) {
+  button[role="radio"][aria-checked="true"] p, [data-testid="stSliderThumbValue"] p {
+    color: #edebe8 !important; }
+}
 [data-testid="stMainBlockContainer"] { padding-top: 3.75rem; }
 [data-testid="stMainBlockContainer"] h1 { padding-top: .5rem; }
 </style>"""
