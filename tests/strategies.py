@@ -173,6 +173,7 @@ def assistants(draw, roles):
         confusion=st.just({"Login": {"Login": 2, "Other": 1}}),
         categorize_latency=times(1, 90),
         respond_latency=times(1, 90),
+        difficulty=sections({}, category=shares, answer=shares),
         prompt_tokens=st.sampled_from(
             [100, 400, {"distribution": "uniform", "low": 1, "high": 900}]
         ),

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.assistant import catalogue
+from twin.assistant.difficulty import beta_chances
 from twin.assistant.prompts import PROMPT_VERSION
 from twin.assistant.protocol import OK, SERVER_ERROR, Answers, Floats, Ints, Questions, Step
 from twin.common.errors import Fault, ScenarioError
@@ -82,9 +83,37 @@ def habits(scenario: Scenario, categories: Sequence[str]) -> Habits:
 
     escalates = settings.on_failure == "escalate"
     failed = profile.error_rate ** (scenario.provider.retries + 1) if escalates else 0.0
-    quality = float(drawn("quality", _QUALITY).mean())
+    quality = float(np.clip(_qualities(profile, _ALL_LUCK, _ALL_LUCK), 0.0, 1.0).mean())
     right, wrong = unsure("confidence_right", _SURE), unsure("confidence_wrong", _UNSURE)
     return Habits(_confusion(profile, categories), right, wrong, quality, failed)
+
+
+def passes(scenario: Scenario, categories: Sequence[str], most: int = 4) -> Floats:
+    """Expected pass^1 to pass^most: tickets that the assistant solves at each of k attempts.
+
+    An attempt finds the category and writes an answer that solves (`customers.solved`). How hard a
+    ticket is to categorize and how hard to answer are independent of each other (assumed).
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Of backend `profile`.
+    categories : sequence of str
+        All count alike.
+    most : int
+    """
+    profile, solved = scenario.assistant.profile, scenario.customers.solved
+    given, luck = profile.difficulty, _ALL_LUCK[::20] + 9.5 / len(_ALL_LUCK)
+    quality = np.clip(_qualities(profile, luck, luck), 0.0, 1.0)
+    if given is None or not (given.answer or given.tickets):
+        quality = quality.mean(keepdims=True)
+    found = np.zeros(most)
+    usual = np.diagonal(_confusion(profile, categories))
+    for chance in usual:
+        own = beta_chances(chance, given.category if given else 0.0, luck)
+        one = np.outer(own, solved.assistant * quality) + (1 - own)[:, None] * solved.wrong_category
+        found += [float((one**k).mean()) for k in range(1, most + 1)]
+    return np.asarray(found / len(usual), dtype=np.float64)
 
 
 def _answer_order(truth: int, size: int) -> Ints:
@@ -216,7 +245,7 @@ class ProfileAssistant:
         measured = profile.measured
         category = confidence = quality = None
         if categorizing:
-            category = self._categorize(questions.truth, luck.answer)
+            category = self._categorize(questions.truth, self._kept(questions))
             right = category == questions.truth
             confidence = np.empty(n)
             sure, unsure = profile.confidence_right, profile.confidence_wrong
@@ -227,12 +256,27 @@ class ProfileAssistant:
             confidence[~right] = _drawn(unsure, seen[1], _UNSURE, luck.confidence[~right])
             confidence = np.clip(confidence, 0.0, 1.0)
         else:
-            known = measured.quality if measured else None
-            drawn = _drawn(profile.quality, known, _QUALITY, luck.quality)
+            drawn = _qualities(profile, luck.quality, questions.difficulty)
             # The worth of a prompt version is an assumption of the scenario.
             effect = self._effect.get(questions.version or PROMPT_VERSION, 0.0)
             quality = np.clip(drawn + effect, 0.0, 1.0)
         return Answers(latency, tokens_in, tokens_out, outcome, category, confidence, quality)
+
+    def _kept(self, questions: Questions) -> Floats:
+        """Luck of categories, at which tickets that are hard stay hard.
+
+        It is uniform as before over tickets, so that a first attempt is right as often; within a
+        ticket, it is below the accuracy as often as the ticket's own chance says.
+        """
+        u, hard = questions.luck.answer, questions.difficulty
+        given = self._profile.difficulty
+        if hard is None or given is None or not given.category:
+            return u
+        usual = np.diagonal(self._chances)[questions.truth]
+        own = beta_chances(usual, given.category, hard)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            right, wrong = u / own * usual, usual + (u - own) / (1 - own) * (1 - usual)
+        return np.where(u < own, np.minimum(right, np.nextafter(usual, 0)), wrong)
 
     def _tokens(self, questions: Questions) -> tuple[Ints, Ints]:
         """Tokens in and out; those out within the limit of the scenario."""
@@ -272,6 +316,20 @@ class ProfileAssistant:
             edges[np.flatnonzero(self._chances[k][order])[-1] :] = 1.0
             category[here] = order[np.searchsorted(edges, u[here], side="right")]
         return category
+
+
+def _qualities(profile: Profile, u: Floats, hard: Floats | None) -> Floats:
+    """Qualities of answers by the luck of each, and of its ticket where tickets keep theirs."""
+    given, seen = profile.difficulty, profile.measured
+    if given is not None and given.tickets is not None and hard is not None:
+        # The luck of a ticket is how hard it is: low is easy, as with the beta distribution.
+        owned = np.sort(given.tickets)[::-1]
+        return np.asarray(owned[(hard * len(owned)).astype(np.int64)], dtype=np.float64)
+    known = seen.quality if seen is not None else None
+    if given is None or not given.answer or hard is None:
+        return _drawn(profile.quality, known, _QUALITY, u)
+    usual = np.clip(_drawn(profile.quality, known, _QUALITY, _ALL_LUCK), 0.0, 1.0).mean()
+    return beta_chances(usual, given.answer, hard)
 
 
 def _drawn(

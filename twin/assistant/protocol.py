@@ -85,6 +85,8 @@ class Questions:
         Version of the prompts to ask with; None: the newest.
     guidance : sequence of Guidance or None
         For respond: what was learned from feedback, by question.
+    difficulty : array of float, shape (n,), or None
+        Uniforms in [0, 1): the luck of each ticket, the same at every attempt; None: of none.
     """
 
     step: Step
@@ -98,6 +100,7 @@ class Questions:
     sample: Ints | None = None
     version: str | None = None
     guidance: Sequence[Guidance] | None = None
+    difficulty: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.truth)

@@ -89,6 +89,9 @@ class Stream(IntEnum):
     STATUS_DELAY = 78
     TRANSFER = 79
     MEMBER_TURNOUT = 80
+    # Of a ticket, for all attempts at it.
+    CATEGORY_DIFFICULTY = 85
+    ANSWER_DIFFICULTY = 86
     # Of a stated range, not of a ticket: by the draw's number and the range's key.
     ASSUMED = 95
 

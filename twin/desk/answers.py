@@ -54,6 +54,10 @@ _STREAMS = {
         Stream.RESPOND_ERROR,
     ),
 }
+_DIFFICULTY: dict[Step, Stream] = {
+    "categorize": Stream.CATEGORY_DIFFICULTY,
+    "respond": Stream.ANSWER_DIFFICULTY,
+}
 
 
 _NOTHING = memoryview(b"")
@@ -171,6 +175,8 @@ class ModelAnswers:
         self.columns: Lazy[_Key, AnswerColumns] = Lazy(self._first)
         self._names = names
         self._examples = scenario.assistant.learning.examples
+        of = scenario.assistant
+        self._kept = of.backend == "profile" and of.profile.difficulty is not None
         # By number; the feedback loop puts its own list here, which grows.
         learning = scenario.assistant.learning
         first = assistant.prompt_version
@@ -294,6 +300,8 @@ class ModelAnswers:
             sample=sample,
             version=version.template,
             guidance=guidance,
+            # A ticket's own at all visits and attempts, and for all models.
+            difficulty=demand.uniform(_DIFFICULTY[step])[tickets] if self._kept else None,
         )
         answers = self.assistant.answer(questions)
         quality = answers.quality

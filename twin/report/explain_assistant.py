@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from twin.assistant import catalogue
+from twin.assistant.profile import passes
 from twin.common.text import EMBEDDED, duration
 from twin.demand.arrivals import Expected
 from twin.scenario import clock
@@ -42,6 +43,7 @@ def assistant_sentences(scenario: Scenario, arrivals: Expected) -> Iterator[str]
         yield f"{EMBEDDED}."
     if assistant.backend == "profile":
         yield from profile_rests_on(assistant.profile, assistant.role == "full")
+        yield from _hard_tickets(scenario)
     for name in (assistant.model, assistant.fallback_model):
         model = catalogue.model(name, scenario.models) if name else None
         if model is not None and model.is_retired(scenario.start):
@@ -76,6 +78,20 @@ def profile_rests_on(profile: Profile, responds: bool) -> Iterator[str]:
         else:
             source = "" if stated else ", from the catalogue's speeds"
             yield f"Its latency to {name} is assumed{source} (assistant.profile.{name}_latency)."
+
+
+def _hard_tickets(scenario: Scenario) -> Iterator[str]:
+    """A sentence on what further attempts at a ticket do, where tickets are hard or easy."""
+    profile = scenario.assistant.profile
+    if profile.difficulty is None or scenario.assistant.role != "full":
+        return
+    rows = profile.confusion or {"one": {}, "another": {}}
+    names = dict.fromkeys([*rows, *(name for row in rows.values() for name in row)])
+    once, twice, *_, often = passes(scenario, list(names), 4)
+    yield (
+        f"At one attempt it solves {once:.1%} of tickets, at both of two {twice:.1%}, at each of "
+        f"four {often:.1%} (pass^4): hard tickets stay hard (assistant.profile.difficulty)."
+    ).replace("%", " %")
 
 
 def _provider(scenario: Scenario, arrivals: Expected) -> Iterator[str]:

@@ -20,6 +20,9 @@ from twin.scenario.sections.base import (
 )
 from twin.scenario.units import Duration
 
+# Correlation between two attempts at a ticket.
+Spread = Annotated[float, Field(ge=0, le=1)]
+
 
 def answering_model(backend: str, model: str) -> str:
     """Name of the language model behind a backend's answers; empty where none answers.
@@ -76,6 +79,31 @@ class Measured(Section):
     quality: Quantiles | None = Field(None, description="judged quality in the right category")
 
 
+class Difficulty(Section):
+    """Tickets that are hard for every attempt: success is kept for each ticket.
+
+    Not given, each attempt is an independent coin. First attempts do the same on average; further
+    ones (a customer who comes back, another model) go as the first one went.
+    """
+
+    category: Spread = Field(
+        0.0,
+        description="correlation between two attempts at a ticket in finding its category: chances "
+        "of tickets are beta distributed around the accuracy (0: coins)",
+    )
+    answer: Spread = Field(
+        0.0,
+        description="likewise in solving it: each ticket keeps a quality, beta distributed around "
+        "the mean of quality (tau-bench, public runs of 2 models: 0.45 to 0.51, fitted to pass^1 "
+        "to pass^4 of 115 and 50 tickets; no interval is published)",
+    )
+    tickets: Annotated[list[Share], Field(min_length=1, max_length=10_000)] | None = Field(
+        None,
+        description="instead of quality and answer: measured qualities, one a ticket, each equally "
+        "likely; a ticket keeps its own",
+    )
+
+
 class Profile(Section):
     """A statistical assistant (backend `profile`): measured or assumed distributions."""
 
@@ -109,9 +137,19 @@ class Profile(Section):
     error_rate: Share = Field(
         0.0, description="share of calls that end in a server error (assumed: none)"
     )
+    difficulty: Difficulty | None = Field(
+        None, description="tickets that are hard for every attempt; default: none"
+    )
     measured: Measured | None = Field(
         None, description="recorded calls, for all that the keys above do not say"
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Profile:
+        given = self.difficulty
+        if given is not None and given.tickets is not None and (given.answer or self.quality):
+            raise fail("difficulty.tickets stands instead of quality and difficulty.answer")
+        return self
 
 
 class MaxTokens(Section):

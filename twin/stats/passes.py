@@ -1,0 +1,79 @@
+"""Success at each of k attempts at a ticket (pass^k), where some tickets are hard for all of them.
+
+An assistant that is right in 60 % of attempts is right four times in a row in 13 % of tickets only
+if each attempt is an independent coin. Where tickets differ, chances p of tickets have a
+distribution, and pass^k is the mean of p^k (Yao et al. 2024, tau-bench, arXiv 2406.12045). Here p
+is beta distributed, so that the number of successes of a ticket is beta-binomial: its `mean` is
+pass^1, its `spread` the correlation between two attempts at a ticket, 0 for coins and 1 for tickets
+that are solved always or never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, special
+
+Floats = npt.NDArray[np.float64]
+
+
+def beta_passes(mean: float, spread: float, most: int) -> Floats:
+    """pass^1 to pass^most of beta-binomial tickets.
+
+    Examples
+    --------
+    >>> beta_passes(0.604, 0.0, 4).round(3).tolist()
+    [0.604, 0.365, 0.22, 0.133]
+    >>> beta_passes(0.6, 1.0, 3).round(3).tolist()
+    [0.6, 0.6, 0.6]
+    """
+    before = np.arange(most)
+    # Of tickets with successes so far, the share that has one more.
+    total = 1 - spread + spread * before
+    shares = np.where(before == 0, mean, 1.0)
+    some = total > 0
+    shares[some] = (mean * (1 - spread) + spread * before[some]) / total[some]
+    return np.asarray(np.cumprod(shares), dtype=np.float64)
+
+
+def fit_passes(passes: Sequence[float]) -> tuple[float, float]:
+    """Mean and spread that come nearest to published pass^1, pass^2, ..., by the largest error.
+
+    Returns
+    -------
+    mean, spread : float
+    """
+    told = np.asarray(passes, dtype=float)
+
+    def worst(at: Floats) -> float:
+        mean, spread = special.expit(at)
+        return float(np.abs(beta_passes(mean, spread, len(told)) - told).max())
+
+    start = special.logit([np.clip(told[0], 0.01, 0.99), 0.4])
+    options = {"xatol": 1e-9, "fatol": 1e-9, "maxiter": 2000}
+    found = optimize.minimize(worst, start, method="Nelder-Mead", options=options)
+    mean, spread = special.expit(found.x)
+    return float(mean), float(spread)
+
+
+def fit_tickets(passes: Sequence[float], tickets: int = 200) -> Floats:
+    """Chances of tickets, each equally likely, whose pass^1, pass^2, ... are the published ones.
+
+    As few distinct chances as it takes; what further attempts would do is not known from them.
+
+    Returns
+    -------
+    array of float, shape (tickets,)
+        From the hardest to the easiest.
+    """
+    told = np.concatenate([[1.0], np.asarray(passes, dtype=float)])
+    grid = np.linspace(0, 1, 501)
+    powers = grid ** np.arange(len(told))[:, None]
+    # That all chances sum to 1 counts more than any other.
+    weight = np.concatenate([[100.0], np.ones(len(told) - 1)])
+    found, _ = optimize.nnls(powers * weight[:, None], told * weight)
+    edges = np.cumsum(found / found.sum())
+    middle = (np.arange(tickets) + 0.5) / tickets
+    return np.asarray(grid[np.minimum(np.searchsorted(edges, middle), len(grid) - 1)])
