@@ -16,6 +16,17 @@ hypothesis.settings.register_profile("seek", print_blob=True)
 hypothesis.settings.load_profile("same")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _simpy_by_default():
+    """Runs of the suite play on SimPy, the reference, unless a test asks for another engine.
+
+    Else it would hang on which test came first and left compiled code on disk.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("twin.desk.engines.is_kept", lambda: False)
+        yield
+
+
 @pytest.fixture
 def play():
     """Play a scenario given as data; the log of one replication.

@@ -4,6 +4,8 @@ The fixture `play` plays each desk that is covered on both engines, too: so all 
 test them. Random desks without end: python -m tests.fuzz_engines
 """
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from strategies import SETTINGS
 import twin
 from twin.demand.tickets import draw
 from twin.desk import engines
+from twin.desk.compiled import code
 from twin.desk.compiled.coverage import COVERED, OUTSIDE, keys, why_not
 from twin.desk.engines import EngineError, engine_of
 from twin.desk.simulation import simulate_visits
@@ -132,12 +135,91 @@ def test_the_manifest_says_which_engine_played(tmp_path, engine):
 
 
 @needs_numba
-def test_a_run_has_the_same_figures_on_both_engines_and_auto_takes_the_compiled_one():
+def test_a_run_has_the_same_figures_on_both_engines_and_auto_takes_the_compiled_one(monkeypatch):
     scenario = twin.from_data(DESK)
     assert plays_compiled(scenario)
+    monkeypatch.setattr(engines, "is_kept", lambda: True)
     one, two = (twin.run(scenario, replications=2, engine=name) for name in ("simpy", "auto"))
-    assert two.runs[0].manifest["engine"] == "compiled"
+    assert [found.runs[0].manifest["engine"] for found in (one, two)] == ["simpy", "compiled"]
     assert one.kpis.equals(two.kpis)
+
+
+@pytest.mark.parametrize(
+    ("numba", "kept", "tickets", "plays"),
+    [(True, True, 1, "compiled"), (True, False, 1, "simpy"), (True, False, 1e7, "compiled"),
+     (False, True, 1e7, "simpy")],
+)  # fmt: skip
+def test_auto_compiles_where_that_pays(numba, kept, tickets, plays, monkeypatch):
+    monkeypatch.setattr(engines, "has_numba", lambda: numba)
+    monkeypatch.setattr(engines, "is_kept", lambda: kept)
+    scenario = twin.from_data(DESK)
+    assert engine_of(scenario, "auto", tickets) == plays
+    assert engine_of(scenario.vary({"agents.all.concurrency": 3}), "auto", tickets) == "simpy"
+
+
+needs_loading = pytest.mark.skipif(
+    not (COMPILED and code._LOADS), reason="no compiled code is kept by the twin here"
+)
+
+
+@needs_loading
+def test_code_is_loaded_without_numba():
+    code.machine()
+    words = (
+        "import sys, twin; from twin.demand.tickets import draw;"
+        f"desk = twin.from_data({DESK!r});"
+        "print(len(twin.simulate(desk, draw(desk), engine='compiled').visits));"
+        "assert 'numba' not in sys.modules"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", words], cwd=SHIPPED[0].parents[1], capture_output=True, text=True
+    )
+    scenario = twin.from_data(DESK)
+    assert found.stderr == ""
+    assert int(found.stdout) == len(twin.simulate(scenario, draw(scenario)).visits)
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """Two files in which code may be kept, in folders that are not there yet."""
+    found = [tmp_path / "package" / "m.code", tmp_path / "user" / "m.code"]
+    monkeypatch.setattr(code, "_LOADS", True)
+    monkeypatch.setattr(code, "_places", lambda: iter(found))
+    return found
+
+
+def test_code_is_kept_beside_the_package_and_where_none_may_write_there_by_the_user(places):
+    assert (code.is_kept(), code._kept()) == (False, None)
+    code._keep("play", b"\x7f\n")
+    assert [path.exists() for path in places] == [True, False]
+    assert (code.is_kept(), code._kept()) == (True, ("play", b"\x7f\n"))
+    places[0].unlink()
+    places[0].parent.rmdir()
+    places[0].parent.write_text("no folder")
+    code._keep("play", b"two")
+    assert code._kept() == ("play", b"two")
+    assert places[1].stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in places[1].parent.iterdir()] == ["m.code"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"x", b"\n\n"])
+def test_damaged_code_is_not_loaded(places, damage):
+    code._keep("play", b"code")
+    whole = places[0].read_bytes()
+    places[0].write_bytes(damage)
+    assert code._kept() is None
+    places[0].write_bytes(whole[:-1] + b"E")
+    assert code._kept() is None
+
+
+def test_code_of_other_sources_or_versions_has_another_name(monkeypatch):
+    names = set()
+    for version in ("1", "2"):
+        monkeypatch.setattr(code, "version", lambda name, version=version: version)
+        code._digest.cache_clear()
+        names.add(next(code._places()).name)
+    code._digest.cache_clear()
+    assert len(names) == 2
 
 
 @needs_numba

@@ -105,7 +105,7 @@ def run(
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's own.")] = None,
     workers: Workers = None,
     cluster: Cluster = None,
-    engine: Engine = "simpy",
+    engine: Engine = "auto",
     precision: Annotated[
         list[str] | None,
         typer.Option(

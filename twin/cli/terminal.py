@@ -39,7 +39,7 @@ Engine = Annotated[
     str,
     typer.Option(
         help="What plays: simpy, compiled (needs the extra fast, and does not cover all desks), or "
-        "auto: compiled where it can. The results are the same."
+        "auto: compiled where it can and pays. The results are the same."
     ),
 ]
 Cluster = Annotated[

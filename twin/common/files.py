@@ -110,6 +110,15 @@ def read_text(path: Path, most_bytes: int, expected: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def cache_folder() -> Path | None:
+    """The user's folder for what can be made again, which may not be there; None without a home."""
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return None
+    return base / "support-desk-twin"
+
+
 def read_json(path: Path, expected: str, most_bytes: int = MOST_JSON_BYTES) -> Any:
     """Read a JSON file; see `read_text`. No text of the file is shown in an error."""
     text = read_text(path, most_bytes, expected)

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from math import inf
 from typing import Literal, get_args
 
 from twin.common.errors import TwinError
+from twin.desk.compiled.code import is_kept
 from twin.desk.compiled.coverage import why_not
 from twin.scenario.model import Scenario
 
-# Auto: compiled where it can be, else SimPy. The tables are the same.
+# Auto: compiled where it can be and pays, else SimPy. The tables are the same.
 EngineName = Literal["simpy", "compiled", "auto"]
 INSTALL = "pip install 'support-desk-twin[fast]'"
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+# Tickets that take SimPy as much longer as compiling takes: 25 s, at 10 us a ticket.
+PAYS = 2_500_000
 
 
 class EngineError(TwinError, ValueError):
     """An engine that cannot play a scenario, or is not there."""
 
 
-def engine_of(scenario: Scenario, engine: str) -> EngineName:
+def engine_of(scenario: Scenario, engine: str, tickets: float = inf) -> EngineName:
     """The engine that plays a scenario where `engine` is asked for: "simpy" or "compiled".
+
+    Parameters
+    ----------
+    scenario : Scenario
+    engine : str
+        With "auto" it is the compiled one if numba is there, the scenario is covered, and the
+        machine is compiled already or so many tickets come that compiling it pays.
+    tickets : float
+        About how many will be played, in all replications; by default many.
 
     Raises
     ------
@@ -38,6 +51,8 @@ def engine_of(scenario: Scenario, engine: str) -> EngineName:
     if engine not in ENGINES:
         raise EngineError(f'engine "{engine}": one of {", ".join(ENGINES)}')
     if engine == "simpy":
+        return "simpy"
+    if engine == "auto" and not (has_numba() and (tickets >= PAYS or is_kept())):
         return "simpy"
     reason = why_not(scenario)
     if reason is None and has_numba():

@@ -174,7 +174,7 @@ def _figure_faults(scenario: Scenario) -> Iterable[Fault]:
 def cost(scenario: Scenario, replications: int) -> str:
     """A sentence on the time and the memory of a large run, before it begins; else empty."""
     try:
-        total = _tickets(scenario)
+        total = expected_tickets(scenario)
     except (TwinError, OSError):
         # It is told with all other faults.
         return ""
@@ -188,7 +188,7 @@ def cost(scenario: Scenario, replications: int) -> str:
     )
 
 
-def _tickets(scenario: Scenario) -> float:
+def expected_tickets(scenario: Scenario) -> float:
     """Tickets that are expected in a replication."""
     if scenario.arrivals.kind == "trace":
         return scenario.arrivals.scale * len(read_trace(scenario).rows)
@@ -196,7 +196,7 @@ def _tickets(scenario: Scenario) -> float:
 
 
 def _load_fault(scenario: Scenario) -> Iterable[Fault]:
-    if (total := _tickets(scenario)) > MAX_TICKETS:
+    if (total := expected_tickets(scenario)) > MAX_TICKETS:
         reason = f"about {total:.3g} tickets in a replication; at most {MAX_TICKETS:,}"
         key = "arrivals.scale" if scenario.arrivals.kind == "trace" else "arrivals.rate"
         yield Fault(key, reason)

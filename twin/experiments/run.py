@@ -16,7 +16,7 @@ import pandas as pd
 from twin.common.errors import Fault, ScenarioError
 from twin.desk.engines import engine_of
 from twin.experiments import engine as places
-from twin.experiments.checks import check, check_recording
+from twin.experiments.checks import check, check_recording, expected_tickets
 from twin.experiments.replication import (
     Played,
     Task,
@@ -57,7 +57,7 @@ def run(
     keep_logs: bool = False,
     event_log: bool = False,
     cluster: str | None = None,
-    engine: str = "simpy",
+    engine: str = "auto",
     tables: Sequence[str] | None = None,
 ) -> Results:
     """Play scenarios, each as often as it says, and measure.
@@ -90,7 +90,9 @@ def run(
     cluster : str, optional
         Address of a Dask scheduler: its workers play instead, and reach `out` by the same path.
     engine : str
-        "simpy", "compiled" or "auto": see `twin.simulate`. The manifest says which one played.
+        "simpy", "compiled" or "auto": see `twin.simulate`. Auto takes the compiled one where that
+        is compiled already, or some millions of tickets are to come. The manifest says which one
+        played.
     tables : sequence of str, optional
         Tables to write, with `out`: keys of `twin.records.columns.TABLES`; by default all. Figures
         and checks (kpis, sanity) are always written. What is not asked for is not there later.
@@ -124,7 +126,7 @@ def run(
     desks = _prepare(scenarios, replications, seed)
     runs = [under_way(desk, precision, max_replications) for desk in desks]
     for one in runs:
-        one.engine, one.tables = engine_of(one.scenario, engine), kept
+        one.engine, one.tables = _engine(one, engine, cluster), kept
     workers = max(1, min(workers, sum(one.asked for one in runs if not one.live)))
     done = 0
     try:
@@ -162,6 +164,15 @@ def run(
         _end_all(runs, "failed")
         raise
     return _results(runs)
+
+
+def _engine(one: RunInProgress, engine: str, cluster: str | None) -> str:
+    if engine != "auto":
+        return engine_of(one.scenario, engine)
+    # Nobody knows whether the workers of a cluster have numba.
+    if cluster is not None:
+        return "simpy"
+    return engine_of(one.scenario, engine, one.asked * expected_tickets(one.scenario))
 
 
 def _check_precision(precision: Mapping[str, float], most: int) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ from twin.assistant.knowledge.embedding import (
     embed,
     similarity,
 )
-from twin.common.files import whole
+from twin.common.files import cache_folder, whole
 from twin.scenario.sections.assistant import Assistant
 
 Floats = npt.NDArray[np.float64]
@@ -265,11 +264,10 @@ def _key(articles: Sequence[Article]) -> str:
 
 def _stored_vectors(key: str, texts: list[str]) -> Vectors:
     """Vectors of the parts, from the user's cache folder where it has them."""
-    try:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # Nobody's home.
+    folder = cache_folder()
+    if folder is None:
         return embed(texts)
-    path = base / "support-desk-twin" / f"index-{key[:32]}.npy"
+    path = folder / f"index-{key[:32]}.npy"
     try:
         stored = np.load(path, allow_pickle=False)
         fits = stored.shape == (len(texts), DIMENSIONS) and stored.dtype == np.float32

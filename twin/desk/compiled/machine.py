@@ -7,24 +7,22 @@ repeats. What it does not know, `twin.desk.compiled.coverage` keeps away.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf, nan
-from pathlib import Path
-from typing import Any, cast
-from zlib import crc32
-
-from numba import njit
+from typing import Any
 
 from twin.desk.compiled.columns import (
     AGAIN,
     ASK,
+    ASKS,
     BACK,
     CALL,
     CLOSE,
     END,
     ENDED,
+    FINISHED,
     FREE,
     GIVE_UP,
+    GROW,
     HEARD,
     KIND,
     NORMAL,
@@ -85,8 +83,6 @@ from twin.desk.compiled.tables import (
 )  # fmt: skip
 from twin.records.tables import STILL_OPEN
 
-# Reasons for which the machine comes back.
-FINISHED, GROW, ASKS = range(3)
 _STAGES = (1 << (KIND - STAGE_OF)) - 1
 
 
@@ -266,56 +262,29 @@ def _close(d: Any) -> None:
             i = head(d, line)
 
 
-def _whole(code: int) -> Callable[[Any], int]:
-    """The machine, compiled when first called and kept on disk.
+def play(d: Any) -> int:
+    """Play on until the horizon, or until something is used up or missing.
 
-    numba looks whether this file has changed, and not those that it uses: so their digest is a
-    part of what is compiled. It is kept beside this file or, where nothing may be written there, in
-    the user's folder of caches (`NUMBA_CACHE_DIR` names another one).
+    Returns FINISHED, GROW or ASKS; all that it keeps in between is in the tables. The function to
+    call is that of `twin.desk.compiled.code`, which compiles this one.
     """
-
-    def play(d: Any) -> int:
-        """Play on until the horizon, or until something is used up or missing.
-
-        Returns FINISHED, GROW or ASKS; all that it keeps in between is in the tables.
-        """
-        d.code = code
-        while True:
-            if _is_full(d):
-                return GROW
-            if d.pending < 0:
-                if d.opened < opening(d).size:
-                    d.opened += 1
-                    begin(d, opening(d)[d.opened - 1])
-                else:
-                    if d.stop_key < 0:
-                        _open(d)
-                    if not _next(d):
-                        break
-            while d.pending >= 0 and d.asks_for < 0:
-                _goes_on(d)
-            if d.pending >= 0:
-                return ASKS
-            if d.came:
-                _has_come(d)
-        _close(d)
-        return FINISHED
-
-    try:
-        return cast(Callable[[Any], int], njit(cache=True, error_model="numpy")(play))
-    except RuntimeError:
-        # There is no folder to keep it in.
-        return cast(Callable[[Any], int], njit(error_model="numpy")(play))
-
-
-def _digest() -> int:
-    """Of all files that what is compiled comes from, or takes a number from."""
-    here = Path(__file__).parent
-    others = [here.parents[1] / name for name in ("records/tables.py", "assistant/protocol.py")]
-    total = 0
-    for path in sorted([*here.glob("*.py"), *here.parent.glob("*.py"), *others]):
-        total = crc32(path.read_bytes(), total)
-    return total
-
-
-play = _whole(_digest())
+    while True:
+        if _is_full(d):
+            return GROW
+        if d.pending < 0:
+            if d.opened < opening(d).size:
+                d.opened += 1
+                begin(d, opening(d)[d.opened - 1])
+            else:
+                if d.stop_key < 0:
+                    _open(d)
+                if not _next(d):
+                    break
+        while d.pending >= 0 and d.asks_for < 0:
+            _goes_on(d)
+        if d.pending >= 0:
+            return ASKS
+        if d.came:
+            _has_come(d)
+    _close(d)
+    return FINISHED

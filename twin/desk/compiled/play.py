@@ -11,7 +11,8 @@ from twin.demand.tickets import Demand
 from twin.desk.answers import Names
 from twin.desk.assistant import ServedModel
 from twin.desk.availability import agent_pools
-from twin.desk.compiled.machine import FINISHED, GROW, play
+from twin.desk.compiled.code import machine
+from twin.desk.compiled.columns import FINISHED, GROW
 from twin.desk.compiled.state import State
 from twin.desk.customers import ALL_COMMENTS, Customers
 from twin.desk.kernel import Clock
@@ -60,7 +61,8 @@ def _played(
     passing = any(pool.transfers_to for pool in scenario.agents.values())
     transfers = Transfers(scenario, demand) if passing else None
     state = State(clock, scenario, demand, ledger, pools, customers, models, waits, transfers)
-    while (why := play(state.numbers)) != FINISHED:
+    play = machine()
+    while (why := play(state.whole)) != FINISHED:
         if why == GROW:
             state.grow()
         else:

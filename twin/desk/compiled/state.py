@@ -65,8 +65,10 @@ class State:
 
     Attributes
     ----------
+    whole : array of NUMBERS, shape (1,)
+        For the machine: it says where the tables are.
     numbers : record of NUMBERS
-        For `machine.play`: it says where the tables are.
+        The row of it.
     """
 
     def __init__(
@@ -81,8 +83,8 @@ class State:
         waits: Waits | None,
         transfers: Transfers | None,
     ) -> None:
-        self._whole = np.zeros(1, NUMBERS)
-        self.numbers = self._whole[0]
+        self.whole = np.zeros(1, NUMBERS)
+        self.numbers = self.whole[0]
         self._people = People(clock, scenario, demand, pools, customers, waits, transfers)
         self._asked = Asked(models, scenario.customers.max_reopens + 1)
         self._jitter = view(demand.uniform(Stream.BACKOFF)) if models else memoryview(b"")
