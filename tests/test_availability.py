@@ -291,13 +291,13 @@ def test_no_touch_begins_while_its_agent_is_away(scenario, away):
         run = invariants.play(scenario)
     assert all(taken)
     for one in (
-        invariants.test_arrivals_are_the_sum_of_outcomes,
-        invariants.test_agents_away_are_on_shift_and_do_not_work,
-        invariants.test_no_pool_begins_work_above_its_staffing,
-        invariants.test_no_agent_has_more_in_hand_than_they_may,
-        invariants.test_nobody_begins_work_outside_their_own_shifts,
+        invariants.arrivals_are_the_sum_of_outcomes,
+        invariants.agents_away_are_on_shift_and_do_not_work,
+        invariants.no_pool_begins_work_above_its_staffing,
+        invariants.no_agent_has_more_in_hand_than_they_may,
+        invariants.nobody_begins_work_outside_their_own_shifts,
     ):
-        one.hypothesis.inner_test(run)
+        one(run)
 
 
 @SETTINGS

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from strategies import MAX_TICKETS, SETTINGS, scenarios
 
 from twin.assistant import catalogue
@@ -217,6 +217,15 @@ def play(scenario):
     return Run(scenario, demand, log, visits[~rest].reset_index(drop=True), visits[rest])
 
 
+INVARIANTS = []
+
+
+def invariant(check):
+    """Count a function of a run among those that hold of every desk."""
+    INVARIANTS.append(check)
+    return check
+
+
 runs = scenarios().map(play).filter(lambda run: len(run.demand) <= MAX_TICKETS)
 
 
@@ -230,26 +239,23 @@ def changes(log):
     return found
 
 
-@SETTINGS
-@given(runs)
-def test_arrivals_are_the_sum_of_outcomes(run):
+@invariant
+def arrivals_are_the_sum_of_outcomes(run):
     found = levels.conservation(run.log)
     assert found["arrivals"] == len(run.demand)
     assert found["arrivals"] == found["resolved"] + found["abandoned"] + found["open"]
 
 
-@SETTINGS
-@given(runs)
-def test_littles_law_holds_exactly(run):
+@invariant
+def littles_law_holds_exactly(run):
     table = levels.little(run.log, run.scenario)
     assert table["level"].to_numpy() == pytest.approx(
         table["product"].to_numpy(), rel=1e-9, abs=1e-9
     )
 
 
-@SETTINGS
-@given(runs)
-def test_no_pool_begins_work_above_its_staffing(run):
+@invariant
+def no_pool_begins_work_above_its_staffing(run):
     for name in run.scenario.agents:
         here = run.log.visits[run.log.visits["pool"] == name]
         start_s = here["started_s"].to_numpy()[(here["activity"] != "wrap-up").to_numpy()]
@@ -265,9 +271,8 @@ def test_no_pool_begins_work_above_its_staffing(run):
             assert (run.in_hand(name, begun_s, team) <= run.may_work(team, begun_s)).all()
 
 
-@SETTINGS
-@given(runs)
-def test_nobody_begins_work_outside_their_own_shifts(run):
+@invariant
+def nobody_begins_work_outside_their_own_shifts(run):
     for team in run.teams:
         if team.numbers is None:
             continue
@@ -278,9 +283,8 @@ def test_nobody_begins_work_outside_their_own_shifts(run):
         assert visits["agent"].nunique() <= len(team.numbers)
 
 
-@SETTINGS
-@given(runs)
-def test_agents_away_are_on_shift_and_do_not_work(run):
+@invariant
+def agents_away_are_on_shift_and_do_not_work(run):
     for name, pool in run.scenario.agents.items():
         rows = run.log.staffing[run.log.staffing["pool"] == name]
         assert len(rows) > 0 or pool.away is None
@@ -300,9 +304,8 @@ def test_agents_away_are_on_shift_and_do_not_work(run):
             assert (run.in_hand(name, at)[grows] + away[grows] <= on_shift[grows]).all()
 
 
-@SETTINGS
-@given(runs)
-def test_no_agent_has_more_in_hand_than_they_may(run):
+@invariant
+def no_agent_has_more_in_hand_than_they_may(run):
     table = run.log.visits
     for name, pool in run.scenario.agents.items():
         mine = (table["pool"] == name).to_numpy()
@@ -321,9 +324,8 @@ def test_no_agent_has_more_in_hand_than_they_may(run):
     assert shares.between(0, 1 + 1e-9).all()
 
 
-@SETTINGS
-@given(runs)
-def test_handed_over_work_leaves_no_pool_above_its_staffing_at_any_moment(run):
+@invariant
+def handed_over_work_leaves_no_pool_above_its_staffing_at_any_moment(run):
     for name, pool in run.scenario.agents.items():
         # A wrap-up is finished past the shift.
         if pool.at_shift_end == "finish" or pool.wrap_up is not None:
@@ -348,9 +350,8 @@ def pauses_s(run, name):
     return stopped["ended_s"].to_numpy(), np.nan_to_num(np.array(again_s), nan=np.inf)
 
 
-@SETTINGS
-@given(runs)
-def test_paused_work_goes_on_in_its_pool_before_anything_else(run):
+@invariant
+def paused_work_goes_on_in_its_pool_before_anything_else(run):
     visits = run.log.visits
     assert (visits["end"] == "paused").sum() == len(run.rests)
     for name, pool in run.scenario.agents.items():
@@ -415,9 +416,8 @@ def may_take_s(run, team, visits):
     return since_s
 
 
-@SETTINGS
-@given(runs)
-def test_every_touch_is_wrapped_up_once_by_who_made_it(run):
+@invariant
+def every_touch_is_wrapped_up_once_by_who_made_it(run):
     visits = run.log.visits
     touch = visits["activity"].isin(["handle", "follow up"])
     answered = visits[touch & (visits["end"] == "done")]
@@ -436,9 +436,8 @@ def test_every_touch_is_wrapped_up_once_by_who_made_it(run):
         assert found == (expected if pool.wrap_up else [])
 
 
-@SETTINGS
-@given(runs)
-def test_no_skill_is_violated_but_by_misrouted_visits(run):
+@invariant
+def no_skill_is_violated_but_by_misrouted_visits(run):
     taken = run.visits["pool"].notna().to_numpy()
     visits, of_one = run.visits[taken], run.waits_for_one[taken]
     truth = run.demand.category[visits["ticket"].to_numpy(dtype=int)]
@@ -507,9 +506,8 @@ def leaves_s(visits):
     return visits["started_s"].fillna(visits["deadline_s"]).to_numpy()
 
 
-@SETTINGS
-@given(runs)
-def test_nobody_waits_while_an_agent_who_could_take_them_is_free(run):
+@invariant
+def nobody_waits_while_an_agent_who_could_take_them_is_free(run):
     visits = run.visits
     moments = run.log.visits[["queued_s", "started_s", "ended_s"]].to_numpy().ravel()
     steps = {name: staffing(pool, run.scenario) for name, pool in run.scenario.agents.items()}
@@ -526,9 +524,8 @@ def test_nobody_waits_while_an_agent_who_could_take_them_is_free(run):
         assert not (waits & able & (in_hand[:, None] < most)).any()
 
 
-@SETTINGS
-@given(runs)
-def test_the_next_is_the_most_urgent_then_the_longest_waiting(run):
+@invariant
+def the_next_is_the_most_urgent_then_the_longest_waiting(run):
     visits = run.visits
     queued_s, left_s = visits["queued_s"].to_numpy(), leaves_s(visits)
     urgency = run.demand.priority[visits["ticket"].to_numpy(dtype=int)]
@@ -555,9 +552,8 @@ def test_the_next_is_the_most_urgent_then_the_longest_waiting(run):
         assert not (waiting & first).any()
 
 
-@SETTINGS
-@given(runs)
-def test_who_is_picked_up_stays_and_who_leaves_was_never_picked_up(run):
+@invariant
+def who_is_picked_up_stays_and_who_leaves_was_never_picked_up(run):
     visits = run.log.visits
     left = visits[visits["end"] == "abandoned"]
     assert left["started_s"].isna().all()
@@ -601,9 +597,8 @@ def test_who_is_picked_up_stays_and_who_leaves_was_never_picked_up(run):
         assert len(own) <= customers.retrial.most + max(1, kinds), ticket
 
 
-@SETTINGS
-@given(runs)
-def test_who_finds_no_place_is_turned_away_and_nobody_else(run):
+@invariant
+def who_finds_no_place_is_turned_away_and_nobody_else(run):
     visits, queue = run.visits, run.scenario.queue
     places = np.inf if queue.capacity is None else queue.capacity
     luck = run.demand.uniform(Stream.BALKING)
@@ -626,9 +621,8 @@ def test_who_finds_no_place_is_turned_away_and_nobody_else(run):
             assert 1 - luck[visit.ticket] <= (1 - queue.balking) ** waiting * (1 + 1e-9)
 
 
-@SETTINGS
-@given(runs)
-def test_no_quota_is_above_its_limit(run):
+@invariant
+def no_quota_is_above_its_limit(run):
     for name, calls in run.log.calls.groupby("model", observed=True):
         known = catalogue.model(name).limits(run.scenario.provider.plan)
         # What was answered was let in, at the moment its last attempt began.
@@ -644,9 +638,8 @@ def test_no_quota_is_above_its_limit(run):
                 assert limit is None or level <= limit * (1 + 1e-6)
 
 
-@SETTINGS
-@given(runs)
-def test_the_provider_keeps_its_concurrency_timeout_and_outages(run):
+@invariant
+def the_provider_keeps_its_concurrency_timeout_and_outages(run):
     calls, settings_ = run.log.calls, run.scenario.provider
     calls = calls[calls["outcome"].notna()]
     for start, end in provider.outages(run.scenario, run.demand.seed, 0):
@@ -660,9 +653,8 @@ def test_the_provider_keeps_its_concurrency_timeout_and_outages(run):
         assert settings_.concurrency is None or (under_way <= settings_.concurrency).all()
 
 
-@SETTINGS
-@given(runs)
-def test_the_timeline_goes_by_allowed_transitions_and_agrees_with_the_tickets(run):
+@invariant
+def the_timeline_goes_by_allowed_transitions_and_agrees_with_the_tickets(run):
     tickets = run.log.tickets.set_index("ticket_id")
     assert run.log.timeline["time_s"].is_monotonic_increasing
     assert (run.log.timeline["time_s"] < run.scenario.horizon).all()
@@ -683,9 +675,8 @@ def test_the_timeline_goes_by_allowed_transitions_and_agrees_with_the_tickets(ru
         assert row["reopens"] == [status for _, status in own].count("Reopened")
 
 
-@SETTINGS
-@given(runs)
-def test_the_timeline_agrees_with_visits_and_calls(run):
+@invariant
+def the_timeline_agrees_with_visits_and_calls(run):
     visits, calls = run.log.visits, run.log.calls
     rows = zip(
         run.log.timeline["ticket_id"],
@@ -729,9 +720,8 @@ def test_the_timeline_agrees_with_visits_and_calls(run):
     assert said.to_dict() == responded
 
 
-@SETTINGS
-@given(runs)
-def test_moments_are_in_order(run):
+@invariant
+def moments_are_in_order(run):
     tickets, visits, calls = run.log.tickets, run.log.visits, run.log.calls
     for before, after in [
         (tickets["arrived_s"], tickets["responded_s"]),
@@ -750,9 +740,8 @@ def test_moments_are_in_order(run):
     assert (ratings == tickets.set_index("ticket_id")["resolved_s"][ratings.index]).all()
 
 
-@SETTINGS
-@given(runs)
-def test_who_gives_up_has_left_at_that_moment(run):
+@invariant
+def who_gives_up_has_left_at_that_moment(run):
     left = run.log.visits[run.log.visits["end"].isin(["abandoned", "blocked", "balked"])]
     gone = {"Abandoned", "Waiting for customer"}
     own = changes(run.log)
@@ -761,11 +750,18 @@ def test_who_gives_up_has_left_at_that_moment(run):
             assert gone & {status for at, status in own[ticket] if at == moment}
 
 
-@SETTINGS
-@given(runs)
-def test_a_ticket_counts_its_transfers(run):
+@invariant
+def a_ticket_counts_its_transfers(run):
     tickets = run.log.tickets.set_index("ticket_id")
     handed = run.log.visits.loc[run.log.visits["end"] == "handed over", "ticket_id"].value_counts()
     for ticket, own in changes(run.log).items():
         least = [status for _, status in own].count("Escalated") + handed.get(ticket, 0)
         assert least <= tickets["transfers"][ticket] <= least + tickets["reopens"][ticket]
+
+
+# A desk is played once for all: that is most of the time that it takes.
+@settings(SETTINGS, max_examples=80)
+@given(runs)
+def test_every_invariant_holds_of_every_desk(run):
+    for check in INVARIANTS:
+        check(run)
