@@ -19,8 +19,8 @@ import twin
 from twin.cli.app import app
 from twin.cli.study_tables import effects_table, points_table
 from twin.common.text import change_of
+from twin.demand import once
 from twin.experiments import manifest as provenance
-from twin.experiments import replication
 from twin.experiments.studies import sensitivity, store
 from twin.experiments.studies.results import StudyResults
 from twin.experiments.studies.sensitivity import crossings, effects
@@ -189,14 +189,14 @@ def test_points_that_are_equal_are_played_once(desk: Scenario) -> None:
 def test_what_failed_is_a_row_with_its_reason_and_is_tried_again(
     plan: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draw = replication.draw
+    draw = once.draw
 
     def broken(scenario: Scenario, number: int) -> Any:
         if number == 1 and scenario.arrivals.scale == 0.5:
             raise RuntimeError("out of coffee")
         return draw(scenario, number)
 
-    monkeypatch.setattr(replication, "draw", broken)
+    monkeypatch.setattr(once, "draw", broken)
     found = twin.study(plan, out=tmp_path)
     assert [*found.failures[["point", "arrivals.scale", "replication", "stage", "message"]]
             .itertuples(index=False, name=None)] == [

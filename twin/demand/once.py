@@ -6,14 +6,23 @@ Luck belongs to the ticket, so who comes, when and with what does not hang on wh
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
+from twin.demand.luck import FIRST, Floats, Places, Stream, Use
 from twin.demand.names import check_categories, check_channels
 from twin.demand.tickets import Demand, draw
 from twin.scenario.model import Scenario
 
-# Sections that no draw of a ticket reads: they are looked at for names of categories and channels.
-_LATER = {"agents", "customers", "routing", "queue", "name", "question", "replications"}
+# Sections that neither a draw of a ticket reads nor an answer of the assistant: they are looked at
+# for names of categories and channels. What is not named here keeps desks apart.
+LATER = {
+    "agents", "customers", "routing", "queue", "targets", "evidence", "name", "question",
+    "replications",
+}  # fmt: skip
+# Tickets of all that is kept, beyond the last one.
+_MOST_TICKETS = 400_000
 
 
 class DrawnOnce:
@@ -23,10 +32,13 @@ class DrawnOnce:
     ----------
     most : int
         Replications that are kept.
+    luck : bool
+        Whether the tickets' further luck is drawn once, too: eight bytes a ticket and purpose.
     """
 
-    def __init__(self, most: int = 16) -> None:
+    def __init__(self, most: int = 16, luck: bool = False) -> None:
         self._most = most
+        self._luck = luck
         self._kept: OrderedDict[tuple[object, ...], Demand] = OrderedDict()
 
     def draw(self, scenario: Scenario, replication: int = 0) -> Demand:
@@ -37,17 +49,38 @@ class DrawnOnce:
         ScenarioError
             As of `twin.demand.draw`.
         """
-        key = scenario.model_dump_json(exclude=_LATER), _stamps(scenario), replication
+        key = scenario.model_dump_json(exclude=LATER), _stamps(scenario), replication
         found = self._kept.pop(key, None)
         if found is None:
             found = draw(scenario, replication)
+            if self._luck and len(found) < _MOST_TICKETS:
+                found = replace(found, places=_DrawnPlaces(found.places.layer, found.places.row))
         else:
             check_categories(scenario, found.categories)
             check_channels(scenario, found.categories)
         self._kept[key] = found
-        if len(self._kept) > self._most:
+        while len(self._kept) > 1 and (
+            len(self._kept) > self._most or sum(map(len, self._kept.values())) > _MOST_TICKETS
+        ):
             self._kept.popitem(last=False)
         return found
+
+
+class _DrawnPlaces(Places):
+    """Places of which each uniform is drawn once."""
+
+    def uniform(self, seed: int, replication: int, stream: Stream, use: Use = FIRST) -> Floats:
+        key = seed, replication, stream, use
+        found = self._drawn.get(key)
+        if found is None:
+            found = self._drawn[key] = super().uniform(seed, replication, stream, use)
+            # It is everybody's.
+            found.flags.writeable = False
+        return found
+
+    @cached_property
+    def _drawn(self) -> dict[tuple[int, int, Stream, Use], Floats]:
+        return {}
 
 
 def _stamps(scenario: Scenario) -> tuple[tuple[int, int], ...]:

@@ -33,6 +33,9 @@ BY_HUMAN = -1
 # Step, who found the category, visit, attempt, version: see `ModelAnswers.get`.
 _Key = tuple[Step, int, int, int, int]
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+# Answers to all tickets of a demand, and their quality, by the number of the model and their key.
+Said = dict[tuple[int, Step, int, int, int, int], tuple[Answers, Floats | None]]
 
 _STREAMS = {
     "categorize": (
@@ -153,6 +156,8 @@ class ModelAnswers:
     models : list of ModelAnswers
         Those of the run by the number of their model; this one appends itself. Only the first is
         asked ahead, since few tickets need the second.
+    said : dict, optional
+        What was answered to all tickets of this demand in runs before; what is asked is added.
     """
 
     def __init__(
@@ -163,8 +168,10 @@ class ModelAnswers:
         judge: Rater,
         names: Names,
         models: list[ModelAnswers],
+        said: Said | None = None,
     ) -> None:
         self.assistant = assistant
+        self._said = said
         self._rules = Rules.of(scenario, demand.categories)
         self._samples = scenario.assistant.samples
         self._demand = demand
@@ -272,6 +279,23 @@ class ModelAnswers:
         return needed
 
     def _ask(self, columns: AnswerColumns, key: _Key, tickets: Ints) -> None:
+        asked = self._number, *key
+        known = None if self._said is None else self._said.get(asked)
+        answers, quality = known or self._answered(key, tickets)
+        if self._said is not None and known is None:
+            self._said[asked] = answers, quality
+        found = {name: getattr(answers, name, None) for name in _COLUMNS[key[0]]}
+        if key[0] == "respond":
+            found |= {"quality": quality, "answer": self._numbered(answers)}
+        # All of them, as a rule: then without looking each one up.
+        rows = slice(None) if len(tickets) == len(self._demand) else tickets
+        for name, values in found.items():
+            if values is not None:
+                np.asarray(getattr(columns, name))[rows] = values
+        np.asarray(columns.asked)[rows] = True
+
+    def _answered(self, key: _Key, tickets: Ints) -> tuple[Answers, Floats | None]:
+        """Answers to tickets, and for respond their quality."""
         step, given, visit, attempt, number = key
         demand = self._demand
         category: Ints | None = None
@@ -307,15 +331,7 @@ class ModelAnswers:
         quality = answers.quality
         if quality is None and step == "respond":
             quality = self.judge.quality(questions, answers, demand.articles)
-        found = {
-            **{name: getattr(answers, name, None) for name in _COLUMNS[step]},
-        }
-        if step == "respond":
-            found |= {"quality": quality, "answer": self._numbered(answers)}
-        for name, values in found.items():
-            if values is not None:
-                np.asarray(getattr(columns, name))[tickets] = values
-        np.asarray(columns.asked)[tickets] = True
+        return answers, quality
 
     def _guidance(self, version: Version, text: Ints, category: Ints) -> list[Guidance]:
         """Lessons learned for each ticket, worked out once a distinct text and category."""

@@ -24,7 +24,7 @@ from twin.desk.kernel import Clock, Process
 from twin.desk.learning import FeedbackLoop
 from twin.desk.ledger import Ledger
 from twin.desk.lifecycle import Life, Lifecycle
-from twin.desk.served import notes_on, served_models
+from twin.desk.served import AnsweredOnce, notes_on, served_models
 from twin.desk.touches import Transfers, Waits
 from twin.desk.workflow import Ways, WorkflowLife, own_statuses
 from twin.records.tables import RunLog
@@ -35,7 +35,7 @@ from twin.scenario.model import Scenario
 def simulate(
     scenario: Scenario,
     demand: Demand,
-    assistant: Assistant | None = None,
+    assistant: Assistant | AnsweredOnce | None = None,
     engine: str = "simpy",
 ) -> RunLog:
     """Play a scenario's desk over its tickets.

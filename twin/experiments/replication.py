@@ -14,14 +14,15 @@ from pathlib import Path
 import pandas as pd
 
 from twin.assistant.backends import build
-from twin.assistant.judging.judge import judge_of
-from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.live.settings import secrets
+from twin.assistant.protocol import Assistant
 from twin.common.errors import TwinError
 from twin.common.files import write_text
 from twin.demand.tickets import Demand, draw
 from twin.desk.answers import ModelAnswers, Names
+from twin.desk.served import AnsweredOnce
 from twin.desk.simulation import simulate
+from twin.experiments.shared import Shared, shared_by
 from twin.experiments.versions import as_played
 from twin.measures.figures import measure
 from twin.measures.levels import levels
@@ -75,8 +76,7 @@ def play(
     at = at or (lambda stage: None)
     at("draw")
     scenario = as_played(scenario, replication)
-    demand = draw(scenario, replication)
-    return _play(scenario, demand, at, engine)
+    return _play(scenario, draw(scenario, replication), at, engine)
 
 
 def _play(
@@ -85,16 +85,31 @@ def _play(
     at: Callable[[str], None],
     engine: str = "simpy",
     with_levels: bool = True,
+    figures: tuple[str, ...] = (),
+    shared: Shared | None = None,
 ) -> Played:
     at("answer")
-    assistant = None
-    if scenario.assistant.role != "off":
-        assistant = build(scenario, demand.categories, demand.corpus)
+    assistant = _models(scenario, demand, shared)
     at("simulate")
     log = simulate(scenario, demand, assistant, engine)
     at("measure")
     over_time = levels(log, scenario) if with_levels else storage.empty("levels")
-    return Played(log, over_time, measure(log, scenario), sanity(log, scenario))
+    kpis = measure(log, scenario, figures or None)
+    return Played(log, over_time, kpis, sanity(log, scenario))
+
+
+def _models(
+    scenario: Scenario, demand: Demand, shared: Shared | None
+) -> Assistant | AnsweredOnce | None:
+    """What answers on a desk; None where humans work alone."""
+    kept = None if shared is None else shared.models(scenario, demand)
+    if kept is not None or scenario.assistant.role == "off":
+        return kept
+    return build(scenario, demand.categories, demand.corpus)
+
+
+def _demand(scenario: Scenario, replication: int, shared: Shared | None) -> Demand:
+    return draw(scenario, replication) if shared is None else shared.demand(scenario, replication)
 
 
 def prepare(tasks: Sequence[Task]) -> None:
@@ -108,14 +123,20 @@ def prepare(tasks: Sequence[Task]) -> None:
         with contextlib.suppress(Exception), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             desk = as_played(task.scenario, task.replication)
-            demand = draw(desk, task.replication)
+            shared = shared_by(task.share)
+            reads = desk.tickets.model_dump_json() + desk.assistant.model_dump_json()
+            if shared is not None and not shared.is_first(reads):
+                # Of a group of tasks, mostly all but one.
+                continue
+            demand = _demand(desk, task.replication, shared)
+            models = _models(desk, demand, shared)
             if desk.assistant.role != "off" and desk.assistant.backend == "embedded":
-                assistant = build(desk, demand.categories, demand.corpus)
-                judge = judge_of(knowledge_of(desk.assistant))
-                ModelAnswers(assistant, desk, demand, judge, Names(), []).ask_ahead()
-            if task.engine == "compiled":
+                models = AnsweredOnce.of(desk, demand, models)
+                one, judge = models.assistants[0], models.judge
+                ModelAnswers(one, desk, demand, judge, Names(), [], models.said).ask_ahead()
+            if task.engine == "compiled" and (shared is None or shared.is_first(task.engine)):
                 # What is compiled takes time to load, and much more to compile for the first time.
-                simulate(desk, demand, engine=task.engine)
+                simulate(desk, demand, models, task.engine)
 
 
 @dataclass(frozen=True)
@@ -131,6 +152,10 @@ class Task:
     engine: str = "simpy"
     # What it writes.
     tables: tuple[str, ...] = RUN_TABLES
+    # Figures that are worked out; none named: all.
+    figures: tuple[str, ...] = ()
+    # Name of the group of tasks with which it shares demand and answers; empty: none.
+    share: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,9 +179,11 @@ def replicate(task: Task) -> Outcome:
         with warnings.catch_warnings(record=True) as caught:
             stages.append("draw")
             desk = as_played(task.scenario, task.replication)
-            demand.append(draw(desk, task.replication))
+            shared = shared_by(task.share)
+            demand.append(_demand(desk, task.replication, shared))
             with_levels = task.keep or (task.folder is not None and "levels" in task.tables)
-            played = _play(desk, demand[0], stages.append, task.engine, with_levels)
+            at, figures = stages.append, task.figures
+            played = _play(desk, demand[0], at, task.engine, with_levels, figures, shared)
             notes = [*played.log.notes, *faults(played.sanity, task.replication)]
             if task.folder is not None:
                 stages.append("save")

@@ -7,6 +7,7 @@ it the replication is whole. So whatever ends a run, what lies there under its n
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -29,6 +30,7 @@ MANIFEST = "manifest.json"
 # A file of a run that is under way: on a full disk it makes room for the manifest's last word.
 _RESERVE = ".reserve"
 _RESERVE_BYTES = 1 << 16
+_PART = re.compile(r"r([0-9]+)\.parquet")
 # Keys that are read of a manifest; people and other programs may have changed it.
 _NEEDED = {"scenario", "status", "scenario_as_run"}
 _KINDS: dict[str, type] = {
@@ -160,16 +162,24 @@ def write_part(folder: Path, table: str, replication: int, frame: pd.DataFrame) 
     OSError
         If it cannot be written; then nothing is left of it.
     """
-    parent = folder / table
-    parent.mkdir(exist_ok=True)
-    path = parent / f"r{replication:04d}.parquet"
+    path = part_path(folder, table, replication)
+    path.parent.mkdir(exist_ok=True)
     write_parquet(path, as_arrow(table, replication, frame), quick=True)
+
+
+def part_path(folder: Path, table: str, replication: int) -> Path:
+    """The file of a table of one replication, there or not."""
+    return folder / table / f"r{replication:04d}.parquet"
 
 
 def parts(folder: Path, table: str) -> dict[int, Path]:
     """The parts of a table by replication, in order."""
-    paths = (folder / table).glob("r*.parquet")
-    found = {int(p.stem[1:]): p for p in paths if p.stem[1:].isdigit()}
+    home = folder / table
+    try:
+        names = os.listdir(home)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    found = {int(told[1]): home / told[0] for told in map(_PART.fullmatch, names) if told}
     return dict(sorted(found.items()))
 
 

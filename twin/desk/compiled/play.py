@@ -17,13 +17,15 @@ from twin.desk.compiled.state import State
 from twin.desk.customers import ALL_COMMENTS, Customers
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
-from twin.desk.served import notes_on, served_models
+from twin.desk.served import AnsweredOnce, notes_on, served_models
 from twin.desk.touches import Transfers, Waits
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 
 
-def simulate(scenario: Scenario, demand: Demand, assistant: Assistant | None = None) -> RunLog:
+def simulate(
+    scenario: Scenario, demand: Demand, assistant: Assistant | AnsweredOnce | None = None
+) -> RunLog:
     """Play a scenario that the machine covers; all tables are those of the SimPy desk.
 
     Parameters
@@ -47,7 +49,7 @@ def visits(scenario: Scenario, demand: Demand) -> pd.DataFrame:
 
 
 def _played(
-    scenario: Scenario, demand: Demand, assistant: Assistant | None, names: Names
+    scenario: Scenario, demand: Demand, assistant: Assistant | AnsweredOnce | None, names: Names
 ) -> tuple[Ledger, list[str], list[ServedModel]]:
     """The ledger of a run, the names of its pools, and the models that answered."""
     clock = Clock()

@@ -140,7 +140,8 @@ def select(
         reason = "neither more nor less of it is better, so none is best in it"
         raise ScenarioError(plan.file.name, [Fault("kpi", reason, kpi)])
     points = design(plan)
-    with store_for(plan, out, workers, cluster, engine) as store:
+    asked = (kpi, *GUARDS, *plan.file.targets)
+    with store_for(plan, out, workers, cluster, engine, asked) as store:
 
         def sample(settings: Sequence[int], begin: int, end: int) -> list[list[float]]:
             scenarios = [points[k].scenario for k in settings]

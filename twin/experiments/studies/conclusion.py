@@ -81,7 +81,9 @@ def results_of(
     found = None if best is None else scenarios[best]
     tables = {}
     if found is not None and best is not None:
-        store.play((base, k) for k in numbers[best])
+        # With all their figures.
+        both = [(one, k) for one in (base, found) for k in numbers[best]]
+        store.play(both, every=True)
         # It raises where one of them failed.
         store.values(base, figure_of(cost), numbers[best])
         tables = {FOUND: (found, numbers[best]), TODAY: (base, numbers[best])}

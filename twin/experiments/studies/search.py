@@ -134,7 +134,8 @@ def search(
         raise ScenarioError(
             file.name, [Fault(f"factors.{name}", reason, hint=hint) for name in unseen]
         )
-    with store_for(plan, out, workers, cluster, engine) as store:
+    asked = (file.minimise, *file.targets)
+    with store_for(plan, out, workers, cluster, engine, asked) as store:
         found = SearchInProgress(
             plan, store, replications or plan.bases[0].replications, points, progress
         )

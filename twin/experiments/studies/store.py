@@ -2,19 +2,21 @@
 
 A replication is filed under a hash of all that its figures depend on: the scenario without its
 name, the content of the files it reads, and the code. Its number names the file. So another level
-of a factor, another study beside it, or a study that was killed find what is there already.
+of a factor, another study beside it, or a study that was killed find what is there already. What
+asks for some figures only, as a search does, keeps its replications in a folder of their own there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 
@@ -24,6 +26,7 @@ from twin.desk.engines import engine_of
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
 from twin.experiments.replication import Outcome, Task, asks_live, lost, prepare, replicate
+from twin.measures.figures import figure_of
 from twin.records import storage
 from twin.scenario.changes import PATH_KEYS
 from twin.scenario.model import Scenario
@@ -31,10 +34,16 @@ from twin.scenario.model import Scenario
 # Keys of a scenario that change none of its figures.
 _LABELS = {"name", "question", "replications"}
 _NOTES = "notes"
+# Begin of the name of a folder of replications of which only some figures were worked out.
+_SOME = "some"
+# Replications that settings take turns in.
+_TURNS = 4
 _AGAIN = "remove it and start again"
 
 Progress = Callable[[int, int], None]
 Wanted = tuple[Scenario, int]
+# Numerator and denominator of each figure, by its name and group.
+_Pairs = dict[tuple[str, str], tuple[float, float]]
 
 
 class StudyStore:
@@ -49,17 +58,26 @@ class StudyStore:
         See `twin.experiments.engine.each`.
     engine : str
         See `twin.simulate`; the figures are the same.
+    asked : iterable of str
+        Figures that replications are played for, as "kpi" or "kpi:group": only these are worked
+        out. By default all.
 
     Attributes
     ----------
     played : int
-        Replications played by this store, failed ones included; the others were there.
+        Replications played by this store, failed ones included; the others were there. One that is
+        played again for its other figures counts once.
     outdated : int
         Those of them that another version of the code had stored before.
     """
 
     def __init__(
-        self, folder: Path, workers: int = 1, cluster: str | None = None, engine: str = "auto"
+        self,
+        folder: Path,
+        workers: int = 1,
+        cluster: str | None = None,
+        engine: str = "auto",
+        asked: Iterable[str] = (),
     ) -> None:
         self.folder = folder
         self.played = 0
@@ -67,10 +85,13 @@ class StudyStore:
         self._workers = workers
         self._cluster = cluster
         self._engine = engine
+        self._asked = tuple(sorted({figure_of(name)[0] for name in asked}))
+        self._share = uuid4().hex
         self._keys: dict[int, tuple[Scenario, str]] = {}
+        self._engines: dict[str, str] = {}
         self._digests: dict[Path, str] = {}
-        # By scenario and replication, the numerator and denominator of each figure.
-        self._values: dict[tuple[str, int], dict[tuple[str, str], tuple[float, float]]] = {}
+        # By folder and number of the replication.
+        self._values: dict[tuple[Path, int], _Pairs] = {}
 
     def home(self, scenario: Scenario) -> Path:
         """Folder of a scenario's replications."""
@@ -103,8 +124,18 @@ class StudyStore:
             self._digests[path] = provenance.digest(path) if path.exists() else str(path)
         return self._digests[path]
 
+    def _some(self, home: Path) -> Path:
+        """Folder of the replications of a scenario with the figures asked for, no others."""
+        digest = hashlib.sha256(" ".join(self._asked).encode()).hexdigest()[:8]
+        return home / f"{_SOME}-{digest}"
+
     def play(
-        self, wanted: Iterable[Wanted], progress: Progress | None = None, *, again: bool = False
+        self,
+        wanted: Iterable[Wanted],
+        progress: Progress | None = None,
+        *,
+        again: bool = False,
+        every: bool = False,
     ) -> None:
         """Play the replications that are not there yet, or that failed before.
 
@@ -116,39 +147,71 @@ class StudyStore:
             Called with how many of them are done, and how many there are.
         again : bool
             Play all of it, whatever is there.
+        every : bool
+            All figures are needed, not only those that the store is asked for.
         """
-        parts = {(self.home(scenario), k): scenario for scenario, k in wanted}
-        whole = {home: set(storage.whole(home)) for home, _ in parts}
-        tasks = [
-            Task(number, scenario, k, home, False, False, engine_of(scenario, self._engine))
-            for number, ((home, k), scenario) in enumerate(parts.items())
-            if again or k not in whole[home]
-        ]
-        done = len(parts) - len(tasks)
+        parts: dict[Path, tuple[Scenario, dict[int, None]]] = {}
+        for scenario, k in wanted:
+            parts.setdefault(self.home(scenario), (scenario, {}))[1][k] = None
+        figures = () if every else self._asked
+        tasks: list[Task] = []
+        known = 0
+        for home, (scenario, numbers) in parts.items():
+            whole = set() if again else set(storage.whole(home))
+            some = set(storage.whole(self._some(home))) if self._asked else set()
+            there = whole if again or not figures else whole | some
+            new = [k for k in numbers if k not in there]
+            if new:
+                _open(home, self._some(home) if figures else home, scenario, new)
+                tasks += [self._task(home, scenario, k, figures) for k in new]
+                known += len(some.intersection(new))
+                if not again and self._by_other_code:
+                    other = self._by_other_code.get(_without_labels(scenario), set())
+                    self.outdated += len(other.intersection(new))
+        total = sum(len(numbers) for _, numbers in parts.values())
+        done = total - len(tasks)
         if progress is not None:
-            progress(done, len(parts))
-        if not again:
-            self.outdated += sum(
-                task.replication in self._by_other_code.get(_without_labels(task.scenario), ())
-                for task in tasks
-            )
-        for task in tasks:
-            _open(task)
-        others = [task.scenario for task in tasks if not asks_live(task)]
-        workers = max(1, min(self._workers, len(others)))
-        files = {path for one in others for path in provenance.named_files(one).values()}
+            progress(done, total)
+        self.played += self._play_tasks(tasks, progress, done, total) - known
+
+    def _task(self, home: Path, scenario: Scenario, k: int, figures: tuple[str, ...]) -> Task:
+        if home.name not in self._engines:
+            self._engines[home.name] = engine_of(scenario, self._engine)
+        folder = self._some(home) if figures else home
+        return Task(0, scenario, k, folder, False, False, self._engines[home.name],
+                    figures=figures, share=self._share)  # fmt: skip
+
+    def _play_tasks(
+        self, tasks: list[Task], progress: Progress | None, done: int, total: int
+    ) -> int:
+        others = sum(not asks_live(task) for task in tasks)
+        workers = max(1, min(self._workers, others))
+        # Settings of a replication beside each other, as they share its demand: so that each worker
+        # has one of its own, as many replications as there are workers take turns.
+        turns = min(workers, _TURNS)
+        tasks.sort(key=lambda task: task.replication // turns)
+        tasks = [replace(task, number=number) for number, task in enumerate(tasks)]
+        files: set[Path] = set()
+        if self._cluster is not None:
+            scenarios = {id(task.scenario): task.scenario for task in tasks if not asks_live(task)}
+            files = {p for s in scenarios.values() for p in provenance.named_files(s).values()}
         places = engine.each(
             _play, tasks, workers, lost, self._cluster, here=asks_live, files=files, prepare=prepare
         )
         with closing(places) as outcomes:
-            homes = {task.number: task.folder for task in tasks}
             for outcome in outcomes:
+                task = tasks[outcome.number]
                 # A worker that shares no folder with this process leaves the writing to it.
-                _keep(homes[outcome.number], outcome)
-                self.played += 1
+                _keep(task.folder, outcome)
+                if outcome.kpis is not None and self._asked:
+                    assert task.folder is not None
+                    self._values[task.folder, outcome.replication] = _pairs_of(
+                        outcome.kpis.to_dict("list")
+                    )
                 done += 1
                 if progress is not None:
-                    progress(done, len(parts))
+                    progress(done, total)
+        return len(tasks)
 
     @cached_property
     def _by_other_code(self) -> dict[str, set[int]]:
@@ -160,7 +223,8 @@ class StudyStore:
                 manifest = json.loads(path.read_text(encoding="utf-8"))
                 if manifest.get("code") != provenance.code_digest():
                     key = _without_labels(manifest["scenario_as_run"])
-                    found.setdefault(key, set()).update(storage.whole(path.parent))
+                    for folder in (path.parent, *path.parent.glob(f"{_SOME}-*")):
+                        found.setdefault(key, set()).update(storage.whole(folder))
         return found
 
     def remarks(self) -> list[str]:
@@ -174,11 +238,11 @@ class StudyStore:
         ]
 
     def whole(self, scenario: Scenario) -> list[int]:
-        """Numbers of the replications that are there."""
+        """Numbers of the replications that are there with all their figures."""
         return storage.whole(self.home(scenario))
 
     def figures(self, scenario: Scenario, replication: int) -> pa.Table | None:
-        """The table kpis of a replication, if it is whole.
+        """The table kpis of a replication, if it is there: with all figures, or those asked for.
 
         Raises
         ------
@@ -192,8 +256,15 @@ class StudyStore:
         return self._part(scenario, "failures", replication)
 
     def _part(self, scenario: Scenario, table: str, replication: int) -> pa.Table | None:
-        path = storage.parts(self.home(scenario), table).get(replication)
-        return None if path is None else _read(path)
+        for folder in self._folders(self.home(scenario)):
+            path = storage.part_path(folder, table, replication)
+            if path.exists():
+                return _read(path)
+        return None
+
+    def _folders(self, home: Path) -> list[Path]:
+        """Folders that may hold a replication, that with all figures first."""
+        return [home, self._some(home)] if self._asked else [home]
 
     def notes(self, scenario: Scenario) -> list[str]:
         """Remarks that the reader of a scenario's figures needs."""
@@ -211,37 +282,46 @@ class StudyStore:
             If a replication failed.
         """
         home = self.home(scenario)
-        parts = storage.parts(home, "kpis")
-        found = []
-        for k in replications:
-            at = (home.name, k)
-            if at not in self._values:
-                if k not in parts:
-                    failed = self.failure(scenario, k)
-                    reason = failed["message"][0].as_py() if failed else "it is not there"
-                    raise RuntimeError(f"{scenario.name}: replication {k} failed: {reason}")
-                columns = _read(parts[k]).to_pydict()
-                names = zip(columns["kpi"], columns["group"], strict=True)
-                pairs = zip(columns["numerator"], columns["denominator"], strict=True)
-                self._values[at] = dict(zip(names, pairs, strict=True))
-            found.append(self._values[at].get(figure, (0.0, 0.0)))
-        return found
+        # Of a figure that was not asked for, only a replication with all of them tells.
+        folders = self._folders(home) if figure[0] in self._asked else [home]
+        return [self._pairs(scenario, folders, k).get(figure, (0.0, 0.0)) for k in replications]
+
+    def _pairs(self, scenario: Scenario, folders: Sequence[Path], k: int) -> _Pairs:
+        for folder in folders:
+            known = self._values.get((folder, k))
+            if known is not None:
+                return known
+        for folder in folders:
+            path = storage.part_path(folder, "kpis", k)
+            if path.exists():
+                found = self._values[folder, k] = _pairs_of(_read(path).to_pydict())
+                return found
+        failed = self.failure(scenario, k)
+        reason = failed["message"][0].as_py() if failed else "it is not there"
+        raise RuntimeError(f"{scenario.name}: replication {k} failed: {reason}")
 
 
-def _open(task: Task) -> None:
-    """Make the folder of a replication; its manifest names the scenario and the code."""
-    assert task.folder is not None
-    for table in ("kpis", "failures"):
-        old = storage.parts(task.folder, table).get(task.replication)
-        if old is not None:
-            old.unlink()
-    if not (task.folder / storage.MANIFEST).exists():
-        task.folder.mkdir(parents=True, exist_ok=True)
+def _pairs_of(columns: Mapping[Any, Iterable[Any]]) -> _Pairs:
+    """Numerator and denominator of each figure of a table kpis, by its name and group."""
+    names = zip(columns["kpi"], columns["group"], strict=True)
+    pairs = zip(columns["numerator"], columns["denominator"], strict=True)
+    return dict(zip(names, pairs, strict=True))
+
+
+def _open(home: Path, folder: Path, scenario: Scenario, replications: Iterable[int]) -> None:
+    """Make the folders of replications; the manifest names the scenario and the code."""
+    for of, table in ((folder, "kpis"), (home, "failures"), (folder, "failures")):
+        old = storage.parts(of, table)
+        for k in old and replications:
+            if k in old:
+                old.pop(k).unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (home / storage.MANIFEST).exists():
         manifest = {
-            "scenario_as_run": task.scenario.as_data(),
-            "files": provenance.file_hashes(task.scenario),
+            "scenario_as_run": scenario.as_data(),
+            "files": provenance.file_hashes(scenario),
         }
-        storage.write_manifest(task.folder, manifest | _code())
+        storage.write_manifest(home, manifest | _code())
 
 
 def _without_labels(scenario: Scenario | dict[str, Any]) -> str:
@@ -264,7 +344,7 @@ def _code() -> dict[str, Any]:
 def _play(task: Task) -> Outcome:
     """Play one replication and file its figures, where this process reaches the folder."""
     assert task.folder is not None
-    if task.replication in storage.parts(task.folder, "kpis"):
+    if storage.part_path(task.folder, "kpis", task.replication).exists():
         # It was whole when the worker that played it, or another with it, died.
         return Outcome(task.number, task.replication)
     outcome = replicate(replace(task, folder=None))
@@ -277,9 +357,9 @@ def _keep(folder: Path | None, outcome: Outcome) -> None:
     assert folder is not None
     k = outcome.replication
     if outcome.failure is not None:
-        if k not in storage.parts(folder, "failures"):
+        if not storage.part_path(folder, "failures", k).exists():
             storage.write_part(folder, "failures", k, outcome.failure)
-    elif outcome.kpis is not None and k not in storage.parts(folder, "kpis"):
+    elif outcome.kpis is not None and not storage.part_path(folder, "kpis", k).exists():
         if outcome.notes:
             (folder / _NOTES).mkdir(exist_ok=True)
             write_sealed(folder / _NOTES / f"r{k:04d}.json", {"notes": outcome.notes})

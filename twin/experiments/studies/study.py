@@ -104,17 +104,22 @@ def study(
 
 @contextmanager
 def store_for(
-    plan: Plan, out: str | Path | None, workers: int, cluster: str | None, engine: str = "auto"
+    plan: Plan,
+    out: str | Path | None,
+    workers: int,
+    cluster: str | None,
+    engine: str = "auto",
+    asked: Iterable[str] = (),
 ) -> Iterator[StudyStore]:
     """The store of a study's replications: below `out`, or in a folder that is gone afterwards."""
     if workers < 1:
         raise ValueError("workers must be 1 or more")
     if out is not None:
         folder = home(Path(out), plan.file.name) / "replications"
-        yield StudyStore(folder.resolve(), workers, cluster, engine)
+        yield StudyStore(folder.resolve(), workers, cluster, engine, asked)
         return
     with TemporaryDirectory(prefix="twin-study-") as folder_name:
-        yield StudyStore(Path(folder_name).resolve(), workers, cluster, engine)
+        yield StudyStore(Path(folder_name).resolve(), workers, cluster, engine, asked)
 
 
 def _what_is_left(

@@ -1,0 +1,85 @@
+"""Demand, luck and answers of replications, for desks that differ in none of them.
+
+The points of a study or a search mostly differ in who works. Luck belongs to the ticket, so tickets
+and what the assistant answers to them are the same in all of these points: made once a replication.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+
+from twin.demand.once import LATER, DrawnOnce
+from twin.demand.tickets import Demand
+from twin.desk.served import AnsweredOnce, may_keep
+from twin.scenario.model import Scenario
+
+# Replications that are kept: as many as settings take turns in.
+_MOST = 4
+
+
+class Shared:
+    """What replications of a group share; files are read when a replication is first played.
+
+    Parameters
+    ----------
+    name : str
+        Of the group.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._asked: set[str] = set()
+        self._drawn = DrawnOnce(_MOST, luck=True)
+        # The last ones, with what they were made of.
+        self._models: tuple[tuple[str, tuple[str, ...]], AnsweredOnce] | None = None
+        # By the demand's id; it is kept, too, as ids of what is gone are given again.
+        self._answered: OrderedDict[int, tuple[Demand, AnsweredOnce]] = OrderedDict()
+
+    def is_first(self, what: str) -> bool:
+        """True when it is asked of something for the first time."""
+        first = what not in self._asked
+        self._asked.add(what)
+        return first
+
+    def demand(self, scenario: Scenario, replication: int) -> Demand:
+        """As `twin.demand.tickets.draw`."""
+        return self._drawn.draw(scenario, replication)
+
+    def models(self, scenario: Scenario, demand: Demand) -> AnsweredOnce | None:
+        """Models of a desk, for `simulate`; None where they are not shared, or there are none."""
+        if not may_keep(scenario):
+            return None
+        known = self._answered.pop(id(demand), None)
+        if known is None:
+            known = demand, replace(self._made(scenario, demand), said={})
+        self._answered[id(demand)] = known
+        while len(self._answered) > _MOST:
+            self._answered.popitem(last=False)
+        return known[1]
+
+    def _made(self, scenario: Scenario, demand: Demand) -> AnsweredOnce:
+        """Models that have answered nothing, made once for all replications."""
+        of = scenario.model_dump_json(exclude=LATER), demand.categories
+        if self._models is None or self._models[0] != of:
+            self._models = of, AnsweredOnce.of(scenario, demand)
+        return self._models[1]
+
+
+_last = Shared("")
+
+
+def shared_by(name: str) -> Shared | None:
+    """What the replications of a group share in this process: of the last group alone is it kept.
+
+    Parameters
+    ----------
+    name : str
+        Empty: nothing is shared.
+    """
+    global _last
+    if not name:
+        return None
+    if _last.name != name:
+        _last = Shared(name)
+    return _last
