@@ -19,7 +19,7 @@ _MOST = 4
 
 
 class Shared:
-    """What replications of a group share; files are read when a replication is first played.
+    """Demand and answers of a group of replications; files are read when the first is played.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ _last = Shared("")
 
 
 def shared_by(name: str) -> Shared | None:
-    """What the replications of a group share in this process: of the last group alone is it kept.
+    """Demand and answers that a group shares in this process; of the last group alone they stay.
 
     Parameters
     ----------
