@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from twin.stats.shares import wilson
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -77,3 +79,68 @@ def fit_tickets(passes: Sequence[float], tickets: int = 200) -> Floats:
     edges = np.cumsum(found / found.sum())
     middle = (np.arange(tickets) + 0.5) / tickets
     return np.asarray(grid[np.minimum(np.searchsorted(edges, middle), len(grid) - 1)])
+
+
+def passed_all(successes: npt.ArrayLike, attempts: npt.ArrayLike, k: int) -> Floats:
+    """Share of choices of k attempts at a ticket that all succeed: C(c, k) / C(n, k) for each.
+
+    Its mean over tickets is pass^k, without bias, however many attempts there were (Yao et al.).
+
+    Parameters
+    ----------
+    successes, attempts : array-like of int
+        Of each ticket.
+    k : int
+
+    Returns
+    -------
+    array of float
+        NaN where a ticket has fewer than k attempts.
+
+    Examples
+    --------
+    >>> passed_all([4, 3, 2, 0, 1], [4, 4, 4, 4, 1], 2).tolist()
+    [1.0, 0.5, 0.16666666666666666, 0.0, nan]
+    """
+    c, n = np.broadcast_arrays(
+        np.asarray(successes, dtype=float), np.asarray(attempts, dtype=float)
+    )
+    found = np.ones(c.shape)
+    for k_before in range(k):
+        found *= np.maximum(c - k_before, 0) / np.where(n > k_before, n - k_before, np.nan)
+    return found
+
+
+def mean_bounds(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
+    """Mean of tickets' shares, each from 0 to 1, and its bounds; tickets are independent.
+
+    Bounds are Wilson's (1927) for as many tickets with all or nothing as would vary as much, fewer
+    by (z / t)^2 because the variance is estimated: as of `twin.stats.shares`, but that a mean of
+    tickets takes the place of a count over replications. `tests/test_passes.py` says how often
+    they hold.
+
+    Returns
+    -------
+    mean, low, high : float
+        NaN without tickets.
+
+    Examples
+    --------
+    >>> [round(x, 3) for x in mean_bounds([1, 1, 0.5, 0, 1, 1, 0.25, 1])]
+    [0.719, 0.354, 0.923]
+    """
+    known = np.asarray(values, dtype=float)
+    known = known[np.isfinite(known)]
+    n = len(known)
+    if not n:
+        return np.nan, np.nan, np.nan
+    mean = float(known.mean())
+    if n == 1:
+        return mean, 0.0, 1.0
+    variance = float(known.var(ddof=1))
+    # All alike is what few tickets may be by chance: then each counts as one of all or nothing.
+    like = max(mean * (1 - mean) / variance, 1.0) if variance > 1e-12 else 1.0
+    z = float(special.ndtri((1 + level) / 2))
+    t = float(special.stdtrit(n - 1, (1 + level) / 2))
+    low, high = wilson(mean, n * like * (z / t) ** 2, level)
+    return mean, low, high

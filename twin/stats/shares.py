@@ -49,7 +49,7 @@ def are_counts(over: Floats, under: Floats) -> npt.NDArray[np.bool_]:
         return np.asarray((whole & (over >= 0) & (over <= under)).all(axis=-1), dtype=np.bool_)
 
 
-def wilson(share: float, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Bounds of a share of `n` independent things by Wilson (1927), JASA 22.
 
     Where each of the `n` was seen several times, `share` is the mean of their shares: the bounds

@@ -173,8 +173,8 @@ class _Known:
         return self.names.index(name) if isinstance(name, str) and name in self.names else -1
 
 
-def _asked(reply: Reply) -> dict[str, Any]:
-    """The data of a prompt: ticket, category, articles."""
+def asked_of(reply: Reply) -> dict[str, Any]:
+    """Data of a prompt: ticket, category, articles; empty where it cannot be read."""
     try:
         data = json.loads(reply.request["messages"][1]["content"])
         return data if isinstance(data, dict) else {}
@@ -186,12 +186,12 @@ def _calls(replies: Sequence[Reply], known: _Known) -> Calls:
     rows = []
     texts: dict[str, int] = {}
     for reply in replies:
-        asked = _asked(reply)
+        asked = asked_of(reply)
         text = str(asked.get("ticket", ""))
         truth, article = known.ticket(text)
         said, confidence, quality = known.category(asked.get("category")), np.nan, np.nan
         if reply.step == "categorize":
-            answer = _answer(reply.answer)
+            answer = said_of(reply.answer)
             said, confidence = known.category(answer.get("category")), _number(answer, "confidence")
         elif article:
             quality = known.judge.judge(article, reply.answer)
@@ -211,7 +211,8 @@ def _calls(replies: Sequence[Reply], known: _Known) -> Calls:
     return Calls(*(c.astype(np.int64) if k in whole else c for k, c in enumerate(columns)))
 
 
-def _answer(text: str) -> dict[str, Any]:
+def said_of(text: str) -> dict[str, Any]:
+    """Data of an answer in JSON; empty where it cannot be read."""
     try:
         said = json_said(text)
     except ValueError:
