@@ -23,6 +23,7 @@ from twin.cli import (
     checks,
     compare,
     corpora,
+    evaluate,
     fidelity,
     histories,
     live,
@@ -315,8 +316,8 @@ def kpis() -> None:
 
 
 for commands in (
-    assistants, calibrations, checks, compare, corpora, fidelity, histories, live, models, rate,
-    record, report, study,
+    assistants, calibrations, checks, compare, corpora, evaluate, fidelity, histories, live,
+    models, rate, record, report, study,
 ):  # fmt: skip
     commands.register(app)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from twin.assistant.recorded.attempts import Attempts
+from twin.stats.agreement import alpha_bounds, calibrated_mean
 from twin.stats.pass_plan import Skill, difference, tickets_needed, together_at
 from twin.stats.passes import Floats, mean_bounds, passed_all
 
@@ -43,8 +44,8 @@ def shares(attempts: Attempts, column: str) -> tuple[float, float, float]:
 
 def most_attempts(several: Sequence[Attempts]) -> int:
     """The largest k for which at least half of the tickets of all models have k attempts."""
-    counts = [np.median(by_ticket(one, "solved")["count"]) for one in several if len(one.table)]
-    known = [count for count in counts if np.isfinite(count)]
+    counts = [by_ticket(one, "solved")["count"] for one in several]
+    known = [float(count.median()) for count in counts if len(count)]
     return int(min([_MOST_K, *known])) if known else 1
 
 
@@ -150,35 +151,90 @@ def model_table(several: Sequence[Attempts]) -> pd.DataFrame:
 
 
 def _aligned(first: Attempts, second: Attempts, k: int) -> tuple[Floats, Floats]:
-    both = by_ticket(first, "solved").join(
-        by_ticket(second, "solved"), lsuffix="_1", rsuffix="_2", how="inner"
-    )
+    counts = by_ticket(first, "solved"), by_ticket(second, "solved")
+    both = counts[0].merge(counts[1], left_index=True, right_index=True, suffixes=("_1", "_2"))
     return (
         passed_all(both["sum_1"].to_numpy(), both["count_1"].to_numpy(), k),
         passed_all(both["sum_2"].to_numpy(), both["count_2"].to_numpy(), k),
     )
 
 
-def differences(several: Sequence[Attempts], k: int = 1) -> pd.DataFrame:
+def pairs_of(several: Sequence[Attempts]) -> list[tuple[Attempts, Attempts]]:
+    """All pairs of models, in order."""
+    return list(combinations(several, 2))
+
+
+def differences(several: Sequence[Attempts], k: int = 1, looks: int = 1) -> pd.DataFrame:
     """Differences in pass^k of all pairs of models, over the tickets of both.
 
-    Intervals are joint by Bonferroni's rule: all of them hold 19 times in 20.
+    Intervals are joint by Bonferroni's rule: all of them hold 19 times in 20, those of other k
+    included where `looks` says how many k are looked at.
 
     Returns
     -------
     DataFrame
         Columns first, second, k, tickets, value (second less first), low, high, p, differs.
     """
-    pairs = list(combinations(several, 2))
+    pairs = pairs_of(several)
     rows = []
     for first, second in pairs:
-        found = difference(*_aligned(first, second, k), 1 - 0.05 / len(pairs))
+        found = difference(*_aligned(first, second, k), 1 - 0.05 / len(pairs) / looks)
         rows.append(
             (first.name, second.name, k, found.tickets, found.value, found.low, found.high,
              found.p, found.differs)
         )  # fmt: skip
     columns = ["first", "second", "k", "tickets", "value", "low", "high", "p", "differs"]
     return pd.DataFrame(rows, columns=columns)
+
+
+# Judges by the column of their ratings.
+_JUDGES = {
+    "quality": "the offline judge",
+    "quality_by_model": "the judging model",
+    "quality_by_people": "people",
+}
+
+
+def agreement(several: Sequence[Attempts]) -> pd.DataFrame:
+    """Agreement of each two judges on the answers of each model, every distinct answer once.
+
+    Returns
+    -------
+    DataFrame
+        Columns model, first, second, answers, alpha, low, high; pairs that rated nothing are out.
+    """
+    rows = []
+    for one in several:
+        answers = one.table.drop_duplicates(["ticket", "answer"])
+        for first, second in combinations(_JUDGES, 2):
+            both = answers[[first, second]].dropna()
+            if len(both):
+                value, low, high = alpha_bounds(both.to_numpy().T)
+                rows.append(
+                    (one.name, _JUDGES[first], _JUDGES[second], len(both), value, low, high)
+                )
+    columns = ["model", "first", "second", "answers", "alpha", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def by_people(several: Sequence[Attempts]) -> pd.DataFrame:
+    """Quality that people would find, by the best judge on all answers and people on some.
+
+    Returns
+    -------
+    DataFrame
+        Columns model, rated, value, low, high; models of which people rated fewer than two answers
+        are left out.
+    """
+    rows = []
+    for one in several:
+        answers = one.table.drop_duplicates(["ticket", "answer"])
+        judge = "quality_by_model" if answers["quality_by_model"].notna().any() else "quality"
+        people = answers["quality_by_people"]
+        rated = int((people.notna() & answers[judge].notna()).sum())
+        if rated > 1:
+            rows.append((one.name, rated, *calibrated_mean(answers[judge], people)))
+    return pd.DataFrame(rows, columns=["model", "rated", "value", "low", "high"])
 
 
 def plan(

@@ -81,7 +81,10 @@ class Skill:
     @classmethod
     def of(cls, successes: npt.ArrayLike, attempts: npt.ArrayLike) -> Skill:
         """Estimate it by pass^1 and pass^2; without second attempts the spread is taken as 1."""
-        once = float(np.nanmean(passed_all(successes, attempts, 1)))
+        first = passed_all(successes, attempts, 1)
+        if not np.isfinite(first).any():
+            return cls(np.nan, 1.0)
+        once = float(np.nanmean(first))
         both = passed_all(successes, attempts, 2)
         if not np.isfinite(both).any() or not 0 < once < 1:
             return cls(once, 1.0)

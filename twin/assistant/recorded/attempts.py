@@ -7,7 +7,7 @@ and the answer it wrote, each under the key of its line in the recording.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from twin.assistant.judging.rubric import parse_score, quality_of
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.recorded.recorded_calls import MeasuringError, asked_of, said_of
 from twin.assistant.recorded.recording import Reply, read_lines
+from twin.common.errors import Fault, ScenarioError
+from twin.common.tables import as_number, read_table, shown_cell
 from twin.demand.corpus import Corpus
 
 # Judged quality from which an answer in the right category counts as one that solves (assumed).
@@ -36,13 +38,16 @@ class Attempts:
     model, version : str
     table : DataFrame
         A row an attempt: ticket, truth, sample, category, right, confidence, answer, articles
-        (their titles), quality, quality_by_model, solved, latency_s, queue_s, tokens_in,
+        (their titles), quality, quality_by_model, quality_by_people
+        (NaN until `with_ratings`), solved, latency_s, queue_s, tokens_in,
         tokens_out, cost_usd, repaired, cut, recorded, categorize_key, respond_key. `right` and
         `solved` are 1, 0, or NaN where nothing tells; latencies, tokens and cost are of both steps.
     calls : DataFrame
         A row a call: step, tokens_in, tokens_out, latency_s, queue_s, recorded.
     requests : dict of str to list
         Messages of each call, by its key.
+    label : str
+        Instead of model and prompts, where several recordings hold the same.
     """
 
     model: str
@@ -50,10 +55,13 @@ class Attempts:
     table: pd.DataFrame
     calls: pd.DataFrame
     requests: dict[str, list[dict[str, str]]]
+    label: str = ""
 
     @property
     def name(self) -> str:
         """Model, and its prompts where they are not the first."""
+        if self.label:
+            return self.label
         return self.model if self.version == "1" else f"{self.model} (prompts {self.version})"
 
 
@@ -96,6 +104,38 @@ def read_attempts(
     return [
         _attempts(model, version, mine, known) for (model, version), mine in sorted(groups.items())
     ]
+
+
+def read_ratings(path: str | Path) -> dict[tuple[str, str], float]:
+    """Qualities by people, 0 to 1, by ticket and answer: the mean of all who rated.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV with columns ticket, answer, rating (1 to 5).
+
+    Raises
+    ------
+    ScenarioError
+        If it cannot be read, or a rating is no number from 1 to 5.
+    """
+    columns = read_table(path, ("ticket", "answer", "rating")).columns
+    found: dict[tuple[str, str], list[float]] = {}
+    rows = zip(columns["ticket"], columns["answer"], columns["rating"], strict=True)
+    for number, (ticket, answer, cell) in enumerate(rows):
+        rating = as_number(cell)
+        if not 1 <= rating <= 5:
+            fault = Fault("rating", "must be a number from 1 to 5", shown_cell(cell))
+            raise ScenarioError(f"{path}, row {number + 1}", [fault])
+        found.setdefault((str(ticket), str(answer)), []).append((rating - 1) / 4)
+    return {both: float(np.mean(ratings)) for both, ratings in found.items()}
+
+
+def with_ratings(attempts: Attempts, ratings: dict[tuple[str, str], float]) -> Attempts:
+    """The attempts with the ratings that people gave their answers."""
+    both = zip(attempts.table["ticket"], attempts.table["answer"], strict=True)
+    rated = [ratings.get(one, np.nan) for one in both]
+    return replace(attempts, table=attempts.table.assign(quality_by_people=rated))
 
 
 def _verdicts(replies: Sequence[Reply]) -> dict[tuple[str, str], float]:
@@ -160,6 +200,7 @@ class _Known:
             "articles": [str(one.get("title", "")) for one in asked.get("articles", ())],
             "quality": quality,
             "quality_by_model": by_model,
+            "quality_by_people": np.nan,
             "solved": solved,
             "latency_s": float(np.sum([reply.latency_s for reply in both])),
             "queue_s": float(np.sum([reply.timings.get("queue_time", np.nan) for reply in both])),

@@ -1,0 +1,152 @@
+"""The command ``twin evaluate``: models side by side, from recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twin.cli.terminal import BAD_INPUT, Json, SkipBad, fail, out, plain_errors, print_json, records
+
+if TYPE_CHECKING:
+    from twin.assistant.recorded.attempts import Attempts
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `twin`."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    recordings: Annotated[
+        list[Path], typer.Argument(help="Recorded calls (JSON lines).", show_default=False)
+    ],
+    scenario: Annotated[
+        Path | None,
+        typer.Option(help="Scenario: its corpus knows true categories, its articles judge."),
+    ] = None,
+    ratings: Annotated[
+        Path | None, typer.Option(help="People's ratings: CSV with ticket, answer, rating (1-5).")
+    ] = None,
+    solves: Annotated[
+        float, typer.Option(min=0, max=1, help="Quality from which an answer solves.")
+    ] = 0.5,
+    apart: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=1, help="Plan for this difference, as 0.05 for 5 points."),
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="Page of HTML to write.")] = None,
+    skip_bad: SkipBad = False,
+    as_json: Json = False,
+) -> None:
+    """Compare recorded models: accuracy, quality, pass^k, latency, cost, failures; which differ."""
+    with plain_errors():
+        from twin.assistant.errors import AssistantError
+
+        try:
+            several = _read(recordings, scenario, ratings, solves, skip_bad)
+        except AssistantError as error:
+            fail(str(error), BAD_INPUT)
+        if to is not None:
+            from twin.report import models
+
+            names = ", ".join(path.name for path in recordings)
+            models.write(several, to, solves, f"from {names}")
+        _print(several, apart, as_json)
+        if to is not None and not as_json:
+            out.print(f"page: {to}", soft_wrap=True)
+
+
+def _read(
+    recordings: list[Path],
+    scenario: Path | None,
+    ratings: Path | None,
+    solves: float,
+    skip_bad: bool,
+) -> list[Attempts]:
+    from dataclasses import replace
+
+    from twin.assistant.knowledge.knowledge import load_knowledge
+    from twin.assistant.recorded.attempts import read_attempts, read_ratings, with_ratings
+    from twin.demand.corpus import load_corpus
+    from twin.scenario.file import load
+
+    desk = load(scenario) if scenario is not None else None
+    corpus = load_corpus(desk.tickets.corpus) if desk and desk.tickets.corpus else None
+    folder = desk.assistant.knowledge if desk else None
+    knowledge = load_knowledge(folder, skip_bad) if folder else None
+    found = [(path, read_attempts(path, corpus, knowledge, solves)) for path in recordings]
+    several = [one for _, each in found for one in each]
+    if len({one.name for one in several}) < len(several):
+        several = [
+            replace(one, label=f"{one.name}, {path.stem}") for path, each in found for one in each
+        ]
+    if ratings is not None:
+        given = read_ratings(ratings)
+        several = [with_ratings(one, given) for one in several]
+    return several
+
+
+def _print(several: list[Attempts], apart: float | None, as_json: bool) -> None:
+    import pandas as pd
+    from rich.table import Table
+
+    from twin.common.text import amount
+    from twin.experiments import model_table as figures
+    from twin.report.models import sentences
+    from twin.report.plots.style import rows_of
+
+    found = figures.model_table(several)
+    most = figures.most_attempts(several)
+    passes = pd.concat([figures.passes(one, most).assign(model=one.name) for one in several])
+    plans = [
+        figures.plan(*pair, apart=apart).assign(first=pair[0].name, second=pair[1].name)
+        for pair in figures.pairs_of(several)
+    ]
+    if as_json:
+        print_json(
+            {
+                "models": records(found),
+                "passes": records(passes),
+                "differences": records(figures.differences(several)),
+                "agreement": records(figures.agreement(several)),
+                "by_people": records(figures.by_people(several)),
+                "plans": [row for plan in plans for row in records(plan)],
+            }
+        )
+        return
+    for sentence in sentences(several, found, most):
+        out.print(sentence)
+    table = Table(box=None, pad_edge=False)
+    for head in (
+        "model",
+        "accuracy",
+        "quality",
+        "solved",
+        f"pass^{most}",
+        "p50",
+        "p90",
+        "a ticket",
+    ):
+        table.add_column(head, justify="left" if head == "model" else "right")
+    last = passes[passes["k"] == most].set_index("model")["value"]
+    for row in rows_of(found):
+        values = (row.accuracy, row.quality, row.solved, last[row.model])
+        shares = ["-" if pd.isna(value) else f"{value:.3f}" for value in values]
+        times = [amount(value, "s") for value in (row.latency_p50_s, row.latency_p90_s)]
+        table.add_row(row.model, *shares, *times, amount(row.cost_usd, "USD/ticket"))
+    out.print(table)
+    for row in rows_of(figures.agreement(several)):
+        out.print(
+            f"{row.model}: {row.first} and {row.second} agree to alpha {row.alpha:.2f} "
+            f"[{row.low:.2f}, {row.high:.2f}] on {row.answers} answers"
+        )
+    for plan in plans:
+        for row in rows_of(plan[plan["tickets"] < float("inf")]):
+            size = "" if apart is None else f" by {100 * apart:g} points"
+            often = "once" if row.attempts == 1 else f"{row.attempts} times"
+            out.print(
+                f"{row.second} and {row.first}{size}: {row.tickets:,.0f} tickets, each tried "
+                f"{often}, tell them apart four times in five"
+            )
