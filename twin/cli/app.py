@@ -31,6 +31,7 @@ from twin.cli import (
     rate,
     record,
     report,
+    roster,
     study,
 )
 from twin.cli.compare import adds_up, by_batches, sizes, tell_failures
@@ -317,7 +318,7 @@ def kpis() -> None:
 
 for commands in (
     assistants, calibrations, checks, compare, corpora, evaluate, fidelity, histories, live,
-    models, rate, record, report, study,
+    models, rate, record, report, roster, study,
 ):  # fmt: skip
     commands.register(app)
 

@@ -207,6 +207,32 @@ def erlang_a(
     return float(chance[servers:].sum()), wait / patience, float(chance @ busy) / servers, wait
 
 
+def erlang_a_level(
+    servers: int, arrivals: float, service: float, patience: float, within: float
+) -> float:
+    """Share of all who come to M/M/c+M that is served after a wait of at most `within`.
+
+    Who finds j waiting has j + 1 departures before them, at rates c / service + k / patience for
+    k = j, ..., 0. The sum of these times has the law of -patience * log(B), B of a beta
+    distribution with c * patience / service and j + 1 (Renyi 1953, On the theory of order
+    statistics); who is served has not lost patience before. Mandelbaum and Zeltyn 2007 give the
+    same share by integrals.
+    """
+    # Imported here: few commands need it.
+    from scipy import special
+
+    if servers < 1:
+        return 0.0
+    most = servers + 200 + math.ceil(2 * arrivals * patience)
+    number = np.arange(most + 1)
+    busy, waiting = np.minimum(number, servers), np.maximum(number - servers, 0)
+    chance = birth_death(np.full(most, arrivals), (busy / service + waiting / patience)[1:])
+    first, ahead = servers * patience / service, waiting[servers:]
+    early = special.betaincc(first + 1, ahead + 1, math.exp(-within / patience))
+    served = first / (first + ahead + 1) * early
+    return float(chance[:servers].sum() + chance[servers:] @ served)
+
+
 def pollaczek_khinchine(load: float, cv: float) -> float:
     """Mean queue of M/G/1 (Pollaczek 1930, Khinchine 1932)."""
     return load**2 * (1 + cv**2) / (2 * (1 - load))

@@ -1,0 +1,127 @@
+"""The command ``twin roster``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from twin.cli.terminal import (
+    BAD_INPUT,
+    FAILED,
+    Changes,
+    Engine,
+    Json,
+    Quiet,
+    Workers,
+    cores,
+    err,
+    fail,
+    out,
+    plain_errors,
+    print_json,
+    records,
+    size_of,
+)
+from twin.cli.terminal import progress as progress_of
+
+if TYPE_CHECKING:
+    from twin.scenario.model import Scenario
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `twin`."""
+    app.command()(roster)
+
+
+def roster(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Scenario file (TOML), or the folder of a search: the roster that it found.",
+            show_default=False,
+        ),
+    ],
+    pool: Annotated[
+        str | None, typer.Option(help="Whose roster; default: the only pool.", show_default=False)
+    ] = None,
+    at_least: Annotated[
+        str, typer.Option(metavar="SHARE", help="To be answered in time, in each interval.")
+    ] = "80%",
+    interval: Annotated[str, typer.Option(metavar="TIME", help="Length of an interval.")] = "30min",
+    replications: Annotated[int, typer.Option(min=2, help="Of each setting.")] = 10,
+    changes: Changes = None,
+    workers: Workers = None,
+    engine: Engine = "auto",
+    folder: Annotated[Path, typer.Option("--out", help="Folder of tables and page.")] = Path(
+        "roster"
+    ),
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show agents by time and day: on shift, needed by Erlang A, needed in the simulation."""
+    with _plain_errors():
+        from twin.cli.study_tables import plain_table
+        from twin.experiments.rostering import roster as rostering
+        from twin.report.roster import page
+
+        target = size_of(at_least, "share", "--at-least")
+        length_s = size_of(interval, "s", "--interval")
+        desk = _desk(source, changes)
+        with progress_of(0, shown=not (quiet or as_json)) as progress:
+            found = rostering.roster(
+                desk,
+                pool,
+                target=target,
+                interval_s=length_s,
+                replications=replications,
+                workers=workers or cores(),
+                engine=engine,
+                progress=progress,
+            )
+        files = rostering.save(found, folder, page(found))
+        for note in found.needs.notes:
+            err.print(f"note: {note}")
+        if as_json:
+            print_json({"statement": found.statement, "needs": records(found.needs.table)})
+            return
+        out.print(found.statement, soft_wrap=True)
+        out.print("\nAgents needed (on shift now):")
+        out.print(plain_table(found.by_day(), {}))
+        for path in files:
+            out.print(str(path), soft_wrap=True)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """As `plain_errors`, and those of a parameter or of a replication that failed."""
+    with plain_errors("--out"):
+        from twin.common.errors import TwinError
+
+        try:
+            yield
+        except (TwinError, typer.Exit):
+            raise
+        except ValueError as error:
+            fail(str(error), BAD_INPUT)
+        except RuntimeError as error:
+            fail(str(error), FAILED)
+
+
+def _desk(source: Path, changes: list[str] | None) -> Scenario:
+    """The scenario of a file, or the one that a search found."""
+    from twin.experiments.studies.findings import newest_search, open_search
+    from twin.scenario.changes import parse_change
+    from twin.scenario.file import load
+
+    wanted: dict[str, Any] = dict(map(parse_change, changes or []))
+    folder = newest_search(source) if source.is_dir() else None
+    if folder is None:
+        return load(source, wanted)
+    found = open_search(folder).scenario
+    if found is None:
+        raise ValueError(f"{folder}: the search found no setting that meets its targets")
+    return found.vary(wanted, name=found.name) if wanted else found

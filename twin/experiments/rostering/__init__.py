@@ -1,0 +1,1 @@
+"""Rosters: agents needed by interval, shifts that give them, and what the simulation says."""
