@@ -4,6 +4,7 @@ The fixture `play` plays each desk that is covered on both engines, too: so all 
 test them. Random desks without end: python -m tests.fuzz_engines
 """
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -210,6 +211,19 @@ def test_damaged_code_is_not_loaded(places, damage):
     assert code._kept() is None
     places[0].write_bytes(whole[:-1] + b"E")
     assert code._kept() is None
+
+
+def test_all_files_that_the_machine_is_made_of_name_its_code():
+    found, left = set(), {"desk/compiled/machine"}
+    while left:
+        name = left.pop()
+        found.add(name)
+        tree = ast.parse((Path(twin.__file__).parent / f"{name}.py").read_text())
+        if name.startswith("desk/compiled/"):
+            homes = {one.module for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)}
+            ours = {home.replace(".", "/")[5:] for home in homes if home.startswith("twin.")}
+            left |= ours - found
+    assert found == set(code.SOURCES) - {"desk/compiled/code"}
 
 
 def test_code_of_other_sources_or_versions_has_another_name(monkeypatch):

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from twin.common.errors import ScenarioError, TwinError
+from twin.common.imports import quick_imports
 from twin.common.version import VERSION
 
 if TYPE_CHECKING:
@@ -132,11 +133,12 @@ _MODULES = {"plots": "report.plots", "report": "report", "series": "measures.ser
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(f"twin.{_MODULES[name]}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'twin' has no attribute '{name}'")
-    return getattr(import_module(f"twin.{_HOMES[name]}"), name)
+    with quick_imports():
+        if name in _MODULES:
+            return import_module(f"twin.{_MODULES[name]}")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'twin' has no attribute '{name}'")
+        return getattr(import_module(f"twin.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

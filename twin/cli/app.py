@@ -55,6 +55,7 @@ from twin.cli.terminal import (
     skipping,
 )
 from twin.cli.terminal import progress as progress_of
+from twin.common.imports import quick_imports
 
 if TYPE_CHECKING:
     from twin.experiments.results import Results
@@ -147,9 +148,10 @@ def run(
     All tables go into a new folder of results.
     """
     with plain_errors("--out"):
-        from twin.experiments.checks import cost
-        from twin.experiments.run import run as run_all
-        from twin.scenario.file import load
+        with quick_imports():
+            from twin.experiments.checks import cost
+            from twin.experiments.run import run as run_all
+            from twin.scenario.file import load
 
         wanted, precise = _parse(changes), sizes(precision, "--precision")
         kept = None if tables is None else _tables(tables)

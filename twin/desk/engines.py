@@ -7,7 +7,7 @@ from math import inf
 from typing import Literal, get_args
 
 from twin.common.errors import TwinError
-from twin.desk.compiled.code import is_kept
+from twin.desk.compiled.code import is_kept, machine
 from twin.desk.compiled.coverage import why_not
 from twin.scenario.model import Scenario
 
@@ -63,6 +63,14 @@ def engine_of(scenario: Scenario, engine: str, tickets: float = inf) -> EngineNa
         why = f"does not cover {reason}; take simpy or auto"
         raise EngineError(f"{scenario.name}: the compiled engine {why}")
     raise EngineError(f"the compiled engine needs numba: {INSTALL}, or take simpy")
+
+
+def ready() -> None:
+    """Load the compiled engine, or compile it: a copy of this process has it then."""
+    # All that plays is imported with it.
+    from twin.desk.compiled import play  # noqa: F401
+
+    machine()
 
 
 def has_numba() -> bool:

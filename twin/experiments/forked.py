@@ -8,6 +8,7 @@ Elsewhere workers start anew, which takes each a second of the processor to impo
 from __future__ import annotations
 
 import errno
+import gc
 import multiprocessing
 import os
 import pickle
@@ -94,6 +95,8 @@ def in_copies(
     """
     waiting = iter(tasks)
     idle: list[_Worker] = []
+    # What is there by now stays: a copy that looks for garbage in it would only copy its pages.
+    gc.freeze()
     try:
         with signals_wait():
             for _ in range(min(workers, len(tasks))):
@@ -131,6 +134,7 @@ def in_copies(
                 one.process.join()
                 one.process.close()
                 one.line.close()
+            gc.unfreeze()
 
 
 def _copy(function: Callable[[T], R], tasks: dict[int, T], others: list[Connection]) -> _Worker:

@@ -36,6 +36,11 @@ _PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Versions of Python, the twin and what it computes with."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "twin": twin.__version__}
     for name in _PACKAGES:
         try:

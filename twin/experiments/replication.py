@@ -20,6 +20,7 @@ from twin.common.errors import TwinError
 from twin.common.files import write_text
 from twin.demand.tickets import Demand, draw
 from twin.desk.answers import ModelAnswers, Names
+from twin.desk.engines import ready
 from twin.desk.served import AnsweredOnce
 from twin.desk.simulation import simulate
 from twin.experiments.shared import Shared, shared_by
@@ -134,9 +135,11 @@ def prepare(tasks: Sequence[Task]) -> None:
                 models = AnsweredOnce.of(desk, demand, models)
                 one, judge = models.assistants[0], models.judge
                 ModelAnswers(one, desk, demand, judge, Names(), [], models.said).ask_ahead()
-            if task.engine == "compiled" and (shared is None or shared.is_first(task.engine)):
+            if task.engine == "compiled":
                 # What is compiled takes time to load, and much more to compile for the first time.
-                simulate(desk, demand, models, task.engine)
+                ready()
+                if shared is not None and shared.is_first(task.engine):
+                    simulate(desk, demand, models, task.engine)
 
 
 @dataclass(frozen=True)

@@ -70,13 +70,22 @@ def area(level: Staircase, start_s: float, end_s: float) -> float:
 
 def backlog(log: RunLog) -> Staircase:
     """Open work: tickets that are neither Resolved, Closed nor Abandoned; Reopened ones again."""
-    change = backlog_changes(log)
-    counts = change != 0
-    return steps(log.arrays("timeline")["time_s"][counts], change[counts])
+    timeline = log.arrays("timeline")
+
+    def made() -> Staircase:
+        change = backlog_changes(log)
+        counts = change != 0
+        return steps(timeline["time_s"][counts], change[counts])
+
+    return timeline.made("backlog", made)
 
 
 def backlog_changes(log: RunLog) -> npt.NDArray[np.int64]:
     """Change of the open work at each row of the timeline: 1, -1 or 0."""
+    return log.arrays("timeline").made("change of the backlog", lambda: _changes(log))
+
+
+def _changes(log: RunLog) -> npt.NDArray[np.int64]:
     timeline = log.arrays("timeline")
     if "detail" in timeline and (timeline.codes("detail")[0] >= 0).any():
         return _changes_of_own(timeline)

@@ -6,7 +6,7 @@ pandas makes a new column at each look, which costs more than the arithmetic of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import pandas as pd
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
+T = TypeVar("T")
 
 
 class Arrays:
@@ -37,7 +38,7 @@ class Arrays:
         self._rows: Array = np.zeros(0, dtype=np.intp)
         self._length = len(table)
         self._found: dict[str, Array] = {}
-        self._made: dict[str, Array] = {}
+        self._made: dict[str, Any] = {}
         self._coded: dict[str, tuple[Array, tuple[Any, ...]]] = {}
 
     def at(self, rows: Array) -> Arrays:
@@ -67,11 +68,11 @@ class Arrays:
             self._found[name] = found
         return found
 
-    def made(self, name: str, make: Callable[[], Array]) -> Array:
-        """A further column, of these rows; made when first asked for, and kept."""
-        found = self._made.get(name)
-        if found is None:
-            found = self._made[name] = make()
+    def made(self, name: str, make: Callable[[], T]) -> T:
+        """A further column, of these rows, or what else is made of them once; then it is kept."""
+        if name not in self._made:
+            self._made[name] = make()
+        found: T = self._made[name]
         return found
 
     def codes(self, name: str) -> tuple[Array, tuple[Any, ...]]:

@@ -139,12 +139,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _array(column: Column, values: pd.Series[Any]) -> pa.Array:
     if column.dtype != "category":
+        # Numbers that are all there are taken over as they are.
+        numbers = values.to_numpy() if values.dtype.kind in "fi" else None
+        if numbers is not None and (numbers.dtype.kind == "i" or not np.isnan(numbers).any()):
+            return pa.array(numbers, type=_TYPES[column.dtype])
         return pa.array(values, type=_TYPES[column.dtype], from_pandas=True)
     given = values.array
     coded = given if isinstance(given, pd.Categorical) else values.astype("category").array
     codes = coded.codes.astype(np.int32)
     names = pa.array([str(name) for name in coded.categories], type=pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), names)
+    missing = codes < 0
+    places = pa.array(codes, mask=missing) if missing.any() else pa.array(codes)
+    return pa.DictionaryArray.from_arrays(places, names)
 
 
 def as_arrow(table: str, replication: int, frame: pd.DataFrame) -> pa.Table:

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -45,6 +47,12 @@ _BLOCK = 512
 _K1, _B = 1.2, 0.75
 
 _indexes: dict[str, Knowledge] = {}
+# What the articles of a folder looked like when they were read (bad ones left out or not), and the
+# key of their index.
+_Look = dict[str, tuple[int, int, int, int]]
+_seen: dict[tuple[Path, bool], tuple[_Look, str]] = {}
+# A file system may give two changes the same time that come closer than this.
+_SETTLED_NS = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -228,18 +236,46 @@ class Knowledge:
 def load_knowledge(folder: str | Path, skip_bad: bool = False) -> Knowledge:
     """The index of a folder of articles, built once for the same content; see `load_articles`.
 
+    The files are read again where one looks as if it had changed.
+
     Raises
     ------
     ScenarioError
         Naming every file that cannot be used, and why.
     """
+    path = Path(folder).absolute()
+    look = _look(path)
+    known, key = _seen.get((path, skip_bad), (None, ""))
+    if look is not None and look == known and key in _indexes:
+        return _indexes[key]
     articles = load_articles(folder, skip_bad)
     key = _key(articles)
     if key not in _indexes:
         while len(_indexes) >= 8:
             _indexes.pop(next(iter(_indexes)))
         _indexes[key] = Knowledge(articles)
+    # What changed while it was read is read again.
+    if look is not None and look == _look(path):
+        while len(_seen) >= 8:
+            _seen.pop(next(iter(_seen)))
+        _seen[path, skip_bad] = (look, key)
     return _indexes[key]
+
+
+def _look(folder: Path) -> _Look | None:
+    """Names of a folder's articles, with their times, sizes and numbers.
+
+    None where one changed so lately that a further change might not show in its time.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            files = [(one.name, one.stat()) for one in entries if one.name.endswith(".md")]
+    except OSError:
+        return None
+    lately = time.time_ns() - _SETTLED_NS
+    if any(it.st_mtime_ns > lately or it.st_ctime_ns > lately for _, it in files):
+        return None
+    return {name: (it.st_mtime_ns, it.st_ctime_ns, it.st_size, it.st_ino) for name, it in files}
 
 
 def knowledge_of(settings: Assistant) -> Knowledge | None:

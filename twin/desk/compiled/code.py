@@ -25,6 +25,15 @@ from twin.desk.compiled.columns import NUMBERS, Array
 Machine = Callable[[Array], int]
 # Where code was loaded that numba made, in the tests: code is of the format that its system has.
 _LOADS = sys.platform == "linux"
+# Files that the code comes from, or takes numbers from; the last one says how it is compiled.
+SOURCES = (
+    *(f"desk/compiled/{name}" for name in (
+        "clocks", "coming", "columns", "feedback", "heap", "life", "lines", "machine", "provider",
+        "rows", "serving", "tables", "touches",
+    )),
+    "assistant/protocol", "desk/customers", "desk/provider", "desk/rows", "records/tables",
+    "desk/compiled/code",
+)  # fmt: skip
 # A function as numba compiles it: where its result goes, an error, and its one argument.
 _NATIVE = CFUNCTYPE(c_int32, POINTER(c_int64), POINTER(c_void_p), c_void_p)
 
@@ -81,11 +90,10 @@ def _places() -> Iterator[Path]:
 @cache
 def _digest() -> str:
     """Digest of all that the code comes from."""
-    here = Path(__file__).parent
-    others = [here.parents[1] / name for name in ("records/tables.py", "assistant/protocol.py")]
+    house = Path(__file__).parents[2]
     total = hashlib.sha256()
-    for path in sorted([*here.glob("*.py"), *here.parent.glob("*.py"), *others]):
-        total.update(path.read_bytes())
+    for name in SOURCES:
+        total.update((house / f"{name}.py").read_bytes())
     for package in ("numba", "llvmlite"):
         with suppress(PackageNotFoundError):
             total.update(f"{package} {version(package)}".encode())
