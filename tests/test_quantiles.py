@@ -13,7 +13,9 @@ values = st.lists(st.floats(-1e6, 1e6) | st.integers(0, 3).map(float), min_size=
 def test_as_numpy_does_it_group_by_group(values, groups, q, seed):
     values = np.array(values)
     group = np.random.default_rng(seed).integers(0, groups, len(values))
-    found, there = Ranked(values, group, groups).without_each(q)
+    ranked = Ranked(values, group, groups)
+    assert ranked.quantile(q) == np.quantile(values, q)
+    found, there = ranked.without_each(q)
     for k in range(groups):
         rest = values[group != k]
         assert there[k] == bool(len(rest))

@@ -221,6 +221,8 @@ def test_what_hangs_on_a_run_is_not_kept():
 def test_luck_that_is_shared_cannot_be_changed():
     demand = Shared("x").demand(twin.from_data(DESK), 0)
     assert demand.uniform(Stream.HANDLE) is demand.uniform(Stream.HANDLE)
+    swapped = demand.swapped([Stream.HANDLE], 1)
+    assert (swapped.uniform(Stream.HANDLE) != demand.uniform(Stream.HANDLE)).any()
     with pytest.raises(ValueError, match="read-only"):
         demand.uniform(Stream.HANDLE)[0] = 0.0
 

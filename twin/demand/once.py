@@ -6,11 +6,11 @@ Luck belongs to the ticket, so who comes, when and with what does not hang on wh
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from twin.demand.luck import FIRST, Floats, Places, Stream, Use
+from twin.demand.luck import FIRST, Floats, Stream, Use
 from twin.demand.names import check_categories, check_channels
 from twin.demand.tickets import Demand, draw
 from twin.scenario.model import Scenario
@@ -23,6 +23,8 @@ LATER = {
 }  # fmt: skip
 # Tickets of all that is kept, beyond the last one.
 _MOST_TICKETS = 400_000
+# Columns that are kept of a demand: a desk has some thirty.
+_MOST_COLUMNS = 100
 
 
 class DrawnOnce:
@@ -54,7 +56,7 @@ class DrawnOnce:
         if found is None:
             found = draw(scenario, replication)
             if self._luck and len(found) < _MOST_TICKETS:
-                found = replace(found, places=_DrawnPlaces(found.places.layer, found.places.row))
+                found = _Kept(**{one.name: getattr(found, one.name) for one in fields(found)})
         else:
             check_categories(scenario, found.categories)
             check_channels(scenario, found.categories)
@@ -66,21 +68,27 @@ class DrawnOnce:
         return found
 
 
-class _DrawnPlaces(Places):
-    """Places of which each uniform is drawn once."""
+@dataclass(frozen=True)
+class _Kept(Demand):
+    """Demand of which each uniform is drawn once, and each column that is made of them."""
 
-    def uniform(self, seed: int, replication: int, stream: Stream, use: Use = FIRST) -> Floats:
-        key = seed, replication, stream, use
-        found = self._drawn.get(key)
+    _made: dict[Hashable, Floats] = field(default_factory=dict, repr=False)
+
+    def uniform(self, stream: Stream, use: Use = FIRST) -> Floats:
+        return self.once(lambda: (stream, use), lambda: Demand.uniform(self, stream, use))
+
+    def once(self, of: Callable[[], Hashable], make: Callable[[], Floats]) -> Floats:
+        if self._swaps:
+            return make()
+        name = of()
+        found = self._made.get(name)
         if found is None:
-            found = self._drawn[key] = super().uniform(seed, replication, stream, use)
-            # It is everybody's.
-            found.flags.writeable = False
+            found = make()
+            if len(self._made) < _MOST_COLUMNS:
+                self._made[name] = found
+                # It is everybody's.
+                found.flags.writeable = False
         return found
-
-    @cached_property
-    def _drawn(self) -> dict[tuple[int, int, Stream, Use], Floats]:
-        return {}
 
 
 def _stamps(scenario: Scenario) -> tuple[tuple[int, int], ...]:

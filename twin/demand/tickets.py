@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -90,6 +90,17 @@ class Demand:
         """A uniform in [0, 1) for each ticket, shape (n,); the same whenever it is asked for."""
         number = self._swaps.get(stream, self.replication)
         return self.places.uniform(self.seed, number, stream, use)
+
+    def once(self, of: Callable[[], Hashable], make: Callable[[], Floats]) -> Floats:
+        """A column made of the tickets' luck; where demand is shared, made once.
+
+        Parameters
+        ----------
+        of : callable
+            Gives all that it is made of beside the demand: another one, another column.
+        make : callable
+        """
+        return make()
 
     def swapped(self, streams: Iterable[Stream], replication: int) -> Demand:
         """The same tickets, but some of their luck is that of another replication.

@@ -125,10 +125,10 @@ class Numbered(Generic[T]):
 
     def number(self, item: T) -> int:
         """The number of a thing, a new one if it was not seen before."""
-        if item not in self._number:
-            self._number[item] = len(self.items)
+        number = self._number.setdefault(item, len(self.items))
+        if number == len(self.items):
             self.items.append(item)
-        return self._number[item]
+        return number
 
 
 @dataclass(frozen=True)

@@ -66,11 +66,17 @@ class Customers:
             return Lazy(lambda visit: view(demand.uniform(stream, Use(visit)) < share))
 
         def delay(visit: int) -> memoryview:
-            u = demand.uniform(Stream.REOPEN_DELAY, Use(visit))
-            return view(settings.reopen_delay.quantile(u))
+            def make() -> Floats:
+                u = demand.uniform(Stream.REOPEN_DELAY, Use(visit))
+                return settings.reopen_delay.quantile(u)
+
+            of = settings.reopen_delay.model_dump_json
+            return view(demand.once(lambda: ("delay", of(), visit), make))
 
         def opinion(_: int) -> memoryview:
-            return view(special.logit(demand.uniform(Stream.RATING)))
+            return view(
+                demand.once(lambda: "opinion", lambda: special.logit(demand.uniform(Stream.RATING)))
+            )
 
         def comment(_: int) -> memoryview:
             return view((demand.uniform(Stream.COMMENT) * len(COMMENTS[0])).astype(np.int8))
@@ -101,7 +107,14 @@ class Customers:
             for name in demand.categories
         ]
         self._comment = Lazy(comment)
-        self._patience = view(patience_s(scenario, demand)) if settings.gives_up else None
+        self._patience: memoryview | None = None
+        if settings.gives_up:
+            # Of all that is said of customers, as it may be by category, channel and hour.
+            longest = demand.once(
+                lambda: ("patience", settings.model_dump_json(), scenario.midnight),
+                lambda: patience_s(scenario, demand),
+            )
+            self._patience = view(longest)
 
     def patience_s(self, ticket: int) -> float:
         """Time that the customer waits for a human before giving up; seconds."""

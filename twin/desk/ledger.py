@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import pandas as pd
 
 from twin.assistant import catalogue
 from twin.assistant.learning.learning import EVENTS
-from twin.assistant.protocol import OUTCOMES
+from twin.assistant.protocol import OUTCOMES, Written
 from twin.demand.tickets import Demand
 from twin.desk.answers import Names
 from twin.desk.kernel import Clock
@@ -213,12 +213,6 @@ class Ledger:
         versions = names.versions.items
         written = names.texts.items
         models = [catalogue.model(name, own) for name in names.models.items]
-        answers = pd.DataFrame(
-            {
-                "text": pd.Series([w.text for w in written], dtype="str"),
-                "articles": pd.Series([",".join(w.articles) for w in written], dtype="str"),
-            }
-        )
         timeline = self._timeline_table()
         return RunLog(
             horizon_s=self._horizon_s,
@@ -228,7 +222,7 @@ class Ledger:
             calls=self._call_table(models, versions),
             ratings=self._rating_table(names.models.items, versions, comments),
             learning=self._learning_table(versions),
-            answers=answers,
+            answers=_answers(tuple(written)).copy(deep=False),
             staffing=self._staffing_table(pools),
             texts=self.demand.texts,
             notes=tuple(notes),
@@ -367,6 +361,17 @@ class Ledger:
                 "feedback": codes(row["feedback"], comments),
             },
         )
+
+
+@lru_cache(maxsize=8)
+def _answers(written: tuple[Written, ...]) -> pd.DataFrame:
+    # Runs that ask alike are answered alike, and texts take long to make.
+    return pd.DataFrame(
+        {
+            "text": pd.Series([w.text for w in written], dtype="str"),
+            "articles": pd.Series([",".join(w.articles) for w in written], dtype="str"),
+        }
+    )
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import datetime
 
 from twin.demand.luck import Stream, Use, view
@@ -23,18 +24,34 @@ WRAPPED_UP = {HANDLE: Stream.WRAP_UP, FOLLOW_UP: Stream.WRAP_UP_LATER}
 _SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
 
 
+# Keys of a pool that say who works and when, not how long work takes.
+_WHO = {"heads", "shifts", "roster", "extra_heads", "shrinkage", "cost"}
+
+
 def drawn(pool: Pool, activity: int, returns: int, demand: Demand, start: datetime) -> memoryview:
     """Work of each ticket with a pool, shape (n,), from the ticket's luck; seconds."""
-    u = demand.uniform(_STREAM[activity], Use(returns))
-    return view(work_times(pool, activity, u, demand, start))
+    return _made(pool, activity, _STREAM[activity], returns, demand, start)
 
 
 def drawn_after(
     pool: Pool, activity: int, returns: int, demand: Demand, start: datetime
 ) -> memoryview:
     """Wrap-up of each ticket after an activity; as `drawn`."""
-    u = demand.uniform(WRAPPED_UP[activity], Use(returns))
-    return view(work_times(pool, WRAP_UP, u, demand, start))
+    return _made(pool, WRAP_UP, WRAPPED_UP[activity], returns, demand, start)
+
+
+def _made(
+    pool: Pool, activity: int, stream: Stream, returns: int, demand: Demand, start: datetime
+) -> memoryview:
+    def make() -> Floats:
+        return work_times(pool, activity, demand.uniform(stream, Use(returns)), demand, start)
+
+    # Of desks that share demand, pools that differ in who works have the same work.
+    return view(demand.once(lambda: _key(pool, activity, stream, returns, start), make))
+
+
+def _key(pool: Pool, *of: Hashable) -> Hashable:
+    return "work", pool.model_dump_json(exclude=_WHO), *of
 
 
 def work_times(

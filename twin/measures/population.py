@@ -308,7 +308,7 @@ class Population:
         if not len(ranked.values):
             return Row(group, 0.0, 0.0)
         left_out = None if of is None else np.stack(ranked.without_each(q))
-        return Row(group, float(np.quantile(ranked.values, q)), 1.0, left_out)
+        return Row(group, ranked.quantile(q), 1.0, left_out)
 
     def flow(
         self, total: float, length: float, weights: Floats, of: Arrays, group: str = ""

@@ -5,6 +5,7 @@ pandas makes a new column at each look, which costs more than the arithmetic of 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
@@ -83,7 +84,8 @@ class Arrays:
                 column = self._table[name]
                 if not isinstance(column.dtype, pd.CategoricalDtype):
                     column = column.astype("category")
-                found = column.cat.codes.to_numpy(), tuple(column.cat.categories)
+                named: Any = column.array
+                found = named.codes, _names(named.dtype)
             else:
                 codes, names = self._whole.codes(name)
                 found = codes[self._rows], names
@@ -103,3 +105,18 @@ class Arrays:
     def known(self, name: str) -> Mask:
         """True where a column of numbers is not missing."""
         return ~np.isnan(self[name])
+
+
+# Names of columns by the id of their type, which is kept, too: ids of what is gone are given again.
+_known: OrderedDict[int, tuple[Any, tuple[Any, ...]]] = OrderedDict()
+_MOST_KNOWN = 256
+
+
+def _names(dtype: Any) -> tuple[Any, ...]:
+    """Categories of a type; all replications of a desk share it, and to read them takes long."""
+    known = _known.get(id(dtype))
+    if known is None or known[0] is not dtype:
+        known = _known[id(dtype)] = dtype, tuple(dtype.categories)
+        if len(_known) > _MOST_KNOWN:
+            _known.popitem(last=False)
+    return known[1]

@@ -27,6 +27,21 @@ class Ranked:
         self._group = group[order]
         self._groups = groups
 
+    def quantile(self, q: float) -> float:
+        """The quantile of all values: that of `numpy.quantile` to the last bit, without sorting.
+
+        Examples
+        --------
+        >>> Ranked(np.array([1.0, 9.0, 2.0]), np.zeros(3, int), 1).quantile(0.75)
+        5.5
+        """
+        at = (len(self.values) - 1) * q
+        low = int(at)
+        share = at - low
+        below, above = self.values[low], self.values[min(low + 1, len(self.values) - 1)]
+        apart = above - below
+        return float(above - apart * (1 - share) if share >= 0.5 else below + apart * share)
+
     def without_each(self, q: float) -> tuple[Floats, Floats]:
         """The quantile of all values but those of a group, for each group.
 

@@ -96,19 +96,24 @@ def why_not(scenario: Scenario) -> str | None:
 
 def _set_otherwise(section: BaseModel, path: str = "", key: str = "") -> Iterator[tuple[str, str]]:
     """Keys of a section that are not covered and not at their default, as (path, key)."""
-    for name, field in type(section).model_fields.items():
+    for name in type(section).model_fields:
         value = getattr(section, name)
         here, known = f"{path}{name}", f"{key}{name}"
         if known in COVERED:
             continue
-        default = field.get_default(call_default_factory=True)
         if known == "agents":
             for pool, settings in value.items():
                 yield from _set_otherwise(settings, f"{here}.{pool}.", f"{known}.*.")
         elif _holds_more(known) and isinstance(value, BaseModel):
             yield from _set_otherwise(value, f"{here}.", f"{known}.")
-        elif value != default:
+        elif value != _default(type(section), name):
             yield here, known
+
+
+@cache
+def _default(section: type[BaseModel], name: str) -> Any:
+    # Made once: it is looked at, not changed.
+    return section.model_fields[name].get_default(call_default_factory=True)
 
 
 @cache

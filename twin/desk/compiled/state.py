@@ -115,7 +115,8 @@ class State:
         """Keep a table, and tell the machine where it is."""
         dtype, _ = TABLES[name]
         table = self._tables[name] = np.ascontiguousarray(table, dtype)
-        self.numbers[f"{name}_at"] = table.__array_interface__["data"][0]
+        # Not by its array interface, which would describe all fields each time.
+        self.numbers[f"{name}_at"] = table.ctypes.data
         for k, size in enumerate(table.shape):
             self.numbers[f"{name}_{k}"] = size
 

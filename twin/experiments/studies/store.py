@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import cache, cached_property
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pandas as pd
 import pyarrow as pa
 
 from twin.common.errors import DamagedFile
@@ -205,9 +206,7 @@ class StudyStore:
                 _keep(task.folder, outcome)
                 if outcome.kpis is not None and self._asked:
                     assert task.folder is not None
-                    self._values[task.folder, outcome.replication] = _pairs_of(
-                        outcome.kpis.to_dict("list")
-                    )
+                    self._values[task.folder, outcome.replication] = _pairs_of(outcome.kpis)
                 done += 1
                 if progress is not None:
                     progress(done, total)
@@ -294,18 +293,20 @@ class StudyStore:
         for folder in folders:
             path = storage.part_path(folder, "kpis", k)
             if path.exists():
-                found = self._values[folder, k] = _pairs_of(_read(path).to_pydict())
+                found = self._values[folder, k] = _pairs_of(_read(path))
                 return found
         failed = self.failure(scenario, k)
         reason = failed["message"][0].as_py() if failed else "it is not there"
         raise RuntimeError(f"{scenario.name}: replication {k} failed: {reason}")
 
 
-def _pairs_of(columns: Mapping[Any, Iterable[Any]]) -> _Pairs:
+def _pairs_of(kpis: pa.Table | pd.DataFrame) -> _Pairs:
     """Numerator and denominator of each figure of a table kpis, by its name and group."""
-    names = zip(columns["kpi"], columns["group"], strict=True)
-    pairs = zip(columns["numerator"], columns["denominator"], strict=True)
-    return dict(zip(names, pairs, strict=True))
+    columns = [kpis[name] for name in ("kpi", "group", "numerator", "denominator")]
+    names, groups, over, under = (
+        one.to_pylist() if isinstance(kpis, pa.Table) else one.tolist() for one in columns
+    )
+    return dict(zip(zip(names, groups, strict=True), zip(over, under, strict=True), strict=True))
 
 
 def _open(home: Path, folder: Path, scenario: Scenario, replications: Iterable[int]) -> None:

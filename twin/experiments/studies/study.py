@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pydantic_core import to_jsonable_python
@@ -142,23 +143,24 @@ def _collect(
         asked = replications or point.scenario.replications
         tables = [store.figures(point.scenario, k) for k in range(asked)]
         whole = [table for table in tables if table is not None]
-        kpis += [_labelled(table, point) for table in whole]
+        kpis += [(point, table) for table in whole]
         for k in range(asked):
             failed = store.failure(point.scenario, k) if tables[k] is None else None
             if failed is not None:
-                failures.append(_labelled(failed, point))
+                failures.append((point, failed))
         labels = {"point": point.number, "scenario": point.scenario.name}
         rows.append(labels | point.factors | {"asked": asked, "whole": len(whole)})
         notes |= dict.fromkeys(store.notes(point.scenario))
-    notes |= dict.fromkeys([*_said_of(failures), *store.remarks()])
     factors = tuple(points[0].factors)
+    failed_rows = _joined(failures, "failures", factors)
+    notes |= dict.fromkeys([*_said_of(failed_rows), *store.remarks()])
     file = plan.file
     return StudyResults(
         name=file.name,
         question=file.question or (plan.bases[0].question if len(plan.bases) == 1 else ""),
         factors=factors,
         frame=_joined(kpis, "kpis", factors),
-        failures=_joined(failures, "failures", factors),
+        failures=failed_rows,
         points=pd.DataFrame(rows),
         shown=tuple(file.kpis),
         crossings=tuple(crossing.model_dump() for crossing in file.crossings),
@@ -175,11 +177,10 @@ def _as_run(points: Iterable[Point]) -> dict[str, Any]:
     return plain
 
 
-def _said_of(failures: Sequence[pd.DataFrame]) -> list[str]:
+def _said_of(table: pd.DataFrame) -> list[str]:
     """Reasons of failures, a sentence each; of many reasons the first few."""
-    if not failures:
+    if table.empty:
         return []
-    table = pd.concat(failures)
     found = []
     for reason, rows in table.groupby(["stage", "type", "message"], sort=False):
         count = f"{len(rows)} replication{'s' if len(rows) > 1 else ''} failed"
@@ -191,14 +192,19 @@ def _said_of(failures: Sequence[pd.DataFrame]) -> list[str]:
     return found
 
 
-def _labelled(table: pa.Table, point: Point) -> pd.DataFrame:
-    frame: pd.DataFrame = table.to_pandas().drop(columns=["scenario"], errors="ignore")
-    labels = {"point": point.number, "scenario": point.scenario.name} | point.factors
-    return pd.concat([pd.DataFrame(labels, index=frame.index), frame], axis=1)
-
-
-def _joined(frames: Sequence[pd.DataFrame], table: str, factors: Iterable[str]) -> pd.DataFrame:
-    if frames:
-        return pd.concat(frames, ignore_index=True)
-    own = storage.empty(table).drop(columns=["scenario"], errors="ignore")
-    return pd.DataFrame(columns=["point", "scenario", *factors, "replication", *own])
+def _joined(
+    parts: Sequence[tuple[Point, pa.Table]], table: str, factors: Iterable[str]
+) -> pd.DataFrame:
+    """Tables of replications below each other, with their points' numbers, names and factors."""
+    if not parts:
+        own = storage.empty(table).drop(columns=["scenario"], errors="ignore")
+        return pd.DataFrame(columns=["point", "scenario", *factors, "replication", *own])
+    given = [one.drop_columns(["scenario"]) if "scenario" in one.column_names else one
+             for _, one in parts]  # fmt: skip
+    frame: pd.DataFrame = pa.concat_tables(given).to_pandas()
+    points = pd.DataFrame([
+        {"point": point.number, "scenario": point.scenario.name} | point.factors
+        for point, _ in parts
+    ])  # fmt: skip
+    labels = points.iloc[np.repeat(np.arange(len(parts)), [len(one) for one in given])]
+    return pd.concat([labels.reset_index(drop=True), frame], axis=1)
