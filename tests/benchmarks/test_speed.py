@@ -153,8 +153,8 @@ def test_against_a_tutorial(benchmark, say, engine):
 MEMORY = """
     import sys
     from twin.assistant.backends import build
-    from twin.demand import draw
-    from twin.desk import simulate
+    from twin.demand.tickets import draw
+    from twin.desk.simulation import simulate
     from twin.scenario.file import load
 
     def peak():
@@ -163,30 +163,32 @@ MEMORY = """
             if line.startswith("VmHWM"):
                 return int(line.split()[1]) * 1024
 
+    engine = sys.argv[2]
     small = load(sys.argv[1], {"horizon": "1w"})
     demand = draw(small)
     assistant = build(small, demand.categories, demand.corpus)
-    simulate(small, demand, assistant)
+    simulate(small, demand, assistant, engine)
     before = peak()
     large = load(sys.argv[1], {"horizon": "150w"})
     demand = draw(large)
-    log = simulate(large, demand, assistant)
+    log = simulate(large, demand, assistant, engine)
     print(len(demand), (peak() - before) / len(demand))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_bytes_a_ticket(benchmark, say):
+@pytest.mark.parametrize(("engine", "most"), [("simpy", 650), ("compiled", 350)])
+def test_bytes_a_ticket(benchmark, say, engine, most):
     """Demand and all tables of a million tickets; a fresh process, since a peak never falls."""
 
     def play():
-        command = [sys.executable, "-c", textwrap.dedent(MEMORY), str(BASELINE)]
+        command = [sys.executable, "-c", textwrap.dedent(MEMORY), str(BASELINE), engine]
         return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
     tickets, size = benchmark.pedantic(play, rounds=1).split()
     benchmark.extra_info |= {"tickets": int(tickets), "bytes_a_ticket": float(size)}
-    say(f"{float(size):.0f} bytes a ticket at {int(tickets):,} tickets")
-    assert float(size) <= 650
+    say(f"{engine}: {float(size):.0f} bytes a ticket at {int(tickets):,} tickets")
+    assert float(size) <= most
 
 
 def test_cost_a_ticket_is_flat(benchmark, say):

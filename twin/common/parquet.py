@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # What is before the digits of the checksum, and their number.
-_SEAL = b"twin-sha256:"
-_DIGITS = 64
+SEAL = b"twin-sha256:"
+DIGITS = 64
+# What stands for it while the file is written.
+BLANK = SEAL + b"0" * DIGITS
 
 
 def write_parquet(path: Path, table: pa.Table, private: bool = False, quick: bool = False) -> None:
@@ -34,10 +36,9 @@ def write_parquet(path: Path, table: pa.Table, private: bool = False, quick: boo
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    blank = _SEAL + b"0" * _DIGITS
     known = table.schema.metadata or {}
     sink = pa.BufferOutputStream()
-    sealed = table.replace_schema_metadata({**known, CHECKSUM.encode(): blank})
+    sealed = table.replace_schema_metadata({**known, CHECKSUM.encode(): BLANK})
     # Of numbers that are all different a dictionary only costs time and room.
     named = [
         one.name
@@ -54,8 +55,8 @@ def write_parquet(path: Path, table: pa.Table, private: bool = False, quick: boo
     data = bytearray(sink.getvalue())
     # The checksum is that of the file with a blank in its place.
     digest = hashlib.sha256(data).hexdigest().encode()
-    at = data.rindex(blank) + len(_SEAL)
-    data[at : at + _DIGITS] = digest
+    at = data.rindex(BLANK) + len(SEAL)
+    data[at : at + DIGITS] = digest
     try:
         with whole(path, private=private) as part:
             part.write_bytes(data)
@@ -74,10 +75,10 @@ def checked(path: Path) -> io.BytesIO:
         If it cannot be read.
     """
     data = bytearray(path.read_bytes())
-    at = data.rfind(_SEAL) + len(_SEAL)
-    if at >= len(_SEAL):
-        told = bytes(data[at : at + _DIGITS])
-        data[at : at + _DIGITS] = b"0" * len(told)
+    at = data.rfind(SEAL) + len(SEAL)
+    if at >= len(SEAL):
+        told = bytes(data[at : at + DIGITS])
+        data[at : at + DIGITS] = b"0" * len(told)
         if told != hashlib.sha256(data).hexdigest().encode():
             raise DamagedFile(path, CHECKSUM_DIFFERS)
     return io.BytesIO(data)

@@ -13,7 +13,7 @@ many more.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -71,7 +71,7 @@ class Expected:
         """Expected tickets before each moment, from the start of the run."""
         total = np.concatenate([[0.0], np.cumsum(self.number)])
         recorded = total[np.searchsorted(self.time_s, moments_s, side="left")]
-        found: Floats = recorded + np.interp(moments_s, self.rate.edges, _mass(self.rate))
+        found: Floats = recorded + np.interp(moments_s, self.rate.edges, mass(self.rate))
         return found
 
     def between(self, start_s: float, end_s: float) -> float:
@@ -165,34 +165,57 @@ def arrive(scenario: Scenario, seed: int, replication: int) -> Arrived:
     """
     rate, load = rate_steps(scenario, seed, replication), load_steps(scenario)
     loaded = rate.times(load)
-    total, layers = _mass(loaded)[-1], math.ceil(load.values.max())
-    _check_number(total, "arrivals.rate", scenario)
+    total, layers = mass(loaded)[-1], math.ceil(load.values.max())
+    check_number(total, "arrivals.rate", scenario)
     if scenario.arrivals.kind == "constant":
         time_s = _moments(loaded, np.arange(1.0, np.floor(total) + 2))
-        return _in_order([(time_s, np.arange(len(time_s)))])
+        return in_order([(time_s, np.arange(len(time_s)))])
     # A layer is drawn whole, though a surge may need but an hour of it.
-    if (drawn := _mass(rate)[-1] * layers) > 10 * MAX_TICKETS:
+    if (drawn := mass(rate)[-1] * layers) > 10 * MAX_TICKETS:
         reason = f"{layers:,} times the load takes {drawn:.3g} draws; at most {10 * MAX_TICKETS:,}"
         raise ScenarioError(scenario.name, [Fault("arrivals.surges", reason)])
-    return _in_order(_layer(rate, load, seed, replication, layer) for layer in range(layers))
+    whole = max(1, math.ceil(mass(rate)[-1] * 2 + 100))
+    parts = (layer_parts(rate, load, seed, replication, layer, whole) for layer in range(layers))
+    return in_order([joined(part) for part in parts])
 
 
-def _check_number(total: float, key: str, scenario: Scenario) -> None:
+def check_number(total: float, key: str, scenario: Scenario) -> None:
+    """Raise `ScenarioError` where the number of tickets is absurdly large."""
     if total > MAX_TICKETS:
         reason = f"about {total:.3g} tickets in a replication; at most {MAX_TICKETS:,}"
         raise ScenarioError(scenario.name, [Fault(key, reason)])
 
 
-def _layer(rate: Steps, load: Steps, seed: int, replication: int, layer: int) -> tuple[Floats, Any]:
-    """Moments and rows of the tickets of a layer: those that the load leaves of them."""
-    points = _unit_points(_mass(rate)[-1], seed, replication, layer)
-    time_s = _moments(rate, points)
-    chance = uniforms(seed, replication, Stream.COPY, len(time_s), layer=layer)
-    row = np.flatnonzero(chance < load.at(time_s) - layer)
-    return time_s[row], row
+# Moments and rows of tickets of a layer, and the moment before which there are no others.
+Part = tuple[Floats, Any, float]
 
 
-def _in_order(layers: Iterable[tuple[Floats, Any]]) -> Arrived:
+def layer_parts(
+    rate: Steps, load: Steps, seed: int, replication: int, layer: int, size: int
+) -> Iterator[Part]:
+    """The tickets of a layer, those that the load leaves of it: `size` of the layer at a time."""
+    first = 0
+    for points in _unit_points(float(mass(rate)[-1]), seed, replication, layer, size):
+        time_s = _moments(rate, points)
+        n = len(time_s)
+        chance = uniforms(seed, replication, Stream.COPY, n, layer=layer, first=first)
+        row = np.flatnonzero(chance < load.at(time_s) - layer)
+        until_s = float(time_s[-1]) if n == len(points) else math.inf
+        yield time_s[row], row + first, until_s
+        first += n
+
+
+def joined(parts: Iterable[Part]) -> tuple[Floats, Any]:
+    """Moments and rows of several parts of a layer."""
+    nothing = np.zeros(0), np.zeros(0, dtype=np.int64)
+    found = [nothing, *((moments, row) for moments, row, _ in parts)]
+    if len(found) == 2:
+        return found[1]
+    return np.concatenate([m for m, _ in found]), np.concatenate([row for _, row in found])
+
+
+def in_order(layers: Iterable[tuple[Floats, Any]]) -> Arrived:
+    """The tickets of layers, each given by its moments and rows, as one row of tickets."""
     parts = list(layers) or [(np.zeros(0), np.zeros(0, dtype=np.int64))]
     time_s = np.concatenate([moments for moments, _ in parts])
     # Half the room of numpy's own integers; neither ever needs more.
@@ -202,30 +225,39 @@ def _in_order(layers: Iterable[tuple[Floats, Any]]) -> Arrived:
     return Arrived(time_s[order], Places(layer[order], row[order]))
 
 
-def _mass(rate: Steps) -> Floats:
+def mass(rate: Steps) -> Floats:
     """Expected tickets up to each edge."""
-    mass: Floats = np.concatenate([[0.0], np.cumsum(np.diff(rate.edges) * rate.values)])
-    return mass
+    found: Floats = np.concatenate([[0.0], np.cumsum(np.diff(rate.edges) * rate.values)])
+    return found
 
 
 def _moments(rate: Steps, points: Floats) -> Floats:
     """Unit-rate points as moments before the last edge."""
-    mass = _mass(rate)
-    points = points[points < mass[-1]]
-    step = np.searchsorted(mass, points, side="left") - 1
-    time_s = rate.edges[step] + (points - mass[step]) / rate.values[step]
+    before = mass(rate)
+    points = points[points < before[-1]]
+    step = np.searchsorted(before, points, side="left") - 1
+    time_s = rate.edges[step] + (points - before[step]) / rate.values[step]
     inside: Floats = time_s[time_s < rate.edges[-1]]
     return inside
 
 
-def _unit_points(total: float, seed: int, replication: int, layer: int) -> Floats:
-    """Points of a unit-rate Poisson process, beyond `total`."""
+def _unit_points(
+    total: float, seed: int, replication: int, layer: int, size: int
+) -> Iterator[Floats]:
+    """Points of a unit-rate Poisson process, beyond `total`: `size` of them at a time."""
     rng = generator(seed, replication, Stream.ARRIVAL, layer=layer)
-    points: Floats = np.cumsum(-np.log1p(-rng.random(int(total + 6 * np.sqrt(total) + 20))))
-    while points[-1] < total:
-        more = -np.log1p(-rng.random(1024))
-        points = np.concatenate([points, points[-1] + np.cumsum(more)])
-    return points
+    left, last = int(total + 6 * np.sqrt(total) + 20), 0.0
+    while last < total:
+        gaps = -np.log1p(-rng.random(min(size, left) if left else 1024))
+        if left:
+            # One sum over all parts, to the last bit.
+            gaps[0] += last
+            points: Floats = np.cumsum(gaps)
+        else:
+            points = last + np.cumsum(gaps)
+        left = max(0, left - size)
+        last = float(points[-1])
+        yield points
 
 
 def rate_steps(
@@ -326,7 +358,7 @@ def arrive_traced(trace: pd.DataFrame, scenario: Scenario, seed: int, replicatio
         If the number of tickets is absurdly large.
     """
     scale, n = scenario.arrivals.scale, len(trace)
-    _check_number(scale * n, "arrivals.scale", scenario)
+    check_number(scale * n, "arrivals.scale", scenario)
     recorded = trace["time_s"].to_numpy(dtype=float)
     gap = np.diff(recorded, append=scenario.horizon)
     parts = []
@@ -335,4 +367,4 @@ def arrive_traced(trace: pd.DataFrame, scenario: Scenario, seed: int, replicatio
         row = np.flatnonzero(chance < scale - layer)
         later = uniforms(seed, replication, Stream.COPY_MOMENT, n, layer=layer)
         parts.append((recorded[row] + (later * gap)[row] * (layer > 0), row))
-    return _in_order(parts)
+    return in_order(parts)

@@ -173,10 +173,31 @@ def of_agents(
 
 
 def uniforms(
-    seed: int, replication: int, stream: Stream, n: int, layer: int = 0, use: Use = FIRST
+    seed: int,
+    replication: int,
+    stream: Stream,
+    n: int,
+    layer: int = 0,
+    use: Use = FIRST,
+    first: int = 0,
 ) -> Floats:
-    """The first `n` uniforms in [0, 1) of a stream; more of them begin with the same ones."""
-    return generator(seed, replication, stream, layer, use).random(n)
+    """The next `n` uniforms in [0, 1) of a stream from the one with number `first` on.
+
+    Examples
+    --------
+    >>> several = uniforms(1, 0, Stream.HANDLE, 9)
+    >>> bool((uniforms(1, 0, Stream.HANDLE, 4, first=5) == several[5:]).all())
+    True
+    """
+    rng = generator(seed, replication, stream, layer, use)
+    if first:
+        # A uniform takes one step of this generator, so those before need not be drawn.
+        rng.bit_generator.advance(first)  # type: ignore[attr-defined]
+    return rng.random(n)
+
+
+# Rows further apart than this are drawn apart: to find a place takes as long as so many uniforms.
+_FAR = 4096
 
 
 @dataclass(frozen=True)
@@ -198,25 +219,44 @@ class Places:
 
     def uniform(self, seed: int, replication: int, stream: Stream, use: Use = FIRST) -> Floats:
         """A uniform in [0, 1) for each ticket, shape (n,)."""
-        if self._whole:
-            return uniforms(seed, replication, stream, len(self), use=use)
+        if self._in_a_row:
+            layer, first = int(self.layer[0]), int(self.row[0])
+            return uniforms(seed, replication, stream, len(self), layer, use, first)
         luck = np.empty(len(self))
         for layer, here in self._layers:
-            rows = self.row[here]
-            several = uniforms(seed, replication, stream, int(rows.max()) + 1, layer, use)
-            luck[here] = several[rows]
+            for some in _near(self.row[here]):
+                where = here[some]
+                rows = self.row[where]
+                first, last = int(rows.min()), int(rows.max())
+                several = uniforms(seed, replication, stream, last + 1 - first, layer, use, first)
+                luck[where] = several[rows - first]
         return luck
 
+    def at(self, rows: Any) -> Places:
+        """Those of some tickets."""
+        return Places(self.layer[rows], self.row[rows])
+
     @cached_property
-    def _whole(self) -> bool:
-        """True if this is layer 0 with all its rows in order, as at a load of 1."""
-        return not self.layer.any() and bool((self.row == np.arange(len(self))).all())
+    def _in_a_row(self) -> bool:
+        """True if these are rows of one layer in order, without a gap, as at a load of 1."""
+        if not len(self):
+            return False
+        one = bool((self.layer == self.layer[0]).all())
+        return one and bool((np.diff(self.row) == 1).all())
 
     @cached_property
     def _layers(self) -> list[tuple[int, Ints]]:
         """Each layer with its tickets."""
         layers = np.unique(self.layer).tolist()
         return [(layer, np.flatnonzero(self.layer == layer)) for layer in layers]
+
+
+def _near(rows: npt.NDArray[np.integer]) -> list[Any]:
+    """Places of rows that are drawn together: all, unless there are long gaps between them."""
+    if int(rows.max()) - int(rows.min()) < _FAR + 8 * len(rows):
+        return [slice(None)]
+    order = np.argsort(rows, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(rows[order]) > _FAR) + 1)
 
 
 def view(values: npt.NDArray[Any]) -> memoryview:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.tables import said_twice, twins
-from twin.demand.arrivals import arrive, arrive_traced, expected
+from twin.demand.arrivals import Arrived, arrive, arrive_traced, expected
 from twin.demand.backlog import Opening, opening
 from twin.demand.corpus import Corpus, load_corpus
-from twin.demand.luck import FIRST, Floats, Ints, Places, Stream, Use
+from twin.demand.luck import FIRST, Floats, Ints, Places, Stream, Use, view
 from twin.demand.mix import (
     categories_of,
     category_weights,
@@ -26,6 +28,7 @@ from twin.demand.mix import (
 )
 from twin.demand.names import check_categories, check_channels
 from twin.demand.recorded import read_trace
+from twin.demand.sent import known_categories, texts_sent, traced_texts
 from twin.scenario import clock
 from twin.scenario.model import PRIORITIES, Scenario
 
@@ -102,6 +105,46 @@ class Demand:
         """
         return make()
 
+    def column(self, make: Callable[[], npt.NDArray[Any]]) -> memoryview:
+        """A column of the desk, by the numbers of tickets; `make` makes it of those that are here.
+
+        See `twin.demand.blocks`: where tickets come in blocks, it is called again for each.
+        """
+        return view(make())
+
+    def room(self, kind: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Room for a column of the desk."""
+        return np.empty(len(self), kind)
+
+    def as_they_come(self, do: Callable[[], None]) -> None:
+        """Do something for all tickets, block by block where they come so."""
+        do()
+
+    @property
+    def comes_in_blocks(self) -> bool:
+        """True if other tickets were here before, or are to come: see `twin.demand.blocks`."""
+        return False
+
+    @property
+    def numbers(self) -> Any:
+        """Numbers of the tickets that are here: where a column of the desk has their values."""
+        return slice(0, len(self))
+
+    def at(self, rows: Any) -> Demand:
+        """Some of the tickets; none of them is of the opening backlog any more."""
+        return replace(
+            self,
+            arrived_s=self.arrived_s[rows],
+            category=self.category[rows],
+            priority=self.priority[rows],
+            text=self.text[rows],
+            places=self.places.at(rows),
+            channel=None if self.channel is None else self.channel[rows],
+            opening={},
+            opening_status={},
+            opening_since={},
+        )
+
     def swapped(self, streams: Iterable[Stream], replication: int) -> Demand:
         """The same tickets, but some of their luck is that of another replication.
 
@@ -134,16 +177,37 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     >>> draw(desk).arrived_s
     array([ 600., 1200., 1800., 2400., 3000.])
     """
-    seed = scenario.seed
-    corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
     recorded: pd.DataFrame | None = None
-    trace: pd.DataFrame | None = None
     if scenario.arrivals.kind == "trace":
         recorded = read_trace(scenario).rows
-        arrived = arrive_traced(recorded, scenario, seed, replication)
-        trace = recorded.iloc[arrived.places.row]
+        arrived = arrive_traced(recorded, scenario, scenario.seed, replication)
     else:
-        arrived = arrive(scenario, seed, replication)
+        arrived = arrive(scenario, scenario.seed, replication)
+    return draw_arrived(scenario, replication, arrived, recorded)
+
+
+def draw_arrived(
+    scenario: Scenario,
+    replication: int,
+    arrived: Arrived,
+    recorded: pd.DataFrame | None = None,
+    opens: bool = True,
+) -> Demand:
+    """Draw what belongs to tickets that arrive; raises as `draw`.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    replication : int
+    arrived : Arrived
+    recorded : DataFrame, optional
+        The trace that they are rows of.
+    opens : bool
+        Whether the opening backlog is there before them.
+    """
+    seed = scenario.seed
+    corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
+    trace = None if recorded is None else recorded.iloc[arrived.places.row]
     n, places = len(arrived.time_s), arrived.places
 
     def luck(stream: Stream) -> Floats:
@@ -156,7 +220,7 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     if trace is not None and "category" in trace:
         category = np.array([categories.index(name) for name in trace["category"]], dtype=np.int64)
     elif trace is not None and "text" in trace and corpus is not None:
-        category = _known_categories(scenario, trace["text"], corpus)
+        category = known_categories(scenario, trace["text"], corpus)
     else:
         category = categories_of(
             scenario, corpus, categories, arrived.time_s, luck(Stream.CATEGORY)
@@ -165,10 +229,10 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
     articles: tuple[str, ...] = corpus.article if corpus else ()
     priority: Ints
     if trace is not None and "text" in trace:
-        text, texts, articles = _traced_texts(trace["text"], corpus)
+        text, texts, articles = traced_texts(trace["text"], corpus)
         priority = np.full(n, NORMAL)
     elif corpus is not None:
-        text = _texts(scenario, corpus, categories, category, luck(Stream.TEXT))
+        text = texts_sent(scenario, corpus, categories, category, luck(Stream.TEXT))
         priority = corpus.priority[text]
     else:
         text, priority = np.full(n, -1), np.full(n, NORMAL)
@@ -191,7 +255,7 @@ def draw(scenario: Scenario, replication: int = 0) -> Demand:
         channels=(channels := channel_names(scenario, recorded)),
         channel=channel_codes(scenario, channels, trace, places, (seed, replication)),
     )
-    if scenario.backlog is None:
+    if scenario.backlog is None or not opens:
         return drawn
     if trace is not None and "text" in trace:
         reason = "the texts of its tickets are not known beside a trace that has texts"
@@ -214,7 +278,7 @@ def _with_backlog(drawn: Demand, scenario: Scenario, there: Opening) -> Demand:
         category = categories_of(scenario, corpus, categories, at_start, mix)
     text: Ints = np.full(n, -1)
     if corpus is not None:
-        text = _texts(scenario, corpus, categories, category, luck(Stream.TEXT))
+        text = texts_sent(scenario, corpus, categories, category, luck(Stream.TEXT))
     if priority is None:
         priority = np.full(n, NORMAL) if corpus is None else corpus.priority[text]
         weights = priority_weights(scenario)
@@ -308,71 +372,3 @@ def check_mix(scenario: Scenario) -> None:
     if scenario.tickets.category_hours:
         corpus = load_corpus(scenario.tickets.corpus) if scenario.tickets.corpus else None
         weights_by_hour(scenario, corpus, category_names(scenario))
-
-
-def _texts(
-    scenario: Scenario, corpus: Corpus, categories: tuple[str, ...], category: Ints, u: Floats
-) -> Ints:
-    """A text that customers send, of each ticket's category."""
-    text = np.empty(len(category), dtype=np.int64)
-    for k in np.unique(category):
-        name = categories[k]
-        known = corpus.categories.index(name) if name in corpus.categories else -1
-        rows = np.flatnonzero((corpus.category == known) & ~corpus.train)
-        if not len(rows):
-            raise ScenarioError(scenario.name, [_nothing_to_send("tickets.category_mix", name)])
-        here = category == k
-        text[here] = rows[(u[here] * len(rows)).astype(np.int64)]
-    return text
-
-
-def _known_categories(scenario: Scenario, column: pd.Series[str], corpus: Corpus) -> Ints:
-    """Categories of a trace's texts that stand in the corpus too."""
-    known = dict(zip(corpus.texts, corpus.category.tolist(), strict=True))
-    strange = int((~column.isin(known.keys())).sum())
-    if strange:
-        reason = f"{strange} texts of the trace are not in the corpus, so their category is unknown"
-        hint = "add a column category to the trace"
-        raise ScenarioError(scenario.name, [Fault("arrivals.trace", reason, hint=hint)])
-    return np.array([known[text] for text in column], dtype=np.int64)
-
-
-def _traced_texts(
-    column: pd.Series[str], corpus: Corpus | None
-) -> tuple[Ints, tuple[str, ...], tuple[str, ...]]:
-    text, distinct = pd.factorize(column.astype(str))
-    known = dict(zip(corpus.texts, corpus.article, strict=True)) if corpus else {}
-    texts = tuple(map(str, distinct))
-    return text.astype(np.int64), texts, tuple(known.get(t, "") for t in texts)
-
-
-def check_trace(scenario: Scenario, categories: Sequence[str]) -> None:
-    """Every row of a trace must have a category and a text, whichever of them a replication keeps.
-
-    Raises
-    ------
-    ScenarioError
-        With one fault for each category without texts, or for unknown texts.
-    """
-    if scenario.arrivals.kind != "trace" or scenario.tickets.corpus is None:
-        return
-    trace, corpus = read_trace(scenario).rows, load_corpus(scenario.tickets.corpus)
-    if "text" in trace:
-        if "category" not in trace:
-            _known_categories(scenario, trace["text"], corpus)
-        return
-    weights = np.zeros(len(categories))
-    if "category" not in trace:
-        weights = category_weights(scenario, corpus, tuple(categories))
-    comes = set(
-        trace.get("category", [name for name, w in zip(categories, weights, strict=True) if w])
-    )
-    sent = {corpus.categories[code] for code in corpus.category[~corpus.train]}
-    faults = [_nothing_to_send("arrivals.trace", name) for name in sorted(comes - sent)]
-    if faults:
-        raise ScenarioError(scenario.name, faults)
-
-
-def _nothing_to_send(key: str, category: str) -> Fault:
-    reason = f'the corpus has no ticket for customers to send in category "{category}"'
-    return Fault(key, reason)

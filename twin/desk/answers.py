@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -138,6 +138,18 @@ class Names:
     texts: Numbered[Written] = field(default_factory=Numbered)
     models: Numbered[str] = field(default_factory=Numbered)
     versions: Numbered[str] = field(default_factory=Numbered)
+    # Where tickets come in blocks: of each text the question that would have come first, had all
+    # been asked at once, as (place of its key, text and category).
+    ranks: dict[int, tuple[int, int]] = field(default_factory=dict)
+    keys: Numbered[tuple[int, _Key]] = field(default_factory=Numbered)
+
+    def renumbered(self) -> tuple[Ints, list[Written]]:
+        """Texts in the order in which they would have been numbered, and each one's new number."""
+        items = self.texts.items
+        order = sorted(range(len(items)), key=lambda number: self.ranks.get(number, (0, number)))
+        new = np.empty(len(items), np.int64)
+        new[order] = np.arange(len(items))
+        return new, [items[number] for number in order]
 
 
 class ModelAnswers:
@@ -171,7 +183,8 @@ class ModelAnswers:
         said: Said | None = None,
     ) -> None:
         self.assistant = assistant
-        self._said = said
+        # What is told of a block is not told of all.
+        self._said = None if demand.comes_in_blocks else said
         self._rules = Rules.of(scenario, demand.categories)
         self._samples = scenario.assistant.samples
         self._demand = demand
@@ -234,8 +247,9 @@ class ModelAnswers:
 
     def _first(self, key: _Key) -> AnswerColumns:
         step, given, visit, attempt, version = key
-        n = len(self._demand)
-        empty = {name: view(np.full(n, -1, dtype=dtype)) for name, dtype in _COLUMNS[step].items()}
+        demand = self._demand
+        kinds = _COLUMNS[step]
+        empty = {name: view(demand.room(dtype)) for name, dtype in kinds.items()}
 
         def need(ticket: int) -> None:
             if not columns.asked[ticket]:
@@ -246,18 +260,25 @@ class ModelAnswers:
             model=self.model,
             version=self.version_number(version),
             **empty,
-            asked=view(np.zeros(n, dtype=bool)),
+            asked=view(demand.room(np.bool_)),
             again=lambda: self.get(step, given, visit, attempt + 1, version),
             need=need,
         )
-        if self.assistant.columnar:
-            tickets = np.arange(n)
-        elif self._number == 0 and len(self.versions) == 1:
-            tickets = np.flatnonzero(self._needs(step, given))
-        else:
-            tickets = np.empty(0, dtype=np.int64)
-        if len(tickets):
-            self._ask(columns, key, tickets)
+
+        def ask() -> None:
+            for name in kinds:
+                np.asarray(getattr(columns, name))[demand.numbers] = -1
+            np.asarray(columns.asked)[demand.numbers] = False
+            if self.assistant.columnar:
+                tickets = np.arange(len(demand))
+            elif self._number == 0 and len(self.versions) == 1:
+                tickets = np.flatnonzero(self._needs(step, given))
+            else:
+                return
+            if len(tickets):
+                self._ask(columns, key, tickets)
+
+        demand.as_they_come(ask)
         return columns
 
     def _needs(self, step: Step, given: int) -> npt.NDArray[np.bool_]:
@@ -287,12 +308,13 @@ class ModelAnswers:
         found = {name: getattr(answers, name, None) for name in _COLUMNS[key[0]]}
         if key[0] == "respond":
             found |= {"quality": quality, "answer": self._numbered(answers)}
+        numbers = self._demand.numbers
         # All of them, as a rule: then without looking each one up.
         rows = slice(None) if len(tickets) == len(self._demand) else tickets
         for name, values in found.items():
             if values is not None:
-                np.asarray(getattr(columns, name))[rows] = values
-        np.asarray(columns.asked)[rows] = True
+                _put(getattr(columns, name), numbers, rows, values)
+        _put(columns.asked, numbers, rows, True)
 
     def _answered(self, key: _Key, tickets: Ints) -> tuple[Answers, Floats | None]:
         """Answers to tickets, and for respond their quality."""
@@ -303,7 +325,8 @@ class ModelAnswers:
             category = demand.category[tickets]
             if given != BY_HUMAN:
                 known = self._models[given].get("categorize")
-                category = np.asarray(known.category, dtype=np.int64)[tickets]
+                here = np.asarray(known.category)[demand.numbers]
+                category = here[tickets].astype(np.int64)
         version = self.versions[number]
         guidance = None
         if version.lessons and category is not None:
@@ -331,6 +354,8 @@ class ModelAnswers:
         quality = answers.quality
         if quality is None and step == "respond":
             quality = self.judge.quality(questions, answers, demand.articles)
+        if demand.comes_in_blocks and answers.written is not None and answers.texts:
+            self._rank(questions, answers, key)
         return answers, quality
 
     def _guidance(self, version: Version, text: Ints, category: Ints) -> list[Guidance]:
@@ -347,3 +372,27 @@ class ModelAnswers:
             return None
         local = np.array([self._names.texts.number(text) for text in answers.texts])
         return np.where(answers.written >= 0, local[answers.written], -1)
+
+    def _rank(self, questions: Questions, answers: Answers, key: _Key) -> None:
+        """Note which question of all would have been the first with each text."""
+        assert answers.written is not None
+        assert questions.category is not None
+        numbers = [self._names.texts.number(text) for text in answers.texts]
+        place, ranks = self._names.keys.number((self._number, key)), self._names.ranks
+        there = np.flatnonzero(answers.written >= 0)[::-1]
+        first = np.zeros(len(numbers), np.int64)
+        first[answers.written[there]] = there
+        size = len(questions.categories)
+        pairs = questions.text[first] * size + questions.category[first]
+        for number, pair in zip(numbers, pairs.tolist(), strict=True):
+            rank = place, pair
+            ranks[number] = min(ranks.get(number, rank), rank)
+
+
+def _put(column: memoryview, numbers: Any, tickets: Any, values: Any) -> None:
+    """Put values of some of the tickets that are here into a column of the desk."""
+    whole = np.asarray(column)
+    if isinstance(numbers, slice):
+        whole[numbers][tickets] = values
+    else:
+        whole[numbers[tickets]] = values

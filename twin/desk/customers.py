@@ -59,11 +59,13 @@ class Customers:
         settings = self._settings = scenario.customers
 
         def luck(stream: Stream) -> Lazy[int, memoryview]:
-            return Lazy(lambda visit: view(demand.uniform(stream, Use(visit))))
+            return Lazy(lambda visit: demand.column(lambda: demand.uniform(stream, Use(visit))))
 
         def below(stream: Stream, share: float) -> Lazy[int, memoryview]:
             # A byte a ticket, not eight.
-            return Lazy(lambda visit: view(demand.uniform(stream, Use(visit)) < share))
+            return Lazy(
+                lambda visit: demand.column(lambda: demand.uniform(stream, Use(visit)) < share)
+            )
 
         def delay(visit: int) -> memoryview:
             def make() -> Floats:
@@ -71,15 +73,18 @@ class Customers:
                 return settings.reopen_delay.quantile(u)
 
             of = settings.reopen_delay.model_dump_json
-            return view(demand.once(lambda: ("delay", of(), visit), make))
+            return demand.column(lambda: demand.once(lambda: ("delay", of(), visit), make))
 
         def opinion(_: int) -> memoryview:
-            return view(
-                demand.once(lambda: "opinion", lambda: special.logit(demand.uniform(Stream.RATING)))
-            )
+            def make() -> Floats:
+                found: Floats = special.logit(demand.uniform(Stream.RATING))
+                return found
+
+            return demand.column(lambda: demand.once(lambda: "opinion", make))
 
         def comment(_: int) -> memoryview:
-            return view((demand.uniform(Stream.COMMENT) * len(COMMENTS[0])).astype(np.int8))
+            number = len(COMMENTS[0])
+            return demand.column(lambda: (demand.uniform(Stream.COMMENT) * number).astype(np.int8))
 
         # By visit: 0, and 1 and more for those who come back.
         self._solved = luck(Stream.SOLVED)
@@ -92,8 +97,10 @@ class Customers:
             self._again = below(Stream.RETRIAL, retrial.chance)
 
             def until_retrial(visit: int) -> memoryview:
-                u = demand.uniform(Stream.RETRIAL_DELAY, Use(visit))
-                return view(retrial.delay.quantile(u))
+                def make() -> Floats:
+                    return retrial.delay.quantile(demand.uniform(Stream.RETRIAL_DELAY, Use(visit)))
+
+                return demand.column(make)
 
             self._again_s = Lazy(until_retrial)
         self._surveyed = below(Stream.SURVEY, settings.survey_rate)
@@ -110,11 +117,12 @@ class Customers:
         self._patience: memoryview | None = None
         if settings.gives_up:
             # Of all that is said of customers, as it may be by category, channel and hour.
-            longest = demand.once(
-                lambda: ("patience", settings.model_dump_json(), scenario.midnight),
-                lambda: patience_s(scenario, demand),
+            self._patience = demand.column(
+                lambda: demand.once(
+                    lambda: ("patience", settings.model_dump_json(), scenario.midnight),
+                    lambda: patience_s(scenario, demand),
+                )
             )
-            self._patience = view(longest)
 
     def patience_s(self, ticket: int) -> float:
         """Time that the customer waits for a human before giving up; seconds."""

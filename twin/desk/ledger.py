@@ -17,12 +17,14 @@ import pandas as pd
 
 from twin.assistant import catalogue
 from twin.assistant.learning.learning import EVENTS
-from twin.assistant.protocol import OUTCOMES, Written
+from twin.assistant.protocol import OUTCOMES as CALL_OUTCOMES
+from twin.assistant.protocol import Written
 from twin.demand.tickets import Demand
 from twin.desk.answers import Names
 from twin.desk.kernel import Clock
 from twin.desk.rows import CALLS, RATINGS, STAFFING, TIMELINE, VISITS, Rows
 from twin.desk.statuses import OwnStatuses
+from twin.desk.ticket_table import OUTCOMES, ticket_table
 from twin.records.columns import TABLES
 from twin.records.tables import (
     ACTIVITIES,
@@ -36,13 +38,12 @@ from twin.records.tables import (
     STEPS,
     STILL_OPEN,
     VISIT_ENDS,
-    WORKERS,
     WRAP_UP,
     RunLog,
     codes,
     frame,
 )
-from twin.scenario.model import PRIORITIES, OwnModel
+from twin.scenario.model import OwnModel
 
 NAN = float("nan")
 
@@ -210,57 +211,51 @@ class Ledger:
         own : mapping of str to OwnModel, optional
             The scenario's own models, for their prices.
         """
-        versions = names.versions.items
-        written = names.texts.items
-        models = [catalogue.model(name, own) for name in names.models.items]
-        timeline = self._timeline_table()
+        timeline = self.table("timeline", pools, names, comments)
         return RunLog(
             horizon_s=self._horizon_s,
             tickets=self._ticket_table(timeline),
             timeline=timeline,
             visits=self.visits(pools),
-            calls=self._call_table(models, versions),
-            ratings=self._rating_table(names.models.items, versions, comments),
-            learning=self._learning_table(versions),
-            answers=_answers(tuple(written)).copy(deep=False),
+            calls=self.table("calls", pools, names, comments, own),
+            ratings=self.table("ratings", pools, names, comments),
+            learning=self._learning_table(names.versions.items),
+            answers=answer_table(tuple(names.texts.items)).copy(deep=False),
             staffing=self._staffing_table(pools),
             texts=self.demand.texts,
             notes=tuple(notes),
         )
+
+    def table(
+        self,
+        name: str,
+        pools: list[str],
+        names: Names,
+        comments: list[str],
+        own: Mapping[str, OwnModel] | None = None,
+    ) -> pd.DataFrame:
+        """A table of rows, once: they are let go with it. Parameters as in `log`."""
+        models, versions = names.models.items, names.versions.items
+        if name == "timeline":
+            return self._timeline_table()
+        if name == "visits":
+            return self.visits(pools)
+        if name == "calls":
+            return self._call_table([catalogue.model(one, own) for one in models], versions)
+        if name == "ratings":
+            return self._rating_table(models, versions, comments)
+        if name == "learning":
+            return self._learning_table(versions)
+        assert name == "staffing"
+        return self._staffing_table(pools)
 
     def _ticket_table(self, timeline: pd.DataFrame) -> pd.DataFrame:
         demand = self.demand
         # The timeline is in order of time, so the last row of a ticket is what remains.
         latest = np.full(len(demand), -1, dtype=np.int8)
         latest[timeline["ticket_id"].to_numpy() - 1] = timeline["status"].cat.codes
-        solved = _numbers(self.solved).astype(float)
-        solved[solved < 0] = NAN
-        return frame(
-            "tickets",
-            {
-                "ticket_id": np.arange(1, len(demand) + 1, dtype=np.int32),
-                "arrived_s": demand.arrived_s,
-                "text_id": demand.text,
-                "category_true": codes(demand.category, demand.categories),
-                "priority": codes(demand.priority, PRIORITIES),
-                "channel": codes(
-                    np.full(len(demand), -1) if demand.channel is None else demand.channel,
-                    demand.channels,
-                ),
-                "category": codes(_numbers(self.category), demand.categories),
-                "confidence": _numbers(self.confidence),
-                "categorized_by": codes(_numbers(self.categorized_by), WORKERS),
-                "responded_s": _numbers(self.responded_s),
-                "resolved_s": _numbers(self.resolved_s),
-                "resolved_by": codes(_numbers(self.resolved_by), WORKERS),
-                "solved": solved,
-                "quality": _numbers(self.quality),
-                "answer_id": _numbers(self.answer),
-                "transfers": _numbers(self.transfers),
-                "reopens": _numbers(self.reopens),
-                "status": codes(latest, STATUSES),
-            },
-        )
+        became = {name: _numbers(getattr(self, name)) for name, _ in OUTCOMES}
+        return ticket_table(drawn(demand), became, latest, demand.categories, demand.channels)
 
     def _timeline_table(self) -> pd.DataFrame:
         rows = self._timeline.take()
@@ -323,7 +318,7 @@ class Ledger:
                 "prompt_tokens": row["tokens_in"],
                 "completion_tokens": row["tokens_out"],
                 "cost_usd": cost,
-                "outcome": codes(row["outcome"], OUTCOMES),
+                "outcome": codes(row["outcome"], CALL_OUTCOMES),
             },
         )
 
@@ -363,8 +358,16 @@ class Ledger:
         )
 
 
+def drawn(demand: Demand) -> dict[str, npt.NDArray[Any]]:
+    """Columns of tickets as they come, for `ticket_table`."""
+    channel = np.full(len(demand), -1) if demand.channel is None else demand.channel
+    names = ("arrived_s", "text", "category", "priority")
+    return {name: getattr(demand, name) for name in names} | {"channel": channel}
+
+
 @lru_cache(maxsize=8)
-def _answers(written: tuple[Written, ...]) -> pd.DataFrame:
+def answer_table(written: tuple[Written, ...]) -> pd.DataFrame:
+    """The table answers, of all that was written."""
     # Runs that ask alike are answered alike, and texts take long to make.
     return pd.DataFrame(
         {

@@ -10,7 +10,7 @@ from twin.assistant.backends import build
 from twin.assistant.judging.model_judge import build_judge
 from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.protocol import Assistant
-from twin.demand.luck import Stream, view
+from twin.demand.luck import Stream
 from twin.demand.tickets import Demand
 from twin.desk.answers import ModelAnswers, Names, Said
 from twin.desk.assistant import ServedModel
@@ -92,7 +92,7 @@ def served_models(
     desk_models = AnsweredOnce.of(scenario, demand, assistant)
     judge, said = desk_models.judge, desk_models.said
     down = outages(scenario, demand.seed, demand.replication)
-    jitter = view(demand.uniform(Stream.BACKOFF))
+    jitter = demand.column(lambda: demand.uniform(Stream.BACKOFF))
     models: list[ServedModel] = []
     answers: list[ModelAnswers] = []
     for one in desk_models.assistants:

@@ -7,7 +7,7 @@ from itertools import accumulate
 from math import inf
 from typing import NamedTuple
 
-from twin.demand.luck import Lazy, Stream, Use, view
+from twin.demand.luck import Lazy, Stream, Use
 from twin.demand.tickets import Demand
 from twin.desk.clocks import clock_of
 from twin.records.tables import ON_HOLD, WAITING_FOR_CUSTOMER
@@ -56,10 +56,14 @@ class Waits:
         self._clocks = {one.clock: clock_of(one.clock, scenario) for one in (reply, hold) if one}
 
         def luck(stream: Stream) -> Lazy[int, memoryview]:
-            return Lazy(lambda wait: view(demand.uniform(stream, Use(wait))))
+            return Lazy(lambda wait: demand.column(lambda: demand.uniform(stream, Use(wait))))
 
         def times(distribution: TimeDistribution, stream: Stream) -> Lazy[int, memoryview]:
-            return Lazy(lambda wait: view(distribution.quantile(demand.uniform(stream, Use(wait)))))
+            return Lazy(
+                lambda wait: demand.column(
+                    lambda: distribution.quantile(demand.uniform(stream, Use(wait)))
+                )
+            )
 
         self._kind = luck(Stream.TOUCH)
         self._never = luck(Stream.NO_REPLY)
@@ -121,7 +125,7 @@ class Transfers:
         self._passed: defaultdict[int, int] = defaultdict(int)
         self._touched: defaultdict[int, int] = defaultdict(int)
         self._luck: Lazy[int, memoryview] = Lazy(
-            lambda number: view(demand.uniform(Stream.TRANSFER, Use(number)))
+            lambda number: demand.column(lambda: demand.uniform(Stream.TRANSFER, Use(number)))
         )
         # By pool: chances, added up, with the number of the pool that each leads to.
         self._to = [

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twin.demand.luck import Stream, view
+from twin.demand.luck import Floats, Stream, view
 from twin.demand.tickets import Demand
 from twin.desk.kernel import Clock, Happening
 from twin.records.tables import BALKED, BLOCKED
@@ -233,12 +233,18 @@ class Entrance:
         most_ahead = None
         if queue.balking:
             # They stay where u < (1 - balking)^n, solved for n.
-            u = 1.0 - demand.uniform(Stream.BALKING)
-            with np.errstate(divide="ignore"):
-                most_ahead = view(np.log(u) / np.log1p(-queue.balking))
+            balking = queue.balking
+
+            def ahead() -> Floats:
+                u = 1.0 - demand.uniform(Stream.BALKING)
+                with np.errstate(divide="ignore"):
+                    return np.asarray(np.log(u) / np.log1p(-balking))
+
+            most_ahead = demand.column(ahead)
         called_back = None
         if callback is not None:
-            called_back = view(demand.uniform(Stream.CALLBACK) < callback.chance)
+            chance = callback.chance
+            called_back = demand.column(lambda: demand.uniform(Stream.CALLBACK) < chance)
         places = inf if queue.capacity is None else queue.capacity
         return cls(places, most_ahead, called_back, 0 if callback is None else callback.queue)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from datetime import datetime
 
-from twin.demand.luck import Stream, Use, view
+from twin.demand.luck import Stream, Use
 from twin.demand.tickets import Demand
 from twin.records.tables import FOLLOW_UP, HANDLE, REVIEW, TRIAGE, WRAP_UP
 from twin.scenario.clock import WEEK_S, by_hour
@@ -47,7 +47,9 @@ def _made(
         return work_times(pool, activity, demand.uniform(stream, Use(returns)), demand, start)
 
     # Of desks that share demand, pools that differ in who works have the same work.
-    return view(demand.once(lambda: _key(pool, activity, stream, returns, start), make))
+    return demand.column(
+        lambda: demand.once(lambda: _key(pool, activity, stream, returns, start), make)
+    )
 
 
 def _key(pool: Pool, *of: Hashable) -> Hashable:

@@ -18,7 +18,8 @@ from twin.demand.corpus import load_corpus
 from twin.demand.mix import channel_names
 from twin.demand.names import check_categories, check_channels
 from twin.demand.recorded import read_trace
-from twin.demand.tickets import category_names, check_mix, check_trace
+from twin.demand.sent import check_trace
+from twin.demand.tickets import category_names, check_mix
 from twin.experiments import versions
 from twin.measures.figures import figure_of
 from twin.scenario.dated import dated_shifts

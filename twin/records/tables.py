@@ -179,7 +179,8 @@ class RunLog:
 def codes(values: Any, names: tuple[str, ...] | list[str]) -> pd.Categorical[str]:
     """A categorical column from indices into `names`; negative means missing."""
     named: Any = _named(tuple(names))
-    made: Any = pd.Categorical.from_codes(np.asarray(values), dtype=named)
+    # A copy of its own: a view into the rows of a run would keep all of them in memory.
+    made: Any = pd.Categorical.from_codes(np.ascontiguousarray(values), dtype=named)
     return cast("pd.Categorical[str]", made)
 
 

@@ -30,7 +30,7 @@ ROOM = 64
 WORK, LUCK, TOUCH, ANSWERS, NEXT_ANSWERS, ONE_ANSWER = range(6)
 VISIT, REOPEN, REPLIED, TOUCHED_BY, ASK, ENDED, HEARD = range(7)
 # Reasons for which the machine comes back.
-FINISHED, GROW, ASKS = range(3)
+FINISHED, GROW, ASKS, MORE = range(4)
 # What happens where no model answers.
 ESCALATE, ASK_AGAIN = range(2)
 
@@ -171,7 +171,7 @@ NUMBERS = np.dtype(
         ("i8", "most_tries callback_at passes most_passed touches most_waits closes"),
         ("i8", "reply_from reply_to hold_from hold_to one_pool"),
         ("i8", "assistant unsure_handled on_failure retries jitter"),
-        ("i8", "pending resume asks_for room most_stages stops"),
+        ("i8", "pending resume asks_for room most_stages stops more"),
         ("i8", " ".join((*LEDGER, *HEAPS))),
         ("i8", " ".join(f"{name}_at" for name in TABLES)),
         ("i8", " ".join(f"{name}_{k}" for name, (_, n) in TABLES.items() for k in range(n))),

@@ -94,6 +94,18 @@ def why_not(scenario: Scenario) -> str | None:
     return "agents who are told apart" if told_apart else None
 
 
+def why_not_in_blocks(scenario: Scenario) -> str | None:
+    """The reason why a covered scenario cannot be played in blocks of tickets; None: it can be."""
+    settings = scenario.assistant
+    if settings.role == "off":
+        return None
+    if settings.backend not in ("embedded", "profile"):
+        return f'answers of backend "{settings.backend}", which are asked one by one'
+    if settings.fallback_model is not None:
+        return "a second model (assistant.fallback_model)"
+    return None
+
+
 def _set_otherwise(section: BaseModel, path: str = "", key: str = "") -> Iterator[tuple[str, str]]:
     """Keys of a section that are not covered and not at their default, as (path, key)."""
     for name in type(section).model_fields:

@@ -25,6 +25,7 @@ from twin.desk.compiled.columns import (
     GROW,
     HEARD,
     KIND,
+    MORE,
     NORMAL,
     ORDINAL,
     ORDINALS,
@@ -265,13 +266,18 @@ def _close(d: Any) -> None:
 def play(d: Any) -> int:
     """Play on until the horizon, or until something is used up or missing.
 
-    Returns FINISHED, GROW or ASKS; all that it keeps in between is in the tables. The function to
-    call is that of `twin.desk.compiled.code`, which compiles this one.
+    Returns FINISHED, GROW, ASKS, or MORE where the next ticket is of a block to come; all that it
+    keeps in between is in the tables. The function to call is that of `twin.desk.compiled.code`,
+    which compiles this one.
     """
     while True:
         if _is_full(d):
             return GROW
         if d.pending < 0:
+            if d.came:
+                if d.more and d.arrived == tickets(d).size:
+                    return MORE
+                _has_come(d)
             if d.opened < opening(d).size:
                 d.opened += 1
                 begin(d, opening(d)[d.opened - 1])
@@ -284,7 +290,5 @@ def play(d: Any) -> int:
             _goes_on(d)
         if d.pending >= 0:
             return ASKS
-        if d.came:
-            _has_come(d)
     _close(d)
     return FINISHED

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.demand.luck import Lazy, Stream, Use, view
+from twin.demand.luck import Lazy, Stream, Use
 from twin.demand.tickets import Demand
 from twin.desk.agents import AgentPools
 from twin.desk.availability import Absence, ComingAndGoing
@@ -103,7 +103,9 @@ class People:
         self.tables["retrial_luck"] = np.zeros(tries, RETRIAL_LUCK)
         self._choices: Lazy[Use, memoryview] | None = None
         if scenario.routing.pool_choice == "random":
-            self._choices = Lazy(lambda use: view(demand.uniform(Stream.POOL_CHOICE, use=use)))
+            self._choices = Lazy(
+                lambda use: demand.column(lambda: demand.uniform(Stream.POOL_CHOICE, use=use))
+            )
 
     def _read_teams(self, clock: Clock) -> None:
         pools = self._pools

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.demand.luck import Stream, view
+from twin.demand.luck import Stream
 from twin.demand.tickets import Demand
 from twin.desk.agents import AgentPools
 from twin.desk.assistant import ServedModel
@@ -36,6 +36,7 @@ from twin.desk.customers import Customers
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
 from twin.desk.rules import Rules
+from twin.desk.ticket_table import OUTCOMES
 from twin.desk.touches import Transfers, Waits
 from twin.records.tables import ESCALATED, HANDLE, IN_PROGRESS, PENDING_REVIEW, TRIAGE
 from twin.scenario.model import Scenario
@@ -87,7 +88,9 @@ class State:
         self.numbers = self.whole[0]
         self._people = People(clock, scenario, demand, pools, customers, waits, transfers)
         self._asked = Asked(models, scenario.customers.max_reopens + 1)
-        self._jitter = view(demand.uniform(Stream.BACKOFF)) if models else memoryview(b"")
+        self._jitter = memoryview(b"")
+        if models:
+            self._jitter = demand.column(lambda: demand.uniform(Stream.BACKOFF))
         self._tables: dict[str, Array] = {}
         self._set(clock, scenario, pools)
         self._set_touches(scenario, waits, transfers)
@@ -108,7 +111,13 @@ class State:
             table = self._tables.get(name, np.empty(0, EVENT))
             self.numbers[name] = len(table)
             self._put(name, _roomy(table, 1024))
-        self._put_tickets(scenario, demand, pools, customers)
+        self._of = scenario, demand, pools, customers
+        self._put("tickets", demand.room(TICKET))
+        self.come()
+        opening = sorted(demand.opening, key=lambda ticket: demand.priority[ticket])
+        self.numbers["arrived"] = len(opening)
+        self._put("opening", np.array(opening, np.int64))
+        self._put("rules", _rules(scenario, demand, customers))
         self._people.draw_luck(0)
 
     def _put(self, name: str, table: Array) -> None:
@@ -120,21 +129,25 @@ class State:
         for k, size in enumerate(table.shape):
             self.numbers[f"{name}_{k}"] = size
 
-    def _put_tickets(
-        self, scenario: Scenario, demand: Demand, pools: AgentPools, customers: Customers
-    ) -> None:
+    def come(self) -> None:
+        """Let the tickets that are here now be those that come next."""
+        scenario, demand, pools, customers = self._of
+        here = demand.numbers
         bonus_s, entrance = scenario.routing.wait_bonus, pools._entrance
         ahead = None if entrance is None else entrance.most_ahead
-        tickets = np.zeros(len(demand), TICKET)
+        tickets = self._tables["tickets"][here]
+        tickets[:] = np.zeros((), TICKET)
         tickets["arrived_s"] = demand.arrived_s
         tickets["place_s"] = demand.priority * (1.0 if bonus_s is None else bonus_s)
-        tickets["patience_s"] = inf if customers._patience is None else customers._patience
-        tickets["most_ahead"] = inf if ahead is None else ahead
+        tickets["patience_s"] = (
+            inf if customers._patience is None else np.asarray(customers._patience)[here]
+        )
+        tickets["most_ahead"] = inf if ahead is None else np.asarray(ahead)[here]
         if entrance is not None and entrance.called_back is not None:
-            tickets["called_back"] = entrance.called_back
-        tickets["opinion"] = customers._opinion[0]
-        tickets["surveyed"] = customers._surveyed[0]
-        tickets["comment"] = customers._comment[0]
+            tickets["called_back"] = np.asarray(entrance.called_back)[here]
+        tickets["opinion"] = np.asarray(customers._opinion[0])[here]
+        tickets["surveyed"] = np.asarray(customers._surveyed[0])[here]
+        tickets["comment"] = np.asarray(customers._comment[0])[here]
         tickets["rank"] = demand.priority
         tickets["truth"] = demand.category
         if pools._routes.by_category is None and demand.channel is not None:
@@ -149,11 +162,8 @@ class State:
             tickets[name] = -1
         for ticket, escalated in demand.opening.items():
             tickets[ticket]["escalated"] = escalated
-        opening = sorted(demand.opening, key=lambda ticket: demand.priority[ticket])
-        self.numbers["arrived"] = len(opening)
-        self._put("tickets", tickets)
-        self._put("opening", np.array(opening, np.int64))
-        self._put("rules", _rules(scenario, demand, customers))
+        # Those to come are not there yet.
+        self.numbers["tickets_0"] = here.stop
 
     def _set(self, clock: Clock, scenario: Scenario, pools: AgentPools) -> None:
         row, settings, entrance = self.numbers, scenario.customers, pools._entrance
@@ -242,14 +252,28 @@ class State:
         if luck is not None:
             self._put("agents_luck", luck)
 
+    def table(self, name: str) -> Array:
+        """A table of the machine."""
+        return self._tables[name]
+
+    def used(self, name: str) -> Array:
+        """Rows of a heap, or of a table of the ledger, as far as they are used."""
+        return self._tables[name][: int(self.numbers[name])]
+
+    def take(self, name: str, row: int | None = None) -> Array:
+        """Take the rows of a table of the ledger out of it: all, or those before a row."""
+        rows = self.used(name)
+        taken, left = rows[:row].copy(), rows[row:].copy() if row is not None else rows[:0]
+        rows[: len(left)] = left
+        self.numbers[name] = len(left)
+        return taken
+
     def write(self, ledger: Ledger) -> None:
         """Write all that was played into the ledger."""
         for name in LEDGER:
             ledger.put(name, self._tables[name][: int(self.numbers[name])])
         tickets = self._tables["tickets"]
-        for name in ("category", "confidence", "categorized_by", "responded_s", "resolved_s",
-                     "resolved_by", "solved", "quality", "answer", "transfers",
-                     "reopens"):  # fmt: skip
+        for name, _ in OUTCOMES:
             column = getattr(ledger, name)
             np.frombuffer(column, np.dtype(column.typecode))[:] = tickets[name]
 
