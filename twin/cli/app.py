@@ -28,6 +28,7 @@ from twin.cli import (
     histories,
     live,
     models,
+    pulls,
     rate,
     record,
     report,
@@ -320,7 +321,7 @@ def kpis() -> None:
 
 for commands in (
     assistants, calibrations, checks, compare, corpora, evaluate, fidelity, histories, live,
-    models, rate, record, report, roster, study,
+    models, pulls, rate, record, report, roster, study,
 ):  # fmt: skip
     commands.register(app)
 

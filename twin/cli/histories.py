@@ -54,7 +54,7 @@ def import_history(
     ] = None,
     tool: Annotated[
         str, typer.Option(help="Reader: zendesk, freshdesk, jira, servicenow, intercom, hubspot, "
-                          "zoho, store, events, calls, tickets; default: by the columns.")
+                          "zoho, rt, store, events, calls, tickets; default: by the columns.")
     ] = "",
     since: Annotated[str | None, typer.Option(help="Take only what happened from then on.")] = None,
     until: Annotated[str | None, typer.Option(help="Take only what happened until then.")] = None,
@@ -110,9 +110,9 @@ def import_history(
             # With what was kept of the older one.
             history = open_history(to)
         if as_json:
-            print_json(_as_data(history, to))
+            print_json(as_data(history, to))
         else:
-            _tell(history, to)
+            tell_history(history, to)
 
 
 def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
@@ -172,7 +172,8 @@ def _ask(rows: Sequence[Understood], names: Sequence[str]) -> Mapping[str, str]:
     return given
 
 
-def _tell(history: DeskHistory, folder: Path) -> None:
+def tell_history(history: DeskHistory, folder: Path) -> None:
+    """Tell how a history was understood, and what may be done with it."""
     from twin.common.text import command
 
     out.print(f"read as {history.tool}: {_stretch(history)}", soft_wrap=True)
@@ -202,7 +203,8 @@ def _stretch(history: DeskHistory) -> str:
             f"({history.desk.time_zone})")  # fmt: skip
 
 
-def _as_data(history: DeskHistory, folder: Path) -> dict[str, object]:
+def as_data(history: DeskHistory, folder: Path) -> dict[str, object]:
+    """The same as data."""
     return {
         "folder": str(folder), "tool": history.tool, "tickets": len(history.log.tickets),
         "start": history.desk.start, "time_zone": history.desk.time_zone,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -89,7 +90,26 @@ def serve(
         typer.Option(min=0, help="Requests a second of one client; default 1000, 20 elsewhere."),
     ] = None,
     no_page: Annotated[bool, typer.Option("--no-page", help="The API only.")] = False,
-) -> None:
+    connect: Annotated[
+        Literal["zendesk", "rt"] | None,
+        typer.Option(help="Answer the new tickets of this help desk."),
+    ] = None,
+    connect_settings: Annotated[
+        Path | None, typer.Option(help="A TOML file: address, fields, priorities; no token.")
+    ] = None,
+    connect_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Of the webhooks, on this machine.")
+    ] = 5001,
+    reply: Annotated[
+        Literal["note", "public"],
+        typer.Option(help="public: what the assistant answers on its own goes to customers; else "
+                     "all are internal notes."),
+    ] = "note",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be written to the help desk, and "
+                           "write nothing; no store is kept.")
+    ] = False,
+) -> None:  # fmt: skip
     """Run the live desk: an API and a page, until Ctrl-C."""
     with _errors():
         from twin.experiments.checks import check
@@ -111,11 +131,14 @@ def serve(
         if rate is not None:
             arguments += ["--rate", str(rate)]
         running = [parts.backend(arguments, host, port)]
+        connector = _connector(connect, connect_settings, connect_port, reply, dry_run)
         page = None if no_page else parts.page(page_port)
         if page is not None:
             running.append(page)
         elif not no_page:
             err.print('no page: it takes pip install "support-desk-twin[live]"')
+        if connector is not None:
+            running.append(connector)
         kind = desk.assistant.backend
         name_provider(surely=kind == "groq")
         if kind == "embedded":
@@ -131,8 +154,39 @@ def serve(
         near = running[0].near
         url = f"http://{f'[{near}]' if ':' in near else near}:{port}"
         # The database may hold a password, and anybody can read the arguments of a process.
-        parts.serve(running, {"TWIN_BACKEND": url, DATABASE_VARIABLE: database}, ready)
+        with _kept_in(database, dry_run) as store:
+            parts.serve(running, {"TWIN_BACKEND": url, DATABASE_VARIABLE: store}, ready)
         err.print("stopped")
+
+
+def _connector(
+    tool: str | None, file: Path | None, port: int, reply: str, dry_run: bool
+) -> Part | None:  # fmt: skip
+    """The part that answers a help desk's tickets; faults of its settings are told at once."""
+    from twin.live import serve as parts
+
+    if tool is None:
+        if file is not None or reply != "note" or dry_run:
+            fail("--connect-settings, --reply and --dry-run go with --connect", BAD_INPUT)
+        return None
+    from twin.live.connectors.accounts import find_account
+    from twin.live.connectors.settings import read_settings
+
+    settings = read_settings("" if file is None else str(file))
+    find_account(tool, settings.url, settings.user)
+    arguments = ["--tool", tool, "--reply", reply, *(["--dry-run"] if dry_run else [])]
+    arguments += ["--settings", str(file)] if file is not None else []
+    return parts.connector(arguments, port)
+
+
+@contextmanager
+def _kept_in(database: str, dry_run: bool) -> Iterator[str]:
+    """The store; that of a dry run is gone at its end, so that nothing counts as handled."""
+    if not dry_run:
+        yield database
+        return
+    with TemporaryDirectory(prefix="twin-dry-run-") as folder:
+        yield str(Path(folder) / "desk.sqlite")
 
 
 @contextmanager

@@ -48,6 +48,16 @@ indented derives from the error above it.
             StoreFull, StoreUnusable                 no room left; the store cannot be opened
         WrongVersion                RuntimeError     a store made by another version or program
         ServeError                  RuntimeError     the live desk cannot be started, or ended
+        ConnectorError              RuntimeError     a request to a help desk that failed
+            Forbidden                                one that it refuses, and would again
+                WrongToken                           by a token that it does not know
+            NotThere                                 a ticket that it does not have
+            ChangedThere                             a ticket that somebody changed there
+            AskedToWait                              one that it does not take now
+            Unclear                                  one without a whole answer
+        DeskBusy                    RuntimeError     the live desk cannot take a remote ticket now
+        DeskRefused                 RuntimeError     the live desk will not take it
+        BadSignature                ValueError       a webhook that the help desk did not sign
         DeskError                   RuntimeError     the page's words for a desk that refused
 
 Interruptions (`Interrupted`, `StudyInterrupted`) are no errors: they derive from KeyboardInterrupt,

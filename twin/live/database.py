@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import sqlite3
 import threading
@@ -87,6 +88,7 @@ class Database:
         self._path = Path(os.path.realpath(str(url.database))) if self.is_file else None
         self._file: tuple[int, int] | None = None
         self._held: sqlite3.Connection | None = None
+        self._session: Connection | None = None
         self._watch = Watch()
         # SQLite has one writer: threads wait for each other here, which is fair and quick.
         self._turn = threading.Lock() if self.is_file else nullcontext()
@@ -203,21 +205,32 @@ class Database:
             moment = func.extract("epoch", func.clock_timestamp())
             return float(connection.execute(select(moment)).scalar_one())
 
-    def hold(self) -> bool:
+    def hold(self, what: str = "") -> bool:
         """Keep a file for this desk alone until `close`; False for a database that is no file.
 
         Who only reads or adds, as exports and imports do, needs not hold it.
+
+        Parameters
+        ----------
+        what : str, optional
+            A part of the work on the store, which is held apart from all others; of PostgreSQL,
+            too, as long as the connection lasts.
 
         Raises
         ------
         StoreUnusable
             If another desk holds it.
         """
-        if self._path is None or self._held is not None:
-            return self._path is not None
+        if self._path is None:
+            if what:
+                self._hold_session(what)
+            return False
+        if self._held is not None:
+            return True
         # A lock that ends with the process, however that ends, on every system: that of SQLite, on
         # an empty file of its own.
-        beside = self._path.with_name(f"{self._path.name}.lock")
+        ending = f".{what}.lock" if what else ".lock"
+        beside = self._path.with_name(f"{self._path.name}{ending}")
         try:
             held = sqlite3.connect(beside, timeout=0, isolation_level=None, check_same_thread=False)
             try:
@@ -235,8 +248,19 @@ class Database:
         self._held = held
         return True
 
+    def _hold_session(self, what: str) -> None:
+        session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:7])
+        taken = select(func.pg_try_advisory_lock(number))
+        if not session.execute(taken).scalar_one():
+            session.close()
+            raise StoreUnusable(f"{self.name}: another process does this work ({what}) already")
+        self._session = session
+
     def close(self) -> None:
         """Close all connections."""
+        if self._session is not None:
+            self._session.close()
         self._engine.dispose()
         if self._held is not None:
             self._held.close()

@@ -84,6 +84,13 @@ def backend(arguments: Sequence[str], host: str, port: int) -> Part:
     return Part("backend", command, host, port, "/health", "--port")
 
 
+def connector(arguments: Sequence[str], port: int) -> Part:
+    """The connector to a help desk, with the arguments of `twin.live.connectors.server`."""
+    command = [sys.executable, "-m", "twin.live.connectors.server", *arguments]
+    command += ["--host", LOCAL, "--port", str(port)]
+    return Part("connector", command, LOCAL, port, "/health", "--connect-port")
+
+
 def page(port: int) -> Part | None:
     """The page; None where it is not installed. It answers this machine only."""
     if not PAGE.is_file() or importlib.util.find_spec("streamlit") is None:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     false,
     insert,
     inspect,
@@ -172,6 +173,54 @@ feedback = Table(
     Column("prompt_version", String(40), nullable=False),
 )
 
+# Help desks that are connected: the place in their changes (JSON), and since when tickets of theirs
+# are answered.
+connections = Table(
+    "connections",
+    metadata,
+    Column("desk", String(200), primary_key=True),
+    Column("since", Double, nullable=False),
+    Column("place", Text, nullable=False),
+)
+
+# Tickets of help desks: `remote` is their number there. See `twin.live.connectors.outbox`.
+remote_tickets = Table(
+    "remote_tickets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("desk", String(200), nullable=False),
+    Column("remote", String(100), nullable=False),
+    Column("ticket_id", ForeignKey("tickets.id"), index=True),
+    Column("updated", Double, nullable=False),
+    Column("priority", String(10), nullable=False),
+    # found, read, taken or left; why it was left.
+    Column("state", String(10), nullable=False, index=True),
+    Column("reason", String(200), nullable=False, server_default=""),
+    # The customer's text, once it was read: the desk is asked with the same one again.
+    Column("description", Text),
+    # Whether something changed that was not looked at yet.
+    Column("changed", Boolean, nullable=False, server_default=false()),
+    UniqueConstraint("desk", "remote"),
+)
+
+# Messages for tickets of help desks.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("remote_id", ForeignKey("remote_tickets.id"), nullable=False, unique=True),
+    # By which the message is found in the help desk.
+    Column("marker", String(40), nullable=False, unique=True),
+    Column("body", Text, nullable=False),
+    # planned, begun, done or failed; why it failed.
+    Column("state", String(10), nullable=False, index=True),
+    Column("reason", String(200), nullable=False, server_default=""),
+    Column("planned_at", Double, nullable=False),
+    Column("begun_at", Double),
+    Column("done_at", Double),
+    Column("tries", Integer, nullable=False),
+)
+
 
 def _note_what_models_said(connection: Connection) -> None:
     # Some stores of version 1 have them already: they came before this step did.
@@ -245,6 +294,35 @@ def _let_agents_work_together(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE tickets ADD COLUMN {name} {kind}")
 
 
+def _connect_help_desks(connection: Connection) -> None:
+    run = connection.exec_driver_sql
+    number = "SERIAL" if connection.dialect.name == "postgresql" else "INTEGER"
+    run(
+        "CREATE TABLE connections (desk VARCHAR(200) PRIMARY KEY, since DOUBLE PRECISION NOT NULL, "
+        "place TEXT NOT NULL)"
+    )
+    run(
+        f"CREATE TABLE remote_tickets (id {number} PRIMARY KEY, desk VARCHAR(200) NOT NULL, "
+        "remote VARCHAR(100) NOT NULL, ticket_id INTEGER REFERENCES tickets (id), updated DOUBLE "
+        "PRECISION NOT NULL, priority VARCHAR(10) NOT NULL, state VARCHAR(10) NOT NULL, reason "
+        "VARCHAR(200) DEFAULT '' NOT NULL, description TEXT, changed BOOLEAN DEFAULT false NOT "
+        "NULL, UNIQUE (desk, remote))"
+    )
+    run(
+        f"CREATE TABLE outbox (id {number} PRIMARY KEY, remote_id INTEGER NOT NULL UNIQUE "
+        "REFERENCES remote_tickets (id), marker VARCHAR(40) NOT NULL UNIQUE, body TEXT NOT NULL, "
+        "state VARCHAR(10) NOT NULL, reason VARCHAR(200) DEFAULT '' NOT NULL, planned_at DOUBLE "
+        "PRECISION NOT NULL, begun_at DOUBLE PRECISION, done_at DOUBLE PRECISION, tries INTEGER "
+        "NOT NULL)"
+    )
+    for table, column in (
+        ("remote_tickets", "ticket_id"),
+        ("remote_tickets", "state"),
+        ("outbox", "state"),
+    ):
+        run(f"CREATE INDEX ix_{table}_{column} ON {table} ({column})")
+
+
 # Step k leads from version k to k + 1, by SQL of that day: never by the tables above, which change.
 # Version 1 is what `metadata.create_all` made first.
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -253,6 +331,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     _name_leases,
     _keep_threads,
     _let_agents_work_together,
+    _connect_help_desks,
 )
 VERSION = 1 + len(STEPS)
 # Any number: on PostgreSQL its holder makes or changes the tables, and others wait.

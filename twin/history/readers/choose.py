@@ -13,6 +13,7 @@ from twin.history.readers.hubspot import HubSpot
 from twin.history.readers.intercom import Intercom
 from twin.history.readers.jira import Jira
 from twin.history.readers.protocol import Reader
+from twin.history.readers.rt import RequestTracker
 from twin.history.readers.servicenow import ServiceNow
 from twin.history.readers.shapes import OF_CALLS, OF_TICKETS
 from twin.history.readers.taken import (
@@ -28,7 +29,7 @@ from twin.history.sheet import Sheet, fault
 
 READERS: tuple[Reader, ...] = (
     Store(), Zendesk(), Freshdesk(), Jira(), ServiceNow(), Intercom(), HubSpot(), Zoho(),
-    Events(), Calls(), Tickets(),
+    RequestTracker(), Events(), Calls(), Tickets(),
 )  # fmt: skip
 _LEAST = 0.5
 _TITLES = {"calls": Calls().title, "tickets": Tickets().title}

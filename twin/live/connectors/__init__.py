@@ -1,0 +1,1 @@
+"""Connectors to help desks: histories pulled, and new tickets answered."""

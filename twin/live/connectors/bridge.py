@@ -1,0 +1,281 @@
+"""A help desk and the live desk, joined: new tickets in, answers back, replies and ratings in."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from twin.live.connectors.help_desk import HelpDesk, Said, Writing
+from twin.live.connectors.live_desk import DeskBusy, DeskRefused, LiveDesk, clean
+from twin.live.connectors.outbox import (
+    BEGUN,
+    DONE,
+    FAILED,
+    FOUND,
+    LEFT,
+    NOT_YET,
+    PLANNED,
+    READ,
+    TAKEN,
+    Outbox,
+)
+from twin.live.connectors.wire import (
+    AskedToWait,
+    ChangedThere,
+    ConnectorError,
+    Forbidden,
+    NotThere,
+    Unclear,
+    WrongToken,
+)
+from twin.live.kept import Row
+from twin.scenario.model import Priority
+
+_log = logging.getLogger("twin.connect")
+
+Reply = Literal["note", "public"]
+# Pages of changes in one round, so that answers do not wait behind a long list.
+_MOST_PAGES = 50
+# Of a message that the help desk refuses, and of one that it takes or not, nobody knows.
+_REFUSED_TRIES, _TRIES = 3, 10
+
+
+@dataclass(frozen=True)
+class Manner:
+    """Rules by which answers go back.
+
+    Attributes
+    ----------
+    reply : {"note", "public"}
+        public: what the assistant answered on its own goes to the customer; all else is a note.
+    priorities : mapping of str to Priority
+        By category, for tickets whose priority nobody set.
+    settle_s : float
+        Time after which a request whose end is not known has come to one.
+    """
+
+    reply: Reply = "note"
+    priorities: Mapping[str, Priority] = field(default_factory=dict)
+    settle_s: float = 60.0
+
+
+class Bridge:
+    """A help desk and the live desk, joined.
+
+    Parameters
+    ----------
+    remote : HelpDesk
+    desk : LiveDesk
+    outbox : Outbox
+    manner : Manner
+    since : float
+        Moment from which tickets are answered, if this is the first time.
+    show : callable, optional
+        Dry run: gets each ticket's number and what would be written to it, and nothing is.
+    clock : callable, optional
+    """
+
+    def __init__(
+        self, remote: HelpDesk, desk: LiveDesk, outbox: Outbox, manner: Manner, since: float,
+        show: Callable[[str, Writing], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        self._remote, self._desk, self._outbox = remote, desk, outbox
+        self._manner, self._show, self._clock = manner, show, clock
+        # The tools tell moments in whole seconds: one of this second may look earlier.
+        self._place, self._since = outbox.begin(math.floor(since))
+
+    def round(self) -> None:
+        """Look once for all that is to be done, and do it.
+
+        What fails for one ticket is told and tried again in the next round.
+
+        Raises
+        ------
+        ConnectorError
+            If the help desk cannot be asked at all now.
+        """
+        self._look()
+        for step in (self._read, self._take):
+            for ticket in self._outbox.tickets(FOUND if step == self._read else READ):
+                self._each(step, ticket)
+        for message in self._outbox.messages(PLANNED, BEGUN):
+            self._each(self._send, message)
+        for ticket in self._outbox.tickets(TAKEN, changed=True):
+            self._each(self._hear, ticket)
+
+    def _each(self, step: Callable[[Row], None], row: Row) -> None:
+        try:
+            step(row)
+        except (WrongToken, AskedToWait):
+            # Nothing else would go, either.
+            raise
+        except (ConnectorError, DeskBusy) as error:
+            _log.warning("ticket %s: %s; tried again later", row["remote"], error)
+
+    def _look(self) -> None:
+        """Note what changed in the help desk."""
+        for _ in range(_MOST_PAGES):
+            page = self._remote.changed(self._place, self._since)
+            if page.items or page.place != self._place:
+                self._outbox.found(page.items, self._since, page.place)
+                self._place = page.place
+            if page.done:
+                return
+
+    def _read(self, ticket: Row) -> None:
+        """Read the customer's text of a new ticket."""
+        try:
+            # One that a webhook named: all is yet to be seen.
+            if ticket["updated"] == 0.0:
+                now = self._remote.ticket(ticket["remote"])
+                if now.created < self._since or now.stage not in ("new", "open"):
+                    self._leave(ticket, "was there before, or is over")
+                    return
+                if now.priority:
+                    ticket = ticket | {"priority": now.priority}
+            text = clean(self._remote.opening(ticket["remote"]))
+        except NotThere:
+            self._leave(ticket, NOT_YET if ticket["updated"] == 0.0 else "deleted")
+            return
+        if not text:
+            self._leave(ticket, "has no text")
+            return
+        priority = ticket["priority"]
+        self._outbox.note(ticket, state=READ, description=text, priority=priority)
+
+    def _leave(self, ticket: Row, reason: str) -> None:
+        _log.warning("ticket %s is left to people: it %s", ticket["remote"], reason)
+        self._outbox.note(ticket, state=LEFT, reason=reason)
+
+    def _take(self, ticket: Row) -> None:
+        """Have the desk work on a ticket, and plan what to write back."""
+        try:
+            found = self._desk.process(ticket["remote"], ticket["description"], ticket["priority"])
+        except DeskRefused as error:
+            self._leave(ticket, f"was refused: {error}")
+            return
+        self._outbox.take(ticket, found["ticket_id"], self._message(found), self._clock())
+
+    def _message(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """What is to be written back about a ticket of the desk."""
+        sure = found["categorized_by"] == "assistant"
+        category = found["category"] if sure else ""
+        answered = found["answered_by"] == "assistant" and found["response"]
+        text = found["response"] if answered else found["draft"]
+        public = bool(answered) and self._manner.reply == "public"
+        if not public:
+            text = _note(found["category"], sure, text, bool(answered))
+        return {"text": text, "public": public, "category": category,
+                "priority": self._manner.priorities.get(category)}  # fmt: skip
+
+    def _send(self, message: Row) -> None:
+        """Write a message to its ticket, unless it is there already."""
+        box, now = self._outbox, self._clock()
+        if message["state"] == BEGUN:
+            if abs(now - message["begun_at"]) < self._manner.settle_s:
+                return
+            if self._is_there(message):
+                box.mark(message, DONE, now)
+                return
+            if message["tries"] >= _TRIES:
+                self._give_up(message, "no clear answer, again and again")
+                return
+        body = json.loads(message["body"])
+        writing = Writing(body["text"], body["public"], message["marker"], body["category"],
+                          body["priority"])  # fmt: skip
+        if self._show is not None:
+            self._show(message["remote"], writing)
+            box.mark(message, DONE, now, "dry run")
+            return
+        if writing.public:
+            writing = self._unless_answered(message, writing)
+        box.mark(message, BEGUN, self._clock())
+        try:
+            self._remote.write(message["remote"], writing)
+        except Unclear:
+            # It stays begun: its marker is looked for later.
+            raise
+        except NotThere:
+            self._give_up(message, "the ticket is gone")
+        except (WrongToken, AskedToWait):
+            box.mark(message, PLANNED, now)
+            raise
+        except (Forbidden, ChangedThere) as error:
+            box.mark(message, PLANNED, now, str(error))
+            most = _REFUSED_TRIES if isinstance(error, Forbidden) else _TRIES
+            if message["tries"] + 1 < most:
+                raise
+            self._give_up(message, str(error))
+        else:
+            box.mark(message, DONE, self._clock())
+
+    def _give_up(self, message: Row, reason: str) -> None:
+        _log.error("ticket %s: the message was not written: %s", message["remote"], reason)
+        self._outbox.mark(message, FAILED, self._clock(), reason)
+
+    def _is_there(self, message: Row) -> bool:
+        try:
+            thread = self._remote.thread(message["remote"])
+        except NotThere:
+            return False
+        return any(said.marker == message["marker"] for said in thread)
+
+    def _unless_answered(self, message: Row, writing: Writing) -> Writing:
+        """The same for a ticket that nobody else has answered; else a note."""
+        try:
+            seen = self._remote.ticket(message["remote"])
+            thread = self._remote.thread(message["remote"])
+        except NotThere:
+            return writing
+        if any(said.by == "desk" and said.public and not said.marker for said in thread):
+            text = _note(writing.category, bool(writing.category), writing.text, True)
+            return Writing(text, False, writing.marker, writing.category, writing.priority)
+        return Writing(**(vars(writing) | {"seen": seen.updated}))
+
+    def _hear(self, ticket: Row) -> None:
+        """Tell the desk what a customer wrote since, and how they rated."""
+        number = ticket["ticket_id"]
+        try:
+            now = self._remote.ticket(ticket["remote"])
+            thread = list(self._remote.thread(ticket["remote"]))
+        except NotThere:
+            self._outbox.looked_at(ticket, ticket["updated"])
+            return
+        for said in thread[1:]:
+            if said.by == "customer" and (text := clean(_own_words(said))):
+                self._tell(self._desk.reply, ticket["remote"], number, said.id, text)
+        if now.rating is not None:
+            self._tell(self._desk.rate, ticket["remote"], number, ticket["description"], now.rating)
+        self._outbox.looked_at(ticket, now.updated)
+
+    def _tell(self, how: Callable[..., None], remote: str, *what: Any) -> None:
+        try:
+            how(remote, *what)
+        except DeskRefused as error:
+            # Such as a word on a ticket that is closed, which takes a new one.
+            _log.warning("ticket %s: a customer's word was not taken: %s", remote, error)
+
+
+def _own_words(said: Said) -> str:
+    """A reply without the mail that it quotes."""
+    lines = []
+    for line in said.text.splitlines():
+        if line.startswith(">"):
+            continue
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _note(category: str, sure: bool, text: str, answered: bool) -> str:
+    """An internal note for the agents of the help desk."""
+    told = f"Category: {category or 'none'}" + ("" if sure or not category else " (not sure)")
+    if not text:
+        return f"{told}\n\nThe assistant suggests no answer: a person is needed."
+    kind = "Suggested answer" if answered else "Draft, to be looked over"
+    return f"{told}\n\n{kind}:\n\n{text}"
