@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +38,15 @@ def evaluate(
         typer.Option(min=0.001, max=1, help="Plan for this difference, as 0.05 for 5 points."),
     ] = None,
     to: Annotated[Path | None, typer.Option("--out", help="Page of HTML to write.")] = None,
+    tickets: Annotated[
+        Path | None, typer.Option(help="Page of single tickets to write, searchable.")
+    ] = None,
+    attempts: Annotated[
+        Path | None, typer.Option(help="CSV to write: an attempt a row, with sample and keys.")
+    ] = None,
+    inspect: Annotated[
+        Path | None, typer.Option(help="Folder for logs of Inspect, one a model.")
+    ] = None,
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
@@ -48,14 +58,40 @@ def evaluate(
             several = _read(recordings, scenario, ratings, solves, skip_bad)
         except AssistantError as error:
             fail(str(error), BAD_INPUT)
-        if to is not None:
-            from twin.report import models
-
-            names = ", ".join(path.name for path in recordings)
-            models.write(several, to, solves, f"from {names}")
+        names = ", ".join(path.name for path in recordings)
+        written = list(_write(several, f"from {names}", solves, to, tickets, attempts, inspect))
         _print(several, apart, as_json)
-        if to is not None and not as_json:
-            out.print(f"page: {to}", soft_wrap=True)
+        for path in written if not as_json else ():
+            out.print(f"written: {path}", soft_wrap=True)
+
+
+def _write(
+    several: list[Attempts],
+    sources: str,
+    solves: float,
+    to: Path | None,
+    tickets: Path | None,
+    attempts: Path | None,
+    inspect: Path | None,
+) -> Iterator[Path]:
+    if to is not None:
+        from twin.report import models
+
+        yield models.write(several, to, solves, sources)
+    if tickets is not None:
+        from twin.report.attempts import write
+
+        yield write(several, tickets, sources)
+    if attempts is not None:
+        from twin.experiments.model_table import write_attempts
+
+        yield write_attempts(several, attempts)
+    if inspect is not None:
+        from twin.experiments.inspect_log import write_inspect
+
+        for one in several:
+            stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in one.name)
+            yield write_inspect(one, inspect / f"{stem}.json")
 
 
 def _read(

@@ -62,7 +62,7 @@ def tag(name: str, /, *content: object, **attributes: object) -> Html:
         elif value is not None and value is not False:
             words.append(f' {key}="{html(str(value))}"')
     start = f"<{name}{''.join(words)}>"
-    alone = name in ("meta", "link", "br")
+    alone = name in ("meta", "link", "br", "input")
     return Html(start if alone else f"{start}{html(list(content))}</{name}>")
 
 

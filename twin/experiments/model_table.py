@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from twin.assistant.recorded.attempts import Attempts
+from twin.common.files import write_text
+from twin.common.formulas import harmless
 from twin.stats.agreement import alpha_bounds, calibrated_mean
 from twin.stats.pass_plan import Skill, difference, tickets_needed, together_at
 from twin.stats.passes import Floats, mean_bounds, passed_all
@@ -268,3 +271,16 @@ def plan(
     left, right = _aligned(first, second, k)
     together = together_at(left, right, one, other, k)
     return tickets_needed(one, other, attempts, k, together, apart, power)
+
+
+def write_attempts(several: Sequence[Attempts], path: str | Path) -> Path:
+    """Write attempts as CSV, one a row, each with its sample and the keys of its recording."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frames = [one.table.assign(model=one.name, prompts=one.version) for one in several]
+    whole = pd.concat(frames, ignore_index=True)
+    whole["articles"] = whole["articles"].map(", ".join)
+    first = ["model", "prompts", "sample"]
+    ordered = whole[[*first, *(name for name in whole if name not in first)]]
+    write_text(path, harmless(ordered).to_csv(index=False))
+    return path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
 Part = tuple[str, str, list[Html]]
 
 
-def frame(title: str, questions: Sequence[str], parts: Sequence[Part], source: str) -> str:
-    """A page of HTML that fetches nothing and runs nothing, whatever the texts in it say.
+def frame(
+    title: str, questions: Sequence[str], parts: Sequence[Part], source: str, script: str = ""
+) -> str:
+    """A page of HTML that fetches nothing and runs nothing else, whatever the texts in it say.
 
     Parameters
     ----------
@@ -28,9 +32,14 @@ def frame(title: str, questions: Sequence[str], parts: Sequence[Part], source: s
         Name (letters, digits and hyphens, once in a page), heading and content of each.
     source : str
         The data it was made from, for the foot of the page.
+    script : str
+        The page's own script, the only one that its policy lets run.
     """
     style = (resources.files("twin.report") / "page.css").read_text(encoding="utf-8")
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        policy += f"; script-src 'sha256-{digest}'"
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -55,7 +64,10 @@ def frame(title: str, questions: Sequence[str], parts: Sequence[Part], source: s
     footer = tag("footer", tag("p", f"Made by support-desk-twin {twin.__version__}, {source}."))
     name, heading, _ = parts[0]
     skip = tag("a", f"To {heading[0].lower()}{heading[1:]}", href=f"#{name}", class_="skip")
-    whole = tag("html", head, tag("body", skip, header, tag("main", *body), footer), lang="en")
+    run = [tag("script", Html(script))] if script else []
+    whole = tag(
+        "html", head, tag("body", skip, header, tag("main", *body), footer, *run), lang="en"
+    )
     return f"<!doctype html>\n{whole}\n"
 
 

@@ -21,6 +21,7 @@ from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.recorded.recorded_calls import MeasuringError, asked_of, said_of
 from twin.assistant.recorded.recording import Reply, read_lines
 from twin.common.errors import Fault, ScenarioError
+from twin.common.formulas import unguarded
 from twin.common.tables import as_number, read_table, shown_cell
 from twin.demand.corpus import Corpus
 
@@ -43,7 +44,7 @@ class Attempts:
         tokens_out, cost_usd, repaired, cut, recorded, categorize_key, respond_key. `right` and
         `solved` are 1, 0, or NaN where nothing tells; latencies, tokens and cost are of both steps.
     calls : DataFrame
-        A row a call: step, tokens_in, tokens_out, latency_s, queue_s, recorded.
+        A row a call: key, step, tokens_in, tokens_out, latency_s, queue_s, recorded.
     requests : dict of str to list
         Messages of each call, by its key.
     label : str
@@ -127,7 +128,9 @@ def read_ratings(path: str | Path) -> dict[tuple[str, str], float]:
         if not 1 <= rating <= 5:
             fault = Fault("rating", "must be a number from 1 to 5", shown_cell(cell))
             raise ScenarioError(f"{path}, row {number + 1}", [fault])
-        found.setdefault((str(ticket), str(answer)), []).append((rating - 1) / 4)
+        found.setdefault((unguarded(str(ticket)), unguarded(str(answer))), []).append(
+            (rating - 1) / 4
+        )
     return {both: float(np.mean(ratings)) for both, ratings in found.items()}
 
 
@@ -234,17 +237,17 @@ def _attempts(model: str, version: str, replies: Sequence[Reply], known: _Known)
         rows.append(known.row(ticket, sample, categorized, own[0] if own else None))
     calls = [
         (
+            r.key,
             r.step,
             r.prompt_tokens,
             r.completion_tokens,
             r.latency_s,
             r.timings.get("queue_time", np.nan),
-            r.timings.get("total_time", np.nan),
             r.recorded,
         )
         for r in replies
     ]
-    columns = ["step", "tokens_in", "tokens_out", "latency_s", "queue_s", "work_s", "recorded"]
+    columns = ["key", "step", "tokens_in", "tokens_out", "latency_s", "queue_s", "recorded"]
     requests = {r.key: list(r.request.get("messages", [])) for r in replies}
     return Attempts(
         model, version, pd.DataFrame(rows), pd.DataFrame(calls, columns=columns), requests

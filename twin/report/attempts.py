@@ -1,0 +1,141 @@
+"""The page of single attempts: prompt, articles, answer, marks and times of each, to be searched.
+
+All texts are a customer's or a model's: they are escaped, and the page's own script only hides and
+shows what is there. Without it everything is shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from twin.assistant.recorded.attempts import Attempts
+from twin.common.files import write_text
+from twin.common.html import Html, table, tag
+from twin.common.text import amount
+from twin.report import frame
+
+# A page with more than this is slow to open; the rest is left out, and the page says so.
+MOST = 2000
+# What can be chosen, beside the model: value of an attempt's data, and the words for it.
+_OUTCOMES = {
+    "": "all",
+    "solved": "solved",
+    "unsolved": "not solved",
+    "wrong": "in a wrong category",
+    "unknown": "not known",
+}
+
+
+def write(several: Sequence[Attempts], path: str | Path, sources: str) -> Path:
+    """Write the page of attempts; an older one is replaced."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, page(several, sources))
+    return path
+
+
+def page(several: Sequence[Attempts], sources: str) -> str:
+    """The page of attempts as HTML; see `write`."""
+    rows = [(one, row) for one in several for row in one.table.to_dict("records")]
+    # All attempts at a ticket stand together, whatever model they are of.
+    rows.sort(key=lambda both: (both[1]["ticket"], both[0].name, both[1]["sample"]))
+    shown = rows[:MOST]
+    said = f"{len(shown):,} attempts at {len({row['ticket'] for _, row in shown}):,} tickets."
+    if len(rows) > MOST:
+        said += f" The page holds the first {MOST:,} of {len(rows):,}."
+    script = (resources.files("twin.report") / "attempts.js").read_text(encoding="utf-8")
+    parts: list[frame.Part] = [
+        ("search", "Search", [tag("p", said), _filters(several)]),
+        ("attempts", "Attempts", [_attempt(one, row) for one, row in shown]),
+    ]
+    return frame.frame("Single tickets", [], parts, sources, script)
+
+
+def _filters(several: Sequence[Attempts]) -> Html:
+    models = {"": "all"} | {one.name: one.name for one in several}
+    return tag(
+        "form",
+        tag("label", "Text ", tag("input", type="search", id="words", autocomplete="off")),
+        tag("label", "Model ", _choice("model", models)),
+        tag("label", "Outcome ", _choice("outcome", _OUTCOMES)),
+        tag("p", "", id="shown", role="status"),
+        class_="filters",
+        id="filters",
+    )
+
+
+def _choice(name: str, options: dict[str, str]) -> Html:
+    return tag(
+        "select", [tag("option", words, value=value) for value, words in options.items()], id=name
+    )
+
+
+def outcome(row: dict[Any, Any]) -> str:
+    """Which of the outcomes an attempt has."""
+    if row["right"] == 0:
+        return "wrong"
+    if math.isnan(row["solved"]):
+        return "unknown"
+    return "solved" if row["solved"] else "unsolved"
+
+
+def _attempt(one: Attempts, row: dict[Any, Any]) -> Html:
+    went = outcome(row)
+    first_line = " ".join(str(row["ticket"]).split())
+    head = first_line if len(first_line) <= 90 else f"{first_line[:89]}…"
+    return tag(
+        "details",
+        tag("summary", tag("strong", _OUTCOMES[went]), f" · {one.name}, attempt {row['sample'] + 1}"
+            f" · {head}"),
+        tag("div", list(_inside(one, row)), class_="attempt"),
+        data_model=one.name,
+        data_outcome=went,
+    )  # fmt: skip
+
+
+def _inside(one: Attempts, row: dict[Any, Any]) -> Iterator[Html]:
+    yield tag("h3", "Ticket")
+    yield tag("pre", row["ticket"])
+    yield tag("h3", "Answer")
+    yield tag("pre", row["answer"] or "(none was written)")
+    marks = [
+        ("category", f"{row['category'] or '-'} (true: {row['truth'] or 'not known'})"),
+        ("confidence", _number(row["confidence"])),
+        ("the offline judge", _number(row["quality"])),
+        ("the judging model", _number(row["quality_by_model"])),
+        ("people", _number(row["quality_by_people"])),
+        ("articles", ", ".join(row["articles"]) or "none"),
+    ]
+    yield table(["mark", "value"], marks, "Marks")
+    yield _timeline(one, row)
+    for step, key in (("categorize", row["categorize_key"]), ("respond", row["respond_key"])):
+        if key:
+            words = [
+                tag("h4", str(message.get("role", ""))) + tag("pre", message.get("content", ""))
+                for message in one.requests.get(key, [])
+            ]
+            yield tag("details", tag("summary", f"Prompt to {step}"), [Html(w) for w in words])
+
+
+def _timeline(one: Attempts, row: dict[Any, Any]) -> Html:
+    calls = one.calls.set_index("key")
+    rows = []
+    for key in (row["categorize_key"], row["respond_key"]):
+        if key in calls.index:
+            call = calls.loc[key]
+            queue = "-" if math.isnan(call["queue_s"]) else amount(float(call["queue_s"]), "s")
+            rows.append([
+                call["step"], str(call["recorded"])[:23].replace("T", " ") or "-",
+                amount(float(call["latency_s"]), "s"), queue,
+                f"{call['tokens_in']:,}", f"{call['tokens_out']:,}", key[:12],
+            ])  # fmt: skip
+    head = ["step", "answered", "took", "in the queue", "tokens in", "tokens out", "key"]
+    return table(head, rows, f"Timeline of sample {row['sample']}", True)
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"
