@@ -19,6 +19,7 @@ from rich.table import Table
 import twin
 from twin.cli import (
     assistants,
+    blind,
     calibrations,
     checks,
     compare,
@@ -320,8 +321,8 @@ def kpis() -> None:
 
 
 for commands in (
-    assistants, calibrations, checks, compare, corpora, evaluate, fidelity, histories, live,
-    models, pulls, rate, record, report, roster, study,
+    assistants, blind, calibrations, checks, compare, corpora, evaluate, fidelity, histories,
+    live, models, pulls, rate, record, report, roster, study,
 ):  # fmt: skip
     commands.register(app)
 

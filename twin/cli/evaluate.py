@@ -101,23 +101,17 @@ def _read(
     solves: float,
     skip_bad: bool,
 ) -> list[Attempts]:
-    from dataclasses import replace
-
     from twin.assistant.knowledge.knowledge import load_knowledge
-    from twin.assistant.recorded.attempts import read_attempts, read_ratings, with_ratings
+    from twin.assistant.recorded.attempts import read_ratings, with_ratings
     from twin.demand.corpus import load_corpus
+    from twin.experiments.model_table import read_models
     from twin.scenario.file import load
 
     desk = load(scenario) if scenario is not None else None
     corpus = load_corpus(desk.tickets.corpus) if desk and desk.tickets.corpus else None
     folder = desk.assistant.knowledge if desk else None
     knowledge = load_knowledge(folder, skip_bad) if folder else None
-    found = [(path, read_attempts(path, corpus, knowledge, solves)) for path in recordings]
-    several = [one for _, each in found for one in each]
-    if len({one.name for one in several}) < len(several):
-        several = [
-            replace(one, label=f"{one.name}, {path.stem}") for path, each in found for one in each
-        ]
+    several = read_models(recordings, corpus, knowledge, solves)
     if ratings is not None:
         given = read_ratings(ratings)
         several = [with_ratings(one, given) for one in several]

@@ -7,15 +7,18 @@ and differences are of the same tickets.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from twin.assistant.recorded.attempts import Attempts
+from twin.assistant.knowledge.knowledge import Knowledge
+from twin.assistant.recorded.attempts import SOLVES, Attempts, read_attempts
 from twin.common.files import write_text
 from twin.common.formulas import harmless
+from twin.demand.corpus import Corpus
 from twin.stats.agreement import alpha_bounds, calibrated_mean
 from twin.stats.pass_plan import Skill, difference, tickets_needed, together_at
 from twin.stats.passes import Floats, mean_bounds, passed_all
@@ -23,6 +26,25 @@ from twin.stats.passes import Floats, mean_bounds, passed_all
 # Fewer calls tell no slope by tokens.
 _FEW = 8
 _MOST_K = 8
+
+
+def read_models(
+    paths: Sequence[Path],
+    corpus: Corpus | None = None,
+    knowledge: Knowledge | None = None,
+    solves: float = SOLVES,
+) -> list[Attempts]:
+    """Attempts of all models of several recordings, each by a name of its own.
+
+    See `twin.assistant.recorded.attempts.read_attempts`.
+    """
+    found = [(path, read_attempts(path, corpus, knowledge, solves)) for path in paths]
+    several = [one for _, each in found for one in each]
+    if len({one.name for one in several}) < len(several):
+        several = [
+            replace(one, label=f"{one.name}, {path.stem}") for path, each in found for one in each
+        ]
+    return several
 
 
 def by_ticket(attempts: Attempts, column: str) -> pd.DataFrame:
