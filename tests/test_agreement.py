@@ -30,10 +30,10 @@ def test_alpha_of_judges_is_their_reliability_and_its_interval_holds():
     for reliability in (0.0, 0.4, 0.8):
         assert alpha(judges(rng, 40_000, reliability, 3)) == pytest.approx(reliability, abs=0.015)
     held = []
-    for _ in range(120):
+    for _ in range(60):
         _, low, high = alpha_bounds(judges(rng, 60, 0.6), draws=200)
         held.append(low <= 0.6 <= high)
-    assert np.mean(held) > 0.89
+    assert np.mean(held) > 0.86
 
 
 def test_a_calibrated_mean_holds_with_a_good_judge_a_bad_one_and_a_biased_one():

@@ -23,11 +23,11 @@ def pages(tmp_path_factory):
     names = [f"a-model-of-a-very-long-name-{'x' * 60}", "openai/gpt-oss-20b"]
     recording = write(
         folder / "r.jsonl",
-        replies(names[0], Skill(0.9, judged=True), 15, 3, extra=(EVIL,)),
-        replies(names[1], Skill(0.4), 15, 3, seed=2),
+        replies(names[0], Skill(0.9, judged=True), 8, 3, extra=(EVIL,)),
+        replies(names[1], Skill(0.4), 8, 3, seed=2),
     )
     several = read_models([recording], load_corpus(str(CORPUS)), load_knowledge(str(KNOWLEDGE)))
-    made = pairs_of(*several, most=6)
+    made = pairs_of(*several, most=4)
     return {
         "models": models.write(several, folder / "models.html", 0.5, "from a test"),
         "attempts": attempts.write(several, folder / "attempts.html", "from a test"),
@@ -65,13 +65,13 @@ TYPE = """
 def test_attempts_are_searched_by_text_model_and_outcome(chromium, pages):
     chromium.open(pages["attempts"])
     whole = chromium.run(SHOWN)
-    assert whole == 15 * 3 * 2 + 3
+    assert whole == 8 * 3 * 2 + 3
     chromium.run(TYPE % json.dumps({"model": "openai/gpt-oss-20b"}))
-    assert chromium.run(SHOWN) == 45
+    assert chromium.run(SHOWN) == 24
     chromium.run(TYPE % json.dumps({"outcome": "wrong"}))
     wrong = chromium.run(SHOWN)
-    assert 0 < wrong < 45
-    assert chromium.run("document.getElementById('shown').textContent") == f"{wrong} of 93 attempts"
+    assert 0 < wrong < 24
+    assert chromium.run("document.getElementById('shown').textContent") == f"{wrong} of 51 attempts"
     chromium.run(TYPE % json.dumps({"model": "", "outcome": "", "words": "ONERROR title"}))
     assert chromium.run(SHOWN) == 3
 
@@ -80,16 +80,16 @@ def test_votes_are_kept_and_saved_when_all_are_given(chromium, pages):
     chromium.open(pages["blind"])
     assert chromium.run("document.getElementById('save').disabled")
     vote = "document.querySelectorAll('fieldset')[%d].querySelectorAll('input')[%d].click()"
-    for number in range(5):
+    for number in range(3):
         chromium.run(vote % (number, number % 3))
-    assert chromium.run("document.getElementById('done').textContent") == "5 of 6 rated"
+    assert chromium.run("document.getElementById('done').textContent") == "3 of 4 rated"
     chromium.open(pages["blind"])
-    assert chromium.run("document.getElementById('done').textContent") == "5 of 6 rated"
-    chromium.run(vote % (5, 2))
+    assert chromium.run("document.getElementById('done').textContent") == "3 of 4 rated"
+    chromium.run(vote % (3, 2))
     assert not chromium.run("document.getElementById('save').disabled")
     # What would be saved is what was clicked.
     keeps = "window.kept = []; window.Blob = function (parts) { kept.push(parts[0]); };"
     chromium.run(f"{keeps} URL.createObjectURL = () => '#';")
     chromium.run("document.getElementById('save').click()")
     saved = json.loads(chromium.run("kept[0]"))
-    assert saved["votes"] == ["left", "equal", "right", "left", "equal", "right"]
+    assert saved["votes"] == ["left", "equal", "right", "right"]

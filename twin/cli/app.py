@@ -29,6 +29,7 @@ from twin.cli import (
     histories,
     live,
     models,
+    overlap,
     pulls,
     rate,
     record,
@@ -322,7 +323,7 @@ def kpis() -> None:
 
 for commands in (
     assistants, blind, calibrations, checks, compare, corpora, evaluate, fidelity, histories,
-    live, models, pulls, rate, record, report, roster, study,
+    live, models, overlap, pulls, rate, record, report, roster, study,
 ):  # fmt: skip
     commands.register(app)
 

@@ -75,7 +75,7 @@ def _choice(name: str, options: dict[str, str]) -> Html:
 
 
 def outcome(row: dict[Any, Any]) -> str:
-    """Which of the outcomes an attempt has."""
+    """Outcome of an attempt, of those that can be chosen."""
     if row["right"] == 0:
         return "wrong"
     if math.isnan(row["solved"]):
