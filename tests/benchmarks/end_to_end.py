@@ -2,12 +2,13 @@
 
     python -m tests.benchmarks.end_to_end [WHAT ...] [--rounds 3] [--engine NAME] [--beside OTHER]
 
-plays commands on what is shipped (`WHAT`: run, notebook, compare, study, points, search, report,
-calibrate; by default all) and prints for each the seconds of the processor, of all its processes,
-and of the clock: the median over the rounds. With `--beside`, another checkout of the project, as
-of an older commit (`git worktree add OTHER COMMIT`), plays the same in turn, and the ratio of the
-seconds of the processor is printed, with the lowest and the highest of a round. `--engine` goes to
-the commands that take it, of this checkout alone.
+plays commands on what is shipped (`WHAT`: run, notebook, compare, study, points, settings, search,
+report, calibrate; by default all) and prints for each the seconds of the processor, of all its
+processes, and of the clock: the median over the rounds. Of points and settings, the seconds of the
+processor are those of one replication, without the start of Python. With `--beside`, another
+checkout of the project, as of an older commit (`git worktree add OTHER COMMIT`), plays the same in
+turn, and the ratio of the seconds of the processor is printed, with the lowest and the highest of a
+round. `--engine` goes to the commands that take it, of this checkout alone.
 """
 
 from __future__ import annotations
@@ -25,14 +26,45 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 EXPORT = "scenarios/example-export"
 _NOTEBOOK = "import twin\ntwin.run(twin.load('scenarios/baseline.toml')).summary()"
-# Twenty points of a small desk, ten replications each.
-_POINTS = """
+# Prints the seconds of the processor a replication, with all that a study or search does for it,
+# but for what a process does once.
+_EACH = """
+import os
 import twin
+def timed(play):
+    before = os.times()
+    played = play().played
+    after = os.times()
+    print(sum(after[k] - before[k] for k in range(4)) / played)
+"""
+# Twenty points of a small desk, ten replications each.
+_POINTS = (
+    _EACH
+    + """
 desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"}, "replications": 10,
                        "agents": {"all": {"heads": 2, "handle_time": "5min"}}})
-scales = [0.5 + k / 20 for k in range(20)]
-twin.study({"scenario": desk, "factors": {"arrivals.scale": scales}})
+twin.study({"scenario": desk, "factors": {"agents.all.heads": [1]}}, replications=1)
+heads = [1 + k for k in range(20)]
+timed(lambda: twin.study({"scenario": desk, "factors": {"agents.all.heads": heads}}))
 """
+)
+# Four settings of two shifts of the baseline, as a search of them plays: three replications, and
+# ten fresh ones.
+_SETTINGS = (
+    _EACH
+    + """
+desk = twin.load("scenarios/baseline.toml")
+shift = "agents.frontline.shifts.{}.heads"
+def plan(levels):
+    return {"scenario": desk, "minimise": "human_cost",
+            "factors": {shift.format(k): levels for k in range(2)},
+            "targets": {"service_level": {"at_least": 0.95}, "abandonment_rate": {"at_most": 0.05}}}
+twin.search(plan([3]), 1, checks=2, budget=2)
+timed(lambda: twin.search(plan([3, 5]), 3, checks=10, budget=40))
+"""
+)
+# Those that print what they take.
+_PRINTED = ("points", "settings")
 # What is timed, with what comes before it, which is not. OUT is a folder that is new each time.
 Words = list[str]
 COMMANDS: dict[str, tuple[list[Words], Words]] = {
@@ -48,6 +80,7 @@ COMMANDS: dict[str, tuple[list[Words], Words]] = {
         ["-m", "twin", "study", "scenarios/studies/escalation-threshold.toml", "--out", "OUT"],
     ),
     "points": ([], ["-c", _POINTS]),
+    "settings": ([], ["-c", _SETTINGS]),
     "search": (
         [], ["-m", "twin", "search", "scenarios/studies/fewest-agents.toml", "--out", "OUT"]
     ),
@@ -66,24 +99,35 @@ COMMANDS: dict[str, tuple[list[Words], Words]] = {
 ENGINES = ("run",)
 
 
-def seconds(checkout: Path, words: Words) -> tuple[float, float]:
-    """Seconds of the processor, of all its processes, and of the clock that a command takes."""
+def seconds(checkout: Path, words: Words, printed: bool = False) -> tuple[float, float]:
+    """Seconds of the processor, of all its processes, and of the clock that a command takes.
+
+    Parameters
+    ----------
+    checkout : Path
+    words : list of str
+    printed : bool
+        Whether it prints those of the processor itself.
+    """
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *words],
         cwd=checkout,
         env=os.environ | {"PYTHONPATH": str(checkout)},
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if printed else subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
+    # It prints a line at most, which a pipe holds.
     assert process.stderr is not None
     said = process.stderr.read()
+    told = process.stdout.read() if process.stdout is not None else ""
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(words)} in {checkout}: {said}")
-    return usage.ru_utime + usage.ru_stime, time.perf_counter() - begun
+    taken = float(told) if printed else usage.ru_utime + usage.ru_stime
+    return taken, time.perf_counter() - begun
 
 
 def once(checkout: Path, what: str, engine: str | None) -> tuple[float, float]:
@@ -95,7 +139,8 @@ def once(checkout: Path, what: str, engine: str | None) -> tuple[float, float]:
     try:
         for words in before:
             seconds(checkout, [word.replace("OUT", folder) for word in words])
-        return seconds(checkout, [word.replace("OUT", folder) for word in timed])
+        words = [word.replace("OUT", folder) for word in timed]
+        return seconds(checkout, words, what in _PRINTED)
     finally:
         shutil.rmtree(folder)
 
@@ -120,12 +165,12 @@ def main() -> None:
             for number in range(len(places))[:: 1 if k % 2 else -1]:
                 found[number].append(once(places[number][0], what, places[number][1]))
         cpu, clock = (statistics.median(one[k] for one in found[0]) for k in (0, 1))
-        line = f"{what}: {cpu:.2f} s of the processor, {clock:.2f} s"
+        line = f"{what}: {cpu:.3g} s of the processor, {clock:.2f} s"
         if given.beside is not None:
             old, before = (statistics.median(one[k] for one in found[1]) for k in (0, 1))
             ratios = [ours[0] / theirs[0] for ours, theirs in zip(*found, strict=True)]
             line += (
-                f"; beside: {old:.2f} s, {before:.2f} s; ratio {statistics.median(ratios):.2f} "
+                f"; beside: {old:.3g} s, {before:.2f} s; ratio {statistics.median(ratios):.2f} "
                 f"({min(ratios):.2f} to {max(ratios):.2f})"
             )
         print(line, flush=True)
