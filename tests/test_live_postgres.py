@@ -161,7 +161,8 @@ def test_many_who_open_it_at_once_make_it_or_bring_it_up_once(database, old):
             for table in ("tickets", "feedback"):
                 for column in ("backend", "answered_model"):
                     connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
-            connection.exec_driver_sql("DROP TABLE messages")
+            for table in ("messages", "outbox", "remote_tickets", "connections"):
+                connection.exec_driver_sql(f"DROP TABLE {table}")
             added = ("held_since", "held_by", "answered_at", "answered_by", "resolves_at",
                      "version", "assignee", "merged_into", "suggestion")  # fmt: skip
             for column in added:
