@@ -11,7 +11,7 @@ from test_own_corpus import SAID, WHEN
 from typer.testing import CliRunner
 
 import twin
-from twin.assistant.embedded import Classifier
+from twin.assistant.classifier import Classifier
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
 from twin.common.toml import dump

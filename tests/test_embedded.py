@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import twin
 from tests.live_desk import desk_data
 from twin.assistant import backends, catalogue, embedded, prompts
-from twin.assistant.embedded import Classifier, write_answer, write_generic
+from twin.assistant.classifier import Classifier
+from twin.assistant.embedded import write_answer, write_generic
 from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.protocol import OK, REFUSED, Luck, Questions
 from twin.demand.corpus import Corpus, load_corpus

@@ -1,4 +1,4 @@
-"""Backend `embedded`: sentence embeddings categorize, an article's own words answer; no key needed.
+"""Backend `embedded`: a trained classifier categorizes, articles answer in their own words; no key.
 
 It learns from the train rows of the corpus and from the articles, never from what customers send.
 """
@@ -8,16 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from scipy import special
 
 from twin.assistant import catalogue, prompts
+from twin.assistant.classifier import classifier_of
 from twin.assistant.knowledge.articles import Article
-from twin.assistant.knowledge.embedding import DIMENSIONS, embed, similarity
 from twin.assistant.knowledge.knowledge import Hit, Knowledge
 from twin.assistant.protocol import (
     OK,
@@ -32,119 +29,8 @@ from twin.assistant.protocol import (
 from twin.demand.corpus import Corpus
 from twin.scenario.model import Scenario
 
-# Candidates of the cross-validation: ridge penalty, and the weights of ridge and articles.
-_PENALTIES = (1.0, 2.0, 4.0, 8.0)
-_RIDGE_WEIGHTS = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
-_ARTICLE_WEIGHTS = (0.0, 4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 32.0, 48.0)
-_DEFAULT = (2.0, 4.0, 16.0)  # Without train texts; about what the shipped corpus gives.
 # Answers that are kept for further replications; all begin anew beyond.
 _MOST_KNOWN = 5_000
-_CONSTANT = 0.3  # Size of the constant feature: ridge should shrink the level little.
-
-
-class Classifier:
-    """Category of a text with the chance of being right.
-
-    The chances are the softmax of two weighted scores a category: ridge regression of one-hot
-    categories on embeddings of the train texts and, where there are articles, the best score of the
-    category's articles. A category's own name is one more example of it, and counts as an article,
-    so that a category without train texts, or a text of two words, is matched by the name. Penalty
-    and weights are those of the least log loss in leave-one-out cross-validation, which ridge
-    regression has in closed form; as log loss punishes false certainty, they make the confidence
-    the chance of being right, too.
-
-    Parameters
-    ----------
-    categories : sequence of str
-    texts : sequence of str, length n
-        Train texts.
-    category : array of int, shape (n,)
-        Their indices into `categories`.
-    knowledge : Knowledge, optional
-
-    Attributes
-    ----------
-    accuracy, log_loss : float
-        Of the cross-validation; NaN without train texts.
-    left_out : (array of int, array of float)
-        Category and confidence of each train text by a fit without it; empty without train texts.
-    """
-
-    def __init__(
-        self,
-        categories: Sequence[str],
-        texts: Sequence[str],
-        category: Ints,
-        knowledge: Knowledge | None = None,
-    ) -> None:
-        self._knowledge = knowledge
-        self._owner = _owners(categories, knowledge)
-        self._names = embed(categories)
-        size, n = len(categories), len(texts)
-        targets = np.eye(size)[np.concatenate([category, np.arange(size)]).astype(int)]
-        features = self._features([*texts, *categories])
-        evidence = self._evidence(texts)
-        self.accuracy = self.log_loss = float("nan")
-        self.left_out: tuple[Ints, Floats] = (np.zeros(0, dtype=np.int64), np.zeros(0))
-        best = _DEFAULT
-        # Where no article tells anything, its weight changes nothing: the first is taken.
-        article_weights = _ARTICLE_WEIGHTS if evidence.any() else _ARTICLE_WEIGHTS[:1]
-        for penalty in _PENALTIES if n else ():
-            hat, weights = _ridge(features, targets, penalty)
-            # The prediction for a row by a fit without it.
-            leverage = np.minimum(np.einsum("nd,dn->n", features, hat), 0.999)[:n, None]
-            left_out = (features[:n] @ weights - leverage * targets[:n]) / (1 - leverage)
-            for own, articles in product(_RIDGE_WEIGHTS, article_weights):
-                scores = own * left_out + articles * evidence
-                chance = special.log_softmax(scores, axis=1)
-                loss = -float(chance[np.arange(n), category].mean())
-                if not loss >= self.log_loss:
-                    self.log_loss, best = loss, (penalty, own, articles)
-                    self.accuracy = float((scores.argmax(axis=1) == category).mean())
-                    self.left_out = scores.argmax(axis=1), np.exp(chance.max(axis=1))
-        penalty, self._ridge_weight, self._article_weight = best
-        self._weights = _ridge(features, targets, penalty)[1]
-
-    @staticmethod
-    def _features(texts: Sequence[str]) -> Floats:
-        constant = np.full((len(texts), 1), _CONSTANT)
-        return np.hstack([embed(texts).astype(float), constant])
-
-    def _evidence(self, texts: Sequence[str]) -> Floats:
-        """Best score by category: of its articles, or of its name where that is more like the text.
-
-        Categories without articles get the middle of others.
-        """
-        if self._knowledge is None or not self._owner.any() or not len(texts):
-            return np.zeros((len(texts), len(self._owner)))
-        scores = self._knowledge.scores(texts)
-        best = np.stack([scores[:, own].max(axis=1, initial=-1) for own in self._owner], axis=1)
-        has = self._owner.any(axis=1)
-        best[:, ~has] = np.median(best[:, has], axis=1, keepdims=True)
-        either: Floats = np.maximum(best, similarity(embed(texts), self._names))
-        return either
-
-    def classify(self, texts: Sequence[str]) -> tuple[Ints, Floats]:
-        """Category index and confidence (0 to 1) of each text; a row depends on its text only."""
-        features = self._features(texts)
-        # Row by row (see `embedding.similarity`).
-        learnt = np.matmul(features[:, None, :], self._weights)[:, 0, :]
-        scores = self._ridge_weight * learnt + self._article_weight * self._evidence(texts)
-        chance: Floats = special.softmax(scores, axis=1)
-        best = chance.argmax(axis=1).astype(np.int64)
-        confidence: Floats = np.round(chance.max(axis=1, initial=0.0), 6)
-        return best, confidence
-
-
-@lru_cache(maxsize=4)
-def classifier_of(
-    categories: tuple[str, ...],
-    texts: tuple[str, ...],
-    category: tuple[int, ...],
-    knowledge: Knowledge | None = None,
-) -> Classifier:
-    """A classifier, fitted once for the same texts and articles: replications share it."""
-    return Classifier(categories, texts, np.array(category, dtype=np.int64), knowledge)
 
 
 class _Said(NamedTuple):
@@ -162,20 +48,6 @@ def _memory(*of: object) -> dict[Any, _Said]:
     What the same text gets is always the same, so replications share it.
     """
     return {}
-
-
-def _owners(categories: Sequence[str], knowledge: Knowledge | None) -> npt.NDArray[np.bool_]:
-    """Matrix of categories (rows) and the articles (columns) that belong to them."""
-    if knowledge is None:
-        return np.zeros((len(categories), 0), dtype=bool)
-    return np.array([knowledge.categories == name for name in categories])
-
-
-def _ridge(features: Floats, targets: Floats, penalty: float) -> tuple[Floats, Floats]:
-    """Matrix that makes weights of targets, shape (d, n), and the weights, shape (d, c)."""
-    gram = features.T @ features + penalty * np.eye(DIMENSIONS + 1)
-    hat = np.asarray(np.linalg.solve(gram, features.T), dtype=np.float64)
-    return hat, hat @ targets
 
 
 def write_answer(article: Article, max_tokens: int, brief: bool = False) -> str:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from twin.assistant.embedded import Classifier, classifier_of
+from twin.assistant.classifier import Classifier, classifier_of
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.common.errors import Fault, ScenarioError
 from twin.demand.corpus import Corpus
@@ -132,7 +132,8 @@ def held_back(
 
 def _threshold(model: Classifier, truth: npt.NDArray[np.int64], none: int, right: float) -> float:
     """Lowest confidence from which enough is right, by texts that were left out in turn."""
-    given, confidence = model.left_out
+    rows, given, confidence = model.left_out
+    truth = truth[rows]
     answered = given != none
     for threshold in _THRESHOLDS:
         sure = answered & (confidence >= threshold)

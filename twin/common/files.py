@@ -111,7 +111,12 @@ def read_text(path: Path, most_bytes: int, expected: str) -> str:
 
 
 def cache_folder() -> Path | None:
-    """The user's folder for what can be made again, which may not be there; None without a home."""
+    """The user's folder for what can be made again, which may not be there.
+
+    None without a home, and where the environment variable TWIN_CACHE is `off`.
+    """
+    if os.environ.get("TWIN_CACHE", "").lower() == "off":
+        return None
     try:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
