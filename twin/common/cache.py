@@ -6,6 +6,7 @@ where the environment variable TWIN_CACHE is `off`.
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from collections.abc import Callable, Mapping
@@ -58,7 +59,7 @@ def _keep(path: Path, made: Arrays) -> None:
 
     A cache that cannot be written costs time only. Another process never reads half a file.
     """
-    if sum(array.nbytes for array in made.values()) > _MOST_A_FILE:
+    if math.fsum(array.nbytes for array in made.values()) > _MOST_A_FILE:
         return
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,7 @@ def _bound(base: Path) -> None:
     for path in kept:
         with suppress(OSError):
             sizes.append((path, path.stat().st_size))
-    total = sum(size for _, size in sizes)
+    total = math.fsum(size for _, size in sizes)
     for path, size in sizes[:-1]:
         if total <= MOST_BYTES:
             return
