@@ -1,5 +1,8 @@
 """Runs in blocks of tickets give the tables of runs in one piece, to the last bit."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +149,13 @@ def test_a_run_that_ends_while_it_is_written_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         play.write(scenario, draw_in_blocks(scenario, 0, 500), tmp_path, at=stop)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@needs_numba
+@pytest.mark.skipif(not CAN_GIVE_BACK, reason="reads /proc")
+def test_four_times_the_tickets_take_no_more_memory():
+    words = [sys.executable, "-m", "tests.benchmarks.streamed", "30000", "120000"]
+    words += ["--scenario", "scenarios/phone-desk.toml"]
+    done = subprocess.run(words, cwd=SCENARIOS.parent, check=True, capture_output=True, text=True)
+    few, many = (float(of) for of in re.findall(r"(\d+) MB at the most", done.stdout))
+    assert many < 1.2 * few
