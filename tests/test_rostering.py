@@ -11,9 +11,10 @@ import twin
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
 from twin.experiments.rostering.needs import erlang_heads
-from twin.experiments.rostering.roster import roster, save
+from twin.experiments.rostering.roster import roster
 from twin.experiments.rostering.sample import count
 from twin.experiments.rostering.week import Week, check_pool, staffed
+from twin.experiments.rostering.written import save
 from twin.measures.theory import erlang_a, erlang_a_level, erlang_c_level
 from twin.scenario.calendars import staffing
 

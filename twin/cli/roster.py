@@ -29,6 +29,7 @@ from twin.cli.terminal import (
 from twin.cli.terminal import progress as progress_of
 
 if TYPE_CHECKING:
+    from twin.experiments.rostering.roster import Roster
     from twin.scenario.model import Scenario
 
 
@@ -53,6 +54,12 @@ def roster(
     ] = "80%",
     interval: Annotated[str, typer.Option(metavar="TIME", help="Length of an interval.")] = "30min",
     replications: Annotated[int, typer.Option(min=2, help="Of each setting.")] = 10,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Plans of shifts proposed at most, before a verdict.")
+    ] = 5,
+    checks: Annotated[
+        int, typer.Option(min=2, help="Fresh replications by which a plan is judged.")
+    ] = 20,
     changes: Changes = None,
     workers: Workers = None,
     engine: Engine = "auto",
@@ -62,10 +69,15 @@ def roster(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show agents by time and day: on shift, needed by Erlang A, needed in the simulation."""
+    """Show agents by time and day, and plan shifts.
+
+    On shift, needed by Erlang A, and needed in the simulation. With [work_rules] in the scenario:
+    who starts when, with breaks, so that each day meets the target.
+    """
     with _plain_errors():
         from twin.cli.study_tables import plain_table
         from twin.experiments.rostering import roster as rostering
+        from twin.experiments.rostering.written import save
         from twin.report.roster import page
 
         target = size_of(at_least, "share", "--at-least")
@@ -78,21 +90,46 @@ def roster(
                 target=target,
                 interval_s=length_s,
                 replications=replications,
+                rounds=rounds,
+                checks=checks,
                 workers=workers or cores(),
                 engine=engine,
                 progress=progress,
             )
-        files = rostering.save(found, folder, page(found))
+        files = save(found, folder, page(found))
         for note in found.needs.notes:
             err.print(f"note: {note}")
         if as_json:
-            print_json({"statement": found.statement, "needs": records(found.needs.table)})
+            print_json(_data(found))
             return
         out.print(found.statement, soft_wrap=True)
         out.print("\nAgents needed (on shift now):")
         out.print(plain_table(found.by_day(), {}))
+        if found.plan_statement:
+            out.print(f"\n{found.plan_statement}", soft_wrap=True)
+        if found.verdict is not None:
+            shares = dict.fromkeys(("served", "low", "high"), "share")
+            out.print(plain_table(found.verdict.table, shares))
         for path in files:
             out.print(str(path), soft_wrap=True)
+
+
+def _data(found: Roster) -> dict[str, Any]:
+    """A roster as data for programs."""
+    data: dict[str, Any] = {"statement": found.statement, "needs": records(found.needs.table)}
+    if found.plan is None or found.verdict is None or found.sampled is None:
+        return data | {"plan": None}
+    return data | {
+        "plan": {
+            "statement": found.plan_statement,
+            "agents": found.plan.agents,
+            "hours": found.plan.hours,
+            "gap": found.sampled.gap,
+            "verdict": found.verdict.verdict,
+            "periods": records(found.verdict.table),
+            "shifts": records(found.plan.shifts),
+        }
+    }
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from twin.scenario.model import Scenario
 # for names of categories and channels. What is not named here keeps desks apart.
 LATER = {
     "agents", "customers", "routing", "queue", "targets", "evidence", "name", "question",
-    "replications",
+    "replications", "work_rules",
 }  # fmt: skip
 # Tickets of all that is kept, beyond the last one.
 _MOST_TICKETS = 400_000

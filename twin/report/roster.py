@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from twin.common.html import Html, table, tag
 from twin.report import frame
@@ -29,8 +29,11 @@ def _parts(found: Roster) -> Iterator[frame.Part]:
         f"{found.replications} replications of each setting, the same customers for all; the "
         f"target is {found.target:.0%} in time in each interval."
     )
-    yield frame.answer([capital(f"{found.statement}.")], said)
+    sentences = [found.plan_statement, found.statement]
+    yield frame.answer([capital(f"{one}.") for one in sentences if one], said)
     yield "pictures", "In pictures", [frame.figures(list(_pictures(found)))]
+    if found.plan is not None and found.verdict is not None:
+        yield "plan", "The plan of shifts", list(_plan(found))
     wide = found.by_day()
     words = "Agents to schedule so that each interval meets the target, and in brackets those now."
     cells = wide.to_numpy().tolist()
@@ -40,21 +43,53 @@ def _parts(found: Roster) -> Iterator[frame.Part]:
     yield "why", "Why Erlang A and the simulation differ", list(_why(found))
 
 
+def _plan(found: Roster) -> Iterator[Html]:
+    assert found.plan is not None
+    assert found.verdict is not None
+    rows = [
+        [row["period"], row["verdict"], f"{row['served']:.1%}",
+         f"{row['low']:.1%} to {row['high']:.1%}"]
+        for row in found.verdict.table.to_dict("records")
+    ]  # fmt: skip
+    heads = ["", "verdict", "answered in time", "95 % interval"]
+    yield table(heads, rows, "The plan in fresh replications", numbers=True)
+    shifts = found.plan.shifts.fillna("")
+    days = list(dict.fromkeys(found.needs.table["day"]))
+    cells = [
+        [agent, *("; ".join(_hours(row) for row in own[own["day"] == day].to_dict("records"))
+                  for day in days), f"{own['hours'].sum():g}"]
+        for agent, own in shifts.groupby("agent", sort=False)
+    ]  # fmt: skip
+    whole = table(["agent", *days, "hours"], cells, "Shifts of each agent, break in brackets")
+    yield tag("details", tag("summary", f"shifts of all {found.plan.agents} agents"), whole)
+
+
+def _hours(row: Mapping[Hashable, Any]) -> str:
+    pause = f" ({row['break_start']})" if row["break_start"] else ""
+    return f"{row['start']}-{row['end']}{pause}"
+
+
 def _pictures(found: Roster) -> Iterator[Picture]:
-    shown = plots.open_hours(found.needs.table, "simulated", "agents")
+    table = found.needs.table if found.planned is None else found.planned
+    shown = plots.open_hours(table, "simulated", "agents", "planned")
     shown = shown.assign(erlang=shown["scheduled"])
+    there, grey = "on shift now", "agents on shift"
+    if found.plan is not None:
+        there, grey = "of the plan", "agents of the plan (green: on shift now)"
     yield drawn(
-        "agents-picture", "Agents on shift and needed",
-        "Grey: agents on shift. Orange: agents whom the load keeps busy. Dotted: needed by Erlang "
-        "A, with those who do not come. Blue: needed in the simulation.",
-        lambda ax: plots.agents(shown.drop(columns=["planned"], errors="ignore"), ax),
-    )  # fmt: skip
+        "agents-picture",
+        "Agents and what is needed",
+        f"Grey: {grey}. Orange: agents whom the load keeps busy. Dotted: needed by Erlang A, with "
+        "those who do not come. Blue: needed so that each single interval meets the target.",
+        lambda ax: plots.agents(shown, ax),
+    )
     yield drawn(
-        "served-picture", "Answered in time",
+        "served-picture",
+        "Answered in time",
         f"Share of the tickets that arrive in an interval and are answered in time, with the "
-        f"agents on shift now. The target is {found.target:.0%}.",
+        f"agents {there}. The target is {found.target:.0%}.",
         lambda ax: plots.served(shown, found.target, ax),
-    )  # fmt: skip
+    )
 
 
 def _why(found: Roster) -> Iterator[Html]:

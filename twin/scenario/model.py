@@ -68,6 +68,7 @@ from twin.scenario.sections.people import Away, Break, Pool, Shift, Targets
 from twin.scenario.sections.routing import Queue, Routing
 from twin.scenario.sections.touches import Touches
 from twin.scenario.sections.uncertainty import Evidence, Uncertainty
+from twin.scenario.sections.work_rules import WorkRules
 from twin.scenario.sections.workflow import Status, Step, Workflow, workflow_faults
 from twin.scenario.units import Duration
 
@@ -122,6 +123,7 @@ __all__ = [
     "Touches",
     "Uncertainty",
     "Week",
+    "WorkRules",
     "Workflow",
     "days_text",
     "parse_days",
@@ -174,6 +176,9 @@ class Scenario(Section):
     )
     queue: Queue = Queue()
     routing: Routing = Routing()
+    work_rules: WorkRules | None = Field(
+        None, description="rules of the shifts that `twin roster` plans; the desk reads none"
+    )
     targets: Targets = Targets()
     customers: Customers = Customers()
     touches: Touches | None = Field(

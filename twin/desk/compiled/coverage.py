@@ -19,7 +19,7 @@ from twin.scenario.model import Scenario
 COVERED = frozenset(
     {
         "name", "question", "warm_up", "seed", "replications", "arrivals", "tickets", "backlog",
-        "targets", "uncertainty", "evidence",
+        "targets", "uncertainty", "evidence", "work_rules",
         # Calendars are worked out before, too.
         "horizon", "start", "time_zone", "agents.*.heads", "agents.*.shifts", "agents.*.roster",
         "agents.*.extra_heads", "agents.*.shrinkage", "agents.*.time_zone", "agents.*.holidays",

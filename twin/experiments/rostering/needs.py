@@ -9,6 +9,7 @@ come. So both stand side by side, with what each part of the difference comes to
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -55,8 +56,8 @@ class Needs:
         Mean time of an agent on a visit, wrap-up included; mean patience, infinite: endless.
     within : tuple of (float, float)
         Seconds promised, each with its share of the tickets.
-    simulated : array of int, shape (n,)
-        By interval of the week.
+    simulated, load, asked : array, shape (n,)
+        By interval of the week: as in the table; whether tickets are judged.
     met : bool
         Whether each interval met the target, so staffed, in the replications played.
     notes : tuple of str
@@ -69,6 +70,8 @@ class Needs:
     patience_s: float
     within: tuple[tuple[float, float], ...]
     simulated: Ints
+    load: Floats
+    asked: npt.NDArray[np.bool_]
     met: bool
     notes: tuple[str, ...]
 
@@ -112,7 +115,7 @@ def needs(player: Player, target: float, replications: int) -> Needs:
     scheduled = np.ceil(erlang[1] / (1 - shrinkage) - _ROUNDING).astype(np.int64)
     simulated, met = _by_simulation(player, target, numbers, scheduled, asked)
     agents = week.agents(pool)
-    bounds = [_interval(today, k) for k in range(week.size)]
+    bounds = served(today, week)
     names = [week.label(k) for k in range(week.size)]
     table = pd.DataFrame({
         "day": [name[0] for name in names],
@@ -135,8 +138,8 @@ def needs(player: Player, target: float, replications: int) -> Needs:
         "rest": simulated - scheduled,
     })[week.seen > 0].reset_index(drop=True)  # fmt: skip
     return Needs(
-        table, target, handle_s, patience_s, within, simulated, met,
-        tuple(_notes(scenario, pool, week, within)),
+        table, target, handle_s, patience_s, within, simulated, arrivals * handle_s / 3600,
+        asked, met, tuple(_notes(scenario, pool, week, within)),
     )  # fmt: skip
 
 
@@ -229,9 +232,10 @@ def _by_simulation(
     return (heads if best is None else best), best is not None
 
 
-def _interval(counted: list[Counted], slot: int) -> tuple[float, float, float]:
-    kept = [one.kept[slot] for one in counted]
-    return ratio_interval(kept, [one.judged[slot] for one in counted], share=True)
+def served(counted: Sequence[Counted], week: Week) -> list[tuple[float, float, float]]:
+    """Share answered in time in each interval, and its 95 % interval."""
+    kept, judged = (np.array([one[k] for one in counted]) for k in range(2))
+    return [ratio_interval(kept[:, k], judged[:, k], share=True) for k in range(week.size)]
 
 
 def _share(over: Floats, under: Floats) -> Floats:

@@ -1,23 +1,29 @@
-"""A roster: agents needed by interval, and what it comes to."""
+"""A roster: agents needed by interval, a plan of shifts for them, and a verdict on it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from twin.common.files import write_text
-from twin.common.formulas import harmless
 from twin.experiments.checks import check, check_recording
-from twin.experiments.rostering.needs import Needs, needs
+from twin.experiments.rostering.cuts import Cuts, Sampled, floor_of
+from twin.experiments.rostering.needs import Needs, needs, served
+from twin.experiments.rostering.plan import Plan, cover_of, plan_of
 from twin.experiments.rostering.sample import Player, Progress
+from twin.experiments.rostering.verdict import Verdict, judged, periods
 from twin.experiments.rostering.week import Week, check_pool
 from twin.scenario.model import Scenario
+from twin.stats.feasibility import MET, MISSED, OPEN
 
 # Four calls in five within the time promised: the convention of call centres ("80/20"); assumed.
 TARGET = 0.8
 REPLICATIONS = 10
+# Plans that are judged; each by replications of its own, and with its part of the error.
+_LOOKS = 4
+_ERROR = 0.05
+# By so much at least a target of the sample rises where fresh replications do not show it met.
+_STEP, _MOST = 0.01, 0.999
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,15 @@ class Roster:
     needs : Needs
     replications, played : int
         Of each setting; of all.
+    plan : Plan or None
+        Shifts by `[work_rules]`; None without these, or where none was found.
+    sampled : Sampled or None
+        The search for it.
+    verdict : Verdict or None
+        On the plan, by replications that the search has not seen.
+    planned : DataFrame or None
+        The table of needs, with planned (agents by the plan), and served, low and high by the plan
+        in these fresh replications.
     """
 
     scenario: Scenario
@@ -40,6 +55,10 @@ class Roster:
     needs: Needs
     replications: int
     played: int
+    plan: Plan | None = None
+    sampled: Sampled | None = None
+    verdict: Verdict | None = None
+    planned: pd.DataFrame | None = None
 
     @property
     def target(self) -> float:
@@ -67,6 +86,34 @@ class Roster:
             f"A for {by_erlang}, and {there} are there"
         )
 
+    @property
+    def plan_statement(self) -> str:
+        """The plan and the verdict on it, in a sentence; empty without [work_rules]."""
+        rules = self.scenario.work_rules
+        if rules is None:
+            return ""
+        if self.plan is None or self.sampled is None or self.verdict is None:
+            return "no plan of shifts was found that keeps [work_rules] and meets the target"
+        names = self.verdict.table["period"].tolist()
+        what = "each day" if len(names) > 1 else "".join(names).replace("week", "the week")
+        said = {
+            MET: f"in {self.verdict.replications} fresh replications {what} meets the target",
+            MISSED: f"but in {self.verdict.replications} fresh replications it misses the target",
+            OPEN: f"but {self.verdict.replications} fresh replications leave open whether "
+            f"{what} meets the target",
+        }[self.verdict.verdict]
+        unit = "paid hours" if rules.minimise == "hours" else "agents"
+        gap = max(self.sampled.gap, self.plan.gap if rules.minimise == "agents" else 0.0)
+        told = (
+            f"no plan with fewer {unit} does so in the replications of the search"
+            if gap < 1e-9
+            else f"a plan with up to {gap:.1%} fewer {unit} is not ruled out"
+        )
+        return (
+            f"{self.plan.agents} agents on {len(self.plan.shifts)} shifts, "
+            f"{self.plan.hours:,.0f} paid hours a week: {said}; {told}"
+        )
+
     def by_day(self) -> pd.DataFrame:
         """Agents needed in the simulation (on shift): a row a time, a column a day."""
         table = self.needs.table
@@ -86,6 +133,8 @@ def roster(
     target: float = TARGET,
     interval_s: float = 1800.0,
     replications: int = REPLICATIONS,
+    rounds: int = 5,
+    checks: int = 20,
     workers: int = 1,
     engine: str = "auto",
     progress: Progress | None = None,
@@ -104,6 +153,10 @@ def roster(
         Length of an interval.
     replications : int
         Played for each setting, the same customers for all.
+    rounds : int
+        Plans of shifts that the search proposes at most, before a verdict; see `cuts`.
+    checks : int
+        Fresh replications by which a plan is judged.
     workers, engine, progress
         As for `twin.study`.
 
@@ -130,29 +183,62 @@ def roster(
     >>> found.needs.table["erlang_a"].tolist()[0]
     3
     """
-    if not 0 < target < 1 or replications < 2:
-        raise ValueError("the target must lie between 0 and 1, replications be 2 or more")
+    if not 0 < target < 1 or replications < 2 or checks < 2 or rounds < 1:
+        reason = "the target must lie between 0 and 1, replications and checks be 2 or more"
+        raise ValueError(f"{reason}, rounds 1 or more")
     check(scenario)
     check_recording(scenario)
     found = check_pool(scenario, pool)
     player = Player(Week(scenario, interval_s), found, workers, engine, progress)
+    rules = scenario.work_rules
+    if rules is not None:
+        # Before anything is played: whether the rules fit the intervals.
+        cover_of(player.week, rules)
     need = needs(player, target, replications)
-    return Roster(scenario, found, player.week, need, replications, player.played)
+    without = Roster(scenario, found, player.week, need, replications, player.played)
+    return without if rules is None else _planned(without, player, rounds, checks)
 
 
-def save(found: Roster, folder: Path, page: str) -> list[Path]:
-    """Write the tables and the page into a folder, each file whole or not at all.
+def _planned(found: Roster, player: Player, rounds: int, checks: int) -> Roster:
+    """With the cheapest plan of shifts that is shown to meet the target, as far as it is found."""
+    week, need, rules = found.week, found.needs, found.scenario.work_rules
+    assert rules is not None
+    slow = max(time_s for time_s, _ in need.within) > week.length_s
+    cover, parts = cover_of(week, rules), periods(week, slow)
+    shrinkage = found.scenario.agents[found.pool].shrinkage
+    floor = floor_of(week, need.load, need.asked, need.target, shrinkage, slow)
+    search = Cuts(player, cover, parts, floor, need.asked, range(found.replications), slow)
+    start = cover.solve(need.simulated)
+    targets = dict.fromkeys(parts, need.target)
+    for look in range(_LOOKS):
+        sampled = search.run(targets, rounds, start)
+        plan = None if sampled.best is None else plan_of(week, found.pool, cover, sampled.best)
+        if plan is None:
+            break
+        first = found.replications + look * checks
+        fresh = player.play([plan.scenario], range(first, first + checks))[0]
+        verdict = judged(fresh, parts, need.target, _ERROR / _LOOKS)
+        found = replace(
+            found,
+            plan=plan,
+            sampled=sampled,
+            verdict=verdict,
+            planned=_by_interval(need.table, week, plan, served(fresh, week)),
+            played=player.played,
+        )
+        if verdict.verdict == MET:
+            break
+        for row in verdict.table.to_dict("records"):
+            if row["verdict"] != MET:
+                more = max(_STEP, need.target - row["low"])
+                targets[row["period"]] = min(_MOST, targets[row["period"]] + more / 2)
+    return found
 
-    Returns
-    -------
-    list of Path
-        Files written.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    texts = {
-        "needs.csv": harmless(found.needs.table).to_csv(index=False),
-        "roster.html": page,
-    }
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    return [folder / name for name in texts]
+
+def _by_interval(
+    table: pd.DataFrame, week: Week, plan: Plan, bounds: list[tuple[float, float, float]]
+) -> pd.DataFrame:
+    seen = [bounds[k] for k in range(week.size) if week.seen[k] > 0]
+    heads = plan.covered.heads[week.seen > 0]
+    low_high = {name: [one[k] for one in seen] for k, name in enumerate(("served", "low", "high"))}
+    return table.assign(planned=heads, **low_high)

@@ -33,7 +33,7 @@ from twin.scenario.changes import PATH_KEYS
 from twin.scenario.model import Scenario
 
 # Keys of a scenario that change none of its figures.
-_LABELS = {"name", "question", "replications"}
+_LABELS = {"name", "question", "replications", "work_rules"}
 _NOTES = "notes"
 # Begin of the name of a folder of replications of which only some figures were worked out.
 _SOME = "some"
