@@ -1,7 +1,6 @@
 """The scenario: all that a scenario file may say, frozen. Its sections live in `sections/`.
 
-Files and `extends` are read in `file`, changes by dotted key in `changes`, and errors worded in
-`faults`.
+Files and `extends` are read in `file`, changes by key in `changes`, errors worded in `faults`.
 """
 
 from __future__ import annotations
@@ -123,7 +122,6 @@ __all__ = [
     "Touches",
     "Uncertainty",
     "Week",
-    "WorkRules",
     "Workflow",
     "days_text",
     "parse_days",
@@ -176,9 +174,7 @@ class Scenario(Section):
     )
     queue: Queue = Queue()
     routing: Routing = Routing()
-    work_rules: WorkRules | None = Field(
-        None, description="rules of the shifts that `twin roster` plans; the desk reads none"
-    )
+    work_rules: WorkRules | None = Field(None, description="rules of the shifts of `twin roster`")
     targets: Targets = Targets()
     customers: Customers = Customers()
     touches: Touches | None = Field(

@@ -1,4 +1,4 @@
-"""Who works which shift: the shifts of a week given to agents, within the rules of work."""
+"""Assignment: the shifts of a week given to agents, within the rules of work."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def kept(cover: Cover, assigned: Assigned) -> bool:
     rules = cover.rules
     for week in assigned:
         given = [kind for kind in week if kind is not None]
-        worked = sum(kind.work for kind in given)
+        worked = int(np.sum([kind.work for kind in given], dtype=np.int64))
         if len(given) > rules.days_a_week or worked * cover.length_s > rules.hours_a_week + 1e-6:
             return False
         for place, day in enumerate(cover.days):
@@ -106,11 +106,11 @@ def _whole_week(cover: Cover, number: Ints, agents: int) -> Assigned | None:
         if following not in cover.days or cover.cycle == 1:
             continue
         then = cover.days.index(following)
-        for end in sorted({sum(cover.kinds[k][:2]) for p, k in used if p == place}):
+        for end in sorted({cover.kinds[k].end for p, k in used if p == place}):
             limit = cover.first_start(end)
             both = [
                 float(
-                    (p == place and sum(cover.kinds[k][:2]) >= end)
+                    (p == place and cover.kinds[k].end >= end)
                     or (p == then and cover.kinds[k].start < limit)
                 )
                 for p, k in used

@@ -52,6 +52,11 @@ class Kind(NamedTuple):
         """Paid intervals."""
         return self.length - self.pause_length
 
+    @property
+    def end(self) -> int:
+        """First interval after it."""
+        return self.start + self.length
+
     def slots(self) -> list[int]:
         """Intervals in which it gives an agent, from midnight of its day on."""
         away = range(self.pause, self.pause + self.pause_length)
@@ -104,7 +109,7 @@ class Cut(NamedTuple):
 
 @dataclass(frozen=True)
 class Covered:
-    """How many of each kind start on each day.
+    """Numbers of shifts of each kind that start on each day.
 
     Attributes
     ----------

@@ -105,7 +105,7 @@ def scenario_shifts(cover: Cover, number: Ints) -> list[dict[str, Any]]:
             days[hours, tuple(sorted(pauses.items()))].append(day)
     length_s, found = cover.length_s, []
     for ((start, length), counts), on in sorted(days.items()):
-        heads = sum(many for _, many in counts)
+        heads = int(np.sum([many for _, many in counts]))
         made = shift(on, start * length_s, (start + length) * length_s, heads)
         made["breaks"] = [
             {"start": _clock((start + at) * length_s), "heads": many,

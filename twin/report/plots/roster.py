@@ -81,8 +81,8 @@ def served(frame: pd.DataFrame, target: float, ax: Axes | None = None) -> Axes:
     --------
     >>> frame = pd.DataFrame({"day": ["Mon"] * 2, "start": ["09:00", "09:30"],
     ...                       "served": [0.7, 0.9], "low": [0.6, 0.8], "high": [0.8, 0.97]})
-    >>> served(frame, 0.8).get_ylim()
-    (0.0, 1.02)
+    >>> served(frame, 0.8).get_ylabel()
+    'of the tickets'
     """
     ax = style.axes(ax)
     style.dress(ax, "Answered in time", y="of the tickets")

@@ -11,7 +11,7 @@ from twin.scenario.units import ClockTime, Duration
 
 
 class WorkRules(Section):
-    """What the law and the contracts allow of shifts; for `twin roster`, the desk reads none."""
+    """Limits of shifts by law and contract; for `twin roster`, the desk reads none."""
 
     shortest: LongDuration = Field(
         28800.0, description="shortest shift, break included; 8 h by default (assumed)"
