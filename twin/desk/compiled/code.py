@@ -115,8 +115,15 @@ def _processor() -> str:
 def _compiled() -> tuple[str, bytes] | None:
     """Compile the machine: the name of its function and its code.
 
-    None where the code calls what is not in it, as numba's own functions.
+    None where the code calls what is not in it, as numba's own functions, or where a version of
+    numba has other inner parts than those used here.
     """
+    with suppress(AttributeError, TypeError):
+        return _native_code()
+    return None
+
+
+def _native_code() -> tuple[str, bytes] | None:
     from numba import njit
     from numba.np.numpy_support import from_dtype
 
