@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -209,9 +210,12 @@ def _planned(found: Roster, player: Player, rounds: int, checks: int) -> Roster:
     floor = floor_of(week, need.load, need.asked, need.target, shrinkage, slow)
     search = Cuts(player, cover, parts, floor, need.asked, range(found.replications), slow)
     start = cover.solve(need.simulated)
-    targets = dict.fromkeys(parts, need.target)
+    targets, bound = dict.fromkeys(parts, need.target), math.inf
     for look in range(_LOOKS):
         sampled = search.run(targets, rounds, start)
+        # Of the target as it was given, not as it was raised.
+        bound = min(bound, sampled.bound)
+        sampled = replace(sampled, bound=bound)
         plan = None if sampled.best is None else plan_of(week, found.pool, cover, sampled.best)
         if plan is None:
             break
