@@ -82,12 +82,12 @@ def batch(text, written, texts, category=None, truth=None, outcome=None, quality
 def test_answers_are_ordered_by_how_much_they_solve(judge):
     whole = judge.judge("reset", write_answer(RESET, 200))
     paraphrase = judge.judge("reset", PARAPHRASE)
-    half = judge.judge("reset", "\n".join(RESET.steps[:2]))
+    part = judge.judge("reset", RESET.steps[0])
     other = judge.judge("reset", write_answer(CARD, 200))
     generic = judge.judge("reset", write_generic("Login", 200))
-    assert whole > 0.95
-    assert paraphrase > 0.7
-    assert whole > paraphrase > half > max(other, generic)
+    # A brief answer in other words is not below the article quoted.
+    assert min(whole, paraphrase) > 0.95
+    assert min(whole, paraphrase) > part > max(other, generic)
     assert max(other, generic) < 0.15
 
 

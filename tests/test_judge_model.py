@@ -389,4 +389,4 @@ class TestScenario:
             "answers": f"model {JUDGE}, rubric-1",
             "customers": "cumulative-logit-1",
         }
-        assert rater_name("evidence", None) == Judge(None).rater == "evidence-1"
+        assert rater_name("evidence", None) == Judge(None).rater == "evidence-2"

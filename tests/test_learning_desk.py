@@ -96,7 +96,7 @@ class TestItMends:
 
 @pytest.fixture(scope="module")
 def played():
-    scenario = desk(5, "40/h", learning={"mode": "bandit", "versions": ["brief", "1"]})
+    scenario = desk(16, "60/h", learning={"mode": "bandit", "versions": ["brief", "1"]})
     return scenario, twin.play(scenario).log
 
 
@@ -175,7 +175,7 @@ class TestHeldOut:
     def test_brief_answers_lose(self, held_out):
         guard, _ = held_out
         full, brief = Version("1", "1"), Version("brief", "brief")
-        assert guard.gain(full, brief) < -0.3
+        assert guard.gain(full, brief) < -0.2
         assert guard.gain(brief, full) == pytest.approx(-guard.gain(full, brief))
         assert guard.gain(full, full) == 0.0
 

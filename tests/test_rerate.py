@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import twin
 from twin.assistant.errors import NoKey, UnknownPrice
-from twin.assistant.judging import judge, rubric
+from twin.assistant.judging import marking, rubric
 from twin.assistant.judging.judge import Judge
 from twin.assistant.recorded.recording import Recording, Reply
 from twin.cli.app import app
@@ -58,11 +58,13 @@ def contents(folder):
 
 def test_the_same_rater_says_the_same(run):
     done = rerate.rate(run)
-    assert done.before == done.after == "evidence-1"
+    assert done.before == done.after == "evidence-2"
     for name in ("quality", "solved", "rating"):
         np.testing.assert_array_equal(done.table[name], done.table[f"{name}_before"])
     assert done.table["rating"].notna().sum() > 500
     assert (done.figures["difference"] == 0).all()
+    assert done.agreement.rank == pytest.approx(1)
+    assert done.agreement.near == 1
     assert done.notes == ()
 
 
@@ -73,11 +75,11 @@ def test_nothing_old_is_touched_and_nothing_is_overwritten(run):
     assert before.items() <= after.items()
     new = sorted(p.relative_to(run).as_posix() for p in after.keys() - before.keys())
     assert new == [
-        "rerated/evidence-1/r0000.parquet",
-        "rerated/evidence-1/r0001.parquet",
-        "rerated/evidence-1/rating.json",
+        "rerated/evidence-2/r0000.parquet",
+        "rerated/evidence-2/r0001.parquet",
+        "rerated/evidence-2/rating.json",
     ]
-    with pytest.raises(ValueError, match="rated by evidence-1 already"):
+    with pytest.raises(ValueError, match="rated by evidence-2 already"):
         rerate.rate(run)
     assert contents(run) == after
     # Results open as before, and the new table is what was returned.
@@ -89,25 +91,25 @@ def test_nothing_old_is_touched_and_nothing_is_overwritten(run):
 
 
 def test_another_version_tells_both_and_the_difference(run, monkeypatch):
-    monkeypatch.setattr(Judge, "rater", "evidence-2")
-    monkeypatch.setattr(judge, "_STEPS_WEIGHT", 0.2)
+    monkeypatch.setattr(Judge, "rater", "evidence-3")
+    monkeypatch.setattr(marking, "_ENOUGH", 0.9)
     # What articles were judged before is known to the old weights only in its own instance.
     done = rerate.rate(run)
-    assert (done.before, done.after) == ("evidence-1", "evidence-2")
+    assert (done.before, done.after) == ("evidence-2", "evidence-3")
     figures = done.figures.set_index("kpi")
     table = done.table
     by_hand = table["quality"].mean() - table["quality_before"].mean()
     assert figures.loc["quality", "difference"] == pytest.approx(by_hand)
     assert figures.loc["quality", "low"] <= by_hand <= figures.loc["quality", "high"]
     told = json.loads((done.path / "rating.json").read_text())
-    assert (told["before"], told["after"]) == ("evidence-1", "evidence-2")
+    assert (told["before"], told["after"]) == ("evidence-2", "evidence-3")
     assert told["customers"] == "cumulative-logit-1"
     assert set(told["columns"]) == {column.name for column in rerate.COLUMNS}
 
 
 def test_a_kinder_judge_solves_more_and_agents_stay_as_they_were(run, monkeypatch):
     monkeypatch.setattr(Judge, "rater", "kind")
-    monkeypatch.setattr(Judge, "judge", lambda self, slug, answer: 1.0)
+    monkeypatch.setattr(Judge, "judge", lambda self, slug, answer, ticket: 1.0)
     done = rerate.rate(run)
     tickets = twin.open_results(run).table("tickets")
     table = done.table.merge(
@@ -175,6 +177,10 @@ class TestModel:
         assert done.path.name == "model-openai-gpt-oss-120b-rubric-1"
         assert set(done.table["quality"]) == {0.75}
         assert "verdicts" in done.notes[0]
+        # One mark for all has no rank.
+        assert np.isnan(done.agreement.rank)
+        pairs = done.table.drop_duplicates(["quality_before"])
+        assert done.agreement.n >= len(pairs)
         pd.testing.assert_frame_equal(done.table, first.table)
 
     def test_without_them_a_key_is_needed_and_nothing_is_left(self, run, tmp_path):
@@ -250,7 +256,13 @@ class TestCommand:
     def test_it_prints_both_raters_and_the_difference(self, run):
         done = self.invoke(run.parent)
         assert done.exit_code == 0, done.output
-        for words in ("before: evidence-1", "after:  evidence-1", "rating_mean", "table: "):
+        for words in (
+            "before: evidence-2",
+            "after:  evidence-2",
+            "rating_mean",
+            "agreement",
+            "table: ",
+        ):
             assert words in done.output
         again = self.invoke(run)
         assert again.exit_code == 2
@@ -259,13 +271,14 @@ class TestCommand:
     def test_json(self, run):
         done = self.invoke(run, "--json")
         told = json.loads(done.stdout)
-        assert (told["before"], told["after"]) == ("evidence-1", "evidence-1")
+        assert (told["before"], told["after"]) == ("evidence-2", "evidence-2")
         assert [row["kpi"] for row in told["figures"]] == [
             "quality",
             "solved",
             "rating_mean",
             "csat",
         ]
+        assert told["agreement"]["n"] > 20
 
     @pytest.mark.parametrize(
         ("words", "code", "said"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -71,6 +72,7 @@ def _print(done: Rerated, as_json: bool) -> None:
                 "before": done.before,
                 "after": done.after,
                 "figures": terminal.records(done.figures),
+                "agreement": asdict(done.agreement),
                 "notes": list(done.notes),
             }
         )
@@ -83,6 +85,13 @@ def _print(done: Rerated, as_json: bool) -> None:
         interval = f"{row['low']:+.3f} to {row['high']:+.3f}" if row["low"] == row["low"] else ""
         table.add_row(row["kpi"], row["unit"], *numbers, f"{row['difference']:+.3f}", interval)
     out.print(table)
+    agreed = done.agreement
+    if agreed.n:
+        out.print(
+            f"agreement on quality: rank correlation {agreed.rank:.2f} "
+            f"[{agreed.low:.2f}, {agreed.high:.2f}] over {agreed.n:,} distinct answers, "
+            f"{agreed.near:.0%} at most 0.25 apart"
+        )
     for note in done.notes:
         err.print(f"note: {note}")
     out.print(f"table: {done.path}", soft_wrap=True)

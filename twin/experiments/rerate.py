@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from twin.records import storage
 from twin.records.columns import Column
 from twin.records.tables import BY_ASSISTANT, RESOLVED_STATUSES, WORKERS
 from twin.scenario.model import Scenario, from_data
+from twin.stats.agreement import InOrder, in_order
 from twin.stats.differences import differences
 
 COLUMNS = (
@@ -77,6 +78,8 @@ class Rerated:
         Columns replication and `COLUMNS`.
     figures : DataFrame
         See `twin.stats.differences.differences`; `what_if` is by the new rater.
+    agreement : InOrder
+        Of the two raters on quality, over distinct pairs of ticket text and answer.
     notes : tuple of str
         What the reader must know.
     """
@@ -86,6 +89,7 @@ class Rerated:
     after: str
     table: pd.DataFrame
     figures: pd.DataFrame
+    agreement: InOrder
     notes: tuple[str, ...]
 
 
@@ -129,10 +133,13 @@ def rate(
     out = folder / FOLDER / re.sub(r"[^A-Za-z0-9.]+", "-", rater.rater).strip("-")
     if out.exists():
         raise ValueError(f"{out}: this run was rated by {rater.rater} already")
-    tables = {k: _rated(folder, scenario, k, rater) for k in numbers}
+    rated = {k: _rated(folder, scenario, k, rater) for k in numbers}
+    tables = {k: table for k, (table, _) in rated.items()}
     if not any(len(table) for table in tables.values()):
         raise ValueError(f"{folder}: the run holds no answers that could be judged")
     figures = _figures(tables)
+    pairs = pd.concat([pair for _, pair in rated.values()]).drop_duplicates(["text", "answer"])
+    agreed = in_order(pairs["before"].to_numpy(), pairs["after"].to_numpy())
     before = str(manifest.get("raters", {}).get("answers", "unknown"))
     notes += rater.notes
     told = {
@@ -141,13 +148,14 @@ def rate(
         "customers": provenance.raters(scenario)["customers"],
         "rated": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": provenance.versions(),
+        "agreement": {k: v if v == v else None for k, v in asdict(agreed).items()},
         "notes": notes,
         "columns": {column.name: column.meaning for column in COLUMNS},
     }
     _write(out, tables, told)
     table = pd.concat([t.assign(replication=k) for k, t in tables.items()], ignore_index=True)
     ordered = table[["replication", *(column.name for column in COLUMNS)]]
-    return Rerated(out, before, rater.rater, ordered, figures, tuple(notes))
+    return Rerated(out, before, rater.rater, ordered, figures, agreed, tuple(notes))
 
 
 def _changed(folder: Path, manifest: dict[str, Any], scenario: Scenario) -> list[str]:
@@ -205,8 +213,10 @@ def _fetch(
     return fetch
 
 
-def _rated(folder: Path, scenario: Scenario, replication: int, rater: Rater) -> pd.DataFrame:
-    """The new table of a replication."""
+def _rated(
+    folder: Path, scenario: Scenario, replication: int, rater: Rater
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The new table of a replication, and its answers by text of ticket and answer."""
     tickets, answers, ratings = (
         storage.read_frame(storage.part(folder, name, replication))
         for name in ("tickets", "answers", "ratings")
@@ -251,7 +261,13 @@ def _rated(folder: Path, scenario: Scenario, replication: int, rater: Rater) -> 
             rating[k] = customers.rating(
                 ticket, good, right, transfers[k], reopens[k], float(response_s[k])
             )
-    return pd.DataFrame(table)
+    pairs = {
+        "text": demand.text[rows],
+        "answer": answers["text"].to_numpy()[told["answer_id"].to_numpy()],
+        "before": table["quality_before"],
+        "after": quality,
+    }
+    return pd.DataFrame(table), pd.DataFrame(pairs)
 
 
 def _quality(

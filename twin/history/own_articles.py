@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twin.assistant.knowledge.articles import front_matter, parse_article
+from twin.assistant.knowledge.articles import parse_article
+from twin.assistant.knowledge.facts import Fact, as_yaml
+from twin.assistant.knowledge.front_matter import front_matter
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import read_json, read_text, reason
 from twin.common.markup import as_markdown, is_html, unmarked
@@ -70,6 +72,7 @@ class _Page:
     title: str
     category: str
     body: str
+    facts: tuple[Fact, ...] = ()
 
 
 def read_articles(source: str | Path, categories: Sequence[str] = ()) -> Articles:
@@ -98,7 +101,7 @@ def read_articles(source: str | Path, categories: Sequence[str] = ()) -> Article
     for page in pages:
         section = unmarked(page.category)
         category = forms.get(same_form(section).casefold(), section)
-        text = _whole(page.title, category, page.body)
+        text = _whole(page.title, category, page.body, page.facts)
         slug = _slug(page.name, taken)
         try:
             parse_article(slug, text)
@@ -147,9 +150,9 @@ def _page(path: Path, section: str, text: str) -> _Page:
     name = path.with_suffix("").as_posix()
     if text.lstrip().startswith("---\n"):
         # The twin's own form: as it stands, but for markup within.
-        keys, body = front_matter(text)
-        title, own = keys.get("title", ""), keys.get("category", "")
-        return _Page(name, title, own or section, _safe(body))
+        matter, body = front_matter(text)
+        own = matter.category or section
+        return _Page(name, matter.title, own, _safe(body), matter.facts)
     if path.suffix.lower() in (".html", ".htm") or (
         path.suffix.lower() == ".txt" and is_html(text)
     ):
@@ -214,11 +217,12 @@ def _names(rows: Any) -> dict[Any, str]:
     }  # fmt: skip
 
 
-def _whole(title: str, category: str, body: str) -> str:
+def _whole(title: str, category: str, body: str, facts: tuple[Fact, ...]) -> str:
     """An article with its front matter; JSON's texts are YAML's, too."""
     lines = [f"title: {json.dumps(unmarked(title)[:_LONGEST_TITLE], ensure_ascii=False)}"]
     if category:
         lines.append(f"category: {json.dumps(category, ensure_ascii=False)}")
+    lines += as_yaml(facts).splitlines()
     return "\n".join(["---", *lines, "---", body.strip(), ""])
 
 

@@ -1,12 +1,15 @@
-"""Quality of an answer for its ticket, judged by the article that solves the ticket.
+"""Quality of an answer for its ticket, judged by the facts of the article that solves the ticket.
 
-A yardstick and no person: it rewards answers that say what the article says, in its words or in
-others, and cannot see whether an answer is polite, or right in a way that no article knows.
+A yardstick and no person. An answer is worth what it says of the facts that its ticket needs, in
+the article's words or in others, however brief; what contradicts a fact takes nearly all of that
+away. It works by words, vectors of words and rules for plain English, so it cannot see whether an
+answer is polite, right in a way that no article knows, or false in a way that neither its facts nor
+a rule name. On 104 answers held back from building it, its rank correlation with ratings by reading
+is .83 (`python -m tests.judges`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Protocol
@@ -14,26 +17,18 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from twin.assistant.knowledge.articles import Article
-from twin.assistant.knowledge.embedding import Vectors, embed, similarity
+from twin.assistant.judging.claims import Rarity, Sheet
+from twin.assistant.judging.marking import Asked, asked, mark
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.protocol import OK, Answers, Floats, Ints, Questions
 
 # Ratings of different versions do not compare: stored with results.
-RATER_VERSION = "1"
+RATER_VERSION = "2"
 
-# A step counts as covered by a sentence at least so similar. On the shipped articles 99.8 % of
-# the pairs of steps of different articles are below; six of seven paraphrases by hand are above.
-STEP_SIMILARITY = 0.55
-# Similarity of answer and article that counts nothing, and that counts in full: nine in ten pairs
-# of different articles are below .45; an article's own steps reach .9.
-_UNLIKE, _ALIKE = 0.45, 0.85
-_STEPS_WEIGHT = 0.7
 # A ticket that no article solves: how far an answer in its category goes is anyone's guess.
 NO_ARTICLE = 0.5
-
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
-_NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
+# So many verdicts are kept; all begin anew beyond.
+_MOST_KNOWN = 100_000
 
 
 class Rater(Protocol):
@@ -97,8 +92,10 @@ class Judge:
 
     def __init__(self, knowledge: Knowledge | None) -> None:
         self._articles = knowledge.articles if knowledge is not None else {}
-        self._known: dict[str, tuple[Vectors, Vectors]] = {}
-        self._cache: dict[tuple[str, str], float] = {}
+        self._rarity: Rarity | None = None
+        self._sheets: dict[str, Sheet] = {}
+        self._asked: dict[tuple[str, str], Asked] = {}
+        self._known: dict[tuple[str, str, str], float] = {}
 
     def quality(
         self, questions: Questions, answers: Answers, article_slugs: Sequence[str]
@@ -126,7 +123,7 @@ class Judge:
         out = np.full(len(questions), np.nan)
         judged = np.array(
             [
-                self.judge(article_slugs[text], answers.texts[answer].text)
+                self.judge(article_slugs[text], answers.texts[answer].text, questions.texts[text])
                 for text, answer in pairs.tolist()
             ],
             dtype=float,
@@ -136,38 +133,31 @@ class Judge:
         out[there] = np.where(np.isnan(judged), np.where(fits, NO_ARTICLE, 0.0), judged)
         return out
 
-    def judge(self, slug: str, answer: str) -> float:
+    def judge(self, slug: str, answer: str, ticket: str = "") -> float:
         """Quality of an answer to a ticket that the article `slug` solves; NaN without article.
 
-        Seven tenths for the share of the article's steps that some sentence of the answer covers,
-        three for the similarity of answer and article as wholes.
+        A function of the texts alone. Without a ticket the facts count that most customers need.
         """
         article = self._articles.get(slug)
         if article is None:
             return float("nan")
-        key = (slug, answer)
-        if key not in self._cache:
-            if len(self._cache) >= 100_000:
-                self._cache.clear()
-            self._cache[key] = self._judge(article, answer)
-        return self._cache[key]
+        key = (slug, answer, ticket)
+        if key not in self._known:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+                self._asked.clear()
+            sheet = self._sheet(slug)
+            if (slug, ticket) not in self._asked:
+                self._asked[slug, ticket] = asked(sheet, ticket)
+            self._known[key] = round(mark(sheet, ticket, self._asked[slug, ticket], answer), 6)
+        return self._known[key]
 
-    def _judge(self, article: Article, answer: str) -> float:
-        if article.slug not in self._known:
-            whole = " ".join([article.title, article.summary, *article.steps, article.closing])
-            self._known[article.slug] = (embed(article.steps), embed([whole]))
-        steps, whole_vector = self._known[article.slug]
-        sentences = [_NUMBER.sub("", s) for s in _SENTENCE.split(answer)]
-        # A step may hold several sentences, so that lines are compared whole, too.
-        sentences += [_NUMBER.sub("", line) for line in answer.splitlines()]
-        found = list(dict.fromkeys(s for s in sentences if s.strip()))
-        if not found:
-            return 0.0
-        best = similarity(steps, embed(found)).max(axis=1)
-        covered = float((best >= STEP_SIMILARITY).mean())
-        likeness = float(similarity(embed([answer]), whole_vector)[0, 0])
-        close = min(max((likeness - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0), 1.0)
-        return round(_STEPS_WEIGHT * covered + (1 - _STEPS_WEIGHT) * close, 6)
+    def _sheet(self, slug: str) -> Sheet:
+        if self._rarity is None:
+            self._rarity = Rarity(self._articles.values())
+        if slug not in self._sheets:
+            self._sheets[slug] = Sheet(self._articles[slug], self._rarity)
+        return self._sheets[slug]
 
 
 @lru_cache(maxsize=4)

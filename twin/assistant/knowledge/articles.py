@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from twin.assistant.knowledge.facts import Fact
+from twin.assistant.knowledge.front_matter import front_matter
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import read_text, reason
 
@@ -50,6 +51,8 @@ class Article:
     phrases : tuple of str
         Items under "## Customers say", of all its lists: the problem in customers' words. They are
         for retrieval only: neither answers, nor prompts, nor the judge see them.
+    facts : tuple of Fact
+        "facts" of the front matter: what the article claims, for the judge only.
     """
 
     slug: str
@@ -60,67 +63,7 @@ class Article:
     steps: tuple[str, ...]
     closing: str
     phrases: tuple[str, ...] = ()
-
-
-def front_matter(text: str) -> tuple[dict[str, str], str]:
-    """Title and category of the front matter, and the text after it.
-
-    The nodes of the YAML are read, not the objects that it stands for: so "no", 2026-01-05 and 1.0
-    stay the texts that they are, and no file makes an object.
-    """
-    lines = text.split("\n")
-    first = next((k for k, line in enumerate(lines) if line.strip()), 0)
-    ends = (k for k in range(first + 1, len(lines)) if lines[k].rstrip() in ("---", "..."))
-    last = next(ends, None)
-    if lines[first].strip() != "---" or last is None:
-        raise ValueError('must begin with front matter: "---", title: ..., category: ..., "---"')
-    matter = "\n".join(lines[first + 1 : last])
-    try:
-        root = yaml.compose(matter, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"line {first + 2 + mark.line}: " if mark is not None else ""
-        hint = (
-            ': write a text that holds ": " in quotes' if ": " in _line(lines, first, mark) else ""
-        )
-        raise ValueError(f"{place}front matter is no YAML, {error.problem}{hint}") from None
-    except yaml.reader.ReaderError as error:
-        line = first + 2 + matter.count("\n", 0, error.position)
-        raise ValueError(
-            f"line {line}: front matter is no YAML, a sign that it cannot hold"
-        ) from None
-    except RecursionError:
-        raise ValueError("front matter is nested too deeply") from None
-    if root is not None and not isinstance(root, yaml.MappingNode):
-        raise ValueError(f"line {first + 2}: front matter must hold lines as title: ...")
-    return _keys(root, first + 2), "\n".join(lines[last + 1 :])
-
-
-def _line(lines: Sequence[str], first: int, mark: yaml.Mark | None) -> str:
-    """A line that YAML complains of, without its key."""
-    if mark is None:
-        return ""
-    line: str = lines[min(first + 1 + mark.line, len(lines) - 1)]
-    return line.partition(": ")[2]
-
-
-def _keys(root: yaml.MappingNode | None, line: int) -> dict[str, str]:
-    keys: dict[str, str] = {}
-    for key, value in root.value if root is not None else ():
-        name = str(key.value).strip().lower()
-        if name not in ("title", "category"):
-            continue
-        place = f"line {line + key.start_mark.line}: {name}"
-        if name in keys:
-            raise ValueError(f"{place} is given twice")
-        # A list of one is that one.
-        if isinstance(value, yaml.SequenceNode) and len(value.value) == 1:
-            value = value.value[0]
-        if not isinstance(value, yaml.ScalarNode):
-            raise ValueError(f"{place} must be one text")
-        null = value.tag == "tag:yaml.org,2002:null"
-        keys[name] = "" if null else " ".join(value.value.split())
-    return keys
+    facts: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -298,8 +241,8 @@ def parse_article(slug: str, text: str) -> Article:
     ValueError
         If it has no front matter with a title, or no text after it.
     """
-    keys, written = front_matter(text)
-    if not keys.get("title"):
+    matter, written = front_matter(text)
+    if not matter.title:
         raise ValueError("has no title in its front matter")
     lines = written.split("\n")
     blocks = _blocks(written)
@@ -322,13 +265,14 @@ def parse_article(slug: str, text: str) -> Article:
             other[chosen - 1] = sections[chosen][1][first.last + 1 :]
     return Article(
         slug,
-        keys["title"],
-        keys.get("category", ""),
+        matter.title,
+        matter.category,
         _body(blocks, shown, lines),
         _source(sections[0][1], lines),
         tuple(steps),
         " ".join(filter(None, (_source(below, lines) for below in other))),
         _phrases(hidden),
+        matter.facts,
     )
 
 

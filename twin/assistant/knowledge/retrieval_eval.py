@@ -178,7 +178,7 @@ def _quality(labelled: Labelled, knowledge: Knowledge, judge: Judge, score: Floa
             answer = write_answer(articles[best[k]], _MAX_TOKENS)
         else:
             answer = write_generic(knowledge.articles[slug].category, _MAX_TOKENS)
-        out[k] = judge.judge(slug, answer)
+        out[k] = judge.judge(slug, answer, labelled.questions[k])
     return out
 
 

@@ -183,7 +183,7 @@ class _Known:
         quality, by_model = np.nan, np.nan
         if said is not None:
             if article:
-                quality = self._judge.judge(article, said.answer)
+                quality = self._judge.judge(article, said.answer, ticket)
             by_model = self._judged.get((ticket, said.answer), np.nan)
         right = float(category == truth) if truth and category else np.nan
         solved = right

@@ -194,7 +194,7 @@ def _calls(replies: Sequence[Reply], known: _Known) -> Calls:
             answer = said_of(reply.answer)
             said, confidence = known.category(answer.get("category")), _number(answer, "confidence")
         elif article:
-            quality = known.judge.judge(article, reply.answer)
+            quality = known.judge.judge(article, reply.answer, text)
         times = [
             _number(reply.timings, f"{name}_time") for name in ("queue", "prompt", "completion")
         ]

@@ -324,7 +324,7 @@ class Assistant(Section):
     )
     judge: Literal["evidence", "model"] = Field(
         "evidence",
-        description="who judges what was written: evidence (the article that solves the ticket) "
+        description="who judges what was written: evidence (facts of the article that solves it) "
         "or a model with a rubric, for groq and replay",
     )
     judge_model: str | None = Field(None, description='the model that judges, for judge "model"')
