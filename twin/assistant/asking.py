@@ -18,6 +18,7 @@ from twin.assistant.catalogue import Model
 from twin.assistant.errors import BadAnswer
 from twin.assistant.judging import rubric
 from twin.assistant.knowledge.knowledge import Hit, Knowledge, knowledge_of
+from twin.assistant.links import own_hosts, without_foreign
 from twin.assistant.protocol import (
     BAD_ANSWER,
     OK,
@@ -98,8 +99,10 @@ class Asking:
         settings = scenario.assistant
         uses = settings.retrieval and settings.knowledge is not None and settings.role == "full"
         self._knowledge: Knowledge | None = None
+        # A desk that only categorizes sends nothing, and reads no articles.
+        self._all_articles = knowledge_of(settings) if settings.role == "full" else None
         if uses:
-            self._knowledge = knowledge_of(settings)
+            self._knowledge = self._all_articles
 
     def asks(self, questions: Questions) -> tuple[list[Ask], Ints]:
         """Distinct requests of a batch, in order of their first question.
@@ -292,7 +295,10 @@ class Asking:
                 latency[k], tokens[:, k], outcome[k] = 0.0, 0, BAD_ANSWER
             else:
                 written[k] = len(texts)
-                texts.append(Written(reply.answer.strip(), ask.articles, ask.scores))
+                # Whatever a ticket talked the model into, it sends no link but ours.
+                own = own_hosts(self._all_articles)
+                said = without_foreign(reply.answer.strip(), own)
+                texts.append(Written(said, ask.articles, ask.scores))
         columns = (latency[row], tokens[0][row], tokens[1][row], outcome[row])
         if questions.step == "categorize":
             return Answers(*columns, category=category[row], confidence=confidence[row])

@@ -26,6 +26,7 @@ from twin.assistant.protocol import (
     Questions,
     Written,
 )
+from twin.assistant.steering import unsteered
 from twin.demand.corpus import Corpus
 from twin.scenario.model import Scenario
 
@@ -174,7 +175,8 @@ class EmbeddedAssistant:
         return Answers(*columns, category=category[row], confidence=confidence[row])
 
     def _categories_of(self, texts: list[str], version: str | None) -> Iterator[_Said]:
-        for text, code, confidence in zip(texts, *self.classifier.classify(texts), strict=True):
+        plain = [unsteered(text, self._categories) for text in texts]
+        for text, code, confidence in zip(texts, *self.classifier.classify(plain), strict=True):
             name = self._categories[code]
             data = {"category": name, "confidence": round(float(confidence), 2)}
             asked = prompts.categorize_messages(text, self._categories, version)
