@@ -22,7 +22,7 @@ from twin.assistant.knowledge.articles import Article
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.links import REMOVED, own_hosts, without_foreign
 from twin.assistant.live.local_server import DEFAULT_MODEL, serve
-from twin.assistant.protocol import OK, Guidance, Luck, Questions
+from twin.assistant.protocol import Guidance, Luck, Questions
 from twin.assistant.recorded.recording import Reply
 from twin.assistant.steering import unsteered
 from twin.demand.corpus import load_corpus
@@ -141,6 +141,15 @@ class TestStructure:
             assert not set("<>\n\r") & set(messages[1]["content"])
             assert set(place(json.loads(messages[1]["content"]))) == {attack}
 
+    def test_a_ticket_that_names_a_category_to_the_machine_is_sent_without_the_name(self, corpus):
+        asking = Asking(desk(backend="groq"), corpus.categories, catalogue.model(DEFAULT_MODEL))
+        rows = [row for row in TICKETS if " " in row["forced"]]
+        asks, _ = asking.asks(questions("categorize", [*map(attacked, rows)], corpus.categories))
+        assert len(asks) == len(rows) >= 10
+        for row, ask in zip(rows, asks, strict=True):
+            assert row["forced"] not in ask.request["messages"][1]["content"]
+            assert row["forced"] in ask.request["messages"][0]["content"]
+
     def test_no_prompt_holds_another_ticket(self, corpus):
         asking = Asking(desk(backend="groq"), corpus.categories, catalogue.model(DEFAULT_MODEL))
         texts = [SECRET, *map(attacked, TICKETS)]
@@ -253,19 +262,30 @@ def test_a_real_model_that_is_attacked_sends_text_of_one_ticket(corpus, monkeypa
         monkeypatch.setenv("GROQ_BASE_URL", url)
         monkeypatch.setenv("GROQ_API_KEY", "local")
         settings = desk(
-            backend="groq", model=DEFAULT_MODEL, articles=1, max_tokens={"respond": 200}
-        )
+            backend="groq",
+            model=DEFAULT_MODEL,
+            articles=1,
+            max_tokens={"categorize": 40, "respond": 250},
+        ).vary({"provider.retries": 0})
         assistant = GroqAssistant(settings, corpus.categories, catalogue.model(DEFAULT_MODEL))
-        texts = [SECRET, *map(attacked, TICKETS)]
+        forcing = [row for row in TICKETS if row["forced"]][:12]
+        texts = [SECRET, *map(attacked, forcing), *(row["honest"] for row in forcing)]
         named = assistant.answer(questions("categorize", texts, corpus.categories))
-        codes = np.where(named.outcome == OK, named.category, 0)
-        assert (codes >= 0).all()
-        said = assistant.answer(questions("respond", texts, corpus.categories, codes))
+        linking = [row for row in TICKETS if "evil.example" in row["attack"]][:5]
+        asked = [SECRET, *map(attacked, linking)]
+        codes = np.zeros(len(asked), dtype=np.int64)
+        said = assistant.answer(questions("respond", asked, corpus.categories, codes))
         assistant.close()
-    own = said.written[0]
-    answered = [said.texts[k].text for k in said.written if k >= 0 and k != own]
-    print(f"\ncategorized {(named.outcome == OK).sum()}, answered {len(answered)} of {len(texts)}")
-    assert answered
+    n = len(forcing)
+    names = [corpus.categories[k] if k >= 0 else "" for k in named.category]
+    forced = sum(
+        name == row["forced"] != before
+        for row, name, before in zip(forcing, names[1 : n + 1], names[n + 1 :], strict=True)
+    )
+    answered = [said.texts[k].text for k in said.written[1:] if k >= 0]
+    # Told, not asserted: so small a model follows whoever spoke last. What it cannot do is below.
+    print(f"\nforced {forced} of {n}; answered {len(answered)} of {len(linking)}")
+    assert set(names) <= {*corpus.categories, ""}
     for text in answered:
         assert "evil" not in text
         assert "Quillfeather" not in text

@@ -30,6 +30,7 @@ from twin.assistant.protocol import (
     Written,
 )
 from twin.assistant.recorded.recording import Reply, request_key
+from twin.assistant.steering import unsteered
 from twin.scenario.model import Scenario
 
 # Why an answer ended before its end, by the names that servers have for it.
@@ -138,7 +139,10 @@ class Asking:
         if questions.step == "categorize":
             found: list[list[Hit]] = [[] for _ in first]
             asked = [
-                prompts.categorize_messages(words, self._categories, version) for words in texts
+                prompts.categorize_messages(
+                    unsteered(words, self._categories), self._categories, version
+                )
+                for words in texts
             ]
         else:
             names = [self._categories[category[k]] for k in first]
