@@ -1,4 +1,8 @@
-"""Runs in blocks of tickets give the tables of runs in one piece, to the last bit."""
+"""Runs in blocks of tickets give the tables of runs in one piece, to the last bit.
+
+Those that play take the compiled engine and are slow: `pytest -m slow tests/test_blocks.py`. No run
+goes in blocks by itself (`twin.desk.compiled.play.BLOCK`).
+"""
 
 import re
 import subprocess
@@ -80,6 +84,7 @@ def test_pages_that_are_given_back_are_empty_and_their_neighbours_are_not():
 
 
 @needs_numba
+@pytest.mark.slow
 @given(covered())
 @settings(SETTINGS, max_examples=25)
 def test_random_desks_in_blocks_are_the_same_to_the_byte(scenario):
@@ -98,6 +103,7 @@ def test_random_desks_in_blocks_are_the_same_to_the_byte(scenario):
 
 
 @needs_numba
+@pytest.mark.slow
 @pytest.mark.parametrize("stem", ["baseline", "phone-desk", "night-shift"])
 def test_a_shipped_scenario_in_blocks_is_the_same_to_the_byte(monkeypatch, stem):
     from twin.desk.compiled import play
@@ -120,6 +126,7 @@ def test_what_cannot_be_played_in_blocks_says_why():
 
 
 @needs_numba
+@pytest.mark.slow
 @pytest.mark.parametrize("stem", ["baseline", "phone-desk"])
 def test_tables_written_as_they_are_played_are_those_of_one_piece(tmp_path, stem):
     from twin.desk.compiled import play
@@ -138,6 +145,7 @@ def test_tables_written_as_they_are_played_are_those_of_one_piece(tmp_path, stem
 
 
 @needs_numba
+@pytest.mark.slow
 def test_a_run_that_ends_while_it_is_written_leaves_nothing(tmp_path):
     from twin.desk.compiled import play
 
@@ -152,6 +160,7 @@ def test_a_run_that_ends_while_it_is_written_leaves_nothing(tmp_path):
 
 
 @needs_numba
+@pytest.mark.slow
 @pytest.mark.skipif(not CAN_GIVE_BACK, reason="reads /proc")
 def test_four_times_the_tickets_take_no_more_memory():
     words = [sys.executable, "-m", "tests.benchmarks.streamed", "30000", "120000"]

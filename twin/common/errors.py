@@ -26,6 +26,7 @@ indented derives from the error above it.
         OutOfBounds                 ValueError       a response that is too long, or packed oddly
         BadTime, UnclearTime        ValueError       a time that cannot be read as one moment
         LocalModelError             RuntimeError     a local model that cannot be served
+        NothingToRate               ValueError       recordings without an answer to rate
         ClusterError                ConnectionError  a Dask cluster that cannot be used
         EngineError                 ValueError       an engine that cannot play a scenario
         CopyDied                    RuntimeError     a worker that ended before its task was done

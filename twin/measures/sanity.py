@@ -59,7 +59,7 @@ def faults(table: pd.DataFrame, replication: int) -> list[str]:
     return [
         f"replication {replication}: {row['check']} does not hold: expected {row['expected']:g}, "
         f"found {row['found']:g}"
-        for row in table[~table["ok"]].to_dict("records")
+        for row in table[~table["ok"].astype(bool)].to_dict("records")
     ]
 
 
