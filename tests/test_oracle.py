@@ -375,7 +375,7 @@ def test_a_plain_desk_plays_the_same(features):
     """
     seen = Counter()
 
-    @settings(SETTINGS, max_examples={ALL: 15, WEIGHTS: 6}.get(features, 10))
+    @settings(SETTINGS, max_examples={ALL: 15, WEIGHTS: 12}.get(features, 10))
     @given(full_desks(features))
     def plays(data):
         scenario = from_data(data)
