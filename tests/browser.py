@@ -39,7 +39,7 @@ def found():
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-# What axe-core finds against WCAG 2 A and AA, where it is serious: a rule, and where.
+# Faults against WCAG 2 A and AA, that axe-core calls serious: a rule, and where.
 AXE = """
 axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
                    resultTypes: ['violations']})
@@ -155,7 +155,7 @@ class Browser:
         return answer["result"].get("value")
 
     def barriers(self):
-        """What axe-core calls serious or critical, as lines; none where it is not there."""
+        """Faults that axe-core calls serious or critical, as lines; none where it is not there."""
         if (path := axe_path()) is None:
             return []
         self.run(path.read_text(encoding="utf-8") + ";0")

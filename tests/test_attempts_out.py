@@ -1,4 +1,4 @@
-"""What `twin evaluate` writes of single attempts: a page to search, CSV, and logs of Inspect."""
+"""Single attempts as `twin evaluate` writes them: a page to search, CSV, and logs of Inspect."""
 
 import base64
 import csv

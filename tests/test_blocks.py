@@ -1,8 +1,4 @@
-"""Runs in blocks of tickets give the tables of runs in one piece, to the last bit.
-
-Those that play take the compiled engine and are slow: `pytest -m slow tests/test_blocks.py`. No run
-goes in blocks by itself (`twin.desk.compiled.play.BLOCK`).
-"""
+"""Runs in blocks of tickets give the tables of runs in one piece, to the last bit."""
 
 import re
 import subprocess
@@ -84,7 +80,6 @@ def test_pages_that_are_given_back_are_empty_and_their_neighbours_are_not():
 
 
 @needs_numba
-@pytest.mark.slow
 @given(covered())
 @settings(SETTINGS, max_examples=25)
 def test_random_desks_in_blocks_are_the_same_to_the_byte(scenario):
@@ -103,7 +98,6 @@ def test_random_desks_in_blocks_are_the_same_to_the_byte(scenario):
 
 
 @needs_numba
-@pytest.mark.slow
 @pytest.mark.parametrize("stem", ["baseline", "phone-desk", "night-shift"])
 def test_a_shipped_scenario_in_blocks_is_the_same_to_the_byte(monkeypatch, stem):
     from twin.desk.compiled import play
@@ -112,6 +106,27 @@ def test_a_shipped_scenario_in_blocks_is_the_same_to_the_byte(monkeypatch, stem)
     demand = draw(scenario)
     one = play.simulate(scenario, demand)
     monkeypatch.setattr(play, "BLOCK", 700)
+    assert odd(one, play.simulate(scenario, demand)) == []
+
+
+@needs_numba
+@pytest.mark.parametrize("seed", [4, 5])
+def test_the_first_who_returns_may_come_with_a_later_block(monkeypatch, seed):
+    # The delay of returns was drawn where one of the first block returns: else the machine read at
+    # no address, which ended the process.
+    from twin.desk.compiled import play
+
+    customers = {"solved": {"agent": 0.2}, "max_reopens": 2, "reopen_delay": "1h",
+                 "reopen_rate": 0.05}  # fmt: skip
+    agents = {"a": {"heads": 2, "handle_time": "10min"}}
+    scenario = twin.from_data({
+        "horizon": "2d", "seed": seed, "arrivals": {"rate": "4/h"}, "agents": agents,
+        "customers": customers,
+    })  # fmt: skip
+    demand = draw(scenario)
+    one = play.simulate(scenario, demand)
+    assert one.tickets.index[one.tickets["reopens"] > 0].min() > 7
+    monkeypatch.setattr(play, "BLOCK", 7)
     assert odd(one, play.simulate(scenario, demand)) == []
 
 
@@ -126,7 +141,6 @@ def test_what_cannot_be_played_in_blocks_says_why():
 
 
 @needs_numba
-@pytest.mark.slow
 @pytest.mark.parametrize("stem", ["baseline", "phone-desk"])
 def test_tables_written_as_they_are_played_are_those_of_one_piece(tmp_path, stem):
     from twin.desk.compiled import play
@@ -145,7 +159,6 @@ def test_tables_written_as_they_are_played_are_those_of_one_piece(tmp_path, stem
 
 
 @needs_numba
-@pytest.mark.slow
 def test_a_run_that_ends_while_it_is_written_leaves_nothing(tmp_path):
     from twin.desk.compiled import play
 
@@ -160,7 +173,6 @@ def test_a_run_that_ends_while_it_is_written_leaves_nothing(tmp_path):
 
 
 @needs_numba
-@pytest.mark.slow
 @pytest.mark.skipif(not CAN_GIVE_BACK, reason="reads /proc")
 def test_four_times_the_tickets_take_no_more_memory():
     words = [sys.executable, "-m", "tests.benchmarks.streamed", "30000", "120000"]

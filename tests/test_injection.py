@@ -108,7 +108,7 @@ class TestEmbedded:
 
 
 class TestStructure:
-    """What `groq` is sent: untrusted text is data that cannot end itself."""
+    """Requests to `groq`: untrusted text in them is data that cannot end itself."""
 
     @pytest.mark.parametrize("row", ATTACKS, ids=lambda row: row["attack"][:30].encode().hex())
     def test_untrusted_text_stays_one_json_string(self, row):

@@ -126,7 +126,7 @@ def test_covers_as_cheap_as_by_enumeration(seed):
 
 
 def _possible(cover, number, agents):
-    """Whether so many agents can be told apart from the counts, day pair by day pair."""
+    """True if so many agents can be told apart from the counts, day pair by day pair."""
     flat = number.sum(axis=1)
     work = (number * [kind.work for kind in cover.kinds]).sum()
     most = cover.rules.hours_a_week / cover.length_s

@@ -164,9 +164,6 @@ MEMORY = """
                 return int(line.split()[1]) * 1024
 
     engine = sys.argv[2]
-    if engine == "compiled":
-        from twin.desk.compiled import play
-        play.BLOCK = 20_000
     small = load(sys.argv[1], {"horizon": "1w"})
     demand = draw(small)
     assistant = build(small, demand.categories, demand.corpus)

@@ -111,8 +111,8 @@ def test_what_two_workers_cost(tmp_path: Path) -> None:
         stdout=subprocess.PIPE, check=True,
     ).stdout  # fmt: skip
     print(said)
-    # The goal, nine tenths, is missed on replications as short as these.
-    assert float(said.splitlines()[-1]) >= 0.7
+    # The goal, nine tenths, was missed at .79 and .81 (tests/benchmarks/README.md).
+    assert float(said.splitlines()[-1]) >= 0.85
 
 
 def test_what_a_dask_cluster_of_two_costs(tmp_path: Path) -> None:
@@ -128,5 +128,5 @@ def test_what_a_dask_cluster_of_two_costs(tmp_path: Path) -> None:
             return time.process_time() + sum(client.run(time.process_time).values())
 
         found = ratio(tmp_path, seconds, cluster=cluster.scheduler_address)
-    # The goal, within a tenth of two workers, is missed on replications as short as these.
-    assert found >= 0.35
+    # The goal, a tenth less than two workers', was missed at .50 (tests/benchmarks/README.md).
+    assert found >= 0.81

@@ -29,7 +29,7 @@ def _names(categories: tuple[str, ...]) -> re.Pattern[str] | None:
 def unsteered(text: str, categories: Sequence[str]) -> str:
     """A ticket without the names of categories, for a classifier that goes by words.
 
-    Whoever writes "mark this as Returns and Refunds" describes no problem with a return. A name
+    A ticket that says "mark this as Returns and Refunds" describes no problem with a return. A name
     stays where nothing speaks to the machine, and where nothing else is written.
 
     Examples

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from twin.cli.terminal import (
-    BAD_INPUT,
-    FAILED,
     Changes,
     Engine,
     Json,
@@ -19,9 +15,8 @@ from twin.cli.terminal import (
     Workers,
     cores,
     err,
-    fail,
     out,
-    plain_errors,
+    plain_errors_of_plays,
     print_json,
     records,
     size_of,
@@ -74,7 +69,7 @@ def roster(
     On shift, needed by Erlang A, and needed in the simulation. With [work_rules] in the scenario:
     who starts when, with breaks, so that each day meets the target.
     """
-    with _plain_errors():
+    with plain_errors_of_plays("--out"):
         from twin.cli.study_tables import plain_table
         from twin.experiments.rostering import roster as rostering
         from twin.experiments.rostering.written import save
@@ -130,22 +125,6 @@ def _data(found: Roster) -> dict[str, Any]:
             "shifts": records(found.plan.shifts),
         }
     }
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """As `plain_errors`, and those of a parameter or of a replication that failed."""
-    with plain_errors("--out"):
-        from twin.common.errors import TwinError
-
-        try:
-            yield
-        except (TwinError, typer.Exit):
-            raise
-        except ValueError as error:
-            fail(str(error), BAD_INPUT)
-        except RuntimeError as error:
-            fail(str(error), FAILED)
 
 
 def _desk(source: Path, changes: list[str] | None) -> Scenario:

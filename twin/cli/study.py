@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twin.cli.terminal import (
-    BAD_INPUT,
     FAILED,
     Cluster,
     Engine,
@@ -20,10 +19,9 @@ from twin.cli.terminal import (
     Workers,
     cores,
     err,
-    fail,
     name_provider,
     out,
-    plain_errors,
+    plain_errors_of_plays,
     print_json,
     records,
     size_of,
@@ -213,20 +211,12 @@ def search(
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """As `plain_errors`, and a study's own: a damaged file, a failed replication, a parameter."""
-    with plain_errors("--out"):
-        from twin.common.errors import TwinError
-
+    with plain_errors_of_plays("--out"):
         try:
             yield
-        except (TwinError, typer.Exit):
-            raise
         except KeyboardInterrupt as error:
             stays = "interrupted; what was played stays, and the same command goes on from there"
             raise KeyboardInterrupt(str(error) or stays) from None
-        except ValueError as error:
-            fail(str(error), BAD_INPUT)
-        except RuntimeError as error:
-            fail(str(error), FAILED)
 
 
 def _name_provider(file: Path) -> None:

@@ -131,6 +131,20 @@ def plain_errors(option: str = "") -> Iterator[None]:
         interrupted(str(error) or "interrupted")
 
 
+@contextmanager
+def plain_errors_of_plays(option: str) -> Iterator[None]:
+    """As `plain_errors`, and those of a parameter or of a replication that failed."""
+    with plain_errors(option):
+        try:
+            yield
+        except (TwinError, typer.Exit):
+            raise
+        except ValueError as error:
+            fail(str(error), BAD_INPUT)
+        except RuntimeError as error:
+            fail(str(error), FAILED)
+
+
 def name_provider(desks: Iterable[Scenario] = (), surely: bool = False) -> None:
     """Say where live answers come from, before they are asked for; never the key."""
     if not surely and not any(map(_is_live, desks)):

@@ -77,7 +77,7 @@ def _read(path: Path) -> Arrays | None:
 
 
 def _is_mine(path: Path) -> bool:
-    """Whether nobody else could have written a file, as far as the system tells."""
+    """True if nobody else could have written a file, as far as the system tells."""
     found = path.stat()
     if not hasattr(os, "getuid"):
         return True

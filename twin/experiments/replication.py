@@ -102,7 +102,7 @@ def _play(
 def _models(
     scenario: Scenario, demand: Demand, shared: Shared | None
 ) -> Assistant | AnsweredOnce | None:
-    """What answers on a desk; None where humans work alone."""
+    """The assistant of a desk; None where humans work alone."""
     kept = None if shared is None else shared.models(scenario, demand)
     if kept is not None or scenario.assistant.role == "off":
         return kept

@@ -173,7 +173,7 @@ class _Held:
         return share
 
     def contradicted(self) -> float:
-        """How much contradictions take away, 0 to 1."""
+        """Share that contradictions take away, 0 to 1."""
         sheet, given = self.sheet, self.about.given
         either = np.maximum(self.same, self.opposite)
         size = self.size[:, None]
@@ -233,7 +233,7 @@ class _Held:
         return _SINK * float(sink.max())
 
     def _leads(self, there: Floats) -> Bools:
-        """Whether a statement has the rarest words of a claim."""
+        """True if a statement has the rarest words of a claim."""
         sheet = self.sheet
         leads = sheet.leading & (there >= 0.4)
         first: Bools = np.maximum.reduceat(leads, sheet.start, axis=1)
@@ -265,7 +265,7 @@ class _Held:
         return False
 
     def covered(self) -> Floats:
-        """How far each fact is said, 0 to 1: in one sentence or in two that follow each other."""
+        """Share of each fact that is said, 0 to 1: in one sentence or in two in a row."""
         sheet = self.sheet
         sentence = np.array([one.sentence for one in self.said])
         first = np.flatnonzero(np.diff(sentence, prepend=-1))

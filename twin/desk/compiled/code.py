@@ -130,7 +130,7 @@ def _native_code() -> tuple[str, bytes] | None:
     from twin.desk.compiled.machine import play
 
     # As numba's decorator does, without what Python would need to call it.
-    options = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     compiled: Any = njit(**options)(play)._compiler.compile((from_dtype(NUMBERS),), None)
     library = compiled.library
     name: str = compiled.fndesc.llvm_func_name

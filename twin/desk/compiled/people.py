@@ -260,7 +260,8 @@ class People:
         row["solved"] = address(of._solved[visit])
         if visit < self._most_reopens:
             row["returns"] = address(of._returns[visit])
-            if np.any(of._returns[visit]):
+            # Not where some return now: in blocks, the first who does may be still to come.
+            if of._settings.reopen_rate > 0:
                 row["delay_s"] = address(of._delay[visit])
 
     def draw_retrial(self, tries: int) -> None:

@@ -29,9 +29,8 @@ from twin.desk.touches import Transfers, Waits
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 
-# Tickets of a block of a run; None: a run is played in one piece. No run goes in blocks by itself:
-# the code of blocks ended twice in the system's own fault, of which the cause is not found.
-BLOCK: int | None = None
+# Tickets of a block of a long run.
+BLOCK = 20_000
 
 
 def simulate(
@@ -48,22 +47,18 @@ def simulate(
         By default the backend that the scenario names.
     """
     names = Names()
-    if BLOCK is not None and len(demand) > 2 * BLOCK and why_not_in_blocks(scenario) is None:
-        return _in_memory(scenario, demand, assistant, names, BLOCK)
+    if len(demand) > 2 * BLOCK and why_not_in_blocks(scenario) is None:
+        return _in_memory(scenario, demand, assistant, names)
     ledger, pools, models = _played(scenario, demand, assistant, names)
     log = ledger.log(pools, names, ALL_COMMENTS, notes_on(scenario, models), scenario.models)
     return replace(log, backend=scenario.assistant.backend if models else "")
 
 
 def _in_memory(
-    scenario: Scenario,
-    demand: Demand,
-    assistant: Assistant | AnsweredOnce | None,
-    names: Names,
-    block: int,
+    scenario: Scenario, demand: Demand, assistant: Assistant | AnsweredOnce | None, names: Names
 ) -> RunLog:
-    """A run in blocks, so that what is over takes no memory but that of its tables."""
-    flow = in_blocks(demand, block)
+    """A long run: in blocks, so that what is over takes no memory but that of its tables."""
+    flow = in_blocks(demand, BLOCK)
     desk = Desk(scenario, flow, assistant, names)
     kept = Kept(demand, desk.ledger, desk.pools.names, names, scenario.models)
     play_in_blocks(desk, flow, kept)

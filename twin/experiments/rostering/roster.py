@@ -106,7 +106,7 @@ class Roster:
         unit = "paid hours" if rules.minimise == "hours" else "agents"
         gap = max(self.sampled.gap, self.plan.gap if rules.minimise == "agents" else 0.0)
         told = (
-            f"no plan with fewer {unit} does so in the replications of the search"
+            f"with fewer {unit} no plan met it in the replications of the search"
             if gap < 1e-9
             else f"a plan with up to {gap:.1%} fewer {unit} is not ruled out"
         )
