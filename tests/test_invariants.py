@@ -76,7 +76,10 @@ class Run:
         turnout = Turnout(pool, self.demand)
         hours = calendars.pool_hours(pool, self.scenario, turnout)
         found, rank, teams = {}, 0, []
-        everybody = range(1, len(pool.members) + 1 + int(hours.values.max()))
+        # Agents without a name are there where more come than members without own shifts.
+        named = [member for member in pool.members if member.shifts is None]
+        more = max(int(hours.values.max()) - len(named), 1 if pool.anonymous else 0)
+        everybody = range(1, len(pool.members) + 1 + more)
         for number in everybody:
             member = pool.members[number - 1] if number <= len(pool.members) else None
             own = None if member is None else member.shifts
