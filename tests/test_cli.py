@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from typer.testing import CliRunner
 
 import twin
 from tests.builders import docs as schema_docs
-from tests.children import interruptible
+from tests.children import start, wait_for
 from twin.cli import terminal
 from twin.cli.app import app
 from twin.common.text import amount, duration, with_interval
@@ -386,26 +385,14 @@ def test_a_broken_pipe_is_silent() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_ctrl_c_says_what_is_whole(folder: Path, workers: str) -> None:
-    words = [sys.executable, "-m", "twin", "run", "good.toml", "--replications", "5000"]
-    child = subprocess.Popen(
-        [*words, "--workers", workers],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=interruptible,
-    )
+    child = start(["run", "good.toml", "--replications", "5000", "--workers", workers], folder)
     try:
-        deadline = time.monotonic() + 60
-        while not [*folder.glob("results/good/*/kpis/r0003.parquet")]:
-            assert time.monotonic() < deadline
-            assert child.poll() is None
-            time.sleep(0.02)
-    finally:
+        wait_for(lambda: [*folder.glob("results/good/*/kpis/r0003.parquet")] or child.poll())
         # The terminal sends it to the whole group, workers included.
         os.killpg(child.pid, signal.SIGINT)
-    stdout, stderr = child.communicate(timeout=60)
+        stdout, stderr = child.communicate(timeout=60)
+    finally:
+        child.kill()
     assert child.returncode == 130
     assert stdout == ""
     found = re.fullmatch(

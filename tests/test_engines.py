@@ -210,6 +210,47 @@ def test_a_signal_is_not_lost_while_libraries_are_looked_for(
     assert signal.getsignal(signal.SIGINT) is before
 
 
+class _Interrupts:
+    def __del__(self) -> None:
+        # What a destructor raises is printed and dropped.
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def _interrupted_while_clearing_up(task: int) -> int:
+    _Interrupts()
+    return task
+
+
+def test_a_signal_is_not_lost_while_garbage_is_collected() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    found = engine.each(_interrupted_while_clearing_up, range(3), 1, minus)
+    with pytest.raises(KeyboardInterrupt):
+        next(found)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def _ends(number: int, frame: object) -> None:
+    # As a command does: a second signal must not cut short the clean end.
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _terminated(task: int) -> int:
+    signal.raise_signal(signal.SIGTERM)
+    return task
+
+
+def test_a_handler_may_put_another_in_its_place() -> None:
+    before = signal.signal(signal.SIGTERM, _ends)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            next(engine.each(_terminated, range(3), 1, minus))
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _worker_of(cluster: str) -> int:
     from distributed import Client
 

@@ -25,7 +25,7 @@ import twin
 from twin.common.errors import TwinError
 from twin.experiments import manifest as provenance
 from twin.experiments.forked import LOOK_S, CopyDied, can_fork, in_copies, possible
-from twin.experiments.signals import signals_wait, uninterrupted
+from twin.experiments.signals import signals_reach, signals_wait, uninterrupted
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -95,7 +95,7 @@ def each(
             yield from _elsewhere(function, others, workers, lost, cluster, files, stay)
         others = []
     for task in [*others, *own]:
-        with _one_thread():
+        with signals_reach(), _one_thread():
             result = function(task)
         yield result
 
