@@ -13,9 +13,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 def compiled(function: F) -> F:
     """Compile a function when it is first called, mostly by others that are compiled.
 
-    Without numba's fast-math: a sum of floats must come to the last bit.
+    Without numba's fast-math: a sum of floats must come to the last bit. Python cannot call it:
+    what that needs takes half of the time to compile.
     """
-    return cast(F, njit(error_model="numpy")(function))
+    options: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(F, njit(error_model="numpy", **options)(function))
 
 
 @compiled
