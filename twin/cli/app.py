@@ -18,6 +18,7 @@ from rich.table import Table
 
 import twin
 from twin.cli import (
+    animate,
     assistants,
     blind,
     calibrations,
@@ -322,8 +323,8 @@ def kpis() -> None:
 
 
 for commands in (
-    assistants, blind, calibrations, checks, compare, corpora, evaluate, fidelity, histories,
-    live, models, overlap, pulls, rate, record, report, roster, study,
+    animate, assistants, blind, calibrations, checks, compare, corpora, evaluate, fidelity,
+    histories, live, models, overlap, pulls, rate, record, report, roster, study,
 ):  # fmt: skip
     commands.register(app)
 

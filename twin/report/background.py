@@ -167,6 +167,10 @@ def again(sources: Sequence[Source]) -> list[Html]:
     parts.append(tag("ol", [tag("li", step) for step in steps]))
     parts.append(tag("pre", tag("code", command("twin", "run", *files)), tabindex="0",
                      role="region", aria_label="Command"))  # fmt: skip
+    folders = [source.run.path for source in sources if source.run.path is not None]
+    if folders:
+        words = command("twin", "animate", *folders[:2])
+        parts.append(tag("p", "To see it ticket by ticket: ", tag("code", words)))
     rows: list[list[object]] = []
     for source in sources:
         manifest = source.manifest
