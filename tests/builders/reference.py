@@ -3,7 +3,8 @@
     python -m tests.builders.reference
 
 plays them and rewrites the folder of a checkout: key figures as Parquet, a report as HTML, and the
-figure of the README. A test plays some of them again and says when they are stale.
+figure of the README; then it writes the gallery from them. A test plays some of them again and
+says when they are stale.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pandas as pd
 from joblib import cpu_count
 
 import twin
-from tests.builders import reference_pages
+from tests.builders import gallery, reference_pages
 from twin.experiments import comparison
 from twin.experiments import manifest as provenance
 from twin.experiments.studies.design import design
@@ -124,6 +125,8 @@ def build(root: Path = ROOT, workers: int | None = None) -> Path:
         _save(folder / study.name, shown(study),
               lambda study=study: page(study), root)  # type: ignore[misc]  # fmt: skip
     reference_pages.readme_figure(baseline, first, every, folder / "desk.svg")
+    gallery.rows(every).to_parquet(root / gallery.ROWS, compression="zstd", index=False)
+    gallery.write(root)
     _write(folder / "inputs.json", json.dumps(inputs(root), indent=2) + "\n")
     return folder
 

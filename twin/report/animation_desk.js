@@ -166,17 +166,21 @@ class Desk {
     pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
     pen.drawImage(this.behind, 0, 0);
     pen.setTransform(this.dense, 0, 0, this.dense, 0, 0);
+    const along = (i) => {
+      const way = Math.min(1, (t - since[i]) / travel), part = way * (2 - way);
+      return [fromX[i] + (x[i] - fromX[i]) * part, fromY[i] + (y[i] - fromY[i]) * part];
+    };
     for (const i of this.moving) {
-      const way = (t - since[i]) / travel, part = way * (2 - way);
       pen.fillStyle = answered[i] > t ? ink.waits : ink.answered;
-      dot(pen, fromX[i] + (x[i] - fromX[i]) * part, fromY[i] + (y[i] - fromY[i]) * part, size[i]);
+      dot(pen, ...along(i), size[i]);
     }
     const i = this.ids.indexOf(followed);
     if (i < 0 || now[i] === ABSENT) return;
+    const [left, top] = this.lies[i] === MOVING ? along(i) : [x[i], y[i]];
     pen.strokeStyle = ink.ink;
     pen.lineWidth = 2;
     pen.beginPath();
-    pen.arc(x[i] + size[i] / 2, y[i] + size[i] / 2, Math.max(size[i], 8), 0, 2 * Math.PI);
+    pen.arc(left + size[i] / 2, top + size[i] / 2, Math.max(size[i], 8), 0, 2 * Math.PI);
     pen.stroke();
   }
 
