@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pandas as pd
 from hypothesis import strategies as st
-from strategies import scenarios
+from strategies import scenarios, times, workflows
 
 from twin.desk.compiled.coverage import OUTSIDE, why_not
 from twin.desk.simulation import simulate
@@ -94,3 +94,31 @@ def covered(draw):
     scenario = from_data(data)
     assert why_not(scenario) is None
     return scenario
+
+
+@st.composite
+def with_statuses(draw):
+    """A scenario that the compiled engine covers, of a desk that is known by its own statuses."""
+    data = draw(covered()).as_data()
+    for key in ("touches", "provider", "models"):
+        data.pop(key, None)
+    data["customers"].pop("retrial", None)
+    data["assistant"] = {"role": "off"}
+    data["agents"] = data.get("agents") or {"all": {"heads": 1, "handle_time": "5min"}}
+    workflow = draw(workflows())
+    statuses = list(workflow["statuses"].values())
+    for status in statuses:
+        if draw(st.booleans()):
+            status["responds"] = draw(st.booleans())
+        if "delay" in status and draw(st.booleans()):
+            status["delay"] = draw(st.sampled_from(["0s", "5min", "10min"]))
+    if draw(st.booleans()):
+        workflow["ages"] = ["1h", "5h"]
+        following = [step for status in statuses for step in status.get("next", {}).values()]
+        for step in following:
+            if isinstance(step, dict) and draw(st.booleans()):
+                step.pop("delay", None)
+                step["delay_by_age"] = [draw(times(1, 9000)) for _ in range(3)]
+    if draw(st.booleans()):
+        workflow["most"] = draw(st.integers(1, 8))
+    return from_data(data | {"workflow": workflow})

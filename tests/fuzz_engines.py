@@ -13,13 +13,16 @@ from itertools import count
 from pathlib import Path
 
 from hypothesis import given, seed, settings
+from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from engines import covered, odd_between_engines
+from engines import covered, odd_between_engines, with_statuses
 from strategies import SETTINGS
 
 from twin.demand.tickets import draw
+
+desks_of_all_kinds = st.one_of(covered(), covered(), with_statuses())
 
 
 def main() -> None:
@@ -38,7 +41,7 @@ def main() -> None:
 
     for number in count(given_.seed):
         several = settings(SETTINGS, max_examples=given_.desks, database=None)
-        seed(number)(several(given(covered())(check)))()
+        seed(number)(several(given(desks_of_all_kinds)(check)))()
         print(f"seed {number}: {desks:,} desks, {tickets:,} tickets, all the same", flush=True)
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from engines import COMPILED, covered, odd_between_engines, plays_compiled
+from engines import COMPILED, covered, odd_between_engines, plays_compiled, with_statuses
 from hypothesis import given, settings
 from strategies import SETTINGS
 
@@ -62,6 +62,28 @@ def test_shipped_scenarios_are_the_same_to_the_byte(path):
 @settings(SETTINGS, max_examples=60)
 def test_random_desks_are_the_same_to_the_byte(scenario):
     assert odd_between_engines(scenario, draw(scenario)) == []
+
+
+@needs_numba
+@given(with_statuses())
+@settings(SETTINGS, max_examples=30)
+def test_random_desks_of_own_statuses_are_the_same_to_the_byte(scenario):
+    assert odd_between_engines(scenario, draw(scenario)) == []
+
+
+@needs_numba
+def test_a_ticket_may_go_through_many_statuses_at_one_moment():
+    """More of them than the tables have room for: they grow within the event."""
+    rounds = {"counts_as": "Open", "next": {"There": 0.999}}
+    back = {"counts_as": "On hold", "next": {"Here": 0.999}}
+    statuses = {"Here": rounds, "There": back}
+    scenario = twin.from_data(
+        DESK | {"workflow": {"start": {"Here": 1.0}, "statuses": statuses, "most": 900}}
+    )
+    demand = draw(scenario)
+    log = twin.simulate(scenario, demand, engine="compiled")
+    assert log.timeline["ticket_id"].value_counts().max() > 800
+    assert odd_between_engines(scenario, demand) == []
 
 
 @needs_numba

@@ -68,6 +68,21 @@ def test_the_frame_has_a_row_a_point_replication_and_figure(plan: dict[str, Any]
     assert found.question == DESK["question"]
 
 
+def test_a_study_says_how_many_tickets_come_so_that_a_small_one_is_not_compiled_for(
+    plan: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def engine_of(scenario: Scenario, engine: str, tickets: float) -> str:
+        asked.append(tickets)
+        return "simpy"
+
+    monkeypatch.setattr(store, "engine_of", engine_of)
+    twin.study(plan)
+    # Four points, two replications each, of four hours at 6 or 12 an hour.
+    assert asked == [pytest.approx(2 * 2 * 4 * (6 + 12))] * 4
+
+
 def test_points_meet_the_same_customers(plan: dict[str, Any]) -> None:
     frame = twin.study(plan).frame
     arrivals = frame[frame["kpi"] == "arrivals"].groupby(["arrivals.scale", "replication"])

@@ -17,7 +17,6 @@ from twin.demand.tickets import Demand
 from twin.desk.answers import ModelAnswers, Names
 from twin.desk.assistant import AssistantDesk, ServedModel
 from twin.desk.availability import agent_pools
-from twin.desk.begun import Begun
 from twin.desk.customers import ALL_COMMENTS, Customers
 from twin.desk.engines import engine_of
 from twin.desk.kernel import Clock, Process
@@ -28,7 +27,6 @@ from twin.desk.served import AnsweredOnce, notes_on, served_models
 from twin.desk.touches import Transfers, Waits
 from twin.desk.workflow import Ways, WorkflowLife, own_statuses
 from twin.records.tables import RunLog
-from twin.scenario.chain import Chain
 from twin.scenario.model import Scenario
 
 
@@ -78,13 +76,8 @@ def simulate(
 
         return play(scenario, demand, assistant)
     clock = Clock()
-    ways = None
-    if scenario.workflow is not None:
-        chain = Chain.of(scenario.workflow)
-        begun = Begun.of(scenario, chain, demand)
-        ways = Ways.drawn(chain, demand, scenario.workflow.most, begun)
-    own = None if ways is None else own_statuses(scenario, ways)
-    ledger = Ledger(clock, demand, scenario.horizon, own)
+    ways = Ways.of(scenario, demand)
+    ledger = Ledger(clock, demand, scenario.horizon, own_statuses(scenario, ways))
     agents = agent_pools(clock, scenario, demand, ledger)
     customers = Customers(scenario, demand)
     models: list[ServedModel] = []

@@ -123,6 +123,15 @@ class Ways:
             view(np.concatenate([part[2] for part in parts])[order]),
         )
 
+    @classmethod
+    def of(cls, scenario: Scenario, demand: Demand) -> Ways | None:
+        """The ways of a replication's tickets; None where the desk has no workflow."""
+        if scenario.workflow is None:
+            return None
+        chain = Chain.of(scenario.workflow)
+        begun = Begun.of(scenario, chain, demand)
+        return cls.drawn(chain, demand, scenario.workflow.most, begun)
+
     def first(self) -> Ints:
         """Number of the first status of each ticket."""
         begin = np.asarray(self.begin)[:-1]
@@ -264,8 +273,10 @@ class WorkflowLife(Lifecycle):
             self.collect_feedback(ticket, BY_AGENT, solved, right=True)
 
 
-def own_statuses(scenario: Scenario, ways: Ways) -> OwnStatuses:
-    """The statuses of a scenario's workflow as the ledger writes them down."""
+def own_statuses(scenario: Scenario, ways: Ways | None) -> OwnStatuses | None:
+    """The statuses of a scenario's workflow as the ledger writes them down; None: no workflow."""
+    if ways is None:
+        return None
     assert scenario.workflow is not None
     statuses = scenario.workflow.statuses
     core = tuple(STATUSES.index(status.counts_as) for status in statuses.values())

@@ -23,6 +23,17 @@ def _step(d: Any, first: int, to: int, moment_s: float) -> int:
 
 
 @compiled
+def passed(d: Any, first: int, to: int, moment_s: float) -> float:
+    """PacedClock._at; of a clock without steps the moment itself."""
+    if first == to:
+        return moment_s
+    if moment_s <= steps(d)[first].time:
+        return float(moment_s - steps(d)[first].time)
+    k = _step(d, first, to, moment_s)
+    return float(steps(d)[k].passed + (moment_s - steps(d)[k].time) * steps(d)[k].speed)
+
+
+@compiled
 def after(d: Any, first: int, to: int, moment_s: float, delay_s: float) -> float:
     """PacedClock.after, of a moment from 0 on; a clock without steps is around the clock."""
     if first == to:

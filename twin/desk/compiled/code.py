@@ -29,9 +29,10 @@ _LOADS = sys.platform == "linux"
 SOURCES = (
     *(f"desk/compiled/{name}" for name in (
         "clocks", "coming", "columns", "feedback", "heap", "life", "lines", "machine", "provider",
-        "rows", "serving", "tables", "touches",
+        "rows", "serving", "statuses", "tables", "touches",
     )),
-    "assistant/protocol", "desk/customers", "desk/provider", "desk/rows", "records/tables",
+    "assistant/protocol", "desk/customers", "desk/provider", "desk/rows", "desk/statuses",
+    "records/tables",
     "desk/compiled/code",
 )  # fmt: skip
 # A function as numba compiles it: where its result goes, an error, and its one argument.

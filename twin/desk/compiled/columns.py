@@ -18,7 +18,8 @@ Array = npt.NDArray[Any]
 # SimPy sorts events by time, priority and number: here the last two are one key, URGENT being 0.
 NORMAL = 1 << 60
 # Kinds of events, and where the parts lie of the number that says what an event is of.
-END, FREE, BACK, OVERFLOW, WAKE, CALL, AGAIN, RETRY, GIVE_UP, TRY_AGAIN, REPLY, CLOSE = range(12)
+END, FREE, BACK, OVERFLOW, WAKE, CALL, AGAIN, RETRY, GIVE_UP = range(9)
+TRY_AGAIN, REPLY, CLOSE, READY = range(9, 13)
 KIND, STAGE_OF, ORDINAL = 59, 45, 31
 TICKET_OF = (1 << ORDINAL) - 1
 ORDINALS = (1 << (STAGE_OF - ORDINAL)) - 1
@@ -27,8 +28,8 @@ LEAVING, RETURNING, TOUCHED, GOING_HOME = range(4)
 # Room that each table has at least before an event, beside that for all who wait.
 ROOM = 64
 # What the machine asks for, and where it then goes on with a ticket.
-WORK, LUCK, TOUCH, ANSWERS, NEXT_ANSWERS, ONE_ANSWER = range(6)
-VISIT, REOPEN, REPLIED, TOUCHED_BY, ASK, ENDED, HEARD = range(7)
+WORK, LUCK, TOUCH, ANSWERS, NEXT_ANSWERS, ONE_ANSWER, SOLVED, SPACE = range(8)
+VISIT, REOPEN, REPLIED, TOUCHED_BY, ASK, ENDED, HEARD, STATUSES = range(8)
 # Reasons for which the machine comes back.
 FINISHED, GROW, ASKS, MORE = range(4)
 # What happens where no model answers.
@@ -47,16 +48,17 @@ TICKET = np.dtype(
         ("f8", "arrived_s place_s patience_s most_ahead opinion"),
         ("f8", "queued_s deadline_s place responded_s resolved_s confidence quality"),
         ("f8", "asked_s started_s latency_s retry_after_s quota_s"),
-        ("f8", "ends_s remaining_s back_s closes_s"),
+        ("f8", "ends_s remaining_s back_s closes_s ready_s"),
         ("i8", "number"),
         ("i4", "before behind ordinal answer tokens_in tokens_out attempts limited next_call"),
-        ("i4", "slot first_slot again_slot signed returns row further waited passed touched"),
+        ("i4", "slot first_slot again_slot signed returns row further waited passed touched way"),
         (
             "i2",
-            "line team taken_by watched_in channel truth known category to reopens transfers tries",
+            "line team taken_by watched_in channel truth known category to reopens transfers tries "
+            "taken_as",
         ),
         ("i1", "rank waits counted_out solved surveyed comment misrouted wrong sent_on activity"),
-        ("i1", "called_back late unanswered"),
+        ("i1", "called_back late unanswered placed rests by_taking to_work worked"),
         ("i1", "categorized_by resolved_by escalated step given model named_by outcome"),
     ),
     align=True,
@@ -88,6 +90,9 @@ RETRIAL_LUCK = np.dtype(_fields(("i8", "again delay_s")))
 TOUCH_LUCK = np.dtype(_fields(("i8", "transfer kind never solved reply_s close_s hold_s")))
 # Steps of a clock by which time passes: see `twin.desk.clocks.PacedClock`.
 STEP = np.dtype(_fields(("f8", "time passed speed")))
+# A status on a ticket's way, and the kind of delay that ends it; a status of the desk's own.
+WAY = np.dtype(_fields(("i4", "status delay")))
+OWN_STATUS = np.dtype(_fields(("i8", "works until_taken responds open resolves")))
 # Answers of a model to a step: where its columns are, and the answers for the next attempt (-1: not
 # asked for).
 SLOT = np.dtype(
@@ -140,6 +145,14 @@ TABLES: dict[str, tuple[Any, int]] = {
     "touch_luck": (TOUCH_LUCK, 1),
     # Steps of all clocks, one clock after the other.
     "steps": (STEP, 1),
+    # Ways of all tickets through the desk's own statuses, one after the other; where each begins.
+    "ways": (WAY, 1),
+    "ways_from": (np.int64, 1),
+    # By band of age and place on the ways; bounds of the ages; steps of the clock of each kind.
+    "delays": (np.float64, 2),
+    "ages": (np.float64, 1),
+    "paces": (np.int64, 2),
+    "own_statuses": (OWN_STATUS, 1),
     "rules": (RULE, 1),
     # By step, who found the category (0: a human), model and visit; -1: not asked for.
     "slots_of": (np.int64, 4),
@@ -169,7 +182,7 @@ NUMBERS = np.dtype(
         ("i8", "seq arrival_key stop_key opened arrived changed numbers queued came"),
         ("i8", "most_reopens most_heads comes strict entrance by_chance escalates"),
         ("i8", "most_tries callback_at passes most_passed touches most_waits closes"),
-        ("i8", "reply_from reply_to hold_from hold_to one_pool"),
+        ("i8", "reply_from reply_to hold_from hold_to one_pool workflow aging_from aging_to"),
         ("i8", "assistant unsure_handled on_failure retries jitter"),
         ("i8", "pending resume asks_for room most_stages stops more"),
         ("i8", " ".join((*LEDGER, *HEAPS))),

@@ -19,7 +19,7 @@ from twin.scenario.model import Scenario
 COVERED = frozenset(
     {
         "name", "question", "warm_up", "seed", "replications", "arrivals", "tickets", "backlog",
-        "targets", "uncertainty", "evidence", "work_rules",
+        "targets", "uncertainty", "evidence", "work_rules", "workflow",
         # Calendars are worked out before, too.
         "horizon", "start", "time_zone", "agents.*.heads", "agents.*.shifts", "agents.*.roster",
         "agents.*.extra_heads", "agents.*.shrinkage", "agents.*.time_zone", "agents.*.holidays",
@@ -64,7 +64,6 @@ COVERED = frozenset(
 OUTSIDE = {
     "assistant.learning.mode": "an assistant that learns",
     "assistant.support": "agents whom an assistant supports",
-    "workflow": "statuses of its own",
     "agents.*.individuals": "agents who are told apart",
     "agents.*.concurrency": "agents with several tickets in hand",
     "agents.*.weights": "tickets that take several places",
@@ -97,6 +96,8 @@ def why_not(scenario: Scenario) -> str | None:
 def why_not_in_blocks(scenario: Scenario) -> str | None:
     """The reason why a covered scenario cannot be played in blocks of tickets; None: it can be."""
     settings = scenario.assistant
+    if scenario.workflow is not None:
+        return "statuses of its own, whose ways are drawn for all tickets at once"
     if settings.role == "off":
         return None
     if settings.backend not in ("embedded", "profile"):

@@ -22,6 +22,7 @@ from twin.desk.compiled.columns import (
     REPLIED,
     REPLY,
     RETRY,
+    STATUSES,
 )  # fmt: skip
 from twin.desk.compiled.feedback import collect_feedback
 from twin.desk.compiled.heap import compiled
@@ -68,7 +69,9 @@ CATEGORIZE, RESPOND = STEPS.index("categorize"), STEPS.index("respond")
 @compiled
 def begin(d: Any, i: int) -> None:
     """Lifecycle.life."""
-    if d.assistant and not tickets(d)[i].escalated:
+    if d.workflow:
+        go_on(d, i, STATUSES)
+    elif d.assistant and not tickets(d)[i].escalated:
         _ask(d, i, CATEGORIZE)
     else:
         _respond(d, i, -1)
@@ -199,7 +202,9 @@ def _respond_by_agent(d: Any, i: int, category: int) -> None:
 def done(d: Any, i: int) -> None:
     """An agent's touch has ended: what follows it in Lifecycle."""
     ticket = tickets(d)[i]
-    if ticket.activity == TRIAGE:
+    if d.workflow:
+        _done_in_status(d, i)
+    elif ticket.activity == TRIAGE:
         _categorized(d, i, ticket.truth, BY_AGENT)
         status_now(d, i, CATEGORIZED)
         _respond(d, i, ticket.truth)
@@ -221,6 +226,20 @@ def done(d: Any, i: int) -> None:
             _touch_again(d, i, d.one_pool + pool)
         elif not (d.touches and waits(d, i)):
             _update_status(d, i, BY_AGENT)
+
+
+@compiled
+def _done_in_status(d: Any, i: int) -> None:
+    """WorkflowLife.work, when the touch has ended."""
+    if not touch_is_drawn(d, i):
+        return
+    pool = next_pool(d, i) if d.passes else -1
+    if pool >= 0:
+        tickets(d)[i].transfers += 1
+        _touch_again(d, i, d.one_pool + pool)
+    else:
+        tickets(d)[i].worked = 1
+        go_on(d, i, STATUSES)
 
 
 @compiled

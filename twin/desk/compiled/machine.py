@@ -30,11 +30,13 @@ from twin.desk.compiled.columns import (
     ORDINAL,
     ORDINALS,
     OVERFLOW,
+    READY,
     REPLIED,
     REPLY,
     RETRY,
     ROOM,
     STAGE_OF,
+    STATUSES,
     TICKET_OF,
     TOUCHED_BY,
     TRY_AGAIN,
@@ -65,6 +67,7 @@ from twin.desk.compiled.serving import (
     try_again,
     visit_agents,
 )  # fmt: skip
+from twin.desk.compiled.statuses import live_on, ready
 from twin.desk.compiled.tables import (
     agents_luck,
     calls,
@@ -135,6 +138,11 @@ def _happen(d: Any) -> None:
         replied(d, i)
     elif kind == CLOSE:
         resolve_unanswered(d, i)
+    elif kind == READY:
+        if tickets(d)[i].to_work:
+            ready(d, i)
+        else:
+            go_on(d, i, STATUSES)
     elif kind == CALL:
         free_connection(d, i)
         go_on(d, i, ENDED)
@@ -165,6 +173,8 @@ def _goes_on(d: Any) -> None:
         heard(d, i)
     elif d.resume == TOUCHED_BY:
         done(d, i)
+    elif d.resume == STATUSES:
+        live_on(d, i)
     elif d.resume == REPLIED:
         replied(d, i)
     else:

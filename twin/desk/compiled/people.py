@@ -16,20 +16,24 @@ from twin.demand.luck import Lazy, Stream, Use
 from twin.demand.tickets import Demand
 from twin.desk.agents import AgentPools
 from twin.desk.availability import Absence, ComingAndGoing
+from twin.desk.clocks import PacedClock
 from twin.desk.compiled.columns import (
     CHANGE,
     EVENT,
     HELP,
     KIND,
     LINE,
+    OWN_STATUS,
     PASSING,
     RETRIAL_LUCK,
     STAGE,
     STEP,
+    TABLES,
     TEAM,
     TOUCH_LUCK,
     VISIT_LUCK,
     WAKE,
+    WAY,
     Array,
 )  # fmt: skip
 from twin.desk.customers import Customers
@@ -37,6 +41,7 @@ from twin.desk.kernel import Clock
 from twin.desk.shifts import changes_of
 from twin.desk.touches import Transfers, Waits
 from twin.desk.work import WRAPPED_UP
+from twin.desk.workflow import WorkflowLife
 from twin.records.tables import ACTIVITIES
 from twin.scenario.model import PRIORITIES, Scenario
 
@@ -57,6 +62,7 @@ class People:
     customers : Customers
     waits : Waits or None
     transfers : Transfers or None
+    life : WorkflowLife or None
 
     Attributes
     ----------
@@ -65,6 +71,8 @@ class People:
     comes : bool
         Whether agents of any team come and go.
     most_heads : int
+    aging : (int, int)
+        Steps of the clock of ages, from and to.
     """
 
     def __init__(
@@ -76,6 +84,7 @@ class People:
         customers: Customers,
         waits: Waits | None,
         transfers: Transfers | None,
+        life: WorkflowLife | None,
     ) -> None:
         self._pools, self._customers = pools, customers
         self._waits, self._transfers = waits, transfers
@@ -89,11 +98,13 @@ class People:
         self._read_changes(scenario)
         self.comes = bool(self._absences)
         self.tables["agents_luck"] = self._next_luck(_LUCK if self.comes else 0)
-        self._read_clocks(scenario)
-        self._most_reopens = scenario.customers.max_reopens
+        self._read_clocks(life)
+        longest = self._read_statuses(life)
+        # On a desk of its own statuses nobody reopens but by these.
+        self._most_reopens = scenario.customers.max_reopens if life is None else 0
         more = 0 if waits is None else waits._most
         more += 0 if transfers is None else transfers._most
-        most = self._most_reopens + more + 2
+        most = self._most_reopens + longest + more + 2
         shape = (len(pools.teams), len(ACTIVITIES), most)
         self.tables |= {name: np.zeros(shape, np.int64) for name in ("work", "wrap_up")}
         self.tables["choices"] = np.zeros(shape[1:], np.int64)
@@ -212,16 +223,50 @@ class People:
         self.tables["changes"] = changes
         self.tables["changes_to"] = np.array(rows, np.int64).reshape(-1, 2)
 
-    def _read_clocks(self, scenario: Scenario) -> None:
+    def _read_clocks(self, life: WorkflowLife | None) -> None:
         """Steps of the clocks of waits; `clocks` says from where to where each has its steps."""
         steps: list[tuple[float, float, float]] = []
-        self.clocks: dict[str, tuple[int, int]] = {}
-        for name, one in ({} if self._waits is None else self._waits._clocks).items():
-            first = len(steps)
-            if one is not None:
-                steps += zip(one._times, one._passed, one._speed, strict=True)
-            self.clocks[name] = first, len(steps)
+        named: dict[Any, PacedClock | None] = {}
+        if self._waits is not None:
+            named |= self._waits._clocks
+        if life is not None:
+            named |= dict(enumerate(life._paces)) | {"aging": life._aging}
+        self.clocks: dict[Any, tuple[int, int]] = {}
+        places: dict[int, tuple[int, int]] = {}
+        for name, one in named.items():
+            if id(one) not in places:
+                first = len(steps)
+                if one is not None:
+                    steps += zip(one._times, one._passed, one._speed, strict=True)
+                places[id(one)] = first, len(steps)
+            self.clocks[name] = places[id(one)]
         self.tables["steps"] = np.array(steps, STEP)
+        self.aging = self.clocks.get("aging", (0, 0))
+
+    def _read_statuses(self, life: WorkflowLife | None) -> int:
+        """Ways of tickets through a desk's own statuses; returns the length of the longest."""
+        if life is None:
+            self.tables |= {
+                name: np.zeros((0,) * TABLES[name][1], TABLES[name][0])
+                for name in ("ways", "ways_from", "delays", "ages", "paces", "own_statuses")
+            }
+            return 0
+        begin = np.asarray(life._ways.begin)
+        ways = np.zeros(begin[-1], WAY)
+        ways["status"], ways["delay"] = life._ways.status, life._ways.delay
+        own = np.zeros(len(life._works), OWN_STATUS)
+        own["works"], own["until_taken"] = life._works, life._until_taken
+        own["responds"], own["open"], own["resolves"] = life._responds, life._open, life._resolves
+        paces = [self.clocks[kind] for kind in range(len(life._paces))]
+        self.tables |= {
+            "ways": ways,
+            "ways_from": begin,
+            "delays": np.array([np.asarray(one) for one in life._ways.delay_s]),
+            "ages": np.array(life._ages, dtype=np.float64),
+            "paces": np.array(paces, np.int64).reshape(-1, 2),
+            "own_statuses": own,
+        }
+        return int(np.diff(begin).max(initial=0))
 
     def _next_luck(self, n: int) -> Array:
         """The next numbers of the luck of agents who come and go, in the order of `columns`."""

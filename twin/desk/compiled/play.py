@@ -26,6 +26,7 @@ from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
 from twin.desk.served import AnsweredOnce, notes_on, served_models
 from twin.desk.touches import Transfers, Waits
+from twin.desk.workflow import Ways, WorkflowLife, own_statuses
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 
@@ -163,7 +164,8 @@ class Desk:
         names: Names,
     ) -> None:
         clock = Clock()
-        self.ledger = Ledger(clock, demand, scenario.horizon)
+        ways = Ways.of(scenario, demand)
+        self.ledger = Ledger(clock, demand, scenario.horizon, own_statuses(scenario, ways))
         self.pools = agent_pools(clock, scenario, demand, self.ledger)
         customers = Customers(scenario, demand)
         self.models: list[ServedModel] = []
@@ -172,7 +174,11 @@ class Desk:
         waits = None if scenario.touches is None else Waits(scenario, demand)
         passing = any(pool.transfers_to for pool in scenario.agents.values())
         transfers = Transfers(scenario, demand) if passing else None
+        life = None
+        if ways is not None:
+            people = (clock, scenario, demand, customers, self.pools)
+            life = WorkflowLife(*people, self.ledger, ways, transfers)
         self.state = State(
             clock, scenario, demand, self.ledger, self.pools, customers, self.models, waits,
-            transfers,
+            transfers, life,
         )  # fmt: skip

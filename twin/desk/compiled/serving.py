@@ -102,7 +102,11 @@ def pick_up(d: Any, k: int, i: int) -> None:
     visit.row = d.visits
     begun(d, i, team.pool, visit.activity, visit.queued_s, visit.ends_s)
     if fresh and visit.activity != REVIEW:
-        status_now(d, i, IN_PROGRESS)
+        if not d.workflow:
+            status_now(d, i, IN_PROGRESS)
+        elif visit.taken_as >= 0:
+            status_now(d, i, visit.taken_as)
+            visit.taken_as = -1
         if visit.activity == HANDLE and isnan(visit.responded_s):
             visit.responded_s = d.now
     schedule(d, visit.ends_s, 0, (END << KIND) + (visit.ordinal << ORDINAL) + i)
@@ -202,7 +206,17 @@ def come(d: Any, i: int, category: int, activity: int, returns: int) -> None:
     visit.to = category
     visit.activity = activity
     visit.returns = returns
+    visit.placed = 0
     go_on(d, i, VISIT)
+
+
+@compiled
+def take_place(d: Any, i: int) -> None:
+    """The place in the queues that a ticket has from now on: `waiting.places`."""
+    visit = tickets(d)[i]
+    visit.number = d.numbers
+    d.numbers += 1
+    visit.place = visit.place_s if d.strict else d.now + visit.place_s
 
 
 @compiled
@@ -237,9 +251,8 @@ def visit_agents(d: Any, i: int) -> None:
     visit.misrouted = 0
     visit.wrong = 0
     visit.remaining_s = nan
-    visit.number = d.numbers
-    d.numbers += 1
-    visit.place = visit.place_s if d.strict else d.now + visit.place_s
+    if not visit.placed:
+        take_place(d, i)
     line = routes(d)[visit.channel, visit.to]
     k = _drawn(d, line, i) if d.by_chance else _first_free(d, line)
     if k >= 0:

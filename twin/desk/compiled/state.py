@@ -25,6 +25,8 @@ from twin.desk.compiled.columns import (
     ONE_ANSWER,
     ROOM,
     RULE,
+    SOLVED,
+    SPACE,
     TABLES,
     TICKET,
     TOUCH,
@@ -38,6 +40,7 @@ from twin.desk.ledger import Ledger
 from twin.desk.rules import Rules
 from twin.desk.ticket_table import OUTCOMES
 from twin.desk.touches import Transfers, Waits
+from twin.desk.workflow import WorkflowLife
 from twin.records.tables import ESCALATED, HANDLE, IN_PROGRESS, PENDING_REVIEW, TRIAGE
 from twin.scenario.model import Scenario
 
@@ -63,6 +66,8 @@ class State:
         None where humans work alone.
     waits : Waits or None
     transfers : Transfers or None
+    life : WorkflowLife or None
+        Of a desk that is known by its statuses.
 
     Attributes
     ----------
@@ -83,10 +88,11 @@ class State:
         models: list[ServedModel],
         waits: Waits | None,
         transfers: Transfers | None,
+        life: WorkflowLife | None,
     ) -> None:
         self.whole = np.zeros(1, NUMBERS)
         self.numbers = self.whole[0]
-        self._people = People(clock, scenario, demand, pools, customers, waits, transfers)
+        self._people = People(clock, scenario, demand, pools, customers, waits, transfers, life)
         self._asked = Asked(models, scenario.customers.max_reopens + 1)
         self._jitter = memoryview(b"")
         if models:
@@ -94,6 +100,8 @@ class State:
         self._tables: dict[str, Array] = {}
         self._set(clock, scenario, pools)
         self._set_touches(scenario, waits, transfers)
+        self.numbers["workflow"] = life is not None
+        self.numbers["aging_from"], self.numbers["aging_to"] = self._people.aging
         self.numbers["stops"] = self._people.tables["teams"]["stops"].any()
         lines = self._people.tables["lines"]
         self.numbers["most_stages"] = (lines["stages_to"] - lines["stages_from"]).max(initial=0)
@@ -158,7 +166,7 @@ class State:
         for name in ("responded_s", "resolved_s", "confidence", "quality"):
             tickets[name] = np.nan
         for name in ("before", "behind", "watched_in", "solved", "category", "categorized_by",
-                     "resolved_by", "answer", "again_slot"):  # fmt: skip
+                     "resolved_by", "answer", "again_slot", "taken_as"):  # fmt: skip
             tickets[name] = -1
         for ticket, escalated in demand.opening.items():
             tickets[ticket]["escalated"] = escalated
@@ -227,6 +235,10 @@ class State:
                 self._people.draw_work(TRIAGE, visit)
         elif asks_for == LUCK:
             self._people.draw_luck(int(one["reopens"]) + 1)
+        elif asks_for == SOLVED:
+            self._people.draw_luck(int(one["reopens"]))
+        elif asks_for == SPACE:
+            self.grow()
         elif asks_for == TOUCH:
             self._people.draw_touch(int(one["touched"]), int(one["waited"]))
         elif asks_for == ANSWERS:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import cache, cached_property
+from math import fsum, inf
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -26,6 +27,7 @@ from twin.common.files import read_json, reason, unsealed, write_sealed
 from twin.desk.engines import engine_of
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
+from twin.experiments.checks import expected_tickets
 from twin.experiments.replication import Outcome, Task, asks_live, lost, prepare, replicate
 from twin.measures.figures import figure_of
 from twin.records import storage
@@ -157,6 +159,10 @@ class StudyStore:
         figures = () if every else self._asked
         tasks: list[Task] = []
         known = 0
+        # Of a search nobody knows how many are still to come.
+        tickets = inf
+        if not self._asked:
+            tickets = fsum(len(new) * expected_tickets(one) for one, new in parts.values())
         for home, (scenario, numbers) in parts.items():
             whole = set() if again else set(storage.whole(home))
             some = set(storage.whole(self._some(home))) if self._asked else set()
@@ -164,7 +170,7 @@ class StudyStore:
             new = [k for k in numbers if k not in there]
             if new:
                 _open(home, self._some(home) if figures else home, scenario, new)
-                tasks += [self._task(home, scenario, k, figures) for k in new]
+                tasks += [self._task(home, scenario, k, figures, tickets) for k in new]
                 known += len(some.intersection(new))
                 if not again and self._by_other_code:
                     other = self._by_other_code.get(_without_labels(scenario), set())
@@ -175,9 +181,11 @@ class StudyStore:
             progress(done, total)
         self.played += self._play_tasks(tasks, progress, done, total) - known
 
-    def _task(self, home: Path, scenario: Scenario, k: int, figures: tuple[str, ...]) -> Task:
+    def _task(
+        self, home: Path, scenario: Scenario, k: int, figures: tuple[str, ...], tickets: float
+    ) -> Task:
         if home.name not in self._engines:
-            self._engines[home.name] = engine_of(scenario, self._engine)
+            self._engines[home.name] = engine_of(scenario, self._engine, tickets)
         folder = self._some(home) if figures else home
         return Task(0, scenario, k, folder, False, False, self._engines[home.name],
                     figures=figures, share=self._share)  # fmt: skip
