@@ -43,8 +43,8 @@ def engine_of(scenario: Scenario, engine: str, tickets: float = inf) -> EngineNa
     Examples
     --------
     >>> import twin
-    >>> pool = {"heads": 1, "handle_time": "5min", "concurrency": 3}
-    >>> desk = twin.from_data({"arrivals": {"rate": "6/h"}, "agents": {"chat": pool}})
+    >>> desk = twin.from_data({"arrivals": {"rate": "6/h"}, "routing": {"same_agent": 0.5},
+    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
     >>> engine_of(desk, "auto")
     'simpy'
     """

@@ -28,8 +28,8 @@ _LOADS = sys.platform == "linux"
 # Files that the code comes from, or takes numbers from; the last one says how it is compiled.
 SOURCES = (
     *(f"desk/compiled/{name}" for name in (
-        "clocks", "coming", "columns", "feedback", "heap", "life", "lines", "machine", "provider",
-        "rows", "serving", "statuses", "tables", "touches",
+        "clocks", "coming", "columns", "crew", "feedback", "heap", "life", "lines", "machine",
+        "provider", "rows", "serving", "statuses", "stopping", "tables", "touches",
     )),
     "assistant/protocol", "desk/customers", "desk/provider", "desk/rows", "desk/statuses",
     "records/tables",

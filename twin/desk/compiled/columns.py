@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 NORMAL = 1 << 60
 # Kinds of events, and where the parts lie of the number that says what an event is of.
 END, FREE, BACK, OVERFLOW, WAKE, CALL, AGAIN, RETRY, GIVE_UP = range(9)
-TRY_AGAIN, REPLY, CLOSE, READY = range(9, 13)
+TRY_AGAIN, REPLY, CLOSE, READY, ALARM, WRAPPED_UP = range(9, 15)
 KIND, STAGE_OF, ORDINAL = 59, 45, 31
 TICKET_OF = (1 << ORDINAL) - 1
 ORDINALS = (1 << (STAGE_OF - ORDINAL)) - 1
@@ -32,6 +32,8 @@ WORK, LUCK, TOUCH, ANSWERS, NEXT_ANSWERS, ONE_ANSWER, SOLVED, SPACE = range(8)
 VISIT, REOPEN, REPLIED, TOUCHED_BY, ASK, ENDED, HEARD, STATUSES = range(8)
 # Reasons for which the machine comes back.
 FINISHED, GROW, ASKS, MORE = range(4)
+# How the agent who takes a ticket is chosen, and the pool.
+LEAST_LOADED, LONGEST_IDLE, RANDOM, IN_ORDER = range(4)
 # What happens where no model answers.
 ESCALATE, ASK_AGAIN = range(2)
 
@@ -52,6 +54,7 @@ TICKET = np.dtype(
         ("i8", "number"),
         ("i4", "before behind ordinal answer tokens_in tokens_out attempts limited next_call"),
         ("i4", "slot first_slot again_slot signed returns row further waited passed touched way"),
+        ("i4", "agent"),
         (
             "i2",
             "line team taken_by watched_in channel truth known category to reopens transfers tries "
@@ -69,8 +72,18 @@ TEAM = np.dtype(
         ("f8", "leave_rate return_rate event_s"),
         ("i8", "pool busy staffed wraps comes heads away queued event_key stops last paused"),
         ("i8", "leavings returnings touched going_home helps_from helps_to to_from to_to"),
+        # Of agents who are told apart.
+        ("i8", "crew most steady took left going agents_from agents_to"),
     )
 )
+# An agent who is told apart; what each has in hand.
+AGENT = np.dtype(
+    _fields(
+        ("f8", "since_s rate"),
+        ("i8", "team number on_shift leaving in_hand latest left goes alarm_key alarm_row"),
+    )
+)
+HAND = np.dtype(_fields(("f8", "ends_s"), ("i8", "ticket row activity")))
 # A line that tickets of another overflow to counts with that one, its `first`.
 LINE = np.dtype(
     _fields(("i8", "first waiting gone counted stages_from stages_to helpers_from helpers_to"))
@@ -140,6 +153,11 @@ TABLES: dict[str, tuple[Any, int]] = {
     "wrap_up": (np.int64, 3),
     # So is the luck of the choice among pools: by activity and number of the visit.
     "choices": (np.int64, 2),
+    "agent_choices": (np.int64, 2),
+    # Agents of all teams; their tickets in hand; speeds of a team by how many these are.
+    "agents": (AGENT, 1),
+    "hands": (HAND, 2),
+    "speeds": (np.float64, 2),
     "visit_luck": (VISIT_LUCK, 1),
     "retrial_luck": (RETRIAL_LUCK, 1),
     "touch_luck": (TOUCH_LUCK, 1),
@@ -180,7 +198,7 @@ NUMBERS = np.dtype(
         ("f8", "threshold timeout backoff max_backoff retry_after"),
         ("f8", "asks never reply_solved holds"),
         ("i8", "seq arrival_key stop_key opened arrived changed numbers queued came"),
-        ("i8", "most_reopens most_heads comes strict entrance by_chance escalates"),
+        ("i8", "most_reopens most_heads comes strict entrance choice pool_choice escalates places"),
         ("i8", "most_tries callback_at passes most_passed touches most_waits closes"),
         ("i8", "reply_from reply_to hold_from hold_to one_pool workflow aging_from aging_to"),
         ("i8", "assistant unsure_handled on_failure retries jitter"),

@@ -35,8 +35,7 @@ COVERED = frozenset(
         "agents.*.away.after_touch", "agents.*.away.while_idle", "agents.*.away.returns",
         "agents.*.away.returns_per_queued", "queue.capacity", "queue.balking",
         "routing.wait_bonus",
-        # By the longest idle agent tells agents apart, which is outside.
-        "routing.pool_choice",
+        "routing.pool_choice", "routing.choice", "agents.*.individuals", "agents.*.concurrency",
         # Not used unless others are given that are outside.
         "agents.*.slow_down", "agents.*.tenure", "agents.*.transfers_only",
         "routing.same_agent_for",
@@ -64,13 +63,10 @@ COVERED = frozenset(
 OUTSIDE = {
     "assistant.learning.mode": "an assistant that learns",
     "assistant.support": "agents whom an assistant supports",
-    "agents.*.individuals": "agents who are told apart",
-    "agents.*.concurrency": "agents with several tickets in hand",
     "agents.*.weights": "tickets that take several places",
     "agents.*.weights_by_channel": "tickets that take several places",
     "agents.*.members": "agents by name",
     "agents.*.turnover": "agents who are replaced",
-    "routing.choice": "a choice of the agent",
     "routing.same_agent": "tickets that return to the same agent",
 }
 
@@ -84,13 +80,15 @@ def why_not(scenario: Scenario) -> str | None:
     >>> pool = {"heads": 1, "handle_time": "5min"}
     >>> desk = twin.from_data({"arrivals": {"rate": "6/h"}, "agents": {"all": pool}})
     >>> why_not(desk)
-    >>> why_not(desk.vary({"agents.all.concurrency": 3}))
-    'agents with several tickets in hand (agents.all.concurrency)'
+    >>> why_not(desk.vary({"routing.same_agent": 0.5}))
+    'tickets that return to the same agent (routing.same_agent)'
     """
     for path, key in _set_otherwise(scenario):
         return f"{OUTSIDE.get(key, 'a key that the compiled desk does not know')} ({path})"
-    told_apart = any(scenario.told_apart(pool) for pool in scenario.agents.values())
-    return "agents who are told apart" if told_apart else None
+    for pool in scenario.agents.values():
+        if pool.away is not None and scenario.told_apart(pool):
+            return f"agents who are told apart and come and go (agents.{pool.name}.away)"
+    return None
 
 
 def why_not_in_blocks(scenario: Scenario) -> str | None:
@@ -98,6 +96,8 @@ def why_not_in_blocks(scenario: Scenario) -> str | None:
     settings = scenario.assistant
     if scenario.workflow is not None:
         return "statuses of its own, whose ways are drawn for all tickets at once"
+    if any(scenario.told_apart(pool) for pool in scenario.agents.values()):
+        return "agents who are told apart"
     if settings.role == "off":
         return None
     if settings.backend not in ("embedded", "profile"):

@@ -9,7 +9,14 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from twin.desk.compiled.columns import KIND, ORDINAL, TICKET_OF, TRY_AGAIN
+from twin.desk.compiled.columns import (
+    KIND,
+    ORDINAL,
+    OVERFLOW,
+    STAGE_OF,
+    TICKET_OF,
+    TRY_AGAIN,
+)  # fmt: skip
 from twin.desk.compiled.coming import refresh, settle
 from twin.desk.compiled.heap import compiled, drop_first, push
 from twin.desk.compiled.rows import later, never_served, status_at, status_now
@@ -168,6 +175,16 @@ def wait_in(d: Any, line: int, i: int) -> None:
         if watches(d)[line, k] and (old < 0 or not watches(d)[old, k]):
             teams(d)[k].queued += 1
             refresh(d, k)
+
+
+@compiled
+def join(d: Any, line: int, i: int) -> None:
+    """AgentPools._join."""
+    visit = tickets(d)[i]
+    wait_in(d, line, i)
+    for stage in range(lines(d)[line].stages_from, lines(d)[line].stages_to):
+        moment = max(visit.queued_s + stages(d)[stage].after_s, d.now)
+        later(d, moment, (OVERFLOW << KIND) + (stage << STAGE_OF) + (visit.ordinal << ORDINAL) + i)
 
 
 @compiled

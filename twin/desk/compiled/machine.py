@@ -12,6 +12,7 @@ from typing import Any
 
 from twin.desk.compiled.columns import (
     AGAIN,
+    ALARM,
     ASK,
     ASKS,
     BACK,
@@ -41,8 +42,10 @@ from twin.desk.compiled.columns import (
     TOUCHED_BY,
     TRY_AGAIN,
     VISIT,
+    WRAPPED_UP,
 )  # fmt: skip
 from twin.desk.compiled.coming import change, refresh, settle, wake
+from twin.desk.compiled.crew import place_of
 from twin.desk.compiled.heap import compiled, drop_first
 from twin.desk.compiled.life import (
     ask_model,
@@ -61,20 +64,23 @@ from twin.desk.compiled.serving import (
     fill,
     give_up,
     go_on,
+    has_wrapped_up,
     overflow,
     release,
-    stop_work,
     try_again,
     visit_agents,
 )  # fmt: skip
 from twin.desk.compiled.statuses import live_on, ready
+from twin.desk.compiled.stopping import change_crew, stop_work
 from twin.desk.compiled.tables import (
+    agents,
     agents_luck,
     calls,
     changes,
     changes_to,
     events,
     expiries,
+    hands,
     lines,
     opening,
     patience_ends,
@@ -85,9 +91,10 @@ from twin.desk.compiled.tables import (
     timeline,
     visits,
 )  # fmt: skip
-from twin.records.tables import STILL_OPEN
+from twin.records.tables import STILL_OPEN, WRAP_UP
 
 _STAGES = (1 << (KIND - STAGE_OF)) - 1
+_AGENTS = (1 << (KIND - ORDINAL)) - 1
 
 
 @compiled
@@ -99,6 +106,8 @@ def _change(d: Any) -> None:
         k, heads = changes_to(d)[row, 0], changes_to(d)[row, 1]
         if teams(d)[k].comes:
             change(d, k, heads)
+        elif teams(d)[k].crew:
+            change_crew(d, k, heads)
         else:
             teams(d)[k].staffed = heads
         if teams(d)[k].stops:
@@ -109,6 +118,21 @@ def _change(d: Any) -> None:
     for k in range(teams(d).size):
         if teams(d)[k].comes:
             refresh(d, k)
+
+
+@compiled
+def ring(d: Any, a: int, key: int) -> None:
+    """Crew._ring: an agent has ended what is first to end, if that is still so."""
+    if agents(d)[a].alarm_key != key:
+        return
+    row = agents(d)[a].alarm_row
+    hand = hands(d)[a, place_of(d, a, row)]
+    if hand.activity == WRAP_UP:
+        has_wrapped_up(d, a, row)
+    else:
+        i = hand.ticket
+        end_visit(d, i)
+        done(d, i)
 
 
 @compiled
@@ -126,6 +150,10 @@ def _happen(d: Any) -> None:
             done(d, i)
     elif kind == FREE:
         release(d, i)
+    elif kind == WRAPPED_UP:
+        has_wrapped_up(d, who >> ORDINAL & _AGENTS, i)
+    elif kind == ALARM:
+        ring(d, i, key)
     elif kind == BACK:
         reopen(d, i)
     elif kind == OVERFLOW:
@@ -184,7 +212,7 @@ def _goes_on(d: Any) -> None:
 @compiled
 def _is_full(d: Any) -> bool:
     """True if the next event may need more room than there is, or more luck of agents."""
-    may_wait = d.queued
+    may_wait = d.queued + d.places
     if d.stops:
         for team in teams(d):
             may_wait += team.busy

@@ -18,8 +18,10 @@ from twin.desk.agents import AgentPools
 from twin.desk.availability import Absence, ComingAndGoing
 from twin.desk.clocks import PacedClock
 from twin.desk.compiled.columns import (
+    AGENT,
     CHANGE,
     EVENT,
+    HAND,
     HELP,
     KIND,
     LINE,
@@ -37,6 +39,7 @@ from twin.desk.compiled.columns import (
     Array,
 )  # fmt: skip
 from twin.desk.customers import Customers
+from twin.desk.individuals import Crew
 from twin.desk.kernel import Clock
 from twin.desk.shifts import changes_of
 from twin.desk.touches import Transfers, Waits
@@ -107,7 +110,8 @@ class People:
         most = self._most_reopens + longest + more + 2
         shape = (len(pools.teams), len(ACTIVITIES), most)
         self.tables |= {name: np.zeros(shape, np.int64) for name in ("work", "wrap_up")}
-        self.tables["choices"] = np.zeros(shape[1:], np.int64)
+        for name in ("choices", "agent_choices"):
+            self.tables[name] = np.zeros(shape[1:], np.int64)
         self.tables["visit_luck"] = np.zeros(most, VISIT_LUCK)
         self.tables["touch_luck"] = np.zeros(most, TOUCH_LUCK)
         tries = 0 if scenario.customers.retrial is None else scenario.customers.retrial.most
@@ -117,6 +121,8 @@ class People:
             self._choices = Lazy(
                 lambda use: demand.column(lambda: demand.uniform(Stream.POOL_CHOICE, use=use))
             )
+        crews = [team.crew for team in pools.teams if team.crew is not None]
+        self._crew = crews[0] if crews and crews[0].by_chance else None
 
     def _read_teams(self, clock: Clock) -> None:
         pools = self._pools
@@ -124,6 +130,7 @@ class People:
         keys = {event: number for _, _, number, event in clock._queue}
         teams = np.zeros(len(pools.teams), TEAM)
         events: list[tuple[float, int, int]] = []
+        agents: list[tuple[float, ...]] = []
         for k, team in enumerate(pools.teams):
             row = teams[k]
             row["pool"], row["staffed"] = team.number, team.staffed
@@ -133,6 +140,9 @@ class People:
             # A team that is all of its pool has one line for all work that it stopped.
             paused = [self._places[id(line)] for line in team.paused.values()]
             row["paused"] = paused[0] if paused else -1
+            row["agents_from"] = row["agents_to"] = len(agents)
+            if team.crew is not None:
+                agents += self._read_crew(row, k, team.crew)
             one = found.get(team)
             if one is None:
                 continue
@@ -148,6 +158,23 @@ class People:
                 events.append((one._event_s, keys[one._event], (WAKE << KIND) + k))
         # Sorted is a heap.
         self.tables |= {"teams": teams, "events": np.array(sorted(events), EVENT)}
+        most = int(teams["most"].max(initial=0))
+        self.tables["agents"] = np.array(agents, AGENT)
+        self.tables["hands"] = np.zeros((len(agents), most), HAND)
+        speeds = self.tables["speeds"] = np.ones((len(teams), most + 1))
+        for k, team in enumerate(pools.teams):
+            if team.crew is not None:
+                speeds[k, : len(team.crew._speeds)] = team.crew._speeds
+
+    def _read_crew(self, row: Any, k: int, crew: Crew) -> list[tuple[float, ...]]:
+        """Rows of the agents of a team, those who have not come yet included."""
+        row["crew"], row["most"], row["steady"] = True, crew._most, crew._steady
+        there = {agent.number: agent for agent in crew.agents}
+        most = max(len(there), int(self._pools.teams[k].calendar.values.max()))
+        row["agents_to"] = row["agents_from"] + most
+        on_shift = [n in there and there[n].on_shift for n in range(1, most + 1)]
+        return [(0.0, 1.0, k, n + 1, come, 0, 0, 0, 0, 0, -1, -1)
+                for n, come in enumerate(on_shift)]  # fmt: skip
 
     def _read_lines(self, demand: Demand) -> None:
         pools = self._pools
@@ -294,6 +321,9 @@ class People:
         if self._choices is not None:
             luck = self._choices[Use(visit, activity)]
             self.tables["choices"][activity, visit] = address(luck)
+        if self._crew is not None:
+            luck = self._crew._luck[Use(visit, activity)]
+            self.tables["agent_choices"][activity, visit] = address(luck)
         for k, team in enumerate(self._pools.teams):
             self.tables["work"][k, activity, visit] = address(team.times[activity, visit])
             if team.pool.wrap_up is not None and activity in WRAPPED_UP:

@@ -58,8 +58,9 @@ def status_now(d: Any, i: int, status: int) -> None:
 
 @compiled
 def visit_row(
-    d: Any, i: int, pool: int, activity: int, queued: float, started: float, ended: float, end: int
-) -> None:
+    d: Any, i: int, pool: int, activity: int, queued: float, started: float, ended: float, end: int,
+    agent: int,
+) -> None:  # fmt: skip
     """A row of the visits: see the two below."""
     row = visits(d)[d.visits]
     row.ticket = i
@@ -69,14 +70,22 @@ def visit_row(
     row.started = started
     row.ended = ended
     row.end = end
-    row.agent = 0
+    row.agent = agent
     d.visits += 1
 
 
 @compiled
-def begun(d: Any, i: int, pool: int, activity: int, queued: float, ended: float) -> None:
+def begun(
+    d: Any, i: int, pool: int, activity: int, queued: float, ended: float, agent: int
+) -> None:
     """Ledger.picked_up without its statuses, or wraps_up."""
-    visit_row(d, i, pool, activity, queued, d.now, ended, DONE)
+    visit_row(d, i, pool, activity, queued, d.now, ended, DONE, agent)
+
+
+@compiled
+def ended(d: Any, row: int) -> None:
+    """Ledger.ended."""
+    visits(d)[row].ended = d.now
 
 
 @compiled
@@ -90,7 +99,7 @@ def stopped(d: Any, row: int, end: int) -> None:
 def never_served(d: Any, i: int, left: float, end: int) -> None:
     """Ledger.never_served."""
     visit = tickets(d)[i]
-    visit_row(d, i, -1, visit.activity, visit.queued_s, nan, left, end)
+    visit_row(d, i, -1, visit.activity, visit.queued_s, nan, left, end, 0)
 
 
 @compiled

@@ -9,21 +9,33 @@ from twin.desk.compiled.columns import (
     END,
     FREE,
     GIVE_UP,
+    IN_ORDER,
     KIND,
+    LONGEST_IDLE,
     LUCK,
     ORDINAL,
     ORDINALS,
-    OVERFLOW,
-    STAGE_OF,
     VISIT,
     WORK,
 )  # fmt: skip
 from twin.desk.compiled.coming import leaves_after_touch, refresh, settle
+from twin.desk.compiled.crew import (
+    drop,
+    ends_s,
+    goes_home,
+    idle_before,
+    next_agent,
+    place_of,
+    takes,
+    wraps_up,
+)  # fmt: skip
 from twin.desk.compiled.heap import compiled, push
-from twin.desk.compiled.lines import abandon, first, left, unlink, wait_in, waiting_now
-from twin.desk.compiled.rows import begun, later, never_served, schedule, status_now, stopped
+from twin.desk.compiled.lines import abandon, first, join, left, unlink, wait_in, waiting_now
+from twin.desk.compiled.rows import begun, ended, later, never_served, schedule, status_now
+from twin.desk.compiled.stopping import leaves_work
 from twin.desk.compiled.tables import (
     able,
+    agents,
     choices,
     expiries,
     helpers,
@@ -45,11 +57,9 @@ from twin.records.tables import (
     BALKED,
     BLOCKED,
     FOLLOW_UP,
-    HANDED_OVER,
     HANDLE,
     IN_PROGRESS,
     OPEN,
-    PAUSED,
     PENDING_REVIEW,
     REVIEW,
     TRIAGE,
@@ -90,7 +100,6 @@ def pick_up(d: Any, k: int, i: int) -> None:
     if activity == HANDLE and not knows(d)[k, visit.truth]:
         visit.misrouted = 1
         activity = TRIAGE
-    team.busy += 1
     fresh = isnan(visit.remaining_s)
     lasts_s = visit.remaining_s
     if fresh:
@@ -98,9 +107,16 @@ def pick_up(d: Any, k: int, i: int) -> None:
         visit.taken_by = k
         visit.wrong = visit.misrouted
         lasts_s = number_of(work(d)[k, activity, visit.returns], i)
-    visit.ends_s = d.now + lasts_s
+    number = 0
+    if team.crew:
+        visit.agent = next_agent(d, k, i)
+        number = agents(d)[visit.agent].number
+        visit.ends_s = ends_s(d, k, visit.agent, lasts_s)
+    else:
+        team.busy += 1
+        visit.ends_s = d.now + lasts_s
     visit.row = d.visits
-    begun(d, i, team.pool, visit.activity, visit.queued_s, visit.ends_s)
+    begun(d, i, team.pool, visit.activity, visit.queued_s, visit.ends_s, number)
     if fresh and visit.activity != REVIEW:
         if not d.workflow:
             status_now(d, i, IN_PROGRESS)
@@ -109,8 +125,11 @@ def pick_up(d: Any, k: int, i: int) -> None:
             visit.taken_as = -1
         if visit.activity == HANDLE and isnan(visit.responded_s):
             visit.responded_s = d.now
-    schedule(d, visit.ends_s, 0, (END << KIND) + (visit.ordinal << ORDINAL) + i)
-    if team.stops:
+    if team.crew:
+        takes(d, k, i, lasts_s)
+    else:
+        schedule(d, visit.ends_s, 0, (END << KIND) + (visit.ordinal << ORDINAL) + i)
+    if team.stops and not team.crew:
         # To Team.in_work: a chain, as nothing of it is in a line.
         visit.before = team.last
         visit.behind = -1
@@ -160,16 +179,20 @@ def _first_free(d: Any, row: int) -> int:
 
 
 @compiled
-def _drawn(d: Any, row: int, i: int) -> int:
-    """The order of choice.pool_choice, by chance: any free team with the skill, else the first."""
+def _chosen(d: Any, row: int, i: int) -> int:
+    """The order of choice.pool_choice: one of the free teams with the skill, else the first."""
     visit = tickets(d)[i]
-    free = 0
+    free, idlest = 0, -1
     for place in range(able(d).shape[1]):
         k = able(d)[row, place]
         if k >= 0 and teams(d)[k].busy < teams(d)[k].staffed and skilled(d)[k, visit.to]:
             free += 1
+            if d.pool_choice == LONGEST_IDLE and (idlest < 0 or idle_before(d, k, idlest)):
+                idlest = k
     if free < 2:
         return int(_first_free(d, row))
+    if d.pool_choice == LONGEST_IDLE:
+        return int(idlest)
     left = int(number_of(choices(d)[visit.activity, visit.returns], i) * free)
     for place in range(able(d).shape[1]):
         k = able(d)[row, place]
@@ -254,7 +277,7 @@ def visit_agents(d: Any, i: int) -> None:
     if not visit.placed:
         take_place(d, i)
     line = routes(d)[visit.channel, visit.to]
-    k = _drawn(d, line, i) if d.by_chance else _first_free(d, line)
+    k = _first_free(d, line) if d.pool_choice == IN_ORDER else _chosen(d, line, i)
     if k >= 0:
         pick_up(d, k, i)
         return
@@ -266,22 +289,12 @@ def visit_agents(d: Any, i: int) -> None:
             who = (visit.ordinal << ORDINAL) + i
             push(expiries(d), d.expiries, visit.deadline_s, visit.number, who)
             d.expiries += 1
-    _join(d, line, i)
+    join(d, line, i)
     if d.most_tries and visit.deadline_s < inf:
         later(d, visit.deadline_s, (GIVE_UP << KIND) + (visit.ordinal << ORDINAL) + i)
     for place in range(lines(d)[line].helpers_from, lines(d)[line].helpers_to):
         if waiting_now(d, line) >= helpers(d)[place].least:
             fill(d, helpers(d)[place].team)
-
-
-@compiled
-def _join(d: Any, line: int, i: int) -> None:
-    """AgentPools._join."""
-    visit = tickets(d)[i]
-    wait_in(d, line, i)
-    for stage in range(lines(d)[line].stages_from, lines(d)[line].stages_to):
-        moment = max(visit.queued_s + stages(d)[stage].after_s, d.now)
-        later(d, moment, (OVERFLOW << KIND) + (stage << STAGE_OF) + (visit.ordinal << ORDINAL) + i)
 
 
 @compiled
@@ -311,52 +324,6 @@ def try_again(d: Any, i: int) -> None:
 
 
 @compiled
-def _leaves_work(d: Any, k: int, i: int) -> None:
-    """Take a visit out of Team.in_work."""
-    visit = tickets(d)[i]
-    if visit.behind >= 0:
-        tickets(d)[visit.behind].before = visit.before
-    else:
-        teams(d)[k].last = visit.before
-    if visit.before >= 0:
-        tickets(d)[visit.before].behind = visit.behind
-
-
-@compiled
-def stop_work(d: Any, k: int) -> None:
-    """AgentPools._change, of a team: the agent who began last stops first."""
-    i = teams(d)[k].last
-    while i >= 0:
-        before = tickets(d)[i].before
-        if teams(d)[k].busy > teams(d)[k].staffed and tickets(d)[i].ends_s > d.now:
-            _stop(d, k, i)
-        i = before
-
-
-@compiled
-def _stop(d: Any, k: int, i: int) -> None:
-    """AgentPools._stop, and Visit.rest."""
-    visit, team = tickets(d)[i], teams(d)[k]
-    stopped(d, visit.row, PAUSED if team.paused >= 0 else HANDED_OVER)
-    visit.remaining_s = visit.ends_s - d.now
-    team.busy -= 1
-    _leaves_work(d, k, i)
-    if visit.activity == HANDLE and not visit.misrouted:
-        visit.to = visit.truth
-    visit.ordinal = (visit.ordinal + 1) & ORDINALS
-    visit.deadline_s = inf
-    visit.counted_out = 0
-    if team.paused >= 0:
-        visit.queued_s = nan
-        visit.place = -inf
-        wait_in(d, team.paused, i)
-        return
-    visit.queued_s = d.now
-    visit.transfers += 1
-    _join(d, routes(d)[visit.channel, visit.to], i)
-
-
-@compiled
 def release(d: Any, k: int) -> None:
     """AgentPools._release; ComingAndGoing._release around it."""
     team = teams(d)[k]
@@ -370,21 +337,47 @@ def release(d: Any, k: int) -> None:
 
 
 @compiled
+def let_go(d: Any, a: int, place: int) -> None:
+    """Crew._release."""
+    drop(d, a, place)
+    k = agents(d)[a].team
+    if agents(d)[a].in_hand == 0 and teams(d)[k].going:
+        goes_home(d, a)
+    fill(d, k)
+
+
+@compiled
 def end_visit(d: Any, i: int) -> None:
-    """The end of a visit for its agent: AgentPools._release or _wrap_up."""
+    """The end of a visit for its agent: AgentPools._release or _wrap_up; Crew._done."""
     visit = tickets(d)[i]
     k, lasts_s = visit.team, 0.0
-    if teams(d)[k].stops:
-        _leaves_work(d, k, i)
+    if teams(d)[k].stops and not teams(d)[k].crew:
+        leaves_work(d, k, i)
     wrapped_up = visit.activity == HANDLE or visit.activity == FOLLOW_UP
     if teams(d)[k].wraps and wrapped_up and not visit.misrouted:
         lasts_s = number_of(wrap_up(d)[k, visit.activity, visit.returns], i)
-    if lasts_s != 0.0:
-        ends_s = d.now + lasts_s
-        begun(d, i, teams(d)[k].pool, WRAP_UP, nan, ends_s)
-        schedule(d, ends_s, 0, (FREE << KIND) + k)
+    if teams(d)[k].crew:
+        place = place_of(d, visit.agent, visit.row)
+        if not teams(d)[k].steady:
+            ended(d, visit.row)
+        if lasts_s != 0.0:
+            wraps_up(d, k, visit.agent, place, lasts_s)
+        else:
+            let_go(d, visit.agent, place)
+    elif lasts_s != 0.0:
+        ends = d.now + lasts_s
+        begun(d, i, teams(d)[k].pool, WRAP_UP, nan, ends, 0)
+        schedule(d, ends, 0, (FREE << KIND) + k)
     else:
         release(d, k)
+
+
+@compiled
+def has_wrapped_up(d: Any, a: int, row: int) -> None:
+    """Crew._wrapped_up."""
+    if not teams(d)[agents(d)[a].team].steady:
+        ended(d, row)
+    let_go(d, a, place_of(d, a, row))
 
 
 @compiled

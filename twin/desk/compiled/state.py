@@ -18,11 +18,15 @@ from twin.desk.compiled.columns import (
     ESCALATE,
     EVENT,
     HEAPS,
+    IN_ORDER,
+    LEAST_LOADED,
     LEDGER,
+    LONGEST_IDLE,
     LUCK,
     NEXT_ANSWERS,
     NUMBERS,
     ONE_ANSWER,
+    RANDOM,
     ROOM,
     RULE,
     SOLVED,
@@ -44,6 +48,12 @@ from twin.desk.workflow import WorkflowLife
 from twin.records.tables import ESCALATED, HANDLE, IN_PROGRESS, PENDING_REVIEW, TRIAGE
 from twin.scenario.model import Scenario
 
+CHOICES = {
+    "least loaded": LEAST_LOADED,
+    "longest idle": LONGEST_IDLE,
+    "random": RANDOM,
+    "in order": IN_ORDER,
+}
 # Rows that a ticket has as a rule in each table of the ledger.
 _ROWS = {"timeline": 3.4, "visits": 1.2, "calls": 0.0, "ratings": 0.4, "staffing": 0.0}
 _ROWS_WITH_ASSISTANT = {"timeline": 5.4, "visits": 0.8, "calls": 2.0, "ratings": 0.4}
@@ -187,7 +197,9 @@ class State:
         row["entrance"], row["comes"] = entrance is not None, self._people.comes
         row["callback_at"] = 0 if entrance is None else entrance.callback_at
         row["most_heads"] = self._people.most_heads
-        row["by_chance"] = scenario.routing.pool_choice == "random"
+        row["choice"] = CHOICES[scenario.routing.choice or "least loaded"]
+        row["pool_choice"] = CHOICES[scenario.routing.pool_choice]
+        row["places"] = self._people.tables["hands"].size
         row["strict"] = scenario.routing.wait_bonus is None
         assistant, provider = scenario.assistant, scenario.provider
         row["assistant"] = assistant.role != "off"
