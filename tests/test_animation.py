@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,21 +80,41 @@ def test_too_many_tickets_are_refused_and_a_day_of_them_is_not(three_days, monke
 
 
 def test_moves_of_a_day_begin_with_what_was_there(three_days):
-    """Tickets of before are in their status at midnight, but those that were over are left out."""
-    data = in_page(animation.page([three_days], 2))
+    """Tickets of before are in their status at midnight; those that stay over are left out."""
+    data = in_page(animation.page([three_days], 3))
     (run,) = data["runs"]
     ids = unpacked(run["ids"], "<i4")[unpacked(run["ticket"], "<i4")]
     moments, codes = unpacked(run["time"], "<f8"), unpacked(run["status"], "u1")
     assert (np.diff(moments) >= 0).all()
-    assert moments[0] >= 86400.0
-    assert moments[-1] <= 172_800.0
+    assert moments[0] >= 172_800.0
+    assert moments[-1] <= 259_200.0
     timeline = three_days.log.timeline
-    timeline = timeline[timeline["time_s"] <= 86400.0]
+    later = timeline[(timeline["time_s"] > 172_800.0) & (timeline["time_s"] <= 259_200.0)]
+    timeline = timeline[timeline["time_s"] <= 172_800.0]
     last = timeline.drop_duplicates("ticket_id", keep="last").set_index("ticket_id")["status"]
-    names = [data["statuses"][code]["name"] for code in codes[moments == 86400.0]]
-    found = dict(zip(ids[moments == 86400.0].tolist(), names, strict=True))
-    assert found == last[~last.isin(["Closed", "Abandoned"])].to_dict()
-    assert len(found) > 50
+    names = [data["statuses"][code]["name"] for code in codes[moments == 172_800.0]]
+    found = dict(zip(ids[moments == 172_800.0].tolist(), names, strict=True))
+    over = last.isin(["Resolved", "Closed", "Abandoned"])
+    again = last.index.isin(later["ticket_id"])
+    assert found == last[~over | again].to_dict()
+    assert min((over & ~again).sum(), len(found)) > 5
+
+
+def test_a_desks_own_status_is_one_field(three_days):
+    """Also where it stands for two statuses of the twin."""
+    log = three_days.log
+    own = log.timeline["status"].astype(object).replace({"Open": "new", "Reopened": "new"})
+    timeline = log.timeline.assign(detail=own.where(own == "new").astype("category"))
+    data = animation_data.shown(
+        [replace(three_days, log=replace(log, timeline=timeline))], 0.0, log.horizon_s
+    )
+    names = [field["name"] for field in data["statuses"]]
+    assert sorted(names) == ["Closed", "In Progress", "Resolved", "new"]
+    codes = unpacked(data["runs"][0]["status"], "u1")
+    now = dict(zip(unpacked(data["runs"][0]["ticket"], "<i4"), codes, strict=True))
+    still = three_days.log.tickets["status"].isin(["Open", "Reopened"]).sum()
+    assert sum(names[code] == "new" for code in now.values()) == still
+    assert (codes == names.index("new")).sum() == (own == "new").sum() > len(log.tickets)
 
 
 def test_the_same_customers_are_told(three_days):
@@ -199,7 +220,9 @@ def test_moves_of_any_desk_add_up_in_any_window(scenario, workflow, parts, picks
     over_at_start = set()
     if start_s > 0:
         before = timeline[timeline["time_s"] <= start_s].drop_duplicates("ticket_id", keep="last")
-        over_at_start = set(before[before["status"].isin(["Closed", "Abandoned"])]["ticket_id"])
+        over = before["status"].isin(["Resolved", "Closed", "Abandoned"])
+        later = timeline[(timeline["time_s"] > start_s) & (timeline["time_s"] <= end_s)]
+        over_at_start = set(before[over]["ticket_id"]) - set(later["ticket_id"])
     names = [field["name"] for field in data["statuses"]]
     is_open = np.array([not field["over"] for field in data["statuses"]], dtype=bool)
     open_level = [
@@ -214,9 +237,8 @@ def test_moves_of_any_desk_add_up_in_any_window(scenario, workflow, parts, picks
         own = last["detail"].astype(object)
         own = own.where(own.notna(), last["status"].astype(object))
         wanted = dict(zip(last["ticket_id"].tolist(), own.tolist(), strict=True))
-        gone = over_at_start - set(now)
         assert {k: names[f] for k, f in now.items()} == {
-            k: name for k, name in wanted.items() if k not in gone
+            k: name for k, name in wanted.items() if k not in over_at_start
         }
         count = sum(bool(is_open[field]) for field in now.values())
         place = np.searchsorted(open_level[0], moment, side="right") - 1

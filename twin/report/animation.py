@@ -23,9 +23,12 @@ _SCRIPTS = ("animation_desk.js", "animation.js")
 # Seconds of the desk in a second of the animation.
 _SPEEDS = ((60, "1 minute"), (300, "5 minutes"), (900, "15 minutes"), (3600, "1 hour"),
            (14400, "4 hours"))  # fmt: skip
+# Looks, words, and the level without which there is no such thing.
 _KEY = (
-    ("dot waits", "ticket without a response yet"), ("dot answered", "ticket with a response"),
-    ("busy", "busy agent"), ("free", "free agent"), ("away", "agent who is away"),
+    ("dot waits", "ticket without a response yet", "open"),
+    ("dot answered", "ticket with a response", "open"),
+    ("busy", "busy agent", "busy:"), ("free", "free agent", "staffed:"),
+    ("away", "agent who is away", "away:"),
 )  # fmt: skip
 # A whole window passes within about so many seconds.
 _LASTS_S = 200.0
@@ -108,7 +111,11 @@ def _stage(data: dict[str, Any]) -> list[Html]:
                  value="0", aria_label="Moment")  # fmt: skip
     key = tag(
         "p",
-        [tag("span", tag("i", "", class_=look), words) for look, words in _KEY],
+        [
+            tag("span", tag("i", "", class_=look), words)
+            for look, words, level in _KEY
+            if any(key.startswith(level) for run in data["runs"] for key in run["levels"])
+        ],
         class_="key small",
     )
     panels = [
@@ -161,7 +168,8 @@ def _reading(data: dict[str, Any]) -> list[Html]:
         "tickets.",
     ]
     if data["start"] > 0:
-        sentences.append("Closed and abandoned tickets count from the start of what is shown.")
+        sentences.append("Tickets that were resolved, closed or abandoned before are shown only "
+                         "if they change again.")  # fmt: skip
     if data["same"]:
         sentences.append("Both desks meet the same customers at the same moments: a ticket's "
                          "number is the same customer in both.")  # fmt: skip

@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 MOST_TICKETS = 20_000
 # Tables that it rests on; texts of customers are in none of them.
 _NEEDED = ("tickets", "timeline", "visits", "calls", "staffing")
-_NEVER = (CLOSED, ABANDONED)
+_OVER = (RESOLVED, CLOSED, ABANDONED)
 
 
 @dataclass(frozen=True)
@@ -144,12 +144,16 @@ def shown(played: Sequence[Played], start_s: float, end_s: float) -> dict[str, A
         If a run has more tickets in the window than can be shown.
     """
     runs = [_run(one, start_s, end_s) for one in played]
-    fields = sorted({field for run in runs for field in run["fields"]})
+    # A desk's own status may stand for several of the twin's, as for Open and Reopened.
+    first: dict[tuple[str, bool], int] = {}
+    for status, name in sorted({field for run in runs for field in run["fields"]}):
+        first.setdefault((name, status in _OVER), status)
+    fields = list(first)
     for run in runs:
-        places = np.array([fields.index(field) for field in run.pop("fields")], dtype=np.uint8)
-        run["status"] = _packed(places[run["status"]], "<u1")
+        own = [fields.index((name, status in _OVER)) for status, name in run.pop("fields")]
+        run["status"] = _packed(np.array(own, dtype=np.uint8)[run["status"]], "<u1")
     rows: list[dict[str, Any]] = [
-        {"label": name, "status": k} for k, (_, name) in enumerate(fields)
+        {"label": name, "status": k} for k, (name, _) in enumerate(fields)
     ]
     # Kinds of one pool beside each other; the provider is last.
     named = dict.fromkeys(key for run in runs for key in run["levels"])
@@ -165,8 +169,7 @@ def shown(played: Sequence[Played], start_s: float, end_s: float) -> dict[str, A
         "clock": [[at, by] for (at, _), by in zip(changes, ahead.tolist(), strict=True)],
         "ticks": _ticks(played[0].scenario, start_s, end_s),
         "statuses": [
-            {"code": k, "name": name, "over": status in (RESOLVED, *_NEVER)}
-            for k, (status, name) in enumerate(fields)
+            {"code": k, "name": name, "over": over} for k, (name, over) in enumerate(fields)
         ],
         "rows": rows, "runs": runs,
         "same": len(played) > 1 and _same(*played[:2]),
@@ -204,11 +207,14 @@ def _run(played: Played, start_s: float, end_s: float) -> dict[str, Any]:
     time_s, ids = timeline["time_s"], timeline["ticket_id"]
     order = np.argsort(time_s, kind="stable")
     time_s, ids, status, kind = time_s[order], ids[order], status[order], kind.ravel()[order]
-    # What a ticket was in before the window it is in at the start, unless it was over for good.
+    # What a ticket was in before the window it is in at the start. Of those that were over only
+    # the ones are shown that change again.
     before = int(np.searchsorted(time_s, start_s, side="right"))
-    last = before - 1 - np.unique(ids[:before][::-1], return_index=True)[1]
-    last = np.sort(last[~np.isin(status[last], _NEVER)] if start_s > 0 else last)
     inside = np.arange(before, np.searchsorted(time_s, end_s, side="right"))
+    last = before - 1 - np.unique(ids[:before][::-1], return_index=True)[1]
+    if start_s > 0:
+        last = last[~np.isin(status[last], _OVER) | np.isin(ids[last], ids[inside])]
+    last = np.sort(last)
     rows = np.concatenate([last, inside])
     used = np.unique(kind[rows])
     there, index = np.unique(ids[rows], return_inverse=True)
