@@ -26,6 +26,7 @@ from twin.cli import (
     compare,
     corpora,
     evaluate,
+    explore,
     fidelity,
     histories,
     live,
@@ -323,8 +324,8 @@ def kpis() -> None:
 
 
 for commands in (
-    animate, assistants, blind, calibrations, checks, compare, corpora, evaluate, fidelity,
-    histories, live, models, overlap, pulls, rate, record, report, roster, study,
+    animate, assistants, blind, calibrations, checks, compare, corpora, evaluate, explore,
+    fidelity, histories, live, models, overlap, pulls, rate, record, report, roster, study,
 ):  # fmt: skip
     commands.register(app)
 

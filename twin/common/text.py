@@ -21,8 +21,14 @@ _MISSING = "-"
 _LOPSIDED = 1.25
 
 
-def _scaled(unit: str, size: float) -> tuple[float, str, str]:
-    """Factor, text before and text after a number of this unit and size."""
+def scaled(unit: str, size: float) -> tuple[float, str, str]:
+    """Factor, text before and text after a number of this unit and size.
+
+    Examples
+    --------
+    >>> scaled("share", 0.5), scaled("USD/week", 12.0)
+    ((100.0, '', ' %'), (1.0, '$', ''))
+    """
     size = abs(size)
     if unit == "s":
         for limit, seconds, name in ((60, 1, "s"), (3600, 60, "min"), (172_800, 3600, "h")):
@@ -57,7 +63,7 @@ def amount(value: float, unit: str, size: float | None = None) -> str:
     """
     if math.isnan(value):
         return _MISSING
-    factor, before, after = _scaled(unit, size or value)
+    factor, before, after = scaled(unit, size or value)
     sign = "-" if value < 0 else ""
     return f"{sign}{before}{_number(abs(value) * factor, value * factor)}{after}"
 
@@ -85,7 +91,7 @@ def with_interval(value: float, half_width: float, unit: str) -> str:
     """
     if math.isnan(value) or math.isnan(half_width):
         return amount(value, unit)
-    factor, _, _ = _scaled(unit, value)
+    factor, _, _ = scaled(unit, value)
     return f"{amount(value, unit)} ± {_number(half_width * factor, value * factor)}"
 
 
@@ -119,7 +125,7 @@ def alike(values: Sequence[float], unit: str, size: float | None = None) -> list
     ['+$1.90', '+1.84', '+1.96']
     """
     largest = max(map(abs, values))
-    factor, before, after = _scaled(unit, size or largest)
+    factor, before, after = scaled(unit, size or largest)
     signs = ("-" if value < 0 else "+" if value > 0 else "" for value in values)
     numbers = [
         (sign, _number(abs(value) * factor, largest * factor))

@@ -19,7 +19,12 @@ Part = tuple[str, str, list[Html]]
 
 
 def frame(
-    title: str, questions: Sequence[str], parts: Sequence[Part], source: str, script: str = ""
+    title: str,
+    questions: Sequence[str],
+    parts: Sequence[Part],
+    source: str,
+    script: str = "",
+    style: str = "",
 ) -> str:
     """A page of HTML that fetches nothing and runs nothing else, whatever the texts in it say.
 
@@ -34,8 +39,10 @@ def frame(
         The data it was made from, for the foot of the page.
     script : str
         The page's own script, the only one that its policy lets run.
+    style : str
+        The page's own style, after that of all pages.
     """
-    style = (resources.files("twin.report") / "page.css").read_text(encoding="utf-8")
+    common = (resources.files("twin.report") / "page.css").read_text(encoding="utf-8")
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     if script:
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -47,7 +54,7 @@ def frame(
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("link", rel="icon", href="data:,"),
         tag("title", f"{title}: support desk report"),
-        tag("style", Html(style)),
+        tag("style", Html(common + style)),
     )
     links = [tag("li", tag("a", heading, href=f"#{name}")) for name, heading, _ in parts]
     header = tag(

@@ -105,7 +105,7 @@ def _parts(found: StudyResults, many: str) -> Iterator[frame.Part]:
         yield "pictures", "In pictures", [frame.figures(shown)]
     if found.crossings:
         yield "limits", "Where limits are crossed", list(_limits(found))
-    yield "points", "All points", [_points(found)]
+    yield "points", "All points", [points(found)]
     moved = _effects(found)
     if moved:
         yield "effects", "What moves what", moved
@@ -122,7 +122,8 @@ def _names(found: StudyResults) -> list[str]:
     return list(found.names.values())
 
 
-def _points(found: StudyResults) -> Html:
+def points(found: StudyResults) -> Html:
+    """All points with the figures that the study shows, folded where there are many."""
     cells = [[*levels, *figures] for levels, figures in found.rows()]
     head = [*(_names(found) or ["scenario"]), *(label(*figure_of(name)) for name in found.shown)]
     whole = table(head, cells, "Points and their figures", numbers=True)
