@@ -262,9 +262,11 @@ def test_the_best_is_the_best_of_all(found):
     assert sum(best.counts.values()) == 8
     assert best.counts[SURELY] == sum(sure for *_, sure, _ in settings) > 0
     assert best.counts["no"] == sum(no for *_, no in settings) > 0
-    cheapest = min(one for one in settings if one[2])
+    cheapest = min((one for one in settings if one[2]), key=lambda one: one[0])
     assert best.surely == {k: str(v) if not isinstance(v, float) else "1"
                            for k, v in cheapest[1].items()}  # fmt: skip
+    # Costs have no luck here: only what costs the same may be as good.
+    assert best.rivals == sum(one[2] and one[0] == cheapest[0] for one in settings) - 1
     # Without targets it is the lowest, or the highest, of all.
     assert found.best({}, "cost_week").surely["agents.all.heads"] == "2"
     assert found.best({}, "cost_week", highest=True).surely["agents.all.heads"] == "5"

@@ -103,6 +103,7 @@ def test_it_finds_the_best_that_python_finds(chromium, opened):
         given, flag, stay = json.dumps(given), json.dumps(highest), json.dumps(held)
         told = json.loads(chromium.run(f"JSON.stringify(best({given}, {goal}, {flag}, {stay}))"))
         assert told["counts"] == [best.counts[name] for name in VERDICTS]
+        assert told["rivals"] == best.rivals
         for name, mine in (("surely", best.surely), ("perhaps", best.perhaps)):
             stops = told[name]
             texts = stops and {f.axis.key: f.texts[k]
@@ -118,7 +119,7 @@ def test_it_writes_numbers_as_the_reports_do(chromium, opened):
                         ("USD/ticket", 0.000093), ("USD/week", 1_234_567.0), ("tickets/h", 3.4),
                         ("tickets", -12.34)]:  # fmt: skip
         per, before, after = scaled(unit, value)
-        figure = json.dumps({"per": per, "before": before, "after": after})
+        figure = json.dumps({"unit": unit, "per": per, "before": before, "after": after})
         assert chromium.run(f"amount({figure}, {value!r})") == amount(value, unit)
 
 

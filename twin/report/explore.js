@@ -107,9 +107,19 @@ const best = (targets, goal, highest, held) => {
     const least = fit.reduce((min, one) => Math.min(min, one.value), Infinity);
     return fit.find((one) => one.value <= least + data.rounding * Math.abs(least));
   });
+  // Others that surely meet the targets and may be as good: their intervals meet that of the best.
+  let rivals = 0;
+  if (surely) {
+    const own = evaluate(figures[goal], surely.stops);
+    for (const one of settings) {
+      const other = evaluate(figures[goal], one.stops);
+      if (one.said === 0 && one !== surely
+        && !(highest ? other.high < own.low : other.low > own.high)) rivals += 1;
+    }
+  }
   const better = perhaps && !(surely
     && perhaps.value >= surely.value - data.rounding * Math.abs(surely.value));
-  return { counts, surely: surely?.stops ?? null, perhaps: better ? perhaps.stops : null };
+  return { counts, rivals, surely: surely?.stops ?? null, perhaps: better ? perhaps.stops : null };
 };
 
 // Numbers as the reports write them: three figures.
@@ -123,12 +133,21 @@ const number = (value, size = value) => {
   return sign + whole.replace(/\B(?=(\d{3})+$)/g, ",") + (rest ? `.${rest}` : "");
 };
 const count = (n) => n.toLocaleString("en");
-const amount = (figure, value) =>
-  `${value < 0 ? "-" : ""}${figure.before}${number(Math.abs(value * figure.per))}${figure.after}`;
+// Factor, text before and text after a number of a figure, in the unit that suits its size.
+const LENGTHS = [[60, 1, " s"], [3600, 60, " min"], [172800, 3600, " h"], [Infinity, 86400, " d"]];
+const scaled = (figure, size) => {
+  if (figure.unit !== "s") return figure;
+  const [, seconds, after] = LENGTHS.find(([limit]) => Math.abs(size) < limit);
+  return { per: 1 / seconds, before: "", after };
+};
+const amount = (figure, value, size = value) => {
+  const { per, before, after } = scaled(figure, size);
+  return `${value < 0 ? "-" : ""}${before}${number(Math.abs(value * per), size * per)}${after}`;
+};
 const estimate = (figure, found) => {
   if (Number.isNaN(found.value)) return "-";
-  const size = found.value * figure.per;
-  const bound = (x) => number(x * figure.per, size || x * figure.per);
+  const { per } = scaled(figure, found.value);
+  const bound = (x) => number(x * per, found.value * per || x * per);
   if (Number.isNaN(found.low)) return `${amount(figure, found.value)} (no interval)`;
   if (found.low === found.high) return amount(figure, found.value);
   return `${amount(figure, found.value)} (${bound(found.low)} to ${bound(found.high)})`;
@@ -164,7 +183,7 @@ const showFigures = (stops, targets) => figures.forEach((figure, k) => {
     field(`figure-${k}`).classList.toggle("near", moved.some(Boolean));
   } else {
     field(`figure-${k}`).classList.remove("near");
-    if (found.error > 0) from = `interpolated, which adds up to ${amount(figure, found.error).replace(" %", " points")}`;
+    if (found.error > 0) from = `interpolated, ± ${amount(figure, found.error, found.value).replace(" %", " points")} for that`;
     else if (stops.some((stop, axis) => factors[axis].shares[stop] > 0)) from = "interpolated";
   }
   field(`figure-${k}`).textContent = estimate(figure, found);
@@ -190,13 +209,18 @@ const showBest = (stops, targets) => {
   field("counts").textContent = targets.length
     ? `Of ${count(all)} settings${where}: ${parts.join(", ")}.`
     : `No target is set: every one of ${count(all)} settings${where} counts.`;
+  const price = (one) => `${inWords(one, free) || "this setting"}: ${figures[goal].label} `
+    + estimate(figures[goal], evaluate(figures[goal], one));
+  const rivals = found.rivals ? `; ${count(found.rivals)} more may be as good` : "";
+  field("surely-text").textContent = found.surely ? price(found.surely) + rivals
+    : "none is shown to meet all targets";
+  field("perhaps-text").textContent = found.perhaps ? price(found.perhaps)
+    : found.surely ? "none" : "none, either";
+  field("surely-name").textContent = targets.length ? "Surely meets the targets" : "Best of all";
+  field("perhaps-line").hidden = !targets.length;
   for (const [name, one] of [["surely", found.surely], ["perhaps", found.perhaps]]) {
     field(`${name}-set`).hidden = one === null;
     field(`${name}-set`).dataset.stops = JSON.stringify(one);
-    const price = one && `${figures[goal].label} ${estimate(figures[goal], evaluate(figures[goal], one))}`;
-    field(`${name}-text`).textContent = one ? `${inWords(one, free) || "this setting"}: ${price}`
-      : name === "surely" ? "none is shown to meet all targets"
-        : found.surely ? "no other may be better" : "none";
   }
 };
 

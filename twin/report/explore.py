@@ -188,6 +188,7 @@ def _best(explorer: Explorer) -> Iterator[Html]:
     how = (
         "Of all settings on the sliders: a setting surely meets its targets if the whole interval "
         "of each figure does, and does not if the whole interval of one misses it; else perhaps. "
+        "Others may be as good as the best where their intervals meet. "
         "Factors that may not be chosen stay as the sliders have them."
     )
     yield tag("p", how, class_="small")
@@ -207,9 +208,10 @@ def _best(explorer: Explorer) -> Iterator[Html]:
         class_="goal",
     )
     answers = [
-        tag("p", tag("strong", words), ": ", tag("span", "", id=f"{name}-text"), " ",
+        tag("p", tag("strong", words, id=f"{name}-name"), ": ",
+            tag("span", "", id=f"{name}-text"), " ",
             tag("button", "Set the sliders to it", type="button", id=f"{name}-set", hidden=True,
-                aria_describedby=f"{name}-text"))
+                aria_describedby=f"{name}-text"), id=f"{name}-line")
         for name, words in (("surely", "Surely meets the targets"),
                             ("perhaps", "Perhaps meets them, and better"))
     ]  # fmt: skip
@@ -270,7 +272,7 @@ def _checked(explorer: Explorer) -> Iterator[Html]:
 
 
 def as_data(explorer: Explorer) -> dict[str, Any]:
-    """What the page's script evaluates, as plain data; missing is None."""
+    """Plain data that the page evaluates; missing is None."""
     return {
         "rounding": ROUNDING,
         "shape": [len(one.axis.levels) for one in explorer.factors],
@@ -288,7 +290,8 @@ def _figure_data(one: Explored) -> dict[str, Any]:
     fitted = one.surrogate
     per, before, after = _unit(one)
     return {
-        "label": label(one.kpi, one.group), "per": per, "before": before, "after": after,
+        "label": label(one.kpi, one.group), "unit": one.unit,
+        "per": per, "before": before, "after": after,
         "log": fitted.log, "least": _number(fitted.least), "most": _number(fitted.most),
         "value": _list(fitted.values), "below": _list(fitted.below), "above": _list(fitted.above),
         "errors": [None if stated is None else _list(stated) for stated in fitted.errors],

@@ -113,6 +113,9 @@ class Best:
     ----------
     counts : mapping of str to int
         Number of settings by verdict: surely, perhaps, no, not known.
+    rivals : int
+        Others that surely meet all targets and may be as good as the best of those: their
+        intervals meet its interval.
     surely : mapping of str to str, or None
         The best of those that surely meet all targets: text of each factor by its key.
     perhaps : mapping of str to str, or None
@@ -120,6 +123,7 @@ class Best:
     """
 
     counts: Mapping[str, int]
+    rivals: int
     surely: Mapping[str, str] | None
     perhaps: Mapping[str, str] | None
 
@@ -215,7 +219,9 @@ class Explorer:
         ]
         stops = np.stack([one.ravel() for one in np.meshgrid(*choices, indexing="ij")], axis=1)
         places = np.stack([one.stops[stops[:, k]] for k, one in enumerate(self.factors)], axis=1)
-        values = self.figure(goal).surrogate.at(places)[0] * (-1 if highest else 1)
+        values, low, high, _ = self.figure(goal).surrogate.at(places)
+        if highest:
+            values, low, high = -values, -high, -low
         verdicts = self.verdicts(targets, places)
         verdicts[np.isnan(values)] = VERDICTS.index(UNKNOWN)
         counts = {name: int((verdicts == k).sum()) for k, name in enumerate(VERDICTS)}
@@ -223,12 +229,15 @@ class Explorer:
         if sure is not None and may is not None:
             saved = values[sure] - values[may]
             may = may if saved > ROUNDING * abs(values[sure]) else None
+        rivals = 0
+        if sure is not None:
+            rivals = int(((verdicts == 0) & ~(low > high[sure])).sum()) - 1
         surely, perhaps = (
             None if k is None else
             {f.axis.key: f.texts[stop] for f, stop in zip(self.factors, stops[k], strict=True)}
             for k in (sure, may)
         )  # fmt: skip
-        return Best(counts, surely, perhaps)
+        return Best(counts, rivals, surely, perhaps)
 
     def verdicts(self, targets: Mapping[str, Target], places: Floats) -> npt.NDArray[np.int64]:
         """Whether places meet all targets: number of the verdict in `VERDICTS`, shape (m,).
