@@ -18,6 +18,7 @@ from twin.cli.app import app
 from twin.experiments.studies.explorer import PERHAPS, SURELY, UNKNOWN, explorer
 from twin.experiments.studies.file import Target
 from twin.report import explore
+from twin.report.page import write
 from twin.stats.surrogate import fit
 
 EVIL = "</script><script>alert(1)</script>"
@@ -338,7 +339,7 @@ def test_nothing_of_a_study_becomes_markup():
 
 
 def test_the_page_holds_what_was_fitted_and_is_small(found, tmp_path):
-    path = explore.write(found, tmp_path / "new" / "explore.html")
+    path = write(found, tmp_path / "new" / "explore.html")
     raw = path.read_text()
     assert len(raw) < 300_000
     assert "http:" not in raw.replace("http://www.w3.org/2000/svg", "")

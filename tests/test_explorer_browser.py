@@ -15,6 +15,7 @@ from twin.common.text import amount, scaled
 from twin.experiments.studies.explorer import VERDICTS, explorer
 from twin.experiments.studies.file import Target
 from twin.report import explore
+from twin.report.page import write
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium is installed")
 
@@ -46,7 +47,7 @@ def hostile():
 @pytest.fixture(scope="module", params=["plain", "hostile"])
 def opened(request, chromium, tmp_path_factory):
     found = explorer(made()) if request.param == "plain" else hostile()
-    path = explore.write(found, tmp_path_factory.mktemp(request.param) / "explore.html")
+    path = write(found, tmp_path_factory.mktemp(request.param) / "explore.html")
     chromium.open(path)
     return found, path
 

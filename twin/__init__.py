@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from twin.experiments.results import Results, open_results
     from twin.experiments.run import run
     from twin.experiments.studies.choice import select
+    from twin.experiments.studies.explorer import explorer
     from twin.experiments.studies.results import StudyResults, open_study
     from twin.experiments.studies.search import search
     from twin.experiments.studies.sensitivity import crossings, effects
@@ -65,6 +66,7 @@ __all__ = [
     "draw",
     "effects",
     "explain",
+    "explorer",
     "fidelity",
     "from_data",
     "kpi_table",
@@ -99,6 +101,7 @@ _HOMES = {
     "draw": "demand.tickets",
     "effects": "experiments.studies.sensitivity",
     "explain": "report.explain",
+    "explorer": "experiments.studies.explorer",
     "fidelity": "history.fidelity.fidelity",
     "from_data": "scenario.model",
     "kpi_table": "measures.figures",

@@ -48,7 +48,7 @@ def explore(
     with plain_errors("--out"):
         from twin.experiments.studies.explorer import explorer
         from twin.experiments.studies.results import open_study
-        from twin.report.explore import write
+        from twin.report.page import write
 
         try:
             found = open_study(study)

@@ -10,12 +10,10 @@ import json
 import math
 from collections.abc import Iterator
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from twin.common.files import write_text
 from twin.common.html import Html, table, tag
 from twin.common.text import amount, label, scaled
 from twin.experiments.studies.explorer import ROUNDING, Explored, Explorer, Factor
@@ -29,36 +27,14 @@ MOST_BYTES = 3_000_000
 _MOST_POINTS = 400
 
 
-def write(explorer: Explorer, path: str | Path) -> Path:
-    """Write the explorer as a page of HTML; an older one is replaced.
-
-    Parameters
-    ----------
-    explorer : Explorer
-    path : str or Path
-        The file.
-
-    Returns
-    -------
-    Path
-        The file.
+def page(explorer: Explorer) -> str:
+    """The explorer as HTML; see `twin.report.page`.
 
     Raises
     ------
     ValueError
         If the page would be too large.
-    OSError
-        If it cannot be written.
     """
-    path = Path(path)
-    text = page(explorer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
-    return path
-
-
-def page(explorer: Explorer) -> str:
-    """The explorer as HTML; see `write`."""
     found = explorer.study
     files = resources.files("twin.report")
     script, style = (

@@ -9,10 +9,11 @@ from twin.common.files import write_text
 from twin.common.html import Html, tag
 from twin.experiments.comparison import Comparison, compare
 from twin.experiments.results import Results
+from twin.experiments.studies.explorer import Explorer
 from twin.experiments.studies.findings import SearchResults
 from twin.experiments.studies.results import StudyResults
 from twin.history.desk_history import DeskHistory
-from twin.report import background, frame, history, numbers, pictures, study
+from twin.report import background, explore, frame, history, numbers, pictures, study
 from twin.report.answer import of_runs
 from twin.report.source import Source
 
@@ -22,7 +23,7 @@ MOST_DETAILED = 4
 _LONGEST = 700
 
 
-Reported = Results | StudyResults | SearchResults | DeskHistory
+Reported = Results | StudyResults | SearchResults | DeskHistory | Explorer
 
 
 def write(results: Reported, path: str | Path) -> Path:
@@ -30,9 +31,9 @@ def write(results: Reported, path: str | Path) -> Path:
 
     Parameters
     ----------
-    results : Results, StudyResults, SearchResults or DeskHistory
+    results : Results, StudyResults, SearchResults, DeskHistory or Explorer
         Runs that were saved, or played with ``keep_logs=True``: the first is the baseline of the
-        others. Or a study, a search, or a desk's history.
+        others. Or a study, its explorer, a search, or a desk's history.
     path : str or Path
         The file.
 
@@ -44,7 +45,8 @@ def write(results: Reported, path: str | Path) -> Path:
     Raises
     ------
     ValueError
-        If there is nothing to report: no replication is whole, or tables were not kept.
+        If there is nothing to report: no replication is whole, or tables were not kept; or if an
+        explorer would be too large.
     OSError
         If it cannot be written.
 
@@ -81,6 +83,8 @@ def page(results: Reported) -> str:
         return history.page(results)
     if isinstance(results, StudyResults):
         return study.page(results)
+    if isinstance(results, Explorer):
+        return explore.page(results)
     if isinstance(results, SearchResults):
         return study.search_page(results)
     if not len(results.kpis):

@@ -303,7 +303,7 @@ def explorer(
     >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
     ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
     >>> plan = {"scenario": desk, "factors": {"arrivals.scale": [1, 1.5, 2, 2.5]}}
-    >>> found = explorer(twin.study(plan, replications=3), ["occupancy:all"])
+    >>> found = twin.explorer(twin.study(plan, replications=3), ["occupancy:all"])
     >>> row = found.at({"arrivals.scale": 1.2}).iloc[0]
     >>> bool(row["low"] < row["value"] < row["high"])
     True
