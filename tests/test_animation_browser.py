@@ -190,10 +190,12 @@ def test_all_is_to_be_seen_and_nothing_bars_the_way(chromium, runs, which, width
     ink = chromium.run("ink")
     assert len({ink["soft"], ink["waits"], ink["answered"]}) == 3
     assert ink["ink"] == ("#e8eaec" if dark else "#23272b")
-    chromium.scheme("light" if dark else "dark")
     later = "new Promise((done) => setTimeout(() => done(ink.ink), 100))"
-    answer = chromium.call("Runtime.evaluate", expression=later, awaitPromise=True)
-    assert answer["result"]["value"] == ("#23272b" if dark else "#e8eaec")
+    for scheme, media, wanted in (("light", "", "#23272b"), ("dark", "", "#e8eaec"),
+                                  ("dark", "print", "#000000")):  # fmt: skip
+        chromium.scheme(scheme, media)
+        answer = chromium.call("Runtime.evaluate", expression=later, awaitPromise=True)
+        assert answer["result"]["value"] == wanted
 
 
 def press(chromium, key, code, shift=False):

@@ -1,7 +1,7 @@
 // The page of the animation: clock, controls, slider, table. It follows the script of the desks.
 const $ = (id) => document.getElementById(id);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
-const dark = matchMedia("(prefers-color-scheme: dark)");
+const looks = [matchMedia("(prefers-color-scheme: dark)"), matchMedia("print")];
 // Seconds that a dot is on its way, and pauses between two looks at the table, by the wall.
 const TRAVEL = 0.45, TELL_MS = 250;
 const desks = data.runs.map((run, k) => new Desk(run, document.querySelectorAll(".lanes")[k]));
@@ -185,7 +185,7 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 new ResizeObserver(() => { colours(); layout(); }).observe($("course"));
-dark.addEventListener("change", () => { colours(); layout(); });
+for (const look of looks) look.addEventListener("change", () => { colours(); layout(); });
 addEventListener("beforeprint", () => play(false));
 colours();
 layout();

@@ -152,7 +152,6 @@ class Desk {
       canvas.width = Math.round(this.width * this.dense);
       canvas.height = Math.round(high * this.dense);
     }
-    this.canvas.style.height = `${high}px`;
     this.begin();
   }
 
