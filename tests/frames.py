@@ -28,6 +28,23 @@ def levels():
     return over_time(["busy", "staffed", "backlog"], "level")
 
 
+def overlaid():
+    frame = over_time(["backlog"], "level")
+    other = frame.assign(mean=2 * frame["mean"], scenario="busy")
+    return pd.concat([frame.assign(scenario="calm"), other], ignore_index=True)
+
+
+def decision():
+    rows = [
+        ("calm", "service_level", "share", 0.97, 0.96, 0.98, 0.9, "met"),
+        ("busy", "service_level", "share", 0.71, 0.66, 0.76, 0.9, "missed"),
+        ("calm", "cost_week", "USD/week", 12262.0, 12250.0, 12274.0, np.nan, "open"),
+        ("busy", "cost_week", "USD/week", 14730.0, 14705.0, 14755.0, np.nan, "open"),
+    ]
+    columns = ["scenario", "kpi", "unit", "value", "low", "high", "limit", "verdict"]
+    return pd.DataFrame(rows, columns=columns).assign(group="")
+
+
 def statuses():
     return over_time(["Escalated", "In Progress", "Reopened"], "status").drop(
         columns=["low", "high"]

@@ -40,6 +40,8 @@ EVERY = {
     "quota_wait": (plots.quota_wait, frames.quota),
     "rate_limited": (plots.rate_limited, frames.quota),
     "forest": (plots.forest, frames.differences),
+    "decision": (plots.decision, frames.decision),
+    "overlaid": (plots.overlaid, frames.overlaid),
     "against_load": (plots.against_load, frames.load),
     "pareto": (plots.pareto, frames.front),
     "warm_up": (plots.warm_up, frames.warm_up),
@@ -74,7 +76,7 @@ def ticks(axis):
 
 
 def test_every_figure_is_tried_here():
-    helpers = {"forest_height", "rows_of", "svg"}
+    helpers = {"decision_height", "forest_height", "rows_of", "svg"}
     assert set(plots.__all__) - helpers == set(EVERY)
 
 
@@ -111,10 +113,14 @@ def test_axes_say_what_they_measure(name, ax):
     draw(frame(), ax)
     without = {
         "service_by_hour": "y", "arrivals_by_hour": "y", "ticket_lives": "y",
-        "ratings_by_category": "y", "confusion": "y", "forest": "y",
+        "ratings_by_category": "y", "confusion": "y", "forest": "y", "decision": "y",
     }  # fmt: skip
-    assert ax.get_xlabel()
-    assert ax.get_ylabel() or without[name] == "y"
+    charts = [one for one in ax.figure.axes if one.get_label() != "<colorbar>"]
+    for one in charts:
+        # The time of several charts is named below the last.
+        assert one.get_xlabel() or name == "backlog"
+        assert one.get_ylabel() or without[name] == "y"
+    assert charts[-1].get_xlabel()
 
 
 def test_rungs_and_hours_of_a_fidelity_report(ax):
@@ -144,10 +150,12 @@ def test_lines_and_bands_over_time(ax):
          ["open tickets", "agents busy", "agents on shift"]),
     )  # fmt: skip
     for draw, frame, by, names, labels in cases:
-        ax.clear()
-        draw(frame, ax, start=date(2026, 1, 5), warm_up_s=86400.0)
+        top = Figure(figsize=(5, 4.3), layout="constrained").subplots()
+        draw(frame, top, start=date(2026, 1, 5), warm_up_s=86400.0)
         for name, label in zip(names, labels or names, strict=True):
             rows = frame[frame[by] == name]
+            # Agents have a chart of their own below the tickets.
+            (ax,) = [one for one in top.figure.axes if label in texts(one)]
             drawn = line(ax, label)
             assert drawn.get_xdata().tolist() == middle(rows)
             assert drawn.get_ydata().tolist() == rows["mean"].tolist()
@@ -155,19 +163,72 @@ def test_lines_and_bands_over_time(ax):
             vertices = band.get_paths()[0].vertices
             assert set(rows["low"]) | set(rows["high"]) <= set(vertices[:, 1])
             assert label in texts(ax)
-        (shade,) = [p for p in ax.patches if p.get_gid() == "warm-up"]
-        assert (shade.get_x(), shade.get_width()) == (0, 86400.0)
-        assert any("80 %" in text for text in texts(ax))
+        for chart in top.figure.axes:
+            (shade,) = [p for p in chart.patches if p.get_gid() == "warm-up"]
+            assert (shade.get_x(), shade.get_width()) == (0, 86400.0)
+        assert any("80 %" in text for text in texts(top))
+
+
+def test_tickets_and_agents_have_scales_of_their_own(ax):
+    frame = frames.levels()
+    of = frame["level"] == "backlog"
+    frame.loc[of, ["mean", "low", "high"]] *= 100
+    plots.backlog(frame, ax, start=date(2026, 1, 5))
+    tickets, agents = ax.figure.axes
+    assert tickets.get_ylim()[1] > 20 * agents.get_ylim()[1]
+    # One local time for both, named once.
+    assert tickets.get_xlim() == agents.get_xlim()
+    ax.figure.canvas.draw()
+    assert not any(one.label1.get_visible() for one in tickets.xaxis.get_major_ticks())
+    assert agents.get_xticklabels()[0].get_text() == "Mon"
+
+
+def test_axes_put_by_hand_are_divided(ax):
+    figure = Figure(figsize=(5, 4))
+    by_hand = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    plots.backlog(frames.levels(), by_hand)
+    upper, lower = (one.get_position() for one in figure.axes)
+    assert upper.y1 == pytest.approx(0.9)
+    assert lower.y0 == pytest.approx(0.1)
+    assert lower.y1 < upper.y0
+
+
+def test_scenarios_lie_over_each_other_in_one_figure(ax):
+    frame = frames.overlaid()
+    plots.overlaid(frame, ax, start=date(2026, 1, 5))
+    for name in ("calm", "busy"):
+        rows = frame[frame["scenario"] == name]
+        assert line(ax, name).get_ydata().tolist() == rows["mean"].tolist()
+        assert name in texts(ax)
+    ax.figure.canvas.draw()
+    assert ticks(ax.xaxis)[0] == "Mon"
+
+
+def test_a_decision_shows_each_scenario_beside_its_target(ax):
+    frame = frames.decision()
+    plots.decision(frame, ax)
+    level, cost = ax.figure.axes
+    assert [one.get_text() for one in level.get_yticklabels()] == ["calm", "busy"]
+    for chart, kpi in ((level, "service_level"), (cost, "cost_week")):
+        rows = frame[frame["kpi"] == kpi]
+        points = [one.get_xdata()[0] for one in chart.lines if one.get_gid() == "value"]
+        assert points == rows["value"].tolist()
+    limits = [one.get_xdata()[0] for one in level.lines if one.get_gid() == "limit"]
+    assert limits == [0.9, 0.9]
+    assert not [one for one in cost.lines if one.get_gid() == "limit"]
+    cost.figure.canvas.draw()
+    assert all(text.startswith("\\$") for text in ticks(cost.xaxis))
+    assert level.get_xlim()[1] <= 1.01
 
 
 def test_who_is_away_is_drawn_where_agents_come_and_go(ax):
     frame = frames.over_time(["away", "busy", "staffed", "backlog"], "level")
     plots.backlog(frame, ax)
     away = frame.loc[frame["level"] == "away", "mean"]
-    assert line(ax, "agents away").get_ydata().tolist() == away.tolist()
-    ax.clear()
-    plots.backlog(frames.levels(), ax)
-    assert "agents away" not in texts(ax)
+    assert line(ax.figure.axes[1], "agents away").get_ydata().tolist() == away.tolist()
+    figure = Figure()
+    plots.backlog(frames.levels(), figure.subplots())
+    assert not any("agents away" in texts(one) for one in figure.axes)
 
 
 def test_names_of_a_long_life_do_not_meet(ax):
@@ -362,24 +423,34 @@ def drawn_differences(ax):
     return points, intervals
 
 
-def test_differences_are_relative_where_units_differ(ax):
+def test_differences_have_a_chart_a_kind_of_unit(ax):
     frame = frames.differences()
     plots.forest(frame, ax)
-    rows = frame[frame["baseline"] != 0]
-    points, intervals = drawn_differences(ax)
-    scale = 100 / rows["baseline"]
-    assert [x for _, x in points] == pytest.approx((rows["difference"] * scale).tolist())
-    assert [y for y, _ in points] == list(range(5))
-    expected = (rows[["low", "high"]].to_numpy() * scale.to_numpy()[:, None]).tolist()
-    np.testing.assert_allclose(intervals, expected)
-    assert "-2.00 min" in texts(ax)
-    assert "+3.00 pts" in texts(ax)
+    shares, times, others = ax.figure.axes
+    # Shares in points, though one of them is of a baseline near 1: nothing else flattens them.
+    points, intervals = drawn_differences(shares)
+    rows = frame[frame["unit"] == "share"]
+    assert points == list(enumerate(rows["difference"]))
+    np.testing.assert_array_equal(intervals, rows[["low", "high"]])
+    assert shares.get_xlabel() == "difference, points"
+    assert shares.get_xlim()[1] < 0.06
+    # All else in per cent of the baseline, which is nothing for one of them.
+    for chart, unit in ((times, "s"), (others, "tickets")):
+        rows = frame[(frame["unit"] == unit) & (frame["baseline"] != 0)]
+        points, intervals = drawn_differences(chart)
+        scale = 100 / rows["baseline"]
+        assert [x for _, x in points] == pytest.approx((rows["difference"] * scale).tolist())
+        expected = (rows[["low", "high"]].to_numpy() * scale.to_numpy()[:, None]).tolist()
+        np.testing.assert_allclose(intervals, expected)
+        assert chart.get_xlabel().endswith("change in %")
+    assert "-2.00 min" in texts(times)
+    assert "+3.00 pts" in texts(shares)
     # Ten times as much would dwarf all others: an arrow stands for it.
-    (beyond,) = [one for one in ax.lines if one.get_gid() == "beyond"]
-    assert beyond.get_ydata()[0] == 4
-    assert ax.get_xlim()[1] == 150
+    (beyond,) = [one for one in times.lines if one.get_gid() == "beyond"]
+    assert beyond.get_ydata()[0] == 1
+    assert times.get_xlim()[1] == 150
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert legend == ["better", "worse", "no difference shown"]
+    assert legend == ["better", "no difference shown", "worse"]
 
 
 def test_differences_of_one_unit_are_absolute(ax):

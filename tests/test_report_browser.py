@@ -8,7 +8,7 @@ from test_report import EVIL, desk
 
 import twin
 from twin.report.page import write
-from twin.scenario.model import from_data
+from twin.scenario.model import Target, from_data
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium is installed")
 
@@ -26,6 +26,7 @@ HIDDEN = """
   return bad;
 })()
 """
+OPEN_ALL = "document.querySelectorAll('details.part').forEach(one => one.open = true)"
 # Letters of figures, in CSS pixels: the smallest, and texts cut off by their figure.
 LETTERS = """
 (() => {
@@ -79,6 +80,17 @@ def pages(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def briefs(pages):
+    runs = twin.open_results(*sorted((pages[0].parent / "results").iterdir()))
+    target = {"service_level": Target(at_least=0.9)}
+    one = twin.open_results(runs.runs[0].path)
+    return [
+        write(one, pages[0].parent / "brief.html", brief=True, targets=target),
+        write(runs, pages[0].parent / "briefs.html", brief=True, targets=target),
+    ]
+
+
+@pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
     with browser.Browser(tmp_path_factory.mktemp("profile")) as started:
         yield started
@@ -89,6 +101,7 @@ def chromium(tmp_path_factory):
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_everything_is_to_be_seen(chromium, pages, which, width, phone, dark):
     chromium.open(pages[which], width, phone=phone, dark=dark)
+    chromium.run(OPEN_ALL)
     assert chromium.complaints() == []
     addresses = chromium.requests()
     assert addresses[0] == pages[which].as_uri()
@@ -110,6 +123,8 @@ def test_everything_is_to_be_seen(chromium, pages, which, width, phone, dark):
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_nothing_bars_the_way_for_anyone(chromium, pages, which, width, dark):
     chromium.open(pages[which], width, phone=width == 390, dark=dark)
+    assert chromium.barriers() == []
+    chromium.run(OPEN_ALL)
     assert chromium.barriers() == []
     chromium.run("document.body.append(document.createElement('img'))")
     assert [line.split(":")[0] for line in chromium.barriers()] == ["image-alt"]
@@ -134,6 +149,7 @@ BESIDE = """
 def test_a_phone_shows_verdicts_under_their_figures(chromium, pages):
     for path in pages[:2]:
         chromium.open(path, 390, phone=True)
+        chromium.run(OPEN_ALL)
         out, far, verdicts = chromium.run(BESIDE)
         assert out == []
         assert far == 0
@@ -162,6 +178,7 @@ def test_it_is_read_by_keyboard(chromium, pages):
                       windowsVirtualKeyCode=9)  # fmt: skip
     assert chromium.run("document.activeElement.textContent") == "To the answer"
     assert chromium.run("document.activeElement.getBoundingClientRect().left") >= 0
+    chromium.run(OPEN_ALL)
     names = chromium.call("Accessibility.getFullAXTree")["nodes"]
     figures = [n for n in names if n.get("role", {}).get("value") == "image"]
     assert len(figures) >= 10
@@ -173,11 +190,46 @@ def test_it_prints_whole(chromium, pages):
     chromium.scheme("dark", media="print")
     ground = chromium.run("getComputedStyle(document.body).backgroundColor")
     assert ground == "rgb(255, 255, 255)"
-    # What is folded away on the screen is on the paper.
+    # Folded parts are not on the paper: the first page stands alone.
     shown = "(x => x.getBoundingClientRect().height)(document.querySelector('#scenario pre'))"
-    assert chromium.run(shown) > 100
+    assert chromium.run(shown) == 0
     assert chromium.run("getComputedStyle(document.querySelector('nav')).display") == "none"
-    pdf = chromium.pdf()
-    assert pdf.startswith(b"%PDF")
-    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 30
+    assert sheets(chromium) <= 2
+    # One that was opened is, and what is folded within it.
+    chromium.run("document.querySelector('#scenario details.part').open = true")
+    assert chromium.run(shown) > 100
+    some = sheets(chromium)
+    # All of them are, where that is asked for.
+    chromium.run("document.querySelector('#whole').click()")
+    assert 2 < some < sheets(chromium) <= 30
     chromium.scheme("light")
+
+
+def sheets(chromium):
+    """Number of A4 sheets of the page as it prints."""
+    return len(re.findall(rb"/Type\s*/Page\b", chromium.pdf()))
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["one", "two"])
+def test_the_brief_page_is_at_most_two_sheets(chromium, briefs, which):
+    chromium.open(briefs[which])
+    assert chromium.complaints() == []
+    assert chromium.barriers() == []
+    chromium.scheme("light", media="print")
+    assert sheets(chromium) <= 2
+    chromium.scheme("light")
+    assert chromium.run("document.querySelectorAll('details, nav, figure').length") == 1
+    chromium.open(briefs[which], 390, phone=True)
+    assert chromium.run(HIDDEN) == []
+    assert chromium.run("document.documentElement.scrollWidth") <= 390
+    # Each scenario is a card below the one before: nothing is beside the screen.
+    assert chromium.run(BESIDE)[0] == []
+
+
+def test_a_link_opens_the_part_it_leads_to(chromium, pages):
+    chromium.open(pages[1])
+    opened = "document.querySelectorAll('details.part[open]').length"
+    assert chromium.run(opened) == 0
+    chromium.run("document.querySelector('nav a[href=\"#comparison-content\"]').click()")
+    assert chromium.run("document.querySelector('#comparison details.part').open")
+    assert chromium.run(opened) == 1

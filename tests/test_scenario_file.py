@@ -64,7 +64,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         GOOD + "[targets]\nzzz = 1",
         [
             "targets.zzz: unknown key",
-            "known: clock, first_human_response, first_human_response_by_channel, first_response,",
+            "known: clock, figures, first_human_response, first_human_response_by_channel,",
         ],
     ),
     "unknown priority": (

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twin.cli.terminal import BAD_INPUT, err, out, plain_errors
+from twin.cli.terminal import BAD_INPUT, err, fail, out, plain_errors, size_of
 
 if TYPE_CHECKING:
     from twin.report.page import Reported
+    from twin.scenario.model import Target
 
 
 def register(app: typer.Typer) -> None:
@@ -36,6 +38,21 @@ def report(
             show_default=False,
         ),
     ] = None,
+    brief: Annotated[
+        bool,
+        typer.Option(
+            "--brief", help="Of runs the first page only: the answer, on at most two sheets of A4."
+        ),
+    ] = False,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIGURE=VALUE",
+            help="What a figure must reach, as service_level=95%, resolution_p90=4h or "
+            "'occupancy<=85%'; default: the scenario's own, [targets.figures].",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write one page of HTML about runs, a study, a search or a history, with everything in it."""
     with plain_errors("--out"):
@@ -43,11 +60,34 @@ def report(
 
         try:
             opened, path = _opened(results)
-            path = write(opened, to or path)
+            path = write(opened, to or path, brief=brief, targets=_targets(target or []))
         except ValueError as error:
             err.print(str(error))
             raise typer.Exit(BAD_INPUT) from None
         out.print(str(path), soft_wrap=True)
+
+
+def _targets(texts: list[str]) -> dict[str, Target]:
+    """Targets of texts such as "service_level=95%": at least, or at most where less is better."""
+    from twin.measures.figures import FIGURES, figure_of
+    from twin.scenario.model import Target
+
+    found = {}
+    for text in texts:
+        parts = re.fullmatch(r"([^<>=]+)(>=|<=|=)(.+)", text)
+        if parts is None:
+            fail("--target: must be FIGURE=VALUE, as service_level=95%", BAD_INPUT)
+        assert parts is not None
+        name, sign, value = parts.groups()
+        kpi, group = figure_of(name)
+        figure = FIGURES[kpi]
+        if sign == "=" and not figure.better:
+            fail(f"--target: say {kpi}>=VALUE or {kpi}<=VALUE", BAD_INPUT)
+        limit = size_of(value.strip(), figure.unit, "--target")
+        most = sign == "<=" or (sign == "=" and figure.better == "lower")
+        target = Target(at_most=limit) if most else Target(at_least=limit)
+        found[f"{kpi}:{group}" if group else kpi] = target
+    return found
 
 
 def _opened(folders: list[Path]) -> tuple[Reported, Path]:

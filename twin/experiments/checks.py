@@ -164,12 +164,14 @@ def _text_faults(scenario: Scenario) -> Iterable[Fault]:
 
 
 def _figure_faults(scenario: Scenario) -> Iterable[Fault]:
-    """Names under targets.matters that are no figures."""
-    for name in scenario.targets.matters:
-        try:
-            figure_of(name)
-        except ValueError as error:
-            yield Fault("targets.matters", str(error))
+    """Names under targets.matters and targets.figures that are no figures."""
+    targets = scenario.targets
+    for key, names in (("matters", targets.matters), ("figures", targets.figures)):
+        for name in names:
+            try:
+                figure_of(name)
+            except ValueError as error:
+                yield Fault(f"targets.{key}", str(error))
 
 
 def cost(scenario: Scenario, replications: int) -> str:

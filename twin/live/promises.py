@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Double, case, literal, tuple_
 from twin.live.tables import tickets
 from twin.records.tables import OPEN_STATUSES
 from twin.scenario.model import PRIORITIES
-from twin.scenario.sections.people import Targets
+from twin.scenario.sections.targets import Targets
 
 # A thousand years: what is promised for then is not promised, and has no date in calendars.
 _LONGEST_S = 1000 * 365.25 * 86_400

@@ -19,6 +19,7 @@ from twin.experiments.guards import lost_in, unlike
 from twin.experiments.rows import resting
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.measures.figures import FIGURES, figure_of
+from twin.report import prose
 from twin.scenario.model import PRIORITIES
 from twin.stats.verdicts import BETTER, OPEN, UNJUDGED, WORSE
 
@@ -108,14 +109,14 @@ def _side(
         # What rests on an assumed number comes after what was measured.
         mine.sort(key=lambda row: (bool(row["rests_on"]), DECISIVE.index(row["kpi"])))
         said = [
-            f"{label(row['kpi'], row['group'])} by {interval(row)}{_beside(row)}"
+            f"{prose.name(row['kpi'], row['group'])}: {prose.change(row)}{_beside(row)}"
             for row in mine[:_MOST]
         ]
         if said:
-            parts.append(f"{name} is {word} in {' and '.join(said)}")
+            parts.append(f"{name} is {word} ({'; '.join(said)})")
     if not parts:
         return f"In no main figure is anything shown to be {word} than {baseline}"
-    return f"Against {baseline}, {'; '.join(parts)}"
+    return f"Against {baseline}, {prose.listed(parts)}"
 
 
 def _beside(row: dict[str, Any]) -> str:
@@ -124,9 +125,9 @@ def _beside(row: dict[str, Any]) -> str:
 
 
 def _service(source: Source) -> str:
-    count, level = source.said("arrivals"), source.said("service_level")
+    count, level = _plain(source, "arrivals"), _plain(source, "service_level")
     scenario = source.scenario
-    start = f"In {in_words(scenario.horizon - scenario.warm_up)}, {count} tickets arrive"
+    start = f"In {in_words(scenario.horizon - scenario.warm_up)}, {count} arrive"
     if source.row("first_response_median") is None:
         return f"{start}, and none gets a response."
     half, nine = ("first_response_median", "first_response_p90")
@@ -140,16 +141,22 @@ def _service(source: Source) -> str:
     text = f"{start} and {level} get their first response within the promised time"
     # Only where luck does not explain it.
     if known[worst]["high"] < known[best]["low"]:
-        text += f", of {worst} ones {source.said('service_level', worst)}"
-    people = source.said("human_service_level")
+        text += f", of {worst} ones {_plain(source, 'service_level', worst)}"
+    people = _plain(source, "human_service_level")
     if people and source.scenario.assistant.role == "full":
         text += f"; of those that need a person, {people} hear from one within it"
     return f"{text}; {times}."
 
 
 def _soon(source: Source, kpi: str) -> str:
-    value = source.value(kpi)
-    return "at once" if value == "0 s" else f"within {value}"
+    at_once = source.value(kpi) == "0 s"
+    return "at once" if at_once else f"within {_plain(source, kpi) or '-'}"
+
+
+def _plain(source: Source, kpi: str, group: str = "") -> str | None:
+    """A figure in plain words; None where nothing was counted."""
+    row = source.row(kpi, group)
+    return None if row is None else prose.said(row)
 
 
 def _work(source: Source) -> str:
@@ -158,7 +165,7 @@ def _work(source: Source) -> str:
         ("away_share", "those who come and go are away for {} of theirs"),
         ("concurrency_mean", "those who may have several tickets in hand have {} while busy"),
         ("agent_wait_mean", "who needs an agent waits {} on average"),
-        ("backlog", "{} tickets are open at any time"),
+        ("backlog", "{} are open at any time"),
     ]
     if source.row("waiting_share") is not None:
         told.append(("resolution_mean", "a resolution takes {} on average"))
@@ -176,16 +183,20 @@ def _customers(source: Source) -> str:
         ("reopen_rate", "{} of the resolved come back"),
         ("cost_per_resolution", "a resolution costs {}"),
     ]
-    stars = source.said("rating_mean")
+    stars = _plain(source, "rating_mean")
     if stars:
-        words = f"customers give {stars} of 5 stars ({{}} of ratings are 4 or 5)"
+        words = f"customers give {stars} stars ({{}} of ratings are 4 or 5)"
         told.insert(0, ("csat", words))
     return _joined(source, told)
 
 
 def _joined(source: Source, told: Sequence[tuple[str, str]]) -> str:
     """A sentence of the figures that were counted, each within its words."""
-    parts = [words.format(said) for kpi, words in told if (said := source.said(kpi))]
+    parts = [
+        words.format(said.removesuffix(" per ticket"))
+        for kpi, words in told
+        if (said := _plain(source, kpi))
+    ]
     if not parts:
         return ""
     text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"

@@ -25,6 +25,8 @@ def frame(
     source: str,
     script: str = "",
     style: str = "",
+    *,
+    folded: bool = False,
 ) -> str:
     """A page of HTML that fetches nothing and runs nothing else, whatever the texts in it say.
 
@@ -41,6 +43,9 @@ def frame(
         The page's own script, the only one that its policy lets run.
     style : str
         The page's own style, after that of all pages.
+    folded : bool
+        Whether all parts but the first are folded, until they are opened; on paper only those that
+        are open are seen.
     """
     common = (resources.files("twin.report") / "page.css").read_text(encoding="utf-8")
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -56,18 +61,22 @@ def frame(
         tag("title", f"{title}: support desk report"),
         tag("style", Html(common + style)),
     )
-    links = [tag("li", tag("a", heading, href=f"#{name}")) for name, heading, _ in parts]
+    # A link to what is within a folded part opens it.
+    within = [name if k == 0 or not folded else f"{name}-content"
+              for k, (name, _, _) in enumerate(parts)]  # fmt: skip
+    links = [
+        tag("li", tag("a", heading, href=f"#{target}"))
+        for target, (_, heading, _) in zip(within, parts, strict=True)
+    ]
     header = tag(
         "header",
         tag("h1", title),
         *[tag("p", question, class_="question") for question in questions if question],
-        tag("nav", tag("ul", *links), aria_label="Parts of the report"),
+        *([tag("nav", tag("ul", *links), aria_label="Parts of the report")] if links[1:] else []),
     )
-    body = [
-        tag("section", tag("h2", heading, id=f"{name}-heading"), *content, id=name,
-            aria_labelledby=f"{name}-heading")
-        for name, heading, content in parts
-    ]  # fmt: skip
+    body = [_section(*part, folded=folded and k > 0) for k, part in enumerate(parts)]
+    if folded and len(parts) > 1:
+        body.insert(1, _whole())
     footer = tag("footer", tag("p", f"Made by support-desk-twin {twin.__version__}, {source}."))
     name, heading, _ = parts[0]
     skip = tag("a", f"To {heading[0].lower()}{heading[1:]}", href=f"#{name}", class_="skip")
@@ -76,6 +85,23 @@ def frame(
         "html", head, tag("body", skip, header, tag("main", *body), footer, *run), lang="en"
     )
     return f"<!doctype html>\n{whole}\n"
+
+
+def _section(name: str, heading: str, content: Sequence[Html], *, folded: bool) -> Html:
+    """A part under its heading, or folded behind it."""
+    head = tag("h2", heading, id=f"{name}-heading")
+    inner: list[Html] = [head, *content]
+    if folded:
+        within = tag("div", *content, id=f"{name}-content")
+        inner = [tag("details", tag("summary", head), within, class_="part")]
+    return tag("section", *inner, id=name, aria_labelledby=f"{name}-heading")
+
+
+def _whole() -> Html:
+    """A box to tick that opens every part, on the screen and on paper."""
+    box = tag("input", type="checkbox", id="whole")
+    words = "Show every part, also in print (folded parts are not printed)"
+    return tag("p", tag("label", box, " ", words), class_="whole")
 
 
 def answer(sentences: Sequence[str], remark: str) -> Part:

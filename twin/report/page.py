@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from twin.common.files import write_text
-from twin.common.html import Html, tag
+from twin.common.html import Html, glue, tag
 from twin.experiments.comparison import Comparison, compare
 from twin.experiments.results import Results
 from twin.experiments.studies.explorer import Explorer
 from twin.experiments.studies.findings import SearchResults
 from twin.experiments.studies.results import StudyResults
+from twin.experiments.targets import answers
 from twin.history.desk_history import DeskHistory
-from twin.report import background, explore, frame, history, numbers, pictures, study
+from twin.report import background, explore, first, frame, history, numbers, pictures, study
 from twin.report.answer import of_runs
 from twin.report.source import Source
+from twin.scenario.model import Target
 
 # Of more runs than these the figures would bury the comparison.
 MOST_DETAILED = 4
@@ -26,7 +28,13 @@ _LONGEST = 700
 Reported = Results | StudyResults | SearchResults | DeskHistory | Explorer
 
 
-def write(results: Reported, path: str | Path) -> Path:
+def write(
+    results: Reported,
+    path: str | Path,
+    *,
+    brief: bool = False,
+    targets: Mapping[str, Target] | None = None,
+) -> Path:
     """Write a report as a page of HTML; an older one is replaced.
 
     Parameters
@@ -36,6 +44,10 @@ def write(results: Reported, path: str | Path) -> Path:
         others. Or a study, its explorer, a search, or a desk's history.
     path : str or Path
         The file.
+    brief : bool
+        Whether to write the first page only, of runs: answer, figures, cost, what to do, and why.
+    targets : mapping of str to Target, optional
+        What figures of runs must reach, as "service_level"; they go before the scenarios' own.
 
     Returns
     -------
@@ -45,8 +57,8 @@ def write(results: Reported, path: str | Path) -> Path:
     Raises
     ------
     ValueError
-        If there is nothing to report: no replication is whole, or tables were not kept; or if an
-        explorer would be too large.
+        If there is nothing to report: no replication is whole, or tables were not kept; if an
+        explorer would be too large; or if brief or targets are given of what are no runs.
     OSError
         If it cannot be written.
 
@@ -61,13 +73,15 @@ def write(results: Reported, path: str | Path) -> Path:
     'report.html'
     """
     path = Path(path)
-    text = page(results)
+    text = page(results, brief=brief, targets=targets)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
     return path
 
 
-def page(results: Reported) -> str:
+def page(
+    results: Reported, *, brief: bool = False, targets: Mapping[str, Target] | None = None
+) -> str:
     """A report as HTML; see `write`.
 
     Examples
@@ -79,6 +93,8 @@ def page(results: Reported) -> str:
     >>> html.startswith("<!doctype html>")
     True
     """
+    if not isinstance(results, Results) and (brief or targets):
+        raise ValueError("--brief and --target are for runs: this is none")
     if isinstance(results, DeskHistory):
         return history.page(results)
     if isinstance(results, StudyResults):
@@ -99,7 +115,10 @@ def page(results: Reported) -> str:
     comparison = None
     if len(sources) > 1:
         comparison = compare(results, sources[0].name)
-    parts = list(_parts(results, sources, comparison))
+    found = answers(results, sources[0].name, targets)
+    parts = [first.part(results, sources, comparison, found)]
+    if not brief:
+        parts += _parts(results, sources, comparison)
     questions = [
         f"{source.name}: {source.run.question}" if len(sources) > 1 else source.run.question
         for source in sources
@@ -107,24 +126,21 @@ def page(results: Reported) -> str:
     ]
     started = str(sources[0].manifest.get("started", ""))[:10]
     names = " · ".join(source.name for source in sources)
-    return frame.frame(names, questions, parts, f"from runs of {started}")
+    return frame.frame(names, questions, parts, f"from runs of {started}", folded=True)
 
 
 def _parts(
     results: Results, sources: Sequence[Source], comparison: Comparison | None
 ) -> Iterator[frame.Part]:
-    """Name, heading and content of each part, in order."""
-    alone = all(source.run.whole < 2 for source in sources)
-    said = "One replication: there are no intervals." if alone else (
-        "± is the 95 % interval over replications."
-    )  # fmt: skip
-    yield frame.answer(of_runs(sources, comparison), said)
+    """Name, heading and content of each part behind the first, in order."""
     yield "figures", "Key figures and targets", numbers.key_figures(sources)
+    several = len(sources) > 1
     if comparison is not None:
         drawn = list(pictures.of_comparison(comparison, results.summary()))
-        content = [*numbers.differences(comparison), frame.figures(drawn)]
+        said = [tag("p", glue(sentence)) for sentence in of_runs(sources, comparison)]
+        content = [*said, *numbers.differences(comparison), frame.figures(drawn)]
         yield "comparison", "Comparison", content
-    several = len(sources) > 1
+        yield "overlaid", "Scenarios over time", [frame.figures(first.overlaid(sources))]
     for k, source in enumerate(sources[:MOST_DETAILED]):
         heading = f"In pictures: {source.name}" if several else "In pictures"
         drawn = list(pictures.of_run(source, f"run{k}", brief=k > 0))

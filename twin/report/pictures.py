@@ -13,7 +13,8 @@ from twin.common.text import amount, duration
 from twin.measures import series
 from twin.records import tables
 from twin.report import plots
-from twin.report.plots import over_time, quality
+from twin.report.plots import differences as forests
+from twin.report.plots import lives, over_time, quality
 from twin.scenario.clock import DAY_S, local
 
 if TYPE_CHECKING:
@@ -126,10 +127,16 @@ def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pictu
     )
     yield drawn(f"{prefix}-throughput", "Arrivals and throughput", alt,
                 lambda ax: plots.throughput(flows, ax, **clock))  # fmt: skip
+    yield levels_picture(source, prefix)
+
+
+def levels_picture(source: Source, prefix: str) -> Picture:
+    """Open tickets over the run, and the agents below them."""
+    clock = _clock(source)
     levels = series.levels_over_time(
         source.table("levels", ["start_s", "end_s", "level", "pool", "mean"]),
         _every(source),
-        scenario.midnight,
+        source.scenario.midnight,
     )
     levels = _seen(levels, source)
     top, when = _peak(levels[levels["level"] == "backlog"], source)
@@ -139,8 +146,9 @@ def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pictu
     alt += f"; up to {staffed['mean'].max():.0f} agents are on shift" if len(staffed) else ""
     away = levels[levels["level"] == "away"]
     alt += f", up to {away['mean'].max():.1f} of them away." if len(away) else "."
-    yield drawn(f"{prefix}-backlog", "Backlog and staffing", alt,
-                lambda ax: plots.backlog(levels, ax, **clock))  # fmt: skip
+    return drawn(f"{prefix}-backlog", "Backlog and staffing", alt,
+                 lambda ax: plots.backlog(levels, ax, **clock),
+                 over_time.backlog_height(bool(len(staffed))))  # fmt: skip
 
 
 def _statuses(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
@@ -201,7 +209,7 @@ def _lives(
         "The life of single tickets",
         f"Bars of statuses, a ticket each: {'; '.join(parts)}.",
         lambda ax: plots.ticket_lives(frame, ax, colours=colours),
-        over_time.lives_height(len(told)),
+        lives.lives_height(len(told)),
     )  # fmt: skip
 
 
@@ -333,10 +341,10 @@ def of_comparison(comparison: Comparison, summary: pd.DataFrame) -> Iterator[Pic
         counts = rows["verdict"].value_counts()
         said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
         alt = f"Differences of {name} from {comparison.baseline} with intervals: {said}."
-        shown = rows[rows["baseline"].notna() & (rows["baseline"] != 0)]
+        shown = forests.shown(rows, relative=True)
         yield drawn(f"forest-{k}", f"{name} against {comparison.baseline}", alt,
                     lambda ax, f=rows: plots.forest(f, ax, relative=True),  # type: ignore[misc]
-                    plots.forest_height(len(shown)))  # fmt: skip
+                    plots.forest_height(len(shown), forests.kinds(rows)))  # fmt: skip
     front = series.pareto(summary)
     if len(front) > 2:
         best = ", ".join(str(name) for name in front.loc[front["front"], "scenario"])

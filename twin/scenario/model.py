@@ -63,8 +63,9 @@ from twin.scenario.sections.demand import (
 )
 from twin.scenario.sections.individuals import Member
 from twin.scenario.sections.models import ModelName, OwnModel
-from twin.scenario.sections.people import Away, Break, Pool, Shift, Targets
+from twin.scenario.sections.people import Away, Break, Pool, Shift
 from twin.scenario.sections.routing import Queue, Routing
+from twin.scenario.sections.targets import Target, Targets
 from twin.scenario.sections.touches import Touches
 from twin.scenario.sections.uncertainty import Evidence, Uncertainty
 from twin.scenario.sections.work_rules import WorkRules
@@ -116,6 +117,7 @@ __all__ = [
     "Step",
     "Support",
     "Surge",
+    "Target",
     "Targets",
     "Tickets",
     "TimeZone",

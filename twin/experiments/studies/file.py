@@ -29,7 +29,7 @@ from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.changes import PATH_KEYS, clean_name
 from twin.scenario.faults import fault_of
 from twin.scenario.file import load, read_toml
-from twin.scenario.model import Count, Name, Scenario, Section
+from twin.scenario.model import Count, Name, Scenario, Section, Target
 from twin.stats.feasibility import Limit
 
 Kind = Literal["full factorial", "one at a time", "latin hypercube"]
@@ -75,19 +75,6 @@ class Crossing(Section):
     kpi: str = Field(description='a figure, with its group as in "service_level:urgent"')
     along: str = Field(description="a factor with numbers")
     limit: float = Field(description="the value that it crosses")
-
-
-class Target(Section):
-    """A bound that a figure must keep."""
-
-    at_least: float | None = Field(None, description="smallest value allowed")
-    at_most: float | None = Field(None, description="largest value allowed")
-
-    @model_validator(mode="after")
-    def _check(self) -> Target:
-        if (self.at_least is None) == (self.at_most is None):
-            raise _fault("give at_least or at_most, one of them")
-        return self
 
 
 class StudyFile(Section):
@@ -168,10 +155,7 @@ class Plan:
 def limit_of(name: str, target: Target) -> Limit:
     """Return a target as `twin.stats.feasibility` takes it."""
     share = FIGURES[figure_of(name)[0]].unit == "share"
-    if target.at_most is not None:
-        return Limit(target.at_most, True, share)
-    assert target.at_least is not None
-    return Limit(target.at_least, False, share)
+    return Limit(target.limit, target.upper, share)
 
 
 def _fault(reason: str) -> PydanticCustomError:

@@ -26,14 +26,14 @@ from twin.common.errors import Fault, ScenarioError
 from twin.experiments.checks import check, check_recording
 from twin.experiments.studies.conclusion import results_of
 from twin.experiments.studies.design import Level, at_share, levels_of
-from twin.experiments.studies.file import Plan, Range, Target, limit_of, read_study
+from twin.experiments.studies.file import Plan, Range, limit_of, read_study
 from twin.experiments.studies.findings import SearchResults, save_search
 from twin.experiments.studies.store import Progress, StudyStore
 from twin.experiments.studies.study import store_for
 from twin.experiments.versions import sources_of
 from twin.measures.figures import figure_of
 from twin.scenario.calendars import staffing
-from twin.scenario.model import Scenario
+from twin.scenario.model import Scenario, Target
 from twin.stats.feasibility import Cheapest, cheapest
 from twin.stats.intervals import ratio_interval
 
@@ -348,7 +348,5 @@ def _missed(value: float, target: Target) -> float:
     """By how much a target is missed, relative to it; 0 if it is met, missing values miss it."""
     if np.isnan(value):
         return 1e6
-    if target.at_least is not None:
-        return max(0.0, target.at_least - value) / max(abs(target.at_least), 1e-9)
-    assert target.at_most is not None
-    return max(0.0, value - target.at_most) / max(abs(target.at_most), 1e-9)
+    missed = value - target.limit if target.upper else target.limit - value
+    return max(0.0, missed) / max(abs(target.limit), 1e-9)

@@ -21,14 +21,17 @@ The examples of this package share a small desk, the results of two runs, and th
 """
 
 from twin.report.plots.calls import call_latency, quota_wait, rate_limited
+from twin.report.plots.decision import decision, decision_height
+from twin.report.plots.differences import forest, forest_height
 from twin.report.plots.fidelity import hourly_waits, rungs
 from twin.report.plots.front import pareto
+from twin.report.plots.lives import ticket_lives
 from twin.report.plots.over_time import (
     backlog,
+    overlaid,
     ratings_over_time,
     statuses,
     throughput,
-    ticket_lives,
 )
 from twin.report.plots.picture import svg
 from twin.report.plots.quality import (
@@ -39,7 +42,7 @@ from twin.report.plots.quality import (
     response_times,
     service_by_hour,
 )
-from twin.report.plots.studies import against_load, forest, forest_height, warm_up
+from twin.report.plots.studies import against_load, warm_up
 from twin.report.plots.style import rows_of
 
 __all__ = [
@@ -48,9 +51,12 @@ __all__ = [
     "backlog",
     "call_latency",
     "confusion",
+    "decision",
+    "decision_height",
     "forest",
     "forest_height",
     "hourly_waits",
+    "overlaid",
     "pareto",
     "quota_wait",
     "rate_limited",

@@ -7,9 +7,9 @@ from datetime import date
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch
 
 from twin.report.plots import style
+from twin.report.plots.stacked import below
 
 _BAND = "shaded: middle 80 % of replications"
 # Arguments are written out in each function, so that its help and editors show them.
@@ -18,7 +18,13 @@ _BAND = "shaded: middle 80 % of replications"
 _MOST_NAMED = 4
 
 
-def _lines(ax: Axes, frame: pd.DataFrame, by: str, looks: dict[str, tuple[str, str]]) -> bool:
+def _lines(
+    ax: Axes,
+    frame: pd.DataFrame,
+    by: str,
+    looks: dict[str, tuple[str, str]],
+    gap: float = 0.085,
+) -> bool:
     """Draw a line and its band for each value of a column; returns whether there is any band."""
     ends = []
     banded = False
@@ -31,7 +37,7 @@ def _lines(ax: Axes, frame: pd.DataFrame, by: str, looks: dict[str, tuple[str, s
         banded |= style.band(ax, middle_s, rows["low"], rows["high"], colour, f"{label} band")
         ends.append((rows["mean"].iloc[-1], label, colour))
     ax.set_ylim(bottom=0)
-    style.label_ends(ax, ends)
+    style.label_ends(ax, ends, gap)
     return banded
 
 
@@ -82,7 +88,9 @@ def backlog(
     start: date | None = None,
     warm_up_s: float = 0.0,
 ) -> Axes:
-    """Open tickets, and agents on shift, busy and, where they come and go, away, over the run.
+    """Open tickets over the run, and below them agents on shift, busy and, where they go, away.
+
+    Tickets and agents have scales of their own: eighty tickets would flatten eleven agents.
 
     Parameters
     ----------
@@ -94,35 +102,105 @@ def backlog(
     Examples
     --------
     >>> ax = plots.backlog(series.levels_over_time(results.table("levels")))
-    >>> ax.get_xlabel()
-    'hours since the start'
+    >>> ax.get_ylabel(), ax.figure.axes[1].get_ylabel()
+    ('tickets', 'agents')
     """
     ax, any_rows = style.over_time(
         ax,
         frame,
         "Backlog and staffing",
-        "tickets or agents",
+        "tickets",
+        "nothing recorded",
+        start=start,
+        warm_up_s=warm_up_s,
+        height=backlog_height(),
+    )
+    if not any_rows:
+        return ax
+    there = frame[frame["level"].isin(frame.loc[frame["mean"] > 0, "level"]) |
+                  (frame["level"] == "backlog")]  # fmt: skip
+    banded = _lines(ax, there, "level", {"backlog": (style.BLUE, "open tickets")})
+    people = {
+        "busy": (style.RED, "agents busy"),
+        "away": (style.PURPLE, "agents away"),
+        "staffed": (style.GREY, "agents on shift"),
+    }
+    if there["level"].isin(people).any():
+        lower = below(ax, 0.8)
+        lower.set_ylabel("agents", fontsize=style.SIZE, color=style.MUTED)
+        _staff(lower, there[there["level"] == "staffed"])
+        banded |= _lines(lower, there, "level", people, 0.13)
+        style.warm_up(lower, warm_up_s)
+    if banded:
+        style.note(ax, _BAND)
+    return ax
+
+
+def _staff(ax: Axes, staffed: pd.DataFrame) -> None:
+    """Shade the agents on shift."""
+    if len(staffed):
+        middle_s = (staffed["start_s"] + staffed["end_s"]) / 2
+        ax.fill_between(middle_s, 0, staffed["mean"], color=style.GREY, alpha=0.3, linewidth=0,
+                        step="mid", label="staffed area")  # fmt: skip
+
+
+def backlog_height(agents: bool = True) -> float:
+    """Height in inches of `backlog`, with or without agents below the tickets.
+
+    Examples
+    --------
+    >>> backlog_height() > backlog_height(agents=False)
+    True
+    """
+    return 4.3 if agents else style.HEIGHT
+
+
+def overlaid(
+    frame: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    start: date | None = None,
+    warm_up_s: float = 0.0,
+) -> Axes:
+    """Open tickets of several scenarios over the run, a line each.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As for `backlog`, of the level backlog, with a column scenario.
+    ax, start, warm_up_s
+        As in `throughput`.
+
+    Examples
+    --------
+    >>> levels = series.levels_over_time(results.table("levels")).query("level == 'backlog'")
+    >>> ax = plots.overlaid(levels.assign(scenario="small"))
+    >>> ax.get_ylabel()
+    'open tickets'
+    """
+    ax, any_rows = style.over_time(
+        ax,
+        frame,
+        "Open tickets by scenario",
+        "open tickets",
         "nothing recorded",
         start=start,
         warm_up_s=warm_up_s,
     )
     if not any_rows:
         return ax
-    there = frame[frame["level"].isin(frame.loc[frame["mean"] > 0, "level"]) |
-                  (frame["level"] == "backlog")]  # fmt: skip
-    staffed = there[there["level"] == "staffed"]
-    if len(staffed):
-        middle_s = (staffed["start_s"] + staffed["end_s"]) / 2
-        ax.fill_between(middle_s, 0, staffed["mean"], color=style.GREY, alpha=0.3, linewidth=0,
-                        step="mid", label="staffed area")  # fmt: skip
-    looks = {
-        "backlog": (style.BLUE, "open tickets"),
-        "busy": (style.RED, "agents busy"),
-        "away": (style.PURPLE, "agents away"),
-        "staffed": (style.GREY, "agents on shift"),
-    }
-    if _lines(ax, there, "level", looks):
-        style.note(ax, _BAND)
+    names = list(dict.fromkeys(frame["scenario"]))
+    colours = {name: style.COLOURS[k % len(style.COLOURS)] for k, name in enumerate(names)}
+    ends = []
+    for name in names:
+        rows = frame[frame["scenario"] == name]
+        middle_s = (rows["start_s"] + rows["end_s"]) / 2
+        ax.plot(middle_s, rows["mean"], color=colours[name], linewidth=1.6, label=name)
+        # Bands of several lines are a mush.
+        ends.append((rows["mean"].iloc[-1], style.short(name, 18), colours[name]))
+    ax.set_ylim(bottom=0)
+    style.label_ends(ax, ends)
+    style.note(ax, "means of replications")
     return ax
 
 
@@ -173,7 +251,8 @@ def status_colours(frame: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-def _names(frame: pd.DataFrame) -> pd.Series[str]:
+def names_of(frame: pd.DataFrame) -> pd.Series[str]:
+    """Names of statuses: a desk's own, where it has any."""
     return (frame["name"] if "name" in frame else frame["status"]).astype(str)
 
 
@@ -215,7 +294,7 @@ def statuses(
     )
     if not any_rows:
         return ax
-    frame = frame.assign(name=_names(frame))
+    frame = frame.assign(name=names_of(frame))
     looks = status_colours(frame) if colours is None else colours
     table = frame.pivot_table(index="start_s", columns="name", values="mean", aggfunc="sum")
     # Those with the most tickets below, so that the small ones ride on a calm edge.
@@ -304,77 +383,3 @@ def _mark_versions(ax: Axes, changed: pd.DataFrame) -> None:
                 bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.5})  # fmt: skip
     if many:
         style.note(ax, f"dashed: other prompts, {last} times", x=1.0, ha="right")
-
-
-def ticket_lives(
-    frame: pd.DataFrame, ax: Axes | None = None, *, colours: Mapping[str, str] | None = None
-) -> Axes:
-    """Single tickets as bars of their statuses, over the time since they arrived.
-
-    The axis goes by the fourth root: an assistant's second and an agent's day stand in one figure.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        From `twin.series.ticket_lives`.
-    ax : Axes, optional
-    colours : dict of str to str, optional
-        By the name of a status, as in `statuses`.
-
-    Examples
-    --------
-    >>> told = series.stories(log.tickets)
-    >>> ax = plots.ticket_lives(series.ticket_lives(log.timeline, told, desk.horizon))
-    >>> len(ax.texts) == len(told)
-    True
-    """
-    tickets = list(dict.fromkeys(frame["ticket_id"]))
-    ax = style.axes(ax, height=lives_height(len(tickets)))
-    style.dress(
-        ax,
-        "The life of single tickets",
-        "time since arrival (axis stretched at the start)",
-        grid="x",
-    )
-    if not tickets:
-        return style.nothing(ax, "no tickets")
-    last_s = max(float(frame["end_s"].max()), 60.0)
-    style.stretched_axis(ax, last_s * 1.04)
-    frame = frame.assign(name=_names(frame))
-    looks = status_colours(frame.assign(mean=frame["end_s"] - frame["start_s"]))
-    looks |= colours or {}
-    for row in style.rows_of(frame):
-        y = tickets.index(row.ticket_id)
-        if row.end_s > row.start_s:
-            ax.barh(y, row.end_s - row.start_s, left=row.start_s, height=0.36,
-                    color=looks[row.name], label=row.name)  # fmt: skip
-        else:
-            mark = "X" if row.status == "Abandoned" else "o"
-            ax.plot(row.start_s, y, mark, color=looks[row.name], markersize=7,
-                    markeredgecolor=style.INK, markeredgewidth=0.6)  # fmt: skip
-    stories = frame.drop_duplicates("ticket_id").set_index("ticket_id")["story"]
-    for y, number in enumerate(tickets):
-        story = f": {stories[number]}" if stories[number] else ""
-        ax.text(0, y - 0.27, f"#{number}{style.plain(story)}", fontsize=style.SIZE,
-                color=style.INK, va="bottom")  # fmt: skip
-    ax.set_ylim(len(tickets) - 0.6, -0.75)
-    ax.set_yticks([])
-    ax.spines["left"].set_visible(False)
-    order = [
-        name for status in STATUS_COLOURS for name in frame.loc[frame["status"] == status, "name"]
-    ]
-    used = list(dict.fromkeys(order))
-    # The statuses of the twin fit four times beside each other, longer names of a desk three times.
-    columns = 4 if max(map(len, used)) <= max(map(len, STATUS_COLOURS)) else 3
-    style.below_title(ax, max(2, -(-len(used) // columns)))
-    ax.legend(
-        handles=[Patch(color=looks[name], label=style.short(name, 26)) for name in used],
-        fontsize=style.SMALL, ncols=columns, frameon=False, labelcolor=style.INK, loc="lower left",
-        bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.1, handlelength=1, columnspacing=1.1,
-    )  # fmt: skip
-    return ax
-
-
-def lives_height(tickets: int) -> float:
-    """Height in inches at which so many tickets are legible."""
-    return 1.3 + 0.46 * max(1, tickets)

@@ -1,20 +1,17 @@
-"""Figures of several scenarios and of studies: differences, figures under load, the warm-up."""
+"""Figures of studies: figures under load, the grid of a study, the warm-up."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.transforms import offset_copy
 
-from twin.common.text import amount, label, signed
+from twin.common.text import amount, label
 from twin.experiments.studies.sensitivity import numbers_of
 from twin.measures.figures import figure_of
 from twin.report.plots import style
@@ -22,120 +19,10 @@ from twin.report.plots import style
 if TYPE_CHECKING:
     from twin.experiments.studies.results import StudyResults
 
-# Characters of verdicts that fit beside each other in the legend of `forest`.
-_LINE = 40
-# Colour and mark by verdict; all others are grey.
-_VERDICTS = {
-    "better": (style.BLUE, "o"),
-    "worse": (style.RED, "X"),
-    "higher": (style.PURPLE, "^"),
-    "lower": (style.PURPLE, "v"),
-}
-_OTHER = (style.GREY, "s")
-# Per cent of the baseline.
-_FAR = 150.0
 # Most lines of a chart whose intervals are bands; distance between lines, in points.
 _MOST_BANDS, _ASIDE = 3, 2.5
 # More lines in a chart, or charts beside each other, than this cannot be read.
 _MOST_LINES, _MOST_COLUMNS = 6, 4
-
-
-def forest(frame: pd.DataFrame, ax: Axes | None = None, *, relative: bool | None = None) -> Axes:
-    """What-if differences with their intervals, a row each; the line at zero is no difference.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Columns kpi, group, difference, low, high, verdict and, where differences are shown in per
-        cent of it, baseline (the value there); unit, where known, gives the numbers at the right.
-    ax : Axes, optional
-    relative : bool, optional
-        Whether to divide by the baseline; by default if there is one, and the units differ. Rows
-        whose baseline is 0 or missing are left out then.
-
-    Examples
-    --------
-    >>> ax = plots.forest(twin.compare(results, "small", ["backlog", "csat"]).table)
-    >>> [label.get_text() for label in ax.get_yticklabels()]
-    ['backlog', 'CSAT']
-    """
-    units = frame["unit"].nunique() if "unit" in frame else 2
-    if relative is None:
-        relative = "baseline" in frame and units > 1
-    rows = frame.dropna(subset="difference")
-    if relative:
-        rows = rows[rows["baseline"].notna() & (rows["baseline"] != 0)]
-    ax = style.axes(ax, height=forest_height(len(rows)), width=5.0)
-    one_unit = str(frame["unit"].iloc[0]) if "unit" in frame and units == 1 and len(frame) else ""
-    named = {"share": "points", "s": "seconds"}.get(one_unit, one_unit)
-    plainly = f"difference ({named})" if named else "difference"
-    x_label = "change, % of the baseline" if relative else plainly
-    style.dress(ax, "Differences from the baseline", x_label, grid="x")
-    if not len(rows):
-        return style.nothing(ax, "no differences to show")
-    scale = 100 / rows["baseline"].abs() if relative else pd.Series(1.0, index=rows.index)
-    middle, low, high = (rows[name] * scale for name in ("difference", "low", "high"))
-    ax.axvline(0, color=style.MUTED, linewidth=1.1)
-    marks: dict[str, tuple[str, str]] = {}
-    for y, k in enumerate(rows.index):
-        verdict = str(rows.at[k, "verdict"])
-        colour, mark = _VERDICTS.get(verdict, _OTHER)
-        marks.setdefault(verdict, (colour, mark))
-        ax.plot([low[k], high[k]], [y, y], color=colour, linewidth=2, label=verdict)
-        ax.plot([middle[k]], [y], mark, color=colour, markersize=6.5, gid="difference")
-    _keep_near(ax, middle, relative)
-    if one_unit == "share" and not relative:
-        style.percent_axis(ax, axis="x", mark="")
-    several = "scenario" in rows and rows["scenario"].nunique() > 1
-    names = [_name(row, several) for row in rows.to_dict("records")]
-    ax.set_yticks(np.arange(len(rows)), [style.short(name) for name in names])
-    ax.tick_params(axis="y", length=0, labelcolor=style.INK)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.spines["left"].set_visible(False)
-    if "unit" in rows:
-        for y, row in enumerate(style.rows_of(rows)):
-            words = signed(float(row.difference), str(row.unit)).replace(" points", " pts")
-            ax.text(1.05, y, style.plain(words), va="center", fontsize=style.SIZE,
-                    color=style.INK, transform=ax.get_yaxis_transform())  # fmt: skip
-    handles = [
-        Line2D([], [], color=colour, marker=mark, markersize=6.5, linewidth=2, label=verdict)
-        for verdict, (colour, mark) in marks.items()
-    ]
-    # Long verdicts, or many, take a second line.
-    columns = 4 if sum(map(len, marks)) <= _LINE else max(2, ceil(len(marks) / 2))
-    style.below_title(ax, ceil(len(marks) / columns))
-    ax.legend(handles=handles, fontsize=style.SMALL, frameon=False, labelcolor=style.INK,
-              ncols=columns, loc="lower right", bbox_to_anchor=(1.2, 1.0), borderaxespad=0.1,
-              columnspacing=1.0, handlelength=1.6)  # fmt: skip
-    return ax
-
-
-def _keep_near(ax: Axes, middle: pd.Series[float], relative: bool) -> None:
-    """Cut the axis where few changes dwarf the others; arrows at its end stand for the rest."""
-    if not relative or middle.abs().max() <= _FAR:
-        return
-    low, high = ax.get_xlim()
-    ax.set_xlim(max(low, -_FAR), min(high, _FAR))
-    for y, value in enumerate(middle):
-        if abs(value) > _FAR:
-            ax.plot([min(max(value, -_FAR), _FAR)], [y], ">" if value > 0 else "<", markersize=7,
-                    color=style.INK, clip_on=False, gid="beyond")  # fmt: skip
-
-
-def _name(row: Mapping[Any, Any], several: bool) -> str:
-    name = label(str(row["kpi"]), str(row["group"]))
-    return f"{row['scenario']}: {name}" if several else name
-
-
-def forest_height(rows: int) -> float:
-    """Height in inches at which so many rows are legible.
-
-    Examples
-    --------
-    >>> forest_height(20) > forest_height(10)
-    True
-    """
-    return 1.0 + 0.27 * max(2, rows)
 
 
 def against_load(

@@ -122,7 +122,7 @@ def nothing(ax: Axes, text: str) -> Axes:
     return ax
 
 
-def label_ends(ax: Axes, labels: Iterable[tuple[float, str, str]]) -> None:
+def label_ends(ax: Axes, labels: Iterable[tuple[float, str, str]], gap: float = 0.085) -> None:
     """Names of lines beside their right ends, moved apart where they would overlap.
 
     Parameters
@@ -131,12 +131,13 @@ def label_ends(ax: Axes, labels: Iterable[tuple[float, str, str]]) -> None:
         With its lines drawn and its limits set.
     labels : iterable of (float, str, str)
         Where the line ends (y, in data), its name, its colour.
+    gap : float
+        Least distance between names, as a share of the height.
     """
     to_axes = ax.transData + ax.transAxes.inverted()
     left = ax.get_xlim()[0]
     placed = [(float(to_axes.transform((left, y))[1]), name, colour) for y, name, colour in labels]
     placed.sort(key=lambda item: item[0])
-    gap = 0.085
     heights = spread([item[0] for item in placed], gap)
     for y, (_, name, colour) in zip(heights, placed, strict=True):
         ax.plot([1.03], [y], marker="o", markersize=5, color=colour, transform=ax.transAxes,
@@ -216,10 +217,16 @@ def clock_axis(ax: Axes, end_s: float, start: date | None, warm_up_s: float = 0.
     ax.xaxis.set_major_formatter(_clock(end_s, start))
     long = end_s > 2 * 86400
     ax.set_xlabel("" if start is not None else f"{'days' if long else 'hours'} since the start")
+    warm_up(ax, min(warm_up_s, end_s))
     if warm_up_s > 0:
-        ax.axvspan(0, min(warm_up_s, end_s), color=GREY, alpha=0.15, linewidth=0, gid="warm-up")
         ax.text(0.006, 0.985, "warm-up", transform=ax.transAxes, fontsize=SMALL, color=MUTED,
                 va="top")  # fmt: skip
+
+
+def warm_up(ax: Axes, end_s: float) -> None:
+    """Shade the warm-up, if there is any."""
+    if end_s > 0:
+        ax.axvspan(0, end_s, color=GREY, alpha=0.15, linewidth=0, gid="warm-up")
 
 
 def _clock(end_s: float, start: datetime | None) -> Formatter:
@@ -339,9 +346,20 @@ def levels_axis(ax: Axes, levels: pd.Series[float]) -> None:
 def time_axis(ax: Axes) -> str:
     """A y axis of seconds in the unit that suits its upper end; returns the unit."""
     high_s = ax.get_ylim()[1]
-    size, name = next((s, n) for s, n in _TIME_UNITS if high_s >= 2 * s or s == 1)
+    size, name = unit_of(high_s)
     low, high = (limit / size for limit in ax.get_ylim())
     ticks = MaxNLocator(nbins=7, steps=[1, 2, 3, 5, 6, 10]).tick_values(low, high)
     ax.set_yticks([tick * size for tick in ticks if low <= tick <= high])
     ax.yaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{s / size:g}"))
     return name
+
+
+def unit_of(high_s: float) -> tuple[float, str]:
+    """Seconds and name of the unit of time that suits an axis that ends there.
+
+    Examples
+    --------
+    >>> unit_of(900.0), unit_of(90.0)
+    ((60.0, 'minutes'), (1.0, 'seconds'))
+    """
+    return next((size, name) for size, name in _TIME_UNITS if high_s >= 2 * size or size == 1)

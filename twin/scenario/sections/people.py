@@ -7,15 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from twin.scenario.distributions import Amount, TimeDistribution
+from twin.scenario.distributions import TimeDistribution
 from twin.scenario.sections.base import (
     Day,
     Days,
     Growth,
     Heads,
     HourFactors,
-    LongDuration,
-    PriorityTimes,
     Section,
     Share,
     TimeZone,
@@ -357,44 +355,3 @@ class Pool(Section):
         """Mean time to approve a draft on a ticket of a category; seconds."""
         own = self.review_time
         return REVIEW_SHARE * self.handle(category) if own is None else own.mean_value()
-
-
-class Targets(Section):
-    """Promises of the desk to its customers."""
-
-    clock: Literal["around the clock", "desk hours"] = Field(
-        "around the clock", description="desk hours: time counts while an agent is on shift"
-    )
-    pauses: list[Literal["Waiting for customer", "On hold"]] = Field(
-        [], description="statuses in which the time to resolution stands still"
-    )
-    first_response: PriorityTimes = Field({}, description="by priority")
-    first_human_response: PriorityTimes = Field(
-        {},
-        description="by priority: until a person replies, from when a ticket first waits for one; "
-        "default: those of first_response",
-    )
-    resolution: PriorityTimes = Field({}, description="by priority")
-    first_response_by_channel: dict[str, LongDuration] = Field(
-        {}, description="by channel; it goes before that by priority"
-    )
-    first_human_response_by_channel: dict[str, LongDuration] = Field(
-        {}, description="by channel; default: those of first_response_by_channel"
-    )
-    resolution_by_channel: dict[str, LongDuration] = Field(
-        {}, description="by channel; it goes before that by priority"
-    )
-    matters: dict[str, Annotated[Amount, Field(gt=0)]] = Field(
-        {},
-        description="smallest difference that matters, by figure, in its unit (shares 0 to 1): "
-        "below it `twin compare` calls nothing better or worse",
-    )
-
-    @property
-    def of_channels(self) -> bool:
-        """True where a channel has a promise of its own."""
-        return bool(
-            self.first_response_by_channel
-            or self.first_human_response_by_channel
-            or self.resolution_by_channel
-        )

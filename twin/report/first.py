@@ -1,0 +1,322 @@
+"""The first page of runs, which can stand alone: yes or no, figures, cost, what to do, and why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from twin.common.html import Html, glue, html, table, tag
+from twin.common.text import label
+from twin.experiments.targets import Answers, words
+from twin.measures import series
+from twin.measures.figures import FIGURES, figure_of
+from twin.report import advice, frame, plots, prose
+from twin.report.answer import DECISIVE, of_runs
+from twin.report.pictures import Picture, drawn, levels_picture
+from twin.report.prose import between, said
+from twin.stats.feasibility import MET, MISSED, OPEN
+from twin.stats.verdicts import BETTER, UNJUDGED, WORSE
+
+if TYPE_CHECKING:
+    from twin.experiments.comparison import Comparison
+    from twin.experiments.results import Results
+    from twin.report.source import Source
+
+# Figures on the page, and what they are where neither targets nor differences choose them.
+_SHOWN = 3
+_USUAL = ("service_level", "human_service_level", "solved", "resolution_p90", "agent_wait_mean",
+          "backlog", "csat_all", "occupancy")  # fmt: skip
+_COST, _COST_HEAD = ("cost_week", ""), "cost a week"
+# Differences of a scenario on each side that the page names.
+_SIDE = 2
+# Class of a verdict in the page's style, and the word for it.
+_SAYS = {MET: ("yes", "ok"), MISSED: ("no", "bad"), OPEN: ("not known yet", None),
+         UNJUDGED: ("not judged", None)}  # fmt: skip
+
+
+def part(
+    results: Results, sources: Sequence[Source], comparison: Comparison | None, found: Answers
+) -> frame.Part:
+    """The first part of the page of runs.
+
+    Parameters
+    ----------
+    results : Results
+    sources : sequence of Source
+        The first is the baseline.
+    comparison : Comparison, optional
+        Of several sources.
+    found : Answers
+        Verdicts against targets; without any the page says so.
+    """
+    chosen = figures_shown(sources, comparison, found)
+    told = of_runs(sources, None) if comparison is None else _differences(comparison)
+    box = tag("div", *_verdicts(sources, found), *[tag("p", glue(one)) for one in told],
+              class_="answer")  # fmt: skip
+    names = [kpi for kpi, _ in chosen] + [_COST[0]]
+    boxes = [
+        _box("What to do", advice.what_to_do(results, sources, comparison, found)),
+        _box("What it costs a week", advice.costs(sources, comparison)),
+        tag("div", tag("h3", "What it rests on"),
+            tag("dl", *[[tag("dt", about), tag("dd", glue(text))] for about, text in
+                        advice.rests_on(results, sources, comparison, names)]),
+            class_="wide-box"),
+    ]  # fmt: skip
+    picture = _picture(sources, found, chosen)
+    content = [
+        *_warnings(results),
+        tag("div", box, frame.figures([picture] if picture else []), class_="first"),
+        _figures(sources, found, chosen),
+        tag("p", _remark(sources, chosen), class_="small"),
+        tag("div", *boxes, class_="boxes"),
+    ]
+    return "answer", "The answer", content
+
+
+def figures_shown(
+    sources: Sequence[Source], comparison: Comparison | None, found: Answers
+) -> list[tuple[str, str]]:
+    """Figures and groups that the page shows: of targets, then those that differ, then usual ones.
+
+    At most three, cost aside; more where there are more targets.
+    """
+    of_targets = list(dict.fromkeys(map(figure_of, found.table["target"])))
+    rows = [row for one in advice.rows_of(comparison).values() for row in one.values()]
+    differ = {row["kpi"] for row in rows if row["verdict"] in (BETTER, WORSE)}
+    others = [kpi for kpi in DECISIVE if kpi in differ and not kpi.startswith("cost")]
+    wanted = dict.fromkeys([*of_targets, *((kpi, "") for kpi in (*others, *_USUAL))])
+    there = [key for key in wanted if key != _COST and any(s.row(*key) for s in sources)]
+    return there[: max(_SHOWN, sum(key in there for key in of_targets))]
+
+
+def _verdicts(sources: Sequence[Source], found: Answers) -> list[Html]:
+    """Yes or no of each scenario, in a sentence."""
+    if not found.verdicts:
+        return [tag("p", "No target is set, so this page gives no yes or no.")]
+    parts = []
+    for source in sources:
+        verdict = found.verdicts.get(source.name)
+        if verdict is None:
+            parts.append(tag("p", f"{source.name}: no target is set."))
+            continue
+        word, look = _SAYS[verdict]
+        of = f"{source.name}: " if len(sources) > 1 else ""
+        start = word if of else f"{word[:1].upper()}{word[1:]}"
+        parts.append(
+            tag("p", of, tag("strong", start, class_=look),
+                glue(f". {_because(source.name, verdict, found)}"), class_="verdict")
+        )  # fmt: skip
+    sure = f"{found.level:.0%}".replace("%", " %")
+    said_ = [one for one in found.verdicts.values() if one in (MET, MISSED)]
+    if said_:
+        what = "this is" if len(said_) == 1 else "every yes and no here is"
+        text = f"With a chance of at least {sure}, {what} right."
+        parts.append(tag("p", glue(text), class_="small"))
+    return parts
+
+
+def _because(scenario: str, verdict: str, found: Answers) -> str:
+    """The figures that a verdict goes by, in a sentence."""
+    rows = found.rows(scenario)
+    if verdict == UNJUDGED:
+        return f"Every target is met, but customers are lost: {found.reasons[scenario]}."
+    told = [row for row in rows if verdict == MET or row["verdict"] == verdict]
+    parts = [f"{_is(row)}, and {_asked(row)} is asked" for row in told]
+    text = "; ".join(parts)
+    if verdict != OPEN:
+        return f"{text[:1].upper()}{text[1:]}."
+    rest = sum(row["verdict"] == MET for row in rows)
+    also = f"; {rest} other target{'s are' if rest > 1 else ' is'} met" if rest else ""
+    count = max(row["replications"] for row in rows)
+    played = f"{count} replication{'s do' if count > 1 else ' does'} not tell on which side it is"
+    return f"{text[:1].upper()}{text[1:]}; {played}{also}."
+
+
+def _is(row: dict[str, Any]) -> str:
+    if math.isnan(row["value"]):
+        return f"{label(row['kpi'], row['group'])} was not counted"
+    return f"{label(row['kpi'], row['group'])} is {said(row)}"
+
+
+def _asked(row: dict[str, Any]) -> str:
+    return words(row).removeprefix(f"{label(row['kpi'], row['group'])} ")
+
+
+def _differences(comparison: Comparison) -> list[str]:
+    """A sentence on each what-if: where it is shown to be better, and where worse."""
+    found = []
+    for name, rows in advice.rows_of(comparison).items():
+        # What it costs is said elsewhere on the page.
+        main = [rows[kpi] for kpi in DECISIVE if kpi in rows and not kpi.startswith("cost")]
+        main.sort(key=lambda row: bool(row["rests_on"]))
+        sides = []
+        for verdict in (BETTER, WORSE):
+            told = [f"{prose.name(row['kpi'])} ({prose.change(row)})" for row in main
+                    if row["verdict"] == verdict][:_SIDE]  # fmt: skip
+            if told:
+                sides.append(f"{verdict} in {prose.listed(told)}")
+        text = "; ".join(sides) or "no difference in a main figure is shown"
+        found.append(f"{name} against {comparison.baseline}: {text}.")
+    return found
+
+
+def _warnings(results: Results) -> list[Html]:
+    """What may make the whole page wrong."""
+    checks = results.sanity()
+    bad = 0 if not len(checks) else int((~checks["ok"].astype(bool)).sum())
+    told = [f"{bad} checks of the runs do not hold: see the whole report."] if bad else []
+    return [tag("p", text, class_="warning") for text in told]
+
+
+def _figures(sources: Sequence[Source], found: Answers, chosen: Sequence[tuple[str, str]]) -> Html:
+    """Figures with their intervals: of one run a row each, of several a row a scenario."""
+    keys = [*chosen, *([_COST] if any(source.row(*_COST) for source in sources) else [])]
+    heads = [_COST_HEAD if key == _COST else label(*key) for key in keys]
+    if len(sources) > 1:
+        rows = [
+            [source.name,
+             *([_word(found.verdicts.get(source.name))] if found.verdicts else []),
+             *(_cell(source.row(*key)) for key in keys)]
+            for source in sources
+        ]  # fmt: skip
+        verdict = ["verdict"] if found.verdicts else []
+        return table(["scenario", *verdict, *heads], rows, "The figures that matter", numbers=True)
+    (source,) = sources
+    targets = {(row["kpi"], row["group"]): row for row in found.rows(source.name)}
+    rows = []
+    for key, head in zip(keys, heads, strict=True):
+        row, target = source.row(*key), targets.get(key)
+        asked = [_asked(target) if target else "-", _word(target["verdict"] if target else None)]
+        rows.append([head, _short(said(row)) if row else "-", _short(between(row)) if row else "-",
+                     *(asked if targets else [])])  # fmt: skip
+    more = ["target", "verdict"] if targets else []
+    heads = ["figure", "found", "95 % interval", *more]
+    return table(heads, rows, "The figures that matter", numbers=True)
+
+
+def _word(verdict: str | None) -> Html:
+    word, look = _SAYS.get(verdict or "", ("-", None))
+    return tag("span", word, class_=look)
+
+
+def _cell(row: dict[str, Any] | None) -> Html:
+    if row is None:
+        return html("-")
+    interval = _short(between(row))
+    small = [tag("small", glue(interval))] if interval else []
+    return tag("span", glue(_short(said(row))), *small, class_="figure")
+
+
+def _short(words: str) -> str:
+    """Words without what the heading says."""
+    return words.removesuffix(" a week")
+
+
+def _remark(sources: Sequence[Source], chosen: Sequence[tuple[str, str]]) -> str:
+    """What the figures mean, and what the small print is."""
+    alone = all(source.run.whole < 2 for source in sources)
+    how = "One replication: there are no intervals." if alone else (
+        "Small print: 95 % interval of each figure by itself." if len(sources) > 1 else ""
+    )  # fmt: skip
+    names = dict.fromkeys(kpi for kpi, _ in chosen)
+    meant = [f"{label(name)}: {_lower(FIGURES[name].description)}" for name in names]
+    return " ".join([*meant, how]).strip()
+
+
+def _lower(text: str) -> str:
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def _box(heading: str, sentences: Sequence[str]) -> Html:
+    items = [tag("p", _with_code(sentence)) for sentence in sentences]
+    return tag("div", tag("h3", heading), *items)
+
+
+def _with_code(sentence: str) -> Html:
+    """A sentence with what stands between grave accents as code."""
+    pieces = sentence.split("`")
+    if len(pieces) % 2 == 0:
+        return html(glue(sentence))
+    return html([tag("code", piece) if k % 2 else glue(piece) for k, piece in enumerate(pieces)])
+
+
+def _picture(
+    sources: Sequence[Source], found: Answers, chosen: Sequence[tuple[str, str]]
+) -> Picture | None:
+    """Of several scenarios the first figure and what it costs; of one the backlog over time."""
+    if len(sources) == 1:
+        return levels_picture(sources[0], "first")
+    # The target that decides: the one that most scenarios do not meet.
+    unmet = found.table[found.table["verdict"] != MET]
+    counts = {key: int(((unmet["kpi"] == key[0]) & (unmet["group"] == key[1])).sum())
+              for key in chosen}  # fmt: skip
+    deciding = [max(chosen, key=lambda key: counts[key])] if chosen else []
+    keys = [*deciding, *([_COST] if any(source.row(*_COST) for source in sources) else [])]
+    judged = found.table.set_index(["scenario", "kpi", "group"]) if len(found.table) else None
+    rows = []
+    for key in keys:
+        for source in sources:
+            row = source.row(*key)
+            if row is None:
+                continue
+            own = (source.name, *key)
+            known = judged is not None and own in judged.index
+            target = judged.loc[[own]].iloc[0] if judged is not None and known else None
+            rows.append({
+                **row, "scenario": source.name,
+                "limit": math.nan if target is None else target["limit"],
+                "verdict": OPEN if target is None else target["verdict"],
+            })  # fmt: skip
+    if not rows:
+        return None
+    told = pd.DataFrame(rows)
+    names = " and ".join(_COST_HEAD if key == _COST else label(*key) for key in keys)
+    parts = [
+        f"{source.name} {', '.join(said(row) for key in keys if (row := source.row(*key)))}"
+        for source in sources
+    ]
+    alt = f"Points with intervals, a row a scenario: {names}. {'; '.join(parts)}."
+    return drawn("first-decision", f"{names[:1].upper()}{names[1:]}", alt,
+                 lambda ax: plots.decision(told, ax),
+                 plots.decision_height(len(sources)))  # fmt: skip
+
+
+def overlaid(sources: Sequence[Source]) -> list[Picture]:
+    """Open tickets over time of scenarios in one figure, of each calendar its own.
+
+    Scenarios of another start, zone or length have another axis of time.
+    """
+    calendars: dict[tuple[object, ...], list[Source]] = {}
+    for source in sources:
+        one = source.scenario
+        key = (one.start, one.time_zone, one.horizon, one.warm_up)
+        calendars.setdefault(key, []).append(source)
+    found = []
+    for number, alike in enumerate(calendars.values()):
+        frames = {
+            source.name: series.levels_over_time(
+                source.table("levels", ["start_s", "end_s", "level", "pool", "mean"]),
+                series.interval_length(source.scenario.horizon, most=120),
+                source.scenario.midnight,
+            )
+            for source in alike
+        }
+        lines = pd.concat(
+            frame[frame["level"] == "backlog"].assign(scenario=name)
+            for name, frame in frames.items()
+        )
+        scenario = alike[0].scenario
+        peaks = [f"{name} {part['mean'].max():,.0f}" for name, part in
+                 lines.groupby("scenario", sort=False)]  # fmt: skip
+        alt = f"Lines over the run. Open tickets at their most: {', '.join(peaks)}."
+        names = " · ".join(source.name for source in alike)
+        title = "Open tickets" if len(calendars) == 1 else f"Open tickets: {names}"
+        found.append(drawn(
+            f"overlaid-{number}", title, alt,
+            lambda ax, f=lines, s=scenario: plots.overlaid(  # type: ignore[misc]
+                f, ax, start=s.midnight, warm_up_s=s.warm_up),
+        ))  # fmt: skip
+    return found
