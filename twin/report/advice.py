@@ -1,10 +1,12 @@
-"""What to do, what it costs and what it rests on, in sentences as sure as their verdicts."""
+"""Advice from verdicts: what to do, what it costs and what it rests on, no surer than they are."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from twin.common.text import command
 from twin.experiments.comparison import Comparison, compare
@@ -203,12 +205,12 @@ def rests_on(
     comparison: Comparison | None,
     shown: Sequence[str],
 ) -> list[tuple[str, str]]:
-    """What was measured, what is assumed, and what nothing tells: (heading, sentence)."""
+    """Grounds of a page, (heading, sentence): measured, assumed, and what nothing tells."""
     base = sources[0]
     counts = sorted({source.run.whole for source in sources})
     many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     played = f"{many} replication{'s' if counts[-1] > 1 else ''}"
-    failed = sum(source.run.failed for source in sources)
+    failed = np.sum([source.run.failed for source in sources])
     each = " of each scenario" if len(sources) > 1 else ""
     measured = [*_measured(base), f"the figures are from {played}{each}"]
     if failed:

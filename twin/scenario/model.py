@@ -237,9 +237,7 @@ class Scenario(Section):
         return asked or own or pool.turnover > 0
 
     def as_data(self) -> dict[str, Any]:
-        """The settings, without defaults, as plain data that loads to the same scenario.
-
-        The file that it came from is not in it.
+        """The settings, without defaults and file, as plain data that loads to the same scenario.
 
         Examples
         --------

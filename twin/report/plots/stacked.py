@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -51,9 +52,10 @@ def stacked(ax: Axes, ratios: Sequence[float], *, share: bool = False) -> list[A
         return [ax, *lower]
     # Axes that were put somewhere by hand: their box is divided, with room for ticks between.
     box = ax.get_position()
-    heights = [0.88 * box.height * ratio / sum(ratios) for ratio in ratios]
+    whole = math.fsum(ratios)
+    heights = [0.88 * box.height * ratio / whole for ratio in ratios]
     gap = 0.12 * box.height / (len(ratios) - 1)
-    tops = [box.y1 - sum(heights[:k]) - k * gap for k in range(len(ratios))]
+    tops = [box.y1 - math.fsum(heights[:k]) - k * gap for k in range(len(ratios))]
     places = [(box.x0, top - height, box.width, height)
               for top, height in zip(tops, heights, strict=True)]  # fmt: skip
     ax.set_position(places[0])
