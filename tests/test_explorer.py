@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 import twin
 from twin.cli.app import app
 from twin.experiments.studies.explorer import PERHAPS, SURELY, UNKNOWN, explorer
-from twin.experiments.studies.file import Target
 from twin.report import explore
 from twin.report.page import write
+from twin.scenario.model import Target
 from twin.stats.surrogate import fit
 
 EVIL = "</script><script>alert(1)</script>"

@@ -13,9 +13,9 @@ from test_report_browser import CONTRAST, HIDDEN
 
 from twin.common.text import amount, scaled
 from twin.experiments.studies.explorer import VERDICTS, explorer
-from twin.experiments.studies.file import Target
 from twin.report import explore
 from twin.report.page import write
+from twin.scenario.model import Target
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium is installed")
 

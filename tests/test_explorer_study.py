@@ -20,8 +20,8 @@ import pytest
 
 import twin
 from twin.experiments.studies.explorer import explorer
-from twin.experiments.studies.file import Target
 from twin.experiments.studies.store import StudyStore
+from twin.scenario.model import Target
 from twin.stats.intervals import ratio_interval
 
 PLACES, TIMES, FRESH = 10, 3, 60

@@ -17,9 +17,9 @@ import numpy as np
 from twin.common.html import Html, table, tag
 from twin.common.text import amount, label, scaled
 from twin.experiments.studies.explorer import ROUNDING, Explored, Explorer, Factor
-from twin.experiments.studies.file import Target
 from twin.measures.figures import FIGURES, figure_of
 from twin.report import background, frame, study
+from twin.scenario.model import Target
 from twin.stats.surrogate import LEAST_LEVELS
 
 MOST_BYTES = 3_000_000

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.common.text import level as shown
-from twin.experiments.studies.file import Target, number_of, unit_of
+from twin.experiments.studies.file import number_of, unit_of
 from twin.experiments.studies.grid import Axis, axes_of, order_of, parts_of, plan_of, start_of
 from twin.experiments.studies.results import StudyResults
 from twin.measures.figures import FIGURES, MAIN, figure_of
+from twin.scenario.model import Target
 from twin.stats import surrogate
 from twin.stats.surrogate import Surrogate
 
