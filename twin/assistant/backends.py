@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import cast
 
 from twin.assistant import catalogue
+from twin.assistant.careful import Careful, doubts_of
 from twin.assistant.embedded import EmbeddedAssistant
 from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.profile import ProfileAssistant
@@ -28,7 +29,7 @@ def build(
     corpus: Corpus | None = None,
     model: str | None = None,
 ) -> Assistant:
-    """The assistant of a scenario.
+    """The assistant of a scenario; with `assistant.unclear`, one that is not sure of unclear texts.
 
     Parameters
     ----------
@@ -45,6 +46,17 @@ def build(
     ScenarioError
         If model or backend are not there, or the scenario lacks what the backend needs.
     """
+    made = _built(scenario, categories, corpus, model)
+    settings = scenario.assistant
+    # A profile reads no text: its confidence is as measured or assumed.
+    if settings.unclear == "answer" or settings.backend == "profile":
+        return made
+    return Careful(made, doubts_of(scenario, categories, corpus))
+
+
+def _built(
+    scenario: Scenario, categories: Sequence[str], corpus: Corpus | None, model: str | None
+) -> Assistant:
     settings = scenario.assistant
     entry = catalogue.model(model or settings.model, scenario.models)
     if settings.backend == "profile":

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from twin.assistant import catalogue, prompts
+from twin.assistant.careful import learnt
 from twin.assistant.classifier import classifier_of
 from twin.assistant.knowledge.articles import Article
 from twin.assistant.knowledge.knowledge import Hit, Knowledge
@@ -127,14 +128,7 @@ class EmbeddedAssistant:
         self._settings = scenario.assistant
         self._categories = tuple(categories)
         self._knowledge = knowledge
-        index = {name: k for k, name in enumerate(self._categories)}
-        texts, rows = [], []
-        if corpus is not None:
-            for k in np.flatnonzero(corpus.train):
-                name = corpus.categories[corpus.category[k]]
-                if name in index:
-                    texts.append(corpus.texts[k])
-                    rows.append(index[name])
+        texts, rows = learnt(corpus, self._categories)
         self.classifier = classifier_of(self._categories, tuple(texts), tuple(rows), knowledge)
         used = knowledge.articles if knowledge and self._settings.retrieval else {}
         limit = self._settings.max_tokens.respond

@@ -290,13 +290,12 @@ class ModelAnswers:
         named = map(self._rules.categorized, categorized.confidence)
         unsure = np.fromiter((status == ESCALATED for status in named), np.bool_)
         human = given == BY_HUMAN
-        if human and self._rules.unsure_handled:
-            # What it is unsure of, it is not asked to answer.
-            return np.zeros(len(self._demand), dtype=bool)
         category = self._demand.category if human else np.asarray(categorized.category)
         codes = range(len(self._demand.categories))
         asked = np.array([self._rules.routed(code) == IN_PROGRESS for code in codes])
-        needed: npt.NDArray[np.bool_] = known & (unsure == human) & asked[category]
+        # What an agent answers for good, it is not asked to answer.
+        for_good = np.fromiter(map(self._rules.handled, categorized.confidence), np.bool_)
+        needed: npt.NDArray[np.bool_] = known & (unsure == human) & ~for_good & asked[category]
         return needed
 
     def _ask(self, columns: AnswerColumns, key: _Key, tickets: Ints) -> None:

@@ -129,7 +129,7 @@ class Lifecycle:
         confidence = ledger.confidence[ticket] = answers.confidence[ticket]
         category = answers.category[ticket]
         if self._rules.categorized(confidence) == ESCALATED:
-            if self._rules.unsure_handled:
+            if self._rules.handled(confidence):
                 return None
             ledger.status(ticket, ESCALATED)
             ledger.transfers[ticket] += 1

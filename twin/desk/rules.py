@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from twin.records.tables import CATEGORIZED, ESCALATED, IN_PROGRESS, PENDING_REVIEW, RESOLVED
 from twin.scenario.model import Scenario
 
+# Just above the confidence in a text that is not clear.
+_DOUBTED = 1e-9
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -22,15 +25,19 @@ class Rules:
         Whether the assistant answers, or at most categorizes.
     threshold : float
         Below this confidence a human takes the ticket.
-    unsure_handled : bool
-        Whether an agent then answers it, or names its category only.
+    handled_below : float
+        Below this one an agent then answers it; else they name its category only.
+    asks : bool
+        Whether the live desk asks the customers of unclear tickets before an agent has them; a run
+        has no second text of a customer, so there the agent has them at once.
     for_humans, for_review : frozenset of int
         Categories that humans answer, and those whose drafts a human approves.
     """
 
     responds: bool
     threshold: float
-    unsure_handled: bool
+    handled_below: float
+    asks: bool
     for_humans: frozenset[int]
     for_review: frozenset[int]
 
@@ -39,10 +46,16 @@ class Rules:
         """The rules of a scenario."""
         settings = scenario.assistant
         review = settings.review_categories
+        responds = settings.role == "full"
+        # A text that is not clear has confidence 0: see `twin.assistant.careful`.
+        doubted = 0.0 if settings.unclear == "answer" else _DOUBTED
+        threshold = max(settings.confidence_threshold, doubted)
+        handled = threshold if settings.unsure == "handle" else doubted
         return cls(
-            responds=settings.role == "full",
-            threshold=settings.confidence_threshold,
-            unsure_handled=settings.unsure == "handle",
+            responds=responds,
+            threshold=threshold,
+            handled_below=handled if responds else 0.0,
+            asks=responds and settings.unclear == "ask",
             for_humans=_codes(categories, settings.human_categories),
             for_review=_codes(categories, categories if "*" in review else review),
         )
@@ -50,6 +63,10 @@ class Rules:
     def categorized(self, confidence: float) -> int:
         """Status of a ticket whose category the assistant has named."""
         return ESCALATED if confidence < self.threshold else CATEGORIZED
+
+    def handled(self, confidence: float) -> bool:
+        """Whether an agent answers a ticket that the assistant is so unsure of."""
+        return confidence < self.handled_below
 
     def routed(self, category: int) -> int | None:
         """Status in which a ticket of a known category is answered: the assistant's is IN_PROGRESS.

@@ -28,6 +28,7 @@ from twin.assistant.profile import Habits, habits
 from twin.assistant.protocol import Ints, Luck, Questions, Step
 from twin.demand.arrivals import Expected, Steps, expected
 from twin.demand.tickets import Demand, category_shares, channel_shares
+from twin.desk.rules import Rules
 from twin.scenario import clock
 from twin.scenario.calendars import Floats, Staircase, staffing
 from twin.scenario.chain import Chain
@@ -187,7 +188,7 @@ def _asked(scenario: Scenario, demand: Demand) -> Habits:
     said = assistant.answer(question("categorize", None))
     assert said.category is not None
     assert said.confidence is not None
-    given, unsure = said.category, said.confidence < settings.confidence_threshold
+    given, unsure = said.category, said.confidence < Rules.of(scenario, ()).threshold
     chances = np.zeros((size, size))
     np.add.at(chances, (truth, given), count)
     total = chances.sum(axis=1, keepdims=True)

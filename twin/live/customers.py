@@ -15,6 +15,7 @@ from twin.live.store import Outcome
 from twin.records.tables import (
     BY_AGENT,
     BY_ASSISTANT,
+    ESCALATED,
     FINAL_STATUSES,
     OPEN,
     REOPENED,
@@ -45,7 +46,8 @@ class Customers:
 
     A customer who says that an answer did not help, or who writes again, comes back as in the twin:
     the ticket is Reopened and waits for a person, with the whole thread. A reply to an agent's
-    question is no return: the ticket goes on as Open.
+    question is no return: the ticket goes on as Open. So does one to the assistant's question, and
+    there the assistant reads on.
 
     Parameters
     ----------
@@ -62,6 +64,8 @@ class Customers:
         ------
         NoSuchTicket, IsMerged, NoAnswer, NotAllowed, KeyReused, StoreError
         """
+        desk = self._desk
+        lease = desk.store.lease(desk.lease_s) if desk.rules.asks else {}
 
         def keep(connection: Connection, ticket: Row, at: float) -> tuple[Row, bool]:
             said = {"text": body.text, "helped": body.helped, "person": body.person}
@@ -79,16 +83,34 @@ class Customers:
                 return _helped(ticket, last, at)
             if ticket["status"] in FINAL_STATUSES:
                 raise NotAllowed(ticket["status"])
-            return self._back(ticket, last, at)
+            return self._back(ticket, last, at, body, lease)
 
-        found = self._desk.store.hear(ticket_id, keep, then)
+        found = desk.store.hear(ticket_id, keep, then)
         if found is None:
             raise NoSuchTicket
+        # Held under this request's own lease: the assistant is to read on.
+        if lease and found["held_by"] == lease["held_by"]:
+            return desk.read_on(found)
         return found
 
-    def _back(self, ticket: Row, last: str, at: float) -> Outcome:
-        """Changes of a ticket whose customer wants more than was answered, if anything was."""
+    def _back(
+        self,
+        ticket: Row,
+        last: str,
+        at: float,
+        body: ReplyIn | None = None,
+        lease: Row | None = None,
+    ) -> Outcome:
+        """Changes of a ticket whose customer wants more than was answered, if anything was.
+
+        A reply to the assistant's question takes the lease under which it reads on.
+        """
         status = STATUSES.index(ticket["status"])
+        if status == WAITING_FOR_CUSTOMER and last == "assistant" and not ticket["response"]:
+            opened = (STATUSES[OPEN], at, "customer")
+            if body is not None and not body.person and lease:
+                return [opened], lease, []
+            return [opened, (STATUSES[ESCALATED], at, "customer")], {}, []
         if status == WAITING_FOR_CUSTOMER and last == "agent":
             return [(STATUSES[OPEN], at, "customer")], {}, []
         if status in (WAITING_FOR_CUSTOMER, RESOLVED):

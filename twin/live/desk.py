@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from twin.assistant.backends import build as build_backend
+from twin.assistant.careful import doubts_of
 from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.protocol import Step, Written
+from twin.assistant.tone import is_angry
 from twin.common.errors import TwinError
 from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names
 from twin.desk.rules import Rules
 from twin.live.asking import Asker, Build, Failed, Said
-from twin.live.bodies import TicketIn, answered
+from twin.live.bodies import MAX_DESCRIPTION, TicketIn, answered
 from twin.live.kept import Row
 from twin.live.moves import Change, is_held
 from twin.live.promises import Promises
@@ -36,7 +39,7 @@ from twin.records.tables import (
     WAITING_FOR_CUSTOMER,
     WORKERS,
 )
-from twin.scenario.model import Scenario
+from twin.scenario.model import Priority, Scenario
 from twin.scenario.sections.assistant import answering_model
 
 # Longest time for all calls of a ticket together, in seconds.
@@ -56,6 +59,16 @@ FAILED = (
 )
 
 
+# What the assistant asks, by what it doubts. Who wants a person gets one and no question.
+QUESTIONS = {
+    "empty": "Thank you for your message. What can we help you with? Please tell us in a sentence "
+    "or two what happened, and what you would like.",
+    "unreadable": "Sorry, we could not make out what you need. Please describe it in other words, "
+    "in the language of our help pages if you can. If you would rather have a person read it, ask "
+    "for one.",
+    "several": "You seem to write about more than one thing, and each needs an answer of its own. "
+    "Which may we begin with? If you would rather have a person look at all of it, ask for one.",
+}
 _TAKEN = "this ticket is being answered"
 
 
@@ -77,6 +90,9 @@ class _Work:
     changes: list[Change] = field(default_factory=list)
     values: Row = field(default_factory=dict)
     calls: list[Row] = field(default_factory=list)
+    # What the customer is asked, where the ticket is not clear.
+    question: str | None = None
+    may_ask: bool = True
 
     def note(self, code: int | None) -> None:
         """Note a change of status; None: the ticket keeps the status that it has."""
@@ -121,6 +137,7 @@ class Desk:
         self.timeout_s = timeout_s
         self.lease_s = timeout_s + _MARGIN_S
         self.rules = Rules.of(scenario, self.categories)
+        self._doubts = doubts_of(scenario, self.categories, corpus) if self.rules.asks else None
         self.promises = Promises(scenario.targets)
         waiting = scenario.touches.waiting if scenario.touches is not None else None
         close = waiting.close_after if waiting is not None else None
@@ -151,7 +168,7 @@ class Desk:
                 "key": key,
                 "received_at": watch.now(),
                 "description": body.description,
-                "priority": body.priority,
+                "priority": priority_of(body.priority, body.description),
                 "model": model,
                 "use_rag": use_rag,
                 **(self.store.lease(self.lease_s) if asks else {}),
@@ -171,10 +188,15 @@ class Desk:
 
     def shown(self, ticket: Row) -> dict[str, Any]:
         """A ticket as its customer sees it."""
-        waits = ticket["status"] == STATUSES[PENDING_REVIEW]
-        return answered(ticket, FOR_REVIEW if waits else FOR_AGENTS, self.store.calls(ticket["id"]))
+        note = FOR_REVIEW if ticket["status"] == STATUSES[PENDING_REVIEW] else FOR_AGENTS
+        if ticket["status"] == STATUSES[WAITING_FOR_CUSTOMER] and not ticket["response"]:
+            asked = [m["text"] for m in self.store.messages(ticket) if m["by"] != "customer"]
+            note = asked[-1] if asked else note
+        return answered(ticket, note, self.store.calls(ticket["id"]))
 
-    def answer(self, ticket: Row, watch: Watch, from_scratch: bool) -> dict[str, Any]:
+    def answer(
+        self, ticket: Row, watch: Watch, from_scratch: bool, may_ask: bool = True
+    ) -> dict[str, Any]:
         """Let the assistant work on a ticket that is held for it.
 
         Parameters
@@ -184,6 +206,8 @@ class Desk:
             Of what the customer, or the agent, waits for.
         from_scratch : bool
             Whether its category is still to be found.
+        may_ask : bool
+            Whether the customer may be asked, where the ticket is not clear; once is enough.
 
         Raises
         ------
@@ -191,7 +215,7 @@ class Desk:
         Conflict
             If the lease ran out and another desk is at work on the ticket now.
         """
-        work = _Work(ticket, watch, time.monotonic() + self.timeout_s)
+        work = _Work(ticket, watch, time.monotonic() + self.timeout_s, may_ask=may_ask)
         failure: Failed | None = None
         try:
             if not from_scratch or self._categorize(work):
@@ -200,7 +224,12 @@ class Desk:
             failure = error
             work.note(self.rules.handed_on())
         said = []
-        if work.changes and work.changes[-1][0] == STATUSES[WAITING_FOR_CUSTOMER]:
+        if work.question is not None:
+            at = watch.now()
+            work.note(WAITING_FOR_CUSTOMER)
+            work.values["resolves_at"] = at + self.quiet_s
+            said.append({"at": at, "by": "assistant", "text": work.question})
+        elif work.changes and work.changes[-1][0] == STATUSES[WAITING_FOR_CUSTOMER]:
             # The latest moment that is known counts, as the customer has the answer only then.
             at = watch.now()
             work.changes[-1] = (STATUSES[WAITING_FOR_CUSTOMER], at, "assistant")
@@ -217,7 +246,25 @@ class Desk:
             failure.ticket = moved
             raise failure
         note = FOR_REVIEW if moved["status"] == STATUSES[PENDING_REVIEW] else FOR_AGENTS
-        return answered(moved, note, work.calls)
+        return answered(moved, work.question or note, work.calls)
+
+    def read_on(self, ticket: Row) -> Row:
+        """Let the assistant work on a ticket whose customer has replied to its question.
+
+        It reads all that the customer wrote. What is still not clear goes to an agent, and so does
+        what it fails at. The ticket has to be held for it; returns it as it is then.
+
+        Raises
+        ------
+        StoreError
+        """
+        said = [m["text"] for m in self.store.messages(ticket) if m["by"] == "customer"]
+        whole = "\n\n".join(filter(None, said))[-MAX_DESCRIPTION:]
+        watch = Watch(self.store.last_change(ticket["id"]))
+        # The ticket shows what became of it.
+        with suppress(Failed, Conflict):
+            self.answer(ticket | {"description": whole}, watch, from_scratch=True, may_ask=False)
+        return self.ticket(ticket["id"])
 
     def _ask(self, step: Step, work: _Work, category: int | None) -> Said:
         settings = self.scenario.assistant
@@ -236,9 +283,14 @@ class Desk:
         # A guess that is not sure enough is kept, too: the agent may find it useful.
         work.values |= {"category": name, "confidence": said.confidence}
         status = self.rules.categorized(said.confidence)
-        work.note(status)
         if status == ESCALATED:
+            if self._doubts is not None and self.rules.handled(said.confidence) and work.may_ask:
+                doubt = self._doubts.of(work.ticket["description"])
+                work.question = QUESTIONS.get(doubt or "")
+            if work.question is None:
+                work.note(status)
             return False
+        work.note(status)
         work.values["categorized_by"] = WORKERS[BY_ASSISTANT]
         return True
 
@@ -287,3 +339,8 @@ class Desk:
     def tidy(self) -> None:
         """Make the changes that need nobody: see `Store.tidy`."""
         self.store.tidy(time.time(), self.scenario.customers.close_after)
+
+
+def priority_of(given: Priority, text: str) -> Priority:
+    """Priority of a ticket: high instead of normal where its customer is angry."""
+    return "high" if given == "normal" and is_angry(text) else given

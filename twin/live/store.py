@@ -348,8 +348,8 @@ class Store:
             self.move(row, [(STATUSES[ESCALATED], at, "desk")], {})
         quiet = (t.c.status == STATUSES[WAITING_FOR_CUSTOMER]) & (t.c.resolves_at < now)
         for row in self._rows(t, quiet):
-            # Its own answer stands; what an agent asked was never answered.
-            asked = self.history(row["id"])[-1]["by"] == "agent"
+            # Its own answer stands; what was asked was never answered.
+            asked = row["answered_by"] is None or self.history(row["id"])[-1]["by"] == "agent"
             by = WORKERS[AUTOMATIC] if asked else row["answered_by"]
             values = {"resolved_at": row["resolves_at"], "resolved_by": by}
             self.move(row, [(STATUSES[RESOLVED], row["resolves_at"], "desk")], values)

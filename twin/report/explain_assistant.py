@@ -33,6 +33,8 @@ def assistant_sentences(scenario: Scenario, arrivals: Expected) -> Iterator[str]
     if assistant.confidence_threshold:
         text += f"; below confidence {assistant.confidence_threshold:g} an agent "
         text += "answers" if assistant.unsure == "handle" else "categorizes"
+    if assistant.unclear != "answer":
+        text += "; tickets that are not clear go to an agent"
     if assistant.human_categories:
         text += f"; always to agents: {', '.join(assistant.human_categories)}"
     if assistant.review_categories:

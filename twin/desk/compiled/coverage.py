@@ -50,6 +50,7 @@ COVERED = frozenset(
         "assistant.temperature", "assistant.max_tokens", "assistant.retrieval",
         "assistant.knowledge", "assistant.skip_bad_articles", "assistant.articles",
         "assistant.floor", "assistant.confidence_threshold", "assistant.unsure",
+        "assistant.unclear",
         "assistant.human_categories", "assistant.review_categories", "assistant.on_failure",
         "assistant.retry_after", "assistant.fallback_model", "assistant.recording",
         "assistant.samples", "assistant.judge", "assistant.judge_model", "assistant.profile",

@@ -144,7 +144,7 @@ def _categorize(d: Any, i: int) -> None:
     ticket.confidence = number_of(slot.score, i)
     category = code_of(slot.word, i)
     if ticket.confidence < d.threshold:
-        if d.unsure_handled:
+        if ticket.confidence < d.handled_below:
             _respond(d, i, -1)
         else:
             status_now(d, i, ESCALATED)

@@ -203,9 +203,9 @@ class State:
         row["strict"] = scenario.routing.wait_bonus is None
         assistant, provider = scenario.assistant, scenario.provider
         row["assistant"] = assistant.role != "off"
-        row["escalates"] = Rules.of(scenario, ()).handed_on() == ESCALATED
-        row["threshold"] = assistant.confidence_threshold
-        row["unsure_handled"] = assistant.unsure == "handle"
+        rules = Rules.of(scenario, ())
+        row["escalates"] = rules.handed_on() == ESCALATED
+        row["threshold"], row["handled_below"] = rules.threshold, rules.handled_below
         row["on_failure"] = ASK_AGAIN if assistant.on_failure == "retry" else ESCALATE
         row["retry_after"] = assistant.retry_after
         row["timeout"], row["retries"] = provider.timeout, provider.retries

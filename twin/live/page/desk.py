@@ -149,9 +149,10 @@ def _show(client: Client, ticket: Ticket) -> None:
     """A ticket with its thread, and what its customer can do."""
     show_facts(ticket, named=True)
     show_thread(ticket.thread, _NAMES)
-    if not ticket.response:
+    asked = _is_asked(ticket)
+    if not ticket.response and not asked:
         st.text("Our people are looking into it.")
-    if who := who_answers(ticket):
+    if (who := who_answers(ticket)) and not asked:
         st.caption(escaped(f"{who[0].upper()}{who[1:]}."))
     if ticket.articles and ticket.response and ticket.answered_by != "agent":
         titles = "".join(f"\n- {escaped(title, 120)}" for title in ticket.articles)
@@ -173,9 +174,9 @@ def _word(client: Client, ticket: Ticket) -> None:
     if ticket.status in FINAL_STATUSES:
         st.caption("This ticket is over. If you need more, please send a new one.")
         return
-    since = _since_answer(ticket)
+    since, asked = _since_answer(ticket), _is_asked(ticket)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if ticket.status in _ANSWERED and not any(m.helped for m in since):
+        if ticket.status in _ANSWERED and not asked and not any(m.helped for m in since):
             st.markdown("**Did this help?**")
             if st.button("Yes", key=f"yes {number}", icon=":material/thumb_up:"):
                 _say(client, number, "Good to hear. Thank you!", helped=True)
@@ -185,6 +186,8 @@ def _word(client: Client, ticket: Ticket) -> None:
             _say(client, number, "A person will answer you here.", person=True)
     if any(m.helped for m in since):
         st.caption("You said that this helped. Write back if it did not after all.")
+    elif asked:
+        st.caption("Please write back, so that we can help.")
     elif ticket.resolves is not None:
         hours = math.ceil(max(ticket.resolves - time.time(), 0.0) / 3600.0)
         left = "an hour" if hours <= 1 else f"{hours} hours"
@@ -197,9 +200,15 @@ def _word(client: Client, ticket: Ticket) -> None:
         )
         if st.form_submit_button("Send reply", key=f"reply {number}"):
             if text.strip():
-                _say(client, number, "Sent. A person will read it.", text=text)
+                thanks = "Sent." if asked else "Sent. A person will read it."
+                _say(client, number, thanks, text=text)
             else:
                 st.error("Please write something first.")
+
+
+def _is_asked(ticket: Ticket) -> bool:
+    """Whether the customer is asked something, and has no answer yet."""
+    return ticket.status == STATUSES[WAITING_FOR_CUSTOMER] and not ticket.response
 
 
 def _since_answer(ticket: Ticket) -> list[Message]:

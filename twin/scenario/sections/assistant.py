@@ -309,6 +309,12 @@ class Assistant(Section):
         description="below the threshold: triage: an agent names the category, and the assistant "
         "goes on; handle: an agent answers (for role full)",
     )
+    unclear: Literal["answer", "escalate", "ask"] = Field(
+        "answer",
+        description="a ticket that says nothing to go by, in words that the desk's own texts do "
+        "not know, with several problems, or a wish for a person: answer: as any other; escalate: "
+        "an agent answers; ask: the live desk asks the customer first, a run escalates",
+    )
     human_categories: list[str] = Field([], description="always sent to humans")
     review_categories: list[str] = Field(
         [], description='a human approves the draft (Pending Review); "*" means all'
