@@ -438,8 +438,8 @@ def test_figures_that_rest_on_what_no_history_tells_say_so_and_lead_no_answer(
     assert lines[0].endswith("rests on the assumed customers.solved.agent")
     sources = [Source(results, run, results.summary()) for run in results.runs]
     worse = of_runs(sources, compared)[2]
-    assert "abandonment rate by" in worse
-    assert "solved" not in worse.partition("abandonment rate by")[0]
+    assert "tickets given up: " in worse
+    assert "customers who are helped" not in worse.partition("tickets given up: ")[0]
     rows = {about[2]: about[3] for about in assumptions(desk)}
     assert rows["customers.solved.agent"] == "assumed"
 

@@ -27,6 +27,8 @@ from twin.cli.terminal import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
 
     from twin.experiments.warmup import WarmUp
@@ -78,7 +80,7 @@ def warmup(
         except ValueError as error:
             fail(str(error), BAD_INPUT)
         if plot is not None:
-            _draw_warm_up(found, plot)
+            _draw_warm_up(found, plot, desk.midnight)
         if as_json:
             print_json(
                 {
@@ -97,7 +99,7 @@ def warmup(
             out.print(f"Welch's plot: {plot}", soft_wrap=True)
 
 
-def _draw_warm_up(found: WarmUp, file: Path) -> None:
+def _draw_warm_up(found: WarmUp, file: Path, start: datetime) -> None:
     """Welch's plot of each figure, one below the other."""
     from matplotlib.figure import Figure
 
@@ -109,7 +111,7 @@ def _draw_warm_up(found: WarmUp, file: Path) -> None:
     axes = figure.subplots(count, 1, squeeze=False)[:, 0]
     for ax, (name, settled) in zip(axes, found.figures.items(), strict=True):
         label = f"{name} ({FIGURES[name].unit})"
-        welch(settled.frame, ax, name=label, warm_up_s=found.own_s)
+        welch(settled.frame, ax, name=label, start=start, warm_up_s=found.own_s)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file)
 

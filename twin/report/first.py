@@ -10,6 +10,7 @@ import pandas as pd
 
 from twin.common.html import Html, glue, html, table, tag
 from twin.common.text import label
+from twin.experiments.rows import resting
 from twin.experiments.targets import Answers, words
 from twin.measures import series
 from twin.measures.figures import FIGURES, figure_of
@@ -154,7 +155,7 @@ def _differences(comparison: Comparison) -> list[str]:
         main.sort(key=lambda row: bool(row["rests_on"]))
         sides = []
         for verdict in (BETTER, WORSE):
-            told = [f"{prose.name(row['kpi'])} ({prose.change(row)})" for row in main
+            told = [f"{prose.name(row['kpi'])} ({prose.change(row)}{resting(row)})" for row in main
                     if row["verdict"] == verdict][:_SIDE]  # fmt: skip
             if told:
                 sides.append(f"{verdict} in {prose.listed(told)}")

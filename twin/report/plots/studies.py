@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -123,7 +124,12 @@ def possible(rows: pd.DataFrame, least: float = 0.0) -> pd.DataFrame:
 
 
 def warm_up(
-    frame: pd.DataFrame, ax: Axes | None = None, *, name: str = "", warm_up_s: float = 0.0
+    frame: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    name: str = "",
+    start: date | None = None,
+    warm_up_s: float = 0.0,
 ) -> Axes:
     """Welch's plot: the mean over replications, smoothed, and where it seems to have settled.
 
@@ -135,6 +141,8 @@ def warm_up(
     ax : Axes, optional
     name : str
         The averaged figure, with its unit.
+    start : date or datetime, optional
+        `Scenario.midnight`, for local time; without it the axis counts days or hours.
     warm_up_s : float
         The scenario's own warm-up in seconds.
 
@@ -147,7 +155,7 @@ def warm_up(
     """
     y = name or "mean over replications"
     ax, any_rows = style.over_time(
-        ax, frame, "Warm-up (Welch)", y, "no data", start=None, warm_up_s=warm_up_s
+        ax, frame, "Warm-up (Welch)", y, "no data", start=start, warm_up_s=warm_up_s
     )
     if not any_rows:
         return ax
