@@ -22,6 +22,8 @@ from twin.scenario.model import Target
 from twin.stats.surrogate import fit
 
 EVIL = "</script><script>alert(1)</script>"
+# Turns the order of what follows.
+TURNED = "\u202e"
 
 
 def line(n):
@@ -319,19 +321,19 @@ def test_nothing_of_a_study_becomes_markup():
         **explorers.FACTORS,
         EVIL: {
             EVIL: {"agents.all.cost": 20.0},
-            "<img src=x onerror=alert(1)>": {"agents.all.cost": 26.0},
+            f"<img src=x onerror=alert(1)>{TURNED}": {"agents.all.cost": 26.0},
         },
     }
     del factors["crew"]
     study = made(factors=factors, question=EVIL)
     frame = study.frame.assign(group=EVIL)
-    evil = study.__class__(
-        **{**study.__dict__, "frame": frame, "shown": (f"agent_wait_mean:{EVIL}",)}
-    )
+    evil = replace(study, frame=frame, shown=(f"agent_wait_mean:{EVIL}",))
     raw = explore.page(explorer(evil))
     assert raw.count("<script") == 2
     assert raw.count("</script>") == 2
     assert "<img" not in raw
+    assert TURNED not in raw
+    assert json.dumps(TURNED)[1:-1] not in raw
     assert "default-src &#x27;none&#x27;" in raw
     assert "sha256-" in raw
     assert numbers_in(raw)["factors"][2]["levels"][0] == EVIL

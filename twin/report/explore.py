@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from html import unescape
 from importlib import resources
 from typing import Any
 
 import numpy as np
 
-from twin.common.html import Html, table, tag
+from twin.common.html import Html, html, table, tag
 from twin.common.text import amount, label, scaled
 from twin.experiments.studies.explorer import ROUNDING, Explored, Explorer, Factor
 from twin.measures.figures import FIGURES, figure_of
@@ -101,7 +102,7 @@ def _knob(number: int, factor: Factor) -> Html:
     chosen = tag(
         "label",
         tag("input", type="checkbox", id=f"free-{number}", checked=not factor.axis.met),
-        f"may be chosen for the best setting{' ' if factor.axis.met else ''}",
+        "may be chosen for the best setting",
         class_="choose",
     )
     if factor.axis.numbers is None:
@@ -253,7 +254,8 @@ def as_data(explorer: Explorer) -> dict[str, Any]:
         "rounding": ROUNDING,
         "shape": [len(one.axis.levels) for one in explorer.factors],
         "factors": [
-            {"name": one.axis.name, "levels": list(one.axis.levels), "texts": list(one.texts),
+            {"name": _shown(one.axis.name), "levels": list(map(_shown, one.axis.levels)),
+             "texts": list(map(_shown, one.texts)),
              "at": one.axis.positions.tolist(), "stops": one.stops.tolist(), "start": one.start,
              "ordered": one.axis.open}
             for one in explorer.factors
@@ -266,7 +268,7 @@ def _figure_data(one: Explored) -> dict[str, Any]:
     fitted = one.surrogate
     per, before, after = _unit(one)
     return {
-        "label": label(one.kpi, one.group), "unit": one.unit,
+        "label": _shown(label(one.kpi, one.group)), "unit": one.unit,
         "per": per, "before": before, "after": after,
         "log": fitted.log, "least": _number(fitted.least), "most": _number(fitted.most),
         "value": _list(fitted.values), "below": _list(fitted.below), "above": _list(fitted.above),
@@ -277,6 +279,11 @@ def _figure_data(one: Explored) -> dict[str, Any]:
 def _unit(one: Explored) -> tuple[float, str, str]:
     """One unit for a figure all over the page: that of its median."""
     return scaled(one.unit, float(np.nanmedian(np.abs(one.surrogate.values))))
+
+
+def _shown(text: str) -> str:
+    """A text without what HTML cannot show, as it is everywhere else on the page."""
+    return unescape(html(text))
 
 
 def _number(value: float) -> float | None:

@@ -111,7 +111,7 @@ class Surrogate:
         >>> import numpy as np
         >>> x = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
         >>> found = fit([x], [True], x**2, x**2 - 0.1, x**2 + 0.1)
-        >>> [float(one[0]) for one in found.at([[1.5]])]
+        >>> [round(float(one[0]), 3) for one in found.at([[1.5]])]
         [2.5, 1.4, 3.6, 1.0]
         """
         cells, shares, known = self._cells(np.asarray(places, dtype=float))

@@ -302,8 +302,8 @@ def explorer(
     --------
     >>> import twin
     >>> desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"},
-    ...                        "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
-    >>> plan = {"scenario": desk, "factors": {"arrivals.scale": [1, 1.5, 2, 2.5]}}
+    ...                        "agents": {"all": {"heads": 2, "handle_time": "5min"}}})
+    >>> plan = {"scenario": desk, "factors": {"arrivals.scale": [0.5, 1, 1.5, 2]}}
     >>> found = twin.explorer(twin.study(plan, replications=3), ["occupancy:all"])
     >>> row = found.at({"arrivals.scale": 1.2}).iloc[0]
     >>> bool(row["low"] < row["value"] < row["high"])
