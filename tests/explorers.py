@@ -1,12 +1,18 @@
-"""Studies whose figures are known functions of their factors, with luck; nothing is played."""
+"""Studies whose figures are known functions of their factors, with luck; nothing is played.
 
+`python tests/explorers.py NUMBER` prints over so many of them how often intervals hold the truth
+and how often "surely" is wrong, as quoted in `tests/benchmarks/README.md`.
+"""
+
+import sys
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
 import twin
-from twin.experiments.studies.file import read_study
+from twin.experiments.studies.explorer import explorer
+from twin.experiments.studies.file import Target, read_study
 from twin.experiments.studies.results import StudyResults, as_run
 
 DESK = {
@@ -78,3 +84,41 @@ def made(seed=1, replications=5, factors=None, luck=0.1, **plan):
         frame=pd.DataFrame(rows), failures=pd.DataFrame(), points=pd.DataFrame(points),
         shown=tuple(read.file.kpis), crossings=(), notes=(), manifest=as_run(read),
     )  # fmt: skip
+
+
+def rates(seeds):
+    """Lists of: intervals that hold, a best "surely" that is wrong, a sure one that just misses."""
+    held, wrong, close = [], [], []
+    level, truth = "service_level", TRUE["service_level"]
+    for seed in seeds:
+        found = explorer(made(seed), list(TRUE))
+        luck = np.random.default_rng([seed, 1])
+        for _ in range(8):
+            texts = {f.axis.key: str(luck.choice(f.texts)) for f in found.factors}
+            setting = _typed(texts)
+            held += [
+                row["low"] - 1e-6 <= TRUE[row["figure"]](*setting) <= row["high"] + 1e-6
+                for row in found.at(texts).to_dict("records")
+            ]
+            positions = [
+                f.position(text) for f, text in zip(found.factors, texts.values(), strict=True)
+            ]
+            target = {level: Target(at_least=truth(*setting) + 1e-5)}
+            close.append(bool(found.verdicts(target, np.array([positions]))[0] == 0))
+        for limit in luck.uniform(0.3, 0.9, 6):
+            stop = int(luck.integers(len(found.factors[0].stops)))
+            target = {level: Target(at_least=float(limit))}
+            best = found.best(target, "cost_week", {"arrivals.scale": stop})
+            if best.surely is not None:
+                wrong.append(bool(truth(*_typed(best.surely)) < limit))
+    return held, wrong, close
+
+
+def _typed(texts):
+    scale, heads, crew = texts.values()
+    return float(scale), int(heads), crew
+
+
+if __name__ == "__main__":
+    for name, found in zip(("hold", "wrong", "close"), rates(range(int(sys.argv[1]))), strict=True):
+        print(f"{name}: {sum(found)} of {len(found)}")
