@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from twin.history.calibrated_file import write_calibrated
     from twin.history.calibration import calibrate
     from twin.history.fidelity.fidelity import Fidelity, fidelity
+    from twin.history.forecast.ahead import forecast
+    from twin.history.forecast.written import write_forecast
     from twin.history.imported import read_history
     from twin.measures import series, theory
     from twin.measures.figures import kpi_table, measure
@@ -68,6 +70,7 @@ __all__ = [
     "explain",
     "explorer",
     "fidelity",
+    "forecast",
     "from_data",
     "kpi_table",
     "load",
@@ -90,6 +93,7 @@ __all__ = [
     "validate",
     "warm_up",
     "write_calibrated",
+    "write_forecast",
 ]
 
 # Loaded when first used: `import twin` and `twin --help` wait for no numpy.
@@ -103,6 +107,7 @@ _HOMES = {
     "explain": "report.explain",
     "explorer": "experiments.studies.explorer",
     "fidelity": "history.fidelity.fidelity",
+    "forecast": "history.forecast.ahead",
     "from_data": "scenario.model",
     "kpi_table": "measures.figures",
     "load": "scenario.file",
@@ -121,6 +126,7 @@ _HOMES = {
     "summarize": "stats.intervals",
     "validate": "experiments.validate",
     "warm_up": "experiments.warmup",
+    "write_forecast": "history.forecast.written",
     "write_calibrated": "history.calibrated_file",
     "Comparison": "experiments.comparison",
     "Fidelity": "history.fidelity.fidelity",

@@ -28,6 +28,7 @@ from twin.cli import (
     evaluate,
     explore,
     fidelity,
+    forecast,
     histories,
     live,
     models,
@@ -325,7 +326,8 @@ def kpis() -> None:
 
 for commands in (
     animate, assistants, blind, calibrations, checks, compare, corpora, evaluate, explore,
-    fidelity, histories, live, models, overlap, pulls, rate, record, report, roster, study,
+    fidelity, forecast, histories, live, models, overlap, pulls, rate, record, report, roster,
+    study,
 ):  # fmt: skip
     commands.register(app)
 

@@ -137,7 +137,9 @@ def _desk(source: Path, changes: list[str] | None) -> Scenario:
     folder = newest_search(source) if source.is_dir() else None
     if folder is None:
         return load(source, wanted)
-    found = open_search(folder).scenario
+    searched = open_search(folder)
+    found = searched.scenario
     if found is None:
         raise ValueError(f"{folder}: the search found no setting that meets its targets")
-    return found.vary(wanted, name=found.name) if wanted else found
+    # The question is that of the search, not of the desk from which it began.
+    return found.vary({"question": searched.question, **wanted}, name=found.name)

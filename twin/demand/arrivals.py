@@ -2,12 +2,12 @@
 
 The rate at a load of 1 (hour of week, busy days, bursts) varies in steps, so its integral is
 piecewise linear: unit-rate points mapped through its inverse arrive at that rate (Cinlar 1975,
-Introduction to Stochastic Processes, section 4.7). The load is `scale` times growth and the surges.
-Layer 0 holds the tickets of a load of 1; each layer above, with luck of its own, those of one load
-more. A load in between keeps a ticket of its last layer with the chance that is missing:
-independent Poisson processes add up, and a thinned one is Poisson (Lewis and Shedler 1979, Naval
-Research Logistics Quarterly 26). So twice the load is the same tickets at the same moments, and as
-many more.
+Introduction to Stochastic Processes, section 4.7). The load is `scale` times growth, the factors of
+days and the surges. Layer 0 holds the tickets of a load of 1; each layer above, with luck of its
+own, those of one load more. A load in between keeps a ticket of its last layer with the chance that
+is missing: independent Poisson processes add up, and a thinned one is Poisson (Lewis and Shedler
+1979, Naval Research Logistics Quarterly 26). So twice the load is the same tickets at the same
+moments, and as many more.
 """
 
 from __future__ import annotations
@@ -274,12 +274,15 @@ def rate_steps(
 
 
 def load_steps(scenario: Scenario) -> Steps:
-    """The load: `arrivals.scale` times growth and the factors of surges."""
+    """The load: `arrivals.scale` times growth and the factors of days and surges."""
     load = Steps(np.array([0.0, scenario.horizon]), np.array([scenario.arrivals.scale]))
     if growth := scenario.arrivals.growth:
         starts = np.array([at for _, at in clock.days(scenario.midnight, scenario.horizon)])
         grown = (1 + growth) ** (starts / clock.WEEK_S)
         load = load.times(Steps(np.append(starts, np.inf), grown))
+    if factors := scenario.arrivals.day_factors:
+        starts = np.array([at for _, at in clock.days(scenario.midnight, scenario.horizon)])
+        load = load.times(Steps(np.append(starts, np.inf), np.array(factors[: len(starts)])))
     for surge in scenario.arrivals.surges:
         edges = np.array([0.0, surge.start, surge.start + surge.length, np.inf])
         load = load.times(Steps(edges, np.array([1.0, surge.factor, 1.0])))

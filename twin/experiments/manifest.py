@@ -109,8 +109,12 @@ def _uncertainty(scenario: Scenario) -> dict[str, str]:
     if given is None:
         return {}
     data = given.model_dump(mode="json")
-    if given.file is not None:
-        data["file"] = digest(Path(given.file))
+    for key in ("file", "forecast"):
+        if data[key] is not None:
+            data[key] = digest(Path(data[key]))
+        else:
+            # So that what was played before there were forecasts has the hash that it had.
+            del data[key]
     return {"uncertainty": hashlib.sha256(json.dumps(data).encode()).hexdigest()[:8]}
 
 

@@ -1,12 +1,13 @@
 """Versions of a desk: the numbers that its history leaves open, and ranges of those assumed.
 
-A scenario with `[uncertainty]` is not played as it stands: two replications in a row (four where
-ranges are given, too) play the same version of it, the next ones another. A version holds the
-numbers that calibration finds in resampled days of the history (see `twin.history.versions`). A
-number of these that the scenario has changed since, such as the heads of a what-if, is as it was
-set; one with a stated range is drawn from it. Which version a replication plays hangs on its number
-alone: replication k of a what-if plays the version that replication k of its baseline plays. What
-the spread over versions says is in `twin.stats.nested`.
+A scenario with `[uncertainty]` is not played as it stands: two replications in a row play the same
+version of it, the next ones another. A version holds the numbers that calibration finds in
+resampled days of the history (see `twin.history.versions`), one way in which arrivals may go on
+(`twin.history.forecast`), and values from stated ranges; where there are several of these, two
+draws of the next are within one of the former. A number that the scenario has changed since, such
+as the heads of a what-if, is as it was set; one with a stated range is drawn from it. Which version
+a replication plays hangs on its number alone: replication k of a what-if plays the version that
+replication k of its baseline plays. What the spread over versions says is in `twin.stats.nested`.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ from twin.scenario.changes import assign
 from twin.scenario.distributions import Seconds
 from twin.scenario.model import Scenario, Uncertainty, from_data
 from twin.scenario.units import format_duration
-from twin.stats.nested import ASSUMED, DATA, EACH, LUCK, PARTS
+from twin.stats.nested import ASSUMED, DATA, EACH, FORECAST, LUCK, PARTS
 
 # Sources of uncertainty in words, and what makes each smaller.
-NAMES = {LUCK: "luck", DATA: "the history", ASSUMED: "stated assumptions"}
+NAMES = {LUCK: "luck", DATA: "the history", FORECAST: "the forecast", ASSUMED: "stated assumptions"}
 _SPEND = {
     LUCK: "more replications make the intervals narrower",
     DATA: "a longer history makes the intervals narrower, more replications hardly do",
+    FORECAST: "a forecast nearer to its days makes the intervals narrower, more replications "
+    "hardly do",
     ASSUMED: "to measure what is assumed makes the intervals narrower, more replications hardly do",
 }
 # Every row of a list of tables, as of the shifts of a pool.
@@ -89,7 +92,11 @@ def sources(uncertainty: Mapping[str, Any] | None) -> tuple[str, ...]:
         As plain data; None: there is none.
     """
     given = uncertainty or {}
-    wanted = {DATA: given.get("file"), ASSUMED: given.get("assumed")}
+    wanted = {
+        DATA: given.get("file"),
+        FORECAST: given.get("forecast"),
+        ASSUMED: given.get("assumed"),
+    }
     return tuple(name for name, there in wanted.items() if there)
 
 
@@ -99,7 +106,7 @@ def sources_of(scenario: Scenario) -> tuple[str, ...]:
 
 
 def faults(scenario: Scenario) -> list[Fault]:
-    """Faults of the section [uncertainty] beside the rest of the scenario and its file."""
+    """Faults of the section [uncertainty] beside the rest of the scenario and its files."""
     given = scenario.uncertainty
     if given is None:
         return []
@@ -110,33 +117,48 @@ def faults(scenario: Scenario) -> list[Fault]:
             reason = f"its range is {low:g} to {high:g}, and it is set to {value:g}"
             hint = "change one of them, or both"
             found.append(Fault(f"uncertainty.assumed.{key}", reason, hint=hint))
-    numbers = () if given.file is None else read(Path(given.file))
-    count = len(numbers[0].versions) if numbers else 1
-    plain = scenario.as_data()
-    now = [value_at(plain, one.key) for one in numbers]
-    # A what-if sets numbers otherwise, and keeps their keys.
-    gone = any(value is None or value == [] for value in now)
-    if gone and all(v != one.calibrated for v, one in zip(now, numbers, strict=True)):
-        reason = "holds versions of another desk: no number of it is as calibrated in this scenario"
-        found.append(Fault("uncertainty.file", reason, given.file, "take the section out"))
-    for number in range(count):
+    plain, tried = scenario.as_data(), {0}
+    for key, path, length in _files(given):
+        numbers = read(path)
+        now = [value_at(plain, one.key) for one in numbers]
+        # A what-if sets numbers otherwise, and keeps their keys.
+        gone = any(value is None or value == [] for value in now)
+        if gone and all(v != one.calibrated for v, one in zip(now, numbers, strict=True)):
+            reason = "holds versions of another desk: no number of it is as in this scenario"
+            found.append(Fault(f"uncertainty.{key}", reason, str(path), "take the key out"))
+        tried |= {length * number for number in range(len(numbers[0].versions))}
+    for replication in sorted(tried):
         try:
-            _version(scenario, given, number * _run_length(given))
+            _version(scenario, given, replication)
         except ScenarioError as error:
             return found + error.faults
     return found
 
 
+def _files(given: Uncertainty) -> list[tuple[str, Path, int]]:
+    """Files of versions, the outer one first: key, path, and replications in a row of each."""
+    wanted = sources(given.model_dump())
+    both = [("file", DATA, given.file), ("forecast", FORECAST, given.forecast)]
+    return [
+        (key, Path(path), EACH ** (len(wanted) - wanted.index(source)))
+        for key, source, path in both
+        if path is not None
+    ]
+
+
 def notes(scenario: Scenario) -> list[str]:
     """Sentences on numbers that versions do not vary, because they were changed since."""
     given = scenario.uncertainty
-    if given is None or given.file is None:
+    if given is None:
         return []
     data = scenario.as_data()
+    # What a forecast gives takes the place of what the history leaves open of it.
+    ahead = () if given.forecast is None else ("arrivals",)
     names = [
         ".".join(one.key)
-        for one in read(Path(given.file))
-        if _with(value_at(data, one.key), one, 0) is None
+        for _, path, _ in _files(given)
+        for one in read(path)
+        if one.key[:1] != ahead and _with(value_at(data, one.key), one, 0) is None
     ]
     if not names:
         return []
@@ -159,17 +181,12 @@ def _at(data: Any, key: str) -> Any:
     return data
 
 
-def _run_length(given: Uncertainty) -> int:
-    """Replications in a row that play the same version of the history."""
-    return int(EACH ** len(sources(given.model_dump())))
-
-
 def _version(scenario: Scenario, given: Uncertainty, replication: int) -> Scenario:
     data = scenario.as_data()
     del data["uncertainty"]
-    if given.file is not None:
-        numbers = read(Path(given.file))
-        version = replication // _run_length(given) % len(numbers[0].versions)
+    for _, path, length in _files(given):
+        numbers = read(path)
+        version = replication // length % len(numbers[0].versions)
         for one in numbers:
             new = _with(value_at(data, one.key), one, version)
             if new is not None:
@@ -303,10 +320,10 @@ def sentence(scenario: Scenario) -> str:
     if given is None:
         return ""
     parts = []
-    if given.file is not None:
-        numbers = read(Path(given.file))
-        each = f" (one for each {_run_length(given)})" if given.assumed else ""
-        parts.append(f"{len(numbers[0].versions)} versions of what its history leaves open{each}")
+    for key, path, length in _files(given):
+        what = "what its history leaves open" if key == "file" else "the arrivals ahead"
+        each = f" (one for each {length})" if length > EACH else ""
+        parts.append(f"{len(read(path)[0].versions)} versions of {what}{each}")
     for key, (low, high) in given.assumed.items():
         unit = "s" if isinstance(low, Seconds) else ""
         parts.append(f"{key} {amount(low, unit)} to {amount(high, unit)}")

@@ -325,6 +325,7 @@ def erlang_bounds(scenario: Scenario) -> dict[str, float]:
     # Drawn anew each day.
     limits |= bool(pool.shrinkage) or heads != scheduled
     changing = arrivals.busyness or arrivals.bursts or arrivals.surges or arrivals.growth
+    changing = changing or bool(arrivals.day_factors)
     changing = changing or limits or pool.handle_growth or scenario.backlog is not None
     # Versions wait longer on average than the desk between them.
     changing = changing or scenario.uncertainty is not None

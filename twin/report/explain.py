@@ -88,9 +88,9 @@ def _load(scenario: Scenario, demand: Demand, expect: Expected) -> str:
     start_s, most = expect.busiest(HOUR_S)
     if scenario.horizon > HOUR_S and most > an_hour * 1.0005:
         text += f", {_number(most)} in the busiest hour ({when(start_s, scenario)})"
-    extras = []
-    if arrivals.growth:
-        extras.append(_growth("load", arrivals.growth))
+    extras = [_growth("load", arrivals.growth)] if arrivals.growth else []
+    if each := arrivals.day_factors:
+        extras.append(f"{min(each):.3g} to {max(each):.3g} times the rate by day, as was forecast")
     if arrivals.busyness is not None:
         extras.append(_busier(arrivals.busyness))
     if arrivals.bursts is not None:

@@ -10,7 +10,7 @@ from twin.common.errors import Fault, ScenarioError
 from twin.common.files import unmakeable
 
 # Keys that hold a file or folder, relative to the file they stand in.
-PATH_KEYS = {"corpus", "knowledge", "trace", "recording", "file", "feedback", "roster"}
+PATH_KEYS = {"corpus", "knowledge", "trace", "recording", "file", "feedback", "roster", "forecast"}
 
 
 def clean_name(text: str) -> str:

@@ -9,6 +9,9 @@ from twin.scenario.file import base_of, load
 from twin.scenario.model import Scenario
 from twin.scenario.units import short_rate
 
+# Items of a list that are written out.
+_MOST_ITEMS = 24
+
 
 def differences(path: str | Path) -> list[tuple[str, str, str]]:
     """Changes of a file to the scenario that it extends.
@@ -52,10 +55,16 @@ def _changed(base: Scenario, scenario: Scenario) -> list[tuple[str, str, str]]:
     old, new = (flat(s.model_dump(mode="json")) for s in (base, scenario))
     keys = dict.fromkeys([*old, *new])
     return [
-        (key, short_rate(old.get(key, "-")), short_rate(new.get(key, "-")))
+        (key, _short(old.get(key, "-")), _short(new.get(key, "-")))
         for key in keys
         if old.get(key) != new.get(key) and key not in ("name", "question")
     ]
+
+
+def _short(text: str) -> str:
+    """A value as text, of long lists how many there are: nobody compares 168 hours by eye."""
+    items = text.count(", ") + 1
+    return f"{items} values" if items > _MOST_ITEMS and "{" not in text else short_rate(text)
 
 
 def set_values(scenario: Scenario) -> list[tuple[str, str]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import cached_property
-from math import log, log1p
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -18,8 +17,9 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from twin.common.errors import Fault, ScenarioError
 from twin.common.html import table, tag
 from twin.scenario.changes import assign, clean_name, flat
-from twin.scenario.clock import WEEK_S, midnight
+from twin.scenario.clock import midnight
 from twin.scenario.faults import faults_of
+from twin.scenario.load_faults import load_faults
 from twin.scenario.sections.assistant import (
     Assistant,
     Learning,
@@ -133,7 +133,6 @@ __all__ = [
 # Calendars and time zones are sound there, and a century of hours fits in memory.
 _FIRST_YEAR, _LAST_YEAR = 1900, 2999
 _MAX_HORIZON_S = 36_525 * 86400.0
-_MOST_GROWTH = 1000
 
 
 class Scenario(Section):
@@ -291,18 +290,6 @@ class Scenario(Section):
         return varied
 
 
-def _growth_faults(scenario: Scenario) -> Iterable[Fault]:
-    """Growth that a run is too long for; a slip of the pen, or a week meant as a year."""
-    weeks = scenario.horizon / WEEK_S
-    growing = {"arrivals.growth": scenario.arrivals.growth}
-    growing |= {f"agents.{k}.handle_growth": p.handle_growth for k, p in scenario.agents.items()}
-    for key, growth in growing.items():
-        # In logarithms: the power itself may be more than any number.
-        if weeks * log1p(growth) > log(_MOST_GROWTH):
-            reason = f"grows to over {_MOST_GROWTH:,} times its size in the {weeks:,.3g} weeks"
-            yield Fault(key, f"{reason} of the run", growth, "it is a share a week")
-
-
 def _workflow_faults(scenario: Scenario) -> Iterable[Fault]:
     """Faults of a workflow, alone and beside other sections."""
     if scenario.workflow is None:
@@ -321,7 +308,8 @@ def _workflow_faults(scenario: Scenario) -> Iterable[Fault]:
 
 def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
     """Faults between sections, and files that are not there."""
-    yield from _growth_faults(scenario)
+    work = {f"agents.{k}.handle_growth": p.handle_growth for k, p in scenario.agents.items()}
+    yield from load_faults(scenario.arrivals, work, scenario.midnight, scenario.horizon)
     yield from _workflow_faults(scenario)
     tickets, assistant = scenario.tickets, scenario.assistant
     used = assistant.role != "off"
@@ -330,6 +318,7 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
         "arrivals.trace": scenario.arrivals.trace,
         "backlog.file": scenario.backlog.file if scenario.backlog else None,
         "uncertainty.file": scenario.uncertainty.file if scenario.uncertainty else None,
+        "uncertainty.forecast": scenario.uncertainty.forecast if scenario.uncertainty else None,
         "assistant.knowledge": assistant.knowledge if used else None,
         "assistant.learning.feedback": assistant.learning.feedback if used else None,
         **{f"agents.{name}.roster": pool.roster for name, pool in scenario.agents.items()},

@@ -108,7 +108,8 @@ def differences(
     sources : mapping of str to sequence of str, optional
         Scenarios of which replications play versions, with the sources of their uncertainty beside
         luck; see `twin.stats.nested`. Replications that pair play the same version in both. There
-        are columns of standard errors by what they come from then: luck, data and assumed.
+        are columns of standard errors by what they come from then: luck, data, forecast and
+        assumed.
 
     Returns
     -------

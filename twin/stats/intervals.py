@@ -99,8 +99,8 @@ def summarize(
         Confidence level of each interval on its own.
     sources : mapping of str to sequence of str, optional
         Scenarios of which replications play versions, with the sources of their uncertainty beside
-        luck; see `twin.stats.nested`. Their rows have columns of their own: luck, data and assumed
-        (standard errors by what they come from).
+        luck; see `twin.stats.nested`. Their rows have columns of their own: luck, data,
+        forecast and assumed (standard errors by what they come from).
 
     Returns
     -------

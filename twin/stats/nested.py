@@ -1,12 +1,13 @@
-"""Figures over versions of a desk: how sure they are, split into luck, data and assumptions.
+"""Figures over versions of a desk: how sure they are, split into its sources.
 
 Where the numbers of a desk come from a history, more replications never tell how it would be with
 another stretch of history. So replications play resampled versions of it, and the spread between
 versions, less that of luck alone, is the variance that the data leave (input uncertainty: Barton,
 Nelson and Xie 2014, "Quantifying input uncertainty via simulation confidence intervals", INFORMS
 Journal on Computing 26; Song, Nelson and Pegden 2014, "Advanced tutorial: input uncertainty
-quantification", Winter Simulation Conference). The same holds for values drawn from the range of a
-number that is assumed; they are nested in the versions where there are both.
+quantification", Winter Simulation Conference). The same holds for ways in which arrivals may go on
+(a forecast), and for values drawn from the range of a number that is assumed; these are nested in
+the versions, in this order, where there are several.
 
 The estimator is that of random effects by the analysis of variance (Searle, Casella and McCulloch
 1992, "Variance Components", chapter 3): `EACH` replications in a row share the innermost draw, and
@@ -16,12 +17,12 @@ The estimator is that of random effects by the analysis of variance (Searle, Cas
     data        S2(outer means) - S2(inner means within) / 2
     assumed     S2(inner means within) - S2(replications within) / 2
 
-A ratio of sums goes in by its linear part, (N - R D) / mean D. A version is one draw of what the
-history might have been, so its variance is not divided by the number of versions: the whole is the
-sum of the three. Data and assumptions, which are differences of mean squares, are too small as
-often as too large, and most so where luck hides them. So the interval has their standard error on
-top; then it holds the truth in 95 of 100 cases whatever their share (`tests/test_uncertainty.py`).
-It is that of Student's t with a - 1 degrees of freedom.
+and a forecast likewise between the two. A ratio of sums goes in by its linear part, (N - R D) /
+mean D. A version is one draw of what the history might have been, so its variance is not divided by
+the number of versions: the whole is the sum of all. Data, forecast and assumptions, which are
+differences of mean squares, are too small as often as too large, and most so where luck hides them.
+So the interval has their standard error on top; then it holds the truth in 95 of 100 cases whatever
+their share (`tests/test_uncertainty.py`). It is that of Student's t with a - 1 degrees of freedom.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ import numpy.typing as npt
 
 from twin.stats.sums import Floats, Sums, divide
 
-LUCK, DATA, ASSUMED = PARTS = ("luck", "data", "assumed")
+LUCK, DATA, FORECAST, ASSUMED = PARTS = ("luck", "data", "forecast", "assumed")
 # Replications of one draw, and draws of one version.
 EACH = 2
 # Components below this share of the whole variance are the rounding of floats.
@@ -68,16 +69,19 @@ class Parts:
         Of the replications, and of which versions they played: more of them make it smaller.
     data : array of float
         Of what the history leaves open.
+    forecast : array of float
+        Of arrivals that nobody knows yet.
     assumed : array of float
         Of the stated ranges of assumed numbers.
     fixed : array of float
-        Of data and assumptions together, with the margin that the interval takes.
+        Of data, forecast and assumptions together, with the margin that the interval takes.
     freedom : array of float
         Degrees of freedom of the whole.
     """
 
     luck: Floats
     data: Floats
+    forecast: Floats
     assumed: Floats
     fixed: Floats
     freedom: Floats
@@ -92,6 +96,7 @@ class Parts:
         return Parts(
             self.luck + other.luck,
             self.data + other.data,
+            self.forecast + other.forecast,
             self.assumed + other.assumed,
             self.fixed + other.fixed,
             np.minimum(self.freedom, other.freedom),
@@ -101,7 +106,7 @@ class Parts:
 def only_luck(variance: Floats, freedom: npt.ArrayLike) -> Parts:
     """Variance of figures of a desk that is played as it stands."""
     none = np.zeros(len(variance))
-    return Parts(variance, none, none, none, np.asarray(freedom, dtype=np.float64))
+    return Parts(variance, none, none, none, none, np.asarray(freedom, dtype=np.float64))
 
 
 def influence(sums: Sums) -> Floats:
@@ -120,7 +125,7 @@ def parts(values: Floats, replications: npt.NDArray[np.int64], sources: Sequence
     replications : array of int, shape (n,)
         Their numbers: replications share a draw, and draws a version, by their number alone.
     sources : sequence of str
-        Beside luck, the outer one first: `DATA`, `ASSUMED`, or both.
+        Beside luck, the outer one first: some of `DATA`, `FORECAST` and `ASSUMED`.
 
     Examples
     --------
@@ -133,7 +138,7 @@ def parts(values: Floats, replications: npt.NDArray[np.int64], sources: Sequence
     complete = _complete(replications, size)
     nothing = np.full(len(values), np.nan)
     if len(complete) < 2:
-        return Parts(nothing, nothing, nothing, nothing, np.ones(len(values)))
+        return Parts(nothing, nothing, nothing, nothing, nothing, np.ones(len(values)))
     cube = values[:, complete].reshape((len(values), -1, *(EACH,) * len(sources)))
     # Mean squares of the means of each level within the level above, the innermost first.
     within, freedom = [], []
@@ -152,13 +157,14 @@ def parts(values: Floats, replications: npt.NDArray[np.int64], sources: Sequence
         weight = 1.0 - (1.0 / EACH if k < len(sources) else 0.0) - (1.0 if k == 0 else 0.0)
         error = error + 2 * (weight * square) ** 2 / free
     none = np.zeros(len(values))
-    data, assumed = found.get(DATA, none), found.get(ASSUMED, none)
+    data, ahead, assumed = (found.get(name, none) for name in (DATA, FORECAST, ASSUMED))
     groups = len(complete)
     return Parts(
         within[-1] / groups,
         data,
+        ahead,
         assumed,
-        np.maximum(fixed + np.sqrt(error), data + assumed),
+        np.maximum(fixed + np.sqrt(error), data + ahead + assumed),
         np.full(len(values), groups - 1.0),
     )
 

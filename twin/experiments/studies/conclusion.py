@@ -21,9 +21,15 @@ from twin.scenario import roster as rosters
 from twin.scenario.model import Scenario
 from twin.stats import intervals
 from twin.stats.feasibility import MISSED, OPEN, Cheapest, Judged
+from twin.stats.nested import ASSUMED, DATA, FORECAST
 
 _MOST = 1_000_000
-_MORE = "a longer history may tell"
+# What may tell more than replications, by the source of what is open.
+_MORE = {
+    DATA: "a longer history may tell",
+    FORECAST: "a forecast nearer to its days may tell",
+    ASSUMED: "measuring what is assumed may tell",
+}
 
 
 def results_of(
@@ -73,9 +79,10 @@ def results_of(
         for k, verdict in enumerate(judged.verdicts)
         if judged.judged[k] and (verdict != MISSED or table["met"].iloc[k])
     ]
+    wanted = sources_of(base)
     near = [
         {**settings[k], cost: cost_of(k), "difference": judged.ahead[k][0],
-         "replications": judged.replications[k], "takes": _takes(plan, judged, k)}
+         "replications": judged.replications[k], "takes": _takes(plan, judged, k, wanted)}
         for k in (judged.near if best is not None else sorted(judged.near, key=own_cost))
     ]  # fmt: skip
     found = None if best is None else scenarios[best]
@@ -87,7 +94,6 @@ def results_of(
         # It raises where one of them failed.
         store.values(base, figure_of(cost), numbers[best])
         tables = {FOUND: (found, numbers[best]), TODAY: (base, numbers[best])}
-    wanted = sources_of(base)
     figures = _figures(store, tables, wanted)
     names = rosters.names(plan.file.factors, base)
     changes = [
@@ -146,7 +152,9 @@ def _statement(
             return f"no setting was found that meets the targets; {method}"
         played = sum(judged.replications)
         by_luck = any(one.more < math.inf for k in judged.near for one in judged.judged[k])
-        more = "a larger budget may" if by_luck or not sources else f"{_MORE}, a larger budget not"
+        more = "a larger budget may"
+        if sources and not by_luck:
+            more = f"{_MORE[sources[0]]}, a larger budget not"
         return (
             f"undecided: {settings} may meet the targets, but the {played} fresh replications that "
             f"were played do not show it at {sure} (see the near misses; {more}); {method}"
@@ -159,7 +167,7 @@ def _statement(
         left = f"{settings} may be as good and no costlier: see the near misses"
     shown = f"shown by {judged.replications[best]} fresh replications at {sure}"
     if sources:
-        shown += f", with what {_names(sources)} leave{'s' * (len(sources) == 1)} open"
+        shown += f", with what {_names(sources)} {_leave(sources)} open"
     return f"cheapest by {cost} ({price}) that meets the targets ({shown}): {setting}; {left}; " + (
         method
     )
@@ -179,6 +187,10 @@ def _sources(plan: Plan, figures: pd.DataFrame, sources: Sequence[str]) -> list[
     found = versions.spend(rows, [name for name, _ in wanted])
     wide = "as wide as by replications alone, with what versions leave open: "
     return [f"intervals are so many times {wide}{', '.join(told)}"] * bool(told) + found
+
+
+def _leave(sources: Sequence[str]) -> str:
+    return "leaves" if len(sources) == 1 and sources[0] != ASSUMED else "leave"
 
 
 def _names(sources: Sequence[str]) -> str:
@@ -202,17 +214,17 @@ def _untold(plan: Plan, figures: pd.DataFrame) -> str:
     return f"; but with other texts it may miss a target: {', '.join(told)}" if told else ""
 
 
-def _takes(plan: Plan, judged: Cheapest, k: int) -> str:
+def _takes(plan: Plan, judged: Cheapest, k: int, sources: Sequence[str]) -> str:
     """Words for what is open about a near miss, and for what would settle it."""
     if not judged.judged[k]:
         return "not judged: the budget of replications was used up before"
     parts = [
-        _one(name, one)
+        _one(name, one, sources)
         for name, one in zip(plan.file.targets, judged.judged[k], strict=True)
         if one.verdict == OPEN and judged.verdicts[k] == OPEN
     ]
     ahead, low, high = judged.ahead[k]
-    unsure = " or ".join(["luck", *map(versions.NAMES.__getitem__, sources_of(plan.bases[0]))])
+    unsure = " or ".join(["luck", *map(versions.NAMES.__getitem__, sources)])
     if not parts:
         parts.append("meets the targets")
     if low <= 0 <= high:
@@ -224,7 +236,7 @@ def _takes(plan: Plan, judged: Cheapest, k: int) -> str:
     return "; ".join(parts)
 
 
-def _one(name: str, one: Judged) -> str:
+def _one(name: str, one: Judged, sources: Sequence[str]) -> str:
     unit = FIGURES[figure_of(name)[0]].unit
     gap = signed(abs(one.gap), unit).removeprefix("+")
     more = "over a million" if one.more > _MOST else f"about {math.ceil(one.more):,}"
@@ -233,7 +245,8 @@ def _one(name: str, one: Judged) -> str:
     does = "misses" if one.gap > 0 else "meets"
     what = f"{label(*figure_of(name))} {amount(one.value, unit)} {does} the target by {gap}"
     if one.luck < 1 and one.more == math.inf:
-        return f"{what}, within what versions leave open: {_MORE}, more replications do not"
+        more = "a longer history may tell" if not sources else _MORE[sources[0]]
+        return f"{what}, within what versions leave open: {more}, more replications do not"
     return f"{what}, which may be luck: {more} more replications"
 
 

@@ -251,6 +251,7 @@ def _given(
 def _tested(uncertainty: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Section [uncertainty] without what comes with the tickets, which are the real ones."""
     kept = dict(uncertainty or {})
+    kept.pop("forecast", None)
     ranges = (kept.pop("assumed", None) or {}).items()
     if assumed := {key: value for key, value in ranges if not key.startswith(_WITH_TICKETS)}:
         kept["assumed"] = assumed

@@ -46,8 +46,9 @@ CARRIED, LEAD = 0.05, 14
 def at(scenario: Scenario, days: Sequence[int], name: str, lead: int = 0) -> Scenario:
     """A scenario played over other days: from so many before them as it warms up, to their end.
 
-    What the scenario says of its first day (level of arrivals and of handle times, where they grow;
-    surges) keeps its date. Its versions are left out: its numbers are taken as they stand.
+    What the scenario says of its first day (level of arrivals and of handle times, where they
+    grow; factors of days, surges) keeps its date. Its versions are left out: its
+    numbers are taken as they stand.
 
     Parameters
     ----------
@@ -73,6 +74,10 @@ def at(scenario: Scenario, days: Sequence[int], name: str, lead: int = 0) -> Sce
     arrivals = data["arrivals"]
     if scenario.arrivals.growth:
         arrivals["scale"] = scenario.arrivals.scale * (1 + scenario.arrivals.growth) ** weeks
+    if factors := scenario.arrivals.day_factors:
+        dates = (start + timedelta(days=k) for k in range((last - start).days + 1))
+        places = [(day - scenario.start).days for day in dates]
+        arrivals["day_factors"] = [factors[k] if 0 <= k < len(factors) else 1.0 for k in places]
     surges = []
     for given, surge in zip(arrivals.get("surges", ()), scenario.arrivals.surges, strict=False):
         begin, end = surge.start - moved_s, surge.start + surge.length - moved_s

@@ -112,6 +112,11 @@ class Arrivals(Section):
         description="rise of the load a week, compounding day by day: 0.02 is 2 % more each week, "
         "-0.02 is 2 % fewer; `scale` holds on the first day",
     )
+    day_factors: list[Annotated[float, Field(ge=0, le=1000)]] = Field(
+        [],
+        description="factor of the load on each day of the run, the first day first, as "
+        "`twin forecast` writes them",
+    )
     busyness: Busyness | None = None
     bursts: Bursts | None = None
     surges: list[Surge] = Field([], description="planned changes of the rate")
@@ -126,10 +131,13 @@ class Arrivals(Section):
         if self.kind == "trace":
             if self.trace is None:
                 raise fail('kind "trace" needs trace = "file.csv"')
-            own = (self.rate, self.week, self.busyness, self.bursts, self.surges, self.growth)
+            own = (
+                self.rate, self.week, self.busyness, self.bursts, self.surges, self.growth,
+                self.day_factors,
+            )  # fmt: skip
             if any(own):
-                raise fail("a trace brings its own times: rate, week, growth, busyness, bursts "
-                            "and surges do not apply (scale does)")  # fmt: skip
+                raise fail("a trace brings its own times: rate, week, day_factors, growth, "
+                           "busyness, bursts and surges do not apply (scale does)")  # fmt: skip
             return self
         if self.trace is not None:
             raise fail('trace is given, so kind must be "trace"')

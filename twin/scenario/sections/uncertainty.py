@@ -18,9 +18,15 @@ class Uncertainty(Section):
     file: str | None = Field(
         None,
         description="versions of this desk as resampled days of its history give them (JSON, "
-        "written by `twin calibrate`); two replications in a row (four with `assumed`) play the "
-        "same version. A number that is changed here or in a file that extends this one is as it "
-        "was set in all of them",
+        "written by `twin calibrate`); two replications in a row (four with `forecast` or "
+        "`assumed`, eight with both) play the same version. A number that is changed here or in a "
+        "file that extends this one is as it was set in all of them",
+    )
+    forecast: str | None = Field(
+        None,
+        description="versions of the arrivals ahead (JSON, written by `twin forecast`): each is "
+        "one way in which they may go on; two replications in a row play the same one (four with "
+        "`assumed`), within one version of the history where there is a `file`",
     )
     assumed: dict[str, Range] = Field(
         {},
@@ -31,8 +37,11 @@ class Uncertainty(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Uncertainty:
-        if self.file is None and not self.assumed:
-            raise fail("give file (versions of the desk), or assumed (ranges), or both")
+        if self.file is None and self.forecast is None and not self.assumed:
+            raise fail(
+                "give file (versions of the desk), forecast (of the arrivals), assumed (ranges), "
+                "or several of them"
+            )
         for key, (low, high) in self.assumed.items():
             if type(low) is not type(high):
                 raise fail(f"the range of {key} must be two numbers, or two durations")

@@ -1,0 +1,1 @@
+"""Arrivals ahead of a history, with bands, and the scenario that plays them."""
