@@ -11,7 +11,9 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PATHS = sorted(
+    (ROOT / "notebooks").glob("*.ipynb"), key=lambda path: int(path.name.partition("-")[0])
+)
 # Less of everything, in the notebooks' own parameters.
 QUICK = {
     1: {"HORIZON": "2d", "REPLICATIONS": 2},
@@ -23,6 +25,15 @@ QUICK = {
     7: {"EMAIL_HORIZON": "10d", "EMAIL_REPLICATIONS": 2, "HORIZON": "2d", "REPLICATIONS": 2},
     8: {"SINCE": "2026-03-14", "REPLICATIONS": 4},
     9: {"SINCE": "2026-03-14", "REPLICATIONS": 4},
+    10: {"SINCE": "2026-03-09", "AHEAD": 7, "REPLICATIONS": 8},
+    11: {
+        "EARLY": [4],
+        "LATE": [4, 5],
+        "WEEKEND": [4],
+        "HORIZON": "60h",
+        "REPLICATIONS": 2,
+        "BUDGET": 40,
+    },
 }
 # A process of its own: kernels talk over sockets, which are blocked here.
 PLAY = """
