@@ -25,7 +25,7 @@ QUICK = {
     7: {"EMAIL_HORIZON": "10d", "EMAIL_REPLICATIONS": 2, "HORIZON": "2d", "REPLICATIONS": 2},
     8: {"SINCE": "2026-03-14", "REPLICATIONS": 4},
     9: {"SINCE": "2026-03-14", "REPLICATIONS": 4},
-    10: {"SINCE": "2026-03-09", "AHEAD": 7, "REPLICATIONS": 8},
+    10: {"SINCE": "2026-03-13", "AHEAD": 7, "REPLICATIONS": 8},
     11: {
         "EARLY": [4],
         "LATE": [4, 5],
