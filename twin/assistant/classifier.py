@@ -24,7 +24,8 @@ class Classifier:
     """Category of a text with the chance of being right.
 
     The chances are the softmax of two weighted scores a category: those that were learnt from the
-    train texts and, where there are articles, the best score of the category's articles. They are
+    train texts and, where there are articles, the best score of the category's articles, with a
+    level a category (`mixing`). They are
     learnt by logistic regression on words, pieces of words and sentence embeddings (`logistic`),
     or, beside articles and from few texts, by ridge regression on the embeddings (`ridge`). A
     category's own name is one more example of it, and counts as an article, so that a category
@@ -59,13 +60,16 @@ class Classifier:
     ) -> None:
         self._knowledge = knowledge
         self._owner = _owners(categories, knowledge)
-        self._names = embed(categories)
+        # "Authentication/Login Issues" goes by two names.
+        names = [name.split("/") for name in categories]
+        self._names = embed([one for several in names for one in several])
+        self._starts = np.cumsum([0, *map(len, names[:-1])])
         self._learnt: Ridge | Logistic
+        examples = self._examples(categories)
         few = bool(self._owner.any()) and len(texts) < _FEW_BESIDE_ARTICLES
         if few or len(categories) < 2 or not len(texts):
-            self._learnt = Ridge(categories, texts, category, self._evidence(texts))
+            self._learnt = Ridge(len(categories), texts, category, examples, self._evidence(texts))
         else:
-            examples = self._examples(categories)
             key = knowledge.key if knowledge else ""
             codes = np.asarray(category, dtype=np.int64)
             self._learnt = Logistic(categories, texts, codes, examples, self._evidence, key)
@@ -93,13 +97,13 @@ class Classifier:
         best = np.stack([scores[:, own].max(axis=1, initial=-1) for own in self._owner], axis=1)
         has = self._owner.any(axis=1)
         best[:, ~has] = np.median(best[:, has], axis=1, keepdims=True)
-        either: Floats = np.maximum(best, similarity(embed(texts), self._names))
+        named = np.maximum.reduceat(similarity(embed(texts), self._names), self._starts, axis=1)
+        either: Floats = np.maximum(best, named)
         return either
 
     def classify(self, texts: Sequence[str]) -> tuple[Ints, Floats]:
         """Category index and confidence (0 to 1) of each text; a row depends on its text only."""
-        own, articles = self._learnt.mix
-        scores = own * self._learnt.scores(texts) + articles * self._evidence(texts)
+        scores = self._learnt.mix.scores(self._learnt.scores(texts), self._evidence(texts))
         chance: Floats = special.softmax(scores, axis=1)
         best = chance.argmax(axis=1).astype(np.int64)
         confidence: Floats = np.round(chance.max(axis=1, initial=0.0), 6)

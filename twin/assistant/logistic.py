@@ -11,31 +11,28 @@ import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from twin.assistant.features import ANALYZERS, Floats, Ints, Terms
 from twin.assistant.knowledge.embedding import DIMENSIONS, EMBEDDING_VERSION, embed
+from twin.assistant.mixing import Mix, mix_of
 from twin.common import cache
 
-# Candidates of the cross-validation: weights of what was learnt and of the articles.
-_LEARNT = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0)
-_ARTICLES = (0.0, 4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 32.0, 48.0)
-_PENALTIES = (0.1, 1.0, 10.0)  # Of C: smaller ones where labels contradict each other.
+_MOST = 6.0  # Weight of what was learnt.
+# Candidates of the cross-validation, of C: smaller ones where labels contradict each other.
+_PENALTIES = (0.1, 1.0, 10.0)
 _PENALTIES_OF_MANY = (10.0,)
 _FOLDS = 3
 # Of more texts one fold is enough to choose by, of many more a part of one.
 _FEW, _MANY, _MOST_LEFT_OUT = 2_000, 20_000, 5_000
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "tokenizers")
-_CODE = ("logistic.py", "training.py", "features.py")
+_CODE = ("logistic.py", "training.py", "features.py", "mixing.py", "classifier.py")
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-Mix = tuple[float, float]
 
 
 class Logistic:
@@ -101,8 +98,10 @@ class Logistic:
         )
         if not fits:
             raise ValueError("not a stored classifier of these categories")
-        own, articles = map(float, made["mix"])
-        self.mix = own, articles
+        own, articles, *level = map(float, made["mix"])
+        if len(level) != self._size:
+            raise ValueError("not a stored classifier of these categories")
+        self.mix = Mix(own, articles, np.array(level))
         self.accuracy, self.log_loss = map(float, made["told"])
         self.left_out: tuple[Ints, Ints, Floats] = (made["out"], made["given"], made["sure"])
 
@@ -127,7 +126,7 @@ def _train(
     size: int,
     evidence: Callable[[Sequence[str]], Floats],
 ) -> Arrays:
-    """Train with cross-validation of the penalty and the two weights."""
+    """Train with cross-validation of the penalty and the mix."""
     # Imported here, as it takes half a second: what is stored needs none of it.
     from twin.assistant.training import Material
 
@@ -137,8 +136,6 @@ def _train(
     folds = _folds(category)
     out = np.concatenate(folds)
     truth, articles = category[out], evidence([texts[k] for k in out])
-    # Where no article tells anything, its weight changes nothing: the first is taken.
-    mixes = list(product(_LEARNT, _ARTICLES if articles.any() else _ARTICLES[:1]))
     tries = []
     for penalty in _PENALTIES if len(texts) <= _MANY else _PENALTIES_OF_MANY:
         found = []
@@ -147,8 +144,9 @@ def _train(
             rest[fold] = False
             found.append(material.scores(material.fit(rest, penalty), fold))
         scores = np.concatenate(found)
-        tries.append(min((_tried(scores, articles, truth, mix) for mix in mixes), key=_mean_loss))
-    chosen = _simplest(np.stack([loss for _, loss, _ in tries]))
+        mix, chance = mix_of(scores, articles, truth, _MOST)
+        tries.append((mix, -chance[np.arange(len(truth)), truth], chance))
+    chosen = _simplest(np.stack([losses for _, losses, _ in tries]))
     penalty = (_PENALTIES if len(tries) > 1 else _PENALTIES_OF_MANY)[chosen]
     mix, losses, chance = tries[chosen]
     given = chance.argmax(axis=1)
@@ -157,7 +155,7 @@ def _train(
         "out": out,
         "given": given,
         "sure": np.exp(chance.max(axis=1)),
-        "mix": np.array(mix),
+        "mix": np.array([mix.own, mix.articles, *mix.level]),
     }
     fitted = material.fit(every, penalty)
     made = told | {"weights": fitted.weights, "level": fitted.level}
@@ -166,16 +164,6 @@ def _train(
         made[f"terms{k}"] = np.frombuffer(json.dumps(listed).encode(), dtype=np.uint8)
         made[f"rarity{k}"] = terms.rarity
     return made
-
-
-def _tried(scores: Floats, articles: Floats, truth: Ints, mix: Mix) -> tuple[Mix, Floats, Floats]:
-    """Weights, the log loss of each text with them, and the logarithms of its chances."""
-    chance: Floats = special.log_softmax(mix[0] * scores + mix[1] * articles, axis=1)
-    return mix, -chance[np.arange(len(truth)), truth], chance
-
-
-def _mean_loss(tried: tuple[Mix, Floats, Floats]) -> float:
-    return float(tried[1].mean())
 
 
 def _simplest(losses: Floats) -> int:

@@ -50,7 +50,7 @@ class Article:
         Text of all other sections and what stands below the steps, without headings.
     phrases : tuple of str
         Items under "## Customers say", of all its lists: the problem in customers' words. They are
-        for retrieval only: neither answers, nor prompts, nor the judge see them.
+        for retrieval and categories only: neither answers, nor prompts, nor the judge see them.
     facts : tuple of Fact
         "facts" of the front matter: what the article claims, for the judge only.
     """
