@@ -148,6 +148,15 @@ def test_what_is_open_names_what_would_settle_it(one):
     found = Answers(table.assign(more=float("inf")), {"baseline": "open"}, {}, 0.95)
     sentences = advice.what_to_do(one, sources_of(one), None, found)
     assert "more replications would not tell" in sentences[1]
+    # One target that is missed decides, however long the others stay open.
+    missing = table.assign(target="csat", kpi="csat", value=0.5, more=1.0)
+    found = Answers(
+        pd.concat([table.assign(more=float("inf")), missing]), {"baseline": "open"}, {}, 0.95
+    )
+    assert advice.what_to_do(one, sources_of(one), None, found)[1] == (
+        "For baseline, about 1 more replication would tell: "
+        "`twin run baseline.toml --replications 9`."
+    )
 
 
 def test_costs_are_money_and_their_lack_is_said(played):

@@ -110,7 +110,10 @@ def _of_good(results: Results, good: Sequence[str], level: float, *, alone: bool
 
 def _to_settle(scenario: str, found: Answers) -> str:
     open_ = [row for row in found.rows(scenario) if row["verdict"] == OPEN]
-    more = max((row["more"] for row in open_ if row["more"] == row["more"]), default=math.inf)
+    # One target that is missed decides; that all are met is known when the last one is.
+    missing = [row for row in open_ if (row["value"] > row["limit"]) == row["at_most"]]
+    known = [row["more"] for row in missing or open_ if row["more"] == row["more"]]
+    more = (min if missing else max)(known, default=math.inf)
     if not more < _TOO_MANY:
         few = any(row["replications"] < 2 for row in open_)
         if few:
@@ -121,7 +124,8 @@ def _to_settle(scenario: str, found: Answers) -> str:
         )
     total = max(row["replications"] for row in open_) + math.ceil(more)
     run = command("twin", "run", f"{scenario}.toml", "--replications", total)
-    return f"For {scenario}, about {math.ceil(more):,} more replications would tell: `{run}`."
+    count = f"{math.ceil(more):,} more replication{'s' * (more > 1)}"
+    return f"For {scenario}, about {count} would tell: `{run}`."
 
 
 def _without_targets(base: str, choices: Sequence[str], rows: Rows) -> Iterator[str]:
