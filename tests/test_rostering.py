@@ -114,6 +114,22 @@ def test_counts_agree_with_the_figures():
     assert counted.busy_s.sum() == pytest.approx(busy)
 
 
+def test_beside_an_assistant_those_who_need_a_person_are_judged():
+    """It answers most tickets whatever the roster is: by them nobody would be needed."""
+    assistant = {"backend": "profile", "model": "openai/gpt-oss-20b",
+                 "profile": {"accuracy": 0.9, "quality": 0.8}}  # fmt: skip
+    one = desk(assistant=assistant, horizon="7d", **{"arrivals.rate": "30/h"})
+    log = twin.simulate(one, twin.draw(one))
+    counted = count(log, Week(one, 3600.0), "front")
+    kpis = twin.measure(log, one).query("group == ''").set_index("kpi")
+    level = kpis.loc["human_service_level"]
+    assert (counted.kept.sum(), counted.judged.sum()) == (level.numerator, level.denominator)
+    assert 0 < level.denominator < kpis.loc["service_level"].denominator
+    found = roster(one, interval_s=4 * 3600.0, replications=2).needs
+    assert found.table["simulated"].sum() > 0
+    assert any("a person's reply to those who need one" in note for note in found.notes)
+
+
 def test_a_steady_desk_needs_what_erlang_a_says():
     """Constant rate, around the clock, long intervals: the formula's own case."""
     steady = desk(

@@ -14,7 +14,7 @@ from twin.scenario.calendars import desk_hours
 if TYPE_CHECKING:
     from twin.records.arrays import Arrays
     from twin.records.tables import RunLog
-    from twin.scenario.model import Scenario
+    from twin.scenario.model import Scenario, Targets
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -39,6 +39,14 @@ def paused_s(log: RunLog, scenario: Scenario) -> Floats:
     ticket, begun_s, ended_s = levels.spells(log, scenario.targets.pauses)
     spent = spent_s(begun_s, ended_s, scenario)
     return np.bincount(ticket, spent, len(log.tickets)).astype(np.float64)
+
+
+def human_targets(targets: Targets) -> tuple[Mapping[Any, float], Mapping[str, float]]:
+    """Times promised until a person replies, by priority and by channel; not given: of anybody."""
+    return (
+        targets.first_human_response or targets.first_response,
+        targets.first_human_response_by_channel or targets.first_response_by_channel,
+    )
 
 
 def promise_kept(

@@ -7,7 +7,7 @@ import numpy as np
 from twin.measures import levels
 from twin.measures.figure import MEAN, QUANTILE, RATIO, figure
 from twin.measures.population import Population
-from twin.measures.promises import ROUNDING_S
+from twin.measures.promises import ROUNDING_S, human_targets
 from twin.measures.rows import Row, Rows
 from twin.stats.quantiles import Floats
 
@@ -138,9 +138,7 @@ def human_service_level(run: Population) -> Rows:
     or open without one and past the target: missed. Open and not yet past it: left out. It says
     nothing of tickets that the assistant settled alone.
     """
-    targets = run.scenario.targets
-    promised = targets.first_human_response or targets.first_response
-    own = targets.first_human_response_by_channel or targets.first_response_by_channel
+    promised, own = human_targets(run.scenario.targets)
     return run.within(run.human_replied_s, promised, run.human_wanted_s, by_channel=own)
 
 

@@ -9,17 +9,19 @@ come. So both stand side by side, with what each part of the difference comes to
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from twin.experiments.rostering.sample import Counted, Player, total
+from twin.experiments.rostering.sample import Counted, Player, for_people, total
 from twin.experiments.rostering.week import Week, staffed
 from twin.measures import theory
+from twin.measures.promises import human_targets
 from twin.scenario.model import Scenario
 from twin.stats.intervals import ratio_interval
 
@@ -144,19 +146,22 @@ def needs(player: Player, target: float, replications: int) -> Needs:
 
 
 def promised(scenario: Scenario) -> tuple[tuple[float, float], ...]:
-    """Times to a first response that are promised, in seconds, each with its share of tickets."""
+    """Times to a response that are promised, in seconds, each with its share of tickets."""
     targets = scenario.targets
-    if not targets.first_response:
-        seconds = targets.first_response_by_channel
-        return tuple((time_s, 1 / len(seconds)) for time_s in seconds.values())
+    by_priority: Mapping[Any, float] = targets.first_response
+    by_channel: Mapping[str, float] = targets.first_response_by_channel
+    if for_people(scenario):
+        by_priority, by_channel = human_targets(targets)
+    if not by_priority:
+        return tuple((time_s, 1 / len(by_channel)) for time_s in by_channel.values())
     mix = scenario.tickets.priority_mix
     known: dict[str, float] = {
-        name: share for name, share in (mix or {}).items() if name in targets.first_response
+        name: share for name, share in (mix or {}).items() if name in by_priority
     }
     if not math.fsum(known.values()):
-        known = dict.fromkeys(map(str, targets.first_response), 1.0)
+        known = dict.fromkeys(map(str, by_priority), 1.0)
     whole = math.fsum(known.values())
-    times = {str(name): time_s for name, time_s in targets.first_response.items()}
+    times = {str(name): time_s for name, time_s in by_priority.items()}
     return tuple((times[name], w / whole) for name, w in known.items() if w)
 
 
@@ -247,6 +252,11 @@ def _notes(
 ) -> list[str]:
     found = []
     given = scenario.agents[pool]
+    if for_people(scenario):
+        found.append(
+            "in time is a person's reply to those who need one, from when they first wait for it: "
+            "what the assistant answers alone is not judged"
+        )
     if max(time_s for time_s, _ in within) > week.length_s:
         found.append(
             "what is promised takes longer than an interval, so work may wait for a later one: "
@@ -258,7 +268,7 @@ def _notes(
         found.append(f"agents of {pool} come and go, which Erlang's formulas do not know")
     if len(scenario.agents) > 1:
         found.append(
-            f"only the roster of {pool} is looked at; the other pools stay as they are, and the "
-            "service level is that of all tickets"
+            f"only the roster of {pool} is looked at; the other pools stay as they are, and "
+            "tickets of all pools are judged"
         )
     return found

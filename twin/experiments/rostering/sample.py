@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,8 @@ from twin.experiments import engine
 from twin.experiments.rostering.week import Week
 from twin.experiments.versions import as_played
 from twin.measures import levels
-from twin.measures.promises import promise_kept
+from twin.measures.population import Population
+from twin.measures.promises import human_targets, promise_kept
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 
@@ -35,7 +36,8 @@ class Counted(NamedTuple):
     ----------
     kept, judged : array of float
         Tickets that arrived in the interval: answered in time, and judged at all; as in the figure
-        service_level.
+        service_level. Beside an assistant, who answers most of them whatever the roster is: those
+        that first wait for a person in the interval, as in human_service_level.
     came : array of float
         Tickets that joined the pool's queue.
     waiting : array of float
@@ -161,21 +163,25 @@ def count(log: RunLog, week: Week, pool: str) -> Counted:
         Visits that nobody took count for it by its share of the others.
     """
     scenario, size = week.scenario, week.size
-    tickets = log.arrays("tickets")
     begin, end = week.span_s
 
     def seen(moments_s: Floats) -> npt.NDArray[np.bool_]:
         # What is missing is not seen.
         return (moments_s >= begin) & (moments_s < end)
 
-    tickets = tickets.at(seen(tickets["arrived_s"]))
-    targets = scenario.targets
+    run = Population(log, scenario)
+    tickets, targets = run.tickets, scenario.targets
+    by_priority: Mapping[Any, float] = targets.first_response
+    by_channel: Mapping[str, float] = targets.first_response_by_channel
+    begun_s, done_s = tickets["arrived_s"], tickets["responded_s"]
+    if for_people(scenario):
+        by_priority, by_channel = human_targets(targets)
+        begun_s, done_s = run.human_wanted_s, run.human_replied_s
     kept = promise_kept(
-        tickets, tickets["responded_s"], targets.first_response, scenario, log.horizon_s,
-        by_channel=targets.first_response_by_channel,
-    )  # fmt: skip
-    judged = ~np.isnan(kept)
-    slot = week.slot(tickets["arrived_s"][judged])
+        tickets, done_s, by_priority, scenario, log.horizon_s, begun_s, by_channel=by_channel
+    )
+    judged = ~np.isnan(kept) & seen(begun_s)
+    slot = week.slot(begun_s[judged])
 
     visits = log.arrays("visits")
     taken = visits.codes("pool")[0] >= 0
@@ -202,6 +208,11 @@ def count(log: RunLog, week: Week, pool: str) -> Counted:
         visits=float(np.count_nonzero(own & queued & visits.known("started_s"))),
         work_s=float((over - work["started_s"]).sum()),
     )
+
+
+def for_people(scenario: Scenario) -> bool:
+    """True if what is judged is the reply of a person, as most tickets do not need one."""
+    return scenario.assistant.role != "off"
 
 
 def _sums(slot: npt.NDArray[np.int64], weights: Floats, size: int) -> Floats:
