@@ -35,6 +35,8 @@ BASELINE = "baseline"
 WHAT_IFS = "what-ifs"
 # Figures with a row for each pair of categories, or number of stars.
 TOO_LONG = ("confusion", "rating_share")
+# Of hundreds of points, of which a search plays a few.
+FOR_SEARCH = ("december",)
 # The desk of `twin serve` asks no what-if.
 NO_WHAT_IF = ("live-desk",)
 
@@ -46,8 +48,9 @@ def scenarios(root: Path = ROOT) -> list[Scenario]:
 
 
 def studies(root: Path = ROOT) -> list[Path]:
-    """Files of the shipped studies."""
-    return sorted((root / "scenarios" / "studies").glob("*.toml"))
+    """Files of the shipped studies that are played here."""
+    paths = (root / "scenarios" / "studies").glob("*.toml")
+    return sorted(path for path in paths if path.stem not in FOR_SEARCH)
 
 
 def inputs(root: Path = ROOT) -> dict[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 from threadpoolctl import threadpool_limits
 
 from twin.assistant.features import Floats, Ints
@@ -71,6 +71,9 @@ def mix_of(own: Floats, evidence: Floats, truth: Ints, most: float) -> Mixed:
 
 
 def _fitted(own: Floats, evidence: Floats, truth: Ints, most: float) -> Mix:
+    # It takes as long to import as all else that a run of what was learnt before needs.
+    from scipy import optimize
+
     rows, size = np.arange(len(truth)), own.shape[1]
     free = evidence.any()
 

@@ -39,7 +39,7 @@ def is_angry(text: str) -> bool:
     if _WORDS.search(text):
         return True
     letters = [letter for letter in text if letter.isalpha()]
-    capitals = sum(letter.isupper() for letter in letters)
+    capitals = len([letter for letter in letters if letter.isupper()])
     if len(letters) >= _LETTERS and capitals > _CAPITALS * len(letters):
         return True
     shouted = _SHOUTED.search(text) is not None and len(letters) >= _LETTERS

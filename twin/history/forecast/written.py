@@ -47,7 +47,7 @@ def write_forecast(
     first: date | None = None,
     replace_old: bool = False,
 ) -> Path:
-    """Write a scenario that extends a desk's file and plays the arrivals ahead.
+    r"""Write a scenario that extends a desk's file and plays the arrivals ahead.
 
     Parameters
     ----------
@@ -72,6 +72,23 @@ def write_forecast(
         If something is there already, or the desk cannot take the arrivals.
     OSError
         If it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, twin
+    >>> rows = ["case,activity,timestamp"]
+    >>> for k in range(280):
+    ...     day = f"2026-03-{1 + k % 28:02d}T{8 + k % 9:02d}"
+    ...     rows += [f"{k},New,{day}:00:00", f"{k},Resolved,{day}:{10 + k % 40}:00"]
+    >>> desk = 'arrivals.rate = "1/h"\nagents.all = { heads = 2, handle_time = "5min" }'
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name, text in {"log.csv": "\n".join(rows), "desk.toml": desk}.items():
+    ...         with open(f"{folder}/{name}", "w") as file:
+    ...             print(text, file=file)
+    ...     found = twin.forecast(twin.read_history(f"{folder}/log.csv", zone="UTC"), ahead=7)
+    ...     path = twin.write_forecast(found, f"{folder}/desk.toml", f"{folder}/week.toml")
+    ...     twin.load(path).start.isoformat()
+    '2026-03-29'
     """
     desk, path = Path(desk), Path(path)
     folder = path.with_name(f"{path.stem}-data")
