@@ -1,19 +1,41 @@
 """What several test modules need: a desk played from data, and recorded arrivals."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import hypothesis
 import pytest
-from engines import odd, plays_compiled
+from engines import COMPILED, odd, plays_compiled
 from fault_server import KEY, FaultServer
 
 from twin.demand.tickets import draw
+from twin.desk.compiled.code import is_kept
 from twin.desk.simulation import simulate
 from twin.scenario.model import from_data
+
+ROOT = Path(__file__).parents[1]
 
 # The suite tries the same examples every time, so that red means changed. To seek new ones:
 # pytest --hypothesis-profile=seek
 hypothesis.settings.register_profile("same", derandomize=True, database=None)
 hypothesis.settings.register_profile("seek", print_blob=True)
 hypothesis.settings.load_profile("same")
+
+
+def pytest_sessionstart(session):
+    """Begin to compile the engine, so that no two workers do so when the first test needs it."""
+    if COMPILED and not is_kept() and session.config.getoption("numprocesses", None):
+        words = "from twin.desk.engines import ready; ready()"
+        session.config.compiling = subprocess.Popen([sys.executable, "-c", words], cwd=ROOT)
+
+
+def pytest_sessionfinish(session):
+    """End it with the session, where it did not end by itself."""
+    compiling = getattr(session.config, "compiling", None)
+    if compiling is not None:
+        compiling.kill()
+        compiling.wait()
 
 
 @pytest.fixture(scope="session", autouse=True)

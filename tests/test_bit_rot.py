@@ -36,7 +36,7 @@ PLAN: dict[str, Any] = {
     "minimise": "human_cost",
     "targets": {"service_level": {"at_least": 0.1}},
 }
-FLIPS = 400
+FLIPS = 200
 
 
 @pytest.fixture(scope="module")

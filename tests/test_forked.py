@@ -142,7 +142,7 @@ def test_a_process_with_threads_is_not_copied(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_run_in_copies_writes_the_same_bytes(tmp_path: Path) -> None:
     words = ["-m", "twin", "run", str(ROOT / "scenarios" / "baseline.toml"), "--quiet",
-             "--set", "horizon=2d", "--set", "warm_up=0s", "--replications", "3"]  # fmt: skip
+             "--set", "horizon=1d", "--set", "warm_up=0s", "--replications", "3"]  # fmt: skip
     for workers in ("1", "2"):
         run([*words, "--workers", workers, "--out", workers], tmp_path)
     one, two = (

@@ -278,7 +278,13 @@ def test_the_closed_forms_give_the_published_figures():
     assert theory.mm1_number(4 / 7) == pytest.approx(4 / 3)
 
 
-@pytest.mark.parametrize("name", CASES)
+# Its work times vary so much that it takes a third of the time of all.
+LONG = ("M/G/1",)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in CASES]
+)
 def test_known_answers(name, tmp_path):
     text, recursion, replications, answers = CASES[name]
     path = tmp_path / "desk.toml"

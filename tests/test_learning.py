@@ -309,7 +309,7 @@ class TestErrorRate:
     """Ratings by luck alone, in hundreds of histories: what is promoted stays below the rate."""
 
     RATE = 0.2
-    RUNS = 300
+    RUNS = 200
 
     def bound(self):
         # More than this is seen once in ten thousand times if the rate is as stated.
