@@ -127,7 +127,7 @@ def in_bands(number, weeks, ahead):
 
 
 def naive_holds(number, weeks, ahead):
-    """Whether the total ahead is in the 80 % band of Poisson at the mean of the history."""
+    """True if the total ahead is in the 80 % band of Poisson at the mean of the history."""
     counts, _ = planted(number, weeks, ahead)
     mean = counts[: 7 * weeks].mean() * ahead
     low, high = stats.poisson.ppf((0.1, 0.9), mean)

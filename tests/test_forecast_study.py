@@ -1,4 +1,4 @@
-"""How often bands of a forecast hold: planted histories of many shapes, and logs of real desks.
+"""Shares of forecasts whose bands hold: planted histories of many shapes, and logs of real desks.
 
     pytest -m slow -s tests/test_forecast_study.py
     python tests/test_forecast_study.py HISTORY [AHEAD ...]

@@ -56,7 +56,7 @@ def animate(
 
 
 def _opened(folder: Path, replication: int) -> tuple[Played, Path]:
-    """What happened, by a folder, and the path of its page."""
+    """Tables of the run or history in a folder, and the path of its page."""
     from twin.experiments.results import open_results
     from twin.history.desk_history import holds_history, open_history
     from twin.report.animation_data import of_history, of_run

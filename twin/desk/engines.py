@@ -15,8 +15,8 @@ from twin.scenario.model import Scenario
 EngineName = Literal["simpy", "compiled", "auto"]
 INSTALL = "pip install 'support-desk-twin[fast]'"
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
-# Tickets that take SimPy as much longer as compiling takes: 25 s, at 10 us a ticket.
-PAYS = 2_500_000
+# Tickets that take SimPy as much longer as compiling takes: 20 s, at 10 us a ticket.
+PAYS = 2_000_000
 
 
 class EngineError(TwinError, ValueError):

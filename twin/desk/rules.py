@@ -65,7 +65,7 @@ class Rules:
         return ESCALATED if confidence < self.threshold else CATEGORIZED
 
     def handled(self, confidence: float) -> bool:
-        """Whether an agent answers a ticket that the assistant is so unsure of."""
+        """True if an agent answers a ticket that the assistant is so unsure of."""
         return confidence < self.handled_below
 
     def routed(self, category: int) -> int | None:

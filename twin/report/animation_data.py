@@ -177,7 +177,7 @@ def shown(played: Sequence[Played], start_s: float, end_s: float) -> dict[str, A
 
 
 def _same(one: Played, other: Played) -> bool:
-    """Whether the same customers come at the same moments in both."""
+    """True if the same customers come at the same moments in both."""
     mine, theirs = (run.log.arrays("tickets") for run in (one, other))
     return all(np.array_equal(mine[name], theirs[name]) for name in ("ticket_id", "arrived_s"))
 

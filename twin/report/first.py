@@ -165,7 +165,7 @@ def _differences(comparison: Comparison) -> list[str]:
 
 
 def _warnings(results: Results) -> list[Html]:
-    """What may make the whole page wrong."""
+    """Remarks on what may make the whole page wrong."""
     checks = results.sanity()
     bad = 0 if not len(checks) else int((~checks["ok"].astype(bool)).sum())
     told = [f"{bad} checks of the runs do not hold: see the whole report."] if bad else []
@@ -217,7 +217,7 @@ def _short(words: str) -> str:
 
 
 def _remark(sources: Sequence[Source], chosen: Sequence[tuple[str, str]]) -> str:
-    """What the figures mean, and what the small print is."""
+    """Meanings of the figures, and of the small print."""
     alone = all(source.run.whole < 2 for source in sources)
     how = "One replication: there are no intervals." if alone else (
         "Small print: 95 % interval of each figure by itself." if len(sources) > 1 else ""

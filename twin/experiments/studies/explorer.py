@@ -96,12 +96,12 @@ class Explored:
 
     @property
     def counted(self) -> bool:
-        """Whether anything was counted at some point."""
+        """True if anything was counted at some point."""
         return not bool(np.isnan(self.surrogate.values).all())
 
     @property
     def moves(self) -> bool:
-        """Whether it is not the same at all points."""
+        """True if it is not the same at all points."""
         return self.counted and bool(np.nanmin(self.surrogate.values)
                                      < np.nanmax(self.surrogate.values))  # fmt: skip
 
@@ -241,7 +241,7 @@ class Explorer:
         return Best(counts, rivals, surely, perhaps)
 
     def verdicts(self, targets: Mapping[str, Target], places: Floats) -> npt.NDArray[np.int64]:
-        """Whether places meet all targets: number of the verdict in `VERDICTS`, shape (m,).
+        """Verdicts on places against all targets: numbers in `VERDICTS`, shape (m,).
 
         Surely where each interval lies on the right side of its limit; no where one lies on the
         wrong side; not known where a figure or its interval is missing; else perhaps.

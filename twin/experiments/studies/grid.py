@@ -58,7 +58,7 @@ class Axis:
 
     @property
     def by_ratio(self) -> bool:
-        """Whether levels are spread by ratio: positions are logarithms then."""
+        """True if levels are spread by ratio: positions are logarithms then."""
         if self.numbers is None or self.whole or len(self.numbers) < 3 or self.numbers[0] <= 0:
             return False
         gaps, ratios = np.diff(self.numbers), np.diff(np.log(self.numbers))
@@ -77,14 +77,14 @@ class Axis:
 
     @property
     def open(self) -> bool:
-        """Whether there is anything between its levels."""
+        """True if there is anything between its levels."""
         if self.numbers is None:
             return False
         return not self.whole or bool((np.diff(self.numbers) > 1).any())
 
     @property
     def met(self) -> bool:
-        """Whether nobody chooses it, as load."""
+        """True if nobody chooses it, as load."""
         return self.key.startswith(_MET) or self.key.rpartition(".")[2].startswith("handle")
 
     def stops(self, parts: int) -> tuple[Floats, tuple[str, ...]]:
@@ -159,7 +159,7 @@ def _unit(levels: Sequence[Any]) -> str | None:
 
 
 def _may_be(plan: Plan, key: str, number: float, unit: str) -> bool:
-    """Whether a factor can have a value that was not played: its scenario says so."""
+    """True if a factor can have a value that was not played: its scenario says so."""
     value = float(f"{number:.4g}")
     try:
         plan.bases[0].vary({key: f"{value:g}{unit}" if unit else value})

@@ -207,7 +207,7 @@ def _word(client: Client, ticket: Ticket) -> None:
 
 
 def _is_asked(ticket: Ticket) -> bool:
-    """Whether the customer is asked something, and has no answer yet."""
+    """True if the customer is asked something, and has no answer yet."""
     return ticket.status == STATUSES[WAITING_FOR_CUSTOMER] and not ticket.response
 
 
