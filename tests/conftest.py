@@ -1,5 +1,6 @@
 """What several test modules need: a desk played from data, and recorded arrivals."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,11 @@ ROOT = Path(__file__).parents[1]
 hypothesis.settings.register_profile("same", derandomize=True, database=None)
 hypothesis.settings.register_profile("seek", print_blob=True)
 hypothesis.settings.load_profile("same")
+
+
+def pytest_xdist_auto_num_workers(config):
+    """One worker more than cores, for `-n auto`: tests wait for servers, pages and kills."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_sessionstart(session):
