@@ -14,7 +14,8 @@ from twin.desk.simulation import simulate
 from twin.desk.work import work_times
 from twin.experiments.workload import workload
 from twin.measures import theory
-from twin.measures.levels import busy, levels, little
+from twin.measures.balance import little
+from twin.measures.levels import busy, levels
 from twin.records.export import events
 from twin.records.storage import as_arrow, join
 from twin.records.tables import HANDLE, WRAP_UP

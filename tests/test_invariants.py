@@ -17,7 +17,7 @@ from twin.demand.tickets import Demand, draw
 from twin.desk import agents, provider
 from twin.desk.shifts import Turnout
 from twin.desk.simulation import simulate
-from twin.measures import levels
+from twin.measures import balance, levels
 from twin.measures.figures import measure
 from twin.records.tables import STATUSES, TRANSITIONS, RunLog
 from twin.scenario import calendars
@@ -244,14 +244,14 @@ def changes(log):
 
 @invariant
 def arrivals_are_the_sum_of_outcomes(run):
-    found = levels.conservation(run.log)
+    found = balance.conservation(run.log)
     assert found["arrivals"] == len(run.demand)
     assert found["arrivals"] == found["resolved"] + found["abandoned"] + found["open"]
 
 
 @invariant
 def littles_law_holds_exactly(run):
-    table = levels.little(run.log, run.scenario)
+    table = balance.little(run.log, run.scenario)
     assert table["level"].to_numpy() == pytest.approx(
         table["product"].to_numpy(), rel=1e-9, abs=1e-9
     )

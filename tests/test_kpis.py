@@ -6,7 +6,7 @@ from handmade import run_log, timeline, visit
 
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
-from twin.measures import levels
+from twin.measures import balance, levels
 from twin.measures.figures import (
     FIGURES,
     JUDGED,
@@ -334,8 +334,8 @@ def test_agents_past_their_shift_are_paid_and_not_overoccupied():
 
 def test_what_is_measured_over_time_can_be_asked_for_by_the_interval():
     assert levels.throughput(LOG, 3600)["resolved"].tolist() == [3, 1]
-    assert levels.conservation(LOG) == {"arrivals": 7, "resolved": 4, "abandoned": 1, "open": 2}
-    law = levels.little(LOG, scenario())
+    assert balance.conservation(LOG) == {"arrivals": 7, "resolved": 4, "abandoned": 1, "open": 2}
+    law = balance.little(LOG, scenario())
     assert law["level"].tolist() == pytest.approx(law["product"].tolist())
 
 
@@ -357,9 +357,9 @@ def test_a_played_run_is_conserved_and_within_bounds():
         }
     )
     log = simulate(desk, draw(desk))
-    found = levels.conservation(log)
+    found = balance.conservation(log)
     assert found["arrivals"] == found["resolved"] + found["abandoned"] + found["open"]
-    law = levels.little(log, desk)
+    law = balance.little(log, desk)
     assert law["level"].tolist() == pytest.approx(law["product"].tolist())
     measured = measure(log, desk)
     shares = measured.loc[measured["unit"] == "share", "value"].dropna()

@@ -8,7 +8,7 @@ from handmade import run_log, timeline, visit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.measures import levels
+from twin.measures import balance, levels
 from twin.records.columns import TABLES
 from twin.scenario.calendars import combine, desk_hours
 from twin.scenario.model import Scenario
@@ -120,8 +120,8 @@ def test_throughput_by_interval():
 
 
 def test_conservation_and_littles_law_by_hand():
-    assert levels.conservation(LOG) == {"arrivals": 3, "resolved": 1, "abandoned": 1, "open": 1}
-    sanity = levels.little(LOG, DESK).set_index("of")
+    assert balance.conservation(LOG) == {"arrivals": 3, "resolved": 1, "abandoned": 1, "open": 1}
+    sanity = balance.little(LOG, DESK).set_index("of")
     assert sanity["level"].tolist() == pytest.approx([1.5, 0.6, 0.9, 0.1])
     assert sanity["product"].tolist() == pytest.approx([1.5, 0.6, 0.9, 0.1])
     assert sanity.loc["open tickets", "stay_s"] == pytest.approx(50.0)
@@ -130,14 +130,14 @@ def test_conservation_and_littles_law_by_hand():
 
 def test_a_lost_ticket_breaks_conservation():
     tickets = [{"arrived_s": 0}, {"arrived_s": 50}]
-    found = levels.conservation(run_log(100.0, tickets=tickets, timeline=timeline(1, (0, "Open"))))
+    found = balance.conservation(run_log(100.0, tickets=tickets, timeline=timeline(1, (0, "Open"))))
     assert found["arrivals"] != found["resolved"] + found["abandoned"] + found["open"]
 
 
 def test_a_status_recorded_twice_breaks_littles_law():
     twice = timeline(1, (0, "Open"), (10, "Resolved"), (20, "Resolved"))
     log = run_log(100.0, tickets=[{"arrived_s": 0}], timeline=twice)
-    tickets = levels.little(log, DESK).iloc[0]
+    tickets = balance.little(log, DESK).iloc[0]
     assert tickets["level"] != pytest.approx(tickets["product"])
 
 

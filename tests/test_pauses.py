@@ -11,7 +11,8 @@ from twin.demand.luck import Stream
 from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
 from twin.desk.work import work_times
-from twin.measures.levels import levels, little
+from twin.measures.balance import little
+from twin.measures.levels import levels
 from twin.records.tables import HANDLE
 from twin.scenario.model import from_data
 

@@ -12,7 +12,8 @@ from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
 from twin.desk.work import work_times
 from twin.experiments.workload import workload
-from twin.measures.levels import levels, little
+from twin.measures.balance import little
+from twin.measures.levels import levels
 from twin.measures.theory import erlang_bounds
 from twin.records.export import events
 from twin.records.tables import HANDLE, WRAP_UP

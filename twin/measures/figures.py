@@ -27,10 +27,13 @@ from twin.measures.figure import Figure, Section
 from twin.measures.inputs import not_known
 from twin.measures.population import Population
 from twin.measures.rows import Row, Rows
-from twin.records import tables
+from twin.measures.run_levels import Levels, RunLevels
+from twin.measures.totals import PartTotals
+from twin.records import in_parts, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
 
     from twin.records.tables import RunLog
     from twin.scenario.model import Scenario
@@ -133,13 +136,67 @@ def measure(
     >>> float(kpis.query("kpi == 'arrivals'")["value"].iloc[0]) == len(log.tickets)
     True
     """
-    run = Population(log, scenario)
-    missing = not_known(log.unknown)
+    if len(log.tickets) <= in_parts.PART:
+        return _table(Population(log, scenario), figures)
+    found = FiguresOfParts(scenario, RunLevels(log, scenario), figures)
+    for part in in_parts.parts_of(log):
+        found.add(part)
+    return found.table(log)
+
+
+class FiguresOfParts:
+    """Figures of a run whose tickets come in parts; see `twin.measures.totals`.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    levels : Levels
+        Of the whole run.
+    figures : collection of str, optional
+        Names of those that are wanted.
+    folder : Path, optional
+        For files, where not all values of the run are to be in memory.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        levels: Levels,
+        figures: Collection[str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self._scenario, self._levels, self._figures = scenario, levels, figures
+        self._totals = PartTotals(folder)
+
+    def add(self, log: RunLog) -> None:
+        """Add a part: some tickets with all that belongs to them."""
+        self._totals.next()
+        run = Population(log, self._scenario, self._totals, self._levels)
+        for _ in _rows(run, self._figures):
+            pass
+        # For the column by_text.
+        _ = run.texts
+
+    def table(self, log: RunLog) -> pd.DataFrame:
+        """The table kpis of all parts; the rows of the log are not looked at."""
+        none = in_parts.without_rows(log)
+        run = Population(none, self._scenario, self._totals.whole(), self._levels)
+        return _table(run, self._figures)
+
+
+def _rows(run: Population, figures: Collection[str] | None) -> Iterator[tuple[Figure, Row]]:
+    missing = not_known(run.log.unknown)
+    for figure in FIGURES.values():
+        if figures is None or figure.name in figures:
+            run.totals.figure = figure.name
+            for row in _NOT_KNOWN if figure.name in missing else figure.rows(run):
+                yield figure, row
+
+
+def _table(run: Population, wanted: Collection[str] | None) -> pd.DataFrame:
     rows = [
         (figure.name, row.group, figure.unit, row.numerator, row.denominator, _packed(run, row))
-        for figure in FIGURES.values()
-        if figures is None or figure.name in figures
-        for row in (_NOT_KNOWN if figure.name in missing else figure.rows(run))
+        for figure, row in _rows(run, wanted)
     ]
     names, groups, units, numerators, denominators, by_text = (
         [row[k] for row in rows] for k in range(6)

@@ -16,7 +16,7 @@ from twin.records import tables
 from twin.scenario.calendars import Staircase, staffing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from twin.records.arrays import Arrays
     from twin.records.tables import RunLog
@@ -28,7 +28,7 @@ Ints = npt.NDArray[np.int64]
 LEVELS = ("backlog", "queue", "busy", "staffed", "in hand", "away")
 
 # What a new status does to the number of open tickets; Closed follows Resolved, so it changes none.
-_CHANGES = {"Open": 1, "Resolved": -1, "Reopened": 1, "Abandoned": -1}
+CHANGES = {"Open": 1, "Resolved": -1, "Reopened": 1, "Abandoned": -1}
 
 
 def steps(moments: Floats, changes: Ints) -> Staircase:
@@ -92,7 +92,7 @@ def _changes(log: RunLog) -> npt.NDArray[np.int64]:
     codes, names = timeline.codes("status")
     if not names:
         return np.zeros(0, dtype=np.int64)
-    change: Ints = np.array([_CHANGES.get(str(name), 0) for name in names], dtype=np.int64)[codes]
+    change: Ints = np.array([CHANGES.get(str(name), 0) for name in names], dtype=np.int64)[codes]
     # A ticket that waited for the customer or a third party was open all the time.
     opened = np.flatnonzero(timeline.among("status", ["Open"]))
     if len(opened) > len(log.tickets):
@@ -268,6 +268,22 @@ def levels(log: RunLog, scenario: Scenario, every_s: float = 900.0) -> pd.DataFr
     rows += [("in hand", k, in_hand(log, p)) for k, p in several]
     absent = [(k, away(log, scenario, name)) for k, name in enumerate(pools)]
     rows += [("away", k, level) for k, level in absent if level is not None]
+    return level_table([(kind, k, level.integral(at)) for kind, k, level in rows], at, pools)
+
+
+def level_table(
+    rows: Sequence[tuple[str, int, Floats]], at: Floats, pools: Sequence[str]
+) -> pd.DataFrame:
+    """Levels as the table levels.
+
+    Parameters
+    ----------
+    rows : sequence of (str, int, array)
+        Of each level its name, number of the pool (-1: of the run), area under it up to each edge.
+    at : array of float, shape (n,)
+        Edges of intervals.
+    pools : sequence of str
+    """
     count = len(at) - 1
     return tables.frame(
         "levels",
@@ -275,8 +291,8 @@ def levels(log: RunLog, scenario: Scenario, every_s: float = 900.0) -> pd.DataFr
             "start_s": np.tile(at[:-1], len(rows)),
             "end_s": np.tile(at[1:], len(rows)),
             "level": tables.codes(np.repeat([LEVELS.index(r[0]) for r in rows], count), LEVELS),
-            "pool": tables.codes(np.repeat([r[1] for r in rows], count), pools),
-            "mean": np.concatenate([np.diff(r[2].integral(at)) / np.diff(at) for r in rows]),
+            "pool": tables.codes(np.repeat([r[1] for r in rows], count), [*pools]),
+            "mean": np.concatenate([np.diff(r[2]) / np.diff(at) for r in rows]),
         },
     )
 
@@ -315,71 +331,3 @@ def throughput(log: RunLog, every_s: float = 3600.0) -> pd.DataFrame:
             "resolved": np.histogram(done, at)[0],
         }
     )
-
-
-def conservation(log: RunLog) -> dict[str, int]:
-    """Balance of tickets: arrivals are the sum of resolved, abandoned and open.
-
-    Arrivals and outcomes are counted in the table tickets, open ones in the timeline: a ticket
-    lost or counted twice between the two shows.
-    """
-    return {
-        "arrivals": len(log.tickets),
-        "resolved": int(is_resolved(log.arrays("tickets")).sum()),
-        "abandoned": int(log.arrays("tickets").among("status", ["Abandoned"]).sum()),
-        "open": int(backlog(log).values[-1]),
-    }
-
-
-def little(log: RunLog, scenario: Scenario) -> pd.DataFrame:
-    """Little's law L = lambda W over the whole run, both sides found independently.
-
-    Stays are cut at the horizon, so the law holds exactly, in a run of any length (Little 1961;
-    Stidham 1974): a difference beyond rounding is a fault in the tables.
-
-    Parameters
-    ----------
-    log : RunLog
-    scenario : Scenario
-        As run; its pools are checked one by one.
-
-    Returns
-    -------
-    DataFrame
-        Rows "open tickets", "queue" and each pool's busy agents, or their tickets in hand where
-        they may have several; columns of, level (L: average over
-        time of the step function), per_s (lambda: how many came, a second), stay_s (W: mean stay,
-        added up ticket by ticket or visit by visit; missing where nobody came), product (lambda W).
-    """
-    visits = log.arrays("visits")
-    start_s, end_s = visits["started_s"], visits["ended_s"]
-    # Wrap-up never queued.
-    queued = visits.at(visits.known("queued_s"))
-    rows = [
-        ("open tickets", backlog(log), len(log.tickets), _open_s(log)),
-        ("queue", queue(log), len(queued), _span_s(queued["queued_s"], wait_ends(queued), log)),
-    ]
-    for name, pool in scenario.agents.items():
-        taken = visits.among("pool", [name]) & ~np.isnan(start_s)
-        total_s = _span_s(start_s[taken], end_s[taken], log)
-        several = pool.concurrency > 1
-        level = in_hand(log, name) if several else busy(log, name)
-        of = f"in hand {name}" if several else f"busy {name}"
-        rows.append((of, level, int(taken.sum()), total_s))
-    horizon_s = log.horizon_s
-    table = [
-        (of, area(level, 0.0, horizon_s) / horizon_s, n / horizon_s, total_s / n if n else np.nan)
-        for of, level, n, total_s in rows
-    ]
-    frame = pd.DataFrame(table, columns=["of", "level", "per_s", "stay_s"])
-    return frame.assign(product=[total_s / horizon_s for *_, total_s in rows])
-
-
-def _span_s(start_s: Floats, end_s: Floats, log: RunLog) -> float:
-    return float((np.where(np.isnan(end_s), log.horizon_s, end_s) - start_s).sum())
-
-
-def _open_s(log: RunLog) -> float:
-    """Time tickets were open, added up spell by spell within each ticket."""
-    _, begun_s, ended_s = spells(log, tables.OPEN_STATUSES)
-    return float((ended_s - begun_s).sum())

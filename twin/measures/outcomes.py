@@ -172,7 +172,10 @@ def confusion(run: Population) -> Rows:
     given, given_names = tickets.codes("category")
     width = len(given_names)
     cells = true.astype(np.int64) * width + given
-    table = np.bincount(cells, minlength=len(true_names) * width).reshape(-1, max(width, 1))
+    size = len(true_names) * width
+    table = run.totals.of(
+        ("pairs",), lambda: np.bincount(cells, minlength=size).reshape(-1, max(width, 1))
+    )
     # Cells of 0 stay: each is a count out of the category's tickets.
     return [
         Row(f"{name} -> {other}", float(table[k, j]), float(table[k].sum()))
@@ -201,18 +204,18 @@ def csat_all(run: Population) -> Rows:
     ratings that are 4 or 5, times the resolved tickets. Missing where some are resolved and none
     is rated.
     """
-    resolved, ratings = float(run.resolved.sum()), len(run.satisfied)
+    of_ratings = run.row(run.satisfied, of=run.ratings, key=("ratings",))
+    of_tickets = run.row(run.resolved, key=("tickets",))
+    resolved, ratings = of_tickets.numerator, of_ratings.denominator
     if resolved and not ratings:
         return [Row("", 0.0, 0.0)]
-    rate = float(run.satisfied.mean()) if resolved else 0.0
-    of_ratings = run.row(run.satisfied, of=run.ratings)
-    of_tickets = run.row(run.resolved)
+    rate = of_ratings.numerator / ratings if resolved else 0.0
     texts = None
     if of_ratings.texts is not None and of_tickets.texts is not None:
         (happy, rated), (done, came) = of_ratings.texts, of_tickets.texts
         shares = np.divide(happy, rated, out=np.full(len(rated), rate), where=rated > 0)
         texts = np.stack([shares * done, came])
-    return [Row("", rate * resolved, float(len(run.tickets)), texts)]
+    return [Row("", rate * resolved, of_tickets.denominator, texts)]
 
 
 @figure("1-5", "higher", "ratings", MEAN, main="Outcome")

@@ -1,4 +1,4 @@
-"""Population of a run's key figures: the tickets after warm-up, and all that belongs to them."""
+"""Population of a run's key figures, and the sums that they are made of."""
 
 from __future__ import annotations
 
@@ -11,198 +11,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from twin.measures import levels
-from twin.measures.promises import ROUNDING_S, Floats, Mask, paused_s, promise_kept
+from twin.measures.counted import Counted
+from twin.measures.promises import ROUNDING_S, Floats, Mask, promise_kept
 from twin.measures.rows import TEXT_GROUPS, PoolTime, Row, Rows
-from twin.scenario.calendars import Staircase, combine, staffing
+from twin.measures.run_levels import Levels, RunLevels
+from twin.measures.totals import Key, Totals, ratio
+from twin.scenario.calendars import staffing
 from twin.scenario.clock import WEEK_S
 from twin.scenario.model import PRIORITIES
-from twin.stats.quantiles import Rankings
 
 if TYPE_CHECKING:
     from twin.records.arrays import Arrays
-    from twin.records.tables import RunLog
-    from twin.scenario.model import Scenario
 
-# Columns made here: place of a row's ticket among all tickets, and the group of its text.
-_PLACE, _TEXT_GROUP = "place of the ticket", "group of the text"
+# A column made here.
+_TEXT_GROUP = "group of the text"
 
 
 @dataclass(frozen=True)
-class Population:
+class Population(Counted):
     """A run as the key figures see it.
 
     Tickets that arrived at or after warm-up, with all their visits, calls and ratings; levels from
-    the end of warm-up to the horizon. The table tickets must be in the order of ``ticket_id``.
+    the end of warm-up to the horizon.
+
+    Attributes
+    ----------
+    log : RunLog
+        Of the run, or of a part of its tickets: then `totals` add parts up, and `levels` are those
+        of the whole run.
+    scenario : Scenario
+    totals : Totals, optional
+    levels : Levels, optional
     """
 
-    log: RunLog
-    scenario: Scenario
-    _rankings: Rankings = field(default_factory=lambda: Rankings(TEXT_GROUPS), init=False)
-
-    @property
-    def start_s(self) -> float:
-        """End of warm-up."""
-        return self.scenario.warm_up
-
-    @property
-    def length_s(self) -> float:
-        """Time from the end of warm-up to the horizon."""
-        return self.log.horizon_s - self.start_s
-
-    @cached_property
-    def _all(self) -> Arrays:
-        """All tickets, those of warm-up included."""
-        return self.log.arrays("tickets")
-
-    @cached_property
-    def _counted(self) -> Mask:
-        return self._all["arrived_s"] >= self.start_s
-
-    def _rows_of(self, table: Arrays) -> npt.NDArray[np.intp]:
-        """Place of the ticket of each row among all tickets."""
-        ids = self._all["ticket_id"]
-        if len(ids) and ids[-1] - ids[0] == len(ids) - 1:
-            # Rising and without a gap, as in every run.
-            return table.made(_PLACE, lambda: (table["ticket_id"] - ids[0]).astype(np.intp))
-        return table.made(_PLACE, lambda: np.searchsorted(ids, table["ticket_id"]))
-
-    def _theirs(self, table: str) -> Arrays:
-        rows = self.log.arrays(table)
-        return rows if self._counted.all() else rows.at(self._counted[self._rows_of(rows)])
-
-    def ever(self, table: Arrays) -> Mask:
-        """True for tickets that occur in a table."""
-        found = np.zeros(len(self._all), dtype=np.bool_)
-        found[self._rows_of(table)] = True
-        return found[self._counted]
-
-    @cached_property
-    def tickets(self) -> Arrays:
-        """Tickets that arrived at or after warm-up."""
-        return self._all.at(self._counted)
-
-    @cached_property
-    def visits(self) -> Arrays:
-        """Their visits to the agents."""
-        return self._theirs("visits")
-
-    @cached_property
-    def calls(self) -> Arrays:
-        """Their model calls."""
-        return self._theirs("calls")
-
-    @cached_property
-    def ended_calls(self) -> Arrays:
-        """Their model calls that were not still under way at the horizon."""
-        return self.calls.at(self.calls.codes("outcome")[0] >= 0)
-
-    @cached_property
-    def ratings(self) -> Arrays:
-        """Their ratings."""
-        return self._theirs("ratings")
-
-    @cached_property
-    def arrived_s(self) -> Floats:
-        """Moments of arrival."""
-        return self.tickets["arrived_s"]
-
-    @cached_property
-    def resolved(self) -> Mask:
-        """True for tickets that are Resolved or Closed at the horizon."""
-        return levels.is_resolved(self.tickets)
-
-    @cached_property
-    def abandoned(self) -> Mask:
-        """True for tickets that are Abandoned."""
-        return self.tickets.among("status", ["Abandoned"])
-
-    @cached_property
-    def resolved_s(self) -> Floats:
-        """Last resolution of resolved tickets; missing for all others."""
-        return np.where(self.resolved, self.tickets["resolved_s"], np.nan)
-
-    @cached_property
-    def ever_resolved(self) -> Mask:
-        """True for tickets that were resolved at least once, whatever followed."""
-        return self.tickets.known("resolved_s")
-
-    @property
-    def finished(self) -> Mask:
-        """True for tickets resolved or abandoned."""
-        return self.resolved | self.abandoned
-
-    @cached_property
-    def categorized(self) -> Arrays:
-        """Tickets that go by the assistant's category.
-
-        A category that an agent replaced (confidence below the threshold) is the agent's.
-        """
-        return self.tickets.at(self.tickets.among("categorized_by", ["assistant"]))
-
-    @cached_property
-    def paused_s(self) -> Floats:
-        """Time for which the clock of their resolution stood still, by the targets."""
-        return paused_s(self.log, self.scenario)[self._counted]
-
-    def spent_in(self, *statuses: str) -> Floats:
-        """Time that each ticket spent in some statuses, up to the horizon."""
-        ticket, begun_s, ended_s = levels.spells(self.log, statuses)
-        spent = np.bincount(ticket, ended_s - begun_s, len(self._all))
-        return np.asarray(spent[self._counted], dtype=np.float64)
-
-    @cached_property
-    def response_s(self) -> Floats:
-        """Time to first response; missing without one, whether the ticket is open or abandoned."""
-        return self.tickets["responded_s"] - self.arrived_s
-
-    @cached_property
-    def waited(self) -> Arrays:
-        """Visits that were started or abandoned; wrap-up, which never waits, is none of them."""
-        visits = self.visits.at(self.visits.known("queued_s"))
-        return visits.at(visits.known("started_s") | visits.among("end", ["abandoned"]))
-
-    @cached_property
-    def waits_s(self) -> Floats:
-        """Their waits for an agent."""
-        return levels.wait_ends(self.waited) - self.waited["queued_s"]
-
-    @cached_property
-    def human_wanted_s(self) -> Floats:
-        """Moment at which each ticket first waits for an agent; missing where it never did."""
-        return self._first(self.visits, "queued_s")
-
-    @cached_property
-    def human_replied_s(self) -> Floats:
-        """Moment of the first reply of a person: taken up to be answered, or a draft approved."""
-        visits = self.visits
-        taken = self._first(visits.at(visits.among("activity", ["handle"])), "started_s")
-        review = visits.among("activity", ["review"]) & visits.among("end", ["done"])
-        return np.fmin(taken, self._first(visits.at(review), "ended_s"))
-
-    @cached_property
-    def human_response_s(self) -> Floats:
-        """Time until a person replies, from when the ticket first waits for one."""
-        return self.human_replied_s - self.human_wanted_s
-
-    def _first(self, visits: Arrays, column: str) -> Floats:
-        """The earliest moment in a column of some visits, by ticket."""
-        found = np.full(len(self._all), np.inf)
-        np.fmin.at(found, self._rows_of(visits), visits[column])
-        return np.where(np.isinf(found), np.nan, found)[self._counted]
-
-    @cached_property
-    def helped(self) -> Floats:
-        """1 for tickets resolved by an answer that solved the problem, else 0.
-
-        Missing for resolved tickets of which it is not known.
-        """
-        return np.where(self.resolved, self.tickets["solved"], 0.0)
-
-    @cached_property
-    def satisfied(self) -> Floats:
-        """1 for ratings of 4 or 5, 0 for others."""
-        return (self.ratings["rating"] >= 4).astype(np.float64)
+    totals: Totals = field(default_factory=Totals)
+    levels: Levels | None = None
 
     @property
     def total_usd(self) -> float:
@@ -212,7 +55,8 @@ class Population:
     @property
     def model_usd(self) -> float:
         """Price of their model calls; missing if any price is unknown."""
-        return float(self.ended_calls["cost_usd"].sum())
+        usd = self.totals.of(("model calls",), lambda: self.ended_calls["cost_usd"].sum())
+        return float(usd)
 
     @property
     def human_usd(self) -> float:
@@ -242,23 +86,26 @@ class Population:
         return more
 
     @cached_property
-    def resolved_in_window(self) -> Mask:
-        """True for tickets of the log with their last resolution after warm-up."""
-        done = self._all["resolved_s"] >= self.start_s
-        return done & levels.is_resolved(self._all)
-
-    @cached_property
     def by_priority(self) -> dict[str, Mask]:
         """The priorities that occur, each with its tickets."""
         masks = {name: self.tickets.among("priority", [name]) for name in PRIORITIES}
-        return {name: mask for name, mask in masks.items() if mask.any()}
+        return self._occurring("priority", masks)
+
+    def _occurring(self, column: str, masks: Mapping[str, Mask]) -> dict[str, Mask]:
+        """Those that occur, of tickets that are counted."""
+        occurs = self.totals.occurs
+        return {name: mask for name, mask in masks.items() if occurs((column, name), mask)}
+
+    @cached_property
+    def count(self) -> float:
+        """Number of tickets that are counted."""
+        return self.totals.of_run(("tickets",), lambda: float(len(self.tickets)))
 
     @cached_property
     def by_channel(self) -> dict[str, Mask]:
         """The channels that occur, each with its tickets; none on a desk without channels."""
         codes, names = self.tickets.codes("channel")
-        masks = {str(name): codes == k for k, name in enumerate(names)}
-        return {name: mask for name, mask in masks.items() if mask.any()}
+        return self._occurring("channel", {str(n): codes == k for k, n in enumerate(names)})
 
     @cached_property
     def _text_group(self) -> npt.NDArray[np.int64] | None:
@@ -271,15 +118,27 @@ class Population:
         if assistant.role == "off" or assistant.backend == "profile":
             return None
         text = self._all["text_id"]
-        return text % TEXT_GROUPS if len(text) and text.min() >= 0 else None
+        has, lacks = (
+            self.totals.occurs((name,), mask)
+            for name, mask in (("a text", text >= 0), ("no text", text < 0))
+        )
+        return text % TEXT_GROUPS if has and not lacks else None
 
     @cached_property
     def texts(self) -> int:
         """Number of distinct texts of the tickets; 0 without texts."""
-        return 0 if self._text_group is None else len(np.unique(self.tickets["text_id"]))
+        if self._text_group is None:
+            return 0
+        return self.totals.different(("texts",), self.tickets["text_id"])
 
     def row(
-        self, over: Any, under: Any = None, *, of: Arrays | None = None, group: str = ""
+        self,
+        over: Any,
+        under: Any = None,
+        *,
+        of: Arrays | None = None,
+        group: str = "",
+        key: Key | None = None,
     ) -> Row:
         """Sums over things that belong to tickets.
 
@@ -291,21 +150,31 @@ class Population:
         of : Arrays, optional
             Table with a row for each of them and a column ticket_id; by default the tickets.
         group : str
+        key : tuple of str, optional
+            Name of these sums among those of the figure; by default the group.
         """
         over = np.asarray(over, dtype=np.float64)
         under = np.ones(len(over)) if under is None else np.asarray(under, dtype=np.float64)
-        total = np.array([over.sum(), under.sum()])
+        key = (group,) if key is None else key
+        total = self.totals.of(("sums", *key), lambda: np.array([over.sum(), under.sum()]))
         if self._text_group is None:
             return Row(group, float(total[0]), float(total[1]))
-        where = self._groups_of(of)
-        parts = [np.bincount(where, weights, TEXT_GROUPS) for weights in (over, under)]
-        return Row(group, float(total[0]), float(total[1]), total[:, None] - np.stack(parts))
 
-    def quantile(self, values: Floats, q: float, tickets: Mask, group: str = "") -> Row:
+        def by_text() -> Floats:
+            where = self._groups_of(of)
+            return np.stack([np.bincount(where, part, TEXT_GROUPS) for part in (over, under)])
+
+        parts = self.totals.of(("by text", *key), by_text)
+        return Row(group, float(total[0]), float(total[1]), total[:, None] - parts)
+
+    def quantile(
+        self, values: Floats, q: float, tickets: Mask, group: str = "", key: Key | None = None
+    ) -> Row:
         """The quantile at `q` of the values of some tickets, which are those of the group."""
         of = None if self._text_group is None else self._groups_of(None)
-        ranked = self._rankings.of(values, tickets, group, of)
-        if not len(ranked.values):
+        key = (group,) if key is None else key
+        ranked = self.totals.in_order(key, values, tickets, of)
+        if not len(ranked):
             return Row(group, 0.0, 0.0)
         left_out = None if of is None else np.stack(ranked.without_each(q))
         return Row(group, ranked.quantile(q), 1.0, left_out)
@@ -330,10 +199,21 @@ class Population:
         Without some texts as many tickets would come, with the other texts: so what is left of the
         total is scaled up by the tickets that are left out.
         """
-        if self._text_group is None or not weights.sum():
+        if self._text_group is None:
             return Row(group, total, length)
-        parts = np.bincount(self._groups_of(of), weights, TEXT_GROUPS) / weights.sum()
-        tickets = np.bincount(self._groups_of(None), minlength=TEXT_GROUPS) / len(self.tickets)
+        whole = self.totals.of(("parts", group), weights.sum)
+        by_text = self.totals.of(
+            ("parts by text", group),
+            lambda: np.bincount(self._groups_of(of), weights, TEXT_GROUPS),
+        )
+        came = self.totals.of(
+            ("tickets by text", group),
+            lambda: np.bincount(self._groups_of(None), minlength=TEXT_GROUPS),
+        )
+        count = self.count
+        if not whole:
+            return Row(group, total, length)
+        parts, tickets = ratio(by_text, whole), ratio(came, count)
         with np.errstate(divide="ignore", invalid="ignore"):
             left = np.where(tickets < 1, total * (1 - parts) / (1 - tickets), 0.0)
         return Row(group, total, length, np.stack([left, np.full(TEXT_GROUPS, length)]))
@@ -351,25 +231,13 @@ class Population:
         codes, names = self.tickets.codes(column) if of is None else self._all.codes(column)
         if of is not None:
             codes = codes[self._rows_of(of)]
-        rows = [self.row(over, under, of=of)]
+        rows = [self.row(over, under, of=of, key=(column, ""))]
         for k, name in enumerate(names):
-            here = codes == k
-            if here.any():
+            here, key = codes == k, (column, str(name))
+            if self.totals.occurs((self.totals.figure, *key), here):
                 parts = np.where(here, over, 0.0), np.where(here, under, 0.0)
-                rows.append(self.row(*parts, of=of, group=str(name)))
+                rows.append(self.row(*parts, of=of, group=str(name), key=key))
         return rows
-
-    def within_window(self, start_s: Any, end_s: Any) -> Floats:
-        """Seconds of spells that lie between warm-up and horizon; a missing end is the horizon."""
-        end = np.where(np.isnan(end_s), self.log.horizon_s, end_s)
-        inside = np.minimum(end, self.log.horizon_s) - np.maximum(start_s, self.start_s)
-        return np.asarray(np.fmax(inside, 0.0), dtype=np.float64)
-
-    def by_ticket(self, table: Arrays, column: str | None = None) -> Floats:
-        """Sums of a column of a table by the ticket that its rows belong to, or their number."""
-        weights = None if column is None else table[column]
-        sums = np.bincount(self._rows_of(table), weights, len(self._all))
-        return np.asarray(sums[self._counted], dtype=np.float64)
 
     def _groups_of(self, table: Arrays | None) -> npt.NDArray[np.int64]:
         of_ticket = self._text_group
@@ -380,12 +248,15 @@ class Population:
     def split(self, values: Floats, q: float | None = None) -> Rows:
         """Mean or quantile of values that are not missing: in all, by priority and by channel."""
         there = ~np.isnan(values)
-        parts = {**self.by_priority, **self.by_channel}
-        groups = {"": there} | {name: there & of for name, of in parts.items()}
+        groups: dict[str, tuple[Key, Mask]] = {"": (("",), there)}
+        for kind, of in (("priority", self.by_priority), ("channel", self.by_channel)):
+            groups |= {name: ((kind, name), there & mask) for name, mask in of.items()}
         if q is not None:
-            return [self.quantile(values, q, mask, name) for name, mask in groups.items()]
+            return [self.quantile(values, q, mask, name, key)
+                    for name, (key, mask) in groups.items()]  # fmt: skip
         return [
-            self.row(np.where(mask, values, 0.0), mask, group=name) for name, mask in groups.items()
+            self.row(np.where(mask, values, 0.0), mask, group=name, key=key)
+            for name, (key, mask) in groups.items()
         ]
 
     def within(
@@ -418,20 +289,21 @@ class Population:
         shown = ("", *targets, *self.by_channel)
         return [row for row in self.split(kept) if row.group in shown]
 
-    def area(self, level: Staircase) -> float:
-        """Area under a level between warm-up and horizon."""
-        return levels.area(level, self.start_s, self.log.horizon_s)
+    @cached_property
+    def over_time(self) -> Levels:
+        """Levels of the whole run."""
+        return RunLevels(self.log, self.scenario) if self.levels is None else self.levels
+
+    def area(self, kind: str, pool: str = "") -> float:
+        """Area under a level between warm-up and horizon; see `RunLevels.level`."""
+        return self.over_time.area(kind, pool, self.start_s, self.log.horizon_s)
 
     @cached_property
     def pools(self) -> list[PoolTime]:
         """Agent-seconds by pool."""
         found = []
         for name in self.scenario.agents:
-            staffed = levels.on_shift(self.log, self.scenario, name)
-            busy, away = levels.busy(self.log, name), levels.away(self.log, self.scenario, name)
-            used = combine(busy, staffed, np.minimum)
-            paid = combine(busy, staffed, np.maximum)
-            away_s = 0.0 if away is None else self.area(away)
-            areas = self.area(staffed), self.area(used), self.area(paid)
-            found.append(PoolTime(name, *areas, away=away_s))
+            staffed, used, paid = (self.area(kind, name) for kind in ("staffed", "used", "paid"))
+            away_s = self.area("away", name) if self.over_time.has("away", name) else 0.0
+            found.append(PoolTime(name, staffed, used, paid, away_s))
         return found

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from twin.measures.levels import conservation, little
+from twin.measures.balance import Balance
+from twin.measures.run_levels import RunLevels
 from twin.records import tables
+from twin.records.in_parts import parts_of
 from twin.stats import intervals
 
 if TYPE_CHECKING:
@@ -41,7 +43,15 @@ def sanity(log: RunLog, scenario: Scenario) -> pd.DataFrame:
     DataFrame
         Columns of the table sanity, see `twin.records.tables`; the whole run, warm-up included.
     """
-    counts, law = conservation(log), little(log, scenario)
+    found = Balance(scenario, RunLevels(log, scenario))
+    for part in parts_of(log):
+        found.add(part)
+    return checks_of(found, log.horizon_s)
+
+
+def checks_of(balance: Balance, horizon_s: float) -> pd.DataFrame:
+    """The table sanity, of a run that was counted; its horizon in seconds."""
+    counts, law = balance.conservation(), balance.little(horizon_s)
     checks = ["conservation", *(f"Little's law, {of}" for of in law["of"])]
     expected = np.array([counts["arrivals"], *law["product"]], dtype=np.float64)
     out = counts["resolved"] + counts["abandoned"] + counts["open"]

@@ -20,8 +20,10 @@ def _resolution_s(run: Population) -> Floats:
 @figure("tickets", "", "arrivals", MEAN, main="Demand")
 def arrivals(run: Population) -> Rows:
     """Tickets that arrived."""
-    rows = [Row("", float(len(run.tickets)), 1.0)]
-    return rows + [Row(name, float(of.sum()), 1.0) for name, of in run.by_channel.items()]
+    counts = {"": run.count}
+    for name, of in run.by_channel.items():
+        counts[name] = run.totals.of((name,), lambda of=of: float(of.sum()))  # type: ignore[misc]
+    return [Row(name, count, 1.0) for name, count in counts.items()]
 
 
 @figure("tickets/h", "higher", "resolutions after warm-up", RATIO, main="Demand",
@@ -32,7 +34,8 @@ def throughput(run: Population) -> Rows:
     Tickets that came during warm-up and were resolved after it count: this is a flow over time.
     """
     done = run.resolved_in_window.astype(np.float64)
-    return [run.flow(done.sum(), run.length_s / 3600.0, done, run.log.arrays("tickets"))]
+    total = run.totals.of(("resolved",), done.sum)
+    return [run.flow(total, run.length_s / 3600.0, done, run.log.arrays("tickets"))]
 
 
 @figure("s", "lower", "tickets with a first response", MEAN, main="Speed")
@@ -179,7 +182,7 @@ def backlog(run: Population) -> Rows:
     after_s = run.log.horizon_s - np.maximum(timeline["time_s"], run.start_s)
     changes = levels.backlog_changes(run.log).astype(np.float64)
     parts = changes * np.maximum(after_s, 0.0)
-    return [run.flow(run.area(levels.backlog(run.log)), run.length_s, parts, timeline)]
+    return [run.flow(run.area("backlog"), run.length_s, parts, timeline)]
 
 
 @figure("visits", "lower", "time after warm-up", RATIO)
@@ -187,4 +190,4 @@ def queue(run: Population) -> Rows:
     """Visits waiting for an agent, averaged over time."""
     visits = run.log.arrays("visits")
     waits = run.within_window(visits["queued_s"], levels.wait_ends(visits))
-    return [run.flow(run.area(levels.queue(run.log)), run.length_s, waits, visits)]
+    return [run.flow(run.area("queue"), run.length_s, waits, visits)]

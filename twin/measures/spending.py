@@ -39,7 +39,7 @@ def human_cost(run: Population) -> Rows:
 
     Missing unless all pools that work have a cost.
     """
-    return [Row("", run.human_usd, float(len(run.tickets)))]
+    return [Row("", run.human_usd, run.count)]
 
 
 @figure("USD/ticket", "lower", "tickets resolved after warm-up", RATIO, main="Cost",
@@ -51,7 +51,8 @@ def cost_per_resolution(run: Population) -> Rows:
     helped_per_dollar and solved.
     """
     done = run.resolved_in_window.astype(np.float64)
-    resolved = run.flow(done.sum(), 1.0, done, run.log.arrays("tickets"))
+    total = run.totals.of(("resolved",), done.sum)
+    resolved = run.flow(total, 1.0, done, run.log.arrays("tickets"))
     return [run.over_flow(run.total_usd, resolved)]
 
 
@@ -61,7 +62,7 @@ def cost_per_arrival(run: Population) -> Rows:
 
     It falls when fewer are helped at less cost: read it beside solved.
     """
-    return [Row("", run.total_usd, float(len(run.tickets)))]
+    return [Row("", run.total_usd, run.count)]
 
 
 @figure("USD/week", "lower", "spending after warm-up", RATIO, main="Cost", follows_load=True)
@@ -85,7 +86,8 @@ def helped_per_dollar(run: Population) -> Rows:
     cheaply stands high: read it beside solved.
     """
     helped = run.helped
-    return [run.flow(helped.sum(), run.total_usd, np.nan_to_num(helped), run.tickets)]
+    total = run.totals.of(("helped",), helped.sum)
+    return [run.flow(total, run.total_usd, np.nan_to_num(helped), run.tickets)]
 
 
 @figure("s", "lower", "model calls that ended", MEAN, main="Model")

@@ -9,7 +9,6 @@ import math
 
 import numpy as np
 
-from twin.measures import levels
 from twin.measures.figure import MEAN, RATIO, figure
 from twin.measures.population import Population
 from twin.measures.rows import Row, Rows
@@ -26,7 +25,8 @@ def _tells_waits(run: Population) -> bool:
     # A run holds all facts, and knows no waits without touches.
     if not run.log.unknown:
         return False
-    return bool(run.log.arrays("timeline").among("status", _OTHERS).any())
+    timeline = run.log.arrays("timeline")
+    return run.totals.ever(("waits",), timeline.among("status", _OTHERS))
 
 
 @figure("s", "lower", "resolved tickets", MEAN)
@@ -95,7 +95,7 @@ def concurrency_mean(run: Population) -> Rows:
     rows = []
     for p in run.pools:
         if run.scenario.agents[p.pool].concurrency > 1:
-            in_hand = run.area(levels.in_hand(run.log, p.pool))
+            in_hand = run.area("in hand", p.pool)
             rows.append(Row(p.pool, in_hand, p.busy))
     if not rows:
         return []

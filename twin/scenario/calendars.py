@@ -57,6 +57,11 @@ class Staircase:
         k = np.clip(np.searchsorted(self.times, t, side="right") - 1, 0, None)
         return area[k] + (np.asarray(t) - self.times[k]) * self.values[k]
 
+    def at(self, t: Floats) -> Ints:
+        """The level at each moment of `t` (seconds), which may not lie before it begins."""
+        found: Ints = self.values[np.searchsorted(self.times, t, side="right") - 1]
+        return found
+
 
 def staircase(changes: list[tuple[float, float]]) -> Staircase:
     """Sum of changes (moment, difference) as a level; changes before 0 hold from 0."""
@@ -281,11 +286,7 @@ def combine(first: Staircase, second: Staircase, how: Callable[[Ints, Ints], Int
     """Two levels as one, exactly: the change points of both, such as with ``np.minimum``."""
     times = np.concatenate([first.times, second.times])
     times.sort(kind="stable")
-    return Staircase(times, how(_at(first, times), _at(second, times)))
-
-
-def _at(level: Staircase, times: Floats) -> Ints:
-    return level.values[np.searchsorted(level.times, times, side="right") - 1]
+    return Staircase(times, how(first.at(times), second.at(times)))
 
 
 def desk_hours(scenario: Scenario) -> Staircase:

@@ -27,6 +27,10 @@ class Ranked:
         self._group = group[order]
         self._groups = groups
 
+    def __len__(self) -> int:
+        """Number of values."""
+        return len(self.values)
+
     def quantile(self, q: float) -> float:
         """The quantile of all values: that of `numpy.quantile` to the last bit, without sorting.
 
