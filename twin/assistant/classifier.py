@@ -64,15 +64,13 @@ class Classifier:
         names = [name.split("/") for name in categories]
         self._names = embed([one for several in names for one in several])
         self._starts = np.cumsum([0, *map(len, names[:-1])])
-        self._learnt: Ridge | Logistic
         examples = self._examples(categories)
         few = bool(self._owner.any()) and len(texts) < _FEW_BESIDE_ARTICLES
-        if few or len(categories) < 2 or not len(texts):
-            self._learnt = Ridge(len(categories), texts, category, examples, self._evidence(texts))
-        else:
-            key = knowledge.key if knowledge else ""
-            codes = np.asarray(category, dtype=np.int64)
-            self._learnt = Logistic(categories, texts, codes, examples, self._evidence, key)
+        few = few or len(categories) < 2 or not len(texts)
+        codes = np.asarray(category, dtype=np.int64)
+        learn: type[Ridge | Logistic] = Ridge if few else Logistic
+        key = knowledge.key if knowledge else ""
+        self._learnt = learn(categories, texts, codes, examples, self._evidence, key)
         self.accuracy, self.log_loss = self._learnt.accuracy, self._learnt.log_loss
         self.left_out = self._learnt.left_out
 

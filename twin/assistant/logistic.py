@@ -6,11 +6,8 @@ using it needs NumPy only.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +66,9 @@ class Logistic:
         def train() -> Arrays:
             return _train(texts, category, examples, self._size, evidence)
 
-        stored = cache.arrays("classifier", _key(categories, texts, category, knowledge), train)
+        code = map(Path(__file__).with_name, _CODE)
+        of = EMBEDDING_VERSION, knowledge, list(categories), list(texts), list(map(int, category))
+        stored = cache.arrays("classifier", cache.key_of(code, _LIBRARIES, *of), train)
         try:
             self._take(stored)
         except (KeyError, ValueError, TypeError, IndexError):  # Of no such classifier: damaged.
@@ -183,15 +182,3 @@ def _folds(category: Ints) -> list[Ints]:
     folds = [np.flatnonzero(fold == k) for k in range(_FOLDS if len(category) <= _FEW else 1)]
     # Evenly spread, where they are more than are needed.
     return [out[:: 1 + (len(out) - 1) // _MOST_LEFT_OUT] for out in folds if len(out)]
-
-
-def _key(categories: Sequence[str], texts: Sequence[str], category: Ints, knowledge: str) -> str:
-    """Hash of all that a model depends on: code, libraries, articles, names, texts and labels."""
-    parts: list[object] = [EMBEDDING_VERSION, platform.machine(), *map(version, _LIBRARIES)]
-    parts += [knowledge, list(categories)]
-    digest = hashlib.sha256(repr(parts).encode("utf-8", "replace"))
-    for name in _CODE:
-        digest.update(Path(__file__).with_name(name).read_bytes())
-    for text, code in zip(texts, category, strict=True):
-        digest.update(f"{int(code)} {text!r}\n".encode("utf-8", "replace"))
-    return digest.hexdigest()

@@ -6,11 +6,14 @@ where the environment variable TWIN_CACHE is `off`.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
+import platform
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -27,6 +30,26 @@ _MOST_A_FILE = 80_000_000
 _ENDING = ".npz"
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+def key_of(code: Iterable[Path], libraries: Iterable[str], *parts: object) -> str:
+    """Hash of code, of versions of libraries, of the machine, and of what is computed from.
+
+    Parameters
+    ----------
+    code : iterable of Path
+        Files of the package.
+    libraries : iterable of str
+        As pip names them.
+    *parts : object
+        Written out by `repr`.
+    """
+    digest = hashlib.sha256(repr([platform.machine(), *map(version, libraries)]).encode())
+    for path in code:
+        digest.update(path.read_bytes())
+    for part in parts:
+        digest.update(repr(part).encode("utf-8", "replace"))
+    return digest.hexdigest()
 
 
 def arrays(kind: str, key: str, make: Callable[[], Arrays]) -> Arrays:

@@ -39,9 +39,10 @@ from twin.records.tables import (
     STILL_OPEN,
     VISIT_ENDS,
     WRAP_UP,
+    Columns,
     RunLog,
     codes,
-    frame,
+    columns_of,
 )
 from twin.scenario.model import OwnModel
 
@@ -199,6 +200,7 @@ class Ledger:
         comments: list[str],
         notes: list[str],
         own: Mapping[str, OwnModel] | None = None,
+        backend: str = "",
     ) -> RunLog:
         """All of it as tables.
 
@@ -210,6 +212,8 @@ class Ledger:
         notes : list of str
         own : mapping of str to OwnModel, optional
             The scenario's own models, for their prices.
+        backend : str
+            Of the assistant.
         """
         timeline = self.table("timeline", pools, names, comments)
         return RunLog(
@@ -220,10 +224,11 @@ class Ledger:
             calls=self.table("calls", pools, names, comments, own),
             ratings=self.table("ratings", pools, names, comments),
             learning=self._learning_table(names.versions.items),
-            answers=answer_table(tuple(names.texts.items)).copy(deep=False),
+            answers=answer_table(tuple(names.texts.items)),
             staffing=self._staffing_table(pools),
             texts=self.demand.texts,
             notes=tuple(notes),
+            backend=backend,
         )
 
     def table(
@@ -233,7 +238,7 @@ class Ledger:
         names: Names,
         comments: list[str],
         own: Mapping[str, OwnModel] | None = None,
-    ) -> pd.DataFrame:
+    ) -> Columns:
         """A table of rows, once: they are let go with it. Parameters as in `log`."""
         models, versions = names.models.items, names.versions.items
         if name == "timeline":
@@ -249,15 +254,15 @@ class Ledger:
         assert name == "staffing"
         return self._staffing_table(pools)
 
-    def _ticket_table(self, timeline: pd.DataFrame) -> pd.DataFrame:
+    def _ticket_table(self, timeline: Columns) -> Columns:
         demand = self.demand
         # The timeline is in order of time, so the last row of a ticket is what remains.
         latest = np.full(len(demand), -1, dtype=np.int8)
-        latest[timeline["ticket_id"].to_numpy() - 1] = timeline["status"].cat.codes
+        latest[timeline["ticket_id"] - 1] = timeline["status"].codes
         became = {name: _numbers(getattr(self, name)) for name, _ in OUTCOMES}
         return ticket_table(drawn(demand), became, latest, demand.categories, demand.channels)
 
-    def _timeline_table(self) -> pd.DataFrame:
+    def _timeline_table(self) -> Columns:
         rows = self._timeline.take()
         # Leaving and closing are written down when they are known, not when they happen.
         order = np.argsort(rows["when"], kind="stable")
@@ -270,9 +275,9 @@ class Ledger:
             detail, names = np.maximum(status - OwnStatuses.FIRST, -1), self._own.names
             status = np.array([*range(len(STATUSES)), *self._own.core])[status]
         named = {"status": codes(status, STATUSES), "detail": codes(detail, names)}
-        return frame("timeline", {"ticket_id": ticket, "time_s": rows["when"][order], **named})
+        return columns_of("timeline", {"ticket_id": ticket, "time_s": rows["when"][order], **named})
 
-    def visits(self, pools: list[str]) -> pd.DataFrame:
+    def visits(self, pools: list[str]) -> Columns:
         """The table visits, once: its rows are let go with it."""
         row = self._visits.take()
         ended = row["ended"].copy()
@@ -281,7 +286,7 @@ class Ledger:
         running = ended >= self._horizon_s
         ended[running] = NAN
         end[running] = STILL_OPEN
-        return frame(
+        return columns_of(
             "visits",
             {
                 "ticket_id": row["ticket"] + np.int32(1),
@@ -295,14 +300,14 @@ class Ledger:
             },
         )
 
-    def _call_table(self, models: list[catalogue.Model], versions: list[str]) -> pd.DataFrame:
+    def _call_table(self, models: list[catalogue.Model], versions: list[str]) -> Columns:
         row = self.calls.take()
         cost = np.full(len(row["ticket"]), NAN)
         for k, model in enumerate(models):
             here = row["model"] == k
             if here.any():
                 cost[here] = model.cost_usd(row["tokens_in"][here], row["tokens_out"][here])
-        return frame(
+        return columns_of(
             "calls",
             {
                 "ticket_id": row["ticket"] + np.int32(1),
@@ -322,16 +327,16 @@ class Ledger:
             },
         )
 
-    def _staffing_table(self, pools: list[str]) -> pd.DataFrame:
+    def _staffing_table(self, pools: list[str]) -> Columns:
         row = self._staffing.take()
         columns = {"pool": codes(row["pool"], pools), "time_s": row["when"]}
-        return frame("staffing", columns | {name: row[name] for name in ("on_shift", "away")})
+        return columns_of("staffing", columns | {name: row[name] for name in ("on_shift", "away")})
 
-    def _learning_table(self, versions: list[str]) -> pd.DataFrame:
+    def _learning_table(self, versions: list[str]) -> Columns:
         row = self._learning.take()
         if not len(row):
             # Made once: only a desk that learns has rows, and texts take long to make.
-            return _no_lessons().copy(deep=False)
+            return _no_lessons()
         columns = {
             "time_s": row["when"],
             "category": _texts(codes(row["category"], self.demand.categories)),
@@ -339,13 +344,11 @@ class Ledger:
             "event": _texts(codes(row["event"], EVENTS)),
             "evidence": row["evidence"],
         }
-        return frame("learning", columns)
+        return columns_of("learning", columns)
 
-    def _rating_table(
-        self, models: list[str], versions: list[str], comments: list[str]
-    ) -> pd.DataFrame:
+    def _rating_table(self, models: list[str], versions: list[str], comments: list[str]) -> Columns:
         row = self._ratings.take()
-        return frame(
+        return columns_of(
             "ratings",
             {
                 "ticket_id": row["ticket"] + np.int32(1),
@@ -366,23 +369,20 @@ def drawn(demand: Demand) -> dict[str, npt.NDArray[Any]]:
 
 
 @lru_cache(maxsize=8)
-def answer_table(written: tuple[Written, ...]) -> pd.DataFrame:
+def answer_table(written: tuple[Written, ...]) -> Columns:
     """The table answers, of all that was written."""
     # Runs that ask alike are answered alike, and texts take long to make.
-    return pd.DataFrame(
-        {
-            "text": pd.Series([w.text for w in written], dtype="str"),
-            "articles": pd.Series([",".join(w.articles) for w in written], dtype="str"),
-        }
-    )
+    texts = [w.text for w in written], [",".join(w.articles) for w in written]
+    text, articles = (pd.Series(one, dtype="str") for one in texts)
+    return columns_of("answers", {"text": text, "articles": articles})
 
 
 @cache
-def _no_lessons() -> pd.DataFrame:
+def _no_lessons() -> Columns:
     texts = {"string": "str"}
     columns = TABLES["learning"]
     empty = {c.name: pd.Series([], dtype=texts.get(c.dtype, c.dtype)) for c in columns}
-    return frame("learning", empty)
+    return columns_of("learning", empty)
 
 
 def _numbers(column: array[Any]) -> npt.NDArray[Any]:

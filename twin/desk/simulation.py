@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from threading import Lock
 
 import pandas as pd
@@ -110,8 +109,7 @@ def simulate(
         model.answers.forget()
     notes = notes_on(scenario, models) + (feedback.notes if feedback else [])
     backend = scenario.assistant.backend if models else ""
-    log = ledger.log(agents.names, names, ALL_COMMENTS, notes, scenario.models)
-    return replace(log, backend=backend)
+    return ledger.log(agents.names, names, ALL_COMMENTS, notes, scenario.models, backend)
 
 
 def simulate_visits(scenario: Scenario, demand: Demand, engine: str = "simpy") -> pd.DataFrame:

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from twin.records.tables import STATUSES, WORKERS, codes, frame
+from twin.records.tables import STATUSES, WORKERS, Columns, codes, columns_of
 from twin.scenario.model import PRIORITIES
 
 Array = npt.NDArray[Any]
@@ -28,7 +27,7 @@ def ticket_table(
     categories: tuple[str, ...],
     channels: tuple[str, ...],
     first: int = 0,
-) -> pd.DataFrame:
+) -> Columns:
     """The table tickets of a run, or of some of its tickets in a row.
 
     Parameters
@@ -46,7 +45,7 @@ def ticket_table(
     n = len(latest)
     solved = became["solved"].astype(float)
     solved[solved < 0] = np.nan
-    return frame(
+    return columns_of(
         "tickets",
         {
             "ticket_id": np.arange(first + 1, first + n + 1, dtype=np.int32),

@@ -46,7 +46,7 @@ class Balance:
         """Count a part: some tickets, with all their visits and statuses."""
         self._outcomes += np.array(_outcomes(log))
         _, begun_s, ended_s = spells(log, tables.OPEN_STATUSES)
-        self._add(TICKETS, len(log.tickets), float((ended_s - begun_s).sum()))
+        self._add(TICKETS, len(log.arrays("tickets")), float((ended_s - begun_s).sum()))
         visits = log.arrays("visits")
         # Wrap-up never queued.
         queued = visits.at(visits.known("queued_s"))
@@ -64,8 +64,8 @@ class Balance:
         """Balance of tickets; see `conservation`."""
         return _conserved(self._outcomes.tolist(), self._levels.level("backlog"))
 
-    def little(self, horizon_s: float) -> pd.DataFrame:
-        """Little's law; see `little`."""
+    def law(self, horizon_s: float) -> list[tuple[str, float, float, float, float]]:
+        """Little's law: rows of `little`."""
         rows = [(TICKETS, TICKETS, "backlog", ""), (QUEUE, QUEUE, "queue", "")]
         for name, pool in self._scenario.agents.items():
             kind = "in hand" if pool.concurrency > 1 else "busy"
@@ -76,7 +76,7 @@ class Balance:
             area = self._levels.area(kind, pool_name, 0.0, horizon_s)
             stay_s = total_s / n if n else np.nan
             table.append((of, area / horizon_s, n / horizon_s, stay_s, total_s / horizon_s))
-        return pd.DataFrame(table, columns=["of", "level", "per_s", "stay_s", "product"])
+        return table
 
 
 def _span_s(start_s: Floats, end_s: npt.NDArray[np.float64], log: RunLog) -> float:
@@ -126,4 +126,5 @@ def little(log: RunLog, scenario: Scenario) -> pd.DataFrame:
     """
     found = Balance(scenario, RunLevels(log, scenario))
     found.add(log)
-    return found.little(log.horizon_s)
+    columns = ["of", "level", "per_s", "stay_s", "product"]
+    return pd.DataFrame(found.law(log.horizon_s), columns=columns)

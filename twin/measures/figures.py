@@ -136,7 +136,7 @@ def measure(
     >>> float(kpis.query("kpi == 'arrivals'")["value"].iloc[0]) == len(log.tickets)
     True
     """
-    if len(log.tickets) <= in_parts.PART:
+    if len(log.arrays("tickets")) <= in_parts.PART:
         return _table(Population(log, scenario), figures)
     found = FiguresOfParts(scenario, RunLevels(log, scenario), figures)
     for part in in_parts.parts_of(log):

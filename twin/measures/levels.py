@@ -95,7 +95,7 @@ def _changes(log: RunLog) -> npt.NDArray[np.int64]:
     change: Ints = np.array([CHANGES.get(str(name), 0) for name in names], dtype=np.int64)[codes]
     # A ticket that waited for the customer or a third party was open all the time.
     opened = np.flatnonzero(timeline.among("status", ["Open"]))
-    if len(opened) > len(log.tickets):
+    if len(opened) > len(log.arrays("tickets")):
         again = pd.Series(timeline["ticket_id"][opened]).duplicated().to_numpy()
         change[opened[again]] = 0
     return change

@@ -38,7 +38,7 @@ def paused_s(log: RunLog, scenario: Scenario) -> Floats:
     """
     ticket, begun_s, ended_s = levels.spells(log, scenario.targets.pauses)
     spent = spent_s(begun_s, ended_s, scenario)
-    return np.bincount(ticket, spent, len(log.tickets)).astype(np.float64)
+    return np.bincount(ticket, spent, len(log.arrays("tickets"))).astype(np.float64)
 
 
 def human_targets(targets: Targets) -> tuple[Mapping[Any, float], Mapping[str, float]]:

@@ -51,11 +51,12 @@ def sanity(log: RunLog, scenario: Scenario) -> pd.DataFrame:
 
 def checks_of(balance: Balance, horizon_s: float) -> pd.DataFrame:
     """The table sanity, of a run that was counted; its horizon in seconds."""
-    counts, law = balance.conservation(), balance.little(horizon_s)
-    checks = ["conservation", *(f"Little's law, {of}" for of in law["of"])]
-    expected = np.array([counts["arrivals"], *law["product"]], dtype=np.float64)
+    counts = balance.conservation()
+    of, level, _, _, product = zip(*balance.law(horizon_s), strict=True)
+    checks = ["conservation", *(f"Little's law, {name}" for name in of)]
+    expected = np.array([counts["arrivals"], *product], dtype=np.float64)
     out = counts["resolved"] + counts["abandoned"] + counts["open"]
-    found = np.array([out, *law["level"]], dtype=np.float64)
+    found = np.array([out, *level], dtype=np.float64)
     ok = np.isclose(found, expected, rtol=_ROUNDING, atol=1e-9)
     ok[0] = found[0] == expected[0]
     columns = {"check": checks, "expected": expected, "found": found, "ok": ok}

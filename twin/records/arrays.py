@@ -6,7 +6,7 @@ pandas makes a new column at each look, which costs more than the arithmetic of 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -23,7 +23,8 @@ class Arrays:
 
     Parameters
     ----------
-    table : DataFrame
+    table : DataFrame or mapping
+        Its columns by name: of numbers as arrays, of names as pandas' categories.
 
     Examples
     --------
@@ -33,11 +34,11 @@ class Arrays:
     [3.0, 5.0]
     """
 
-    def __init__(self, table: pd.DataFrame) -> None:
+    def __init__(self, table: pd.DataFrame | Mapping[str, Any]) -> None:
         self._table = table
         self._whole: Arrays | None = None
         self._rows: Array = np.zeros(0, dtype=np.intp)
-        self._length = len(table)
+        self._length = len(table if isinstance(table, pd.DataFrame) else next(iter(table.values())))
         self._found: dict[str, Array] = {}
         self._made: dict[str, Any] = {}
         self._coded: dict[str, tuple[Array, tuple[Any, ...]]] = {}
@@ -63,7 +64,7 @@ class Arrays:
         found = self._found.get(name)
         if found is None:
             if self._whole is None:
-                found = self._table[name].to_numpy()
+                found = np.asarray(self._table[name])
             else:
                 found = self._whole[name][self._rows]
             self._found[name] = found
@@ -81,10 +82,10 @@ class Arrays:
         found = self._coded.get(name)
         if found is None:
             if self._whole is None:
-                column = self._table[name]
+                column: Any = self._table[name]
                 if not isinstance(column.dtype, pd.CategoricalDtype):
-                    column = column.astype("category")
-                named: Any = column.array
+                    column = pd.Series(column).astype("category")
+                named: Any = column.array if isinstance(column, pd.Series) else column
                 found = named.codes, _names(named.dtype)
             else:
                 codes, names = self._whole.codes(name)

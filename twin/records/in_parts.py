@@ -30,7 +30,7 @@ def parts_of(log: RunLog, size: int | None = None) -> Iterator[RunLog]:
         Tickets of a part.
     """
     size = PART if size is None else size
-    if len(log.tickets) <= size:
+    if len(log.arrays("tickets")) <= size:
         yield log
         return
     firsts = log.tickets["ticket_id"].to_numpy()[::size]

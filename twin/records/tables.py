@@ -6,9 +6,10 @@ time. What the columns mean: `twin.records.columns`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
-from typing import Any, cast
+from typing import Any, cast, overload
 
 import numpy as np
 import pandas as pd
@@ -119,9 +120,50 @@ DONE, HANDED_OVER, LEFT, STILL_OPEN, BLOCKED, BALKED, PAUSED = range(len(VISIT_E
 STEPS = ("categorize", "respond")
 
 
+class Columns(dict[str, Any]):
+    """The columns of a table by name.
+
+    To make a frame of them takes longer than the figures of a short run.
+    """
+
+    def frame(self) -> pd.DataFrame:
+        """They as a frame, which shares their memory."""
+        return pd.DataFrame(self, copy=False)
+
+
 def _as_scheduled() -> pd.DataFrame:
     columns = TABLES["staffing"]
     return pd.DataFrame({c.name: pd.Series([], dtype=c.dtype) for c in columns})
+
+
+class _Table:
+    """A table of a log: a frame, which is made at the first look where columns were given."""
+
+    def __init__(self, by_default: Callable[[], pd.DataFrame] | None = None) -> None:
+        self._by_default = by_default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, log: None, owner: type) -> None: ...
+    @overload
+    def __get__(self, log: RunLog, owner: type) -> pd.DataFrame: ...
+    def __get__(self, log: RunLog | None, owner: type) -> pd.DataFrame | None:
+        if log is None:
+            # So a dataclass asks for the default of a field.
+            if self._by_default is None:
+                raise AttributeError(self._name)
+            return None
+        given = log.given(self._name)
+        if isinstance(given, Columns):
+            given = vars(log)[self._name] = given.frame()
+        return given
+
+    def __set__(self, log: RunLog, given: pd.DataFrame | Columns | None) -> None:
+        if given is None and self._by_default is not None:
+            given = self._by_default()
+        vars(log)[self._name] = given
 
 
 @dataclass(frozen=True)
@@ -146,26 +188,31 @@ class RunLog:
     """
 
     horizon_s: float
-    tickets: pd.DataFrame
-    timeline: pd.DataFrame
-    visits: pd.DataFrame
-    calls: pd.DataFrame
-    ratings: pd.DataFrame
-    answers: pd.DataFrame
-    learning: pd.DataFrame
+    tickets: _Table = _Table()
+    timeline: _Table = _Table()
+    visits: _Table = _Table()
+    calls: _Table = _Table()
+    ratings: _Table = _Table()
+    answers: _Table = _Table()
+    learning: _Table = _Table()
     texts: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
     backend: str = ""
     # A log from before there was this table was staffed as scheduled.
-    staffing: pd.DataFrame = field(default_factory=_as_scheduled)
+    staffing: _Table = _Table(_as_scheduled)
     unknown: frozenset[str] = frozenset()
 
     def arrays(self, table: str) -> Arrays:
         """The columns of a table as arrays, each read once; tables must not change after it."""
         found = self._arrays.get(table)
         if found is None:
-            found = self._arrays[table] = Arrays(getattr(self, table))
+            found = self._arrays[table] = Arrays(self.given(table))
         return found
+
+    def given(self, table: str) -> pd.DataFrame | Columns:
+        """A table as it is there: as a frame, or as columns of which no frame was made."""
+        given: pd.DataFrame | Columns = vars(self)[table]
+        return given
 
     @cached_property
     def _arrays(self) -> dict[str, Arrays]:
@@ -191,19 +238,24 @@ def _named(names: tuple[str, ...]) -> Any:
 
 
 def frame(table: str, columns: dict[str, Any]) -> pd.DataFrame:
-    """A frame with exactly the columns of `table`, in order and type.
+    """A frame with exactly the columns of `table`; see `columns_of`."""
+    return columns_of(table, columns).frame()
+
+
+def columns_of(table: str, columns: dict[str, Any]) -> Columns:
+    """Exactly the columns of `table`, in order and type.
 
     Raises
     ------
     KeyError
         If a column is missing.
     """
-    data = {}
+    data = Columns()
     for column in TABLES[table]:
         values = columns[column.name]
         plain = column.dtype not in ("category", "string", "binary")
         data[column.name] = np.ascontiguousarray(values, column.dtype) if plain else values
-    return pd.DataFrame(data, copy=False)
+    return data
 
 
 def ticket_dictionary(row: Any, description: str, response: str) -> dict[str, Any]:

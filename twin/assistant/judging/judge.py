@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,14 +20,19 @@ import numpy.typing as npt
 
 from twin.assistant.judging.claims import Rarity, Sheet
 from twin.assistant.judging.marking import Asked, asked, mark
+from twin.assistant.knowledge.embedding import EMBEDDING_VERSION
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.protocol import OK, Answers, Floats, Ints, Questions
+from twin.common import cache
 
 # Ratings of different versions do not compare: stored with results.
 RATER_VERSION = "2"
 
 # A ticket that no article solves: how far an answer in its category goes is anyone's guess.
 NO_ARTICLE = 0.5
+# From so many on, verdicts are looked for in the user's cache: reading them takes a moment, too.
+_FEW = 10
+_LIBRARIES = ("numpy", "tokenizers")
 # So many verdicts are kept; all begin anew beyond.
 _MOST_KNOWN = 100_000
 
@@ -96,6 +102,7 @@ class Judge:
         self._sheets: dict[str, Sheet] = {}
         self._asked: dict[tuple[str, str], Asked] = {}
         self._known: dict[tuple[str, str, str], float] = {}
+        self._key: str | None = None
 
     def quality(
         self, questions: Questions, answers: Answers, article_slugs: Sequence[str]
@@ -121,13 +128,12 @@ class Judge:
             return np.where(answers.outcome == OK, answers.quality, np.nan)
         there, pairs, row = to_judge(questions, answers)
         out = np.full(len(questions), np.nan)
-        judged = np.array(
-            [
-                self.judge(article_slugs[text], answers.texts[answer].text, questions.texts[text])
-                for text, answer in pairs.tolist()
-            ],
-            dtype=float,
-        )[row]
+        cases = [
+            (article_slugs[text], answers.texts[answer].text, questions.texts[text])
+            for text, answer in pairs.tolist()
+        ]
+        self._remember(cases)
+        judged = np.array([self.judge(*one) for one in cases], dtype=float)[row]
         assert questions.category is not None
         fits = questions.category[there] == questions.truth[there]
         out[there] = np.where(np.isnan(judged), np.where(fits, NO_ARTICLE, 0.0), judged)
@@ -151,6 +157,24 @@ class Judge:
                 self._asked[slug, ticket] = asked(sheet, ticket)
             self._known[key] = round(mark(sheet, ticket, self._asked[slug, ticket], answer), 6)
         return self._known[key]
+
+    def _remember(self, cases: Sequence[tuple[str, str, str]]) -> None:
+        """Take verdicts from the user's cache, or make them and store them, where they are many."""
+        new = [one for one in cases if one[0] in self._articles and one not in self._known]
+        if len(new) < _FEW:
+            return
+        if self._key is None:
+            code = sorted(Path(__file__).parent.glob("*.py"))
+            of = EMBEDDING_VERSION, list(self._articles.values())
+            self._key = cache.key_of(code, _LIBRARIES, *of)
+
+        def make() -> cache.Arrays:
+            return {"verdicts": np.array([self.judge(*one) for one in new])}
+
+        key = cache.key_of((), (), self._key, new)
+        found = cache.arrays("verdicts", key, make).get("verdicts", np.zeros(0))
+        if found.shape == (len(new),) and found.dtype == float and (abs(found - 0.5) <= 0.5).all():
+            self._known |= dict(zip(new, found.tolist(), strict=True))
 
     def _sheet(self, slug: str) -> Sheet:
         if self._rarity is None:

@@ -104,7 +104,7 @@ class Filed:
     def _frame(self, table: str) -> pd.DataFrame:
         return self._ledger.table(
             table, self._pools, self._names, ALL_COMMENTS, self._scenario.models
-        )
+        ).frame()
 
     def end(self, folder: Path, replication: int) -> None:
         """Write what is known at the end of the run: tickets, and what the assistant wrote."""
@@ -122,10 +122,9 @@ class Filed:
                 answer = became["answer"]
                 answer[answer >= 0] = new[answer[answer >= 0]]
                 latest = self._latest[first : first + len(rows)]
-                self._parts["tickets"].add(
-                    ticket_table(came, became, latest, of.categories, of.channels, first)
-                )
-        write_part(folder, "answers", replication, answer_table(tuple(written)).copy(deep=False))
+                made = ticket_table(came, became, latest, of.categories, of.channels, first)
+                self._parts["tickets"].add(made.frame())
+        write_part(folder, "answers", replication, answer_table(tuple(written)).frame())
         write_part(folder, "learning", replication, self._frame("learning"))
 
 

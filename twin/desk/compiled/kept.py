@@ -19,7 +19,7 @@ from twin.desk.customers import ALL_COMMENTS
 from twin.desk.ledger import Ledger, answer_table, drawn
 from twin.desk.ticket_table import OUTCOMES, ticket_table
 from twin.records.columns import TABLES
-from twin.records.tables import RunLog
+from twin.records.tables import Columns, RunLog
 from twin.scenario.model import OwnModel
 
 
@@ -71,10 +71,10 @@ class Kept:
 
     def _add(self, table: str, rows: Array) -> None:
         self._ledger.put(table, rows)
-        frame = self._ledger.table(table, self._pools, self._names, ALL_COMMENTS, self._own)
+        made = self._ledger.table(table, self._pools, self._names, ALL_COMMENTS, self._own)
         columns = self._columns[table]
         for column in TABLES[table]:
-            values = frame[column.name].array
+            values = made[column.name]
             if isinstance(values, pd.Categorical):
                 self._named[table, column.name] = values.dtype
                 values = values.codes
@@ -82,18 +82,18 @@ class Kept:
                 columns[column.name] = Growing(8 * len(self._demand))
             columns[column.name].add(np.asarray(values))
 
-    def _table(self, table: str) -> pd.DataFrame:
+    def _table(self, table: str) -> Columns:
         if table not in self._columns:
             self._add(table, self._ledger.rows(table))
-        columns: dict[str, Any] = {}
+        columns = Columns()
         for name, column in self._columns.pop(table).items():
             named = self._named.get((table, name))
             columns[name] = column.whole()
             if named is not None:
                 columns[name] = pd.Categorical.from_codes(columns[name], dtype=named)
-        return pd.DataFrame(columns, copy=False)
+        return columns
 
-    def log(self, horizon_s: float, notes: list[str]) -> RunLog:
+    def log(self, horizon_s: float, notes: list[str], backend: str) -> RunLog:
         """All of it."""
         demand, (new, written) = self._demand, self._names.renumbered()
         answer = self._became["answer"]
@@ -105,9 +105,10 @@ class Kept:
                 drawn(demand), self._became, self._latest, demand.categories, demand.channels
             ),
             learning=self._ledger.table("learning", self._pools, self._names, ALL_COMMENTS),
-            answers=answer_table(tuple(written)).copy(deep=False),
+            answers=answer_table(tuple(written)),
             texts=demand.texts,
             notes=tuple(notes),
+            backend=backend,
             **tables,
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -51,8 +50,9 @@ def simulate(
     if len(demand) > 2 * BLOCK and why_not_in_blocks(scenario) is None:
         return _in_memory(scenario, demand, assistant, names)
     ledger, pools, models = _played(scenario, demand, assistant, names)
-    log = ledger.log(pools, names, ALL_COMMENTS, notes_on(scenario, models), scenario.models)
-    return replace(log, backend=scenario.assistant.backend if models else "")
+    backend = scenario.assistant.backend if models else ""
+    notes = notes_on(scenario, models)
+    return ledger.log(pools, names, ALL_COMMENTS, notes, scenario.models, backend)
 
 
 def _in_memory(
@@ -63,8 +63,8 @@ def _in_memory(
     desk = Desk(scenario, flow, assistant, names)
     kept = Kept(demand, desk.ledger, desk.pools.names, names, scenario.models)
     play_in_blocks(desk, flow, kept)
-    log = kept.log(scenario.horizon, notes_on(scenario, desk.models))
-    return replace(log, backend=scenario.assistant.backend if desk.models else "")
+    backend = scenario.assistant.backend if desk.models else ""
+    return kept.log(scenario.horizon, notes_on(scenario, desk.models), backend)
 
 
 def write(
@@ -123,7 +123,7 @@ def play_in_blocks(
 def visits(scenario: Scenario, demand: Demand) -> pd.DataFrame:
     """The table visits alone, of a scenario that the machine covers."""
     ledger, pools, _ = _played(scenario, demand, None, Names())
-    return ledger.visits(pools)
+    return ledger.visits(pools).frame()
 
 
 def _played(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import inf
 from typing import Any
 
@@ -57,6 +58,18 @@ CHOICES = {
 # Rows that a ticket has as a rule in each table of the ledger.
 _ROWS = {"timeline": 3.4, "visits": 1.2, "calls": 0.0, "ratings": 0.4, "staffing": 0.0}
 _ROWS_WITH_ASSISTANT = {"timeline": 5.4, "visits": 0.8, "calls": 2.0, "ratings": 0.4}
+
+
+@cache
+def _new_ticket() -> Array:
+    """What every ticket begins with."""
+    made = np.zeros((), TICKET)
+    for name in ("responded_s", "resolved_s", "confidence", "quality"):
+        made[name] = np.nan
+    for name in ("before", "behind", "watched_in", "solved", "category", "categorized_by",
+                 "resolved_by", "answer", "again_slot", "taken_as"):  # fmt: skip
+        made[name] = -1
+    return made
 
 
 class State:
@@ -154,7 +167,7 @@ class State:
         bonus_s, entrance = scenario.routing.wait_bonus, pools._entrance
         ahead = None if entrance is None else entrance.most_ahead
         tickets = self._tables["tickets"][here]
-        tickets[:] = np.zeros((), TICKET)
+        tickets[:] = _new_ticket()
         tickets["arrived_s"] = demand.arrived_s
         tickets["place_s"] = demand.priority * (1.0 if bonus_s is None else bonus_s)
         tickets["patience_s"] = (
@@ -173,11 +186,6 @@ class State:
         if pools._routes.by_category is None:
             # That of an unknown channel is the last one.
             tickets["channel"] %= len(self._tables["routes"])
-        for name in ("responded_s", "resolved_s", "confidence", "quality"):
-            tickets[name] = np.nan
-        for name in ("before", "behind", "watched_in", "solved", "category", "categorized_by",
-                     "resolved_by", "answer", "again_slot", "taken_as"):  # fmt: skip
-            tickets[name] = -1
         for ticket, escalated in demand.opening.items():
             tickets[ticket]["escalated"] = escalated
         # Those to come are not there yet.
