@@ -256,6 +256,17 @@ def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
         visitor.press("Send rating")
         visitor.sees("Thank you for your 4 stars!")
 
+        visitor.click(BEGINS.format(selector="a", text="Staffing"), "link to staffing")
+        visitor.sees("Key figures")
+        visitor.settled()
+        # By the keyboard alone: the slider of the first shift, after that of the load.
+        slider = "document.querySelectorAll('[data-testid=stSlider] input')[1]"
+        browser.run(f"{slider}.focus()")
+        visitor.key("ArrowRight")
+        visitor.sees("difference")
+        visitor.sees("The same on the command line")
+        visitor.settled()
+
         visitor.click(BEGINS.format(selector="a", text="What-if"), "link to what-if")
         visitor.sees("Load")
         visitor.settled()
@@ -283,7 +294,7 @@ def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
         assert wrong == []
 
         barred = []
-        for name in ("", "queue", "what-if", "results"):
+        for name in ("", "queue", "staffing", "what-if", "results"):
             visitor.go(f"{url}/{name}", width=390)
             visitor.until("!!document.querySelector('h1')", "a title")
             visitor.settled()

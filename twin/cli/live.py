@@ -155,7 +155,9 @@ def serve(
         url = f"http://{f'[{near}]' if ':' in near else near}:{port}"
         # The database may hold a password, and anybody can read the arguments of a process.
         with _kept_in(database, dry_run) as store:
-            parts.serve(running, {"TWIN_BACKEND": url, DATABASE_VARIABLE: store}, ready)
+            environment = {"TWIN_BACKEND": url, DATABASE_VARIABLE: store}
+            environment |= parts.desk_of(path, changes or [])
+            parts.serve(running, environment, ready)
         err.print("stopped")
 
 

@@ -29,6 +29,7 @@ indented derives from the error above it.
         NothingToRate               ValueError       recordings without an answer to rate
         ClusterError                ConnectionError  a Dask cluster that cannot be used
         EngineError                 ValueError       an engine that cannot play a scenario
+        TooMuch                     ValueError       a setting that takes too long to wait for
         CopyDied                    RuntimeError     a worker that ended before its task was done
         LostPart                    RuntimeError     a part of a calibration that ends its process
         HttpProblem                                  a request that the live desk's API refuses

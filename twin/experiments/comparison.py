@@ -87,15 +87,16 @@ class Comparison:
         else:
             how = "differences" if paired.any() else "differences of runs that do not pair (Welch)"
         count = int(self.table["p"].notna().sum())
-        held = f"{how}; {self.level:.0%} interval"
+        level = f"{100 * self.level:.4g}%"
+        held = f"{how}; {level} interval"
         if count != 1:
             held = (
-                f"{how}; over all {count} figures together, intervals hold with "
-                f"{self.level:.0%} and verdicts err with at most {1 - self.level:.0%} (Bonferroni)"
+                f"{how}; over all {count} figures together, intervals hold with {level} and "
+                f"verdicts err with at most {100 - 100 * self.level:.3g}% (Bonferroni)"
             )
         return (
             f"{held}; better is said only where {', '.join(map(label, GUARDS[:-1]))} and "
-            f"{label(GUARDS[-1])} did not get worse (their joint {self.level:.0%} intervals)"
+            f"{label(GUARDS[-1])} did not get worse (their joint {level} intervals)"
         )
 
     def sentences(self) -> list[str]:

@@ -90,7 +90,7 @@ def _play(
     shared: Shared | None = None,
 ) -> Played:
     at("answer")
-    assistant = _models(scenario, demand, shared)
+    assistant = models_of(scenario, demand, shared)
     at("simulate")
     log = simulate(scenario, demand, assistant, engine)
     at("measure")
@@ -99,7 +99,7 @@ def _play(
     return Played(log, over_time, kpis, sanity(log, scenario))
 
 
-def _models(
+def models_of(
     scenario: Scenario, demand: Demand, shared: Shared | None
 ) -> Assistant | AnsweredOnce | None:
     """The assistant of a desk; None where humans work alone."""
@@ -130,7 +130,7 @@ def prepare(tasks: Sequence[Task]) -> None:
                 # Of a group of tasks, mostly all but one.
                 continue
             demand = _demand(desk, task.replication, shared)
-            models = _models(desk, demand, shared)
+            models = models_of(desk, demand, shared)
             if desk.assistant.role != "off" and desk.assistant.backend == "embedded":
                 models = AnsweredOnce.of(desk, demand, models)
                 one, judge = models.assistants[0], models.judge

@@ -14,7 +14,7 @@ from twin.demand.tickets import Demand
 from twin.desk.served import AnsweredOnce, may_keep
 from twin.scenario.model import Scenario
 
-# Replications that are kept: as many as settings take turns in.
+# Replications that are kept: as many as settings of a search take turns in.
 _MOST = 4
 
 
@@ -25,12 +25,15 @@ class Shared:
     ----------
     name : str
         Of the group.
+    most : int
+        Replications of which they are kept.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, most: int = _MOST) -> None:
         self.name = name
+        self._most = most
         self._asked: set[str] = set()
-        self._drawn = DrawnOnce(_MOST, luck=True)
+        self._drawn = DrawnOnce(most, luck=True)
         # The last ones, with what they were made of.
         self._models: tuple[tuple[str, tuple[str, ...]], AnsweredOnce] | None = None
         # By the demand's id; it is kept, too, as ids of what is gone are given again.
@@ -54,7 +57,7 @@ class Shared:
         if known is None:
             known = demand, replace(self._made(scenario, demand), said={})
         self._answered[id(demand)] = known
-        while len(self._answered) > _MOST:
+        while len(self._answered) > self._most:
             self._answered.popitem(last=False)
         return known[1]
 

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import http.client
 import importlib.util
+import json
 import os
 import signal
 import socket
@@ -109,6 +110,15 @@ def page(port: int) -> Part | None:
     for name, value in settings.items():
         command += [f"--{name}", value]
     return Part("page", command, LOCAL, port, "/_stcore/health", "--page-port")
+
+
+# The desk that runs, for the page: its scenario file, and the changes to it as a JSON list.
+DESK, DESK_CHANGES = "TWIN_DESK", "TWIN_DESK_CHANGES"
+
+
+def desk_of(scenario: Path, changes: Sequence[str]) -> dict[str, str]:
+    """Environment in which the page knows the desk that runs."""
+    return {DESK: str(scenario), DESK_CHANGES: json.dumps(list(changes))}
 
 
 def check_port(part: Part) -> None:

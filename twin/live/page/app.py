@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from twin.live.page import agent_queue, desk, results, whatif
+from twin.live.page import agent_queue, desk, results, staffing, whatif
 
 
 def main() -> None:
@@ -17,6 +17,7 @@ def main() -> None:
     pages = [
         st.Page(desk.show, title="Desk", default=True),
         st.Page(agent_queue.show, title="Queue", url_path="queue"),
+        st.Page(staffing.show, title="Staffing", url_path="staffing"),
         st.Page(whatif.show, title="What-if", url_path="what-if"),
         st.Page(results.show, title="Results", url_path="results"),
     ]

@@ -113,13 +113,15 @@ def save(base: Scenario, changes: dict[str, Any]) -> None:
             return
         path = scenarios_folder() / f"{name}.toml"
         text = file_text(base._path, path, changes, question)
-        st.code(text, language="toml", wrap_lines=True)
+        st.code(text, language=None, wrap_lines=True)
         if st.button("Save", help=f"As {escaped(str(path))}; nothing is overwritten."):
             _write(path, text)
 
 
-def file_text(base: Path, path: Path, changes: dict[str, Any], question: str) -> str:
+def file_text(base: Path, path: Path | None, changes: dict[str, Any], question: str) -> str:
     """A scenario file that extends another and holds only the changes.
+
+    Without a path of its own it may be put anywhere on this machine.
 
     Examples
     --------
@@ -133,7 +135,7 @@ def file_text(base: Path, path: Path, changes: dict[str, Any], question: str) ->
     """
     from twin.common.toml import dump
 
-    beside = base.resolve().parent == path.resolve().parent
+    beside = path is not None and base.resolve().parent == path.resolve().parent
     data: dict[str, Any] = {"question": question} if question else {}
     data["extends"] = base.name if beside else str(base.resolve())
     for key, value in changes.items():

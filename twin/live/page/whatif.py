@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from twin.live.page.parts import (
     show_title,
 )
 from twin.live.page.pictures import show_pictures, source_of_run
+from twin.live.page.playing import Progress, say, with_bar
 
 if TYPE_CHECKING:
     from twin.experiments.comparison import Comparison
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 _OTHER = "another file ..."
 _REPLICATIONS = 4
-# One study at a time: two would only slow each other down, and the desk's page with them.
-_PLAYING = threading.Lock()
 
 
 @dataclass
@@ -94,13 +92,8 @@ def _load(path: Path) -> Scenario | None:
             raise ScenarioError(str(path), [Fault("", "not a scenario file: those end in .toml")])
         return load(path)
     except ScenarioError as error:
-        _say(error)
+        say(error)
         return None
-
-
-def _say(error: Exception) -> None:
-    st.error("This scenario cannot be played:")
-    st.text(str(error))
 
 
 def _against(files: list[Path], base: Scenario) -> Scenario | None:
@@ -121,45 +114,25 @@ def _varied(base: Scenario, changes: dict[str, Any]) -> Scenario | None:
     try:
         return base.vary(changes, name=f"{base.name} what-if"[:120])
     except ScenarioError as error:
-        _say(error)
+        say(error)
         return None
 
 
 def _play(desks: list[Scenario], replications: int) -> None:
-    from twin.common.errors import ScenarioError
     from twin.experiments.comparison import compare
-    from twin.experiments.run import Interrupted, run
+    from twin.experiments.run import run
 
-    left: list[BaseException] = []
-    bar = st.progress(0.0, "Getting ready: the assistant reads all tickets ...")
-
-    def progress(done: int, of: int) -> None:
-        try:
-            bar.progress(done / of, f"{done} of {of} replications played")
-        except BaseException as stop:
-            # Streamlit raises this when the page was left: end as Ctrl-C would.
-            left.append(stop)
-            raise KeyboardInterrupt from None
-
-    if _PLAYING.locked():
-        bar.progress(0.0, "Somebody else's desk is being played; yours is next ...")
-    try:
-        with _PLAYING:
-            # In this process: workers would start from the page's own script.
-            results = run(desks, replications, out=results_folder(), progress=progress)
+    def play(progress: Progress) -> _Played:
+        # In this process: workers would start from the page's own script.
+        results = run(desks, replications, out=results_folder(), progress=progress)
         names = [desk.name for desk in desks]
         played = _Played(names, results)
         if len(desks) > 1 and set(names) <= set(results.kpis["scenario"]):
             played.comparison = compare(results, baseline=names[0])
+        return played
+
+    if (played := with_bar(play)) is not None:
         st.session_state["whatif"] = played
-    except Interrupted:
-        raise left[0] from None
-    except (ScenarioError, ValueError) as error:
-        _say(error)
-    except OSError as error:
-        st.error(f"The results could not be saved: {escaped(error.strerror or 'no reason given')}.")
-    finally:
-        bar.empty()
 
 
 def _show(played: _Played) -> None:

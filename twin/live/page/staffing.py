@@ -1,0 +1,369 @@
+"""The page Staffing: a slider a shift, and at once the figures of the desk so staffed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+import twin
+from twin.live.limits import Busy, Gate
+from twin.live.page import knobs
+from twin.live.page.parts import (
+    escaped,
+    line,
+    scenario_files,
+    show_picture,
+    show_table,
+    show_title,
+)
+from twin.live.page.playing import Progress, say, with_bar
+from twin.live.serve import DESK, DESK_CHANGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamlit.delta_generator import DeltaGenerator
+
+    from twin.experiments.comparison import Comparison
+    from twin.experiments.levers import Lever
+    from twin.experiments.same_customers import Answer, SameCustomers
+    from twin.scenario.model import Scenario
+
+# Sliders and figures beside each other take more room than the other pages.
+_WIDE = """<style>[data-testid="stMainBlockContainer"] { max-width: 74rem; }</style>"""
+# Visitors who may wait for figures at the same time.
+_PLACES = Gate(8)
+_COMPILE_S = 300
+_DAYS = ("Whole week", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+# Replications of a check: fewer of a large desk, so that nobody waits for minutes.
+_CHECKED, _FEWEST, _TICKETS = 20, 6, 1_000_000
+
+
+@dataclass
+class _Desk:
+    """A desk that is moved, for all visitors: its settings, and luck that nobody has seen."""
+
+    quick: SameCustomers
+    luck: Iterator[int] = field(default_factory=lambda: count(1))
+
+
+def show() -> None:
+    """Draw the page."""
+    show_title("Staffing")
+    st.html(_WIDE)
+    st.write("Move the agents of a shift, and see at once what would differ.")
+    picked = _pick()
+    if picked is None:
+        return
+    base, own = picked
+    desk = _ready(base)
+    if desk is None:
+        return
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        moved = _sliders(base)
+    setting = _varied(base, moved)
+    if setting is None:
+        return
+    with right:
+        places = _Places(st.empty(), st.empty(), st.empty())
+        day = st.selectbox("Days of the picture", _DAYS)
+        places.picture = st.empty()
+    if moved:
+        # Below the figures: a telephone shows all of this in one column.
+        _check(desk, setting)
+        _take_away(base, setting, own, moved)
+    _answers(desk.quick, setting, places, str(day))
+
+
+@dataclass
+class _Places:
+    """Places on the page that are filled again as better figures come."""
+
+    said: DeltaGenerator
+    table: DeltaGenerator
+    picture: DeltaGenerator
+
+
+def _pick() -> tuple[Scenario, dict[str, Any]] | None:
+    """The desk to be moved, and the changes to its file with which it is served."""
+    files: list[Path | None] = list(scenario_files())
+    if os.environ.get(DESK):
+        files.insert(0, None)
+    names = ["The desk that runs here" if path is None else path.stem for path in files]
+    start = 0 if None in files else names.index("baseline") if "baseline" in names else 0
+    at = st.selectbox("Desk", range(len(files)), index=start, format_func=lambda k: line(names[k]))
+    base = _load(files[at])
+    if base is not None and base[0].question:
+        st.caption(escaped(base[0].question))
+    return base
+
+
+def _load(path: Path | None) -> tuple[Scenario, dict[str, Any]] | None:
+    from twin.common.errors import ScenarioError
+    from twin.scenario.changes import parse_change
+    from twin.scenario.file import load
+
+    texts = json.loads(os.environ.get(DESK_CHANGES) or "[]") if path is None else []
+    try:
+        own = dict(parse_change(text) for text in texts)
+        return load(path or Path(os.environ[DESK]), own), own
+    except ScenarioError as error:
+        say(error)
+        return None
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _made(key: str, _base: Scenario) -> _Desk:
+    from twin.experiments.same_customers import SameCustomers
+
+    return _Desk(SameCustomers(_base))
+
+
+def _ready(base: Scenario) -> _Desk | None:
+    """The desk, with its engine compiled where one can be; what the visitor should know is said."""
+    from twin.common.errors import ScenarioError
+    from twin.desk.compiled.coverage import why_not
+    from twin.desk.engines import INSTALL, has_numba
+    from twin.experiments.same_customers import TooMuch
+
+    reason = why_not(base)
+    if reason is not None:
+        st.info(f"The compiled engine does not cover {escaped(reason)}: this desk is played on "
+                "SimPy, which takes some seconds.")  # fmt: skip
+    elif not has_numba():
+        st.info(f"This desk is played on SimPy, which takes some seconds. The compiled engine "
+                f"answers in less than one: {escaped(INSTALL)}.")  # fmt: skip
+    else:
+        _engine_ready()
+    try:
+        return _made(f"{base._path}: {base.model_dump_json()}", base)
+    except (ScenarioError, TooMuch) as error:
+        say(error)
+        return None
+
+
+@st.cache_resource(show_spinner="Getting the engine ready; the first time on a machine it is "
+                                "compiled, which takes half a minute ...")  # fmt: skip
+def _engine_ready() -> None:
+    """Load the compiled engine; compile it in another process, so that this one serves on."""
+    from twin.desk.compiled.code import is_kept
+    from twin.desk.engines import ready
+
+    if not is_kept():
+        code = "from twin.desk.engines import ready; ready()"
+        path = str(Path(twin.__file__).resolve().parents[1])
+        # Where it fails, or nothing can be kept, it is compiled here.
+        with contextlib.suppress(subprocess.TimeoutExpired, OSError):
+            subprocess.run(
+                [sys.executable, "-P", "-c", code],
+                check=False,
+                timeout=_COMPILE_S,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+    ready()
+
+
+def _sliders(base: Scenario) -> dict[str, Any]:
+    """Draw a slider a lever; the changes of those that were moved."""
+    from twin.experiments import levers
+
+    # With a number in their names: to start again makes new ones.
+    turn = st.session_state.get("staffing turn", 0)
+    at = f"{base._path}:{base.name}:{turn}"
+    own = base.arrivals.scale
+    most = levers.most_load(base)
+    load = st.slider("Load", 0.0, most, min(own, most), 0.05, key=f"load {at}",
+                     help="Tickets arrive this many times as often (arrivals.scale).")  # fmt: skip
+    heads = {lever: _slider(lever, at) for lever in levers.levers(base)}
+    moved = levers.changes(base, heads, load)
+    if st.button("Start again", icon=":material/restart_alt:", disabled=not moved):
+        st.session_state["staffing turn"] = turn + 1
+        st.rerun()
+    return moved
+
+
+def _slider(lever: Lever, at: str) -> float:
+    step = 1 if float(lever.value).is_integer() else 0.5
+    kind = type(step)
+    return float(
+        st.slider(
+            escaped(lever.name), kind(lever.least), kind(lever.most), kind(lever.value), step,
+            key=f"heads {lever.pool} {lever.shift} {at}",
+        )
+    )  # fmt: skip
+
+
+def _varied(base: Scenario, moved: dict[str, Any]) -> Scenario | None:
+    from twin.common.errors import ScenarioError
+
+    try:
+        return base.vary(moved, name=base.name) if moved else base
+    except ScenarioError as error:
+        say(error)
+        return None
+
+
+def _answers(quick: SameCustomers, setting: Scenario, places: _Places, day: str) -> None:
+    """Show figures after a few replications, and better ones as they come."""
+    from twin.common.errors import ScenarioError, TwinError
+
+    shown = False
+    try:
+        with _PLACES.pass_through():
+            for answer in quick.rounds(setting):
+                places.said.caption(_said(quick, setting, answer))
+                with places.table.container():
+                    _figures(answer)
+                # It takes as long as some replications: for the rough figures, and for the last.
+                if not shown or answer.last:
+                    with places.picture.container():
+                        _picture(answer, day)
+                shown = True
+    except Busy:
+        places.said.warning("Others are waiting for their figures at the moment. Please move the "
+                            "slider again in a few seconds.")  # fmt: skip
+    except ScenarioError as error:
+        say(error)
+    except TwinError as error:
+        places.said.error(escaped(str(error)))
+
+
+def _said(quick: SameCustomers, setting: Scenario, answer: Answer) -> str:
+    engine = quick.engine(setting)
+    name = "the compiled engine" if engine == "compiled" else "SimPy"
+    more = "" if answer.last else "; better ones follow"
+    return (f"From {answer.replications} replications, the same customers for all settings; "
+            f"{answer.took_s:.1f} s on {name}{more}. ± and brackets: 95 % intervals.")  # fmt: skip
+
+
+def _figures(answer: Answer) -> None:
+    from twin.common.text import interval, label
+    from twin.experiments.display import figure_rows
+    from twin.experiments.same_customers import BASE, FIGURES, MOVED
+
+    names = [BASE] if answer.differences is None else [BASE, MOVED]
+    rows = figure_rows(answer.summary, FIGURES, names)
+    head = ["figure", *names]
+    if answer.differences is not None:
+        head.append("difference")
+        compared: list[dict[str, Any]] = answer.differences.to_dict("records")  # type: ignore[assignment]
+        of = {label(row["kpi"]): interval(row) for row in compared}
+        for row in rows:
+            row.append(of.get(row[0], ""))
+    show_table(head, rows, "Key figures", numbers=True)
+
+
+def _picture(answer: Answer, day: str) -> None:
+    from twin.report.pictures import drawn
+    from twin.report.plots.staff import staff, staff_height
+
+    week = answer.week if day == _DAYS[0] else answer.week[answer.week["day"] == day]
+    if answer.differences is None:
+        week = week.drop(columns="before")
+    words = (
+        "Above: agents on shift (grey) and busy (red). Below: tickets that wait for an agent, now "
+        "(blue)" + (" and as it is (dotted)." if "before" in week else ".")
+    )
+    which = "the week" if day == _DAYS[0] else day
+    title, height = f"Staff and load over {which}", staff_height()
+    show_picture(drawn("staff", title, words, lambda ax: staff(week, ax), height))
+    st.caption(escaped(words))
+
+
+def _take_away(
+    base: Scenario, setting: Scenario, own: dict[str, Any], moved: dict[str, Any]
+) -> None:
+    """Offer the setting as a file, and as a command."""
+    from twin.common.text import command
+    from twin.experiments.levers import as_tables
+
+    if base._path is None:
+        return
+    tables = _as_read(base, own) | as_tables(setting, moved)
+    name = f"{base._path.stem}-staffing.toml"
+    st.download_button(
+        "Download as a scenario file", knobs.file_text(base._path, None, tables, ""), name,
+        "application/toml", on_click="ignore", icon=":material/download:",
+        help="For this machine: it extends the file of the desk.",
+    )  # fmt: skip
+    knobs.save(base, tables)
+    with st.expander("The same on the command line"):
+        sets = [part for key, value in (own | moved).items()
+                for part in ("--set", f"{key}={_as_toml(value)}")]  # fmt: skip
+        st.code(command("twin", "run", base._path, *sets), language=None, wrap_lines=True)
+
+
+def _as_read(base: Scenario, own: dict[str, Any]) -> dict[str, Any]:
+    """Changes with which a desk is served, as its data has them: files by their whole paths."""
+    data, found = base.as_data(), {}
+    for key, value in own.items():
+        node: Any = data
+        for part in key.split("."):
+            node = node.get(part) if isinstance(node, dict) else None
+        found[key] = value if node is None else node
+    return found
+
+
+def _as_toml(value: Any) -> str:
+    from twin.common.toml import dump
+
+    return dump({"value": value}).removeprefix("value = ")
+
+
+def _check(desk: _Desk, setting: Scenario) -> None:
+    """Offer a verdict on customers on whom the setting was not chosen."""
+    from twin.experiments.checks import expected_tickets
+    from twin.experiments.same_customers import afresh
+
+    quick = desk.quick
+    which = setting.model_dump_json()
+    st.caption(
+        "Who moves sliders until a figure looks good has chosen it by luck, too. So these "
+        "differences have no verdict: a check plays both desks on customers nobody has seen."
+    )
+    if st.button("Check on fresh customers", icon=":material/fact_check:"):
+        checks = st.session_state["staffing checks"] = (
+            st.session_state.get("staffing checks", 0) + 1
+        )
+        size = int(min(max(_TICKETS // max(expected_tickets(setting), 1.0), _FEWEST), _CHECKED))
+
+        def play(progress: Progress) -> Comparison:
+            return afresh(quick.base, setting, checks, next(desk.luck), size, progress=progress)
+
+        found = with_bar(play)
+        if found is not None:
+            st.session_state["staffing checked"] = which, checks, found
+    kept = st.session_state.get("staffing checked")
+    if kept is not None and kept[0] == which:
+        _verdicts(*kept[1:])
+
+
+def _verdicts(number: int, found: Comparison) -> None:
+    from twin.common.text import amount, interval, label, size_in
+    from twin.experiments.same_customers import BASE, MOVED
+    from twin.stats.verdicts import EQUAL, OPEN, UNKNOWN
+
+    rows = []
+    for row in found.table.to_dict("records"):
+        was, now = (amount(row[k], row["unit"], size_in(row)) for k in ("baseline", "what_if"))
+        said = row["verdict"]
+        if said not in (EQUAL, UNKNOWN):
+            said = f"{'cannot tell' if said == OPEN else said}: {interval(row)}"  # type: ignore[arg-type]
+        rows.append([label(row["kpi"]), was, now, said])
+    show_table(["figure", BASE, MOVED, "verdict"], rows, "Checked on fresh customers", numbers=True)
+    st.caption(
+        f"Check {number} of this visit, {int(found.table['replications'].max())} replications; "
+        "all checks of a visit together call a difference that is none with a chance of at most "
+        f"5 %, so later ones ask for more. This one: {escaped(found.method)}."
+    )
