@@ -142,6 +142,15 @@ def run(
             "checks (kpis, sanity) are always written.",
         ),
     ] = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream",
+            help="Never hold a replication in memory as a whole (compiled engine); default: where "
+            "it has more than a million tickets. The results are the same.",
+            show_default=False,
+        ),
+    ] = None,
     skip_bad: SkipBad = False,
     every: Annotated[bool, typer.Option("--all", help="Show every figure.")] = False,
     as_json: Json = False,
@@ -181,6 +190,7 @@ def run(
                 cluster=cluster,
                 engine=engine,
                 tables=kept,
+                stream=stream,
             )
         _report(results, wanted, every=every, as_json=as_json, quiet=quiet)
 

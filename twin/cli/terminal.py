@@ -198,7 +198,7 @@ def each(items: list[Any], read: Any) -> list[Any]:
 @contextmanager
 def progress(
     total: int, shown: bool, what: str = "replications"
-) -> Iterator[Callable[[int, int], None] | None]:
+) -> Iterator[Callable[[float, int], None] | None]:
     """A bar on a terminal, a line now and then elsewhere, with the time left; both on stderr."""
     if not shown:
         yield None
@@ -218,19 +218,22 @@ def progress(
             task = bar.add_task("", total=total)
             yield lambda done, of: bar.update(task, completed=done, total=of, refresh=True)
     else:
-        last, before = time.monotonic(), 0
+        last, before = time.monotonic(), 0.0
 
-        def say(done: int, of: int) -> None:
+        def say(done: float, of: int) -> None:
             nonlocal last, before
             now = time.monotonic()
             if now - last > _EVERY_S:
-                each_s = (now - last) / max(done - before, 1)
+                # Within one that takes long, it is the share of it that is done.
+                each_s = (now - last) / ((done - before) or 1)
                 last, before = now, done
                 left_s = each_s * (of - done)
                 left = f"{left_s:.0f} s" if left_s < 90 else f"{left_s / 60:.0f} min"
                 # The first of many hold the start of the workers, and compiling: no rate yet.
                 early = done < _FIRST <= of / 8
-                err.print(f"{done} of {of} {what}" + ("" if early else f", about {left} left"))
+                part = "" if done == int(done) else f" and {done % 1:.0%} of the next"
+                said = f"{int(done)} of {of} {what}{part}"
+                err.print(said + ("" if early else f", about {left} left"))
 
         yield say
 

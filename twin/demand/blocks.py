@@ -108,6 +108,9 @@ class DemandInBlocks(Demand):
             rooms[0][self.numbers] = values
 
         self.as_they_come(fill)
+        if not rooms:
+            # Nobody comes at all.
+            rooms.append(self.room(make().dtype))
         return view(rooms[0])
 
     def next(self, live: Ints) -> bool:

@@ -6,7 +6,8 @@ import contextlib
 import re
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,22 +18,25 @@ from twin.assistant.backends import build
 from twin.assistant.live.settings import secrets
 from twin.assistant.protocol import Assistant
 from twin.common.errors import TwinError
-from twin.common.files import write_text
+from twin.demand.blocks import draw_in_blocks
 from twin.demand.tickets import Demand, draw
 from twin.desk.answers import ModelAnswers, Names
 from twin.desk.engines import ready
 from twin.desk.served import AnsweredOnce
 from twin.desk.simulation import simulate
 from twin.experiments.shared import Shared, shared_by
+from twin.experiments.streamed import play_streamed
 from twin.experiments.versions import as_played
 from twin.measures.figures import measure
 from twin.measures.levels import levels
 from twin.measures.sanity import faults, sanity
 from twin.records import export, storage
-from twin.records.columns import RUN_TABLES, TABLES
+from twin.records.columns import ALWAYS_KEPT, RUN_TABLES, TABLES
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 
+# Tickets of a block of a streamed run.
+BLOCK = 20_000
 # Scenarios for which what replications have in common is made ahead.
 _MOST_PREPARED = 8
 
@@ -159,6 +163,8 @@ class Task:
     figures: tuple[str, ...] = ()
     # Name of the group of tasks with which it shares demand and answers; empty: none.
     share: str = ""
+    # Whether it is never in memory as a whole: see `twin.experiments.streamed`.
+    stream: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,6 +188,8 @@ def replicate(task: Task) -> Outcome:
         with warnings.catch_warnings(record=True) as caught:
             stages.append("draw")
             desk = as_played(task.scenario, task.replication)
+            if task.stream:
+                return _streamed(task, desk, stages.append, demand, caught)
             shared = shared_by(task.share)
             demand.append(_demand(desk, task.replication, shared))
             with_levels = task.keep or (task.folder is not None and "levels" in task.tables)
@@ -210,6 +218,44 @@ def replicate(task: Task) -> Outcome:
     )
 
 
+def _streamed(
+    task: Task,
+    desk: Scenario,
+    at: Callable[[str], None],
+    demand: list[Demand],
+    caught: Sequence[warnings.WarningMessage],
+) -> Outcome:
+    """Do a task that is streamed; its demand is put into the list."""
+    assert task.folder is not None
+    flow = draw_in_blocks(desk, task.replication, BLOCK)
+    demand.append(flow)
+    found = play_streamed(desk, flow, task.folder, task.tables, at, _told.get())
+    notes = [*found.notes, *faults(found.sanity, task.replication)]
+    notes += [_redact(str(warning.message), flow.texts) for warning in caught]
+    for table in ALWAYS_KEPT:
+        storage.write_part(task.folder, table, task.replication, getattr(found, table))
+    return Outcome(
+        task.number,
+        task.replication,
+        kpis=found.kpis,
+        sanity=found.sanity,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+_told: ContextVar[Callable[[float], None] | None] = ContextVar("told", default=None)
+
+
+@contextlib.contextmanager
+def telling(told: Callable[[float], None] | None) -> Iterator[None]:
+    """Tell the share of a streamed replication that is done, while it is played in this process."""
+    token = _told.set(told)
+    try:
+        yield
+    finally:
+        _told.reset(token)
+
+
 def asks_live(task: Task) -> bool:
     """True if a task calls a live model, which takes the process that holds the recording."""
     return task.scenario.assistant.asks_live
@@ -229,15 +275,7 @@ def _save(task: Task, played: Played) -> list[str]:
     if task.replication == 0:
         # Texts of customers are in them: of a corpus, or of the tickets that were recorded.
         texts = bool(task.scenario.tickets.corpus or task.scenario.arrivals.trace)
-        for table, name, made in (
-            ("tickets", "tickets.json", export.tickets_json),
-            ("ratings", "feedback.json", export.feedback_json),
-        ):
-            if table in task.tables:
-                write_text(task.folder / name, made(played.log), private=texts)
-        if len(played.log.tickets) > export.MAX_JSON_TICKETS:
-            count = f"{export.MAX_JSON_TICKETS:,}"
-            notes.append(f"tickets.json and feedback.json hold the first {count} tickets only")
+        notes += export.write_first(played.log, task.folder, task.tables, private=texts)
     if task.event_log:
         paths = storage.event_logs(task.folder, task.replication)
         export.write_event_log(played.log, task.scenario, paths)

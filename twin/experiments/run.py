@@ -25,8 +25,10 @@ from twin.experiments.replication import (
     play,
     prepare,
     replicate,
+    telling,
 )
 from twin.experiments.results import Results
+from twin.experiments.streamed import streams
 from twin.experiments.under_way import RunInProgress, under_way
 from twin.measures.figures import figure_of
 from twin.records import storage
@@ -37,7 +39,7 @@ from twin.stats import sequential
 
 __all__ = ["Interrupted", "Played", "play", "run"]
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[float, int], None]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -59,6 +61,7 @@ def run(
     cluster: str | None = None,
     engine: str = "auto",
     tables: Sequence[str] | None = None,
+    stream: bool | None = None,
 ) -> Results:
     """Play scenarios, each as often as it says, and measure.
 
@@ -75,7 +78,8 @@ def run(
     out : path, optional
         Folder of results; each scenario's run gets a new folder in it. By default nothing is saved.
     progress : callable, optional
-        Called with the replications done and all of them (so far), after each.
+        Called with the replications done and all of them (so far), after each; also within one
+        that is streamed, which counts as the share of it that is done.
     precision : mapping of str to float, optional
         Half-width of the 95 % interval wanted by figure ("service_level") or figure and group
         ("service_level:urgent"), in the figure's unit. Replications are added until it is reached;
@@ -96,6 +100,10 @@ def run(
     tables : sequence of str, optional
         Tables to write, with `out`: keys of `twin.records.columns.TABLES`; by default all. Figures
         and checks (kpis, sanity) are always written. What is not asked for is not there later.
+    stream : bool, optional
+        Whether a replication is never in memory as a whole: it is played to its tables and measured
+        from them, with the same results (with `out` and the compiled engine). By default those of
+        more than a million tickets are, where that can be. The manifest says so.
 
     Returns
     -------
@@ -106,7 +114,8 @@ def run(
     ScenarioError
         If a scenario cannot run; nothing is played then.
     ValueError
-        If a precision names no figure or is not above 0, or the engine cannot play (EngineError).
+        If a precision names no figure or is not above 0, or the engine cannot play or stream
+        (EngineError).
     Interrupted
         On Ctrl-C; what was whole by then stays in its folder.
 
@@ -126,16 +135,33 @@ def run(
     desks = _prepare(scenarios, replications, seed)
     runs = [under_way(desk, precision, max_replications) for desk in desks]
     for one in runs:
-        one.engine, one.tables = _engine(one, engine, cluster), kept
+        one.engine, one.tables = _engine(one, engine, cluster, stream), kept
+        one.stream = _streams(one, stream, out is not None, keep_logs, event_log)
     workers = max(1, min(workers, sum(one.asked for one in runs if not one.live)))
+    alone = workers == 1 and cluster is None
     done = 0
+
+    def within(share: float) -> None:
+        if progress is not None:
+            progress(done + share, sum(one.asked for one in runs))
+
     try:
         for one in runs:
             one.workers = 1 if one.live else workers if cluster is None else None
             one.begin(None if out is None else Path(out))
         while any(one.status == "running" for one in runs):
             tasks = [
-                Task(number, one.scenario, k, one.folder, keep_logs, event_log, one.engine, kept)
+                Task(
+                    number,
+                    one.scenario,
+                    k,
+                    one.folder,
+                    keep_logs,
+                    event_log,
+                    one.engine,
+                    kept,
+                    stream=one.stream,
+                )
                 for number, one in enumerate(runs)
                 for k in range(len(one.outcomes), one.asked)
             ]
@@ -151,7 +177,7 @@ def run(
                 files=files,
                 prepare=prepare,
             )
-            with closing(played) as outcomes:
+            with closing(played) as outcomes, telling(within if alone else None):
                 for outcome in outcomes:
                     runs[outcome.number].add(outcome)
                     done += 1
@@ -166,13 +192,27 @@ def run(
     return _results(runs)
 
 
-def _engine(one: RunInProgress, engine: str, cluster: str | None) -> str:
+def _engine(one: RunInProgress, engine: str, cluster: str | None, stream: bool | None) -> str:
     if engine != "auto":
         return engine_of(one.scenario, engine)
     # Nobody knows whether the workers of a cluster have numba.
     if cluster is not None:
         return "simpy"
-    return engine_of(one.scenario, engine, one.asked * expected_tickets(one.scenario))
+    tickets = math.inf if stream else one.asked * expected_tickets(one.scenario)
+    return engine_of(one.scenario, engine, tickets)
+
+
+def _streams(
+    one: RunInProgress, wanted: bool | None, saved: bool, keep_logs: bool, event_log: bool
+) -> bool:
+    keeps = ""
+    if not saved:
+        keeps = "it is not saved"
+    elif keep_logs:
+        keeps = "its logs are kept in memory"
+    elif event_log:
+        keeps = "an event log is made of all its tickets"
+    return streams(one.scenario, wanted, one.engine, expected_tickets(one.scenario), keeps)
 
 
 def _check_precision(precision: Mapping[str, float], most: int) -> None:

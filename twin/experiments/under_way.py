@@ -45,6 +45,7 @@ class RunInProgress:
     aim: _Aim | None = None
     engine: str = "simpy"
     tables: tuple[str, ...] = RUN_TABLES
+    stream: bool = False
     # Notes on parts of its files that are not used.
     unused: tuple[str, ...] = ()
 
@@ -58,6 +59,7 @@ class RunInProgress:
             "seed": scenario.seed,
             "replications": {"asked": self.asked, "whole": 0, "failed": 0},
             "engine": self.engine,
+            "streamed": self.stream,
             "place": "local processes" if self.workers else "Dask cluster",
             "workers": self.workers,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -296,7 +296,7 @@ def chosen(only: str = "") -> list[Case]:
 def validate(
     workers: int = 1,
     replications: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[float, int], None] | None = None,
     only: str = "",
 ) -> pd.DataFrame:
     """Play all cases, or some, and judge them.

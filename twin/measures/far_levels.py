@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 # Rows of visits, about, whose changes are put in order together.
-_ROWS = 200_000
+_ROWS = 100_000
 # A change: of the queue, or the work of a pool (its number); and a level of a pool that is told.
 _CHANGE = np.dtype([("time_s", "f8"), ("of", "i2"), ("by", "i4")])
 _QUEUE = -1

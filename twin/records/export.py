@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pydantic_core
 
-from twin.common.files import whole
+from twin.common.files import whole, write_text
 from twin.common.formulas import guarded
 from twin.common.tables import as_text, is_blank
 from twin.records.tables import (
@@ -89,6 +89,29 @@ def tickets_json(log: RunLog) -> str:
 def feedback_json(log: RunLog) -> str:
     """The feedback on the first `MAX_JSON_TICKETS` tickets as JSON."""
     return _to_json(feedback_entries(log))
+
+
+def write_first(log: RunLog, folder: Path, tables: Sequence[str], private: bool) -> list[str]:
+    """Write the first tickets and their feedback as JSON, of tables that are kept; notes on it.
+
+    Parameters
+    ----------
+    log : RunLog
+        With more tickets than are written, where there are more.
+    folder : Path
+    tables : sequence of str
+    private : bool
+        Whether nobody else may read them: texts of customers are in them.
+    """
+    for table, name, made in (
+        ("tickets", "tickets.json", tickets_json),
+        ("ratings", "feedback.json", feedback_json),
+    ):
+        if table in tables:
+            write_text(folder / name, made(log), private=private)
+    if len(log.tickets) <= MAX_JSON_TICKETS:
+        return []
+    return [f"tickets.json and feedback.json hold the first {MAX_JSON_TICKETS:,} tickets only"]
 
 
 def _to_json(entries: list[dict[str, Any]]) -> str:

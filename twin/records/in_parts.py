@@ -13,7 +13,7 @@ from twin.records.tables import RunLog
 
 # Tickets of a part: a part takes about 100 MB while it is measured. Sums over more tickets are
 # sums of the sums of parts, so another number changes the last digits of figures.
-PART = 200_000
+PART = 50_000
 
 # Tables whose rows belong to tickets.
 OF_TICKETS = ("timeline", "visits", "calls", "ratings")

@@ -21,7 +21,7 @@ from twin.common.parquet import BLANK, DIGITS, SEAL
 from twin.records.storage import as_arrow, empty
 
 # Rows of a group: a table of a few columns takes some MB then.
-_ROWS = 500_000
+_ROWS = 250_000
 _AT_ONCE = 1 << 22
 
 

@@ -220,8 +220,11 @@ def sweep(folder: Path) -> None:
         for number, path in parts(folder, table).items():
             if number not in kept and table != "failures":
                 path.unlink()
-    for path in folder.glob("**/.*.part"):
-        path.unlink()
+    for path in [*folder.glob("**/.*.part")]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def empty(table: str) -> pd.DataFrame:

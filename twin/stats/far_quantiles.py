@@ -19,7 +19,7 @@ from twin.stats.quantiles import Floats
 Ints = npt.NDArray[np.int64]
 _ROW = np.dtype([("value", "f8"), ("group", "i1")])
 # Rows that are read at once; and so many of those wanted are kept before equal ones are one.
-_AT_ONCE = 500_000
+_AT_ONCE = 100_000
 # An interval has all floats with the same first bits: sign, exponent, 8 bits behind it.
 _BITS = 44
 _ALL = -1
@@ -40,7 +40,8 @@ class RankedInFile:
 
     def __init__(self, path: Path, groups: int) -> None:
         self._path, self._groups = path, groups
-        self._cells: dict[int, int] = {}
+        # Number of values by interval and group, where there are any.
+        self._cells, self._counts = np.zeros((2, 0), np.int64)
         self._n = 0
         self._found: dict[float, tuple[float, Floats, Floats]] = {}
         path.write_bytes(b"")
@@ -55,8 +56,10 @@ class RankedInFile:
         with self._path.open("ab") as file:
             file.write(rows.tobytes())
         cells, counts = np.unique(_interval(values) * self._groups + group, return_counts=True)
-        for cell, count in zip(cells.tolist(), counts.tolist(), strict=True):
-            self._cells[cell] = self._cells.get(cell, 0) + count
+        both, place = np.unique(np.concatenate([self._cells, cells]), return_inverse=True)
+        before, self._cells, self._counts = self._counts, both, np.zeros(len(both), np.int64)
+        self._counts[place[: len(before)]] = before
+        self._counts[place[len(before) :]] += counts
         self._n += len(values)
         self._found.clear()
 
@@ -74,11 +77,9 @@ class RankedInFile:
         return self._found[q]
 
     def _select(self, q: float) -> tuple[float, Floats, Floats]:
-        cells = np.array(sorted(self._cells), np.int64)
-        counts = np.array([self._cells[cell] for cell in cells.tolist()], np.int64)
-        intervals, place = np.unique(cells // self._groups, return_inverse=True)
+        intervals, place = np.unique(self._cells // self._groups, return_inverse=True)
         table = np.zeros((len(intervals), self._groups), np.int64)
-        table[place, cells % self._groups] = counts
+        table[place, self._cells % self._groups] = self._counts
         # Ranks of both neighbours: of all values, and without each group.
         left = self._n - np.concatenate([[0], table.sum(axis=0)])
         at = np.maximum(left - 1, 0) * q

@@ -144,7 +144,7 @@ def filing(
     """
     with ExitStack() as stack:
         # Beside the parts, and gone with the context: it is never whole.
-        rows = folder / f".tickets-r{replication:04d}.rows"
+        rows = folder / f".tickets-r{replication:04d}.part"
         stack.callback(lambda: rows.unlink(missing_ok=True))
         rows.write_bytes(b"")
         parts = {

@@ -135,7 +135,7 @@ def back_test(
     *,
     runs: int = RUNS,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[float, int], None] | None = None,
 ) -> ChangeTest:
     """Predict a change that a history holds, and score it against what happened.
 

@@ -33,7 +33,7 @@ from twin.history.told import Told
 from twin.records.tables import RunLog
 from twin.scenario.model import Scenario, from_data
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[float, int], None]
 # Runs of each rung: a median of fewer says little.
 RUNS = 5
 

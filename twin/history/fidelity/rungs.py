@@ -195,7 +195,7 @@ def played(
     days: Mapping[str, Sequence[int]],
     runs: int,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[float, int], None] | None = None,
     told: Told = _EXACT,
 ) -> dict[str, list[Period]]:
     """Runs of scenarios, as the records of the days that are looked at.
