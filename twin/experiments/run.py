@@ -141,9 +141,12 @@ def run(
     alone = workers == 1 and cluster is None
     done = 0
 
-    def within(share: float) -> None:
+    def tell(done: float) -> None:
         if progress is not None:
-            progress(done + share, sum(one.asked for one in runs))
+            progress(done, sum(one.asked for one in runs))
+
+    def within(share: float) -> None:
+        tell(done + share)
 
     try:
         for one in runs:
@@ -177,12 +180,14 @@ def run(
                 files=files,
                 prepare=prepare,
             )
-            with closing(played) as outcomes, telling(within if alone else None):
+            with (
+                closing(played) as outcomes,
+                telling(within if alone else None),
+            ):
                 for outcome in outcomes:
                     runs[outcome.number].add(outcome)
                     done += 1
-                    if progress is not None:
-                        progress(done, sum(one.asked for one in runs))
+                    tell(done)
     except KeyboardInterrupt:
         _end_all(runs, "interrupted")
         raise Interrupted(_what_is_left(runs)) from None

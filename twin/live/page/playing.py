@@ -11,7 +11,7 @@ import streamlit as st
 from twin.live.page.parts import escaped
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]
+Progress = Callable[[float, int], None]
 
 # One study at a time: two would only slow each other down, and the desk's page with them.
 _PLAYING = threading.Lock()
@@ -37,9 +37,9 @@ def with_bar(play: Callable[[Progress], T]) -> T | None:
     left: list[BaseException] = []
     bar = st.progress(0.0, "Getting ready: the assistant reads all tickets ...")
 
-    def progress(done: int, of: int) -> None:
+    def progress(done: float, of: int) -> None:
         try:
-            bar.progress(done / of, f"{done} of {of} replications played")
+            bar.progress(done / of, f"{int(done)} of {of} replications played")
         except BaseException as stop:
             # Streamlit raises this when the page was left: end as Ctrl-C would.
             left.append(stop)
