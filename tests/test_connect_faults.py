@@ -281,6 +281,21 @@ def test_an_agent_who_was_quicker_is_not_spoken_over(store):
     assert case.outcome() == "handled"
 
 
+def test_a_ticket_that_was_solved_meanwhile_is_not_opened_again(store):
+    case = Case(store, "solved")
+    process = case.desk.process
+
+    def solves(*asked):
+        case.stand_in.touch(case.number, status="solved")
+        return process(*asked)
+
+    case.desk.process = solves
+    case.rounds()
+    (audit,) = case.stand_in.written(case.number)
+    assert not audit["events"][0]["public"]
+    assert case.stand_in.tickets[case.number]["status"] == "solved"
+
+
 def test_a_change_between_look_and_answer_is_seen(store):
     case = Case(store, "between")
     put = case.stand_in._put

@@ -25,7 +25,7 @@ from twin.live.connectors.live_desk import LiveDesk
 from twin.live.connectors.outbox import Outbox
 from twin.live.connectors.settings import read_settings
 from twin.live.connectors.signatures import FRESH_S, BadSignature, Signatures, signature
-from twin.live.connectors.wire import MOST_BYTES, Unclear, Wire
+from twin.live.connectors.wire import MOST_BYTES, AskedToWait, Unclear, Wire
 from twin.live.database import Database, StoreUnusable
 
 SECRET = "of-the-webhook"
@@ -302,6 +302,21 @@ def test_an_answer_without_end_is_not_read(monkeypatch):
     monkeypatch.setattr("twin.live.connectors.wire.TRIES", 1)
     with pytest.raises(Unclear, match=f"more than {MOST_BYTES >> 20} MB"):
         wire.get("/x")
+
+
+@pytest.mark.parametrize(
+    ("asked", "wait_s"),
+    [("7", 7.0), ("nan", 10.0), ("soon", 10.0), ("", 10.0), ("inf", 900.0), ("-5", 1.0),
+     ("Fri, 27 Nov 2026 00:00:00 +99999999999999999999", 10.0)],
+)  # fmt: skip
+def test_a_wait_that_is_none_does_not_end_the_connector(asked, wait_s):
+    transport = httpx.MockTransport(
+        lambda request: httpx.Response(429, headers={"Retry-After": asked})
+    )
+    wire = Wire("https://desk.example", {}, transport)
+    with pytest.raises(AskedToWait) as found:
+        wire.send("PUT", "/x", {})
+    assert found.value.wait_s == wait_s
 
 
 def test_two_connectors_of_one_help_desk_do_not_share_a_store(tmp_path):

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from twin.assistant.embedded import write_answer, write_generic
 from twin.assistant.judging.judge import NO_ARTICLE, Judge
+from twin.assistant.judging.reading import statements
 from twin.assistant.knowledge import knowledge
 from twin.assistant.knowledge.articles import Article
 from twin.assistant.knowledge.knowledge import Knowledge
@@ -146,6 +147,14 @@ def test_any_answer_gets_a_quality_from_0_to_1(answer):
 
 
 _shared: list[Judge] = []
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\u00a0"])
+def test_runs_of_blanks_change_nothing(blank):
+    plain = "It is not possible to sign in. Do not wait and press it, but open the page"
+    wide = plain.replace(" ", blank * 3)
+    # As long as a text may be: the time to read it stays small, too.
+    assert statements(wide + blank * 7_000 + "again.") == statements(f"{plain} again.")
 
 
 def test_more_steps_never_judge_lower(judge):

@@ -207,7 +207,8 @@ def statements(text: str) -> list[Statement]:
     for line in text[:MOST_CHARACTERS].splitlines():
         listed = _LIST.match(line)
         later = bool(listed) and _FIRST.match(line) is None
-        for sentence in _SENTENCE.split(_plain(_LIST.sub("", line))):
+        # Long runs of blanks would take the patterns a time that grows with their square.
+        for sentence in _SENTENCE.split(_plain(" ".join(_LIST.sub("", line).split()))):
             if not sentence or not sentence.strip():
                 continue
             if not (_ABOUT_ITSELF.search(sentence) or _PASSES_ON.search(sentence)):

@@ -227,13 +227,14 @@ class Bridge:
         return any(said.marker == message["marker"] for said in thread)
 
     def _unless_answered(self, message: Row, writing: Writing) -> Writing:
-        """The same for a ticket that nobody else has answered; else a note."""
+        """The same for a ticket that nobody else has answered or closed; else a note."""
         try:
             seen = self._remote.ticket(message["remote"])
             thread = self._remote.thread(message["remote"])
         except NotThere:
             return writing
-        if any(said.by == "desk" and said.public and not said.marker for said in thread):
+        over = seen.stage not in ("new", "open")
+        if over or any(said.by == "desk" and said.public and not said.marker for said in thread):
             text = _note(writing.category, bool(writing.category), writing.text, True)
             return Writing(text, False, writing.marker, writing.category, writing.priority)
         return Writing(**(vars(writing) | {"seen": seen.updated}))

@@ -9,6 +9,7 @@ empty; rt logs what it sends. None of them bounds an answer; zenpy and rt are un
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
@@ -25,6 +26,8 @@ TIMEOUT_S = 30.0
 TRIES = 5
 LONGEST_WAIT_S = 900.0
 _FIRST_WAIT_S = 1.0
+# Where a server asks to wait and does not say how long.
+_SOME_S = 10.0
 
 
 class ConnectorError(TwinError, RuntimeError):
@@ -188,9 +191,10 @@ class Wire:
         except ValueError:
             try:
                 wait_s = parsedate_to_datetime(text).timestamp() - self.clock()
-            except (ValueError, TypeError):
-                wait_s = 10.0
-        # Also where it is no number.
+            except (ValueError, TypeError, OverflowError):
+                wait_s = math.nan
+        if math.isnan(wait_s):
+            wait_s = _SOME_S
         return wait_s if 0.0 < wait_s < LONGEST_WAIT_S else min(max(wait_s, 1.0), LONGEST_WAIT_S)
 
 
