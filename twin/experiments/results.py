@@ -17,6 +17,7 @@ from twin.measures.figures import FIGURES
 from twin.measures.inputs import told
 from twin.records import storage
 from twin.records.columns import RUN_TABLES, TABLES
+from twin.records.far_tables import FarTable
 from twin.scenario.model import Scenario
 from twin.stats import batches, intervals
 
@@ -160,6 +161,9 @@ class Results:
             raise ValueError(f"no scenario {name!r}; {nearest(name, runs)}")
         run = runs[name]
         warm_up_s = float(run.manifest.get("pairs_by", {}).get("warm_up_s", 0.0))
+        if run.path is not None and run.manifest.get("streamed"):
+            far = {name: FarTable(run.path, name, 0) for name in batches.COLUMNS}
+            return batches.long_run_of(lambda n: far[n].frames(batches.COLUMNS[n]), warm_up_s)
         tables = (self.table(table) for table in ("tickets", "levels"))
         first = [
             table[(table["scenario"] == name) & (table["replication"] == 0)] for table in tables

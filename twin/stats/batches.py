@@ -9,6 +9,7 @@ be independent once the lag-1 correlation of 400 shorter ones is below 0.4.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
@@ -81,14 +82,28 @@ def batch_means(
     w = np.ones_like(y) if weights is None else np.asarray(weights, dtype=float)
     if y.ndim != 1 or y.shape != w.shape:
         raise ValueError("values and weights must be two lists of the same length")
-    y, w = y[~np.isnan(y)], w[~np.isnan(y)]
+    return _means_of(lambda: [(y, w)], int(np.count_nonzero(~np.isnan(y))), level)
+
+
+def _means_of(
+    pieces: Callable[[], Iterable[tuple[Floats, Floats]]], n: int, level: float = 0.95
+) -> BatchMeans:
+    """Batch means of values and weights that come in pieces, `n` of which are there."""
     finer = BATCHES * _FINER
-    if len(y) < _LEAST:
-        raise ValueError(f"batch means need at least {_LEAST} values, not {len(y)}")
+    if n < _LEAST:
+        raise ValueError(f"batch means need at least {_LEAST} values, not {n}")
     # Values that do not fill a batch are dropped at the start, where the run is youngest.
-    size = len(y) // finer
-    y, w = (x[len(x) - size * finer :].reshape(finer, size) for x in (y, w))
-    over, under = (y * w).sum(axis=1), w.sum(axis=1)
+    size = n // finer
+    place = size * finer - n
+    over, under = np.zeros((2, finer))
+    for y, w in pieces():
+        there = ~np.isnan(y)
+        y, w = y[there], w[there]
+        batch = (place + np.arange(len(y))) // size
+        used = batch >= 0
+        over += np.bincount(batch[used], (y * w)[used], finer)
+        under += np.bincount(batch[used], w[used], finer)
+        place += len(y)
     lag1 = lag_correlation(over / under)
     long_enough = lag1 < MOST_CORRELATION
     over, under = (part.reshape(BATCHES, _FINER).sum(axis=1) for part in (over, under))
@@ -117,25 +132,64 @@ def long_run(tickets: pd.DataFrame, levels: pd.DataFrame, warm_up_s: float = 0.0
         Columns kpi, unit, value, low, high, batches, batch_size, lag1, long_enough; figures of
         which the run has fewer than 800 values are left out.
     """
-    tickets = tickets[tickets["arrived_s"] >= warm_up_s].sort_values("arrived_s")
-    levels = levels[levels["start_s"] >= warm_up_s]
-    arrived = tickets["arrived_s"].to_numpy()
-    series: dict[str, tuple[str, Floats, Floats]] = {}
-    for kpi, column in (("first_response_mean", "responded_s"), ("resolution_mean", "resolved_s")):
-        waited = tickets[column].to_numpy() - arrived
-        if kpi == "resolution_mean":
-            waited = np.where(tickets["status"].isin(["Resolved", "Closed"]), waited, np.nan)
-        series[kpi] = ("s", waited, np.ones(len(waited)))
-    for kpi, unit in (("backlog", "tickets"), ("queue", "visits")):
-        rows = levels[levels["level"] == kpi]
-        lengths = (rows["end_s"] - rows["start_s"]).to_numpy()
-        series[kpi] = (unit, rows["mean"].to_numpy(), lengths)
+    tables = {"tickets": tickets.sort_values("arrived_s"), "levels": levels}
+    return long_run_of(lambda table: [tables[table]], warm_up_s)
+
+
+# Columns that are looked at.
+COLUMNS = {
+    "tickets": ("arrived_s", "responded_s", "resolved_s", "status"),
+    "levels": ("start_s", "end_s", "level", "mean"),
+}
+_FIGURES = {
+    "first_response_mean": ("s", "tickets", "responded_s"),
+    "resolution_mean": ("s", "tickets", "resolved_s"),
+    "backlog": ("tickets", "levels", "backlog"),
+    "queue": ("visits", "levels", "queue"),
+}
+
+
+def long_run_of(
+    read: Callable[[str], Iterable[pd.DataFrame]], warm_up_s: float = 0.0
+) -> pd.DataFrame:
+    """Figures as `long_run`, of tables that come in pieces.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the pieces of the table tickets or levels, with `COLUMNS`, whenever it is asked;
+        tickets in the order in which they arrived.
+    warm_up_s : float
+    """
     found = []
-    for kpi, (unit, values, weights) in series.items():
-        if np.count_nonzero(~np.isnan(values)) >= _LEAST:
-            found.append({"kpi": kpi, "unit": unit, **asdict(batch_means(values, weights))})
+    for kpi, (unit, table, of) in _FIGURES.items():
+
+        def pieces(table: str = table, of: str = of) -> Iterator[tuple[Floats, Floats]]:
+            for frame in read(table):
+                yield (_times if table == "tickets" else _means)(frame, of, warm_up_s)
+
+        n = math.fsum(np.count_nonzero(~np.isnan(y)) for y, _ in pieces())
+        if n >= _LEAST:
+            found.append({"kpi": kpi, "unit": unit, **asdict(_means_of(pieces, int(n)))})
     columns = ["kpi", "unit", *(field.name for field in fields(BatchMeans))]
     return pd.DataFrame(found, columns=columns)
+
+
+def _times(tickets: pd.DataFrame, column: str, warm_up_s: float) -> tuple[Floats, Floats]:
+    """Time of each ticket until a moment; missing where it was not reached."""
+    tickets = tickets[(tickets["arrived_s"] >= warm_up_s).to_numpy()]
+    waited = tickets[column].to_numpy() - tickets["arrived_s"].to_numpy()
+    if column == "resolved_s":
+        done = tickets["status"].isin(["Resolved", "Closed"]).to_numpy()
+        waited = np.where(done, waited, np.nan)
+    return waited, np.ones(len(waited))
+
+
+def _means(levels: pd.DataFrame, level: str, warm_up_s: float) -> tuple[Floats, Floats]:
+    """Means of a level over its intervals, and their lengths."""
+    of = (levels["start_s"] >= warm_up_s) & (levels["level"] == level)
+    rows = levels[of.to_numpy()]
+    return rows["mean"].to_numpy(), (rows["end_s"] - rows["start_s"]).to_numpy()
 
 
 def lag_correlation(values: Floats) -> float:
