@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from engines import COMPILED, covered
 from hypothesis import given, settings
@@ -28,6 +30,10 @@ from twin.measures.figures import measure
 from twin.records import far_tables, in_parts, row_groups, storage
 from twin.records.columns import RUN_TABLES
 from twin.records.far_tables import FarTable, in_ranges
+from twin.report import far_source
+from twin.report.page import page
+from twin.report.pictures import of_run
+from twin.report.source import Source
 from twin.stats import far_quantiles
 from twin.stats.far_quantiles import RankedInFile
 from twin.stats.quantiles import Ranked
@@ -326,3 +332,49 @@ def test_nothing_half_written_is_taken_for_whole_after_a_kill(tmp_path, seen):
         twin.open_results(folder)
     storage.sweep(folder)
     assert not folder.exists()
+
+
+@needs_numba
+def test_a_report_of_a_streamed_run_is_that_of_any_run(small, tmp_path):
+    small(300)
+    scenario = twin.load(ROOT / "scenarios/phone-desk.toml", {"horizon": "3d", "warm_up": "1d"})
+    pages = [page(twin.open_results(*r.paths)) for r in both(scenario, tmp_path, replications=2)]
+    # Only how it was played differs, and when.
+    at = [text.index('id="again"') for text in pages]
+    one, other = (text[:k] for text, k in zip(pages, at, strict=True))
+    assert one == other
+    assert one.count("<svg") > 5
+    assert "one ticket in" not in one
+
+
+@needs_numba
+def test_of_a_long_run_the_report_shows_one_ticket_in_so_many(small, tmp_path, monkeypatch):
+    small(500)
+    monkeypatch.setattr(far_source, "MOST", 1500)
+    scenario = twin.load(ROOT / "scenarios/baseline.toml", {"horizon": "6d"})
+    one, other = (
+        Source(r, r.runs[0], r.summary()) for r in both(scenario, tmp_path, replications=1)
+    )
+    count = len(other.table("tickets", ["ticket_id"]))
+    assert one.one_in == -(-count // 1500) > 2
+    some = one.sampled("tickets", ["ticket_id", "priority"])
+    assert (some["ticket_id"] % one.one_in == 0).all()
+    assert len(some) == count // one.one_in
+    # Lines of what is told of all tickets are the same; areas are about the same.
+    drawn = [{p.name: p for p in of_run(source, "run")} for source in (one, other)]
+    assert list(drawn[0]) == list(drawn[1])
+    for name in ("run-throughput", "run-backlog", "run-lives"):
+        assert drawn[0][name] == drawn[1][name]
+    assert drawn[0]["run-statuses"] != drawn[1]["run-statuses"]
+    shares = [[int(n) for n in re.findall(r"(\d+) %", d["run-statuses"].alt)] for d in drawn]
+    assert np.allclose(shares[0][:3], shares[1][:3], atol=10)
+    assert "one ticket in 5, evenly spread" in page(twin.open_results(one.run.path))
+
+
+@needs_numba
+def test_batch_means_of_a_streamed_run_are_those_of_any_run(small, tmp_path):
+    small(300)
+    desk = twin.from_data(DESK).vary({"horizon": "20d"})
+    one, other = (results.long_run() for results in both(desk, tmp_path, replications=1))
+    assert len(one) == 4
+    pd.testing.assert_frame_equal(one, other, rtol=1e-9)

@@ -120,12 +120,14 @@ def _amounts(source: Source) -> list[str]:
     found = [f"{source.name}: {whole}, {run.failed} failed."]
     if run.whole < 5:
         found.append("So few replications make wide intervals: five or more are better.")
-    tickets = source.table("tickets", ["arrived_s", "status"])
-    counted = tickets["arrived_s"] >= source.scenario.warm_up
-    over = int(tickets["status"].isin(OPEN_STATUSES).sum())
+    count = early = over = 0
+    for tickets in source.pieces("tickets", ["arrived_s", "status"]):
+        count += len(tickets)
+        early += int((tickets["arrived_s"] < source.scenario.warm_up).sum())
+        over += int(tickets["status"].isin(OPEN_STATUSES).sum())
     found.append(
-        f"{len(tickets):,} tickets in all, {int((~counted).sum()):,} of them in the warm-up; "
-        f"{over:,} ({over / max(1, len(tickets)):.1%}) still open at the end.".replace("%", " %")
+        f"{count:,} tickets in all, {early:,} of them in the warm-up; "
+        f"{over:,} ({over / max(1, count):.1%}) still open at the end.".replace("%", " %")
     )
     rows = source.summary[(source.summary["group"] == "") & source.summary["kpi"].isin(MAIN)]
     wide = rows[rows["half_width"] > _WIDE * rows["value"].abs()]

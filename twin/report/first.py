@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -299,7 +300,7 @@ def overlaid(sources: Sequence[Source]) -> list[Picture]:
     for number, alike in enumerate(calendars.values()):
         frames = {
             source.name: series.levels_over_time(
-                source.table("levels", ["start_s", "end_s", "level", "pool", "mean"]),
+                partial(source.pieces, "levels", ["start_s", "end_s", "level", "mean"]),
                 series.interval_length(source.scenario.horizon, most=120),
                 source.scenario.midnight,
             )

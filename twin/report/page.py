@@ -164,6 +164,11 @@ def _remark(source: Source) -> str:
     text = f"From {count} replication{'s' if count > 1 else ''} of {scenario.name}."
     if scenario.warm_up:
         text += " Figures over time show the warm-up in grey; all others leave it out."
+    if source.one_in > 1:
+        text += (
+            f" Arrivals, backlog and staffing are of all tickets; other figures of one ticket in "
+            f"{source.one_in:,}, evenly spread."
+        )
     return text
 
 
@@ -172,9 +177,7 @@ def _tickets(source: Source) -> list[Html]:
     if source.first != 0:
         return []
     texts = source.texts()
-    columns = ["ticket_id", "arrived_s", "status", "resolved_s", "resolved_by", "transfers",
-               "reopens"]  # fmt: skip
-    told = pictures.stories(source, source.table("tickets", columns, replication=0))
+    told = pictures.stories(source)
     parts: list[Html] = []
     for number, story in zip(told["ticket_id"], told["story"], strict=True):
         entry = texts.get(int(number))

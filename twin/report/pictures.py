@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from twin.common.text import amount, duration
 from twin.measures import series
 from twin.records import tables
 from twin.report import plots
+from twin.report.far_source import EARLY
 from twin.report.plots import differences as forests
 from twin.report.plots import lives, over_time, quality
 from twin.scenario.clock import DAY_S, local
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 _TICKETS = ("ticket_id", "arrived_s", "category_true", "priority", "channel", "category",
             "categorized_by", "responded_s", "resolved_s", "resolved_by", "transfers", "reopens",
             "status")  # fmt: skip
+# Of tickets of which the lives are told.
+_TOLD = ("ticket_id", "arrived_s", "status", "resolved_s", "resolved_by", "transfers", "reopens")
 _MOST_INTERVALS = 120
 _WAITING = tables.STATUSES[tables.WAITING_FOR_CUSTOMER]
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -62,13 +66,13 @@ def of_run(source: Source, prefix: str, brief: bool = False) -> Iterator[Picture
     Tables are read one after another, a few columns each: a run may hold millions of tickets.
     """
     scenario = source.scenario
-    tickets = source.table("tickets", _TICKETS)
-    yield from _flows(source, tickets, prefix)
+    tickets = source.sampled("tickets", _TICKETS)
+    yield from _flows(source, prefix)
     yield from _times(source, tickets, prefix, brief)
     if brief:
         yield from _stars(source, prefix)
         return
-    yield from _statuses(source, tickets, prefix)
+    yield from _statuses(source, prefix)
     yield from _stars(source, prefix)
     yield from _ratings(source, tickets, prefix)
     if (tickets["categorized_by"] == "assistant").any():
@@ -115,10 +119,11 @@ def _seen(frame: pd.DataFrame, source: Source) -> pd.DataFrame:
     return frame
 
 
-def _flows(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
+def _flows(source: Source, prefix: str) -> Iterator[Picture]:
     scenario, clock = source.scenario, _clock(source)
+    pieces = source.pieces("tickets", ["arrived_s", "resolved_s", "status"])
     flows = _seen(
-        series.throughput(tickets, scenario.horizon, _every(source), scenario.midnight), source
+        series.throughput(pieces, scenario.horizon, _every(source), scenario.midnight), source
     )
     peaks = [_peak(flows[flows["flow"] == flow], source) for flow in ("arrivals", "resolved")]
     alt = (
@@ -134,7 +139,7 @@ def levels_picture(source: Source, prefix: str) -> Picture:
     """Open tickets over the run, and the agents below them."""
     clock = _clock(source)
     levels = series.levels_over_time(
-        source.table("levels", ["start_s", "end_s", "level", "pool", "mean"]),
+        partial(source.pieces, "levels", ["start_s", "end_s", "level", "mean"]),
         _every(source),
         source.scenario.midnight,
     )
@@ -151,11 +156,15 @@ def levels_picture(source: Source, prefix: str) -> Picture:
                  over_time.backlog_height(bool(len(staffed))))  # fmt: skip
 
 
-def _statuses(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
-    timeline = source.table("timeline", ["ticket_id", "time_s", "status", "detail"])
+def _statuses(source: Source, prefix: str) -> Iterator[Picture]:
+    columns = ["ticket_id", "time_s", "status", "detail"]
     statuses = series.statuses(
-        timeline, source.scenario.horizon, _every(source), source.scenario.midnight
+        source.sampled("timeline", columns),
+        source.scenario.horizon,
+        _every(source),
+        source.scenario.midnight,
     )
+    statuses["mean"] *= source.one_in
     colours = over_time.status_colours(statuses)
     statuses = statuses[statuses["status"].isin(series.OPEN_STATUSES)]
     share = statuses.groupby("name")["mean"].sum()
@@ -165,36 +174,26 @@ def _statuses(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Pi
     look = _clock(source) | {"colours": colours}
     yield drawn(f"{prefix}-statuses", "Open tickets by status", alt,
                 lambda ax: plots.statuses(statuses, ax, **look))  # fmt: skip
-    yield from _lives(source, tickets, timeline, prefix, colours)
+    yield from _lives(source, prefix, colours)
 
 
-def _one(table: pd.DataFrame, replication: int) -> pd.DataFrame:
-    return table[table["replication"] == replication]
-
-
-def stories(source: Source, tickets: pd.DataFrame) -> pd.DataFrame:
+def stories(source: Source) -> pd.DataFrame:
     """One ticket for each way in which tickets end, of those whose texts were exported."""
-    one = _one(tickets, source.first or 0)
+    one = source.early("tickets", _TOLD)
     one = one[one["arrived_s"] >= source.scenario.warm_up]
     waited: Iterable[int] = ()
     if source.scenario.touches is not None:
-        timeline = source.table("timeline", ["ticket_id", "status"], source.first or 0)
+        timeline = source.early("timeline", ["ticket_id", "status"])
         waited = timeline.loc[timeline["status"] == _WAITING, "ticket_id"].unique()
-    return series.stories(one.head(8000), waited)
+    return series.stories(one.head(EARLY), waited)
 
 
-def _lives(
-    source: Source,
-    tickets: pd.DataFrame,
-    timeline: pd.DataFrame,
-    prefix: str,
-    colours: dict[str, str],
-) -> Iterator[Picture]:
-    told = stories(source, tickets)
+def _lives(source: Source, prefix: str, colours: dict[str, str]) -> Iterator[Picture]:
+    told = stories(source)
     if not len(told):
         return
     frame = series.ticket_lives(
-        _one(timeline, source.first or 0),
+        source.early("timeline", ["ticket_id", "time_s", "status", "detail"]),
         told,
         source.scenario.horizon,
         # Nobody closes a call: it ends as it is resolved, not with the history.
@@ -274,7 +273,7 @@ def _stars(source: Source, prefix: str) -> Iterator[Picture]:
 def _ratings(source: Source, tickets: pd.DataFrame, prefix: str) -> Iterator[Picture]:
     if source.row("rating_mean") is None:
         return
-    given = source.table("ratings", ["ticket_id", "rated_s", "rating", "prompt_version"])
+    given = source.sampled("ratings", ["ticket_id", "rated_s", "rating", "prompt_version"])
     about = series.measured(tickets, source.scenario)
     by = series.ratings_by_category(given, about)
     if len(by) > 1:
@@ -309,7 +308,7 @@ def _calls(source: Source, prefix: str) -> Iterator[Picture]:
         return
     columns = ["step", "model", "asked_s", "started_s", "ended_s", "quota_wait_s", "rate_limited",
                "completion_tokens", "outcome"]  # fmt: skip
-    calls = source.table("calls", columns)
+    calls = source.sampled("calls", columns)
     if not len(calls):
         return
     sample = series.call_sample(calls, 80)
@@ -319,6 +318,7 @@ def _calls(source: Source, prefix: str) -> Iterator[Picture]:
                 f"Points, a call each, by tokens written. Median latency: {said or 'none'}.",
                 lambda ax: plots.call_latency(sample, ax))  # fmt: skip
     over = series.calls_over_time(calls, source.scenario.horizon, _every(source))
+    over["rate_limited"] *= source.one_in
     del calls
     # A flat line at zero takes the place of a figure that says something; the words stay.
     if not over["rate_limited"].gt(0).any():

@@ -11,10 +11,11 @@ import pandas as pd
 from twin.common.files import read_json
 from twin.common.text import amount, estimate
 from twin.records import export, storage
+from twin.report.far_source import FarSource
 from twin.scenario.model import Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from twin.experiments.results import Results, Run
 
@@ -75,6 +76,34 @@ class Source:
         if replication is not None:
             rows &= frame["replication"] == replication
         return frame.loc[rows, ["replication", *columns]]
+
+    @cached_property
+    def _far(self) -> FarSource | None:
+        """Its tables, where they may not fit in memory: those of a streamed run."""
+        if self.run.path is None or not self.manifest.get("streamed"):
+            return None
+        return FarSource(self.run.path, self.scenario.warm_up)
+
+    def pieces(self, name: str, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+        """Some columns of a table, and the replication, piece by piece; raises as `table`."""
+        if self._far is not None:
+            return self._far.pieces(name, columns)
+        return iter([self.table(name, columns)])
+
+    @property
+    def one_in(self) -> int:
+        """Of so many tickets `sampled` takes one: 1, but of long runs that were streamed."""
+        return 1 if self._far is None else self._far.one_in
+
+    def sampled(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
+        """A table as of `table`, of one in so many tickets, evenly spread."""
+        return self.table(name, columns) if self._far is None else self._far.sampled(name, columns)
+
+    def early(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
+        """A table of the first replication as of `table`; of a streamed run the first tickets."""
+        if self._far is not None:
+            return self._far.early(name, columns)
+        return self.table(name, columns, replication=self.first or 0)
 
     @property
     def first(self) -> int | None:

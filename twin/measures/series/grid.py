@@ -91,6 +91,33 @@ def counts(table: pd.DataFrame, moments_s: Floats, at: Floats, weights: Any = No
     return flat.reshape(replications, n).astype(np.float64)
 
 
+class ByReplication:
+    """Events (or their weights) by replication and interval, of a table that comes in pieces.
+
+    Parameters
+    ----------
+    at : array of float, shape (n + 1,)
+        Edges of the intervals.
+    """
+
+    def __init__(self, at: Floats) -> None:
+        self._at = at
+        self._found: dict[Any, Floats] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, table: pd.DataFrame, moments_s: Floats, weights: Any = None) -> None:
+        """Count a piece; see `counts`."""
+        names = table["replication"].unique() if "replication" in table else [0]
+        for name, row in zip(names, counts(table, moments_s, self._at, weights), strict=False):
+            self._found[name] = self._found[name] + row if name in self._found else row
+
+    def whole(self) -> Floats:
+        """All of it, shape (replications, n)."""
+        return np.array([*self._found.values()] or [np.zeros(len(self._at) - 1)])
+
+
 def over(at: Floats, values: dict[str, Floats], **names: str) -> pd.DataFrame:
     """Values by interval as a frame: start_s, end_s, names, values."""
     return pd.DataFrame({"start_s": at[:-1], "end_s": at[1:], **names, **values})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from twin.measures.levels import edges, is_resolved
 from twin.measures.series.grid import (
+    ByReplication,
     Floats,
     banded,
     bins,
@@ -29,7 +31,7 @@ from twin.records.tables import STATUSES
 
 
 def throughput(
-    tickets: pd.DataFrame,
+    tickets: pd.DataFrame | Iterable[pd.DataFrame],
     horizon_s: float,
     every_s: float | None = None,
     start: datetime | None = None,
@@ -38,8 +40,8 @@ def throughput(
 
     Parameters
     ----------
-    tickets : DataFrame
-        Columns arrived_s, resolved_s, status and, with several, replication.
+    tickets : DataFrame, or iterable of DataFrame
+        Columns arrived_s, resolved_s, status and, with several, replication; or pieces of it.
     horizon_s : float
         Length of the run.
     every_s : float, optional
@@ -60,23 +62,29 @@ def throughput(
     True
     """
     at = bins(horizon_s, every_s or interval_length(horizon_s), start)
-    done_s = np.where(is_resolved(Arrays(tickets)), tickets["resolved_s"].to_numpy(), np.nan)
-    parts = []
-    for flow, moments_s in (("arrivals", tickets["arrived_s"].to_numpy()), ("resolved", done_s)):
-        per_hour = counts(tickets, moments_s, at) / np.diff(at) * 3600
-        parts.append(over(at, banded(per_hour), flow=flow))
+    flows = {"arrivals": ByReplication(at), "resolved": ByReplication(at)}
+    for piece in [tickets] if isinstance(tickets, pd.DataFrame) else tickets:
+        done_s = np.where(is_resolved(Arrays(piece)), piece["resolved_s"].to_numpy(), np.nan)
+        flows["arrivals"].add(piece, piece["arrived_s"].to_numpy())
+        flows["resolved"].add(piece, done_s)
+    parts = [
+        over(at, banded(counted.whole() / np.diff(at) * 3600), flow=flow)
+        for flow, counted in flows.items()
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
 def levels_over_time(
-    levels: pd.DataFrame, every_s: float | None = None, start: datetime | None = None
+    levels: pd.DataFrame | Callable[[], Iterable[pd.DataFrame]],
+    every_s: float | None = None,
+    start: datetime | None = None,
 ) -> pd.DataFrame:
     """Backlog, queue, busy, staffed and absent agents over the run, of all pools; with warm-up.
 
     Parameters
     ----------
-    levels : DataFrame
-        The table levels, of one or many replications.
+    levels : DataFrame, or callable
+        The table levels, of one or many replications; or what gives pieces of it.
     every_s : float, optional
         Length of an interval, no shorter than the table's; by default so that there are at most
         240.
@@ -94,17 +102,26 @@ def levels_over_time(
     >>> frame["level"].unique().tolist()
     ['backlog', 'queue', 'busy', 'staffed']
     """
-    start_s, end_s = levels["start_s"].to_numpy(), levels["end_s"].to_numpy()
-    horizon_s = float(end_s.max()) if len(levels) else 0.0
-    own_s = float((end_s - start_s).max()) if len(levels) else 0.0
+    read = (lambda: [levels]) if isinstance(levels, pd.DataFrame) else levels
+    horizon_s = own_s = 0.0
+    for piece in read():
+        if len(piece):
+            horizon_s = max(horizon_s, float(piece["end_s"].max()))
+            own_s = max(own_s, float((piece["end_s"] - piece["start_s"]).max()))
     at = bins(horizon_s, max(own_s, every_s or interval_length(horizon_s, own_s)), start)
-    area = levels["mean"].to_numpy() * (end_s - start_s)
-    parts = []
-    for level in ("backlog", "queue", "busy", "staffed", "away"):
-        of = (levels["level"] == level).to_numpy()
-        if of.any():
-            mean = counts(levels[of], start_s[of], at, area[of]) / np.diff(at)
-            parts.append(over(at, banded(mean), level=level))
+    areas = {name: ByReplication(at) for name in ("backlog", "queue", "busy", "staffed", "away")}
+    for piece in read():
+        start_s = piece["start_s"].to_numpy()
+        area = piece["mean"].to_numpy() * (piece["end_s"].to_numpy() - start_s)
+        for level, summed in areas.items():
+            of = (piece["level"] == level).to_numpy()
+            if of.any():
+                summed.add(piece[of], start_s[of], area[of])
+    parts = [
+        over(at, banded(summed.whole() / np.diff(at)), level=level)
+        for level, summed in areas.items()
+        if summed
+    ]
     empty = over(at, banded(np.zeros((1, len(at) - 1))), level="")[:0]
     return pd.concat(parts, ignore_index=True) if parts else empty
 
