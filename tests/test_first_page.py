@@ -210,11 +210,20 @@ def test_a_target_that_is_none_is_refused_in_a_line(played, target, said):
     assert "Traceback" not in done.stderr
 
 
-def test_only_runs_have_a_first_page():
-    found = twin.study({"scenario": twin.from_data(DESK), "factors": {"arrivals.scale": [1, 2]}},
-                       replications=1)  # fmt: skip
-    with pytest.raises(ValueError, match="for runs"):
-        page(found, brief=True)
+def test_a_history_has_no_first_page(tmp_path):
+    file = tmp_path / "log.csv"
+    lines = [
+        f"{k},2026-03-0{1 + k % 9}T10:00:00Z,2026-03-0{1 + k % 9}T11:00:00Z" for k in range(40)
+    ]
+    file.write_text("id,created,solved\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    folder = tmp_path / "history"
+    done = RUNNER.invoke(app, ["import", str(file), "--zone", "UTC", "--out", str(folder)])
+    assert done.exit_code == 0, done.output
+    for option in (["--brief"], ["--target", "solved=90%"]):
+        done = RUNNER.invoke(app, ["report", str(folder), *option])
+        assert done.exit_code == 2
+        assert "for runs, studies and searches" in done.stderr
+        assert "`twin fidelity` says how far its twin can be trusted" in done.stderr
 
 
 UNITS = ("share", "s", "USD/ticket", "USD/week", "tickets", "1-5", "ratio", "customers/USD")

@@ -71,7 +71,7 @@ def pages(tmp_path_factory):
     results = twin.run([base, busy], replications=3, out=folder / "results")
     one = twin.open_results(results.runs[0].path)
     factors = {"arrivals.scale": [1, 2, 3], "agents.all.heads": [1, 2, 3, 4]}
-    study = twin.study({"scenario": base, "factors": factors}, replications=3)
+    study = twin.study({"scenario": base, "factors": factors}, replications=3, out=folder)
     return [
         write(one, folder / "one.html"),
         write(results, folder / "two.html"),
@@ -84,9 +84,11 @@ def briefs(pages):
     runs = twin.open_results(*sorted((pages[0].parent / "results").iterdir()))
     target = {"service_level": Target(at_least=0.9)}
     one = twin.open_results(runs.runs[0].path)
+    study = twin.open_study(pages[0].parent / "studies" / "study")
     return [
         write(one, pages[0].parent / "brief.html", brief=True, targets=target),
         write(runs, pages[0].parent / "briefs.html", brief=True, targets=target),
+        write(study, pages[0].parent / "brief-study.html", brief=True, targets=target),
     ]
 
 
@@ -210,7 +212,7 @@ def sheets(chromium):
     return len(re.findall(rb"/Type\s*/Page\b", chromium.pdf()))
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["one", "two"])
+@pytest.mark.parametrize("which", [0, 1, 2], ids=["one", "two", "study"])
 def test_the_brief_page_is_at_most_two_sheets(chromium, briefs, which):
     chromium.open(briefs[which])
     assert chromium.complaints() == []

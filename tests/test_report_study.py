@@ -107,7 +107,7 @@ def test_targets_are_judged_by_values_and_by_intervals():
     met, sure = (rows["value"] <= 0.6).sum(), (rows["high"] <= 0.6).sum()
     assert 0 < met < 3
     how_many, cheapest, _ = of_study(found)
-    assert how_many.startswith(f"{met} of 3 points meet the target (occupancy, all at most 60.0 %)")
+    assert how_many.startswith(f"{met} of 3 points meet the target (occupancy, all at most 60 %)")
     assert ("all of them" if sure == met else f"for {sure} of them") in how_many
     cost = found.summary().query("kpi == 'human_cost' and group == ''").set_index("point")
     best = cost.loc[rows.index[rows["value"] <= 0.6], "value"].idxmin()

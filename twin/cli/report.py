@@ -41,7 +41,9 @@ def report(
     brief: Annotated[
         bool,
         typer.Option(
-            "--brief", help="Of runs the first page only: the answer, on at most two sheets of A4."
+            "--brief",
+            help="The first page only, of runs, a study or a search: the answer, on at most two "
+            "sheets of A4.",
         ),
     ] = False,
     target: Annotated[
@@ -49,7 +51,7 @@ def report(
         typer.Option(
             metavar="FIGURE=VALUE",
             help="What a figure must reach, as service_level=95%, resolution_p90=4h or "
-            "'occupancy<=85%'; default: the scenario's own, [targets.figures].",
+            "'occupancy<=85%'; default: the scenario's own, [targets.figures], or the study's.",
             show_default=False,
         ),
     ] = None,

@@ -21,6 +21,7 @@ from twin.stats.verdicts import OPEN as NOT_SHOWN
 if TYPE_CHECKING:
     from twin.experiments.results import Results
     from twin.report.source import Source
+    from twin.scenario.model import Scenario
 
 # More figures, keys or notes are counted, not named.
 _MOST = 3
@@ -172,7 +173,7 @@ def costs(sources: Sequence[Source], comparison: Comparison | None) -> list[str]
         where = f": set {listed(keys)}" if keys else ""
         return [f"Not known{where}."]
     of = f"{base.name} costs " if len(sources) > 1 else ""
-    text = f"{of}{said(week)}{_band(week)}"
+    text = f"{of}{said(week)}{band(week)}"
     models, people = base.row("model_cost"), base.row("human_cost")
     if models and people and models["value"] > 0:
         part = models["value"] / (models["value"] + people["value"])
@@ -191,13 +192,14 @@ def costs(sources: Sequence[Source], comparison: Comparison | None) -> list[str]
                     "low": min(abs(row["low"]), abs(row["high"])),
                     "high": max(abs(row["low"]), abs(row["high"]))}  # fmt: skip
             lost = "; that is no merit, as customers are lost" * (row["verdict"] == UNJUDGED)
-            parts.append(f"{source.name} costs {change(row)}{_band(size)}{lost}.")
+            parts.append(f"{source.name} costs {change(row)}{band(size)}{lost}.")
         else:
             parts.append(f"{source.name}: {row['verdict']} in what a week costs.")
     return parts
 
 
-def _band(row: Mapping[str, Any]) -> str:
+def band(row: Mapping[str, Any]) -> str:
+    """The interval of a cost behind it, in brackets; empty without one."""
     words = between(row)
     band = words.replace(" to ", " and ", 1).removesuffix(" a week")
     return f" (between {band})" if words else ""
@@ -210,31 +212,61 @@ def rests_on(
     shown: Sequence[str],
 ) -> list[tuple[str, str]]:
     """Grounds of a page, (heading, sentence): measured, assumed, and what nothing tells."""
-    base = sources[0]
     counts = sorted({source.run.whole for source in sources})
     many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     played = f"{many} replication{'s' if counts[-1] > 1 else ''}"
     failed = np.sum([source.run.failed for source in sources])
     each = " of each scenario" if len(sources) > 1 else ""
-    measured = [*_measured(base), f"the figures are from {played}{each}"]
+    from_ = [f"the figures are from {played}{each}"]
     if failed:
-        measured.append(f"{failed} more failed and are left out")
+        from_.append(f"{failed} more failed and are left out")
+    notes = () if comparison is None else comparison.notes
+    return grounds([source.scenario for source in sources], shown, from_, notes)
+
+
+def grounds(
+    scenarios: Sequence[Scenario], shown: Sequence[str], played: Sequence[str], notes: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Grounds of figures, (heading, sentence): measured, assumed, and what nothing tells.
+
+    Parameters
+    ----------
+    scenarios : sequence of Scenario
+        The first says what was measured.
+    shown : sequence of str
+        Names of the figures.
+    played : sequence of str
+        Parts of a sentence on what the figures are from.
+    notes : sequence of str
+        Remarks that the reader needs.
+    """
     assumed = {
         one.key: f"{one.key} = {one.value}"
-        for source in sources
-        for one in unset(source.scenario)
+        for scenario in scenarios
+        for one in unset(scenario)
         if one.value and set(one.figures) & set(shown)
     }
-    keys = list(assumed.values())
+    keys = list({**_ranges(scenarios), **assumed}.values())
     more = len(keys) - 2 * _MOST
     text = listed([*keys[: 2 * _MOST], f"{more} more"] if more > 0 else keys)
-    found = [("Measured", f"{'; '.join(measured)}.")]
-    found.append(("Assumed", f"{text}." if keys else "no number that carries these figures."))
-    return [*found, ("Not identified", " ".join(_not_identified(base, comparison)))]
+    return [
+        ("Measured", f"{'; '.join([*_measured(scenarios[0]), *played])}."),
+        ("Assumed", f"{text}." if keys else "no number that carries these figures."),
+        ("Not identified", " ".join(_not_identified(scenarios[0], notes))),
+    ]
 
 
-def _measured(base: Source) -> Iterator[str]:
-    scenario = base.scenario
+def _ranges(scenarios: Sequence[Scenario]) -> dict[str, str]:
+    """Ranges that are stated of numbers, by key; all intervals hold what they leave open."""
+    return {
+        key: f"{key} from {low} to {high}"
+        for scenario in scenarios
+        if scenario.uncertainty is not None
+        for key, (low, high) in scenario.uncertainty.assumed.items()
+    }
+
+
+def _measured(scenario: Scenario) -> Iterator[str]:
     if scenario.evidence is not None:
         yield "the desk is fitted to its history"
     elif scenario.arrivals.kind == "trace":
@@ -249,13 +281,11 @@ def _measured(base: Source) -> Iterator[str]:
             yield "the model's quality was measured"
 
 
-def _not_identified(base: Source, comparison: Comparison | None) -> Iterator[str]:
-    if base.scenario.evidence is None:
+def _not_identified(scenario: Scenario, notes: Sequence[str]) -> Iterator[str]:
+    if scenario.evidence is None:
         yield "How near the twin is to a real desk: no history was given to compare it with."
-    elif base.scenario.evidence.assumed:
-        yield f"The history does not tell {listed(base.scenario.evidence.assumed[:_MOST])}."
-    if comparison is not None:
-        notes = [note[:1].upper() + note[1:].rstrip(".") for note in comparison.notes]
-        yield from (f"{note}." for note in notes[:_MOST])
-        if len(notes) > _MOST:
-            yield f"{len(notes) - _MOST} more notes are in the whole report."
+    elif scenario.evidence.assumed:
+        yield f"The history does not tell {listed(scenario.evidence.assumed[:_MOST])}."
+    yield from (f"{note[:1].upper()}{note[1:].rstrip('.')}." for note in notes[:_MOST])
+    if len(notes) > _MOST:
+        yield f"{len(notes) - _MOST} more notes are in the whole report."

@@ -18,9 +18,11 @@ from twin.common.text import (
 from twin.experiments.guards import lost_in, unlike
 from twin.experiments.rows import resting
 from twin.experiments.studies.sensitivity import crossings, effects
+from twin.experiments.targets import judged, words
 from twin.measures.figures import FIGURES, figure_of
 from twin.report import prose
-from twin.scenario.model import PRIORITIES
+from twin.scenario.model import PRIORITIES, Target
+from twin.stats.feasibility import MET
 from twin.stats.verdicts import BETTER, OPEN, UNJUDGED, WORSE
 
 if TYPE_CHECKING:
@@ -209,7 +211,7 @@ def of_study(found: StudyResults) -> list[str]:
     last = _moved(found)
     # Of many points some lie far off by luck: these intervals hold for all points together.
     joint = found.summary(1 - 0.05 / len(found.points))
-    told = [*_targets(found, summary, joint), *_limits(found), *_ends(found, summary, joint)]
+    told = [*_targets(found, summary), *_limits(found), *_ends(found, summary, joint)]
     return [capital(text) for text in (*told[: _SENTENCES - len(last)], *last)]
 
 
@@ -237,30 +239,29 @@ def _said(row: Mapping[str, Any]) -> str:
     return estimate(row)
 
 
-def _targets(found: StudyResults, summary: pd.DataFrame, joint: pd.DataFrame) -> Iterator[str]:
+def _targets(found: StudyResults, summary: pd.DataFrame) -> Iterator[str]:
     plan = found.manifest.get("study_as_run", {})
     targets = plan.get("targets", {})
     if not targets:
         return
     points = pd.Index(found.points["point"])
-    met, sure = (pd.Series(True, index=points) for _ in range(2))
-    words = []
-    for name, target in targets.items():
-        rows, sides = (_rows(frame, name).reindex(points) for frame in (summary, joint))
-        unit = str(rows["unit"].dropna().iloc[0]) if rows["unit"].notna().any() else ""
-        if (least := target.get("at_least")) is not None:
-            met, sure = met & (rows["value"] >= least), sure & (sides["low"] >= least)
-            words.append(f"{_name(name)} at least {amount(least, unit)}")
-        else:
-            most = target["at_most"]
-            met, sure = met & (rows["value"] <= most), sure & (sides["high"] <= most)
-            words.append(f"{_name(name)} at most {amount(most, unit)}")
-    wanted = "every target" if len(words) > 1 else "the target"
-    start = f"{int(met.sum())} of {len(points)} points meet {wanted} ({', '.join(words)})"
+    limits = {name: Target(**target) for name, target in targets.items()}
+    met = pd.Series(True, index=points)
+    for name, one in limits.items():
+        value = _rows(summary, name).reindex(points)["value"]
+        met &= value <= one.limit if one.upper else value >= one.limit
+    # All points together, by the rule of the first page.
+    names = found.points["scenario"].tolist()
+    table = judged(found.frame, dict.fromkeys(names, limits), sources=found.sources)
+    of_all = (table["verdict"] == MET).groupby(table["scenario"]).all()
+    sure = met & of_all.reindex(names).to_numpy(bool)
+    wanted = "every target" if len(limits) > 1 else "the target"
+    asked = ", ".join(words(row) for row in _records(table.head(len(limits))))
+    start = f"{int(met.sum())} of {len(points)} points meet {wanted} ({asked})"
     doubtless = "all" if sure.sum() == met.sum() else str(int(sure.sum()))
     yield f"{start}; for {doubtless} of them the intervals leave no doubt."
-    cost = _rows(summary, plan.get("minimise", "cost_per_resolution"))
-    name = _name(plan.get("minimise", "cost_per_resolution"))
+    minimise = plan.get("minimise", "cost_week")
+    cost, name = _rows(summary, minimise), _name(minimise)
     good = cost[cost.index.isin(points[met])]
     if not len(good):
         yield f"So none can be called the best by {name}."

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from twin.common.html import Html, glue, html, table, tag
-from twin.common.text import label
+from twin.common.html import Html, glue, table, tag
 from twin.experiments.rows import resting
-from twin.experiments.targets import Answers, words
+from twin.experiments.targets import Answers
 from twin.measures import series
-from twin.measures.figures import FIGURES, figure_of
-from twin.report import advice, frame, plots, prose
+from twin.measures.figures import figure_of
+from twin.report import advice, frame, plots, prose, sheet
 from twin.report.answer import DECISIVE, of_runs
 from twin.report.pictures import Picture, drawn, levels_picture
 from twin.report.prose import between, said
@@ -31,12 +30,9 @@ if TYPE_CHECKING:
 _SHOWN = 3
 _USUAL = ("service_level", "human_service_level", "solved", "resolution_p90", "agent_wait_mean",
           "backlog", "csat_all", "occupancy")  # fmt: skip
-_COST, _COST_HEAD = ("cost_week", ""), "cost a week"
+_COST = ("cost_week", "")
 # Differences of a scenario on each side that the page names.
 _SIDE = 2
-# Class of a verdict in the page's style, and the word for it.
-_SAYS = {MET: ("yes", "ok"), MISSED: ("no", "bad"), OPEN: ("not known yet", None),
-         UNJUDGED: ("not judged", None)}  # fmt: skip
 
 
 def part(
@@ -56,26 +52,17 @@ def part(
     """
     chosen = figures_shown(sources, comparison, found)
     told = of_runs(sources, None) if comparison is None else _differences(comparison)
-    box = tag("div", *_verdicts(sources, found), *[tag("p", glue(one)) for one in told],
-              class_="answer")  # fmt: skip
     names = [kpi for kpi, _ in chosen] + [_COST[0]]
-    boxes = [
-        _box("What to do", advice.what_to_do(results, sources, comparison, found)),
-        _box("What it costs a week", advice.costs(sources, comparison)),
-        tag("div", tag("h3", "What it rests on"),
-            tag("dl", *[[tag("dt", about), tag("dd", glue(text))] for about, text in
-                        advice.rests_on(results, sources, comparison, names)]),
-            class_="wide-box"),
-    ]  # fmt: skip
-    picture = _picture(sources, found, chosen)
-    content = [
-        *_warnings(results),
-        tag("div", box, frame.figures([picture] if picture else []), class_="first"),
-        _figures(sources, found, chosen),
-        tag("p", _remark(sources, chosen), class_="small"),
-        tag("div", *boxes, class_="boxes"),
-    ]
-    return "answer", "The answer", content
+    return sheet.sheet(
+        [*_verdicts(sources, found), *(tag("p", glue(one)) for one in told)],
+        _picture(sources, found, chosen),
+        [_figures(sources, found, chosen)],
+        _remark(sources, chosen),
+        [("What to do", advice.what_to_do(results, sources, comparison, found)),
+         ("What it costs a week", advice.costs(sources, comparison))],
+        advice.rests_on(results, sources, comparison, names),
+        _warnings(results),
+    )  # fmt: skip
 
 
 def figures_shown(
@@ -104,47 +91,20 @@ def _verdicts(sources: Sequence[Source], found: Answers) -> list[Html]:
         if verdict is None:
             parts.append(tag("p", f"{source.name}: no target is set."))
             continue
-        word, look = _SAYS[verdict]
-        of = f"{source.name}: " if len(sources) > 1 else ""
-        start = word if of else f"{word[:1].upper()}{word[1:]}"
-        parts.append(
-            tag("p", of, tag("strong", start, class_=look),
-                glue(f". {_because(source.name, verdict, found)}"), class_="verdict")
-        )  # fmt: skip
-    sure = f"{found.level:.0%}".replace("%", " %")
+        of = source.name if len(sources) > 1 else ""
+        parts.append(sheet.verdict(of, verdict, _because(source.name, verdict, found)))
     said_ = [one for one in found.verdicts.values() if one in (MET, MISSED)]
     if said_:
         what = "this is" if len(said_) == 1 else "every yes and no here is"
-        text = f"With a chance of at least {sure}, {what} right."
-        parts.append(tag("p", glue(text), class_="small"))
+        parts.append(sheet.sure(found.level, what))
     return parts
 
 
 def _because(scenario: str, verdict: str, found: Answers) -> str:
     """The figures that a verdict goes by, in a sentence."""
-    rows = found.rows(scenario)
     if verdict == UNJUDGED:
         return f"Every target is met, but customers are lost: {found.reasons[scenario]}."
-    told = [row for row in rows if verdict == MET or row["verdict"] == verdict]
-    parts = [f"{_is(row)}, and {_asked(row)} is asked" for row in told]
-    text = "; ".join(parts)
-    if verdict != OPEN:
-        return f"{text[:1].upper()}{text[1:]}."
-    rest = sum(row["verdict"] == MET for row in rows)
-    also = f"; {rest} other target{'s are' if rest > 1 else ' is'} met" if rest else ""
-    count = max(row["replications"] for row in rows)
-    played = f"{count} replication{'s do' if count > 1 else ' does'} not tell on which side it is"
-    return f"{text[:1].upper()}{text[1:]}; {played}{also}."
-
-
-def _is(row: dict[str, Any]) -> str:
-    if math.isnan(row["value"]):
-        return f"{label(row['kpi'], row['group'])} was not counted"
-    return f"{label(row['kpi'], row['group'])} is {said(row)}"
-
-
-def _asked(row: dict[str, Any]) -> str:
-    return words(row).removeprefix(f"{label(row['kpi'], row['group'])} ")
+    return sheet.because(found.rows(scenario), verdict)
 
 
 def _differences(comparison: Comparison) -> list[str]:
@@ -165,23 +125,22 @@ def _differences(comparison: Comparison) -> list[str]:
     return found
 
 
-def _warnings(results: Results) -> list[Html]:
+def _warnings(results: Results) -> list[str]:
     """Remarks on what may make the whole page wrong."""
     checks = results.sanity()
     bad = 0 if not len(checks) else int((~checks["ok"].astype(bool)).sum())
-    told = [f"{bad} checks of the runs do not hold: see the whole report."] if bad else []
-    return [tag("p", text, class_="warning") for text in told]
+    return [f"{bad} checks of the runs do not hold: see the whole report."] if bad else []
 
 
 def _figures(sources: Sequence[Source], found: Answers, chosen: Sequence[tuple[str, str]]) -> Html:
     """Figures with their intervals: of one run a row each, of several a row a scenario."""
     keys = [*chosen, *([_COST] if any(source.row(*_COST) for source in sources) else [])]
-    heads = [_COST_HEAD if key == _COST else label(*key) for key in keys]
+    heads = [sheet.head(key) for key in keys]
     if len(sources) > 1:
         rows = [
             [source.name,
-             *([_word(found.verdicts.get(source.name))] if found.verdicts else []),
-             *(_cell(source.row(*key)) for key in keys)]
+             *([sheet.word(found.verdicts.get(source.name))] if found.verdicts else []),
+             *(sheet.cell(source.row(*key)) for key in keys)]
             for source in sources
         ]  # fmt: skip
         verdict = ["verdict"] if found.verdicts else []
@@ -191,30 +150,15 @@ def _figures(sources: Sequence[Source], found: Answers, chosen: Sequence[tuple[s
     rows = []
     for key, head in zip(keys, heads, strict=True):
         row, target = source.row(*key), targets.get(key)
-        asked = [_asked(target) if target else "-", _word(target["verdict"] if target else None)]
-        rows.append([head, _short(said(row)) if row else "-", _short(between(row)) if row else "-",
-                     *(asked if targets else [])])  # fmt: skip
+        asked = [
+            sheet.asked(target) if target else "-",
+            sheet.word(target["verdict"] if target else None),
+        ]
+        figure = [sheet.short(of(row)) if row else "-" for of in (said, between)]
+        rows.append([head, *figure, *(asked if targets else [])])
     more = ["target", "verdict"] if targets else []
     heads = ["figure", "found", "95 % interval", *more]
     return table(heads, rows, "The figures that matter", numbers=True)
-
-
-def _word(verdict: str | None) -> Html:
-    word, look = _SAYS.get(verdict or "", ("-", None))
-    return tag("span", word, class_=look)
-
-
-def _cell(row: dict[str, Any] | None) -> Html:
-    if row is None:
-        return html("-")
-    interval = _short(between(row))
-    small = [tag("small", glue(interval))] if interval else []
-    return tag("span", glue(_short(said(row))), *small, class_="figure")
-
-
-def _short(words: str) -> str:
-    """Words without what the heading says."""
-    return words.removesuffix(" a week")
 
 
 def _remark(sources: Sequence[Source], chosen: Sequence[tuple[str, str]]) -> str:
@@ -223,26 +167,7 @@ def _remark(sources: Sequence[Source], chosen: Sequence[tuple[str, str]]) -> str
     how = "One replication: there are no intervals." if alone else (
         "Small print: 95 % interval of each figure by itself." if len(sources) > 1 else ""
     )  # fmt: skip
-    names = dict.fromkeys(kpi for kpi, _ in chosen)
-    meant = [f"{label(name)}: {_lower(FIGURES[name].description)}" for name in names]
-    return " ".join([*meant, how]).strip()
-
-
-def _lower(text: str) -> str:
-    return f"{text[:1].lower()}{text[1:]}"
-
-
-def _box(heading: str, sentences: Sequence[str]) -> Html:
-    items = [tag("p", _with_code(sentence)) for sentence in sentences]
-    return tag("div", tag("h3", heading), *items)
-
-
-def _with_code(sentence: str) -> Html:
-    """A sentence with what stands between grave accents as code."""
-    pieces = sentence.split("`")
-    if len(pieces) % 2 == 0:
-        return html(glue(sentence))
-    return html([tag("code", piece) if k % 2 else glue(piece) for k, piece in enumerate(pieces)])
+    return sheet.meanings([kpi for kpi, _ in chosen], how)
 
 
 def _picture(
@@ -275,7 +200,7 @@ def _picture(
     if not rows:
         return None
     told = pd.DataFrame(rows)
-    names = " and ".join(_COST_HEAD if key == _COST else label(*key) for key in keys)
+    names = " and ".join(sheet.head(key) for key in keys)
     parts = [
         f"{source.name} {', '.join(said(row) for key in keys if (row := source.row(*key)))}"
         for source in sources

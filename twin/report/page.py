@@ -23,6 +23,10 @@ from twin.scenario.model import Target
 MOST_DETAILED = 4
 # Longer texts of tickets are cut.
 _LONGEST = 700
+_NO_FIRST_PAGE = (
+    "--brief and --target are for runs, studies and searches; of a history the whole page is "
+    "written, and `twin fidelity` says how far its twin can be trusted"
+)
 
 
 Reported = Results | StudyResults | SearchResults | DeskHistory | Explorer
@@ -45,9 +49,11 @@ def write(
     path : str or Path
         The file.
     brief : bool
-        Whether to write the first page only, of runs: answer, figures, cost, what to do, and why.
+        Whether to write the first page only, of runs, a study or a search: answer, figures, cost,
+        what to do, and why.
     targets : mapping of str to Target, optional
-        What figures of runs must reach, as "service_level"; they go before the scenarios' own.
+        What figures of runs or of a study must reach, as "service_level"; they go before those of
+        the scenarios or the study.
 
     Returns
     -------
@@ -58,7 +64,7 @@ def write(
     ------
     ValueError
         If there is nothing to report: no replication is whole, or tables were not kept; if an
-        explorer would be too large; or if brief or targets are given of what are no runs.
+        explorer would be too large; or if brief or targets are given of what has no first page.
     OSError
         If it cannot be written.
 
@@ -93,16 +99,18 @@ def page(
     >>> html.startswith("<!doctype html>")
     True
     """
-    if not isinstance(results, Results) and (brief or targets):
-        raise ValueError("--brief and --target are for runs: this is none")
+    if isinstance(results, SearchResults):
+        if targets:
+            raise ValueError("--target: a search has the targets of its study file, no others")
+        return study.search_page(results, brief=brief)
+    if isinstance(results, StudyResults):
+        return study.page(results, brief=brief, targets=targets)
+    if (brief or targets) and not isinstance(results, Results):
+        raise ValueError(_NO_FIRST_PAGE)
     if isinstance(results, DeskHistory):
         return history.page(results)
-    if isinstance(results, StudyResults):
-        return study.page(results)
     if isinstance(results, Explorer):
         return explore.page(results)
-    if isinstance(results, SearchResults):
-        return study.search_page(results)
     if not len(results.kpis):
         raise ValueError("nothing to report: no replication is whole")
     summary = results.summary()

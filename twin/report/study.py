@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twin.common.html import Html, html, table, tag
+from twin.common.html import Html, glue, html, table, tag
 from twin.common.text import amount, command, interval, label, level
 from twin.experiments.studies.sensitivity import crossings, effects
 from twin.measures.figures import FIGURES, figure_of
-from twin.report import background, frame
+from twin.report import background, frame, searched, studied
 from twin.report.answer import capital, of_study
 from twin.report.study_pictures import pictures
 from twin.scenario.model import Scenario
@@ -19,12 +19,16 @@ from twin.scenario.model import Scenario
 if TYPE_CHECKING:
     from twin.experiments.studies.findings import SearchResults
     from twin.experiments.studies.results import StudyResults
+    from twin.report.pictures import Picture
+    from twin.scenario.model import Target
 
 # A table of more points is folded.
 _MOST_OPEN = 24
 
 
-def page(found: StudyResults) -> str:
+def page(
+    found: StudyResults, *, brief: bool = False, targets: Mapping[str, Target] | None = None
+) -> str:
     """A study as HTML; see `twin.report.page`.
 
     Raises
@@ -38,19 +42,29 @@ def page(found: StudyResults) -> str:
     many = f"{replications} replication{'s' if replications > 1 else ''} of each point"
     ended = str(found.manifest.get("ended", ""))[:10]
     source = f"from a study of {ended}" if ended else "from a study in memory"
-    return frame.frame(found.name, [found.question], list(_parts(found, many)), source)
+    # The first picture is on the first page, the others behind it.
+    points = studied.Points(found, targets or {})
+    drawn = pictures(found, points.deciding)
+    parts = [studied.part(points, next(drawn, None))]
+    if not brief:
+        parts += _parts(found, many, list(drawn))
+    return frame.frame(found.name, [found.question], parts, source, folded=True)
 
 
-def search_page(found: SearchResults) -> str:
+def search_page(found: SearchResults, *, brief: bool = False) -> str:
     """A search as HTML; see `twin.report.page`."""
     ended = str(found.manifest.get("ended", ""))[:10]
     source = f"from a search of {ended}" if ended else "from a search in memory"
-    return frame.frame(found.name, [found.question], list(_search_parts(found)), source)
+    parts = [searched.part(found)]
+    if not brief:
+        parts += _search_parts(found)
+    return frame.frame(found.name, [found.question], parts, source, folded=True)
 
 
 def _search_parts(found: SearchResults) -> Iterator[frame.Part]:
-    said = "± is the 95 % interval over replications; today is the scenario as it is."
-    yield frame.answer([capital(f"{found.statement}.")], said)
+    small = "± is the 95 % interval over replications; today is the scenario as it is."
+    said = [tag("p", glue(capital(f"{found.statement}."))), tag("p", small, class_="small")]
+    yield "finding", "The finding in full", said
     for number, (caption, heads, rows) in enumerate(found.tables()):
         yield f"table-{number}", caption, [table(heads, rows, caption, numbers=True)]
     yield "settings", "All settings", [_settings(found)]
@@ -97,10 +111,10 @@ def _settings(found: SearchResults) -> Html:
     return tag("details", summary, tag("p", text, class_="small"), whole)
 
 
-def _parts(found: StudyResults, many: str) -> Iterator[frame.Part]:
-    said = f"{len(found.points)} points, {many}. ± is the 95 % interval over replications."
-    yield frame.answer(of_study(found), said)
-    shown = list(pictures(found))
+def _parts(found: StudyResults, many: str, shown: list[Picture]) -> Iterator[frame.Part]:
+    small = f"{len(found.points)} points, {many}. ± is the 95 % interval over replications."
+    said = [tag("p", glue(one)) for one in of_study(found)]
+    yield "finding", "The finding in full", [*said, tag("p", small, class_="small")]
     if shown:
         yield "pictures", "In pictures", [frame.figures(shown)]
     if found.crossings:

@@ -26,15 +26,26 @@ if TYPE_CHECKING:
 _MOST_CHARTS = 4
 
 
-def pictures(found: StudyResults) -> Iterator[Picture]:
-    """Each figure that answers the question, along a factor; then cost against benefit."""
-    yield from _along(found)
+def pictures(found: StudyResults, deciding: tuple[str, float] | None = None) -> Iterator[Picture]:
+    """Each figure that answers the question, along a factor; then cost against benefit.
+
+    Parameters
+    ----------
+    found : StudyResults
+    deciding : (str, float), optional
+        The figure that is drawn first, and its limit.
+    """
+    yield from _along(found, deciding)
     yield from _front(found)
 
 
-def _drawn(found: StudyResults) -> list[tuple[str, float | None]]:
+def _drawn(
+    found: StudyResults, deciding: tuple[str, float] | None
+) -> list[tuple[str, float | None]]:
     """Figures to draw, those with a limit first."""
-    limits = {one["kpi"]: float(one["limit"]) for one in found.crossings}
+    limits = dict([deciding] if deciding else [])
+    for one in found.crossings:
+        limits.setdefault(one["kpi"], float(one["limit"]))
     targets = found.manifest.get("study_as_run", {}).get("targets", {})
     for name, target in targets.items():
         limits.setdefault(name, float(next(v for v in target.values() if v is not None)))
@@ -44,7 +55,7 @@ def _drawn(found: StudyResults) -> list[tuple[str, float | None]]:
     return [(name, limits.get(name)) for name in names][: max(2, _MOST_CHARTS // panels)]
 
 
-def _along(found: StudyResults) -> Iterator[Picture]:
+def _along(found: StudyResults, deciding: tuple[str, float] | None) -> Iterator[Picture]:
     load, line, split = roles(found)
     if load is None:
         return
@@ -53,7 +64,7 @@ def _along(found: StudyResults) -> Iterator[Picture]:
     varying = [name for name in found.factors if found.points[name].nunique() > 1]
     pooled = [short[name] for name in varying if name != load and name not in kept]
     by = "all" if line is None else short[line]
-    for number, (name, limit) in enumerate(_drawn(found)):
+    for number, (name, limit) in enumerate(_drawn(found, deciding)):
         kpi, group = figure_of(name)
         of = (found.frame["kpi"] == kpi) & (found.frame["group"] == group)
         rows = series.along(found.frame[of], load, kept)

@@ -168,10 +168,11 @@ class Cheapest:
         Each limit; empty where it was never played.
     replications : tuple of int
     near : tuple of int
-        Settings that may be what was looked for, cheapest first: not missed, and not shown to be
-        costlier than the best.
+        Settings that may be the answer, cheapest first: not missed, and not shown to be costlier.
     ahead : tuple of (float, float, float)
         Cost less that of the best, and its bounds; missing without a best.
+    looks : tuple of int
+        Numbers of replications at which settings are judged.
     """
 
     best: int | None
@@ -180,6 +181,7 @@ class Cheapest:
     replications: tuple[int, ...]
     near: tuple[int, ...]
     ahead: tuple[tuple[float, float, float], ...]
+    looks: tuple[int, ...]
 
 
 def cheapest(
@@ -253,16 +255,15 @@ class _Search:
         sources: tuple[str, ...],
     ) -> None:
         count = len(start)
-        self.sources = sources
         self.sample, self.start, self.limits = sample, start, limits
-        self.first, self.budget = first, budget
+        self.first, self.budget, self.sources = first, budget, sources
         self.played: list[Floats] = [np.empty((2, 1 + len(limits), 0)) for _ in range(count)]
         self.verdicts = [OPEN] * count
         self.judged: list[tuple[Judged, ...]] = [()] * count
         self.best: int | None = None
         self._bests = 0
-        looks = 1 + int(math.log2(max(budget / first, 1)))
-        part = (1 - confidence) / 3
+        self.looks = tuple(first * 2**k for k in range(1 + int(math.log2(max(budget / first, 1)))))
+        looks, part = len(self.looks), (1 - confidence) / 3
         self.errors = part / (count * looks), part / (max(len(limits), 1) * looks)
         self._cost_error = part / (looks + 1)
 
@@ -284,6 +285,7 @@ class _Search:
             replications=tuple(map(self.size, range(len(self.played)))),
             near=tuple(k for _, k in sorted(near)),
             ahead=tuple(ahead),
+            looks=self.looks,
         )
 
     def drawn(self, begin: int, size: int) -> Drawn | None:
@@ -328,8 +330,7 @@ class _Search:
         if low > 0:
             return False
         over, under = self._in_common(k)[0][1]
-        as_cheap = low > -tolerance * abs(over.sum() / under.sum()) and high >= 0
-        return not as_cheap
+        return not (low > -tolerance * abs(over.sum() / under.sum()) and high >= 0)
 
     def _extend(self, settings: Sequence[int], upto: int) -> None:
         for begin in sorted({self.size(k) for k in settings}):
@@ -384,8 +385,7 @@ class _Search:
         reach = quantile_t(freedom, 1 - self._cost_error / (bests * (bests + 1))) * error
         found = float(values[0] - values[1])
         # Sums of floats differ in their last digits.
-        if abs(found) <= _ROUNDING * abs(values[1]):
-            found = 0.0
+        found = 0.0 if abs(found) <= _ROUNDING * abs(values[1]) else found
         return found, found - float(reach), found + float(reach)
 
     def _error(self, over: Floats, under: Floats, begin: int) -> tuple[float, float]:

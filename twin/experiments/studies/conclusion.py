@@ -10,6 +10,7 @@ import pandas as pd
 
 from twin.common.text import amount, label, level, signed
 from twin.experiments import versions
+from twin.experiments.studies.beside import changes_from, in_its_place, judged_beside
 from twin.experiments.studies.design import as_in_base
 from twin.experiments.studies.file import Plan, limit_of
 from twin.experiments.studies.findings import FOUND, TODAY, SearchResults
@@ -24,6 +25,10 @@ from twin.stats.feasibility import MISSED, OPEN, Cheapest, Judged
 from twin.stats.nested import ASSUMED, DATA, FORECAST
 
 _MOST = 1_000_000
+# Ends what is said of a setting that only versions leave open.
+NO_MORE = "more replications do not"
+# Where no setting is found, the scenario as it is is judged at this look.
+_LOOKS = 2
 # What may tell more than replications, by the source of what is open.
 _MORE = {
     DATA: "a longer history may tell",
@@ -86,15 +91,32 @@ def results_of(
         for k in (judged.near if best is not None else sorted(judged.near, key=own_cost))
     ]  # fmt: skip
     found = None if best is None else scenarios[best]
-    tables = {}
-    if found is not None and best is not None:
-        # With all their figures.
-        both = [(one, k) for one in (base, found) for k in numbers[best]]
-        store.play(both, every=True)
-        # It raises where one of them failed.
-        store.values(base, figure_of(cost), numbers[best])
-        tables = {FOUND: (found, numbers[best]), TODAY: (base, numbers[best])}
-    figures = _figures(store, tables, wanted)
+    # Without one found a number that no luck decides.
+    same = range(early, early + judged.looks[:_LOOKS][-1]) if best is None else numbers[best]
+    others: list[tuple[dict[str, str], Scenario]] = [({"scenario": TODAY}, base)]
+    if best is not None:
+        others += [
+            ({"scenario": f"{name}={other}", "factor": name, "level": other}, one)
+            for name, other, one in in_its_place(plan, settings[best])
+        ]
+    played = [
+        *([(FOUND, found)] if found else []),
+        *((about["scenario"], one) for about, one in others),
+    ]
+    # With all their figures.
+    store.play([(one, k) for _, one in played for k in same], every=True)
+    looks = len(judged.looks)
+    # It raises where one of them failed.
+    verdicts = [
+        about | judged_beside(plan, store, one, same, looks, confidence, wanted)
+        for about, one in others
+    ]
+    kpis = _kpis(store, played, same)
+    figures = _figures(kpis, wanted)
+    beside = tuple(
+        row | {"changes": changes_from(kpis, row["scenario"], [*targets, cost], wanted)}
+        for row in verdicts
+    )
     names = rosters.names(plan.file.factors, base)
     changes = [
         {"factor": factor, "name": name, TODAY: level(as_in_base(base, plan, factor)),
@@ -119,6 +141,7 @@ def results_of(
         changes=pd.DataFrame(changes),
         roster=_roster(found, base),
         figures=figures,
+        beside=beside,
         played=store.played,
         notes=(*_remarks(table, cost), *_sources(plan, figures, wanted), *store.remarks()),
         manifest=as_run(plan),
@@ -175,7 +198,7 @@ def _statement(
 
 def _sources(plan: Plan, figures: pd.DataFrame, sources: Sequence[str]) -> list[str]:
     """Sentences on what versions add to the intervals of cost and targets."""
-    if not sources or figures.empty:
+    if not sources or figures.empty or FOUND not in set(figures["scenario"]):
         return []
     wanted = [figure_of(name) for name in (plan.file.minimise, *plan.file.targets)]
     rows = figures[figures["scenario"] == FOUND]
@@ -246,7 +269,7 @@ def _one(name: str, one: Judged, sources: Sequence[str]) -> str:
     what = f"{label(*figure_of(name))} {amount(one.value, unit)} {does} the target by {gap}"
     if one.luck < 1 and one.more == math.inf:
         more = "a longer history may tell" if not sources else _MORE[sources[0]]
-        return f"{what}, within what versions leave open: {more}, more replications do not"
+        return f"{what}, within what versions leave open: {more}, {NO_MORE}"
     return f"{what}, which may be luck: {more} more replications"
 
 
@@ -263,24 +286,26 @@ def _roster(found: Scenario | None, base: Scenario) -> pd.DataFrame:
     return frame.assign(today=pd.array(own, dtype="Float64").to_numpy(float, na_value=math.nan))
 
 
-def _figures(
-    store: StudyStore,
-    wanted: Mapping[str, tuple[Scenario, Sequence[int]]],
-    sources: Sequence[str],
+def _kpis(
+    store: StudyStore, wanted: Sequence[tuple[str, Scenario]], numbers: Sequence[int]
 ) -> pd.DataFrame:
-    """Figures with their intervals; with versions also `alone`, the half-width of luck alone."""
+    """Figures by scenario and replication."""
     frames = []
-    for name, (scenario, numbers) in wanted.items():
+    for name, scenario in wanted:
         for k in numbers:
             table = store.figures(scenario, k)
             if table is not None:
                 frame = table.to_pandas().drop(columns=["scenario", "replication"], errors="ignore")
                 frames.append(frame.assign(scenario=name, replication=k))
-    if not frames:
-        return pd.DataFrame()
-    table = pd.concat(frames)
-    alone = intervals.summarize(table)
+    return pd.concat(frames) if frames else pd.DataFrame()
+
+
+def _figures(kpis: pd.DataFrame, sources: Sequence[str]) -> pd.DataFrame:
+    """Figures with their intervals; with versions also `alone`, the half-width of luck alone."""
+    if kpis.empty:
+        return kpis
+    alone = intervals.summarize(kpis)
     if not sources:
         return alone
-    found = intervals.summarize(table, sources=dict.fromkeys(wanted, sources))
+    found = intervals.summarize(kpis, sources=dict.fromkeys(kpis["scenario"].unique(), sources))
     return found.assign(alone=alone["half_width"])

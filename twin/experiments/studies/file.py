@@ -102,7 +102,11 @@ class StudyFile(Section):
     )
     crossings: list[Crossing] = Field([], description="where along a factor a limit is crossed")
     minimise: str = Field("cost_week", description="for `twin search`: what is to be low")
-    targets: dict[str, Target] = Field({}, description="for `twin search`: what must be reached")
+    targets: dict[str, Target] = Field(
+        {},
+        description="what must be reached: for `twin search`, and for yes or no on the first page of "
+        "a report",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> StudyFile:

@@ -57,8 +57,14 @@ class SearchResults:
         The week of the one found (no rows without one): columns of `twin.scenario.roster.roster`,
         and heads today where the same shift is there.
     figures : DataFrame
-        Figures of the one found (scenario "found") and of the scenario as it is ("today") on the
-        same fresh replications, as from `twin.summarize`.
+        Figures of the one found (scenario "found"), of the scenario as it is ("today") and of those
+        beside it, on the same fresh replications, as from `twin.summarize`; without one found those
+        of today alone.
+    beside : tuple of mapping
+        The scenario as it is, and the one found with another named level in its place, against the
+        targets: scenario (its name in `figures`), of another level factor and level, all of
+        `beside.judged_beside`, and changes, from `beside.changes_from`. Empty for a search of an
+        older version.
     played : int
         Replications that this call played; the others were there from before.
     notes : tuple of str
@@ -81,6 +87,7 @@ class SearchResults:
     roster: pd.DataFrame
     figures: pd.DataFrame
     played: int
+    beside: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     path: Path | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -152,6 +159,7 @@ def save_search(results: SearchResults, out: Path) -> SearchResults:
         "method": results.method,
         "found": None if results.scenario is None else results.scenario.as_data(),
         "notes": list(results.notes),
+        "beside": [dict(one) for one in results.beside],
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "played": results.played,
         **results.manifest,
@@ -196,6 +204,7 @@ def open_search(path: str | Path) -> SearchResults:
             method=manifest["method"],
             played=0,
             notes=tuple(manifest["notes"]),
+            beside=tuple(manifest.get("beside", ())),
             path=path,
             manifest=manifest,
             **frames,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from twin.report.plots import style
 
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 # Intervals between two days.
 _GAP = 3
 
@@ -103,6 +105,71 @@ def served(frame: pd.DataFrame, target: float, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def beside_today(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Agents on shift by hour of the week beside those of today, over the tickets that come.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row an hour: day, start, today, agents, tickets (an hour; missing: not drawn).
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"day": ["Mon"] * 2, "start": ["09:00", "10:00"],
+    ...                       "today": [3.0, 4.0], "agents": [3.0, 5.0], "tickets": [20.0, 26.0]})
+    >>> beside_today(frame).get_ylabel()
+    'agents'
+    """
+    ax = style.axes(ax)
+    style.dress(ax, "Agents on shift", y="agents")
+    frame = open_hours(frame, "today", "agents")
+    if not len(frame):
+        return style.nothing(ax, "nobody is on shift")
+    x, days = _places(frame)
+    known = bool(frame["tickets"].notna().any())
+    upper, lower = _two(ax) if known else (ax, None)
+    _steps(upper, frame, x, "agents", style.BLUE, fill=0.25)
+    _steps(upper, frame, x, "today", style.INK, line="--")
+    _day_axis(upper, frame, x, days)
+    upper.set_ylim(bottom=0)
+    upper.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    style.note(upper, "blue: found · dashed: as it is now")
+    if lower is not None:
+        upper.tick_params(axis="x", labelbottom=False)
+        upper.set_xlabel("")
+        style.dress(lower, "", y="tickets/h")
+        _steps(lower, frame, x, "tickets", style.ORANGE, fill=0.3)
+        _day_axis(lower, frame, x, days)
+        lower.set_ylim(bottom=0)
+        lower.yaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
+    return ax
+
+
+def _two(ax: Axes) -> tuple[Axes, Axes]:
+    """Two charts below each other in the place of one."""
+    place, figure = ax.get_subplotspec(), ax.get_figure(root=True)
+    assert place is not None
+    assert figure is not None
+    grid = place.subgridspec(2, 1, height_ratios=[2, 1])
+    ax.set_subplotspec(grid[0])
+    return ax, figure.add_subplot(grid[1])
+
+
+def _steps(
+    ax: Axes, frame: pd.DataFrame, x: Floats, name: str, colour: str, *, fill: float = 0.0,
+    line: str = "-",
+) -> None:  # fmt: skip
+    """A figure by interval, day by day; filled with that opacity."""
+    for day in dict.fromkeys(frame["day"]):
+        on = (frame["day"] == day).to_numpy()
+        edges = np.append(x[on], x[on][-1:] + 1)
+        level = np.append(frame[name][on], frame[name][on].iloc[-1:])
+        if fill:
+            ax.fill_between(edges, 0, level, step="post", color=colour, alpha=fill, linewidth=0)
+        ax.plot(edges, level, drawstyle="steps-post", color=colour, linewidth=1.4, linestyle=line)
+
+
 def open_hours(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """The intervals between the first and the last of a day with anything in some columns."""
     busy = frame[[c for c in columns if c in frame]].fillna(0).gt(0).any(axis=1)
@@ -112,14 +179,13 @@ def open_hours(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
     return frame[frame["start"].between(starts.min(), starts.max())].reset_index(drop=True)
 
 
-def _places(frame: pd.DataFrame) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], list[str]]:
+def _places(frame: pd.DataFrame) -> tuple[Floats, list[str]]:
     days = list(dict.fromkeys(frame["day"]))
     number = frame["day"].map({day: k for k, day in enumerate(days)}).to_numpy()
     return np.arange(len(frame)) + _GAP * number.astype(float), days
 
 
-def _day_axis(ax: Axes, frame: pd.DataFrame, x: np.ndarray[tuple[int], np.dtype[np.float64]],
-              days: list[str]) -> None:  # fmt: skip
+def _day_axis(ax: Axes, frame: pd.DataFrame, x: Floats, days: list[str]) -> None:
     ax.set_xlim(x[0] - 1, x[-1] + 2)
     ax.tick_params(axis="x", length=0)
     if len(days) == 1:
