@@ -36,8 +36,10 @@ def agents_by_hour(today: Scenario, found: Scenario, pool: str) -> pd.DataFrame:
     >>> desk = twin.from_data({"horizon": "1d", "start": "2026-01-05", "arrivals": {"rate": "6/h"},
     ...     "agents": {"front": {"shifts": [shift], "handle_time": "5min"}}})
     >>> more = desk.vary({"agents.front.shifts.0.heads": 3})
-    >>> agents_by_hour(desk, more, "front").iloc[8].tolist()
-    ['Mon', '08:00', 2.0, 3.0, 6.0]
+    >>> print(agents_by_hour(desk, more, "front").query("agents > 0").to_string(index=False))
+    day start  today  agents  tickets
+    Mon 08:00    2.0     3.0      6.0
+    Mon 09:00    2.0     3.0      6.0
     """
     week = Week(found, _HOUR_S)
     seen = week.seen > 0

@@ -30,9 +30,7 @@ from twin.stats.nested import Drawn
 _MOST = 3
 
 
-def in_its_place(
-    plan: Plan, setting: Mapping[str, Any]
-) -> Iterator[tuple[str, str, Scenario]]:  # fmt: skip
+def in_its_place(plan: Plan, setting: Mapping[str, Any]) -> Iterator[tuple[str, str, Scenario]]:
     """The setting that was found with other named levels, such as models: one changed at a time.
 
     Parameters

@@ -104,8 +104,7 @@ class StudyFile(Section):
     minimise: str = Field("cost_week", description="for `twin search`: what is to be low")
     targets: dict[str, Target] = Field(
         {},
-        description="what must be reached: for `twin search`, and for yes or no on the first page of "
-        "a report",
+        description="what must be reached: for `twin search`, and for yes or no on a report's page",
     )
 
     @model_validator(mode="after")
