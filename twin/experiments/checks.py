@@ -20,6 +20,8 @@ from twin.demand.names import check_categories, check_channels
 from twin.demand.recorded import read_trace
 from twin.demand.sent import check_trace
 from twin.demand.tickets import category_names, check_mix
+from twin.desk.compiled.coverage import why_not, why_not_in_blocks
+from twin.desk.engines import has_numba
 from twin.experiments import versions
 from twin.measures.figures import figure_of
 from twin.scenario.dated import dated_shifts
@@ -188,7 +190,13 @@ def cost(scenario: Scenario, replications: int) -> str:
     return (
         f"{scenario.name}: about {total:,.0f} tickets in each of {replications:,} replications: it "
         f"may take {time} on one core, and {total * _BYTES / 1e9:.1f} GB of memory a process"
+        + (" (less than 1 GB with --stream)" if _can_stream(scenario) else "")
     )
+
+
+def _can_stream(scenario: Scenario) -> bool:
+    covered = why_not(scenario) is None and why_not_in_blocks(scenario) is None
+    return covered and has_numba()
 
 
 def expected_tickets(scenario: Scenario) -> float:

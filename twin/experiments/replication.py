@@ -127,6 +127,10 @@ def prepare(tasks: Sequence[Task]) -> None:
     for task in list(scenarios.values())[:_MOST_PREPARED]:
         with contextlib.suppress(Exception), warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if task.stream:
+                # Its tickets are never in memory all at once.
+                ready()
+                continue
             desk = as_played(task.scenario, task.replication)
             shared = shared_by(task.share)
             reads = desk.tickets.model_dump_json() + desk.assistant.model_dump_json()

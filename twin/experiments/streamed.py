@@ -123,7 +123,7 @@ def play_streamed(
         texts = bool(scenario.tickets.corpus or scenario.arrivals.trace)
         first = _first(demand, folder, scenario.assistant.backend)
         notes += export.write_first(first, folder, tables, private=texts)
-    del run
+    run.close()
     for table in {*READ, "learning", "answers"} - {*tables}:
         storage.part_path(folder, table, number).unlink(missing_ok=True)
     return Streamed(kpis, checks, notes)
@@ -138,8 +138,9 @@ def _first(demand: DemandInBlocks, folder: Path, backend: str) -> RunLog:
         columns = [column.name for column in TABLES[name]]
         parts = [table.without_rows(columns)]
         for k in range(table.groups):
-            rows = table.group(k, columns)
-            parts.append(rows.filter(pa.compute.less_equal(rows["ticket_id"], most)))
+            early = table.numbers(k, "ticket_id") <= most
+            if early.any():
+                parts.append(table.group(k, columns).filter(pa.array(early)))
         found[name] = pa.concat_tables(parts).unify_dictionaries().to_pandas()
     answers = storage.read_part(storage.part(folder, "answers", number)).to_pandas()
     none = pd.DataFrame()

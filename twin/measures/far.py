@@ -48,6 +48,11 @@ class FarRun:
         self._tables = {name: FarTable(folder, name, replication, check) for name in READ}
         self._levels = FarLevels(self._tables, scenario)
 
+    def close(self) -> None:
+        """Close its files."""
+        for table in self._tables.values():
+            table.close()
+
     def levels(self) -> Iterator[pd.DataFrame]:
         """The table levels, as of `twin.measures.levels.levels`, level by level."""
         scenario, at = self._scenario, self._levels.edges

@@ -64,6 +64,10 @@ class FarTable:
         except (pa.ArrowException, OSError) as error:
             raise DamagedFile(self._path, str(error)) from None
 
+    def close(self) -> None:
+        """Close its file: some systems remove none that is open."""
+        self._file.close()
+
     @property
     def groups(self) -> int:
         """Number of row groups."""
