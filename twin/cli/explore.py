@@ -36,7 +36,7 @@ def explore(
         typer.Option(
             "--kpi",
             help="A figure, as service_level or service_level:urgent; default: those of the study "
-            "and the main ones.",
+            "and the main ones. Those it has targets for come with any.",
             show_default=False,
         ),
     ] = None,

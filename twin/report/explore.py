@@ -150,7 +150,7 @@ def _row(number: int, one: Explored, explorer: Explorer) -> list[object]:
 
 
 def _is(one: Explored, name: str) -> bool:
-    return (one.kpi, one.group) == figure_of(name)
+    return one.key == figure_of(name)
 
 
 def _preset(target: Target | None) -> tuple[str, float]:
@@ -278,7 +278,8 @@ def _figure_data(one: Explored) -> dict[str, Any]:
 
 def _unit(one: Explored) -> tuple[float, str, str]:
     """One unit for a figure all over the page: that of its median."""
-    return scaled(one.unit, float(np.nanmedian(np.abs(one.surrogate.values))))
+    size = float(np.nanmedian(np.abs(one.surrogate.values))) if one.counted else 0.0
+    return scaled(one.unit, size)
 
 
 def _shown(text: str) -> str:

@@ -95,6 +95,11 @@ class Explored:
         return f"{self.kpi}:{self.group}" if self.group else self.kpi
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Figure and group."""
+        return self.kpi, self.group
+
+    @property
     def counted(self) -> bool:
         """True if anything was counted at some point."""
         return not bool(np.isnan(self.surrogate.values).all())
@@ -139,7 +144,7 @@ class Explorer:
     factors : tuple of Factor
     figures : tuple of Explored
     targets : mapping of str to Target
-        Of the study.
+        Of the study; also those on figures that no point counted, so that none surely meets them.
     goal : str
         Figure that is to be low, of the study; the first one where it is not known.
     first : int
@@ -262,7 +267,7 @@ class Explorer:
     def figure(self, name: str) -> Explored:
         """The figure of a name; ValueError if it is not among them."""
         for one in self.figures:
-            if (one.kpi, one.group) == figure_of(name):
+            if one.key == figure_of(name):
                 return one
         raise ValueError(f'"{name}" is not among the figures of this explorer')
 
@@ -285,7 +290,7 @@ def explorer(
         Of a full factorial design.
     kpis : sequence of str, optional
         Figures, as "kpi" or "kpi:group"; by default those that the study names, then the main
-        ones, as far as anything was counted.
+        ones, as far as anything was counted. Those that it has targets for come with any.
     level : float
         Confidence level of each interval.
 
@@ -319,13 +324,18 @@ def explorer(
     targets = dict(plan.file.targets) if plan is not None else {}
     named = [*targets, *(one["kpi"] for one in study.crossings), *study.shown]
     goal = [plan.file.minimise] if plan is not None else []
-    wanted = [figure_of(name) for name in kpis or [*named, *goal, *MAIN]]
+    first = [figure_of(name) for name in kpis or [*named, *goal]]
+    # Without a target of the study another setting would be the best.
+    aims = [figure_of(name) for name in targets]
+    asked = dict.fromkeys([*first, *aims])
+    wanted = dict.fromkeys([*asked, *([] if kpis else map(figure_of, MAIN))])
     summary = study.summary(level)
-    figures = [_explored(summary, axes, points, kpi, group) for kpi, group in dict.fromkeys(wanted)]
-    asked = {figure_of(name) for name in kpis or [*named, *goal]}
-    there = tuple(one for one in figures if ((one.kpi, one.group) in asked and one.counted)
-                  or one.moves)  # fmt: skip
-    if not there:
+    figures = [_explored(summary, axes, points, *one) for one in wanted]
+    there = tuple(
+        one for one in figures
+        if one.moves or one.key in aims or (one.key in asked and one.counted)
+    )  # fmt: skip
+    if not any(one.counted and (not kpis or one.key in first) for one in there):
         raise ValueError("nothing to explore: nothing was counted of these figures")
     between = [
         any(one.surrogate.errors[k] is not None for one in there) for k in range(len(axes))
@@ -340,9 +350,9 @@ def explorer(
         study,
         tuple(factors),
         there,
-        {name: target for name, target in targets.items() if name in names},
+        targets,
         next((name for name in goal if name in names), names[0]),
-        sum((one.kpi, one.group) in asked for one in there),
+        sum(one.key in asked for one in there),
     )
 
 
