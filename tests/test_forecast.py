@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import twin
 from twin.cli.app import app
-from twin.common.errors import ScenarioError
+from twin.common.errors import Fault, ScenarioError
 from twin.demand.arrivals import expected
 from twin.experiments.versions import as_played, notes, read, sentence
 from twin.history.fidelity import rungs
@@ -359,6 +359,20 @@ def test_what_cannot_be_written_is_refused(folder, found, written):
     twin.write_forecast(found, folder / "desk.toml", written, replace_old=True)
 
 
+def test_what_cannot_be_played_does_not_take_the_place_of_what_can(
+    folder, found, written, monkeypatch
+):
+    before = as_played(twin.load(written), 0)
+
+    def refuse(_):
+        raise ScenarioError("x", [Fault("", "cannot be played")])
+
+    monkeypatch.setattr("twin.history.forecast.written.check", refuse)
+    with pytest.raises(ScenarioError, match="cannot be played"):
+        twin.write_forecast(found, folder / "desk.toml", written, replace_old=True)
+    assert as_played(twin.load(written), 0) == before
+
+
 def test_a_what_if_keeps_the_forecast_and_a_set_number_is_as_set(written):
     desk = twin.load(written, {"arrivals.scale": 1.3})
     plain = twin.load(written)
@@ -491,7 +505,8 @@ def test_the_command_as_json(folder):
         (["--holiday", "2026-04-13=lots"], "--holiday: its share must be"),
         (["--out", "x.toml"], "--desk: is missing"),
         (["--desk", "desk.toml"], "--out: is missing"),
-        (["--from", "soon"], "--from: must be a day"),
+        (["--from", "2026-04-13"], "--from: there is no scenario"),
+        (["--from", "soon", "--desk", "d.toml", "--out", "x.toml"], "--from: must be a day"),
     ],
 )
 def test_the_command_says_what_is_wrong(folder, arguments, said):

@@ -93,6 +93,9 @@ def forecast_arrivals(
         if (to is None) != (desk is None):
             hint = "--desk says at which desk, --out where the scenario is written: give both"
             fail(f"{'--out' if desk else '--desk'}: is missing; {hint}", BAD_INPUT)
+        if first is not None and to is None:
+            hint = "it is for the scenario: give --desk and --out, too"
+            fail(f"--from: there is no scenario to be measured from that day on; {hint}", BAD_INPUT)
         days = size_of(ahead, "s", "--ahead") / _DAY_S
         if days != int(days):
             fail(f"--ahead: must be whole days, as 28d, not {ahead}", BAD_INPUT)

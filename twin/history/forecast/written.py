@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.common.errors import Fault, ScenarioError
-from twin.common.files import remove_folder, whole_folder, write_sealed, write_text
+from twin.common.files import whole_folder, write_sealed, write_text
 from twin.common.tables import one_line
 from twin.common.toml import dump
 from twin.experiments.checks import check
@@ -102,8 +102,7 @@ def write_forecast(
     def extending(at: str, forecast: str) -> Data:
         return {"extends": at, **data, "uncertainty": {"forecast": forecast}}
 
-    if folder.exists():
-        remove_folder(folder)
+    # An older forecast stays until the new one is seen to play.
     with whole_folder(folder) as part:
         write_sealed(part / _VERSIONS, {"first": str(found.days[0]), "numbers": numbers})
         plain = part / "plain.toml"
