@@ -114,7 +114,7 @@ def test_everything_is_to_be_seen(chromium, pages, which, width, phone, dark):
     assert chromium.run("document.documentElement.scrollWidth") <= width
     smallest, cut = chromium.run(LETTERS)
     assert cut == []
-    assert smallest >= 8
+    assert smallest >= 9.5
     assert chromium.run(CONTRAST) >= 4.5
 
 
@@ -157,7 +157,7 @@ def test_a_phone_shows_verdicts_under_their_figures(chromium, pages):
         assert far == 0
         smallest, cut = chromium.run(LETTERS)
         assert cut == []
-        assert smallest >= 9
+        assert smallest >= 9.5
     assert verdicts > 10
     # Beside each other where there is room, with the headings once.
     chromium.open(pages[1], 1280)

@@ -87,8 +87,8 @@ def _pictures(found: Forecast) -> Iterator[Picture]:
         yield drawn(
             "weeks-picture",
             "Week by week",
-            f"Tickets of whole weeks, counted back from {found.days[0]}: black those that came, "
-            "blue those expected, with their bands. A week stands at its first day.",
+            f"Tickets of whole weeks, counted back from {found.days[0]}: first those that came, "
+            "then in blue those expected, with their bands. A week stands at its first day.",
             lambda ax: plots.arrivals_ahead(before[-_WEEKS:], ahead, ax, each="week"),
         )
     by_day = found.by_day()

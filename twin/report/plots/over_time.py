@@ -7,6 +7,7 @@ from datetime import date
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from twin.report.plots import style
 from twin.report.plots.stacked import below
@@ -130,6 +131,8 @@ def backlog(
         lower.set_ylabel("agents", fontsize=style.SIZE, color=style.MUTED)
         _staff(lower, there[there["level"] == "staffed"])
         banded |= _lines(lower, there, "level", people, 0.13)
+        # Nobody counts half agents.
+        lower.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         style.warm_up(lower, warm_up_s)
     if banded:
         style.note(ax, _BAND)

@@ -199,6 +199,10 @@ def rows_height(rows: int) -> float:
     return 0.95 + 0.235 * max(2, rows)
 
 
+# Least share of a row that a cell shows.
+_WRITTEN = 0.005
+
+
 def confusion(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Categories given by the assistant, by true category.
 
@@ -223,13 +227,14 @@ def confusion(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         return style.nothing(ax, "nothing categorized by the assistant")
     grid = frame.pivot(index="true", columns="given", values="share").loc[names, names]
     shares = grid.to_numpy(dtype=np.float64)
-    values = np.ma.masked_invalid(shares)
+    # What is not written has no colour: white cells would glare on a dark page.
+    values = np.ma.masked_less(np.ma.masked_invalid(shares), _WRITTEN)
     ax.pcolormesh(values, cmap="Blues", vmin=0, vmax=1.15, edgecolors=style.PAPER, linewidth=0.8)
     for row in range(len(names)):
         for column in range(len(names)):
             share = shares[row, column]
             # Below half a per cent nothing is written: the table of the figures has it.
-            if share >= 0.005 and len(names) <= 16:
+            if share >= _WRITTEN and len(names) <= 16:
                 ink = "#ffffff" if share > 0.55 else "#23282d"
                 ax.text(column + 0.5, row + 0.5, f"{share * 100:.0f}", ha="center", va="center",
                         fontsize=style.SIZE, color=ink)  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from twin.report.plots import style
 from twin.report.plots.stacked import below
@@ -39,6 +40,7 @@ def staff(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
                     linewidth=0)  # fmt: skip
     ax.plot(edges, _closed(busy), color=style.RED, linewidth=1.4, drawstyle="steps-post")
     ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     _ticks(ax, frame)
     style.label_ends(ax, [(on_shift[-1], "on shift", style.GREY), (busy[-1], "busy", style.RED)],
                      0.13)  # fmt: skip

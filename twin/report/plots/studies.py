@@ -25,6 +25,9 @@ _MOST_BANDS, _ASIDE = 3, 2.5
 # More lines in a chart, or charts beside each other, than this cannot be read.
 _MOST_LINES, _MOST_COLUMNS = 6, 4
 
+# Letters of a line's name beside its end.
+_LONGEST = 22
+
 
 def against_load(
     frame: pd.DataFrame,
@@ -76,6 +79,7 @@ def against_load(
     # Bands of many lines are a mush.
     bands = lines.ngroups <= _MOST_BANDS
     ends = []
+    common, names = _apart([str(line) for line, _ in lines])
     for k, (line, rows) in enumerate(lines):
         rows = rows.sort_values(load)
         colour, mark = style.COLOURS[k % len(style.COLOURS)], style.MARKERS[k % len(style.MARKERS)]
@@ -93,8 +97,9 @@ def against_load(
         where = offset_copy(ax.transData, ax.get_figure(root=True), aside, units="points")
         for one in drawn:  # after drawing, so that the limits hold all
             one.set_transform(where)
-        ends.append((float(rows["value"].iloc[-1]), style.short(str(line), 22), colour))
-    ax.margins(x=0.02 if bands else 0.04)
+        ends.append((float(rows["value"].iloc[-1]), style.short(names[k], _LONGEST), colour))
+    # Room for the lines that stand beside the others.
+    ax.margins(x=0.02 if bands else 0.04 + 0.008 * max(lines.ngroups - 3, 0))
     style.levels_axis(ax, frame[load])
     if span is not None:
         ax.update_datalim([(ax.dataLim.x0, value) for value in span])
@@ -113,8 +118,34 @@ def against_load(
     said = ["dashed: limit"] if limit is not None else []
     if frame["low"].notna().any():
         said.append(f"{'shaded' if bands else 'upright lines'}: 95 % interval")
-    style.note(ax, " · ".join(said))
+    rows_of_note = [f"lines: {common}", " · ".join(said)] if common else [" · ".join(said)]
+    style.note(ax, "\n".join(rows_of_note))
+    style.below_title(ax, len(rows_of_note))
     return ax
+
+
+def _apart(names: list[str]) -> tuple[str, list[str]]:
+    """Words with which all of several long names begin, and the rest of each.
+
+    A name that is cut where it no longer fits would be the same for all lines.
+
+    Examples
+    --------
+    >>> _apart(["heads, Mon-Fri 12:00-20:00 2", "heads, Mon-Fri 12:00-20:00 3"])
+    ('heads, Mon-Fri 12:00-20:00', ['2', '3'])
+    >>> _apart(["load 1", "load 2"])
+    ('', ['load 1', 'load 2'])
+    """
+    if len(names) < 2 or max(map(len, names)) <= _LONGEST:
+        return "", names
+    split = [name.split(" ") for name in names]
+    count = 0
+    for words in zip(*(one[:-1] for one in split), strict=False):
+        if len(set(words)) > 1:
+            break
+        count += 1
+    rest = [" ".join(one[count:]) for one in split]
+    return " ".join(split[0][:count]), rest
 
 
 def possible(rows: pd.DataFrame, least: float = 0.0) -> pd.DataFrame:

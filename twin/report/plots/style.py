@@ -42,7 +42,7 @@ _MOST_TICKS = 9
 
 # Small on purpose: on a phone a figure fills the screen, and its letters stay letters.
 WIDTH, HEIGHT = 5.0, 3.1
-SIZE, SMALL = 9.5, 8.5
+SIZE, SMALL = 10.5, 9.5
 
 _DURATIONS = (
     (0.1, "0.1 s"), (1.0, "1 s"), (10.0, "10 s"), (60.0, "1 min"), (600.0, "10 min"),
