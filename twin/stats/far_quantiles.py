@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ _AT_ONCE = 100_000
 # An interval has all floats with the same first bits: sign, exponent, 8 bits behind it.
 _BITS = 44
 _ALL = -1
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 
 class RankedInFile:
@@ -130,6 +131,8 @@ class _Inside:
     def __init__(self) -> None:
         self._parts: list[tuple[Floats, Ints, Ints]] = []
         self._waiting = 0
+        # The intervals of the values, when no more come.
+        self._of: Ints | None = None
 
     def add(self, rows: npt.NDArray[Any]) -> None:
         group = rows["group"].astype(np.int64)
@@ -151,12 +154,11 @@ class _Inside:
 
     def value(self, interval: int, rank: int, without: int) -> float:
         """The value of a rank among those in an interval, from 0 on, without those of a group."""
-        if len(self._parts) != 1 or self._waiting:
+        if self._of is None:
             self._settle()
+            self._of = _interval(self._parts[0][0])
         values, group, count = self._parts[0]
-        of = _interval(values)
-        first, last = np.searchsorted(of, interval), np.searchsorted(of, interval, side="right")
-        here = slice(int(first), int(last))
+        here = slice(*(int(np.searchsorted(self._of, interval, side)) for side in _SIDES))
         counted = np.where(group[here] == without, 0, count[here])
         at = np.searchsorted(np.cumsum(counted), rank, side="right")
         return float(values[here][at])
