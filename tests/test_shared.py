@@ -15,7 +15,9 @@ from twin.demand.tickets import draw
 from twin.desk.compiled.coverage import keys
 from twin.desk.served import may_keep
 from twin.desk.simulation import simulate
+from twin.experiments.replication import Task
 from twin.experiments.shared import Shared, shared_by
+from twin.experiments.studies.playing import Player
 from twin.experiments.studies.store import StudyStore
 from twin.measures.figures import FIGURES, measure
 from twin.scenario.model import Scenario
@@ -287,3 +289,45 @@ def test_a_search_finds_the_same_by_all_figures_and_without_sharing(monkeypatch)
 
     monkeypatch.setattr(StudyStore, "__init__", all_alone)
     assert found() == quick
+
+
+def tasks_of(folder, again, settings=2, replications=3, share="a search"):
+    desks = [twin.from_data(DESK).vary({"agents.all.heads": 1 + k}) for k in range(settings)]
+    return [
+        Task(0, one, k, folder / str(number), False, False, share=share, again=again)
+        for number, one in enumerate(desks)
+        for k in range(replications)
+    ]
+
+
+def rounds(player, tasks, workers=2):
+    return [([task.replication for task in some], width) for some, width in
+            player._rounds(tasks, workers)]  # fmt: skip
+
+
+def test_replications_that_come_again_are_first_played_here(tmp_path, monkeypatch):
+    monkeypatch.setattr("twin.experiments.studies.playing.can_fork", lambda: True)
+    player = Player(2, None)
+    player._each_s = 60.0
+    tasks = [replace(task, number=n) for n, task in enumerate(tasks_of(tmp_path, True, share="x"))]
+    assert rounds(player, tasks) == [([0, 1, 2], 1), ([0, 1, 2], 2)]
+    # All are known now; and quick ones are not worth a copy.
+    assert rounds(player, tasks) == [([], 1), ([0, 1, 2] * 2, 2)]
+    player._each_s = 0.01
+    assert rounds(player, tasks) == [([], 1), ([0, 1, 2] * 2, 1)]
+    for other in (tasks_of(tmp_path, False), [replace(tasks[0], again=False), *tasks[1:]]):
+        assert rounds(player, other) == [([task.replication for task in other], 2)]
+    assert rounds(Player(2, "tcp://x"), tasks) == [([0, 1, 2] * 2, 2)]
+
+
+def test_a_search_keeps_what_comes_again(tmp_path):
+    tasks = tasks_of(tmp_path, True, share="kept", replications=6)
+    for home in {task.folder for task in tasks}:
+        home.mkdir()
+    played = [(task, outcome) for task, outcome in Player(1, None).play(tasks)]
+    assert len(played) == len(tasks)
+    shared = shared_by("kept", True)
+    assert len(shared._drawn._kept) == len(shared._answered) == 6
+    for task, outcome in played:
+        alone = twin.play(task.scenario, task.replication).kpis
+        pd.testing.assert_frame_equal(outcome.kpis, alone)

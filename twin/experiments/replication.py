@@ -19,6 +19,7 @@ from twin.assistant.live.settings import secrets
 from twin.assistant.protocol import Assistant
 from twin.common.errors import TwinError
 from twin.demand.blocks import draw_in_blocks
+from twin.demand.once import LATER
 from twin.demand.tickets import Demand, draw
 from twin.desk.answers import ModelAnswers, Names
 from twin.desk.engines import ready
@@ -132,7 +133,7 @@ def prepare(tasks: Sequence[Task]) -> None:
                 ready()
                 continue
             desk = as_played(task.scenario, task.replication)
-            shared = shared_by(task.share)
+            shared = shared_by(task.share, task.again)
             reads = desk.tickets.model_dump_json() + desk.assistant.model_dump_json()
             if shared is not None and not shared.is_first(reads):
                 # Of a group of tasks, mostly all but one.
@@ -169,6 +170,8 @@ class Task:
     share: str = ""
     # Whether it is never in memory as a whole: see `twin.experiments.streamed`.
     stream: bool = False
+    # Whether the replications of the group come again and again, each time with other settings.
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ def replicate(task: Task) -> Outcome:
             desk = as_played(task.scenario, task.replication)
             if task.stream:
                 return _streamed(task, desk, stages.append, demand, caught)
-            shared = shared_by(task.share)
+            shared = shared_by(task.share, task.again)
             demand.append(_demand(desk, task.replication, shared))
             with_levels = task.keep or (task.folder is not None and "levels" in task.tables)
             at, figures = stages.append, task.figures
@@ -258,6 +261,13 @@ def telling(told: Callable[[float], None] | None) -> Iterator[None]:
         yield
     finally:
         _told.reset(token)
+
+
+def is_first(task: Task) -> bool:
+    """True once for each replication of a group: what it draws and asks is there for the others."""
+    shared = shared_by(task.share, task.again)
+    reads = task.scenario.model_dump_json(exclude=LATER)
+    return shared is not None and shared.is_first(f"{task.replication} {reads}")
 
 
 def asks_live(task: Task) -> bool:

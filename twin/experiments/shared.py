@@ -14,8 +14,9 @@ from twin.demand.tickets import Demand
 from twin.desk.served import AnsweredOnce, may_keep
 from twin.scenario.model import Scenario
 
-# Replications that are kept: as many as settings of a search take turns in.
-_MOST = 4
+# Replications that are kept: as many as settings take turns in; and where all of them come again
+# and again, as in a search.
+_MOST, _MOST_AGAIN = 4, 64
 
 
 class Shared:
@@ -72,17 +73,19 @@ class Shared:
 _last = Shared("")
 
 
-def shared_by(name: str) -> Shared | None:
+def shared_by(name: str, again: bool = False) -> Shared | None:
     """Demand and answers that a group shares in this process; of the last group alone they stay.
 
     Parameters
     ----------
     name : str
         Empty: nothing is shared.
+    again : bool
+        Whether replications come again and again, so that more of them are kept.
     """
     global _last
     if not name:
         return None
     if _last.name != name:
-        _last = Shared(name)
+        _last = Shared(name, _MOST_AGAIN if again else _MOST)
     return _last

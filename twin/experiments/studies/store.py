@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
-from dataclasses import replace
 from functools import cache, cached_property
 from math import fsum, inf
 from pathlib import Path
@@ -23,12 +22,12 @@ import pandas as pd
 import pyarrow as pa
 
 from twin.common.errors import DamagedFile
-from twin.common.files import read_json, reason, unsealed, write_sealed
+from twin.common.files import read_json, reason, unsealed
 from twin.desk.engines import engine_of
-from twin.experiments import engine
 from twin.experiments import manifest as provenance
 from twin.experiments.checks import expected_tickets
-from twin.experiments.replication import Outcome, Task, asks_live, lost, prepare, replicate
+from twin.experiments.replication import Task
+from twin.experiments.studies.playing import NOTES, Player
 from twin.measures.figures import figure_of
 from twin.records import storage
 from twin.scenario.changes import PATH_KEYS
@@ -36,11 +35,8 @@ from twin.scenario.model import Scenario
 
 # Keys of a scenario that change none of its figures.
 _LABELS = {"name", "question", "replications", "work_rules"}
-_NOTES = "notes"
 # Begin of the name of a folder of replications of which only some figures were worked out.
 _SOME = "some"
-# Replications that settings take turns in.
-_TURNS = 4
 _AGAIN = "remove it and start again"
 
 Progress = Callable[[int, int], None]
@@ -85,8 +81,7 @@ class StudyStore:
         self.folder = folder
         self.played = 0
         self.outdated = 0
-        self._workers = workers
-        self._cluster = cluster
+        self._player = Player(workers, cluster)
         self._engine = engine
         self._asked = tuple(sorted({figure_of(name)[0] for name in asked}))
         self._share = uuid4().hex
@@ -188,30 +183,13 @@ class StudyStore:
             self._engines[home.name] = engine_of(scenario, self._engine, tickets)
         folder = self._some(home) if figures else home
         return Task(0, scenario, k, folder, False, False, self._engines[home.name],
-                    figures=figures, share=self._share)  # fmt: skip
+                    figures=figures, share=self._share, again=bool(self._asked))  # fmt: skip
 
     def _play_tasks(
         self, tasks: list[Task], progress: Progress | None, done: int, total: int
     ) -> int:
-        others = sum(not asks_live(task) for task in tasks)
-        workers = max(1, min(self._workers, others))
-        # Settings of a replication beside each other, as they share its demand: so that each worker
-        # has one of its own, as many replications as there are workers take turns.
-        turns = min(workers, _TURNS)
-        tasks.sort(key=lambda task: task.replication // turns)
-        tasks = [replace(task, number=number) for number, task in enumerate(tasks)]
-        files: set[Path] = set()
-        if self._cluster is not None:
-            scenarios = {id(task.scenario): task.scenario for task in tasks if not asks_live(task)}
-            files = {p for s in scenarios.values() for p in provenance.named_files(s).values()}
-        places = engine.each(
-            _play, tasks, workers, lost, self._cluster, here=asks_live, files=files, prepare=prepare
-        )
-        with closing(places) as outcomes:
-            for outcome in outcomes:
-                task = tasks[outcome.number]
-                # A worker that shares no folder with this process leaves the writing to it.
-                _keep(task.folder, outcome)
+        with closing(self._player.play(tasks)) as played:
+            for task, outcome in played:
                 if outcome.kpis is not None and self._asked:
                     assert task.folder is not None
                     self._values[task.folder, outcome.replication] = _pairs_of(outcome.kpis)
@@ -275,7 +253,7 @@ class StudyStore:
 
     def notes(self, scenario: Scenario) -> list[str]:
         """Remarks that the reader of a scenario's figures needs."""
-        paths = sorted((self.home(scenario) / _NOTES).glob("r*.json"))
+        paths = sorted((self.home(scenario) / NOTES).glob("r*.json"))
         return list(dict.fromkeys(note for path in paths for note in _read_notes(path)))
 
     def values(
@@ -348,31 +326,6 @@ def _code() -> dict[str, Any]:
         "versions": provenance.versions(),
         "commit": provenance.commit(),
     }
-
-
-def _play(task: Task) -> Outcome:
-    """Play one replication and file its figures, where this process reaches the folder."""
-    assert task.folder is not None
-    if storage.part_path(task.folder, "kpis", task.replication).exists():
-        # It was whole when the worker that played it, or another with it, died.
-        return Outcome(task.number, task.replication)
-    outcome = replicate(replace(task, folder=None))
-    if task.folder.is_dir():
-        _keep(task.folder, outcome)
-    return outcome
-
-
-def _keep(folder: Path | None, outcome: Outcome) -> None:
-    assert folder is not None
-    k = outcome.replication
-    if outcome.failure is not None:
-        if not storage.part_path(folder, "failures", k).exists():
-            storage.write_part(folder, "failures", k, outcome.failure)
-    elif outcome.kpis is not None and not storage.part_path(folder, "kpis", k).exists():
-        if outcome.notes:
-            (folder / _NOTES).mkdir(exist_ok=True)
-            write_sealed(folder / _NOTES / f"r{k:04d}.json", {"notes": outcome.notes})
-        storage.write_part(folder, "kpis", k, outcome.kpis)
 
 
 def _read_notes(path: Path) -> list[str]:
