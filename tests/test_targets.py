@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import twin
 from twin.common.errors import ScenarioError
@@ -174,10 +175,32 @@ def test_more_replications_are_told_where_they_would_help():
     kpis = pages(rng, [(0.91, 300.0, 5e3)], 10, 1)
     (row,) = judged(kpis, {"0-0": {"service_level": AT_LEAST}}).to_dict("records")
     assert row["verdict"] == "open"
-    # With as many the interval of the same spread leaves the limit.
+    # With as many the interval of the same spread leaves the limit, and with one fewer it does not.
     reach = row["value"] - row["low"] if row["value"] > 0.9 else row["high"] - row["value"]
+
+    def then(number):
+        t = [stats.t.isf(0.05 * 0.3, k - 1) for k in (number, 10)]
+        return reach * math.sqrt(10 / number) * t[0] / t[1]
+
     more = row["more"]
-    assert reach * math.sqrt(10 / (10 + more)) == pytest.approx(abs(row["value"] - 0.9), rel=1e-6)
+    assert then(10 + more) <= abs(row["value"] - 0.9) < then(9 + more)
+
+
+@pytest.mark.parametrize("played", [2, 5])
+def test_few_replications_do_not_tell_that_very_many_more_are_needed(played):
+    # Half a standard deviation from its target, a figure is decided by about 25 replications.
+    cost = {"cost_week": Target(at_most=105.0)}
+    rng, told = np.random.default_rng(4), []
+    for _ in range(40):
+        rows = [
+            {"scenario": "a", "replication": k, "kpi": "cost_week", "group": "",
+             "unit": "USD/week", "numerator": x, "denominator": 1.0}
+            for k, x in enumerate(rng.normal(100.0, 10.0, played))
+        ]  # fmt: skip
+        (row,) = judged(pd.DataFrame(rows), {"a": cost}).to_dict("records")
+        if row["verdict"] == "open" and row["value"] < 105:
+            told.append(row["more"] + played)
+    assert 5 < np.median(told) < 50
 
 
 def test_unknown_figures_are_refused(two):

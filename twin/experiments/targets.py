@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from twin.common.text import amount, label
@@ -27,7 +28,7 @@ from twin.experiments.results import Results
 from twin.measures.figures import FIGURES, GUARDS, figure_of
 from twin.scenario.model import Target, Targets
 from twin.stats.feasibility import MET, MISSED, OPEN
-from twin.stats.intervals import summarize
+from twin.stats.intervals import quantile_t, summarize
 from twin.stats.skewness import widening
 from twin.stats.sums import matrices
 from twin.stats.verdicts import UNJUDGED
@@ -38,6 +39,8 @@ _COLUMNS = ["scenario", "target", "kpi", "group", "unit", "at_most", "limit", "v
 _LITTLE = 0.1
 # Part of the allowed error that the intervals are made for.
 _SPENT = 0.3
+# Replications that nobody plays.
+_MOST = 1e12
 
 
 @dataclass(frozen=True)
@@ -244,7 +247,27 @@ def _more(row: Mapping[str, Any], limit: float, error: float) -> float:
     room = (gap / reach) ** 2 - rest
     if room <= 0 or 1 - rest < _LITTLE:
         return math.inf
-    return max(1.0, float(row["replications"]) * ((1 - rest) / room - 1))
+    return _decided(int(row["replications"]), (1 - rest) / room, error * _SPENT)
+
+
+def _decided(played: int, squares: float, tail: float) -> float:
+    """Replications beside those played by which the square of a reach is so many times smaller.
+
+    A reach is a quantile of Student's t times a standard error, and with few replications much of
+    it is the quantile: that of two is ten times that of many.
+    """
+
+    def wanted(number: int) -> float:
+        now, then = quantile_t(np.array([played, number]) - 1, 1 - tail)
+        return played * squares * float(then / now) ** 2
+
+    few, enough = played, max(played + 1, math.ceil(min(played * squares, _MOST)))
+    if enough < wanted(enough):
+        return math.inf
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (few, middle) if middle >= wanted(middle) else (middle, enough)
+    return float(enough - played)
 
 
 def _lost(results: Results, baseline: str, name: str, level: float) -> str:
