@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,10 +105,7 @@ def test_a_shipped_scenario_streamed_is_the_same_to_the_byte(small, tmp_path, st
     assert one.sanity()["ok"].all()
 
 
-@needs_numba
-@given(covered(), st.sampled_from([5, 30]))
-@settings(SETTINGS, max_examples=8)
-def test_random_desks_streamed_are_the_same_to_the_byte(tmp_path_factory, scenario, size):
+def check_streamed(tmp_path_factory, scenario, size):
     if why_not_in_blocks(scenario) is not None:
         return
     with pytest.MonkeyPatch.context() as patch:
@@ -117,6 +115,25 @@ def test_random_desks_streamed_are_the_same_to_the_byte(tmp_path_factory, scenar
         assert [*one.failures["traceback"]] == [*other.failures["traceback"]]
         if not len(one.failures):
             assert odd(one, other) == []
+        shutil.rmtree(out)
+
+
+SIZES = st.sampled_from([5, 30])
+
+
+@needs_numba
+@given(covered(), SIZES)
+@settings(SETTINGS, max_examples=8)
+def test_random_desks_streamed_are_the_same_to_the_byte(tmp_path_factory, scenario, size):
+    check_streamed(tmp_path_factory, scenario, size)
+
+
+@pytest.mark.slow
+@needs_numba
+@given(covered(), SIZES)
+@settings(SETTINGS, max_examples=200)
+def test_many_random_desks_streamed_are_the_same_to_the_byte(tmp_path_factory, scenario, size):
+    check_streamed(tmp_path_factory, scenario, size)
 
 
 @needs_numba
