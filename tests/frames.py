@@ -34,6 +34,14 @@ def overlaid():
     return pd.concat([frame.assign(scenario="calm"), other], ignore_index=True)
 
 
+def responses_overlaid():
+    """Curves of two scenarios; where customers left, a curve ends below 1."""
+    curve = pd.DataFrame({"priority": "no priority", "seconds": [0.0, 60.0, 3600.0],
+                          "share": [0.2, 0.6, 1.0], "target_s": np.nan})  # fmt: skip
+    other = curve.assign(seconds=[30.0, 600.0, 7200.0], share=[0.1, 0.4, 0.8], scenario="busy")
+    return pd.concat([curve.assign(scenario="calm"), other], ignore_index=True)
+
+
 def decision():
     rows = [
         ("calm", "service_level", "share", 0.97, 0.96, 0.98, 0.9, "met"),

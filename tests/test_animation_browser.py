@@ -204,6 +204,14 @@ def press(chromium, key, code, shift=False):
                       windowsVirtualKeyCode=code)  # fmt: skip
 
 
+def test_a_page_that_has_no_width_yet_is_laid_out_when_it_has_one(chromium, runs):
+    chromium.open(runs["baseline"][0], 390)
+    chromium.run("document.body.style.display = 'none'; layout(); 0")
+    chromium.run("document.body.style.display = ''; layout(); 0")
+    assert chromium.run("desks[0].canvas.width") > 300
+    assert chromium.complaints() == []
+
+
 def test_it_is_played_by_keyboard(chromium, runs):
     chromium.open(runs["both"][0])
     # Nothing moves by itself.

@@ -42,6 +42,7 @@ EVERY = {
     "forest": (plots.forest, frames.differences),
     "decision": (plots.decision, frames.decision),
     "overlaid": (plots.overlaid, frames.overlaid),
+    "responses_overlaid": (plots.responses_overlaid, frames.responses_overlaid),
     "against_load": (plots.against_load, frames.load),
     "pareto": (plots.pareto, frames.front),
     "warm_up": (plots.warm_up, frames.warm_up),
@@ -202,6 +203,17 @@ def test_scenarios_lie_over_each_other_in_one_figure(ax):
         assert name in texts(ax)
     ax.figure.canvas.draw()
     assert ticks(ax.xaxis)[0] == "Mon"
+
+
+def test_response_curves_of_scenarios_lie_over_each_other_and_end_at_their_last_share(ax):
+    frame = frames.responses_overlaid()
+    plots.responses_overlaid(frame, ax)
+    for name, rows in frame.groupby("scenario"):
+        drawn = line(ax, name).get_ydata().tolist()
+        assert drawn == [*rows["share"], rows["share"].iloc[-1]]
+        assert name in texts(ax)
+    # What took no time stands at the axis' lower end, which is logarithmic.
+    assert line(ax, "calm").get_xdata()[0] == 0.1
 
 
 def test_a_decision_shows_each_scenario_beside_its_target(ax):

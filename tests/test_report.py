@@ -117,6 +117,11 @@ def several(results):
     return Reader(page(results))
 
 
+def test_waits_of_scenarios_lie_over_each_other_in_one_figure(single, several):
+    assert "90 % have a first response: " in several.text
+    assert "90 % have a first response: " not in single.text
+
+
 @pytest.mark.parametrize("which", ["single", "several"])
 def test_the_page_is_sound_and_holds_all_it_needs(which, request):
     reader = request.getfixturevalue(which)

@@ -26,6 +26,8 @@ function colours() {
 
 function layout() {
   const width = desks[0].canvas.getBoundingClientRect().width;
+  // A page that is not shown yet has no width; it is told when it has one.
+  if (!width) return;
   const most = new Map(data.statuses.map(({ code }) =>
     [code, Math.max(...desks.map((desk) => desk.fields.get(code).most))]));
   const limit = Math.max(420, Math.min(innerHeight * 0.75, 640));

@@ -148,7 +148,8 @@ def _parts(
         said = [tag("p", glue(sentence)) for sentence in of_runs(sources, comparison)]
         content = [*said, *numbers.differences(comparison), frame.figures(drawn)]
         yield "comparison", "Comparison", content
-        yield "overlaid", "Scenarios over time", [frame.figures(first.overlaid(sources))]
+        over = [*first.overlaid(sources), *pictures.responses(sources)]
+        yield "overlaid", "Scenarios over each other", [frame.figures(over)]
     for k, source in enumerate(sources[:MOST_DETAILED]):
         heading = f"In pictures: {source.name}" if several else "In pictures"
         drawn = list(pictures.of_run(source, f"run{k}", brief=k > 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,8 @@ _TICKETS = ("ticket_id", "arrived_s", "category_true", "priority", "channel", "c
 _TOLD = ("ticket_id", "arrived_s", "status", "resolved_s", "resolved_by", "transfers", "reopens")
 _MOST_INTERVALS = 120
 _WAITING = tables.STATUSES[tables.WAITING_FOR_CUSTOMER]
+# The share of tickets whose time is said beside curves.
+_MOST_OF = 0.9
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -256,6 +258,26 @@ def _times(source: Source, tickets: pd.DataFrame, prefix: str, brief: bool) -> I
         ).replace("%", " %")
         yield drawn(f"{prefix}-service", "First response within target, by hour of arrival", alt,
                     lambda ax: plots.service_by_hour(week, ax), 2.5)  # fmt: skip
+
+
+def responses(sources: Sequence[Source]) -> list[Picture]:
+    """Time to first response of scenarios, all tickets of each as one curve, in one figure."""
+    parts, said = [], []
+    for source in sources:
+        tickets = source.sampled("tickets", _TICKETS).assign(priority=None)
+        curve = series.response_times(tickets, source.scenario)
+        if not len(curve):
+            continue
+        parts.append(curve.assign(scenario=source.name))
+        most = curve[curve["share"] >= _MOST_OF]
+        when = f"within {duration(float(most['seconds'].iloc[0]))}" if len(most) else "not reached"
+        said.append(f"{source.name} {when}")
+    if len(parts) < 2:
+        return []
+    frame = pd.concat(parts, ignore_index=True)
+    alt = f"Curves of all tickets. {_MOST_OF:.0%} have a first response: {'; '.join(said)}."
+    return [drawn("overlaid-response", "Time to first response", alt.replace("%", " %", 1),
+                  lambda ax: plots.responses_overlaid(frame, ax))]  # fmt: skip
 
 
 def _stars(source: Source, prefix: str) -> Iterator[Picture]:

@@ -40,6 +40,7 @@ from twin.report.plots.quality import (
     ratings,
     ratings_by_category,
     response_times,
+    responses_overlaid,
     service_by_hour,
 )
 from twin.report.plots.studies import against_load, warm_up
@@ -64,6 +65,7 @@ __all__ = [
     "ratings_by_category",
     "ratings_over_time",
     "response_times",
+    "responses_overlaid",
     "rows_of",
     "rungs",
     "service_by_hour",

@@ -59,6 +59,42 @@ def response_times(
     return ax
 
 
+def responses_overlaid(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Share of all tickets answered within a time, a line a scenario.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As from `twin.series.response_times`, one curve a scenario, with a column scenario.
+    ax : Axes, optional
+
+    Examples
+    --------
+    >>> tickets = log.tickets.assign(priority=None)
+    >>> frame = series.response_times(tickets, desk).assign(scenario="small")
+    >>> plots.responses_overlaid(frame).get_ylabel()
+    'share of tickets'
+    """
+    ax = style.axes(ax)
+    title = "Time to first response by scenario"
+    style.dress(ax, title, "time since arrival (logarithmic)", "share of tickets", grid="both")
+    if not len(frame):
+        return style.nothing(ax, "no ticket got that far")
+    high_s = 1.3 * float(frame["seconds"].max())
+    style.duration_axis(ax, 0.8 * float(frame["seconds"].clip(lower=0.1).min()), high_s)
+    ax.set_ylim(0, 1.02)
+    style.percent_axis(ax)
+    ends = []
+    for k, (name, rows) in enumerate(frame.groupby("scenario", sort=False)):
+        colour = style.COLOURS[k % len(style.COLOURS)]
+        seconds = [*rows["seconds"].clip(lower=0.1), high_s]
+        ax.step(seconds, [*rows["share"], rows["share"].iloc[-1]], where="post", color=colour,
+                linewidth=1.5, label=str(name))  # fmt: skip
+        ends.append((float(rows["share"].iloc[-1]), style.short(str(name), 18), colour))
+    style.label_ends(ax, ends)
+    return ax
+
+
 def service_by_hour(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Share answered within target by hour of the week of arrival, as a heat map.
 
