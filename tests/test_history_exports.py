@@ -1,5 +1,6 @@
 """Exports as people have them: each is understood, or a clear fault with row and column."""
 
+import csv
 import gzip
 import json
 import zipfile
@@ -351,6 +352,20 @@ def test_an_export_that_is_not_understood_is_offered_the_likely_options(tmp_path
     path.write_text("\n".join(row.partition(";")[0] for row in call_rows()).replace("Ring", "On"))
     with pytest.raises(ScenarioError, match='--tool tickets --map created="On"'):
         read(path)
+
+
+@pytest.mark.parametrize(("short", "quote"), [(True, ""), (False, '"')])
+def test_a_mail_in_a_cell_is_no_fault(tmp_path, short, quote):
+    # Python's reader of CSV takes 131,072 letters of a cell, unless told otherwise.
+    rows = [f"{k},2026-03-{2 + k:02d} 09:00,2026-03-{2 + k:02d} 12:00,{k}{quote * (k == 3)} of it"
+            for k in range(20)]  # fmt: skip
+    rows[5] = rows[5].replace("of it", "of it " * 30_000)
+    rows[9] += ",," * short
+    path = tmp_path / "export.csv"
+    path.write_text("\n".join(["id,created,solved,subject", *rows, ""]))
+    before = csv.field_size_limit()
+    assert len(read(path).log.tickets) == 20
+    assert csv.field_size_limit() == before
 
 
 def test_a_quote_that_is_never_closed_is_a_fault(tmp_path, monkeypatch):

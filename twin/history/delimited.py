@@ -59,7 +59,7 @@ def read_csv(path: Path) -> list[Sheet]:
     if sign != ",":
         notes.append(f"cells are parted by {'tabs' if sign == chr(9) else sign!r}")
     try:
-        head = next(csv.reader(io.StringIO(text, newline=""), delimiter=sign))
+        head = next(_rows(io.StringIO(text, newline=""), sign))
     except csv.Error as error:
         raise ValueError(f"line 1: {error}") from None
     names = names_of(head)
@@ -103,10 +103,19 @@ def _sign(text: str) -> str:
     return best
 
 
+def _rows(text: Iterable[str], sign: str, *, strict: bool = False) -> Iterator[list[str]]:
+    """Cells of rows, also of those with a mail of megabytes in a cell."""
+    usual = csv.field_size_limit(_LONGEST_ROW)
+    try:
+        yield from csv.reader(text, delimiter=sign, strict=strict)
+    finally:
+        csv.field_size_limit(usual)
+
+
 def _sample_rows(text: str, sign: str, cut: bool, names: Sequence[str]) -> list[list[str]]:
     """Cells of the first rows, of the columns that have names; `cut`: the last one may be torn."""
     rows: list[list[str]] = []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
+    reader = _rows(io.StringIO(text, newline=""), sign)
     try:
         next(reader)
         for cells in reader:
@@ -187,7 +196,7 @@ def _check_quotes(path: Path, encoding: str, sign: str) -> None:
     whole = 0
     try:
         with opened(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
-            for _ in csv.reader(text, delimiter=sign, strict=True):
+            for _ in _rows(text, sign, strict=True):
                 whole += 1
     except csv.Error:
         # The head is row 0.
@@ -204,7 +213,7 @@ def _load_slowly(
     places = {name: k for k, name in enumerate(names) if name in set(wanted)}
     found: dict[str, list[str]] = {name: [] for name in places}
     with opened(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
-        for number, cells in enumerate(csv.reader(text, delimiter=sign)):
+        for number, cells in enumerate(_rows(text, sign)):
             if number == 0 or all(map(is_blank, cells)):
                 continue
             if len(cells) < least or not all(map(is_blank, cells[len(names) :])):
