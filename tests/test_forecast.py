@@ -182,6 +182,16 @@ def test_days_without_data_are_not_days_without_tickets():
 # A history
 
 
+def test_a_weekday_that_may_only_be_quiet_is_said(folder, found, tmp_path):
+    assert not any("to be closed" in line for line in found.said)
+    few = twin.read_history(events(tmp_path / "few.csv", [4.0] * 21), zone="UTC")
+    ahead = twin.forecast(few, ahead=7)
+    (saturday,) = (line for line in ahead.said if "Saturday" in line)
+    assert saturday.startswith("Nobody came on the ")
+    by_day = ahead.by_day().set_index("day")
+    assert by_day.loc[[day for day in ahead.days if day.weekday() == 5], "high95"].eq(0).all()
+
+
 def test_weeks_and_days_of_a_history(found):
     assert found.days[0] == START + timedelta(days=39)
     assert [day.weekday() for day in found.days[:3]] == [4, 5, 6]

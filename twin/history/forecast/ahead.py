@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -33,6 +34,9 @@ SEED = 17
 BANDS = {"low95": 0.025, "low80": 0.1, "high80": 0.9, "high95": 0.975}
 # A year that was not seen twice says nothing of the season.
 _SEASONS = 2 * 365
+# Part of the tickets of other days that a quiet weekday has, and tickets of which one surely comes:
+# exp(-3) is the chance of none.
+_QUIET, _CERTAIN = 0.1, 3.0
 # Growth a week in per cent that is none.
 _FLAT = 0.05
 
@@ -186,6 +190,7 @@ def forecast(
         raise ScenarioError(where, [Fault("tickets", "none came on its whole days")])
     # On a weekday on which nobody ever came, the desk is closed.
     closed = np.bincount(usual.weekday, usual.totals, minlength=7) == 0
+    doubted = _perhaps_open(usual, closed)
     usual = usual.some(~closed[usual.weekday])
     first = whole.days[-1] + timedelta(days=1)
     days = tuple(first + timedelta(days=k) for k in range(ahead))
@@ -212,7 +217,7 @@ def forecast(
         fit,
         fit_arrivals(counts),
         held,
-        tuple(_said(usual, missing, half_day, ahead, held)),
+        (*_said(usual, missing, half_day, ahead, held), *doubted),
     )
 
 
@@ -263,6 +268,19 @@ def _holiday_shares(
             reason = "its share of the usual arrivals must be from 0 to 100"
             raise ScenarioError(where, [Fault("holiday", reason, str(day))])
         found[day] = np.array(seen if isnan(share) else [share])
+    return found
+
+
+def _perhaps_open(usual: DailyCounts, closed: npt.NDArray[np.bool_]) -> list[str]:
+    """Sentences on weekdays that are taken to be closed, and may be quiet, or were not seen."""
+    days = np.bincount(usual.weekday, minlength=7)
+    quiet = _QUIET * usual.totals[~closed[usual.weekday]].mean()
+    found = []
+    for k in np.flatnonzero(closed & (days * quiet < _CERTAIN)):
+        name = calendar.day_name[k]
+        count = f"{days[k]} {name}s" if days[k] > 1 else name
+        why = f"Nobody came on the {count} with data" if days[k] else f"No {name} has data"
+        found.append(f"{why}: the desk is taken to be closed then, so no tickets are expected.")
     return found
 
 
