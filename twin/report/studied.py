@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from twin.common.html import Html, glue, table, tag
 from twin.experiments.comparison import compare
+from twin.experiments.studies.sensitivity import numbers_of
 from twin.experiments.targets import judged, words
 from twin.measures.figures import figure_of
 from twin.report import frame, plots, prose, sheet
@@ -57,11 +59,14 @@ def part(points: Points, picture: Picture | None) -> frame.Part:
 class Points:
     """Points of a study against the targets, all judged together.
 
+    Nobody chooses the load: of points that differ in it alone (factors of `arrivals`) one stands
+    for all, that under the largest load, and it meets the targets only if each of them does.
+
     Parameters
     ----------
     found : StudyResults
     more : mapping of str to Target
-        Targets that go before the study's own.
+        Targets that go before the study's own, or where it has none before its scenario's.
 
     Raises
     ------
@@ -72,23 +77,27 @@ class Points:
     def __init__(self, found: StudyResults, more: Mapping[str, Target]) -> None:
         self.found = found
         plan = found.manifest.get("study_as_run", {})
-        own = {name: Target(**one) for name, one in plan.get("targets", {}).items()}
-        self.targets = {**own, **more}
-        for name in self.targets:
-            figure_of(name)
         self.cost = str(plan.get("minimise", "cost_week"))
         self.bases = [Scenario.model_validate(one) for one in found.manifest.get("base_as_run", [])]
-        self.names = found.points["scenario"].tolist()
+        own = {name: Target(**one) for name, one in plan.get("targets", {}).items()}
+        # Of several scenarios each may have its own, which is no target of the study.
+        desks = self.bases[0].targets.figures if len(self.bases) == 1 else {}
+        self.targets = {**(own or desks), **more}
+        for name in self.targets:
+            figure_of(name)
+        self.loads, self.same = _loads(found)
+        self.names = list(self.same)
         self.summary = {
             (row["scenario"], row["kpi"], row["group"]): {str(k): v for k, v in row.items()}
             for row in found.summary().to_dict("records") if not math.isnan(row["value"])
         }  # fmt: skip
-        wanted = dict.fromkeys(self.names, self.targets) if self.targets else {}
+        every = found.points["scenario"].tolist()
+        wanted = dict.fromkeys(every, self.targets) if self.targets else {}
         self.table = judged(found.frame, wanted, _LEVEL, found.sources)
         self.verdicts = {name: self._verdict(name) for name in self.names} if wanted else {}
 
     def _verdict(self, name: str) -> str:
-        seen = set(self.table.loc[self.table["scenario"] == name, "verdict"])
+        seen = set(self.table.loc[self.table["scenario"].isin(self.same[name]), "verdict"])
         return next((one for one in (MISSED, OPEN) if one in seen), MET)
 
     def of(self, verdict: str) -> list[str]:
@@ -96,8 +105,8 @@ class Points:
         return [name for name, one in self.verdicts.items() if one == verdict]
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        """Targets of a point, as `sheet.because` takes them."""
-        own = self.table[self.table["scenario"] == name]
+        """Targets of a point, under each load."""
+        own = self.table[self.table["scenario"].isin(self.same[name])]
         return [{str(k): v for k, v in row.items()} for row in own.to_dict("records")]
 
     def row(self, name: str, key: tuple[str, str]) -> dict[str, Any] | None:
@@ -110,12 +119,25 @@ class Points:
         return math.inf if row is None else float(row["value"])
 
     def where(self, name: str) -> str:
-        """Levels of a point in words."""
+        """Levels of a point in words, without the load where one stands for several."""
+        factors = [one for one in self.found.factors if one not in self.loads]
+        return self._at(name, factors) if factors else name
+
+    def under(self, name: str) -> str:
+        """The load of a point that stands for several, in words; empty else."""
+        return f" at {self._at(name, self.loads)}" if self.loads else ""
+
+    def _at(self, name: str, factors: Sequence[str]) -> str:
         rows = self.found.points
         (row,) = rows[rows["scenario"] == name].to_dict("records")
-        if not self.found.factors:
-            return name
-        return at({factor: row[factor] for factor in self.found.factors}, self.found.names)
+        return at({factor: row[factor] for factor in factors}, self.found.names)
+
+    @property
+    def alone(self) -> bool:
+        """Whether only the load varies, so that there is nothing to choose."""
+        points, factors = self.found.points, self.found.factors
+        varying = [one for one in factors if points[one].nunique() > 1]
+        return bool(varying) and all(_is_load(one) for one in varying)
 
     @property
     def shown(self) -> list[tuple[str, str]]:
@@ -132,10 +154,19 @@ class Points:
         return None if name is None else (name, self.targets[name].limit)
 
     def best_first(self) -> list[str]:
-        """Points by verdict (met, open, missed), then by what is to be low."""
+        """Points by verdict (met, open, missed), then by what is to be low.
+
+        Of those that are open, such as meet the targets in what was played come first.
+        """
         order = (MET, OPEN, MISSED)
         rank = {name: order.index(verdict) for name, verdict in self.verdicts.items()}
-        return sorted(self.names, key=lambda name: (rank.get(name, 0), self.price(name)))
+        return sorted(
+            self.names, key=lambda one: (rank.get(one, 0), self.falls_short(one), self.price(one))
+        )
+
+    def falls_short(self, name: str) -> bool:
+        """Whether a target is not met in what was played, shown or not."""
+        return any(_misses(row) for row in self.rows(name))
 
     def cheapest(self) -> list[str]:
         """Of the points that meet every target that of the lowest cost, and those as cheap.
@@ -157,6 +188,32 @@ class Points:
         return [best, *sorted(same, key=self.price)]
 
 
+def _is_load(factor: str) -> bool:
+    return factor.startswith("arrivals.")
+
+
+def _loads(found: StudyResults) -> tuple[list[str], dict[str, list[str]]]:
+    """Factors of the load, and points by the one that stands for them; without a choice no such."""
+    points = found.points
+    varying = [one for one in found.factors if points[one].nunique() > 1]
+    loads, others = ([one for one in varying if _is_load(one) == side] for side in (True, False))
+    if not loads or not others:
+        return [], {name: [name] for name in points["scenario"]}
+    size = numbers_of(points[loads[0]])
+    points = points.assign(size_=np.arange(len(points)) if size is None else size)
+    same = {}
+    for _, part in points.groupby(others, sort=False, dropna=False):
+        heaviest = int(part["size_"].to_numpy().argmax())
+        same[str(part["scenario"].iloc[heaviest])] = part["scenario"].tolist()
+    return loads, same
+
+
+def _misses(row: Mapping[str, Any]) -> bool:
+    """True where the value lies on the wrong side of its limit."""
+    value, limit = float(row["value"]), float(row["limit"])
+    return value > limit if row["at_most"] else value < limit
+
+
 def _dearer(row: Mapping[Any, Any] | None) -> bool:
     """True where an interval says that a point costs more, whatever else it may say of merit."""
     return row is not None and (row["verdict"] == WORSE or row["low"] > 0)
@@ -167,17 +224,30 @@ def _verdicts(points: Points) -> Iterator[Html]:
         yield tag("p", "No target is set, so this page gives no yes or no.")
         return
     met, missed, open_ = (points.of(one) for one in (MET, MISSED, OPEN))
-    asked = listed([words(row) for row in points.rows(points.names[0])])
+    asked = listed([words(row) for row in points.rows(points.names[0])[: len(points.targets)]])
+    if points.loads:
+        asked += f", under each {listed([points.found.names[one] for one in points.loads])}"
     count = len(points.names)
+    kind = "settings" if points.loads else "points"
     verdict = MET if met else OPEN if open_ else MISSED
     parts = [
         f"{len(one)} {does}"
-        for one, does in ((met, "meet every target"), (missed, "miss one"), (open_, "are open"))
+        for one, does in (
+            (met, _does(met, "meet", "every target")),
+            (missed, _does(missed, "miss", "one")),
+            (open_, f"{'are' if len(open_) > 1 else 'is'} open"),
+        )
         if one
     ]
-    yield sheet.verdict("", verdict, f"Asked: {asked}. Of {count} points {listed(parts)}.")
+    yield sheet.verdict("", verdict, f"Asked: {asked}. Of {count} {kind} {listed(parts)}.")
     if met or missed:
         yield sheet.sure(_LEVEL, "every yes and no here is")
+
+
+def _does(names: Sequence[str], verb: str, what: str) -> str:
+    """A verb for one or several."""
+    ending = "" if len(names) > 1 else "es" if verb.endswith("ss") else "s"
+    return f"{verb}{ending} {what}"
 
 
 def _table(points: Points) -> Html:
@@ -196,8 +266,11 @@ def _table(points: Points) -> Html:
         caption += (
             f", {len(rows)} of {len(points.names)} points ({by} {sheet.head(points.shown[-1])})"
         )
+    caption += points.under(points.names[0])
     verdict = ["verdict"] if points.verdicts else []
-    return table(["point", *verdict, *heads], rows, caption, numbers=True)
+    return table(
+        ["setting" if points.loads else "point", *verdict, *heads], rows, caption, numbers=True
+    )
 
 
 def _what_to_do(points: Points) -> Iterator[str]:
@@ -207,11 +280,18 @@ def _what_to_do(points: Points) -> Iterator[str]:
             "study, or give --target FIGURE=VALUE to `twin report`."
         )
         return
+    if points.alone:
+        yield "Only the load varies here, so this is a test of the desk and no choice."
+        return
     met, open_ = points.of(MET), points.of(OPEN)
     if not met and open_:
-        nearest = min(open_, key=points.price)
-        yield f"Decide nothing yet: {len(open_)} points may meet every target."
-        yield f"The cheapest of these: {points.where(nearest)}. {_settles(points, nearest)}"
+        nearest = next(one for one in points.best_first() if one in open_)
+        count = f"{len(open_)} of them" if len(open_) > 1 else "one of them"
+        yield f"Decide nothing yet: {count} may meet every target."
+        what = "that does so in what was played" * (not points.falls_short(nearest))
+        yield f"The cheapest {what or 'of these'}: {points.where(nearest)}. " + _settles(
+            points, nearest
+        )
         return
     if not met:
         yield (
@@ -252,7 +332,10 @@ def _what_to_do(points: Points) -> Iterator[str]:
 def _settles(points: Points, name: str) -> str:
     """A sentence on what would tell of a point that is open."""
     rows = [row for row in points.rows(name) if row["verdict"] == OPEN]
-    more = max((row["more"] for row in rows if row["more"] == row["more"]), default=math.inf)
+    # One target that is missed decides; that all are met is known when the last one is.
+    missing = [row for row in rows if _misses(row)]
+    known = [row["more"] for row in missing or rows if row["more"] == row["more"]]
+    more = (min if missing else max)(known, default=math.inf)
     if more == math.inf:
         return "More replications would not tell."
     whole = max(row["replications"] for row in rows) + math.ceil(more)
@@ -268,7 +351,7 @@ def _costs(points: Points) -> Iterator[str]:
     best = (points.cheapest() or known)[0]
     row = points.row(best, key)
     assert row is not None
-    yield f"With {points.where(best)}: {said(row)}{band(row)}."
+    yield f"With {points.where(best)}{points.under(best)}: {said(row)}{band(row)}."
     prices = sorted(known, key=points.price)
     ends = [points.row(prices[0], key), points.row(prices[-1], key)]
     if len(prices) > 1 and ends[0] is not None and ends[1] is not None:
