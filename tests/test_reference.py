@@ -52,7 +52,7 @@ def test_played_again_gives_the_same(name, scenario):
 
 def test_small_and_of_no_machine():
     sizes = [path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()]
-    assert sum(sizes) < 900_000
+    assert sum(sizes) < 1_000_000
     for path in FOLDER.glob("*/report.html"):
         text = path.read_text(encoding="utf-8")
         assert text.startswith("<!doctype html>")
