@@ -76,7 +76,8 @@ class RowGroups:
                     use_dictionary=named or False,
                     write_statistics=False,
                 )
-            self._writer.write_table(rows.replace_schema_metadata(self._writer.schema.metadata))
+            sealed = rows.replace_schema_metadata(self._writer.schema.metadata)
+            self._writer.write_table(sealed, row_group_size=_ROWS)
         except OSError as error:
             raise OSError(error.errno, error.strerror or str(error), str(self._path)) from None
 
