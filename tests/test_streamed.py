@@ -20,6 +20,7 @@ from pandas.testing import assert_frame_equal
 from strategies import SETTINGS
 
 import twin
+from twin.cli import terminal
 from twin.common.errors import DamagedFile
 from twin.demand.tickets import draw
 from twin.desk.compiled.coverage import why_not_in_blocks
@@ -396,3 +397,17 @@ def test_batch_means_of_a_streamed_run_are_those_of_any_run(small, tmp_path):
     one, other = (results.long_run() for results in both(desk, tmp_path, replications=1))
     assert len(one) == 4
     pd.testing.assert_frame_equal(one, other, rtol=1e-9)
+
+
+def test_lines_of_progress_tell_what_is_left_of_a_long_replication(monkeypatch, capsys):
+    monkeypatch.setattr(terminal, "_EVERY_S", 0.0)
+    seconds = iter([0.0, 10.0, 20.0, 30.0])
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(seconds))
+    with terminal.progress(2, shown=True) as say:
+        for done in (0.25, 0.75, 1):
+            say(done, 2)
+    assert capsys.readouterr().err.splitlines() == [
+        "0 of 2 replications (25 % of the next), about 70 s left",
+        "0 of 2 replications (75 % of the next), about 25 s left",
+        "1 of 2 replications, about 40 s left",
+    ]

@@ -231,7 +231,7 @@ def progress(
                 left = f"{left_s:.0f} s" if left_s < 90 else f"{left_s / 60:.0f} min"
                 # The first of many hold the start of the workers, and compiling: no rate yet.
                 early = done < _FIRST <= of / 8
-                part = "" if done == int(done) else f" and {done % 1:.0%} of the next"
+                part = "" if done == int(done) else f" ({100 * (done % 1):.0f} % of the next)"
                 said = f"{int(done)} of {of} {what}{part}"
                 err.print(said + ("" if early else f", about {left} left"))
 
