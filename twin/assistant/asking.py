@@ -18,6 +18,8 @@ from twin.assistant.catalogue import Model
 from twin.assistant.errors import BadAnswer
 from twin.assistant.judging import rubric
 from twin.assistant.knowledge.knowledge import Hit, Knowledge, knowledge_of
+from twin.assistant.learning import proposing
+from twin.assistant.learning.change import added, guidelines_of
 from twin.assistant.links import own_hosts, without_foreign
 from twin.assistant.protocol import (
     BAD_ANSWER,
@@ -50,7 +52,7 @@ class Ask:
     key : str
         Under which it is recorded.
     step : str
-        categorize, respond or judge.
+        categorize, respond, judge or reflect.
     sample : int
         Which of several answers to the same prompt.
     version : str
@@ -91,10 +93,30 @@ class Asking:
     scenario : Scenario
     categories : sequence of str
     model : Model
+    guidelines : sequence of str, optional
+        Of a change of the prompt, to try; by default those that the scenario takes.
+
+    Attributes
+    ----------
+    prompt_version : str
+        Newest version of the prompts of answers, with the name of its change.
+
+    Raises
+    ------
+    ScenarioError
+        If the scenario's articles or its change of the prompt cannot be used.
     """
 
-    def __init__(self, scenario: Scenario, categories: Sequence[str], model: Model) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        categories: Sequence[str],
+        model: Model,
+        guidelines: Sequence[str] | None = None,
+    ) -> None:
         self.model = model
+        self._guidelines = guidelines_of(scenario.assistant) if guidelines is None else guidelines
+        self.prompt_version = added(prompts.PROMPT_VERSION, self._guidelines)
         self._settings = scenario.assistant
         self._categories = tuple(categories)
         settings = scenario.assistant
@@ -135,7 +157,8 @@ class Asking:
                 first.append(k)
             row[k] = number[what]
         texts = [questions.texts[text[k]] for k in first]
-        version = questions.version or prompts.PROMPT_VERSION
+        # A version may come with the name of its change, as it is shown.
+        version = (questions.version or prompts.PROMPT_VERSION).partition("+")[0]
         if questions.step == "categorize":
             found: list[list[Hit]] = [[] for _ in first]
             asked = [
@@ -148,9 +171,12 @@ class Asking:
             names = [self._categories[category[k]] for k in first]
             found = self._retrieve(texts, names)
             asked = [
-                prompts.respond_messages(words, name, self._articles(hits), guidance[k], version)
+                prompts.respond_messages(
+                    words, name, self._articles(hits), guidance[k], version, self._guidelines
+                )
                 for words, name, hits, k in zip(texts, names, found, first, strict=True)
             ]
+            version = added(version, self._guidelines)
         tickets = questions.ticket.tolist()
         asks = [
             self._ask(questions.step, messages, sample[k], version, hits, tickets[k])
@@ -216,10 +242,12 @@ class Asking:
         """
         # A recording may be damaged, so that it is no text.
         cut = _CUT.get(str(finish).lower(), "")
-        if step in ("categorize", "judge"):
+        if step in ("categorize", "judge", proposing.STEP):
             try:
                 if step == "judge":
                     rubric.parse_score(answer)
+                elif step == proposing.STEP:
+                    proposing.parse_proposal(answer)
                 else:
                     self.parse_category(answer)
             except BadAnswer as error:

@@ -36,6 +36,7 @@ from twin.cli import (
     pulls,
     rate,
     record,
+    reflect,
     report,
     roster,
     study,
@@ -336,8 +337,8 @@ def kpis() -> None:
 
 for commands in (
     animate, assistants, blind, calibrations, checks, compare, corpora, evaluate, explore,
-    fidelity, forecast, histories, live, models, overlap, pulls, rate, record, report, roster,
-    study,
+    fidelity, forecast, histories, live, models, overlap, pulls, rate, record, reflect, report,
+    roster, study,
 ):  # fmt: skip
     commands.register(app)
 

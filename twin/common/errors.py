@@ -27,6 +27,8 @@ indented derives from the error above it.
         BadTime, UnclearTime        ValueError       a time that cannot be read as one moment
         LocalModelError             RuntimeError     a local model that cannot be served
         NothingToRate               ValueError       recordings without an answer to rate
+        ReflectionError             ValueError       ratings or tickets too few to change a prompt
+        Untested                    RuntimeError     a change of a prompt whose test did not end
         ClusterError                ConnectionError  a Dask cluster that cannot be used
         EngineError                 ValueError       an engine that cannot play a scenario
         TooMuch                     ValueError       a setting that takes too long to wait for

@@ -201,7 +201,7 @@ class ModelAnswers:
         learning = scenario.assistant.learning
         first = assistant.prompt_version
         if "versions" in learning.model_fields_set:
-            first = learning.versions[0]
+            first = learning.versions[0] + "".join(first.partition("+")[1:])
         self.versions = [Version(first, first)]
         self.model = names.models.number(assistant.model)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from twin.assistant import catalogue, prompts
 from twin.assistant.errors import RecordingError
 from twin.assistant.knowledge.articles import Article, left_out, load_articles
+from twin.assistant.learning.change import guidelines_of
 from twin.assistant.learning.feedback import load_feedback
 from twin.assistant.recorded.recording import read_lines
 from twin.common.errors import Fault, ScenarioError, TwinError, nearest
@@ -118,6 +119,7 @@ def _read_files(scenario: Scenario) -> list[Article]:
         articles = load_articles(settings.knowledge, settings.skip_bad_articles)
     if settings.learning.mode != "off" and settings.learning.feedback is not None:
         load_feedback(settings.learning.feedback)
+    guidelines_of(settings)
     return articles
 
 

@@ -10,7 +10,9 @@ from twin.common.errors import Fault, ScenarioError
 from twin.common.files import unmakeable
 
 # Keys that hold a file or folder, relative to the file they stand in.
-PATH_KEYS = {"corpus", "knowledge", "trace", "recording", "file", "feedback", "roster", "forecast"}
+PATH_KEYS = {
+    "change", "corpus", "feedback", "file", "forecast", "knowledge", "recording", "roster", "trace",
+}  # fmt: skip
 
 
 def clean_name(text: str) -> str:

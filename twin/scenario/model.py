@@ -321,6 +321,7 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
         "uncertainty.forecast": scenario.uncertainty.forecast if scenario.uncertainty else None,
         "assistant.knowledge": assistant.knowledge if used else None,
         "assistant.learning.feedback": assistant.learning.feedback if used else None,
+        "assistant.learning.change": assistant.learning.change if used else None,
         **{f"agents.{name}.roster": pool.roster for name, pool in scenario.agents.items()},
     }
     for key, name in files.items():

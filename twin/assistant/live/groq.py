@@ -199,6 +199,7 @@ class GroqAssistant:
             raise errors.ModelRetired(model.name, name, f"{model.retired}")
         settings = Settings.find()
         self.asking = Asking(scenario, categories, model)
+        self.prompt_version = self.asking.prompt_version
         self.recording = open_recording(scenario.assistant.recording)
         bounds = Bounds.of(scenario.provider, concurrency, max_cost_usd)
         caller = Caller(settings, bounds.timeout_s, model)

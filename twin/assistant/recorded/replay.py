@@ -44,6 +44,7 @@ class ReplayAssistant:
     def __init__(self, scenario: Scenario, categories: Sequence[str], model: Model) -> None:
         self.model = model.name
         self._asking = Asking(scenario, categories, model)
+        self.prompt_version = self._asking.prompt_version
         self._command = record_command(scenario, model)
         path = scenario.assistant.recording
         if path is None:

@@ -58,6 +58,8 @@ COVERED = frozenset(
         "assistant.learning.versions", "assistant.learning.every", "assistant.learning.explore",
         "assistant.learning.error_rate", "assistant.learning.examples",
         "assistant.learning.feedback", "assistant.learning.effect",
+        # In the prompts, so in the answers that are columns.
+        "assistant.learning.change",
     }
 )  # fmt: skip
 # Keys that are covered at one value only, in words: what a desk has that sets another.

@@ -186,6 +186,10 @@ class Learning(Section):
     feedback: str | None = Field(
         None, description="feedback store (JSON) that the run starts from, for examples"
     )
+    change: str | None = Field(
+        None,
+        description="change of the prompt that the guard let pass (`twin reflect`), for models",
+    )
     effect: dict[str, Annotated[float, Field(ge=-1, le=1)]] = Field(
         {},
         description="for backend profile, which has no texts to learn from: the assumed change "
