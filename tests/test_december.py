@@ -96,7 +96,7 @@ def test_every_part_of_the_question_is_answered(found, brief):
     assert "frontline heads, Mon-Fri 08:00-16:00: 3 in place of 5" in text
     assert "model: large in place of small" in text
     assert f"twin roster {found.path.parent} --pool frontline" in text
-    assert "arrivals.scale from 1.2 to 1.4" in text
+    assert "Assumed how good the model is (assistant.profile), arrivals.scale from 1.2 to" in text
     assert "no history was given to compare it with" in text
     assert len(reader.all("figure")) == 1
     assert "All settings" not in text
@@ -141,6 +141,10 @@ def test_a_search_without_an_answer_says_what_is_open(found):
     text = told(found, **nothing, beside=(today,), near_misses=found.near_misses.iloc[:0])
     assert re.search(r"Another setting: no\s?\. None of those that were played meets", text)
     assert "Keep it as it is: every target is met" in text
+    # What is no ground is not among them.
+    again = "7 replications were played again, because another version of the code had stored them"
+    assert "played again" not in told(found, notes=(again, "Mind the gap"))
+    assert "Mind the gap." in told(found, notes=(again, "Mind the gap"))
     # One that an older version saved knows nothing of today.
     text = told(found, beside=())
     assert "As it is:" not in text

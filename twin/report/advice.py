@@ -246,7 +246,7 @@ def grounds(
         for one in unset(scenario)
         if one.value and set(one.figures) & set(shown)
     }
-    keys = list({**_ranges(scenarios), **assumed}.values())
+    keys = [*_guessed(scenarios), *{**_ranges(scenarios), **assumed}.values()]
     more = len(keys) - 2 * _MOST
     text = listed([*keys[: 2 * _MOST], f"{more} more"] if more > 0 else keys)
     return [
@@ -254,6 +254,16 @@ def grounds(
         ("Assumed", f"{text}." if keys else "no number that carries these figures."),
         ("Not identified", " ".join(_not_identified(scenarios[0], notes))),
     ]
+
+
+def _guessed(scenarios: Sequence[Scenario]) -> list[str]:
+    """Words on models of which nobody measured how good they are."""
+    assistants = [scenario.assistant for scenario in scenarios]
+    guessed = any(
+        one.role != "off" and one.backend == "profile" and one.profile.measured is None
+        for one in assistants
+    )
+    return ["how good the model is (assistant.profile)"] if guessed else []
 
 
 def _ranges(scenarios: Sequence[Scenario]) -> dict[str, str]:

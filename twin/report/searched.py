@@ -294,7 +294,9 @@ def _grounds(found: SearchResults, names: list[str], count: int) -> list[tuple[s
     played = [f"{found.method}; what is said here is from fresh replications of the same customers"]
     if count:
         played.append(f"the figures are from {count} of each")
-    return grounds(scenarios, names, played, found.notes)
+    # How often the computer worked is no ground.
+    notes = [one for one in found.notes if "were played again" not in one]
+    return grounds(scenarios, names, played, notes)
 
 
 def _pools(found: SearchResults) -> list[str]:
