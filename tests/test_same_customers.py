@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pandas as pd
 import pytest
+from engines import COMPILED
 
 import twin
 from twin.experiments import same_customers
@@ -91,6 +92,15 @@ def test_the_week_shows_staff_and_who_waits(base):
     assert (week.loc[~open_, "agents on shift"] == 0).all()
     assert (week["agents busy"] <= 4 + 1e-9).all()
     assert week["before"].mean() > week["waiting"].mean()
+
+
+@pytest.mark.skipif(not COMPILED, reason="takes the extra [fast]")
+def test_the_compiled_engine_shows_the_same(base):
+    more = base.vary({KEY: 3})
+    one, two = (list(SameCustomers(base, name).rounds(more))[-1] for name in ("simpy", "compiled"))
+    assert SameCustomers(base, "compiled").engine(more) == "compiled"
+    pd.testing.assert_frame_equal(one.summary, two.summary)
+    pd.testing.assert_frame_equal(one.week, two.week)
 
 
 def test_time_is_bounded(base):

@@ -29,7 +29,7 @@ from twin.live.page.playing import Progress, say, with_bar
 from twin.live.serve import DESK, DESK_CHANGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from streamlit.delta_generator import DeltaGenerator
 
@@ -74,15 +74,28 @@ def show() -> None:
     setting = _varied(base, moved)
     if setting is None:
         return
-    with right:
-        places = _Places(st.empty(), st.empty(), st.empty())
-        day = st.selectbox("Days of the picture", _DAYS)
-        places.picture = st.empty()
-    if moved:
-        # Below the figures: a telephone shows all of this in one column.
-        _check(desk, setting)
-        _take_away(base, setting, own, moved)
-    _answers(desk.quick, setting, places, str(day))
+    # The first figures before anything of theirs is drawn: until then the last ones stay.
+    with contextlib.closing(_rounds(desk.quick, setting)) as answers:
+        with right:
+            first = _first(answers)
+        if first is None:
+            return
+        with right:
+            said, table = st.empty(), st.empty()
+            day = st.selectbox("Days of the picture", _DAYS)
+            places = _Places(said, table, st.empty())
+            _show_answer(places, desk.quick.engine(setting), first, day)
+        checked = None
+        if moved:
+            # Below the figures: a telephone shows all of this in one column.
+            checked = _offer_check()
+            below = st.container()
+            _take_away(base, setting, own, moved)
+        for answer in answers:
+            _show_answer(places, desk.quick.engine(setting), answer, day)
+    if checked is not None:
+        with below:
+            _check(desk, setting, play=checked)
 
 
 @dataclass
@@ -92,6 +105,7 @@ class _Places:
     said: DeltaGenerator
     table: DeltaGenerator
     picture: DeltaGenerator
+    drawn: bool = False
 
 
 def _pick() -> tuple[Scenario, dict[str, Any]] | None:
@@ -214,33 +228,40 @@ def _varied(base: Scenario, moved: dict[str, Any]) -> Scenario | None:
         return None
 
 
-def _answers(quick: SameCustomers, setting: Scenario, places: _Places, day: str) -> None:
-    """Show figures after a few replications, and better ones as they come."""
+def _rounds(quick: SameCustomers, setting: Scenario) -> Generator[Answer]:
+    """Figures after a few replications, and better ones, for as long as there is a place."""
+    with _PLACES.pass_through():
+        yield from quick.rounds(setting)
+
+
+def _first(answers: Iterator[Answer]) -> Answer | None:
+    """The first figures; None where there are none, after the page has said why."""
     from twin.common.errors import ScenarioError, TwinError
 
-    shown = False
     try:
-        with _PLACES.pass_through():
-            for answer in quick.rounds(setting):
-                places.said.caption(_said(quick, setting, answer))
-                with places.table.container():
-                    _figures(answer)
-                # It takes as long as some replications: for the rough figures, and for the last.
-                if not shown or answer.last:
-                    with places.picture.container():
-                        _picture(answer, day)
-                shown = True
+        return next(answers)
     except Busy:
-        places.said.warning("Others are waiting for their figures at the moment. Please move the "
-                            "slider again in a few seconds.")  # fmt: skip
+        st.warning("Others are waiting for their figures at the moment. Please move the slider "
+                   "again in a few seconds.")  # fmt: skip
     except ScenarioError as error:
         say(error)
     except TwinError as error:
-        places.said.error(escaped(str(error)))
+        st.error(escaped(str(error)))
+    return None
 
 
-def _said(quick: SameCustomers, setting: Scenario, answer: Answer) -> str:
-    engine = quick.engine(setting)
+def _show_answer(places: _Places, engine: str, answer: Answer, day: str) -> None:
+    places.said.caption(_said(engine, answer))
+    with places.table.container():
+        _figures(answer)
+    # It takes as long as some replications: for the rough figures, and for the last.
+    if not places.drawn or answer.last:
+        with places.picture.container():
+            _picture(answer, day)
+        places.drawn = True
+
+
+def _said(engine: str, answer: Answer) -> str:
     name = "the compiled engine" if engine == "compiled" else "SimPy"
     more = "" if answer.last else "; better ones follow"
     return (f"From {answer.replications} replications, the same customers for all settings; "
@@ -321,27 +342,39 @@ def _as_toml(value: Any) -> str:
     return dump({"value": value}).removeprefix("value = ")
 
 
-def _check(desk: _Desk, setting: Scenario) -> None:
-    """Offer a verdict on customers on whom the setting was not chosen."""
+def _offer_check() -> bool:
+    """Say why there is no verdict yet; whether the visitor asks for one."""
+    st.caption(
+        "Who moves sliders until a figure looks good has chosen it by luck, too. So these "
+        "differences have no verdict: a check plays both desks on customers nobody has seen."
+    )
+    return st.button("Check on fresh customers", icon=":material/fact_check:")
+
+
+def _check(desk: _Desk, setting: Scenario, play: bool) -> None:
+    """Show the verdict on a setting, on customers on whom it was not chosen, if there is one.
+
+    Parameters
+    ----------
+    desk : _Desk
+    setting : Scenario
+    play : bool
+        Whether to play a check now.
+    """
     from twin.experiments.checks import expected_tickets
     from twin.experiments.same_customers import afresh
 
     quick = desk.quick
     which = setting.model_dump_json()
-    st.caption(
-        "Who moves sliders until a figure looks good has chosen it by luck, too. So these "
-        "differences have no verdict: a check plays both desks on customers nobody has seen."
-    )
-    if st.button("Check on fresh customers", icon=":material/fact_check:"):
-        checks = st.session_state["staffing checks"] = (
-            st.session_state.get("staffing checks", 0) + 1
-        )
+    if play:
+        checks = st.session_state.get("staffing checks", 0) + 1
+        st.session_state["staffing checks"] = checks
         size = int(min(max(_TICKETS // max(expected_tickets(setting), 1.0), _FEWEST), _CHECKED))
 
-        def play(progress: Progress) -> Comparison:
+        def compared(progress: Progress) -> Comparison:
             return afresh(quick.base, setting, checks, next(desk.luck), size, progress=progress)
 
-        found = with_bar(play)
+        found = with_bar(compared)
         if found is not None:
             st.session_state["staffing checked"] = which, checks, found
     kept = st.session_state.get("staffing checked")
