@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from twin.assistant import catalogue
 from twin.assistant.profile import passes
@@ -41,6 +42,9 @@ def assistant_sentences(scenario: Scenario, arrivals: Expected) -> Iterator[str]
         whose = ", ".join("all" if name == "*" else name for name in assistant.review_categories)
         text += f"; drafts that an agent approves: {whose}"
     yield text + "."
+    if assistant.learning.change is not None:
+        file = Path(assistant.learning.change).name
+        yield f"Its answers are asked for with a change of the prompt: {file}."
     if assistant.backend == "embedded":
         yield f"{EMBEDDED}."
     if assistant.backend == "profile":
