@@ -276,7 +276,7 @@ def _perhaps_open(usual: DailyCounts, closed: npt.NDArray[np.bool_]) -> list[str
     days = np.bincount(usual.weekday, minlength=7)
     quiet = _QUIET * usual.totals[~closed[usual.weekday]].mean()
     found = []
-    for k in np.flatnonzero(closed & (days * quiet < _CERTAIN)):
+    for k in map(int, np.flatnonzero(closed & (days * quiet < _CERTAIN))):
         name = calendar.day_name[k]
         count = f"{days[k]} {name}s" if days[k] > 1 else name
         why = f"Nobody came on the {count} with data" if days[k] else f"No {name} has data"
