@@ -7,8 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ import streamlit as st
 
 import twin
 from twin.live.limits import Busy, Gate
-from twin.live.page import knobs
 from twin.live.page.parts import (
     escaped,
     line,
@@ -25,7 +23,8 @@ from twin.live.page.parts import (
     show_table,
     show_title,
 )
-from twin.live.page.playing import Progress, say, with_bar
+from twin.live.page.playing import say
+from twin.live.page.setting import MovedDesk, check, offer_check, take_away
 from twin.live.serve import DESK, DESK_CHANGES
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from streamlit.delta_generator import DeltaGenerator
 
-    from twin.experiments.comparison import Comparison
     from twin.experiments.levers import Lever
     from twin.experiments.same_customers import Answer, SameCustomers
     from twin.scenario.model import Scenario
@@ -44,16 +42,6 @@ _WIDE = """<style>[data-testid="stMainBlockContainer"] { max-width: 74rem; }</st
 _PLACES = Gate(8)
 _COMPILE_S = 300
 _DAYS = ("Whole week", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-# Replications of a check: fewer of a large desk, so that nobody waits for minutes.
-_CHECKED, _FEWEST, _TICKETS = 20, 6, 1_000_000
-
-
-@dataclass
-class _Desk:
-    """A desk that is moved, for all visitors: its settings, and luck that nobody has seen."""
-
-    quick: SameCustomers
-    luck: Iterator[int] = field(default_factory=lambda: count(1))
 
 
 def show() -> None:
@@ -88,14 +76,14 @@ def show() -> None:
         checked = None
         if moved:
             # Below the figures: a telephone shows all of this in one column.
-            checked = _offer_check()
+            checked = offer_check()
             below = st.container()
-            _take_away(base, setting, own, moved)
+            take_away(base, setting, own, moved)
         for answer in answers:
             _show_answer(places, desk.quick.engine(setting), answer, day)
     if checked is not None:
         with below:
-            _check(desk, setting, play=checked)
+            check(desk, setting, play=checked)
 
 
 @dataclass
@@ -137,13 +125,13 @@ def _load(path: Path | None) -> tuple[Scenario, dict[str, Any]] | None:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _made(key: str, _base: Scenario) -> _Desk:
+def _made(key: str, _base: Scenario) -> MovedDesk:
     from twin.experiments.same_customers import SameCustomers
 
-    return _Desk(SameCustomers(_base))
+    return MovedDesk(SameCustomers(_base))
 
 
-def _ready(base: Scenario) -> _Desk | None:
+def _ready(base: Scenario) -> MovedDesk | None:
     """The desk, with its engine compiled where one can be; what the visitor should know is said."""
     from twin.common.errors import ScenarioError
     from twin.desk.compiled.coverage import why_not
@@ -300,103 +288,3 @@ def _picture(answer: Answer, day: str) -> None:
     title, height = f"Staff and load over {which}", staff_height()
     show_picture(drawn("staff", title, words, lambda ax: staff(week, ax), height))
     st.caption(escaped(words))
-
-
-def _take_away(
-    base: Scenario, setting: Scenario, own: dict[str, Any], moved: dict[str, Any]
-) -> None:
-    """Offer the setting as a file, and as a command."""
-    from twin.common.text import command
-    from twin.experiments.levers import as_tables
-
-    if base._path is None:
-        return
-    tables = _as_read(base, own) | as_tables(setting, moved)
-    name = f"{base._path.stem}-staffing.toml"
-    st.download_button(
-        "Download as a scenario file", knobs.file_text(base._path, None, tables, ""), name,
-        "application/toml", on_click="ignore", icon=":material/download:",
-        help="For this machine: it extends the file of the desk.",
-    )  # fmt: skip
-    knobs.save(base, tables)
-    with st.expander("The same on the command line"):
-        sets = [part for key, value in (own | moved).items()
-                for part in ("--set", f"{key}={_as_toml(value)}")]  # fmt: skip
-        st.code(command("twin", "run", base._path, *sets), language=None, wrap_lines=True)
-
-
-def _as_read(base: Scenario, own: dict[str, Any]) -> dict[str, Any]:
-    """Changes with which a desk is served, as its data has them: files by their whole paths."""
-    data, found = base.as_data(), {}
-    for key, value in own.items():
-        node: Any = data
-        for part in key.split("."):
-            node = node.get(part) if isinstance(node, dict) else None
-        found[key] = value if node is None else node
-    return found
-
-
-def _as_toml(value: Any) -> str:
-    from twin.common.toml import dump
-
-    return dump({"value": value}).removeprefix("value = ")
-
-
-def _offer_check() -> bool:
-    """Say why there is no verdict yet; whether the visitor asks for one."""
-    st.caption(
-        "Who moves sliders until a figure looks good has chosen it by luck, too. So these "
-        "differences have no verdict: a check plays both desks on customers nobody has seen."
-    )
-    return st.button("Check on fresh customers", icon=":material/fact_check:")
-
-
-def _check(desk: _Desk, setting: Scenario, play: bool) -> None:
-    """Show the verdict on a setting, on customers on whom it was not chosen, if there is one.
-
-    Parameters
-    ----------
-    desk : _Desk
-    setting : Scenario
-    play : bool
-        Whether to play a check now.
-    """
-    from twin.experiments.checks import expected_tickets
-    from twin.experiments.same_customers import afresh
-
-    quick = desk.quick
-    which = setting.model_dump_json()
-    if play:
-        checks = st.session_state.get("staffing checks", 0) + 1
-        st.session_state["staffing checks"] = checks
-        size = int(min(max(_TICKETS // max(expected_tickets(setting), 1.0), _FEWEST), _CHECKED))
-
-        def compared(progress: Progress) -> Comparison:
-            return afresh(quick.base, setting, checks, next(desk.luck), size, progress=progress)
-
-        found = with_bar(compared)
-        if found is not None:
-            st.session_state["staffing checked"] = which, checks, found
-    kept = st.session_state.get("staffing checked")
-    if kept is not None and kept[0] == which:
-        _verdicts(*kept[1:])
-
-
-def _verdicts(number: int, found: Comparison) -> None:
-    from twin.common.text import amount, interval, label, size_in
-    from twin.experiments.same_customers import BASE, MOVED
-    from twin.stats.verdicts import EQUAL, OPEN, UNKNOWN
-
-    rows = []
-    for row in found.table.to_dict("records"):
-        was, now = (amount(row[k], row["unit"], size_in(row)) for k in ("baseline", "what_if"))
-        said = row["verdict"]
-        if said not in (EQUAL, UNKNOWN):
-            said = f"{'cannot tell' if said == OPEN else said}: {interval(row)}"  # type: ignore[arg-type]
-        rows.append([label(row["kpi"]), was, now, said])
-    show_table(["figure", BASE, MOVED, "verdict"], rows, "Checked on fresh customers", numbers=True)
-    st.caption(
-        f"Check {number} of this visit, {int(found.table['replications'].max())} replications; "
-        "all checks of a visit together call a difference that is none with a chance of at most "
-        f"5 %, so later ones ask for more. This one: {escaped(found.method)}."
-    )
