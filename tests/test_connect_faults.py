@@ -6,6 +6,7 @@ Zendesk: more than 300 cases. Nothing is lost or doubled in any of them.
 
 import logging
 
+import httpx
 import pytest
 
 from tests.help_desks import FAULTS, START, TOKEN, Clock, Faulty, JiraStandIn, ZendeskStandIn
@@ -325,3 +326,26 @@ def test_a_ticket_that_ends_before_it_is_answered(store, fields, reason):
     case.desk.process = ends
     case.rounds(20)
     assert reason in case.outcome()
+
+
+TICKET = {"id": 1, "Status": "new", "LastUpdated": "2026-01-01T00:00:00Z"}
+ISSUE = {"id": "1", "key": "A-1", "fields": {"updated": "2026-01-01T00:00:00+00:00"}}
+
+
+@pytest.mark.parametrize(
+    ("tool", "said", "words"),
+    [
+        ("rt", {"items": [TICKET]}, "does not get on"),
+        ("rt", {"items": [{"Subject": "x"}]}, "no numbers"),
+        ("rt", {"items": [{"id": "a b"}]}, "no numbers"),
+        ("jira", {"issues": [ISSUE | {"changelog": {"total": 2}}], "timeZone": "UTC",
+                  "values": [{"items": []}], "isLast": False}, "does not get on"),
+    ],
+)  # fmt: skip
+def test_a_list_that_does_not_get_on_ends_a_pull(tool, said, words):
+    # As of a proxy that gives one answer to all requests.
+    clock = Clock()
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=said))
+    wire = wire_of(account(tool), transport, clock.sleep, clock)
+    with pytest.raises(ConnectorError, match=words):
+        source(account(tool), wire).export({}, START, False)

@@ -114,6 +114,10 @@ class Jira:
                 {"startAt": len(found), "maxResults": _PAGE},
             )
             values = more.get("values") or []
+            if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
+                raise Unclear("the changes of an issue are no list of objects")
+            if values and values == found[-len(values) :]:
+                raise Unclear("the list of changes does not get on")
             found += values
             if more.get("isLast", True) or not values:
                 return found

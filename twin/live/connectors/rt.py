@@ -106,7 +106,7 @@ class RequestTracker:
             "query": query, "fields": ",".join(_FIELDS), "fields[Queue]": "Name",
             "orderby": order, "order": way, "per_page": size,
         })  # fmt: skip
-        return _items(found)
+        return _numbered(found)
 
     def _transactions(self, tickets: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """Transactions of many tickets that tell a history, by ticket, the oldest first."""
@@ -127,7 +127,9 @@ class RequestTracker:
                 return found
             for row in rows:
                 found.setdefault(str(row.get("ObjectId")), []).append(row)
-            last = int(rows[-1]["id"])
+            last, before = _number(rows[-1].get("id")), last
+            if last <= before:
+                raise Unclear("the list of transactions does not get on")
 
     def _whole(
         self, row: dict[str, Any], told: Sequence[dict[str, Any]], texts: bool
@@ -162,6 +164,8 @@ class RequestTracker:
             rows = _items(self._wire.get(f"{_API}/{path}", query))
             if not rows:
                 return found
+            if rows == found[-len(rows) :]:
+                raise Unclear("a list does not get on")
             found += rows
             page += 1
 
@@ -245,6 +249,14 @@ def _items(found: dict[str, Any]) -> list[dict[str, Any]]:
     rows = found.get("items")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Unclear("the answer holds no list of items")
+    return rows
+
+
+def _numbered(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Items of a list, each with a number of its own."""
+    rows = _items(found)
+    if not all(re.fullmatch(r"[0-9]{1,10}", str(row.get("id"))) for row in rows):
+        raise Unclear("the answer's items have no numbers")
     return rows
 
 
