@@ -261,12 +261,9 @@ class Results:
         """
         if name not in TABLES:
             raise KeyError(f"no table {name!r}; tables: {', '.join(TABLES)}")
-        if name == "kpis":
-            return self.kpis
-        if name == "failures":
-            return self.failures
-        if name == "sanity":
-            return self._checks
+        own = {"kpis": self.kpis, "failures": self.failures, "sanity": self._checks}
+        if name in own:
+            return own[name]
         if self.paths:
             return storage.read_table(_named(self.runs), name)
         if not self._logs:
