@@ -13,7 +13,7 @@ from test_live_page import draw, html_of, press, slider, texts, whole
 from twin.desk import engines
 from twin.experiments import same_customers
 from twin.live import serve
-from twin.live.page import staffing
+from twin.live.page import setting, staffing
 from twin.scenario.changes import parse_change
 from twin.scenario.file import load
 
@@ -89,7 +89,8 @@ def test_a_setting_can_be_taken_away_as_a_file_and_as_a_command(scenarios, monke
     assert [b.label for b in app.get("download_button")] == ["Download as a scenario file"]
 
 
-def test_a_verdict_takes_customers_nobody_has_seen(scenarios):
+def test_a_verdict_takes_customers_nobody_has_seen(scenarios, monkeypatch):
+    monkeypatch.setattr(setting, "_CHECKED", 8)
     app = press(move(draw("staffing"), SHIFT, 4), "Check on fresh customers")
     table = html_of(app)
     assert ">Checked on fresh customers<" in table
