@@ -99,7 +99,7 @@ class Asking:
     Attributes
     ----------
     prompt_version : str
-        Newest version of the prompts of answers, with the name of its change.
+        Newest version of the prompts, with the name of their change.
 
     Raises
     ------
@@ -158,12 +158,15 @@ class Asking:
             row[k] = number[what]
         texts = [questions.texts[text[k]] for k in first]
         # A version may come with the name of its change, as it is shown.
-        version = (questions.version or prompts.PROMPT_VERSION).partition("+")[0]
+        template = (questions.version or prompts.PROMPT_VERSION).partition("+")[0]
+        # Of both steps, though only answers are asked for in other words: calls of one version are
+        # measured together.
+        version = added(template, self._guidelines)
         if questions.step == "categorize":
             found: list[list[Hit]] = [[] for _ in first]
             asked = [
                 prompts.categorize_messages(
-                    unsteered(words, self._categories), self._categories, version
+                    unsteered(words, self._categories), self._categories, template
                 )
                 for words in texts
             ]
@@ -172,11 +175,10 @@ class Asking:
             found = self._retrieve(texts, names)
             asked = [
                 prompts.respond_messages(
-                    words, name, self._articles(hits), guidance[k], version, self._guidelines
+                    words, name, self._articles(hits), guidance[k], template, self._guidelines
                 )
                 for words, name, hits, k in zip(texts, names, found, first, strict=True)
             ]
-            version = added(version, self._guidelines)
         tickets = questions.ticket.tolist()
         asks = [
             self._ask(questions.step, messages, sample[k], version, hits, tickets[k])

@@ -132,8 +132,7 @@ def reflect(
             "ticket of the half that proposals are made from"
         )
     held = held_back(corpus, categories, [entry.description for entry in shown], tickets)
-    known = reflections.read_log(log)
-    tried = reflections.tried(known)
+    tried = reflections.tried(reflections.read_log(log))
     model = catalogue.model(settings.model, scenario.models)
     fetch = fetch_of(model)
     if proposed:
@@ -155,20 +154,27 @@ def reflect(
     }
     change = Change(before, (*before, *new), NONE, proposal)
     if new:
-        look = reflections.look(known, change.name, held.marks)
-        if look > LOOKS:
-            raise ReflectionError(
-                f"{log}: {LOOKS} changes were tested on these held-back tickets, as many as the "
-                "error rate allows; add other tickets to the corpus"
-            )
+        _look(log, change, held)
         judge = _judge(scenario, knowledge, fetch_of)
         evidence = _test(scenario, categories, held, change, model, fetch, judge)
-        evidence |= {"look": look, "looks": LOOKS}
+        # Again, as others may have tested meanwhile.
+        evidence |= {"look": _look(log, change, held), "looks": LOOKS}
         passed = evidence["chance_by_luck"] <= evidence["at_most"]
         verdict = BETTER if passed else NOT_SHOWN
         change = Change(before, change.after, verdict, proposal, evidence)
     reflections.add_to_log(log, change, held.marks if new else [])
     return change
+
+
+def _look(log: Path, change: Change, held: HeldBack) -> int:
+    """Number of the look that a test of a change is."""
+    look = reflections.look(reflections.read_log(log), change.name, held.marks)
+    if look > LOOKS:
+        raise ReflectionError(
+            f"{log}: {LOOKS} changes were tested on these held-back tickets, as many as the error "
+            "rate allows; add other tickets to the corpus"
+        )
+    return look
 
 
 def low_ratings(entries: Sequence[Entry], categories: Sequence[str]) -> list[int]:

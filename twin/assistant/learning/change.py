@@ -132,6 +132,8 @@ def read_change(path: str | Path) -> Change:
 def guidelines_of(settings: Assistant) -> tuple[str, ...]:
     """Guidelines that a scenario's answers are asked with; none without `learning.change`.
 
+    None, either, for a profile that was measured with the change.
+
     Raises
     ------
     ScenarioError
@@ -139,6 +141,10 @@ def guidelines_of(settings: Assistant) -> tuple[str, ...]:
     """
     path = settings.learning.change
     if path is None:
+        return ()
+    measured = settings.profile.measured if settings.backend == "profile" else None
+    if measured is not None and measured.prompt_version.endswith(f"+{read_change(path).name}"):
+        # It was measured with this change.
         return ()
     if settings.backend not in ("groq", "replay"):
         why = f'backend "{settings.backend}" reads no prompt, so it cannot keep guidelines'
