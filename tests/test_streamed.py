@@ -91,8 +91,12 @@ def odd(one, other):
 @needs_numba
 @pytest.mark.parametrize(
     ("stem", "horizon", "size"),
-    [("baseline", "8d", 700), ("phone-desk", "4d", 300), ("night-shift", "8d", 1500)],
-)  # fmt: skip
+    [
+        ("baseline", "8d", 700),
+        ("phone-desk", "4d", 300),
+        pytest.param("night-shift", "8d", 1500, marks=pytest.mark.slow),
+    ],
+)
 def test_a_shipped_scenario_streamed_is_the_same_to_the_byte(small, tmp_path, stem, horizon, size):
     small(size)
     scenario = twin.load(ROOT / f"scenarios/{stem}.toml", {"horizon": horizon})
@@ -124,7 +128,7 @@ SIZES = st.sampled_from([5, 30])
 
 @needs_numba
 @given(covered(), SIZES)
-@settings(SETTINGS, max_examples=8)
+@settings(SETTINGS, max_examples=6)
 def test_random_desks_streamed_are_the_same_to_the_byte(tmp_path_factory, scenario, size):
     check_streamed(tmp_path_factory, scenario, size)
 
@@ -191,7 +195,7 @@ floats = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([0.0, 1.0, 60.0, 60.0 +
     st.sampled_from([0.0, 0.1, 0.5, 0.9, 0.95, 1.0]),
     st.sampled_from([2, 1000]),
 )
-@settings(SETTINGS, max_examples=150)
+@settings(SETTINGS, max_examples=100)
 def test_quantiles_of_values_in_a_file_are_exact(tmp_path_factory, parts, q, at_once):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(far_quantiles, "_AT_ONCE", at_once)
@@ -302,7 +306,7 @@ def test_progress_is_told_within_a_replication(small, tmp_path):
 
 
 @needs_numba
-@pytest.mark.parametrize("after", [3, 12, 18])
+@pytest.mark.parametrize("after", [3, 18])
 def test_a_run_that_is_interrupted_leaves_nothing(small, tmp_path, after):
     small(50)
     told = []
@@ -335,7 +339,9 @@ def test_a_replication_that_fails_is_told_and_leaves_nothing_whole(tmp_path, mon
 
 @needs_numba
 @pytest.mark.skipif(os.name == "nt", reason="a kill there is another")
-@pytest.mark.parametrize("seen", [".tickets-*.part", "calls/r0000.parquet"])
+@pytest.mark.parametrize(
+    "seen", ["calls/r0000.parquet", pytest.param(".tickets-*.part", marks=pytest.mark.slow)]
+)
 def test_nothing_half_written_is_taken_for_whole_after_a_kill(tmp_path, seen):
     words = [sys.executable, "-m", "twin", "run", "scenarios/baseline.toml", "--set",
              "horizon=60d", "--replications", "1", "--stream", "--quiet", "--out",
@@ -353,6 +359,7 @@ def test_nothing_half_written_is_taken_for_whole_after_a_kill(tmp_path, seen):
     assert not folder.exists()
 
 
+@pytest.mark.slow
 @needs_numba
 def test_a_report_of_a_streamed_run_is_that_of_any_run(small, tmp_path):
     small(300)
