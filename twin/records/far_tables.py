@@ -82,6 +82,8 @@ class FarTable:
 
     def group(self, k: int, columns: Sequence[str]) -> pa.Table:
         """Some columns of a row group."""
+        # What Arrow keeps of row groups that are gone would add up.
+        pa.default_memory_pool().release_unused()
         try:
             return self._file.read_row_group(k, [*columns], use_threads=False)
         except (pa.ArrowException, OSError) as error:

@@ -14,7 +14,7 @@ from twin.records import storage
 from twin.records.far_tables import FarTable, numbers
 
 # Curves and areas hardly look another way with more tickets.
-MOST = 200_000
+MOST = 100_000
 # Of so many tickets at the start single ones are told: of the first ones there are texts.
 EARLY = 8_000
 
