@@ -20,10 +20,13 @@ from twin.common.errors import ScenarioError
 from twin.experiments.rostering.assign import assign, kept
 from twin.experiments.rostering.calendar_file import calendar
 from twin.experiments.rostering.cover import Cover, Cut, kinds
-from twin.experiments.rostering.cuts import Cuts, floor_of
+from twin.experiments.rostering.cuts import Cuts
+from twin.experiments.rostering.level import inside
 from twin.experiments.rostering.plan import by_date, cover_of, plan_of
 from twin.experiments.rostering.roster import roster
 from twin.experiments.rostering.sample import Player, total
+from twin.experiments.rostering.start import floor_of
+from twin.experiments.rostering.trim import trimmed
 from twin.experiments.rostering.verdict import judged, periods
 from twin.experiments.rostering.week import Week, staffed
 from twin.experiments.rostering.written import save
@@ -296,7 +299,7 @@ def test_the_sampled_problem_as_by_enumeration(seed):
     asked = total(today).judged > 0
     floor = floor_of(week, total(today).came / 4 * 240 / 3600, asked, target, 0.0, slow=False)
     search = Cuts(player, cover, parts, floor, asked, numbers)
-    found = search.run({"Mon": target}, 30, cover.solve(9 * asked))
+    found = search.run({"Mon": target}, 30, [cover.solve(9 * asked)])
     best = None
     for number in itertools.product(range(9), repeat=2):
         heads = np.round(cover.matrix @ np.array(number)).astype(int)
@@ -329,6 +332,141 @@ def test_roster_with_rules(tmp_path):
     assert Week(made, 3600.0).agents("front")[:24] == pytest.approx(needs["planned"])
     page = (tmp_path / "a" / "roster.html").read_text()
     assert "The plan of shifts" in page
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, 0.2])
+def test_a_week_of_rules_by_cuts(shrinkage):
+    """The bound is below the best plan, and the search finds one at least as cheap as its start."""
+    scenario = small(3, **{"agents.front.shrinkage": shrinkage})
+    week, numbers = Week(scenario, 3600.0), range(3)
+    cover, parts = cover_of(week, scenario.work_rules), periods(week, slow=False)
+    player = Player(week, "front", sample=3)
+    counted = total(player.play([scenario], numbers)[0])
+    asked = counted.judged > 0
+    floor = floor_of(week, counted.came / 3 * 240 / 3600, asked, 0.7, shrinkage, slow=False)
+    search, first = Cuts(player, cover, parts, floor, asked, numbers), cover.solve(6 * asked)
+    targets = dict.fromkeys(parts, 0.7)
+    found = search.run(targets, 4, [first])
+    assert found.best is not None
+    assert floor @ np.ones(168) / 4 <= found.bound <= found.best.cost <= first.cost
+    assert search.meets(found.best, targets)
+    assert found.best.cost == found.best.heads.sum()
+
+
+def test_replications_of_a_sample_are_those_drawn_anew():
+    """Tickets are kept for the next roster: the counts are as without."""
+    scenario = small(2)
+    week = Week(scenario, 3600.0)
+    desks = [scenario, staffed(scenario, "front", week.shifts(np.full(168, 2)))]
+    kept = Player(week, "front", sample=2)
+    once, again = (kept.play(desks, range(3)) for _ in range(2))
+    alone = [Player(week, "front").play([desk], [k])[0][0] for desk in desks for k in range(3)]
+    for found in (once, again):
+        for one, other in zip([c for of_desk in found for c in of_desk], alone, strict=True):
+            for a, b in zip(one, other, strict=True):
+                assert np.array_equal(a, b)
+
+
+def test_days_without_a_need_in_common_are_apart():
+    rules = WorkRules(break_length="0s")
+    cover = Cover(kinds(rules, 3600.0), rules, 3600.0, [0, 1, 2])
+    least = np.zeros(168)
+    least[[10, 34, 58]] = 1
+    assert cover.apart(least) == [[0], [1], [2]]
+    # A shift of Monday evening serves Tuesday, too.
+    least[[22, 25]] = 1
+    assert cover.apart(least) == [[0, 1], [2]]
+    alone = cover.solve(least)
+    few = Cover(cover.kinds, rules.model_copy(update={"agents": 9}), 3600.0, [0, 1, 2])
+    assert few.apart(least) == [[0, 1, 2]]
+    assert (alone.cost, alone.bound) == (few.solve(least).cost, few.solve(least).bound)
+    assert alone.agents >= cover.with_fewest(alone).agents
+    assert (cover.with_fewest(alone).heads == alone.heads).all()
+
+
+def test_highs_says_nothing(capfd):
+    rules = WorkRules()
+    cover = Cover(kinds(rules, 1800.0), rules, 1800.0, list(range(7)))
+    least = np.tile([0] * 16 + [2] * 20 + [0] * 12, 7)
+    cut = Cut(np.ones(336), 300.0, 300.0)
+    assert inside(cover, least, [cut], least, 800.0, list(range(7))) is not None
+    assert inside(cover, least, [cut], least, 10.0, list(range(7))) is None
+    assert capfd.readouterr().out == ""
+
+
+def test_what_a_plan_may_do_without():
+    rules = WorkRules(shortest="4h", longest="8h", length_step="4h", break_length="0s")
+    cover = Cover(kinds(rules, 3600.0), rules, 3600.0, [0])
+    long = next(k for k, kind in enumerate(cover.kinds) if (kind.start, kind.length) == (8, 8))
+    number = np.zeros((1, len(cover.kinds)), dtype=np.int64)
+    number[0, long] = 2
+    least = np.zeros(168)
+    least[8:12] = 1
+    helps = np.zeros(168)
+    helps[8:16] = 1.0
+    assert trimmed(cover, number, [0], [3.0], [helps], least) is None
+    # Four hours bring six tickets: one is cut short; with more to lose the rest goes as well.
+    fewer = cover.covered(trimmed(cover, number, [0], [6.0], [helps], least), 0)
+    assert fewer.heads.sum() == 12
+    none = cover.covered(trimmed(cover, number, [0], [100.0], [helps], least), 0)
+    assert (none.heads[8:12] == 1).all()
+    assert none.heads.sum() == 4
+
+
+def ending_at(monkeypatch, at):
+    """Ctrl-C comes when the player plays for the so-manieth time."""
+    played, play = [], Player.play
+
+    def until(self, desks, numbers):
+        played.append(len(desks))
+        if len(played) == at:
+            raise KeyboardInterrupt
+        return play(self, desks, numbers)
+
+    monkeypatch.setattr(Player, "play", until)
+    return played
+
+
+def test_what_was_found_before_ctrl_c_is_kept(tmp_path, monkeypatch):
+    path = tmp_path / "phones.toml"
+    data = small(**{"arrivals.rate": "6/h"}).as_data()
+    path.write_text(tomli_w.dumps({k: v for k, v in data.items() if v is not None}))
+    args = ["roster", str(path), "--interval", "60min", "--replications", "2", "--checks", "4",
+            "--workers", "1", "--at-least", "60%", "--out"]  # fmt: skip
+    with monkeypatch.context() as patch:
+        played = ending_at(patch, -1)
+        whole = CliRunner().invoke(app, [*args, str(tmp_path / "whole")])
+    assert whole.exit_code == 0
+    folders = []
+    # In the needs, at the first plan, in the cuts, and in the verdict.
+    cuts = next(k for k, many in enumerate(played) if many > 1)
+    for at in (2, cuts - 2, cuts - 1, cuts + 1, len(played)):
+        folder = tmp_path / str(at)
+        with monkeypatch.context() as patch:
+            ending_at(patch, at)
+            ran = CliRunner().invoke(app, [*args, str(folder)])
+        assert ran.exit_code == 130, ran.output
+        if folder.exists():
+            assert "ended early" in ran.output
+            assert (folder / "needs.csv").is_file()
+            assert (folder / "roster.html").is_file()
+            folders.append(folder)
+    plans = [folder for folder in folders if (folder / "shifts.csv").is_file()]
+    assert len(folders) > len(plans) > 0
+    # What is kept is a plan with its bound, and says that nobody judged it.
+    ended = plans[0].joinpath("roster.html").read_text()
+    assert "was not judged by fresh ones" in ended
+    assert "fewer paid hours" in ended
+
+
+def test_time_left_is_told_while_plans_are_looked_for():
+    told = []
+    roster(small(), target=0.6, interval_s=3600.0, replications=2, rounds=2, checks=4,
+           progress=lambda done, of: told.append((done, of)))  # fmt: skip
+    assert all(done <= of for done, of in told)
+    # Within the cuts it is not as if all were done with each replication.
+    needs = sum(of == told[0][1] for _, of in told)
+    assert np.mean([done < of for done, of in told[needs:]]) > 0.5
 
 
 def test_the_workbook_holds_no_formula(tmp_path):

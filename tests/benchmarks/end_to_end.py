@@ -3,9 +3,9 @@
     python -m tests.benchmarks.end_to_end [WHAT ...] [--rounds 3] [--engine NAME] [--beside OTHER]
 
 plays commands on what is shipped (`WHAT`: run, notebook, compare, study, points, settings, search,
-report, calibrate; by default all) and prints for each the seconds of the processor, of all its
-processes, and of the clock: the median over the rounds. Of points and settings, the seconds of the
-processor are those of one replication, without the start of Python. With `--beside`, another
+roster, report, calibrate; by default all) and prints for each the seconds of the processor, of all
+its processes, and of the clock: the median over the rounds. Of points and settings, the seconds of
+the processor are those of one replication, without the start of Python. With `--beside`, another
 checkout of the project, as of an older commit (`git worktree add OTHER COMMIT`), plays the same in
 turn, and the ratio of the seconds of the processor is printed, with the lowest and the highest of a
 round. `--engine` goes to the commands that take it, of this checkout alone.
@@ -83,6 +83,11 @@ COMMANDS: dict[str, tuple[list[Words], Words]] = {
     "settings": ([], ["-c", _SETTINGS]),
     "search": (
         [], ["-m", "twin", "search", "scenarios/studies/fewest-agents.toml", "--out", "OUT"]
+    ),
+    "roster": (
+        [],
+        ["-m", "twin", "roster", "scenarios/baseline.toml", "--pool", "frontline",
+         "--set", "work_rules.shortest=8h", "--out", "OUT"],
     ),
     "report": (
         [["-m", "twin", "run", "scenarios/baseline.toml", "--out", "OUT"]],

@@ -15,6 +15,7 @@ from twin.cli.terminal import (
     Workers,
     cores,
     err,
+    interrupted,
     out,
     plain_errors_of_plays,
     print_json,
@@ -50,8 +51,8 @@ def roster(
     interval: Annotated[str, typer.Option(metavar="TIME", help="Length of an interval.")] = "30min",
     replications: Annotated[int, typer.Option(min=2, help="Of each setting.")] = 10,
     rounds: Annotated[
-        int, typer.Option(min=1, help="Plans of shifts proposed at most, before a verdict.")
-    ] = 5,
+        int, typer.Option(min=1, help="Of the search for a plan of shifts, at most.")
+    ] = 3,
     checks: Annotated[
         int, typer.Option(min=2, help="Fresh replications by which a plan is judged.")
     ] = 20,
@@ -94,8 +95,11 @@ def roster(
         files = save(found, folder, page(found))
         for note in found.needs.notes:
             err.print(f"note: {note}")
+        kept = f"ended early; what was found by then is in {folder}"
         if as_json:
             print_json(_data(found))
+            if found.ended:
+                interrupted(kept)
             return
         out.print(found.statement, soft_wrap=True)
         out.print("\nAgents needed (on shift now):")
@@ -107,12 +111,14 @@ def roster(
             out.print(plain_table(found.verdict.table, shares))
         for path in files:
             out.print(str(path), soft_wrap=True)
+        if found.ended:
+            interrupted(kept)
 
 
 def _data(found: Roster) -> dict[str, Any]:
     """A roster as data for programs."""
     data: dict[str, Any] = {"statement": found.statement, "needs": records(found.needs.table)}
-    if found.plan is None or found.verdict is None or found.sampled is None:
+    if found.plan is None or found.sampled is None:
         return data | {"plan": None}
     return data | {
         "plan": {
@@ -120,8 +126,8 @@ def _data(found: Roster) -> dict[str, Any]:
             "agents": found.plan.agents,
             "hours": found.plan.hours,
             "gap": found.sampled.gap,
-            "verdict": found.verdict.verdict,
-            "periods": records(found.verdict.table),
+            "verdict": None if found.verdict is None else found.verdict.verdict,
+            "periods": [] if found.verdict is None else records(found.verdict.table),
             "shifts": records(found.plan.shifts),
         }
     }

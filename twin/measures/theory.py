@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
+# A chance that changes no figure.
+_NOTHING = 1e-18
+
 
 def erlang_c(servers: int, load: float) -> float:
     """P(wait) of M/M/c at an offered load in erlang (Erlang 1917), by the recursion of Erlang B."""
@@ -227,10 +230,12 @@ def erlang_a_level(
     number = np.arange(most + 1)
     busy, waiting = np.minimum(number, servers), np.maximum(number - servers, 0)
     chance = birth_death(np.full(most, arrivals), (busy / service + waiting / patience)[1:])
-    first, ahead = servers * patience / service, waiting[servers:]
+    # Of the many who might wait most never do.
+    seen = chance[servers:] > _NOTHING
+    first, ahead = servers * patience / service, waiting[servers:][seen]
     early = special.betaincc(first + 1, ahead + 1, math.exp(-within / patience))
     served = first / (first + ahead + 1) * early
-    return float(chance[:servers].sum() + chance[servers:] @ served)
+    return float(chance[:servers].sum() + chance[servers:][seen] @ served)
 
 
 def pollaczek_khinchine(load: float, cv: float) -> float:

@@ -32,7 +32,7 @@ def _parts(found: Roster) -> Iterator[frame.Part]:
     sentences = [found.plan_statement, found.statement]
     yield frame.answer([capital(f"{one}.") for one in sentences if one], said)
     yield "pictures", "In pictures", [frame.figures(list(_pictures(found)))]
-    if found.plan is not None and found.verdict is not None:
+    if found.plan is not None:
         yield "plan", "The plan of shifts", list(_plan(found))
     wide = found.by_day()
     words = "Agents to schedule so that each interval meets the target, and in brackets those now."
@@ -45,14 +45,14 @@ def _parts(found: Roster) -> Iterator[frame.Part]:
 
 def _plan(found: Roster) -> Iterator[Html]:
     assert found.plan is not None
-    assert found.verdict is not None
-    rows = [
+    rows = [] if found.verdict is None else [
         [row["period"], row["verdict"], f"{row['served']:.1%}",
          f"{row['low']:.1%} to {row['high']:.1%}"]
         for row in found.verdict.table.to_dict("records")
     ]  # fmt: skip
     heads = ["", "verdict", "answered in time", "95 % interval"]
-    yield table(heads, rows, "The plan in fresh replications", numbers=True)
+    if rows:
+        yield table(heads, rows, "The plan in fresh replications", numbers=True)
     shifts = found.plan.shifts.fillna("")
     days = list(dict.fromkeys(found.needs.table["day"]))
     cells = [
@@ -73,14 +73,18 @@ def _pictures(found: Roster) -> Iterator[Picture]:
     table = found.needs.table if found.planned is None else found.planned
     shown = plots.open_hours(table, "simulated", "agents", "planned")
     shown = shown.assign(erlang=shown["scheduled"])
+    blue = " Blue: needed so that each single interval meets the target."
+    if not found.needs.met:
+        # Heads with which some interval still misses say nothing, and hide the rest.
+        shown, blue = shown.drop(columns="simulated"), ""
     there, grey = "on shift now", "agents on shift"
-    if found.plan is not None:
+    if found.planned is not None:
         there, grey = "of the plan", "agents of the plan (green: on shift now)"
     yield drawn(
         "agents-picture",
         "Agents and what is needed",
         f"Grey: {grey}. Orange: agents whom the load keeps busy. Dotted: needed by Erlang A, with "
-        "those who do not come. Blue: needed so that each single interval meets the target.",
+        f"those who do not come.{blue}",
         lambda ax: plots.agents(shown, ax),
     )
     yield drawn(

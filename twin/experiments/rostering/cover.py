@@ -10,16 +10,17 @@ of days (König 1931: a matching as large as the smallest cover).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint
 
 from twin.common.errors import Fault, ScenarioError
+from twin.experiments.rostering.program import apart, padded, solved
 from twin.scenario.clock import DAY_S
 from twin.scenario.sections.work_rules import WorkRules
 
@@ -27,9 +28,10 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 # A limit of the search by nodes, not by time: the same plan on each machine.
-_NODES = 50_000
-_MOST_AGENTS = 10_000
-_ROUNDING = 1e-6
+_EXACTLY = {"node_limit": 20_000, "mip_rel_gap": 0.0}
+_ROUGHLY = {"node_limit": 200, "mip_rel_gap": 0.02}
+MOST_AGENTS = 10_000
+ROUNDING = 1e-6
 
 
 class Kind(NamedTuple):
@@ -74,7 +76,7 @@ def kinds(rules: WorkRules, length_s: float) -> list[Kind]:
 
     def slots(name: str, seconds: float) -> int:
         number = seconds / length_s
-        if abs(number - round(number)) > _ROUNDING:
+        if abs(number - round(number)) > ROUNDING:
             reason = f"must be a whole number of intervals of {length_s / 60:g} min"
             raise ScenarioError("work_rules", [Fault(f"work_rules.{name}", reason)])
         return round(number)
@@ -101,10 +103,11 @@ def kinds(rules: WorkRules, length_s: float) -> list[Kind]:
 
 
 class Cut(NamedTuple):
-    """A bound on heads by interval: ``slope @ heads >= least``."""
+    """A bound on heads by interval: ``slope @ heads >= least``; in tickets, of so many."""
 
     slope: Floats
     least: float
+    of: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,9 @@ class Cover:
         shape = (size, len(self.days) * len(self.kinds))
         return sparse.csc_array((np.ones(len(rows)), (rows, columns)), shape=shape)
 
-    def solve(self, least: npt.ArrayLike, cuts: list[Cut] | None = None) -> Covered | None:
+    def solve(
+        self, least: npt.ArrayLike, cuts: list[Cut] | None = None, roughly: bool = False
+    ) -> Covered | None:
         """Shifts that give at least so many heads in each interval; None: there are none.
 
         Parameters
@@ -181,51 +186,158 @@ class Cover:
         least : array of int, shape (n,)
         cuts : list of Cut
             Further bounds.
+        roughly : bool
+            Whether to end early, at about the best.
         """
-        rows = [*self._rules(), LinearConstraint(self._wide(self.matrix), lb=np.asarray(least))]
+        least = np.asarray(least, dtype=np.float64)
+        needs = [(self.matrix[least > 0], least[least > 0])]
         if cuts:
             slopes = sparse.csr_array(np.array([cut.slope for cut in cuts]))
-            floor = np.array([cut.least for cut in cuts])
             # What is a sum of floats is not missed by its last digits.
-            rows.append(LinearConstraint(self._wide(slopes @ self.matrix), lb=floor - _ROUNDING))
-        work = np.append(np.tile([kind.work for kind in self.kinds], len(self.days)), 0.0)
-        agents = np.append(np.zeros(len(work) - 1), 1.0)
-        first, second = (work, agents) if self.rules.minimise == "hours" else (agents, work)
-        found = self._minimise(first, rows)
+            floor = np.array([cut.least for cut in cuts]) - ROUNDING
+            needs.append((sparse.csr_array(slopes @ self.matrix)[floor > 0], floor[floor > 0]))
+        rows = sparse.csr_array(sparse.vstack([row for row, _ in needs]))
+        rows.eliminate_zeros()
+        floors = np.concatenate([floor for _, floor in needs])
+        options = _ROUGHLY if roughly else _EXACTLY
+        solve = self._hours if self.alone else self._both
+        solved = solve(rows, floors, options)
+        if solved is None:
+            return None
+        number, _, bound = solved
+        return self.covered(number.reshape(len(self.days), -1), bound)
+
+    def covered(self, number: Ints, bound: float) -> Covered:
+        """Shifts with all that follows from their number, of shape (days, kinds)."""
+        heads = np.round(self.matrix @ number.ravel()).astype(np.int64)
+        agents = self.fewest(number.ravel())
+        made = Covered(number, heads, agents, 0.0, bound)
+        return replace(made, cost=self.cost(made, list(range(len(self.days)))))
+
+    def cost(self, covered: Covered, places: list[int]) -> float:
+        """Cost of the shifts that start on some days; agents are those of all days."""
+        if self.rules.minimise == "agents":
+            return float(covered.agents)
+        return float((covered.number[places] @ [kind.work for kind in self.kinds]).sum())
+
+    @property
+    def alone(self) -> bool:
+        """Whether the rules bind nothing: hours count, and there are as many agents as it takes."""
+        return self.rules.minimise == "hours" and self.rules.agents is None
+
+    def apart(self, least: npt.ArrayLike) -> list[list[int]]:
+        """Days whose shifts have no need in common, as places in `days`, in groups."""
+        everything = [list(range(len(self.days)))]
+        least = np.asarray(least)
+        if not self.alone or not (least > 0).any():
+            return everything
+        groups: list[set[int]] = []
+        for _, columns in apart(sparse.csr_array(self.matrix[least > 0])):
+            one = set(np.unique(columns // len(self.kinds)).tolist())
+            # Two needs of a day may be met by different shifts of it.
+            one = one.union(*(other for other in groups if other & one))
+            groups = [*(other for other in groups if not other & one), one]
+        whole = sorted(place for group in groups for place in group)
+        return sorted(map(sorted, groups)) if whole == everything[0] else everything
+
+    def fewest(self, number: Ints) -> int:
+        """Least agents that can do shifts, of shape (days * kinds,), as far as they are counted."""
+        rules = self.binding
+        agents = (rules[:, :-1] @ number) / -rules[:, [-1]].toarray().ravel()
+        return math.ceil(float(agents.max(initial=0.0)) - ROUNDING)
+
+    def with_fewest(self, covered: Covered) -> Covered:
+        """Shifts that give the same heads at the same cost to as few agents as was found."""
+        if self.rules.minimise == "agents":
+            return covered
+        same = covered.heads > 0
+        rows = [self._limits, self._needs(self.matrix[same], covered.heads[same])]
+        rows.append(LinearConstraint(self.work[None, :], ub=covered.cost + ROUNDING))
+        found = self._minimise(self.agents, rows)
+        if found is None:
+            return covered
+        number = np.round(found[0]).astype(np.int64)[:-1]
+        agents = self.fewest(number)
+        if agents >= covered.agents:
+            return covered
+        heads = np.round(self.matrix @ number).astype(np.int64)
+        number = number.reshape(len(self.days), -1)
+        return replace(covered, number=number, heads=heads, agents=agents)
+
+    def _hours(
+        self, rows: sparse.csr_array, floors: Floats, options: dict[str, float]
+    ) -> tuple[Ints, float, float] | None:
+        """The fewest hours where there are as many agents as it takes: rules bind nothing.
+
+        Days whose shifts have no need in common are programs of their own.
+        """
+        number, cost, bound = np.zeros(rows.shape[1], dtype=np.int64), 0.0, 0.0
+        work = self.work[:-1]
+        step = math.gcd(*work.astype(int).tolist())
+        for at, columns in apart(rows):
+            if not len(columns):
+                return None
+            part = LinearConstraint(rows[at][:, columns], lb=floors[at])
+            found = self._minimise(work[columns], [part], options)
+            if found is None:
+                return None
+            number[columns] = np.round(found[0])
+            cost += float(work[columns] @ number[columns])
+            # Hours come in whole shifts.
+            bound += step * math.ceil(found[1] / step - ROUNDING)
+        return number, cost, bound
+
+    def _both(
+        self, rows: sparse.csr_array, floors: Floats, options: dict[str, float]
+    ) -> tuple[Ints, float, float] | None:
+        """The best in what comes first, and with that the best in the other."""
+        limits = [self._limits, self._needs(rows, floors)]
+        first, second = self.work, self.agents
+        if self.rules.minimise == "agents":
+            first, second = second, first
+        found = self._minimise(first, limits, options)
         if found is None:
             return None
         solution, bound = found
         cost = float(np.round(first @ solution))
-        # As good in what comes first, then the best in the other.
-        same = LinearConstraint(first[None, :], ub=cost + _ROUNDING)
-        better = self._minimise(second, [*rows, same])
+        same = LinearConstraint(first[None, :], ub=cost + ROUNDING)
+        better = self._minimise(second, [*limits, same], options)
         solution = solution if better is None else better[0]
-        whole = np.round(solution).astype(np.int64)
-        return Covered(
-            number=whole[:-1].reshape(len(self.days), -1),
-            heads=np.round(self.matrix @ whole[:-1]).astype(np.int64),
-            agents=int(whole[-1]),
-            cost=cost,
-            bound=math.ceil(bound - _ROUNDING),
-        )
+        number = np.round(solution).astype(np.int64)[:-1]
+        return number, cost, float(math.ceil(bound - ROUNDING))
 
-    def _minimise(self, cost: Floats, rows: list[LinearConstraint]) -> tuple[Floats, float] | None:
-        most = self.rules.agents or _MOST_AGENTS
-        found = milp(
-            cost,
-            constraints=rows,
-            bounds=Bounds(0, np.append(np.full(len(cost) - 1, np.inf), most)),
-            integrality=np.ones(len(cost)),
-            options={"node_limit": _NODES, "mip_rel_gap": 0.0},
-        )
+    @property
+    def work(self) -> Floats:
+        """Paid intervals of a shift of each kind on each day, and of an agent: 0."""
+        return np.append(np.tile([float(kind.work) for kind in self.kinds], len(self.days)), 0.0)
+
+    @property
+    def agents(self) -> Floats:
+        """The number of agents alone, likewise."""
+        return np.append(np.zeros(len(self.days) * len(self.kinds)), 1.0)
+
+    @property
+    def _limits(self) -> LinearConstraint:
+        return LinearConstraint(self.binding, ub=0.0)
+
+    def _needs(self, matrix: sparse.sparray, floors: npt.ArrayLike) -> LinearConstraint:
+        """Needs of a program that has a column for the number of agents, too."""
+        return LinearConstraint(padded(matrix, 1), lb=floors)
+
+    def _minimise(
+        self, cost: Floats, rows: list[LinearConstraint], options: dict[str, float] | None = None
+    ) -> tuple[Floats, float] | None:
+        most = np.full(len(cost), np.inf)
+        if len(cost) == len(self.agents):
+            most[-1] = self.rules.agents or MOST_AGENTS
+        found = solved(
+            cost, constraints=rows, bounds=Bounds(0, most), integrality=np.ones(len(cost)),
+            options=_EXACTLY if options is None else options,
+        )  # fmt: skip
         return None if found.x is None else (found.x, float(found.mip_dual_bound))
 
-    def _wide(self, matrix: sparse.sparray) -> sparse.csr_array:
-        """The matrix with a column for the number of agents."""
-        empty = sparse.csr_array((matrix.shape[0], 1))
-        return sparse.csr_array(sparse.hstack([matrix, empty]))
-
-    def _rules(self) -> list[LinearConstraint]:
+    @cached_property
+    def binding(self) -> sparse.csr_array:
         """Rules of what agents can do, as far as they are counted: each row is at most 0."""
         width, rows = len(self.kinds), []
 
@@ -255,8 +367,8 @@ class Cover:
                 if early:
                     both = late + early
                     rows.append(row(both, 1.0, [1.0] * len(both)))
-        return [LinearConstraint(sparse.csr_array(np.array(rows)), ub=0.0)]
+        return sparse.csr_array(np.array(rows))
 
     def first_start(self, end: int) -> float:
         """First interval of a day in which one may start whose shift of the day before ended."""
-        return end + self.rules.rest / self.length_s - self.a_day - _ROUNDING
+        return end + self.rules.rest / self.length_s - self.a_day - ROUNDING

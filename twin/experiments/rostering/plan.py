@@ -83,6 +83,7 @@ def plan_of(week: Week, pool: str, cover: Cover, covered: Covered) -> Plan | Non
     Plan or None
         None if the agents that the rules allow cannot do it.
     """
+    covered = cover.with_fewest(covered)
     most = cover.rules.agents or 2 * covered.agents + 1
     for agents in range(covered.agents, most + 1):
         assigned = assign(cover, covered.number, agents)
@@ -114,6 +115,37 @@ def scenario_shifts(cover: Cover, number: Ints) -> list[dict[str, Any]]:
         ]  # fmt: skip
         found.append(made)
     return found
+
+
+def steady_shifts(
+    cover: Cover, number: Ints, known: dict[tuple[int, int, int], None]
+) -> list[dict[str, Any]]:
+    """As `scenario_shifts`, each day's hours at the same place in the list for all plans.
+
+    Who comes to a shift is drawn by its place, so plans compared have the same luck there.
+
+    Parameters
+    ----------
+    cover : Cover
+    number : array of int, shape (days, kinds)
+    known : dict
+        Days, starts and lengths so far, in order; new ones are added.
+    """
+    made: dict[tuple[int, int, int], dict[str, Any]] = {}
+    for place in range(len(cover.days)):
+        alone = np.zeros_like(number)
+        alone[place] = number[place]
+        hours = [
+            (k.start, k.length) for k, many in zip(cover.kinds, number[place], strict=True) if many
+        ]
+        shifts = scenario_shifts(cover, alone)
+        made |= {(place, *at): one for at, one in zip(sorted(set(hours)), shifts, strict=True)}
+    known |= dict.fromkeys(made)
+    length_s = cover.length_s
+    return [
+        made.get(at) or shift([cover.days[at[0]]], at[1] * length_s, sum(at[1:]) * length_s, 0)
+        for at in known
+    ]
 
 
 def by_date(plan: Plan, pool: str) -> pd.DataFrame:

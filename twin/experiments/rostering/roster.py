@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from twin.experiments.checks import check, check_recording
-from twin.experiments.rostering.cuts import Cuts, Sampled, floor_of
+from twin.experiments.rostering.cover import Covered, Cut
+from twin.experiments.rostering.cuts import Cuts
 from twin.experiments.rostering.needs import Needs, needs, served
 from twin.experiments.rostering.plan import Plan, cover_of, plan_of
-from twin.experiments.rostering.sample import Player, Progress
+from twin.experiments.rostering.points import Sampled
+from twin.experiments.rostering.sample import Counted, Player, Progress
+from twin.experiments.rostering.start import floor_of, flowing, start
 from twin.experiments.rostering.verdict import Verdict, judged, periods
 from twin.experiments.rostering.week import Week, check_pool
 from twin.scenario.model import Scenario
 from twin.stats.feasibility import MET, MISSED, OPEN
+
+Mask = npt.NDArray[np.bool_]
 
 # Four calls in five within the time promised: the convention of call centres ("80/20"); assumed.
 TARGET = 0.8
@@ -25,6 +33,10 @@ _LOOKS = 4
 _ERROR = 0.05
 # By so much at least a target of the sample rises where fresh replications do not show it met.
 _STEP, _MOST = 0.01, 0.999
+# Times half the width of an interval that a first plan is to be above the target.
+_LUCKY = 1.5
+# Rounds of a search without new cuts, for a target that was raised.
+_MORE_ROUNDS = 1
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,8 @@ class Roster:
     planned : DataFrame or None
         The table of needs, with planned (agents by the plan), and served, low and high by the plan
         in these fresh replications.
+    ended : bool
+        Whether Ctrl-C ended the search; the plan is then the best by then, mostly not judged.
     """
 
     scenario: Scenario
@@ -60,6 +74,7 @@ class Roster:
     sampled: Sampled | None = None
     verdict: Verdict | None = None
     planned: pd.DataFrame | None = None
+    ended: bool = False
 
     @property
     def target(self) -> float:
@@ -93,16 +108,9 @@ class Roster:
         rules = self.scenario.work_rules
         if rules is None:
             return ""
-        if self.plan is None or self.sampled is None or self.verdict is None:
-            return "no plan of shifts was found that keeps [work_rules] and meets the target"
-        names = self.verdict.table["period"].tolist()
-        what = "each day" if len(names) > 1 else "".join(names).replace("week", "the week")
-        said = {
-            MET: f"in {self.verdict.replications} fresh replications {what} meets the target",
-            MISSED: f"but in {self.verdict.replications} fresh replications it misses the target",
-            OPEN: f"but {self.verdict.replications} fresh replications leave open whether "
-            f"{what} meets the target",
-        }[self.verdict.verdict]
+        if self.plan is None or self.sampled is None:
+            none = "no plan of shifts was found that keeps [work_rules] and meets the target"
+            return f"{none} before the search was ended" if self.ended else none
         unit = "paid hours" if rules.minimise == "hours" else "agents"
         gap = max(self.sampled.gap, self.plan.gap if rules.minimise == "agents" else 0.0)
         told = (
@@ -110,10 +118,28 @@ class Roster:
             if gap < 1e-9
             else f"a plan with up to {gap:.1%} fewer {unit} is not ruled out"
         )
-        return (
+        early = "the search was ended early; its best plan: " if self.ended else ""
+        return early + (
             f"{self.plan.agents} agents on {len(self.plan.shifts)} shifts, "
-            f"{self.plan.hours:,.0f} paid hours a week: {said}; {told}"
+            f"{self.plan.hours:,.0f} paid hours a week: {self._judged}; {told}"
         )
+
+    @property
+    def _judged(self) -> str:
+        """What fresh replications say of the plan."""
+        if self.verdict is None:
+            return (
+                f"it meets the target in the {self.replications} replications of the search, and "
+                "was not judged by fresh ones"
+            )
+        names = self.verdict.table["period"].tolist()
+        what = "each day" if len(names) > 1 else "".join(names).replace("week", "the week")
+        fresh = f"{self.verdict.replications} fresh replications"
+        return {
+            MET: f"in {fresh} {what} meets the target",
+            MISSED: f"but in {fresh} it misses the target",
+            OPEN: f"but {fresh} leave open whether {what} meets the target",
+        }[self.verdict.verdict]
 
     def by_day(self) -> pd.DataFrame:
         """Agents needed in the simulation (on shift): a row a time, a column a day."""
@@ -134,7 +160,7 @@ def roster(
     target: float = TARGET,
     interval_s: float = 1800.0,
     replications: int = REPLICATIONS,
-    rounds: int = 5,
+    rounds: int = 3,
     checks: int = 20,
     workers: int = 1,
     engine: str = "auto",
@@ -155,7 +181,7 @@ def roster(
     replications : int
         Played for each setting, the same customers for all.
     rounds : int
-        Plans of shifts that the search proposes at most, before a verdict; see `cuts`.
+        Of the search for a plan of shifts at most, before its first verdict; see `cuts`.
     checks : int
         Fresh replications by which a plan is judged.
     workers, engine, progress
@@ -173,6 +199,9 @@ def roster(
         If a parameter is out of range.
     RuntimeError
         If a replication fails.
+    KeyboardInterrupt
+        On Ctrl-C before the agents needed by interval are known; after that the search for a plan
+        ends with what was found.
 
     Examples
     --------
@@ -190,7 +219,9 @@ def roster(
     check(scenario)
     check_recording(scenario)
     found = check_pool(scenario, pool)
-    player = Player(Week(scenario, interval_s), found, workers, engine, progress)
+    player = Player(
+        Week(scenario, interval_s), found, workers, engine, progress, sample=replications
+    )
     rules = scenario.work_rules
     if rules is not None:
         # Before anything is played: whether the rules fit the intervals.
@@ -208,34 +239,88 @@ def _planned(found: Roster, player: Player, rounds: int, checks: int) -> Roster:
     cover, parts = cover_of(week, rules), periods(week, slow)
     shrinkage = found.scenario.agents[found.pool].shrinkage
     floor = floor_of(week, need.load, need.asked, need.target, shrinkage, slow)
-    search = Cuts(player, cover, parts, floor, need.asked, range(found.replications), slow)
-    start = cover.solve(need.simulated)
-    targets, bound = dict.fromkeys(parts, need.target), math.inf
-    for look in range(_LOOKS):
-        sampled = search.run(targets, rounds, start)
-        # Of the target as it was given, not as it was raised.
-        bound = min(bound, sampled.bound)
-        sampled = replace(sampled, bound=bound)
-        plan = None if sampled.best is None else plan_of(week, found.pool, cover, sampled.best)
-        if plan is None:
-            break
-        first = found.replications + look * checks
-        fresh = player.play([plan.scenario], range(first, first + checks))[0]
-        verdict = judged(fresh, parts, need.target, _ERROR / _LOOKS)
-        found = replace(
-            found,
-            plan=plan,
-            sampled=sampled,
-            verdict=verdict,
-            planned=_by_interval(need.table, week, plan, served(fresh, week)),
-            played=player.played,
-        )
-        if verdict.verdict == MET:
-            break
-        for row in verdict.table.to_dict("records"):
-            if row["verdict"] != MET:
-                more = max(_STEP, need.target - row["low"])
-                targets[row["period"]] = min(_MOST, targets[row["period"]] + more / 2)
+    reach = math.ceil(max(time_s for time_s, _ in need.within) / week.length_s)
+    numbers = range(found.replications)
+    search = Cuts(player, cover, parts, floor, need.asked, numbers, slow, reach)
+    search.like = need.simulated
+    asked = dict.fromkeys(parts, need.target)
+    targets = dict(asked)
+    try:
+        first = cover.solve(need.simulated)
+        starts = [] if first is None else [first]
+        if slow:
+            starts += _flows(search, need, shrinkage, asked)
+        if starts:
+            # What just meets a target cannot be shown to: so a little more is looked for at once.
+            seen = player.play([search.desk(starts[-1])], numbers)[0]
+            margins = _margins(seen, parts, need.target, checks)
+            targets = {name: min(_MOST, asked[name] + margins.get(name, 0.0)) for name in parts}
+        for look in range(_LOOKS):
+            # Cuts are known after the first search; then only plans are tried for higher targets.
+            more = rounds if look == 0 else _MORE_ROUNDS
+            sampled = search.run(targets, more, starts, asked, cutting=look == 0)
+            plan = None if sampled.best is None else plan_of(week, found.pool, cover, sampled.best)
+            if plan is None:
+                break
+            at = found.replications + look * checks
+            fresh = player.play([plan.scenario], range(at, at + checks))[0]
+            verdict = judged(fresh, parts, need.target, _ERROR / _LOOKS)
+            found = replace(
+                found,
+                plan=plan,
+                sampled=sampled,
+                verdict=verdict,
+                planned=_by_interval(need.table, week, plan, served(fresh, week)),
+                played=player.played,
+            )
+            if verdict.verdict == MET:
+                break
+            for row in verdict.table.to_dict("records"):
+                if row["verdict"] != MET:
+                    higher = max(_STEP, need.target - row["low"])
+                    targets[row["period"]] = min(
+                        _MOST, targets[row["period"]] + (1 + look) * higher
+                    )
+    except KeyboardInterrupt:
+        found = replace(found, ended=True, played=player.played)
+        if found.plan is None:
+            sampled = search.sampled(asked, asked, 0, "ended")
+            best = sampled.best
+            plan = None if best is None else plan_of(week, found.pool, cover, best)
+            found = replace(found, plan=plan, sampled=sampled)
+    return found
+
+
+def _flows(search: Cuts, need: Needs, shrinkage: float, asked: dict[str, float]) -> list[Covered]:
+    """Plans to begin with where work may wait, and what the search should know of it."""
+    week, cover = search.player.week, search.cover
+    work = need.load / (1 - shrinkage)
+    # Whatever waits for when, the share of the work that must be answered takes its time.
+    least = need.target * float(work.sum())
+    search.always.append(Cut(np.ones(week.size), least, least))
+    wait = math.ceil(math.fsum(time_s * share for time_s, share in need.within) / week.length_s)
+    found = start(
+        lambda times: flowing(cover, week, work, wait, times),
+        lambda plan: search.meets(plan, asked),
+    )
+    if found:
+        search.like = found[-1].heads
+    return found
+
+
+def _margins(
+    seen: Sequence[Counted], parts: Mapping[str, Mask], target: float, checks: int
+) -> dict[str, float]:
+    """Half the width of an interval of each period's share by fresh replications, about."""
+    table = judged(seen, dict(parts), target, _ERROR / _LOOKS).table
+    found = {}
+    for row in table.to_dict("records"):
+        half = (row["high"] - row["low"]) / 2 * math.sqrt(len(seen) / checks)
+        spread = row["served"] * (1 - row["served"])
+        # Near the target shares vary more than near 1.
+        wider = math.sqrt(target * (1 - target) / spread) if spread > 0 else 1.0
+        # The best of many plans on a sample looks better than it is.
+        found[row["period"]] = _LUCKY * half * max(1.0, min(wider, 2.0))
     return found
 
 

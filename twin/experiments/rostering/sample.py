@@ -5,19 +5,23 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count as numbered
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from twin.assistant.backends import build
+from twin.assistant.protocol import Assistant
 from twin.common.errors import TwinError
 from twin.demand.tickets import draw
 from twin.desk.engines import engine_of
+from twin.desk.served import AnsweredOnce
 from twin.desk.simulation import simulate
 from twin.experiments import engine
 from twin.experiments.rostering.week import Week
+from twin.experiments.shared import shared_by
 from twin.experiments.versions import as_played
 from twin.measures import levels
 from twin.measures.population import Population
@@ -65,6 +69,11 @@ class _Task:
     pool: str
     length_s: float
     engine: str
+    # Name of the player for whose desks tickets and answers are kept.
+    share: str = ""
+
+
+_players = numbered()
 
 
 @dataclass
@@ -81,6 +90,8 @@ class Player:
     progress : callable, optional
         Told how many replications were played, and how many are expected.
     played, expected : int
+    sample : int
+        The first so many replications are played again and again: tickets and answers are kept.
     """
 
     week: Week
@@ -90,6 +101,9 @@ class Player:
     progress: Progress | None = None
     played: int = 0
     expected: int = 0
+    sample: int = 0
+    _name: str = field(default_factory=lambda: f"roster {next(_players)}", init=False)
+    _drawn: set[int] = field(default_factory=set, init=False)
 
     def play(self, desks: Sequence[Scenario], numbers: Sequence[int]) -> list[list[Counted]]:
         """Play desks in replications of these numbers.
@@ -104,25 +118,36 @@ class Player:
         RuntimeError
             If a replication fails.
         """
-        tasks = [
-            _Task(k * len(numbers) + i, desk, number, self.pool, self.week.length_s,
-                  engine_of(desk, self.engine))
-            for k, desk in enumerate(desks)
-            for i, number in enumerate(numbers)
-        ]  # fmt: skip
-        found: dict[int, Counted] = {}
-        workers = max(1, min(self.workers, len(tasks)))
-        with closing(engine.each(_count, tasks, workers, _lost)) as outcomes:
-            for number, counted, fault in outcomes:
-                if counted is None:
-                    raise RuntimeError(f"a replication failed: {fault}")
-                found[number] = counted
-                self.played += 1
-                if self.progress is not None:
-                    self.expected = max(self.expected, self.played)
-                    self.progress(self.played, self.expected)
         width = len(numbers)
+        tasks = [self._task(k * width + i, desk, number)
+                 for i, number in enumerate(numbers) for k, desk in enumerate(desks)]  # fmt: skip
+        # Once in this process: what is drawn then, workers that are copies of it have, too.
+        first = [task for task in tasks if task.share and task.replication not in self._drawn]
+        first = list({task.replication: task for task in reversed(first)}.values())[::-1]
+        self._drawn |= {task.replication for task in first}
+        here = {task.number for task in first}
+        found: dict[int, Counted] = {}
+        for part, most in ((first, 1), ([t for t in tasks if t.number not in here], self.workers)):
+            workers = max(1, min(most, len(part)))
+            with closing(engine.each(_count, part, workers, _lost)) as outcomes:
+                for number, counted, fault in outcomes:
+                    if counted is None:
+                        raise RuntimeError(f"a replication failed: {fault}")
+                    found[number] = counted
+                    self.played += 1
+                    if self.progress is not None:
+                        self.expected = max(self.expected, self.played)
+                        self.progress(self.played, self.expected)
         return [[found[k * width + i] for i in range(width)] for k in range(len(desks))]
+
+    def expect(self, more: int) -> None:
+        """So many replications are still to come, about: for the time left."""
+        self.expected = self.played + more
+
+    def _task(self, number: int, desk: Scenario, replication: int) -> _Task:
+        share = self._name if replication < self.sample else ""
+        plays = engine_of(desk, self.engine)
+        return _Task(number, desk, replication, self.pool, self.week.length_s, plays, share)
 
 
 def total(counted: Sequence[Counted]) -> Counted:
@@ -138,9 +163,12 @@ def _count(task: _Task) -> tuple[int, Counted | None, str]:
     """Play one replication and count it; what it raises is told."""
     try:
         desk = as_played(task.scenario, task.replication)
-        demand = draw(desk, task.replication)
-        assistant = None
-        if desk.assistant.role != "off":
+        shared = shared_by(task.share, again=True)
+        demand = (draw if shared is None else shared.demand)(desk, task.replication)
+        assistant: Assistant | AnsweredOnce | None = None
+        if shared is not None:
+            assistant = shared.models(desk, demand)
+        if assistant is None and desk.assistant.role != "off":
             assistant = build(desk, demand.categories, demand.corpus)
         log = simulate(desk, demand, assistant, task.engine)
         return task.number, count(log, Week(desk, task.length_s), task.pool), ""
