@@ -143,7 +143,7 @@ def steady_shifts(
     known |= dict.fromkeys(made)
     length_s = cover.length_s
     return [
-        made.get(at) or shift([cover.days[at[0]]], at[1] * length_s, sum(at[1:]) * length_s, 0)
+        made.get(at) or shift([cover.days[at[0]]], at[1] * length_s, (at[1] + at[2]) * length_s, 0)
         for at in known
     ]
 
