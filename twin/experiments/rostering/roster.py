@@ -259,6 +259,10 @@ def _planned(found: Roster, player: Player, rounds: int, checks: int) -> Roster:
             # Cuts are known after the first search; then only plans are tried for higher targets.
             more = rounds if look == 0 else _MORE_ROUNDS
             sampled = search.run(targets, more, starts, asked, cutting=look == 0)
+            if sampled.best is None and look == 0:
+                # Nothing is that far above the target.
+                targets = dict(asked)
+                sampled = search.run(targets, _MORE_ROUNDS, starts, asked, cutting=False)
             plan = None if sampled.best is None else plan_of(week, found.pool, cover, sampled.best)
             if plan is None:
                 break
@@ -320,7 +324,9 @@ def _margins(
         # Near the target shares vary more than near 1.
         wider = math.sqrt(target * (1 - target) / spread) if spread > 0 else 1.0
         # The best of many plans on a sample looks better than it is.
-        found[row["period"]] = _LUCKY * half * max(1.0, min(wider, 2.0))
+        margin = _LUCKY * half * max(1.0, min(wider, 2.0))
+        # Few replications leave everything open.
+        found[row["period"]] = min(margin, (1 - target) / 2)
     return found
 
 
