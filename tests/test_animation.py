@@ -124,6 +124,8 @@ def test_the_same_customers_are_told(three_days):
     assert "the same customer in both" in animation.page([three_days, slower])
     assert not in_page(animation.page([three_days, busier]))["same"]
     assert "not the same customer" in animation.page([three_days, busier])
+    longer = played(horizon="4d")
+    assert in_page(animation.page([three_days, longer]))["same"]
 
 
 @given(

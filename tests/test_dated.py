@@ -245,3 +245,19 @@ def test_a_roster_file_is_found_beside_the_scenario_and_read_again_when_it_chang
     write(WEEK + "2026-01-05,09:00,17:00,1\n")
     assert heads_of(scenario) == [(0, 0), (9, 3), (17, 0)]
     assert twin.from_data(scenario.as_data()).as_data() == scenario.as_data()
+
+
+def test_a_run_that_goes_on_beyond_its_roster_says_that_nobody_works(write):
+    def notes(**more):
+        one = desk(write(WEEK), **more)
+        return twin.simulate(one, twin.draw(one)).notes
+
+    # The weekend after the five days is none; from the second week on there is nobody.
+    assert notes(horizon="7d") == ()
+    (note,) = notes(horizon="21d")
+    assert note == (
+        "the roster of all (roster.csv) has no shift for a week or more, from 2026-01-10 on: "
+        "nobody works then"
+    )
+    (note,) = notes(start="2026-03-02", horizon="7d")
+    assert "from 2026-03-02 on" in note

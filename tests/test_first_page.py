@@ -1,6 +1,7 @@
 """The first page of a report: what it says follows from its verdicts, in plain words."""
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -120,6 +121,15 @@ def test_the_only_one_that_meets_them_is_chosen(played):
     assert sentences[0] == (
         "Choose more: it is the only one here that is shown to meet every target."
     )
+
+
+def test_who_loses_customers_is_no_choice_and_no_miss(played):
+    found = answers(played, "baseline", {"first_response_p90": Target(at_most=1e6)})
+    verdicts = {"baseline": "missed", "fewer": "not judged"}
+    found = replace(found, verdicts=verdicts, reasons={"fewer": "solved got worse"})
+    (text,) = advice._by_targets(played, ["baseline", "fewer"], found)
+    assert "fewer would meet every target; the others miss one" in text
+    assert "customers are lost" in text
 
 
 def test_without_targets_a_trade_is_called_one(played):

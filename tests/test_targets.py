@@ -203,6 +203,22 @@ def test_few_replications_do_not_tell_that_very_many_more_are_needed(played):
     assert 5 < np.median(told) < 50
 
 
+@pytest.mark.parametrize(("unit", "kpi"), [("s", "first_response_p90"), ("USD/week", "cost_week")])
+def test_days_that_are_all_alike_show_no_bad_ones_but_for_costs(unit, kpi):
+    # One day in ten is bad, and none has come yet: with five days in 59 % of cases.
+    def verdict(count):
+        rows = [
+            {"scenario": "a", "replication": k, "kpi": kpi, "group": "", "unit": unit,
+             "numerator": 100.0, "denominator": 1.0}
+            for k in range(count)
+        ]  # fmt: skip
+        (row,) = judged(pd.DataFrame(rows), {"a": {kpi: Target(at_most=101.0)}}).to_dict("records")
+        return row["verdict"], row["more"]
+
+    assert verdict(5) == (("open", 24.0) if unit == "s" else ("met", 0.0))
+    assert verdict(29) == ("met", 0.0)
+
+
 def test_unknown_figures_are_refused(two):
     with pytest.raises(ValueError, match="did you mean"):
         answers(two, targets={"service_levl": AT_LEAST})

@@ -17,6 +17,7 @@ from twin.desk.assistant import ServedModel
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
 from twin.desk.provider import Provider, outages
+from twin.scenario import dated
 from twin.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ def served_models(
 
 
 def notes_on(scenario: Scenario, models: list[ServedModel]) -> list[str]:
-    """Notes on the assistant that a reader of the results must know."""
-    notes = []
+    """Notes on rosters and the assistant that a reader of the results must know."""
+    notes = dated.notes(scenario)
     for served in models:
         name = served.answers.assistant.model
         model = catalogue.model(name, scenario.models)

@@ -8,6 +8,10 @@ several does. A desk either meets all or not: only one of the two errors can be 
 Replications are few and skewed (most days are calm, some are bad), so a t interval errs more often
 than it says on the side of the bad days. Bounds are moved for the skewness that is seen, and most
 of the error is kept for that which is not; `tests/test_targets.py` counts what comes of it.
+
+Where all replications give the same value, there is no spread to go by, and days that are bad once
+in a while may not have come yet. So nothing is said before they would have come with a stated
+chance. Shares have bounds of their own for that, and what a roster costs is the same every day.
 """
 
 from __future__ import annotations
@@ -41,6 +45,8 @@ _LITTLE = 0.1
 _SPENT = 0.3
 # Replications that nobody plays.
 _MOST = 1e12
+# Part of the days that a bad day must be to be looked for where all replications are alike.
+_BAD_DAYS = 0.1
 
 
 @dataclass(frozen=True)
@@ -166,8 +172,9 @@ def judged(
             kpi, group = figure_of(name)
             keys = (scenario, kpi, group)
             near, far = (bounds.get(count, {}).get(keys, {}) for count in (1, len(own)))
-            found = _judge(near, far, target)
-            more = _more(near, target.limit, error) if found == OPEN else 0.0
+            alike = _alike(near, error)
+            found = OPEN if alike else _judge(near, far, target)
+            more = _more(near, target.limit, error) if found == OPEN and not alike else alike
             values = [near.get(one, math.nan) for one in ("value", "low", "high")]
             counted = int(near.get("replications", 0))
             kind = [FIGURES[kpi].unit, target.upper, target.limit]
@@ -220,6 +227,15 @@ def _bounds(
         one = {str(name): value for name, value in row.items()} | {"low": low, "high": high}
         rows[row["scenario"], row["kpi"], row["group"]] = one
     return rows
+
+
+def _alike(row: Mapping[str, Any], error: float) -> float:
+    """Replications to add where all are alike, so that bad days would have come; 0 elsewhere."""
+    unit = str(row.get("unit", "share"))
+    if unit == "share" or unit.startswith("USD") or row["low"] != row["high"]:
+        return 0.0
+    wanted = math.ceil(math.log(error) / math.log(1 - _BAD_DAYS))
+    return float(max(wanted - int(row["replications"]), 0))
 
 
 def _judge(near: Mapping[str, Any], far: Mapping[str, Any], target: Target) -> str:

@@ -64,12 +64,19 @@ def _another_load(rows: Mapping[str, Mapping[str, Any]]) -> bool:
 
 def _by_targets(results: Results, choices: Sequence[str], found: Answers) -> Iterator[str]:
     of = {verdict: [one for one in choices if found.verdicts.get(one) == verdict]
-          for verdict in (MET, MISSED, OPEN)}  # fmt: skip
+          for verdict in (MET, MISSED, OPEN, UNJUDGED)}  # fmt: skip
     alone = len(choices) == 1
     if of[MET]:
         yield from _of_good(results, of[MET], found.level, alone=alone)
     elif of[OPEN]:
         yield f"Decide nothing yet: only {listed(of[OPEN])} may meet every target."
+    elif of[UNJUDGED]:
+        rest = "; the others miss one" if of[MISSED] else ""
+        yield (
+            f"Choose none of these yet: {listed(of[UNJUDGED])} would meet every target{rest}, but "
+            "customers are lost there, or may be. A target on solved or on the abandonment rate "
+            "says how many may be."
+        )
     elif of[MISSED]:
         these = choices[0] if alone else "none of these"
         yield (

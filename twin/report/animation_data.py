@@ -177,8 +177,10 @@ def shown(played: Sequence[Played], start_s: float, end_s: float) -> dict[str, A
 
 
 def _same(one: Played, other: Played) -> bool:
-    """True if the same customers come at the same moments in both."""
-    mine, theirs = (run.log.arrays("tickets") for run in (one, other))
+    """True if the same customers come at the same moments in both, up to the shorter one's end."""
+    until_s = min(run.log.horizon_s for run in (one, other))
+    both = (run.log.arrays("tickets") for run in (one, other))
+    mine, theirs = (tickets.at(tickets["arrived_s"] < until_s) for tickets in both)
     return all(np.array_equal(mine[name], theirs[name]) for name in ("ticket_id", "arrived_s"))
 
 

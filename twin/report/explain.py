@@ -21,7 +21,7 @@ from twin.scenario import clock
 from twin.scenario.calendars import staffing
 from twin.scenario.chain import Chain
 from twin.scenario.clock import DAY_S, HOUR_S, WEEK_S
-from twin.scenario.dated import dated_shifts
+from twin.scenario.dated import days_without
 from twin.scenario.distributions import TimeDistribution
 from twin.scenario.model import Busyness, Pool, Priority, Scenario
 from twin.scenario.units import format_duration
@@ -169,11 +169,10 @@ def _hours(pool: Pool, scenario: Scenario) -> float:
 
 def _without_a_row(pool: Pool, scenario: Scenario) -> Iterator[str]:
     """Days of the run that a roster by date does not name."""
-    known = {shift.day for shift in dated_shifts(pool, scenario)}
-    days = [day for day, _ in clock.days(scenario.midnight, scenario.horizon)]
-    without = [day for day in days if day not in known]
+    without = days_without(pool, scenario)
     if not without:
         return
+    days = list(clock.days(scenario.midnight, scenario.horizon))
     first = f"{without[0]:%A} {without[0].day} {without[0]:%B}"
     when = f"first on {first}" if len(without) > 1 else f"on {first}"
     yield (

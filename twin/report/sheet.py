@@ -96,7 +96,7 @@ def because(rows: Sequence[Mapping[str, Any]], found: str) -> str:
     rest = sum(row["verdict"] == MET for row in rows)
     also = f"; {rest} other target{'s are' if rest > 1 else ' is'} met" if rest else ""
     count = max(row["replications"] for row in rows)
-    played = f"{count} replication{'s do' if count > 1 else ' does'} not tell on which side it is"
+    played = f"{count} replication{' does' if count == 1 else 's do'} not tell on which side it is"
     return f"{text}; {played}{also}."
 
 

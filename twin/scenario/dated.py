@@ -10,6 +10,7 @@ from pathlib import Path
 
 from twin.common.errors import Fault, ScenarioError, nearest
 from twin.common.tables import read_table
+from twin.scenario import clock
 from twin.scenario.model import Pool, Scenario
 from twin.scenario.sections.base import whole
 from twin.scenario.units import parse_clock
@@ -61,6 +62,35 @@ def dated_shifts(pool: Pool, scenario: Scenario) -> list[Dated]:
             fault = Fault("", f'{place}: no pool is named "{name}"', hint=nearest(name, pools))
             raise ScenarioError(str(path), [fault])
     return list(_of_pool(str(path), stamp, pool.name))
+
+
+def days_without(pool: Pool, scenario: Scenario) -> list[date]:
+    """Days of a run on which no shift of a roster by date starts.
+
+    Raises
+    ------
+    ScenarioError
+        As of `dated_shifts`.
+    """
+    known = {shift.day for shift in dated_shifts(pool, scenario)}
+    days = clock.days(scenario.midnight, scenario.horizon)
+    return [day for day, _ in days if day not in known]
+
+
+def notes(scenario: Scenario) -> list[str]:
+    """A sentence on each roster by date that leaves a week or more of a run to nobody."""
+    found = []
+    for name, pool in scenario.agents.items():
+        if pool.roster is None:
+            continue
+        days = days_without(pool, scenario)
+        week = next((k for k in range(len(days) - 6) if (days[k + 6] - days[k]).days == 6), None)
+        if week is not None:
+            found.append(
+                f"the roster of {name} ({Path(pool.roster).name}) has no shift for a week or more, "
+                f"from {days[week]} on: nobody works then"
+            )
+    return found
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""What a visitor of the page Staffing may do with a setting: take it away, or have it checked."""
+"""A setting of the page Staffing in the hands of a visitor: taken away, or checked."""
 
 from __future__ import annotations
 
