@@ -42,7 +42,7 @@ def main() -> None:
             words = ["-m", "twin", "roster", str(path), "--out", str(out), "--quiet"]
             processor, clock = seconds(ROOT, words)
             page = (out / "roster.html").read_text()
-        answer = page[page.index(" agents on ") - 3 :].partition("<")[0]
+        answer = page[page.index(" agents on ") - 3 :].partition("<")[0].lstrip(">")
         print(f"{rate}: {answer}")
         print(f"  {processor:.1f} s of the processor, {clock:.1f} s by the clock")
 
