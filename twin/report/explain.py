@@ -11,6 +11,7 @@ import numpy as np
 
 from twin.common.text import duration
 from twin.demand.arrivals import Expected, expected
+from twin.demand.blocks import draw_in_blocks
 from twin.demand.tickets import Demand, category_shares, channel_shares, draw
 from twin.experiments.versions import sentence
 from twin.experiments.workload import Workload, best_case, known_habits, workload
@@ -25,6 +26,9 @@ from twin.scenario.dated import days_without
 from twin.scenario.distributions import TimeDistribution
 from twin.scenario.model import Busyness, Pool, Priority, Scenario
 from twin.scenario.units import format_duration
+
+# So many tickets tell how often each text comes; more take memory.
+_MANY = 500_000
 
 
 def explain(scenario: Scenario) -> list[str]:
@@ -43,7 +47,8 @@ def explain(scenario: Scenario) -> list[str]:
     >>> twin.explain(desk)[1]
     'About 144 tickets (6 an hour) arrive at random. They are of one category, without texts.'
     """
-    demand, arrivals = draw(scenario, 0), expected(scenario)
+    arrivals = expected(scenario)
+    demand = _tickets(scenario, arrivals)
     return [
         _runs(scenario),
         _load(scenario, demand, arrivals),
@@ -56,6 +61,13 @@ def explain(scenario: Scenario) -> list[str]:
         *_workflow(scenario),
         *filter(None, [sentence(scenario)]),
     ]
+
+
+def _tickets(scenario: Scenario, expect: Expected) -> Demand:
+    """The tickets of the first replication; of a very long one the first of them."""
+    if expect.between(0.0, scenario.horizon) > _MANY and scenario.arrivals.kind != "trace":
+        return draw_in_blocks(scenario, 0, _MANY)
+    return draw(scenario, 0)
 
 
 def _number(value: float) -> str:
