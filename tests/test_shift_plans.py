@@ -6,6 +6,7 @@ desks, and counts how often "met" is wrong by their exact service level.
 
 import datetime
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,11 +20,12 @@ from twin.cli.app import app
 from twin.common.errors import ScenarioError
 from twin.experiments.rostering.assign import assign, kept
 from twin.experiments.rostering.calendar_file import calendar
-from twin.experiments.rostering.cover import Cover, Cut, kinds
+from twin.experiments.rostering.cover import Cover, Covered, Cut, kinds
 from twin.experiments.rostering.cuts import Cuts
 from twin.experiments.rostering.level import inside
 from twin.experiments.rostering.plan import by_date, cover_of, plan_of
-from twin.experiments.rostering.roster import roster
+from twin.experiments.rostering.points import Sampled
+from twin.experiments.rostering.roster import Roster, roster
 from twin.experiments.rostering.sample import Player, total
 from twin.experiments.rostering.start import floor_of
 from twin.experiments.rostering.trim import trimmed
@@ -559,3 +561,27 @@ def test_met_is_seldom_wrong():
     print(f"{met} plans called met, wrong: {wrong}")
     assert met >= 20
     assert len(wrong) <= 0.05 * met + 2
+
+
+def test_a_rule_that_is_not_used_need_not_fit():
+    kept = WorkRules(shortest="8h", longest="8h", length_step="45min", start_every="45min",
+                     starts=["08:00", "16:00"], break_length="0s")  # fmt: skip
+    assert [kind.start for kind in kinds(kept, 1800.0)] == [16, 32]
+    for name, rules in (
+        ("start_every", kept.model_copy(update={"starts": []})),
+        ("length_step", kept.model_copy(update={"longest": 9 * 3600.0})),
+    ):
+        with pytest.raises(ScenarioError, match=name):
+            kinds(rules, 1800.0)
+
+
+def test_of_agents_the_gap_is_told_from_those_of_the_plan():
+    """The shifts need 10 agents and no plan fewer than 9; to keep the weeks it takes 11."""
+    rules = WorkRules(minimise="agents")
+    best = Covered(np.zeros((1, 1)), np.zeros(1), 10, 10.0, 9.0)
+    found = Roster(
+        desk(), "front", None, None, 2, 2,
+        plan=SimpleNamespace(agents=11, cover=SimpleNamespace(rules=rules)),
+        sampled=Sampled(best, 9.0, 0, 1, 0, "rounds"),
+    )  # fmt: skip
+    assert found.gap == pytest.approx(2 / 11)

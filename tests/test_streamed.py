@@ -418,3 +418,11 @@ def test_lines_of_progress_tell_what_is_left_of_a_long_replication(monkeypatch, 
         "0 of 2 replications (75 % of the next), about 25 s left",
         "1 of 2 replications, about 40 s left",
     ]
+
+
+def test_a_sentence_on_a_very_long_run_looks_at_its_first_tickets_alone(monkeypatch):
+    desk = twin.load("scenarios/phone-desk.toml")
+    whole = twin.explain(desk)
+    monkeypatch.setattr("twin.demand.blocks.SOME", 2_000)
+    monkeypatch.setattr("twin.demand.blocks.draw", None)
+    assert twin.explain(desk) == whole

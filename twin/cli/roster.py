@@ -125,7 +125,7 @@ def _data(found: Roster) -> dict[str, Any]:
             "statement": found.plan_statement,
             "agents": found.plan.agents,
             "hours": found.plan.hours,
-            "gap": found.sampled.gap,
+            "gap": found.gap,
             "verdict": None if found.verdict is None else found.verdict.verdict,
             "periods": [] if found.verdict is None else records(found.verdict.table),
             "shifts": records(found.plan.shifts),

@@ -18,6 +18,7 @@ from twin.demand.arrivals import (
     Arrived,
     Part,
     check_number,
+    expected,
     in_order,
     joined,
     layer_parts,
@@ -28,6 +29,9 @@ from twin.demand.arrivals import (
 from twin.demand.luck import Ints, Places, view
 from twin.demand.tickets import Demand, draw, draw_arrived
 from twin.scenario.model import Scenario
+
+# So many tickets tell how often each text comes; more take memory.
+SOME = 500_000
 
 
 class DemandInBlocks(Demand):
@@ -260,3 +264,17 @@ def _merged(layers: list[Iterator[Part]], size: int) -> Iterator[Arrived]:
         if any(cuts):
             yield in_order((m[:k], row[:k]) for (m, row), k in zip(whole, cuts, strict=True))
         waiting = [[(m[k:], row[k:], 0.0)] for (m, row), k in zip(whole, cuts, strict=True)]
+
+
+def some_tickets(scenario: Scenario) -> Demand:
+    """The tickets of the first replication; of a very long one the first of them.
+
+    Raises
+    ------
+    ScenarioError
+        As of `twin.demand.draw`.
+    """
+    many = expected(scenario).between(0.0, scenario.horizon) > SOME
+    if many and scenario.arrivals.kind != "trace":
+        return draw_in_blocks(scenario, 0, SOME)
+    return draw(scenario, 0)

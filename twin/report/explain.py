@@ -11,8 +11,8 @@ import numpy as np
 
 from twin.common.text import duration
 from twin.demand.arrivals import Expected, expected
-from twin.demand.blocks import draw_in_blocks
-from twin.demand.tickets import Demand, category_shares, channel_shares, draw
+from twin.demand.blocks import some_tickets
+from twin.demand.tickets import Demand, category_shares, channel_shares
 from twin.experiments.versions import sentence
 from twin.experiments.workload import Workload, best_case, known_habits, workload
 from twin.report.assumptions import places_words, support_words
@@ -26,9 +26,6 @@ from twin.scenario.dated import days_without
 from twin.scenario.distributions import TimeDistribution
 from twin.scenario.model import Busyness, Pool, Priority, Scenario
 from twin.scenario.units import format_duration
-
-# So many tickets tell how often each text comes; more take memory.
-_MANY = 500_000
 
 
 def explain(scenario: Scenario) -> list[str]:
@@ -47,8 +44,7 @@ def explain(scenario: Scenario) -> list[str]:
     >>> twin.explain(desk)[1]
     'About 144 tickets (6 an hour) arrive at random. They are of one category, without texts.'
     """
-    arrivals = expected(scenario)
-    demand = _tickets(scenario, arrivals)
+    demand, arrivals = some_tickets(scenario), expected(scenario)
     return [
         _runs(scenario),
         _load(scenario, demand, arrivals),
@@ -61,13 +57,6 @@ def explain(scenario: Scenario) -> list[str]:
         *_workflow(scenario),
         *filter(None, [sentence(scenario)]),
     ]
-
-
-def _tickets(scenario: Scenario, expect: Expected) -> Demand:
-    """The tickets of the first replication; of a very long one the first of them."""
-    if expect.between(0.0, scenario.horizon) > _MANY and scenario.arrivals.kind != "trace":
-        return draw_in_blocks(scenario, 0, _MANY)
-    return draw(scenario, 0)
 
 
 def _number(value: float) -> str:

@@ -81,12 +81,12 @@ def kinds(rules: WorkRules, length_s: float) -> list[Kind]:
             raise ScenarioError("work_rules", [Fault(f"work_rules.{name}", reason)])
         return round(number)
 
-    shortest, longest, step, every = (
-        slots(name, getattr(rules, name))
-        for name in ("shortest", "longest", "length_step", "start_every")
-    )
-    starts = [slots("starts", at) for at in rules.starts]
-    starts = sorted(set(starts)) or list(range(0, round(DAY_S / length_s), every))
+    shortest, longest = (slots(name, getattr(rules, name)) for name in ("shortest", "longest"))
+    # What is not used need not fit.
+    step = slots("length_step", rules.length_step) if longest > shortest else 1
+    starts = sorted({slots("starts", at) for at in rules.starts})
+    if not starts:
+        starts = list(range(0, round(DAY_S / length_s), slots("start_every", rules.start_every)))
     broken = rules.break_length > 0 and rules.longest > rules.break_over
     # Of breaks that no shift has nothing is asked.
     pause, earliest, latest, over = (
@@ -130,11 +130,6 @@ class Covered:
     agents: int
     cost: float
     bound: float
-
-    @property
-    def gap(self) -> float:
-        """Share of its cost by which a plan may be cheaper at most."""
-        return max(0.0, (self.cost - self.bound) / self.cost) if self.cost else 0.0
 
 
 @dataclass(frozen=True)

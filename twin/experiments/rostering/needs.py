@@ -101,13 +101,17 @@ def needs(player: Player, target: float, replications: int) -> Needs:
     # Who comes back at night is promised nothing then.
     asked = all_of.judged > 0
     handle_s = all_of.work_s / all_of.visits if all_of.visits else 0.0
+    # With several tickets in hand an agent may get as much done as so many with one each.
+    speeds = enumerate(scenario.agents[pool].speeds, start=1)
+    output = max(in_hand * speed for in_hand, speed in speeds)
+    load = arrivals * handle_s / 3600 / output
     patience = scenario.customers.patience
     patience_s = math.inf if patience is None else patience.mean_value()
     within = promised(scenario)
     erlang = [
         np.array(
             [
-                erlang_heads(rate / 3600, handle_s, of, within, target)
+                math.ceil(erlang_heads(rate / 3600, handle_s, of, within, target) / output)
                 for rate in np.where(asked, arrivals, 0.0)
             ]
         )
@@ -125,7 +129,7 @@ def needs(player: Player, target: float, replications: int) -> Needs:
         "end": [name[2] for name in names],
         "agents": agents,
         "arrivals": arrivals,
-        "load": arrivals * handle_s / 3600,
+        "load": load,
         "served": [bound[0] for bound in bounds],
         "low": [bound[1] for bound in bounds],
         "high": [bound[2] for bound in bounds],
@@ -140,7 +144,7 @@ def needs(player: Player, target: float, replications: int) -> Needs:
         "rest": simulated - scheduled,
     })[week.seen > 0].reset_index(drop=True)  # fmt: skip
     return Needs(
-        table, target, handle_s, patience_s, within, simulated, arrivals * handle_s / 3600,
+        table, target, handle_s, patience_s, within, simulated, load,
         asked, met, tuple(_notes(scenario, pool, week, within)),
     )  # fmt: skip
 
@@ -263,7 +267,10 @@ def _notes(
             "Erlang's formulas, which take each interval by itself, ask for too many agents"
         )
     if given.concurrency > 1:
-        found.append("Erlang's formulas take an agent to have one ticket in hand")
+        found.append(
+            f"an agent has up to {given.concurrency} tickets in hand: Erlang's formulas take each "
+            "for as many agents with one as get the same done at most"
+        )
     if given.away is not None:
         found.append(f"agents of {pool} come and go, which Erlang's formulas do not know")
     if len(scenario.agents) > 1:

@@ -56,13 +56,6 @@ class Plan:
         """Paid hours a week."""
         return float(self.shifts["hours"].sum())
 
-    @property
-    def gap(self) -> float:
-        """Share by which a plan may be cheaper at most, in what is to be low first."""
-        if self.cover.rules.minimise == "hours":
-            return self.covered.gap
-        return max(0.0, (self.agents - self.covered.bound) / self.agents) if self.agents else 0.0
-
 
 def cover_of(week: Week, rules: WorkRules) -> Cover:
     """The days of a week that are to be covered, and the shifts that the rules allow.

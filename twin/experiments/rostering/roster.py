@@ -89,8 +89,8 @@ class Roster:
         short = int((table["served"] < self.target).sum())
         judged = int(table["served"].notna().sum())
         found = (
-            f"{self.pool} as it is answers {self.target:.0%} in time in {judged - short} of the "
-            f"{judged} intervals of a week with tickets"
+            f"{self.pool} as it is answers {100 * self.target:.4g} % in time in {judged - short} "
+            f"of the {judged} intervals of a week with tickets"
         )
         if not self.needs.met:
             return f"{found}; no number of agents was found with which all do"
@@ -112,17 +112,32 @@ class Roster:
             none = "no plan of shifts was found that keeps [work_rules] and meets the target"
             return f"{none} before the search was ended" if self.ended else none
         unit = "paid hours" if rules.minimise == "hours" else "agents"
-        gap = max(self.sampled.gap, self.plan.gap if rules.minimise == "agents" else 0.0)
+        gap = self.gap
         told = (
-            f"with fewer {unit} no plan met it in the replications of the search"
+            f"no plan with fewer {unit} would"
             if gap < 1e-9
             else f"a plan with up to {gap:.1%} fewer {unit} is not ruled out"
         )
+        told += ", if each further agent helps no more than the one before"
         early = "the search was ended early; its best plan: " if self.ended else ""
         return early + (
             f"{self.plan.agents} agents on {len(self.plan.shifts)} shifts, "
             f"{self.plan.hours:,.0f} paid hours a week: {self._judged}; {told}"
         )
+
+    @property
+    def gap(self) -> float:
+        """Share by which a plan may be cheaper at most, in what is to be low first; 0 without one.
+
+        As far as each further agent helps no more than the one before: see `Sampled.bound`.
+        """
+        if self.plan is None or self.sampled is None:
+            return 0.0
+        if self.plan.cover.rules.minimise == "hours":
+            return self.sampled.gap
+        # More agents may be needed to keep the rules on their weeks than the shifts alone tell.
+        bound = min(self.sampled.bound, float(self.plan.agents))
+        return 1 - bound / self.plan.agents if self.plan.agents else 0.0
 
     @property
     def _judged(self) -> str:

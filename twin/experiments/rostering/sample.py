@@ -226,6 +226,10 @@ def count(log: RunLog, week: Week, pool: str) -> Counted:
     work = visits.at(own & seen(visits["started_s"]))
     over = np.nan_to_num(work["ended_s"], nan=log.horizon_s)
     busy = levels.busy(log, pool)
+    work_s = float((over - work["started_s"]).sum())
+    if scenario.agents[pool].concurrency > 1:
+        # Tickets in hand at once share their agent's time.
+        work_s = float(np.diff(busy.integral(np.array([begin, end])))[0])
     busy_s = busy.integral(starts + week.length_s) - busy.integral(starts)
     return Counted(
         kept=_sums(slot, kept[judged], size),
@@ -234,7 +238,7 @@ def count(log: RunLog, week: Week, pool: str) -> Counted:
         waiting=_sums(week.slot(starts), there, size),
         busy_s=_sums(week.slot(starts), busy_s, size),
         visits=float(np.count_nonzero(own & queued & visits.known("started_s"))),
-        work_s=float((over - work["started_s"]).sum()),
+        work_s=work_s,
     )
 
 
