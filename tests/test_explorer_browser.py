@@ -13,6 +13,7 @@ from test_report_browser import CONTRAST, HIDDEN
 
 from twin.common.text import amount, scaled
 from twin.experiments.studies.explorer import VERDICTS, explorer
+from twin.measures.figures import FIGURES, GUARDS
 from twin.report import explore
 from twin.report.page import write
 from twin.scenario.model import Target
@@ -165,6 +166,29 @@ def test_sliders_and_targets_answer_at_once(chromium, opened):
     assert json.loads(chromium.run("JSON.stringify(stopsNow())")) == [
         f.start for f in found.factors
     ]
+
+
+def test_a_target_that_leaves_out_who_gave_up_says_so(chromium, opened):
+    found, path = opened
+    chromium.open(path)
+
+    def counts(**limits):
+        for k, one in enumerate(found.figures):
+            side = "least" if one.name in limits else ""
+            limit = limits.get(one.name, "")
+            chromium.run(
+                f"field('side-{k}').value = '{side}'; field('limit-{k}').value = '{limit}'"
+            )
+        chromium.run("soon()")
+        settle(chromium)
+        return str(chromium.run("field('counts').textContent"))
+
+    names = {one.name for one in found.figures}
+    left = next(name for name in names if FIGURES[name.split(":")[0]].guarded)
+    assert "Who gave up is not in" in counts(**{left: 0.1})
+    for guard in names.intersection(GUARDS):
+        assert "Who gave up" not in counts(**{left: 0.1, guard: 0.1})
+    assert "Who gave up" not in counts()
 
 
 def settle(chromium):

@@ -206,8 +206,12 @@ const showBest = (stops, targets) => {
   const [sure, may, not, unknown] = found.counts.map(count);
   const parts = [`${sure} meet the targets surely`, `${may} perhaps`, `${not} do not`];
   if (found.counts[3]) parts.push(`of ${unknown} it is not known`);
+  const used = targets.map((one) => figures[one.figure]);
+  const leaves = used.some((one) => one.guards) ? undefined : used.find((one) => one.leaves);
+  const lost = leaves ? ` Who gave up is not in ${leaves.label}: set a target on solved or on the `
+    + "abandonment rate, too." : "";
   field("counts").textContent = targets.length
-    ? `Of ${count(all)} settings${where}: ${parts.join(", ")}.`
+    ? `Of ${count(all)} settings${where}: ${parts.join(", ")}.${lost}`
     : `No target is set: every one of ${count(all)} settings${where} counts.`;
   const price = (one) => `${inWords(one, free) || "this setting"}: ${figures[goal].label} `
     + estimate(figures[goal], evaluate(figures[goal], one));

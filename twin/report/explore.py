@@ -18,7 +18,7 @@ import numpy as np
 from twin.common.html import Html, html, table, tag
 from twin.common.text import amount, label, scaled
 from twin.experiments.studies.explorer import ROUNDING, Explored, Explorer, Factor
-from twin.measures.figures import FIGURES, figure_of
+from twin.measures.figures import FIGURES, GUARDS, figure_of
 from twin.report import background, frame, study
 from twin.scenario.model import Target
 from twin.stats.surrogate import LEAST_LEVELS
@@ -270,6 +270,8 @@ def _figure_data(one: Explored) -> dict[str, Any]:
     return {
         "label": _shown(label(one.kpi, one.group)), "unit": one.unit,
         "per": per, "before": before, "after": after,
+        # Whether it may look good because customers are lost, and whether it shows that they are.
+        "leaves": FIGURES[one.kpi].guarded, "guards": one.kpi in GUARDS,
         "log": fitted.log, "least": _number(fitted.least), "most": _number(fitted.most),
         "value": _list(fitted.values), "below": _list(fitted.below), "above": _list(fitted.above),
         "errors": [None if stated is None else _list(stated) for stated in fitted.errors],
