@@ -334,6 +334,22 @@ def test_two_connectors_of_one_help_desk_do_not_share_a_store(tmp_path):
 # The process and the command
 
 
+def test_a_webhook_does_not_end_the_wait_that_the_help_desk_asked_for():
+    stop, wake = threading.Event(), threading.Event()
+    begun = []
+
+    def round():
+        begun.append(time.monotonic())
+        if len(begun) == 2:
+            stop.set()
+            return
+        wake.set()
+        raise AskedToWait("/x: status 429", 0.3)
+
+    server.keep_on(SimpleNamespace(round=round), wake, stop, 0.01)
+    assert begun[1] - begun[0] >= 0.3
+
+
 def test_a_round_that_fails_is_told_and_tried_again(caplog):
     stop, wake = threading.Event(), threading.Event()
     errors = [RuntimeError("a customer's words"), Unclear("/x: status 500"), None]

@@ -528,6 +528,16 @@ def test_tickets_go_out_and_come_in_once(store, tmp_path):
     assert store.history(1)[0]["status"] == "In Progress"
 
 
+@pytest.mark.parametrize("status", ["Open", "Resolved", "Closed"])
+@pytest.mark.parametrize("response", ["", "Please try again."])
+def test_an_imported_ticket_is_resolved_by_its_status(store, tmp_path, status, response):
+    item = TICKET | {"status": status, "response": response}
+    assert exchange.import_tickets(store, write(tmp_path / "tickets.json", [item])) == (1, 0)
+    (row,) = store.tickets()
+    assert (row["resolved_at"] is not None) == (status != "Open")
+    assert (row["answered_at"] is not None) == bool(response)
+
+
 def test_a_file_that_is_there_is_not_written_over(store, tmp_path):
     path = write(tmp_path / "feedback.json", [ENTRY])
     before = path.read_bytes()

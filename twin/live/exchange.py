@@ -22,7 +22,7 @@ from twin.common.tables import is_blank
 from twin.live.bodies import MAX_DESCRIPTION, MAX_TEXT
 from twin.live.kept import as_entry
 from twin.live.store import Store
-from twin.records.tables import STATUSES
+from twin.records.tables import RESOLVED_STATUSES, STATUSES
 
 _TICKET = {"ticket_id": int, "description": str, "category": str, "response": str, "status": str}
 
@@ -159,7 +159,7 @@ def _as_row(key: str, item: dict[str, Any], now: float) -> dict[str, Any]:
         "response": item["response"] or None,
         "responded_at": answered,
         "answered_at": answered,
-        "resolved_at": answered,
+        "resolved_at": now if item["status"] in RESOLVED_STATUSES else None,
     }
 
 

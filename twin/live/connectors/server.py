@@ -119,18 +119,19 @@ def _show(remote: str, writing: Writing) -> None:
 def keep_on(bridge: Bridge, wake: threading.Event, stop: threading.Event, poll_s: float) -> None:
     """Round after round, until told to stop; what fails is told, and tried again."""
     while not stop.is_set():
-        wait_s = poll_s
+        wait_s, until = poll_s, wake
         try:
             bridge.round()
         except AskedToWait as busy:
             _log.warning("%s: it asks to wait for %.0f s", busy, busy.wait_s)
-            wait_s = max(busy.wait_s, poll_s)
+            # A webhook must not ask it sooner.
+            wait_s, until = max(busy.wait_s, poll_s), stop
         except (ConnectorError, StoreError) as error:
             _log.error("%s; tried again in %.0f s", error, poll_s)
         except Exception as error:
             # Its words could hold a customer's.
             _log.error("a round failed: %s; tried again in %.0f s", type(error).__name__, poll_s)
-        wake.wait(wait_s)
+        until.wait(wait_s)
         wake.clear()
 
 
