@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import twin
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
-from twin.experiments.rostering.needs import erlang_heads
+from twin.experiments.rostering.needs import erlang_heads, promised
 from twin.experiments.rostering.roster import roster
 from twin.experiments.rostering.sample import count
 from twin.experiments.rostering.week import Week, check_pool, staffed
@@ -166,6 +166,21 @@ def test_what_intervals_take_over_and_shrinkage_show():
     assert eleven["scheduled"] > eleven["erlang_a"]
     parts = table[["erlang_c", "patience", "shrinkage", "rest"]].sum(axis=1)
     assert (parts == table["simulated"]).all()
+
+
+def test_promises_of_channels_go_before_those_of_priorities():
+    tickets = {"priority_mix": {"urgent": 1, "normal": 3}, "channel_mix": {"mail": 3, "chat": 1}}
+    targets = {"first_response": {"urgent": "1min", "normal": "5min"}}
+    slow = {"first_response_by_channel": {"mail": "4h"}}
+
+    def within(channels, **more):
+        given = {"tickets": {**tickets, "channel_mix": channels}, "targets": targets | more}
+        return dict(promised(twin.from_data(desk().as_data() | given)))
+
+    assert within(tickets["channel_mix"]) == {60.0: 0.25, 300.0: 0.75}
+    both = within(tickets["channel_mix"], **slow)
+    assert both == pytest.approx({14400.0: 0.75, 60.0: 0.0625, 300.0: 0.1875})
+    assert within({"mail": 1}, **slow) == {14400.0: 1.0}
 
 
 @pytest.mark.parametrize("heads", [4, 8])

@@ -156,17 +156,27 @@ def promised(scenario: Scenario) -> tuple[tuple[float, float], ...]:
     by_channel: Mapping[str, float] = targets.first_response_by_channel
     if for_people(scenario):
         by_priority, by_channel = human_targets(targets)
-    if not by_priority:
-        return tuple((time_s, 1 / len(by_channel)) for time_s in by_channel.values())
-    mix = scenario.tickets.priority_mix
-    known: dict[str, float] = {
-        name: share for name, share in (mix or {}).items() if name in by_priority
-    }
-    if not math.fsum(known.values()):
-        known = dict.fromkeys(map(str, by_priority), 1.0)
-    whole = math.fsum(known.values())
     times = {str(name): time_s for name, time_s in by_priority.items()}
-    return tuple((times[name], w / whole) for name, w in known.items() if w)
+    known = _shares(scenario.tickets.priority_mix, times)
+    # A promise of a channel goes before that of a priority.
+    unknown = dict.fromkeys([*by_channel, *([""] if times else [])], 1.0)
+    channels = scenario.tickets.channel_mix or unknown
+    own = {name: w / math.fsum(channels.values()) for name, w in channels.items()}
+    by = [(by_channel[name], w) for name, w in own.items() if w and name in by_channel]
+    rest = max(0.0, 1 - math.fsum(w for _, w in by))
+    if times and rest > _ROUNDING:
+        by += [(times[name], w * rest) for name, w in known.items() if w]
+    whole = math.fsum(w for _, w in by)
+    return tuple((time_s, w / whole) for time_s, w in by)
+
+
+def _shares(mix: Mapping[Any, float] | None, of: Mapping[str, float]) -> dict[str, float]:
+    """Shares of some names by their weights in a mix; alike where it has none of them."""
+    known = {str(name): w for name, w in (mix or {}).items() if str(name) in of}
+    if not math.fsum(known.values()):
+        known = dict.fromkeys(of, 1.0)
+    whole = math.fsum(known.values())
+    return {name: w / whole for name, w in known.items()}
 
 
 @lru_cache(maxsize=1 << 14)
