@@ -283,7 +283,7 @@ def test_a_search_finds_the_same_by_all_figures_and_without_sharing(monkeypatch)
     quick = found()
     make = StudyStore.__init__
 
-    def all_alone(self, folder, workers=1, cluster=None, engine="auto", asked=()):
+    def all_alone(self, folder, workers=1, cluster=None, engine="auto", asked=(), again=False):
         make(self, folder, workers, cluster, engine)
         self._share = ""
 
@@ -300,31 +300,27 @@ def tasks_of(folder, again, settings=2, replications=3, share="a search"):
     ]
 
 
-def rounds(player, tasks, workers=2):
-    return [([task.replication for task in some], width) for some, width in
-            player._rounds(tasks, workers)]  # fmt: skip
-
-
-def test_replications_that_come_again_are_first_played_here(tmp_path, monkeypatch):
+def test_few_quick_tasks_of_a_search_are_played_in_this_process(tmp_path, monkeypatch):
     monkeypatch.setattr("twin.experiments.studies.playing.can_fork", lambda: True)
-    player = Player(2, None)
-    player._each_s = 60.0
-    tasks = [replace(task, number=n) for n, task in enumerate(tasks_of(tmp_path, True, share="x"))]
-    assert rounds(player, tasks) == [([0, 1, 2], 1), ([0, 1, 2], 2)]
-    # All are known now; and quick ones are not worth a copy.
-    assert rounds(player, tasks) == [([], 1), ([0, 1, 2] * 2, 2)]
+    player, tasks = Player(2, None), tasks_of(tmp_path, True)
+    # How long one takes is not known yet.
+    assert not player._is_quick(tasks, 2)
     player._each_s = 0.01
-    assert rounds(player, tasks) == [([], 1), ([0, 1, 2] * 2, 1)]
-    for other in (tasks_of(tmp_path, False), [replace(tasks[0], again=False), *tasks[1:]]):
-        assert rounds(player, other) == [([task.replication for task in other], 2)]
-    assert rounds(Player(2, "tcp://x"), tasks) == [([0, 1, 2] * 2, 2)]
+    assert player._is_quick(tasks, 2)
+    assert not player._is_quick(tasks * 10, 2)
+    assert not player._is_quick([*tasks, *tasks_of(tmp_path, False)], 2)
+    elsewhere = Player(2, "tcp://x")
+    elsewhere._each_s = 0.01
+    assert not elsewhere._is_quick(tasks, 2)
 
 
 def test_a_search_keeps_what_comes_again(tmp_path):
     tasks = tasks_of(tmp_path, True, share="kept", replications=6)
     for home in {task.folder for task in tasks}:
         home.mkdir()
-    played = [(task, outcome) for task, outcome in Player(1, None).play(tasks)]
+    player = Player(1, None)
+    played = [(task, outcome) for task, outcome in player.play(tasks)]
+    assert 0 < player._each_s < 60
     assert len(played) == len(tasks)
     shared = shared_by("kept", True)
     assert len(shared._drawn._kept) == len(shared._answered) == 6

@@ -19,7 +19,6 @@ from twin.assistant.live.settings import secrets
 from twin.assistant.protocol import Assistant
 from twin.common.errors import TwinError
 from twin.demand.blocks import draw_in_blocks
-from twin.demand.once import LATER
 from twin.demand.tickets import Demand, draw
 from twin.desk.answers import ModelAnswers, Names
 from twin.desk.engines import ready
@@ -261,13 +260,6 @@ def telling(told: Callable[[float], None] | None) -> Iterator[None]:
         yield
     finally:
         _told.reset(token)
-
-
-def is_first(task: Task) -> bool:
-    """True once for each replication of a group: what it draws and asks is there for the others."""
-    shared = shared_by(task.share, task.again)
-    reads = task.scenario.model_dump_json(exclude=LATER)
-    return shared is not None and shared.is_first(f"{task.replication} {reads}")
 
 
 def asks_live(task: Task) -> bool:

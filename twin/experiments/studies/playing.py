@@ -16,7 +16,6 @@ from twin.experiments.replication import (
     Outcome,
     Task,
     asks_live,
-    is_first,
     lost,
     prepare,
     replicate,
@@ -43,7 +42,7 @@ class Player:
 
     def __init__(self, workers: int, cluster: str | None) -> None:
         self._workers, self._cluster = workers, cluster
-        # Seconds that a replication took in this process, the quickest one.
+        # Seconds of a worker for a replication, at the least.
         self._each_s = float("inf")
 
     def play(self, tasks: Sequence[Task]) -> Generator[tuple[Task, Outcome], None, None]:
@@ -61,17 +60,24 @@ class Player:
         turns = min(workers, _TURNS)
         ordered = sorted(tasks, key=lambda task: task.replication // turns)
         ordered = [replace(task, number=number) for number, task in enumerate(ordered)]
-        for some, width in self._rounds(ordered, workers):
-            begun = time.perf_counter()
-            with closing(self._each(some, width)) as outcomes:
-                for outcome in outcomes:
-                    if width == 1:
-                        self._each_s = min(self._each_s, time.perf_counter() - begun)
-                    task = ordered[outcome.number]
-                    # A worker that shares no folder with this process leaves the writing to it.
-                    _keep(task.folder, outcome)
-                    yield task, outcome
-                    begun = time.perf_counter()
+        if workers > 1 and self._is_quick(ordered, workers):
+            workers = 1
+        begun = time.perf_counter()
+        with closing(self._each(ordered, workers)) as outcomes:
+            for outcome in outcomes:
+                task = ordered[outcome.number]
+                # A worker that shares no folder with this process leaves the writing to it.
+                _keep(task.folder, outcome)
+                yield task, outcome
+        if ordered:
+            spent_s = (time.perf_counter() - begun) * workers / len(ordered)
+            self._each_s = min(self._each_s, spent_s)
+
+    def _is_quick(self, tasks: list[Task], workers: int) -> bool:
+        """True for few tasks that are done before copies of this process would begin."""
+        if not all(task.again for task in tasks) or self._cluster is not None or not can_fork():
+            return False
+        return len(tasks) * self._each_s * (1 - 1 / workers) < _WORTH_S
 
     def _each(self, tasks: list[Task], workers: int) -> Generator[Outcome, None, None]:
         files: set[Path] = set()
@@ -81,25 +87,6 @@ class Player:
         return engine.each(
             _play, tasks, workers, lost, self._cluster, here=asks_live, files=files, prepare=prepare
         )
-
-    def _rounds(
-        self, tasks: list[Task], workers: int
-    ) -> Generator[tuple[list[Task], int], None, None]:
-        """Tasks in turn, each with the number of workers.
-
-        Where replications come again and again, the first setting of each is played in this
-        process: what it draws and asks is there for all copies of it that follow. So are tasks that
-        are done before a copy would begin.
-        """
-        again = [task for task in tasks if task.again and not asks_live(task)]
-        if len(again) < len(tasks) or workers == 1 or self._cluster is not None or not can_fork():
-            yield tasks, workers
-            return
-        first = {task.number for task in tasks if is_first(task)}
-        yield [task for task in tasks if task.number in first], 1
-        others = [task for task in tasks if task.number not in first]
-        saved_s = len(others) * self._each_s * (1 - 1 / workers)
-        yield others, workers if saved_s > _WORTH_S else 1
 
 
 def _play(task: Task) -> Outcome:

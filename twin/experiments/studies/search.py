@@ -135,7 +135,7 @@ def search(
             file.name, [Fault(f"factors.{name}", reason, hint=hint) for name in unseen]
         )
     asked = (file.minimise, *file.targets)
-    with store_for(plan, out, workers, cluster, engine, asked) as store:
+    with store_for(plan, out, workers, cluster, engine, asked, again=True) as store:
         found = SearchInProgress(
             plan, store, replications or plan.bases[0].replications, points, progress
         )

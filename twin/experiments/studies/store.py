@@ -60,6 +60,8 @@ class StudyStore:
     asked : iterable of str
         Figures that replications are played for, as "kpi" or "kpi:group": only these are worked
         out. By default all.
+    again : bool
+        Whether the same replications are asked for again and again, with other settings.
 
     Attributes
     ----------
@@ -77,11 +79,13 @@ class StudyStore:
         cluster: str | None = None,
         engine: str = "auto",
         asked: Iterable[str] = (),
+        again: bool = False,
     ) -> None:
         self.folder = folder
         self.played = 0
         self.outdated = 0
         self._player = Player(workers, cluster)
+        self._again = again
         self._engine = engine
         self._asked = tuple(sorted({figure_of(name)[0] for name in asked}))
         self._share = uuid4().hex
@@ -183,7 +187,7 @@ class StudyStore:
             self._engines[home.name] = engine_of(scenario, self._engine, tickets)
         folder = self._some(home) if figures else home
         return Task(0, scenario, k, folder, False, False, self._engines[home.name],
-                    figures=figures, share=self._share, again=bool(self._asked))  # fmt: skip
+                    figures=figures, share=self._share, again=self._again)  # fmt: skip
 
     def _play_tasks(
         self, tasks: list[Task], progress: Progress | None, done: int, total: int

@@ -111,16 +111,17 @@ def store_for(
     cluster: str | None,
     engine: str = "auto",
     asked: Iterable[str] = (),
+    again: bool = False,
 ) -> Iterator[StudyStore]:
     """The store of a study's replications: below `out`, or in a folder that is gone afterwards."""
     if workers < 1:
         raise ValueError("workers must be 1 or more")
     if out is not None:
         folder = home(Path(out), plan.file.name) / "replications"
-        yield StudyStore(folder.resolve(), workers, cluster, engine, asked)
+        yield StudyStore(folder.resolve(), workers, cluster, engine, asked, again)
         return
     with TemporaryDirectory(prefix="twin-study-") as folder_name:
-        yield StudyStore(Path(folder_name).resolve(), workers, cluster, engine, asked)
+        yield StudyStore(Path(folder_name).resolve(), workers, cluster, engine, asked, again)
 
 
 def _what_is_left(
