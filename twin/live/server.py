@@ -140,6 +140,8 @@ class _Channel(HTTPChannel):
 
     def service(self) -> None:
         """Answer a request that has come whole."""
+        # Before, too: a client that has its answer is none of those that go first.
+        self.useful_at = time.monotonic()
         super().service()
         self.useful_at = time.monotonic()
 
