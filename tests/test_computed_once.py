@@ -1,4 +1,4 @@
-"""What the cache folder keeps of an assistant that has articles: the same, safe, or made anew."""
+"""The cache folder of an assistant that has articles: kept as made, safe, or made anew."""
 
 from dataclasses import replace
 

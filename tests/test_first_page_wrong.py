@@ -1,4 +1,4 @@
-"""How often the first page of a search is wrong: its sentences against desks whose truth is known.
+"""Errors of the first page of a search, counted: its sentences against desks whose truth is known.
 
 python tests/test_first_page_wrong.py [SEARCHES]
 """
@@ -61,12 +61,12 @@ def judged_one(found, desks, k):
 
 
 def wrong_about(desks, k, verdict):
-    """Whether a verdict was given and is wrong; None where there is none."""
+    """True if a verdict is wrong; None where there is none."""
     return None if verdict == "open" else (verdict == "met") != (desks.shares[k] <= LIMIT)
 
 
 def wrong_about_changes(found, desks):
-    """Whether a difference between the one found and the other model is shown the wrong way."""
+    """True if a difference between the one found and the other model is shown the wrong way."""
     best, other = found.best, found.best ^ 1
     numbers = range(found.replications[best])
     frames = []
@@ -98,7 +98,7 @@ def page_of(found):
 
 
 def wrong_about_all(seed):
-    """Whether each kind of sentence was said of a search, and is wrong; None where not said."""
+    """For each kind of sentence True if it is wrong of a search; None where it was not said."""
     found, desks = searched(seed)
     if found.best is None:
         return None, None, None, wrong_about(desks, 6, judged_one(found, desks, 6)["verdict"])

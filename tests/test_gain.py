@@ -1,4 +1,4 @@
-"""How often a mean gain that is none is taken for one, and how often a gain is found.
+"""Mean gains of nothing that are taken for gains, and gains that are found: both counted.
 
 `python -m pytest -m slow tests/test_gain.py -s` prints a table.
 """

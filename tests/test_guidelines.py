@@ -1,4 +1,4 @@
-"""What may become a guideline in the prompt, and what may not, whoever asks for it."""
+"""Guidelines that a prompt may get, and texts that never become one, whoever asks for it."""
 
 import csv
 import random

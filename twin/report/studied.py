@@ -134,7 +134,7 @@ class Points:
 
     @property
     def alone(self) -> bool:
-        """Whether only the load varies, so that there is nothing to choose."""
+        """True if only the load varies, so that there is nothing to choose."""
         points, factors = self.found.points, self.found.factors
         varying = [one for one in factors if points[one].nunique() > 1]
         return bool(varying) and all(_is_load(one) for one in varying)
@@ -165,7 +165,7 @@ class Points:
         )
 
     def falls_short(self, name: str) -> bool:
-        """Whether a target is not met in what was played, shown or not."""
+        """True if a target is not met in what was played, shown or not."""
         return any(_misses(row) for row in self.rows(name))
 
     def cheapest(self) -> list[str]:

@@ -62,7 +62,7 @@ _ROWS_WITH_ASSISTANT = {"timeline": 5.4, "visits": 0.8, "calls": 2.0, "ratings":
 
 @cache
 def _new_ticket() -> Array:
-    """What every ticket begins with."""
+    """A ticket to which nothing has happened."""
     made = np.zeros((), TICKET)
     for name in ("responded_s", "resolved_s", "confidence", "quality"):
         made[name] = np.nan

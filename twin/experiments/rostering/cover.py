@@ -217,7 +217,7 @@ class Cover:
 
     @property
     def alone(self) -> bool:
-        """Whether the rules bind nothing: hours count, and there are as many agents as it takes."""
+        """True if only hours count and there are as many agents as it takes."""
         return self.rules.minimise == "hours" and self.rules.agents is None
 
     def apart(self, least: npt.ArrayLike) -> list[list[int]]:

@@ -144,7 +144,7 @@ class Cuts:
         return (0.0 if found is None else found.bound), dropped
 
     def meets(self, plan: Covered, targets: dict[str, float]) -> bool:
-        """Whether a plan, played on the sample, meets the targets."""
+        """True if a plan, played on the sample, meets the targets."""
         return not self._missed(self._play(plan), targets)
 
     def _round(self, targets: dict[str, float]) -> str:
@@ -320,7 +320,7 @@ class Cuts:
         return self.cover.covered(number, low.bound)
 
     def _play(self, plan: Covered) -> Point:
-        """What comes of a plan; it is kept."""
+        """The outcome of a plan on the sample; it is kept."""
         key = plan.heads.tobytes()
         if key not in self._points:
             self._keep(plan.heads, self.player.play([self.desk(plan)], self.numbers)[0])

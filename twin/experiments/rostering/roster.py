@@ -141,7 +141,7 @@ class Roster:
 
     @property
     def _judged(self) -> str:
-        """What fresh replications say of the plan."""
+        """The verdict of fresh replications on the plan, in words."""
         if self.verdict is None:
             return (
                 f"it meets the target in the {self.replications} replications of the search, and "

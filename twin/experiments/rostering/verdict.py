@@ -1,4 +1,4 @@
-"""Whether a roster meets its target, by replications that its search has not seen."""
+"""Verdict on whether a roster meets its target, by replications that its search has not seen."""
 
 from __future__ import annotations
 
