@@ -22,6 +22,7 @@ DEFAULTS = {
     "rate_limited": 0,
     "prompt_tokens": 0,
     "completion_tokens": 0,
+    "sample": -1,
     "activity": "handle",
     "step": "respond",
 }

@@ -8,12 +8,17 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from twin.assistant import catalogue
+from twin.assistant.asking import Asking
 from twin.assistant.difficulty import beta_chances
 from twin.assistant.judging.rubric import judge_messages
 from twin.assistant.knowledge.knowledge import load_knowledge
-from twin.assistant.recorded.recording import Reply, request_key
+from twin.assistant.recorded.recording import Recording, Reply, request_key
 from twin.demand.corpus import load_corpus
+from twin.demand.tickets import draw
+from twin.desk.simulation import simulate
 from twin.scenario.file import starter
+from twin.scenario.model import from_data
 
 CORPUS = starter() / "corpus" / "tickets.csv"
 KNOWLEDGE = starter() / "knowledge"
@@ -102,3 +107,63 @@ def write(path, *several):
     """Write replies into a recording."""
     path.write_bytes(b"".join(one.to_line() for each in several for one in each))
     return path
+
+
+class Recorder:
+    """An assistant that writes what it says into a recording, as if a provider had said it.
+
+    Its first samples are right; the others name a wrong category and solve nothing.
+    """
+
+    columnar = False
+    prompt_version = "1"
+
+    def __init__(self, scenario, categories, recording):
+        self.model = scenario.assistant.model
+        self._asking = Asking(scenario, categories, catalogue.model(self.model))
+        self._categories, self._recording = categories, recording
+
+    def answer(self, questions):
+        asks, row = self._asking.asks(questions)
+        first = np.unique(row, return_index=True)[1]
+        for ask, k in zip(asks, first, strict=True):
+            code = (questions.truth[k] + ask.sample) % len(self._categories)
+            said = json.dumps({"category": self._categories[code], "confidence": 0.9})
+            if ask.step == "respond":
+                said = f"<b>Do this</b>, {ask.sample}."
+            self._recording.add(
+                Reply(
+                    key=ask.key, step=ask.step, model=self.model, prompt_version=ask.version,
+                    sample=ask.sample, request=ask.request, answer=said, finish="stop",
+                    repaired=False, prompt_tokens=100, completion_tokens=7, latency_s=0.5,
+                    recorded="2026-11-01T10:00:00.000+00:00",
+                )
+            )  # fmt: skip
+        replies = {ask.key: self._recording.get(ask.key) for ask in asks}
+        return self._asking.answers(questions, asks, row, replies)
+
+
+def recorded_desk(folder, **changes):
+    """A day of a desk that replays two samples of each prompt, with all its answers recorded."""
+    desk = from_data(
+        {
+            "name": "recorded",
+            "horizon": "1d",
+            "replications": 1,
+            "arrivals": {"rate": "2/h"},
+            "tickets": {"corpus": str(CORPUS)},
+            "assistant": {
+                "backend": "replay",
+                "role": "full",
+                "knowledge": str(KNOWLEDGE),
+                "recording": str(folder / "recording.jsonl"),
+                "samples": 2,
+            },
+            "customers": {"survey_rate": 1.0, "reopen_rate": 1.0, "reopen_delay": "1h"},
+            "agents": {"all": {"heads": 2, "handle_time": "8min"}},
+        }
+    ).vary(changes, name="recorded")
+    recording, demand = Recording(folder / "recording.jsonl"), draw(desk)
+    simulate(desk, demand, Recorder(desk, demand.categories, recording))
+    recording.close()
+    return desk, demand

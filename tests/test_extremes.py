@@ -5,9 +5,9 @@ import pytest
 from days import assistant, desk, provider, value, visits
 
 from twin.demand.tickets import draw
-from twin.desk.answers import Names
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
+from twin.desk.names import Names
 from twin.desk.simulation import simulate
 from twin.measures.figures import measure
 from twin.scenario.model import from_data

@@ -8,7 +8,8 @@ from twin.assistant.backends import build
 from twin.assistant.judging.judge import Judge
 from twin.demand.luck import FIRST, Stream, Use, generator, key, uniforms
 from twin.demand.tickets import draw
-from twin.desk.answers import ModelAnswers, Names
+from twin.desk.answers import ModelAnswers
+from twin.desk.names import Names
 from twin.scenario.model import from_data
 
 # Small numbers meet often, those around 50 and 100 are where luck once met, others go far.

@@ -315,10 +315,11 @@ class Asking:
         confidence = np.zeros(size)
         written = np.full(size, -1, dtype=np.int64)
         texts: list[Written] = []
+        recorded = np.arange(size)
         for k, ask in enumerate(asks):
             reply = replies[ask.key]
             if isinstance(reply, int):
-                outcome[k] = reply
+                outcome[k], recorded[k] = reply, -1
                 continue
             latency[k] = reply.latency_s
             tokens[:, k] = reply.prompt_tokens, reply.completion_tokens
@@ -334,6 +335,8 @@ class Asking:
                 said = without_foreign(reply.answer.strip(), own)
                 texts.append(Written(said, ask.articles, ask.scores))
         columns = (latency[row], tokens[0][row], tokens[1][row], outcome[row])
+        found: dict[str, Any] = {"written": written[row], "texts": texts}
         if questions.step == "categorize":
-            return Answers(*columns, category=category[row], confidence=confidence[row])
-        return Answers(*columns, written=written[row], texts=texts)
+            found = {"category": category[row], "confidence": confidence[row]}
+        keys = [(ask.key, ask.sample) for ask in asks]
+        return Answers(*columns, **found, reply=recorded[row], replies=keys)

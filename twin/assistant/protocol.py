@@ -142,6 +142,10 @@ class Answers:
         Index into `texts` of this object, for backends that write.
     texts : list of Written
         Distinct answers.
+    reply : array of int or None
+        Index into `replies`, for backends whose answers are recorded; -1 where a call failed.
+    replies : sequence of (str, int)
+        Keys of recorded replies, and which of several samples each is.
     """
 
     latency_s: Floats
@@ -153,6 +157,8 @@ class Answers:
     quality: Floats | None = None
     written: Ints | None = None
     texts: list[Written] = field(default_factory=list)
+    reply: Ints | None = None
+    replies: Sequence[tuple[str, int]] = ()
 
 
 class Assistant(Protocol):

@@ -9,8 +9,8 @@ one by one. The desk's clock never waits for it: latency is data.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from twin.assistant.learning.learning import Version
 from twin.assistant.protocol import OK, Answers, Assistant, Guidance, Luck, Questions, Step, Written
 from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
+from twin.desk.names import Key, Names, Numbered
 from twin.desk.rules import Rules
 from twin.records.tables import ESCALATED, IN_PROGRESS, STEPS
 from twin.scenario.model import Scenario
@@ -26,12 +27,8 @@ from twin.scenario.model import Scenario
 if TYPE_CHECKING:
     from twin.assistant.judging.judge import Rater
 
-T = TypeVar("T")
-
 # Who found the category that an answer is asked for: the model of that number, or a human.
 BY_HUMAN = -1
-# Step, who found the category, visit, attempt, version: see `ModelAnswers.get`.
-_Key = tuple[Step, int, int, int, int]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 # Answers to all tickets of a demand, and their quality, by the number of the model and their key.
@@ -80,6 +77,8 @@ class AnswerColumns:
         See `twin.assistant.protocol.Answers`.
     answer : memoryview
         For respond: number of the text written; -1 where there is none.
+    reply : memoryview
+        Number of the recorded reply; -1 where there is none. Empty where answers are not recorded.
     asked : memoryview of bool
         Which tickets have their answer; for a columnar backend all.
     step, model, version : int
@@ -101,6 +100,7 @@ class AnswerColumns:
     confidence: memoryview = _NOTHING
     quality: memoryview = _NOTHING
     answer: memoryview = _NOTHING
+    reply: memoryview = _NOTHING
 
 
 # Columns of AnswerColumns with their types in memory, by step.
@@ -114,42 +114,6 @@ _COLUMNS: dict[Step, dict[str, type[np.generic]]] = {
     "categorize": _BOTH | {"category": np.int16, "confidence": np.float64},
     "respond": _BOTH | {"quality": np.float64, "answer": np.int32},
 }
-
-
-class Numbered(Generic[T]):
-    """Distinct things by number, in order of appearance."""
-
-    def __init__(self) -> None:
-        self._number: dict[T, int] = {}
-        self.items: list[T] = []
-
-    def number(self, item: T) -> int:
-        """The number of a thing, a new one if it was not seen before."""
-        number = self._number.setdefault(item, len(self.items))
-        if number == len(self.items):
-            self.items.append(item)
-        return number
-
-
-@dataclass(frozen=True)
-class Names:
-    """Names behind the codes in a run's tables: answers, models, prompt versions."""
-
-    texts: Numbered[Written] = field(default_factory=Numbered)
-    models: Numbered[str] = field(default_factory=Numbered)
-    versions: Numbered[str] = field(default_factory=Numbered)
-    # Where tickets come in blocks: of each text the question that would have come first, had all
-    # been asked at once, as (place of its key, text and category).
-    ranks: dict[int, tuple[int, int]] = field(default_factory=dict)
-    keys: Numbered[tuple[int, _Key]] = field(default_factory=Numbered)
-
-    def renumbered(self) -> tuple[Ints, list[Written]]:
-        """Texts in the order in which they would have been numbered, and each one's new number."""
-        items = self.texts.items
-        order = sorted(range(len(items)), key=lambda number: self.ranks.get(number, (0, number)))
-        new = np.empty(len(items), np.int64)
-        new[order] = np.arange(len(items))
-        return new, [items[number] for number in order]
 
 
 class ModelAnswers:
@@ -192,7 +156,7 @@ class ModelAnswers:
         self._number = len(models)
         self._models = models
         models.append(self)
-        self.columns: Lazy[_Key, AnswerColumns] = Lazy(self._first)
+        self.columns: Lazy[Key, AnswerColumns] = Lazy(self._first)
         self._names = names
         self._examples = scenario.assistant.learning.examples
         of = scenario.assistant
@@ -245,10 +209,10 @@ class ModelAnswers:
         """Let go of all columns; the run is over."""
         self.columns.clear()
 
-    def _first(self, key: _Key) -> AnswerColumns:
+    def _first(self, key: Key) -> AnswerColumns:
         step, given, visit, attempt, version = key
         demand = self._demand
-        kinds = _COLUMNS[step]
+        kinds = self._kinds(step)
         empty = {name: view(demand.room(dtype)) for name, dtype in kinds.items()}
 
         def need(ticket: int) -> None:
@@ -281,6 +245,10 @@ class ModelAnswers:
         demand.as_they_come(ask)
         return columns
 
+    def _kinds(self, step: Step) -> dict[str, type[np.generic]]:
+        """Columns of answers with their types; recorded ones have their reply's number, too."""
+        return _COLUMNS[step] | ({} if self.assistant.columnar else {"reply": np.int32})
+
     def _needs(self, step: Step, given: int) -> npt.NDArray[np.bool_]:
         """Tickets whose first prompts these are, as far as the rules tell before the run."""
         if step == "categorize":
@@ -298,15 +266,18 @@ class ModelAnswers:
         needed: npt.NDArray[np.bool_] = known & (unsure == human) & ~for_good & asked[category]
         return needed
 
-    def _ask(self, columns: AnswerColumns, key: _Key, tickets: Ints) -> None:
+    def _ask(self, columns: AnswerColumns, key: Key, tickets: Ints) -> None:
         asked = self._number, *key
         known = None if self._said is None else self._said.get(asked)
         answers, quality = known or self._answered(key, tickets)
         if self._said is not None and known is None:
             self._said[asked] = answers, quality
-        found = {name: getattr(answers, name, None) for name in _COLUMNS[key[0]]}
+        found = {name: getattr(answers, name, None) for name in self._kinds(key[0])}
         if key[0] == "respond":
             found |= {"quality": quality, "answer": self._numbered(answers)}
+        if answers.reply is not None:
+            known_as = np.array([self._names.replies.number(one) for one in answers.replies])
+            found["reply"] = np.where(answers.reply >= 0, known_as[answers.reply], -1)
         numbers = self._demand.numbers
         # All of them, as a rule: then without looking each one up.
         rows = slice(None) if len(tickets) == len(self._demand) else tickets
@@ -315,7 +286,7 @@ class ModelAnswers:
                 _put(getattr(columns, name), numbers, rows, values)
         _put(columns.asked, numbers, rows, True)
 
-    def _answered(self, key: _Key, tickets: Ints) -> tuple[Answers, Floats | None]:
+    def _answered(self, key: Key, tickets: Ints) -> tuple[Answers, Floats | None]:
         """Answers to tickets, and for respond their quality."""
         step, given, visit, attempt, number = key
         demand = self._demand
@@ -372,7 +343,7 @@ class ModelAnswers:
         local = np.array([self._names.texts.number(text) for text in answers.texts])
         return np.where(answers.written >= 0, local[answers.written], -1)
 
-    def _rank(self, questions: Questions, answers: Answers, key: _Key) -> None:
+    def _rank(self, questions: Questions, answers: Answers, key: Key) -> None:
         """Note which question of all would have been the first with each text."""
         assert answers.written is not None
         assert questions.category is not None

@@ -17,11 +17,11 @@ import pandas as pd
 
 from twin.assistant import catalogue
 from twin.assistant.learning.learning import EVENTS
-from twin.assistant.protocol import OUTCOMES as CALL_OUTCOMES
 from twin.assistant.protocol import Written
 from twin.demand.tickets import Demand
-from twin.desk.answers import Names
+from twin.desk.call_table import call_table
 from twin.desk.kernel import Clock
+from twin.desk.names import Names
 from twin.desk.rows import CALLS, RATINGS, STAFFING, TIMELINE, VISITS, Rows
 from twin.desk.statuses import OwnStatuses
 from twin.desk.ticket_table import OUTCOMES, ticket_table
@@ -35,7 +35,6 @@ from twin.records.tables import (
     OPEN,
     REVIEW,
     STATUSES,
-    STEPS,
     STILL_OPEN,
     VISIT_ENDS,
     WRAP_UP,
@@ -246,7 +245,8 @@ class Ledger:
         if name == "visits":
             return self.visits(pools)
         if name == "calls":
-            return self._call_table([catalogue.model(one, own) for one in models], versions)
+            priced = [catalogue.model(one, own) for one in models]
+            return call_table(self.calls.take(), priced, versions, names.replies.items)
         if name == "ratings":
             return self._rating_table(models, versions, comments)
         if name == "learning":
@@ -297,33 +297,6 @@ class Ledger:
                 "ended_s": ended,
                 "end": codes(end, VISIT_ENDS),
                 "agent": np.where(row["agent"] > 0, row["agent"], NAN),
-            },
-        )
-
-    def _call_table(self, models: list[catalogue.Model], versions: list[str]) -> Columns:
-        row = self.calls.take()
-        cost = np.full(len(row["ticket"]), NAN)
-        for k, model in enumerate(models):
-            here = row["model"] == k
-            if here.any():
-                cost[here] = model.cost_usd(row["tokens_in"][here], row["tokens_out"][here])
-        return columns_of(
-            "calls",
-            {
-                "ticket_id": row["ticket"] + np.int32(1),
-                "step": codes(row["step"], STEPS),
-                "model": codes(row["model"], [m.name for m in models]),
-                "prompt_version": codes(row["version"], versions),
-                "asked_s": row["asked"],
-                "started_s": row["started"],
-                "ended_s": row["ended"],
-                "quota_wait_s": row["quota"],
-                "attempts": row["attempts"],
-                "rate_limited": row["limited"],
-                "prompt_tokens": row["tokens_in"],
-                "completion_tokens": row["tokens_out"],
-                "cost_usd": cost,
-                "outcome": codes(row["outcome"], CALL_OUTCOMES),
             },
         )
 

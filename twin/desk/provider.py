@@ -147,11 +147,14 @@ class Provider:
         if attempt.outcome != OK:
             attempt, last, attempts, limited, quota_s = yield from self._retry(attempt, answers)
         outcome, tokens_in, tokens_out = attempt.outcome, attempt.tokens_in, attempt.tokens_out
+        reply = -1
         if outcome != OK:
             tokens_in = tokens_out = 0
+        elif answers.reply:
+            reply = answers.reply[ticket]
         self._add_call(self._pack_call(
             ticket, answers.step, answers.model, answers.version, asked_s, attempt.started_s,
-            self._clock._now, quota_s, attempts, limited, tokens_in, tokens_out, outcome,
+            self._clock._now, quota_s, attempts, limited, tokens_in, tokens_out, outcome, reply,
         ))  # fmt: skip
         return outcome, answers if outcome == OK else last
 

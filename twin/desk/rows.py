@@ -14,8 +14,8 @@ import numpy.typing as npt
 TIMELINE = ("idb", "ticket", "when", "status")
 VISITS = ("ihbdddbi", "ticket", "pool", "activity", "queued", "started", "ended", "end", "agent")
 CALLS = (
-    "ibbhddddhhiib", "ticket", "step", "model", "version", "asked", "started", "ended", "quota",
-    "attempts", "limited", "tokens_in", "tokens_out", "outcome",
+    "ibbhddddhhiibi", "ticket", "step", "model", "version", "asked", "started", "ended", "quota",
+    "attempts", "limited", "tokens_in", "tokens_out", "outcome", "reply",
 )  # fmt: skip
 RATINGS = ("idbbhi", "ticket", "when", "rating", "model", "version", "feedback")
 STAFFING = ("hdii", "pool", "when", "on_shift", "away")

@@ -12,10 +12,11 @@ from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.protocol import Assistant
 from twin.demand.luck import Stream
 from twin.demand.tickets import Demand
-from twin.desk.answers import ModelAnswers, Names, Said
+from twin.desk.answers import ModelAnswers, Said
 from twin.desk.assistant import ServedModel
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
+from twin.desk.names import Names
 from twin.desk.provider import Provider, outages
 from twin.scenario import dated
 from twin.scenario.model import Scenario

@@ -13,7 +13,7 @@ from twin.assistant.learning.heldout import HeldOut
 from twin.assistant.protocol import Assistant
 from twin.demand.luck import view
 from twin.demand.tickets import Demand
-from twin.desk.answers import ModelAnswers, Names
+from twin.desk.answers import ModelAnswers
 from twin.desk.assistant import AssistantDesk, ServedModel
 from twin.desk.availability import agent_pools
 from twin.desk.customers import ALL_COMMENTS, Customers
@@ -22,6 +22,7 @@ from twin.desk.kernel import Clock, Process
 from twin.desk.learning import FeedbackLoop
 from twin.desk.ledger import Ledger
 from twin.desk.lifecycle import Life, Lifecycle
+from twin.desk.names import Names
 from twin.desk.served import AnsweredOnce, notes_on, served_models
 from twin.desk.touches import Transfers, Waits
 from twin.desk.workflow import Ways, WorkflowLife, own_statuses

@@ -27,7 +27,8 @@ from twin.assistant.protocol import OK, Answers, Assistant, Questions
 from twin.assistant.recorded.recording import Recording, open_recording
 from twin.common.errors import Fault, ScenarioError
 from twin.demand.tickets import Demand, draw
-from twin.desk.answers import ModelAnswers, Names
+from twin.desk.answers import ModelAnswers
+from twin.desk.names import Names
 from twin.desk.simulation import simulate
 from twin.experiments.versions import as_played
 from twin.scenario.model import Scenario

@@ -20,8 +20,9 @@ from twin.assistant.protocol import Assistant
 from twin.common.errors import TwinError
 from twin.demand.blocks import draw_in_blocks
 from twin.demand.tickets import Demand, draw
-from twin.desk.answers import ModelAnswers, Names
+from twin.desk.answers import ModelAnswers
 from twin.desk.engines import ready
+from twin.desk.names import Names
 from twin.desk.served import AnsweredOnce
 from twin.desk.simulation import simulate
 from twin.experiments.shared import Shared, shared_by

@@ -109,6 +109,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
             "",
             "ok, or why the last attempt failed; calls under way at the horizon have no row",
         ),
+        ("sample", "int16", "", "which of several recorded answers it is, 0 first; -1: of none"),
+        ("key", "category", "", "its line in the recording; missing where none was recorded"),
     ),
     "ratings": _columns(
         ("ticket_id", "int32", "", "number of the ticket"),

@@ -39,6 +39,8 @@ _KINDS: dict[str, type] = {
     "scenario_as_run": dict, "pairs_by": dict, "erlang_bounds": dict, "base": dict,
     "versions": dict, "files": dict, "raters": dict,
 }  # fmt: skip
+# Columns of numbers that older runs lack, and what stands for them.
+_NEW_NUMBERS = {("calls", "sample"): -1}
 _TYPES = {
     "category": pa.dictionary(pa.int32(), pa.string()),
     "string": pa.string(),
@@ -277,17 +279,25 @@ def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
 def _with_new_columns(part: pa.Table, table: str, wanted: Sequence[str] | None) -> pa.Table:
     """A part of a run from before there were some of today's columns: these are missing in it."""
     new = [
-        column.name
+        column
         for column in TABLES[table]
-        if column.name not in part.column_names and column.dtype == "category"
+        if column.name not in part.column_names
+        and (column.dtype == "category" or (table, column.name) in _NEW_NUMBERS)
     ]
-    for name in new:
-        if wanted is None or name in wanted:
-            none = pa.array(np.zeros(len(part), dtype=np.int32), mask=np.ones(len(part), np.bool_))
-            values = pa.DictionaryArray.from_arrays(none, pa.array([], type=pa.string()))
-            part = part.append_column(name, values)
+    for column in new:
+        if wanted is None or column.name in wanted:
+            values = _missing_values(len(part))
+            if column.dtype != "category":
+                number = _NEW_NUMBERS[table, column.name]
+                values = pa.array(np.full(len(part), number), type=_TYPES[column.dtype])
+            part = part.append_column(column.name, values)
     order = ["replication", *(column.name for column in TABLES[table])]
     return part.select([name for name in order if name in part.column_names]) if new else part
+
+
+def _missing_values(n: int) -> pa.Array:
+    none = pa.array(np.zeros(n, dtype=np.int32), mask=np.ones(n, np.bool_))
+    return pa.DictionaryArray.from_arrays(none, pa.array([], type=pa.string()))
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:

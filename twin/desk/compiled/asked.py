@@ -82,6 +82,7 @@ class Asked:
         categorizes = _ASK[columns.step] == "categorize"
         row["word"] = address(columns.category if categorizes else columns.answer)
         row["score"] = address(columns.confidence if categorizes else columns.quality)
+        row["reply"] = address(columns.reply) if columns.reply else 0
         row["latency_s"] = address(columns.latency_s)
         row["tokens_in"] = address(columns.prompt_tokens)
         row["tokens_out"] = address(columns.completion_tokens)

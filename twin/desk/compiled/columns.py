@@ -109,7 +109,9 @@ OWN_STATUS = np.dtype(_fields(("i8", "works until_taken responds open resolves")
 # Answers of a model to a step: where its columns are, and the answers for the next attempt (-1: not
 # asked for).
 SLOT = np.dtype(
-    _fields(("i8", "latency_s tokens_in tokens_out outcome word score asked version name again"))
+    _fields(
+        ("i8", "latency_s tokens_in tokens_out outcome word score reply asked version name again"),
+    )
 )
 PROVIDER = np.dtype(_fields(("i8", "most under_way first_call last_call quotas_from quotas_to")))
 QUOTA = np.dtype(_fields(("f8", "limit drain level at_s"), ("i8", "counts_tokens")))

@@ -15,10 +15,10 @@ import pandas as pd
 
 from twin.demand.blocks import DemandInBlocks
 from twin.demand.luck import Ints
-from twin.desk.answers import Names
 from twin.desk.compiled.columns import LEDGER, Array
 from twin.desk.customers import ALL_COMMENTS
 from twin.desk.ledger import Ledger, answer_table, drawn
+from twin.desk.names import Names
 from twin.desk.ticket_table import OUTCOMES, ticket_table
 from twin.records.row_groups import RowGroups
 from twin.records.storage import write_part

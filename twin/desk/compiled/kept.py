@@ -13,10 +13,10 @@ from twin.common.pages import Pages
 from twin.demand.blocks import DemandInBlocks
 from twin.demand.luck import Ints
 from twin.demand.tickets import Demand
-from twin.desk.answers import Names
 from twin.desk.compiled.columns import LEDGER, Array
 from twin.desk.customers import ALL_COMMENTS
 from twin.desk.ledger import Ledger, answer_table, drawn
+from twin.desk.names import Names
 from twin.desk.ticket_table import OUTCOMES, ticket_table
 from twin.records.columns import TABLES
 from twin.records.tables import Columns, RunLog

@@ -10,7 +10,6 @@ import pandas as pd
 from twin.assistant.protocol import Assistant
 from twin.demand.blocks import DemandInBlocks, in_blocks
 from twin.demand.tickets import Demand
-from twin.desk.answers import Names
 from twin.desk.assistant import ServedModel
 from twin.desk.availability import agent_pools
 from twin.desk.compiled.blocks import Blocks, Taker
@@ -23,6 +22,7 @@ from twin.desk.compiled.state import State
 from twin.desk.customers import ALL_COMMENTS, Customers
 from twin.desk.kernel import Clock
 from twin.desk.ledger import Ledger
+from twin.desk.names import Names
 from twin.desk.served import AnsweredOnce, notes_on, served_models
 from twin.desk.touches import Transfers, Waits
 from twin.desk.workflow import Ways, WorkflowLife, own_statuses

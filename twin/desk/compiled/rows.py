@@ -17,6 +17,7 @@ from twin.desk.compiled.tables import (
     tickets,
     timeline,
     visits,
+    whole_of,
 )  # fmt: skip
 from twin.records.tables import DONE
 
@@ -120,6 +121,7 @@ def call_row(d: Any, i: int) -> None:
     row.tokens_in = call.tokens_in if heard else 0
     row.tokens_out = call.tokens_out if heard else 0
     row.outcome = call.outcome
+    row.reply = whole_of(slot.reply, i) if heard and slot.reply != 0 else -1
     d.calls += 1
 
 
