@@ -5,14 +5,16 @@ import time
 
 import browser
 import pytest
-from recorded_models import CORPUS, KNOWLEDGE, Skill, replies, write
+from recorded_models import CORPUS, KNOWLEDGE, Skill, recorded_desk, replies, write
 from test_report_browser import HIDDEN, LETTERS
 
+import twin
 from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.demand.corpus import load_corpus
 from twin.experiments.blind import pairs_of
 from twin.experiments.model_table import read_models
-from twin.report import attempts, blind, models
+from twin.experiments.single_tickets import read_tickets
+from twin.report import attempts, blind, models, single_tickets
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium is installed")
 EVIL = "<img src=x onerror=\"document.title='run'\"> " + "w" * 300
@@ -29,10 +31,14 @@ def pages(tmp_path_factory):
     )
     several = read_models([recording], load_corpus(str(CORPUS)), load_knowledge(str(KNOWLEDGE)))
     made = pairs_of(*several, most=4)
+    desk, _ = recorded_desk(folder)
     return {
         "models": models.write(several, folder / "models.html", 0.5, "from a test"),
         "attempts": attempts.write(several, folder / "attempts.html", "from a test"),
         "blind": blind.write(made, folder / "blind.html"),
+        "single": single_tickets.write(
+            read_tickets(twin.run(desk, out=folder / "results").paths[0]), folder / "single.html"
+        ),
     }
 
 
@@ -42,7 +48,7 @@ def chromium(tmp_path_factory):
         yield started
 
 
-@pytest.mark.parametrize("which", ["models", "attempts", "blind"])
+@pytest.mark.parametrize("which", ["models", "attempts", "blind", "single"])
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_everything_is_to_be_seen_and_nothing_bars_the_way(chromium, pages, which, width, dark):
     chromium.open(pages[which], width, phone=width == 390, dark=dark)
@@ -75,6 +81,20 @@ def test_attempts_are_searched_by_text_model_and_outcome(chromium, pages):
     assert chromium.run("document.getElementById('shown').textContent") == f"{wrong} of 51 attempts"
     chromium.run(TYPE % json.dumps({"model": "", "outcome": "", "words": "ONERROR title"}))
     assert chromium.run(SHOWN) == 3
+
+
+def test_tickets_of_a_run_are_searched_alike(chromium, pages):
+    chromium.open(pages["single"])
+    shown = SHOWN.replace("#attempts", "#tickets")
+    whole = chromium.run(shown)
+    chromium.run(TYPE % json.dumps({"resolved": "agent"}))
+    agents = chromium.run(shown)
+    assert 0 < agents < whole
+    chromium.run(TYPE % json.dumps({"outcome": "unsolved"}))
+    assert chromium.run(shown) < agents
+    assert chromium.run("document.getElementById('shown').textContent").endswith(
+        f"of {whole} tickets"
+    )
 
 
 def test_votes_are_kept_and_saved_when_all_are_given(chromium, pages):

@@ -40,6 +40,7 @@ from twin.cli import (
     report,
     roster,
     study,
+    view,
 )
 from twin.cli.compare import adds_up, by_batches, sizes, tell_failures
 from twin.cli.terminal import (
@@ -338,7 +339,7 @@ def kpis() -> None:
 for commands in (
     animate, assistants, blind, calibrations, checks, compare, corpora, evaluate, explore,
     fidelity, forecast, histories, live, models, overlap, pulls, rate, record, reflect, report,
-    roster, study,
+    roster, study, view,
 ):  # fmt: skip
     commands.register(app)
 

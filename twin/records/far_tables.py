@@ -73,6 +73,11 @@ class FarTable:
         """Number of row groups."""
         return int(self._file.num_row_groups)
 
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that it has."""
+        return [str(name) for name in self._file.schema_arrow.names]
+
     def __len__(self) -> int:
         return int(self._file.metadata.num_rows)
 

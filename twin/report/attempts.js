@@ -1,22 +1,22 @@
 "use strict";
-// Hides the attempts that do not match; it makes no element and reads no text as markup.
-const attempts = [...document.querySelectorAll("#attempts > details")];
-const texts = attempts.map((one) => one.textContent.toLowerCase());
+// Hides the entries that do not match; it makes no element and reads no text as markup.
 const field = (name) => document.getElementById(name);
+const form = field("filters");
+const what = form.dataset.what;
+const entries = [...document.querySelectorAll(`#${what} > details`)];
+const texts = entries.map((one) => one.textContent.toLowerCase());
+const choices = [...form.querySelectorAll("select")];
 const apply = () => {
   const words = field("words").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const model = field("model").value;
-  const outcome = field("outcome").value;
   let shown = 0;
-  attempts.forEach((one, k) => {
-    const fits = (!model || one.dataset.model === model)
-      && (!outcome || one.dataset.outcome === outcome)
+  entries.forEach((one, k) => {
+    const fits = choices.every((by) => !by.value || one.dataset[by.id] === by.value)
       && words.every((word) => texts[k].includes(word));
     one.hidden = !fits;
     shown += fits ? 1 : 0;
   });
-  field("shown").textContent = `${shown} of ${attempts.length} attempts`;
+  field("shown").textContent = `${shown} of ${entries.length} ${what}`;
 };
-field("filters").addEventListener("input", apply);
-field("filters").addEventListener("submit", (event) => event.preventDefault());
+form.addEventListener("input", apply);
+form.addEventListener("submit", (event) => event.preventDefault());
 apply();

@@ -47,24 +47,38 @@ def page(several: Sequence[Attempts], sources: str) -> str:
     said = f"{len(shown):,} attempts at {len({row['ticket'] for _, row in shown}):,} tickets."
     if len(rows) > MOST:
         said += f" The page holds the first {MOST:,} of {len(rows):,}."
-    script = (resources.files("twin.report") / "attempts.js").read_text(encoding="utf-8")
+    models = {"": "all"} | {one.name: one.name for one in several}
+    choices = {"model": ("Model ", models), "outcome": ("Outcome ", _OUTCOMES)}
     parts: list[frame.Part] = [
-        ("search", "Search", [tag("p", said), _filters(several)]),
+        ("search", "Search", [tag("p", said), search("attempts", choices)]),
         ("attempts", "Attempts", [_attempt(one, row) for one, row in shown]),
     ]
-    return frame.frame("Single tickets", [], parts, sources, script)
+    return frame.frame("Single tickets", [], parts, sources, search_script())
 
 
-def _filters(several: Sequence[Attempts]) -> Html:
-    models = {"": "all"} | {one.name: one.name for one in several}
+def search_script() -> str:
+    """The script of pages with `search`."""
+    return (resources.files("twin.report") / "attempts.js").read_text(encoding="utf-8")
+
+
+def search(what: str, choices: dict[str, tuple[str, dict[str, str]]]) -> Html:
+    """A form that searches the entries of a part of the page, each a ``details``.
+
+    Parameters
+    ----------
+    what : str
+        Name of the part.
+    choices : dict of str to (str, dict of str to str)
+        By the name of the entries' data: a label, and words for each value; "" is all of them.
+    """
     return tag(
         "form",
         tag("label", "Text ", tag("input", type="search", id="words", autocomplete="off")),
-        tag("label", "Model ", _choice("model", models)),
-        tag("label", "Outcome ", _choice("outcome", _OUTCOMES)),
+        *(tag("label", label, _choice(name, of)) for name, (label, of) in choices.items()),
         tag("p", "", id="shown", role="status"),
         class_="filters",
         id="filters",
+        data_what=what,
     )
 
 
@@ -85,8 +99,7 @@ def outcome(row: dict[Any, Any]) -> str:
 
 def _attempt(one: Attempts, row: dict[Any, Any]) -> Html:
     went = outcome(row)
-    first_line = " ".join(str(row["ticket"]).split())
-    head = first_line if len(first_line) <= 90 else f"{first_line[:89]}…"
+    head = first_words(row["ticket"])
     return tag(
         "details",
         tag("summary", tag("strong", _OUTCOMES[went]), f" · {one.name}, attempt {row['sample'] + 1}"
@@ -97,6 +110,12 @@ def _attempt(one: Attempts, row: dict[Any, Any]) -> Html:
     )  # fmt: skip
 
 
+def first_words(text: str) -> str:
+    """The first words of a text, in a line."""
+    line = " ".join(text.split())
+    return line if len(line) <= 90 else f"{line[:89]}…"
+
+
 def _inside(one: Attempts, row: dict[Any, Any]) -> Iterator[Html]:
     yield tag("h3", "Ticket")
     yield tag("pre", row["ticket"])
@@ -104,21 +123,26 @@ def _inside(one: Attempts, row: dict[Any, Any]) -> Iterator[Html]:
     yield tag("pre", row["answer"] or "(none was written)")
     marks = [
         ("category", f"{row['category'] or '-'} (true: {row['truth'] or 'not known'})"),
-        ("confidence", _number(row["confidence"])),
-        ("the offline judge", _number(row["quality"])),
-        ("the judging model", _number(row["quality_by_model"])),
-        ("people", _number(row["quality_by_people"])),
+        ("confidence", mark(row["confidence"])),
+        ("the offline judge", mark(row["quality"])),
+        ("the judging model", mark(row["quality_by_model"])),
+        ("people", mark(row["quality_by_people"])),
         ("articles", ", ".join(row["articles"]) or "none"),
     ]
     yield table(["mark", "value"], marks, "Marks")
     yield _timeline(one, row)
     for step, key in (("categorize", row["categorize_key"]), ("respond", row["respond_key"])):
         if key:
-            words = [
-                tag("h4", str(message.get("role", ""))) + tag("pre", message.get("content", ""))
-                for message in one.requests.get(key, [])
-            ]
-            yield tag("details", tag("summary", f"Prompt to {step}"), [Html(w) for w in words])
+            yield prompts(f"Prompt to {step}", one.requests.get(key, []))
+
+
+def prompts(title: str, messages: Sequence[dict[str, str]]) -> Html:
+    """A prompt, to be unfolded."""
+    words = [
+        tag("h4", str(message.get("role", ""))) + tag("pre", message.get("content", ""))
+        for message in messages
+    ]
+    return tag("details", tag("summary", title), [Html(w) for w in words])
 
 
 def _timeline(one: Attempts, row: dict[Any, Any]) -> Html:
@@ -137,5 +161,6 @@ def _timeline(one: Attempts, row: dict[Any, Any]) -> Html:
     return table(head, rows, f"Timeline of sample {row['sample']}", True)
 
 
-def _number(value: float) -> str:
+def mark(value: float) -> str:
+    """A mark from 0 to 1 in words."""
     return "-" if math.isnan(value) else f"{value:.2f}"
