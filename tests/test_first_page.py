@@ -1,7 +1,10 @@
 """The first page of a report: what it says follows from its verdicts, in plain words."""
 
+import html
 import re
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,6 +16,7 @@ from typer.testing import CliRunner
 
 import twin
 from twin.cli.app import app
+from twin.common.toml import dump
 from twin.experiments.comparison import compare
 from twin.experiments.targets import Answers, answers
 from twin.report import advice, prose
@@ -153,7 +157,7 @@ def test_what_is_open_names_what_would_settle_it(one):
     assert sentences == [
         "Decide nothing yet: only baseline may meet every target.",
         "For baseline, about 32 more replications would tell: "
-        "`twin run baseline.toml --replications 40`.",
+        "run its file with `--replications 40`.",
     ]
     found = Answers(table.assign(more=float("inf")), {"baseline": "open"}, {}, 0.95)
     sentences = advice.what_to_do(one, sources_of(one), None, found)
@@ -164,9 +168,49 @@ def test_what_is_open_names_what_would_settle_it(one):
         pd.concat([table.assign(more=float("inf")), missing]), {"baseline": "open"}, {}, 0.95
     )
     assert advice.what_to_do(one, sources_of(one), None, found)[1] == (
-        "For baseline, about 1 more replication would tell: "
-        "`twin run baseline.toml --replications 9`."
+        "For baseline, about 1 more replication would tell: run its file with `--replications 9`."
     )
+
+
+def test_the_command_that_would_tell_plays_the_same_desk_when_pasted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my desks").mkdir()
+    file = tmp_path / "my desks" / "$tight.toml"
+    limits = {"figures": {"service_level": {"at_least": 0.999}}}
+    file.write_text(dump(DESK | {"targets": DESK["targets"] | limits}))
+    work = "agents.all.handle_time={ distribution = 'lognormal', mean = '15min', cv = 0.5 }"
+    changes = [f"--set={one}" for one in ("arrivals.rate=7/h", work, "arrivals.scale=1.5")]
+    relative = str(file.relative_to(tmp_path))
+    done = RUNNER.invoke(app, ["run", relative, *changes, "--replications=2", "--seed=5"])
+    assert done.exit_code == 0, done.output
+    (line,) = re.findall(r"<code>twin (run .*--replications \d+)</code>", newest_page())
+    words = shlex.split(line)
+    assert words[1] == relative
+    words[words.index("--replications") + 1] = "2"
+    assert RUNNER.invoke(app, words).exit_code == 0
+    first, second = (run.manifest for run in open_all("results/baseline"))
+    assert first["scenario_as_run"] == second["scenario_as_run"]
+    # Where the file is gone no command would work, and none is said.
+    file.unlink()
+    assert "run its file with <code>--replications" in newest_page()
+
+
+def newest_page():
+    done = RUNNER.invoke(app, ["report", "results/baseline", "--brief"])
+    return html.unescape(Path(done.stdout.strip()).read_text(encoding="utf-8"))
+
+
+def open_all(folder):
+    return [twin.open_results(path).runs[0] for path in sorted(Path(folder).iterdir())]
+
+
+@pytest.mark.parametrize(
+    "of",
+    [{"file": 5, "set": []}, {"file": "README.md", "set": [5]}, {"file": "a\0b", "set": []},
+     {"file": "x" * 5000, "set": []}, {"file": "README.md", "set": "--out /"}, {"set": ["a=1"]}],
+)  # fmt: skip
+def test_a_damaged_manifest_names_no_command(of):
+    assert advice._run_again({"read_from": of}, 9) == "run its file with `--replications 9`"
 
 
 def test_costs_are_money_and_their_lack_is_said(played):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from twin.common.errors import ScenarioError
 from twin.experiments.checks import check
-from twin.scenario.changes import parse_change
+from twin.scenario.changes import as_change, parse_change
 from twin.scenario.file import base_of, load
 from twin.scenario.model import from_data
 
@@ -414,6 +414,19 @@ def test_a_change_of_a_list_item(folder: Path) -> None:
     assert desk.arrivals.surges[0].factor == 3
     with pytest.raises(ScenarioError, match=r'"9" leads nowhere'):
         load(folder / "s.toml", {"arrivals.surges.9.factor": 3})
+
+
+_PLAIN = st.recursive(
+    st.text() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.booleans()
+    | st.dates() | st.times(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@given(_PLAIN)
+def test_a_change_written_out_is_read_as_it_was(value: object) -> None:
+    assert parse_change(as_change("agents.mail.shifts", value)) == ("agents.mail.shifts", value)
 
 
 def test_numbers_of_numpy_are_numbers(folder: Path) -> None:

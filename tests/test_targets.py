@@ -186,6 +186,33 @@ def test_more_replications_are_told_where_they_would_help():
     assert then(10 + more) <= abs(row["value"] - 0.9) < then(9 + more)
 
 
+@pytest.mark.parametrize("others", [0, 1, 3])
+def test_with_so_many_more_a_miss_is_told_beside_other_targets_too(others):
+    # "Missed" can be said by mistake of each target, so its bounds are wider with every one.
+    easy = ("resolution_mean", "first_response_mean", "agent_wait_mean")[:others]
+    own = {"cost_week": Target(at_most=96.0), **{one: Target(at_most=1e9) for one in easy}}
+
+    def row(count):
+        # Costs with a mean of 100 and a standard deviation of 10, not skewed.
+        days = np.where(np.arange(count) % 2, 1.0, -1.0) * (np.arange(count) < count // 2 * 2)
+        days = 100.0 + 10.0 * (days - days.mean()) / days.std(ddof=1)
+        kpis = pd.DataFrame([
+            {"scenario": "a", "replication": k, "kpi": kpi, "group": "", "unit": unit,
+             "numerator": x, "denominator": 1.0}
+            for kpi, unit in [("cost_week", "USD/week"), *((one, "s") for one in easy)]
+            for k, x in enumerate(days)
+        ])  # fmt: skip
+        table = judged(kpis, {"a": own})
+        return table[table["kpi"] == "cost_week"].to_dict("records")[0]
+
+    first = row(12)
+    assert first["verdict"] == "open"
+    enough = 12 + int(first["more"])
+    assert row(enough)["verdict"] == "missed"
+    # And not many more than it takes.
+    assert row(int(0.7 * enough))["verdict"] == "open"
+
+
 @pytest.mark.parametrize("played", [2, 5])
 def test_few_replications_do_not_tell_that_very_many_more_are_needed(played):
     # Half a standard deviation from its target, a figure is decided by about 25 replications.

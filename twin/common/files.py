@@ -53,6 +53,14 @@ def unmakeable(name: str) -> str:
     return ""
 
 
+def is_there(path: str | Path, folder: bool = False) -> bool:
+    """Whether there is such a file, or folder; no where that cannot be told."""
+    try:
+        return Path(path).is_dir() if folder else Path(path).is_file()
+    except OSError:  # a name too long to ask about, or a folder that nobody may look into
+        return False
+
+
 def regular_file(path: Path) -> int:
     """Size of a file, in bytes; of a folder 0, which says itself what it is when it is read.
 

@@ -16,7 +16,7 @@ import twin
 from twin.assistant.judging.model_judge import rater_name
 from twin.common.errors import ScenarioError
 from twin.desk.customers import RATER_VERSION as CUSTOMERS_VERSION
-from twin.scenario.changes import PATH_KEYS
+from twin.scenario.changes import PATH_KEYS, as_change
 from twin.scenario.diff import changes
 from twin.scenario.model import Scenario
 
@@ -162,6 +162,20 @@ def scenario_digest(scenario: Scenario) -> str:
     """Short hash of a scenario's data, its seed included."""
     text = json.dumps(scenario.as_data(), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def read_from(scenario: Scenario) -> dict[str, object]:
+    """The scenario's file as it was named, and what was set beside it; empty if from no file.
+
+    How many replications are played is left out: who plays it again says so.
+    """
+    if scenario._path is None:
+        return {}
+    changes = {key: value for key, value in scenario._set.items() if key != "replications"}
+    return {
+        "file": str(scenario._path),
+        "set": [as_change(key, value) for key, value in changes.items()],
+    }
 
 
 def base(scenario: Scenario) -> dict[str, object]:

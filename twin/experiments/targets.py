@@ -174,7 +174,12 @@ def judged(
             near, far = (bounds.get(count, {}).get(keys, {}) for count in (1, len(own)))
             alike = _alike(near, error)
             found = OPEN if alike else _judge(near, far, target)
-            more = _more(near, target.limit, error) if found == OPEN and not alike else alike
+            more = alike
+            if found == OPEN and not alike:
+                # What is on its way to "missed" is judged by the wider bound.
+                misses = bool(near) and (near["value"] > target.limit) == target.upper
+                side, count = (far, len(own)) if misses else (near, 1)
+                more = _more(side, target.limit, error / count)
             values = [near.get(one, math.nan) for one in ("value", "low", "high")]
             counted = int(near.get("replications", 0))
             kind = [FIGURES[kpi].unit, target.upper, target.limit]

@@ -73,6 +73,7 @@ class RunInProgress:
             "tables": list(self.tables),
             "scenario_as_run": scenario.as_data(),
             "base": provenance.base(scenario),
+            "read_from": provenance.read_from(scenario),
             "erlang_bounds": erlang_bounds(scenario),
         }
         if out is not None:

@@ -37,6 +37,7 @@ _KINDS: dict[str, type] = {
     "scenario": str, "status": str, "question": str, "notes": list, "tables": list,
     "replications": dict,
     "scenario_as_run": dict, "pairs_by": dict, "erlang_bounds": dict, "base": dict,
+    "read_from": dict,
     "versions": dict, "files": dict, "raters": dict,
 }  # fmt: skip
 # Columns of numbers that older runs lack, and what stands for them.

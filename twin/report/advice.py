@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from twin.common.files import is_there
 from twin.common.text import command
 from twin.experiments.comparison import Comparison, compare
 from twin.experiments.targets import Answers
@@ -85,7 +86,8 @@ def _by_targets(results: Results, choices: Sequence[str], found: Answers) -> Ite
             "that meets targets, `twin roster` the agents by half hour."
         )
     for one in of[OPEN]:
-        yield _to_settle(one, found)
+        manifest = next(run.manifest for run in results.runs if run.scenario == one)
+        yield _to_settle(one, found, manifest)
 
 
 def _of_good(results: Results, good: Sequence[str], level: float, *, alone: bool) -> Iterator[str]:
@@ -116,7 +118,7 @@ def _of_good(results: Results, good: Sequence[str], level: float, *, alone: bool
     yield f"Choose {best}: of {listed(good)}, which meet every target, it costs least."
 
 
-def _to_settle(scenario: str, found: Answers) -> str:
+def _to_settle(scenario: str, found: Answers, manifest: Any) -> str:
     open_ = [row for row in found.rows(scenario) if row["verdict"] == OPEN]
     # One target that is missed decides; that all are met is known when the last one is.
     missing = [row for row in open_ if (row["value"] > row["limit"]) == row["at_most"]]
@@ -131,9 +133,19 @@ def _to_settle(scenario: str, found: Answers) -> str:
             "the history or the assumptions, or the figure lies on its target."
         )
     total = max(row["replications"] for row in open_) + math.ceil(more)
-    run = command("twin", "run", f"{scenario}.toml", "--replications", total)
     count = f"{math.ceil(more):,} more replication{'s' * (more > 1)}"
-    return f"For {scenario}, about {count} would tell: `{run}`."
+    return f"For {scenario}, about {count} would tell: {_run_again(manifest, total)}."
+
+
+def _run_again(manifest: Any, replications: int) -> str:
+    """A command that plays a scenario again, where its file is still there; else what to do."""
+    of = (manifest or {}).get("read_from") or {}
+    file, changes = of.get("file"), of.get("set", [])
+    good = isinstance(changes, list) and all(isinstance(word, str) for word in changes)
+    if not (isinstance(file, str) and good and is_there(file)):
+        return f"run its file with `--replications {replications}`"
+    sets = [part for change in changes for part in ("--set", change)]
+    return f"`{command('twin', 'run', file, *sets, '--replications', replications)}`"
 
 
 def _without_targets(base: str, choices: Sequence[str], rows: Rows) -> Iterator[str]:

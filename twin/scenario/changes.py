@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
+from collections.abc import Mapping
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import unmakeable
 
+# Keys that need no quotes in TOML.
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 # Keys that hold a file or folder, relative to the file they stand in.
 PATH_KEYS = {
     "change", "corpus", "feedback", "file", "forecast", "knowledge", "recording", "roster", "trace",
@@ -50,6 +56,50 @@ def parse_change(text: str) -> tuple[str, Any]:
         read = {}
     # A line more in it would be a key more, which nobody asked for.
     return key.strip(), read["value"] if len(read) == 1 else value.strip()
+
+
+def as_change(key: str, value: Any) -> str:
+    """A ``--set`` argument that `parse_change` reads as this key path and value.
+
+    Parameters
+    ----------
+    key : str
+        Dotted key path.
+    value : object
+        Plain data, as of TOML.
+
+    Examples
+    --------
+    >>> as_change("arrivals.rate", "40/h"), as_change("agents.mail.shifts", [{"heads": 2}])
+    ('arrivals.rate=40/h', 'agents.mail.shifts=[{heads = 2}]')
+    """
+    if isinstance(value, str) and parse_change(f"{key}={value}") == (key, value):
+        return f"{key}={value}"
+    return f"{key}={_inline(value)}"
+
+
+def _inline(value: Any) -> str:
+    """A value as TOML on one line."""
+    if isinstance(value, Mapping):
+        parts = (f"{_quoted(name, keyed=True)} = {_inline(one)}" for name, one in value.items()
+                 if one is not None)  # fmt: skip
+        return f"{{{', '.join(parts)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_inline, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if hasattr(value, "item"):  # a numpy number
+        value = value.item()
+    return str(value) if isinstance(value, int | float) else _quoted(str(value))
+
+
+def _quoted(text: str, *, keyed: bool = False) -> str:
+    if keyed and _BARE.fullmatch(text):
+        return text
+    # TOML escapes as JSON does, and this one more.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

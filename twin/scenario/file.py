@@ -58,7 +58,7 @@ def load(path: str | Path, changes: Mapping[str, Any] | None = None) -> Scenario
         if key == "models":
             _read_models(data, Path())
     scenario = from_data(data, str(path))
-    scenario._path = path
+    scenario._path, scenario._set = path, dict(changes or {})
     return scenario
 
 

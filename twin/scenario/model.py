@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from twin.common.errors import Fault, ScenarioError
+from twin.common.files import is_there
 from twin.common.html import table, tag
 from twin.scenario.changes import assign, clean_name, flat
 from twin.scenario.clock import midnight
@@ -189,6 +190,8 @@ class Scenario(Section):
 
     # The file it came from, for messages only; set by `twin.load`.
     _path: Path | None = PrivateAttr(default=None)
+    # What was changed in it since, by key.
+    _set: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> Scenario:
@@ -286,7 +289,7 @@ class Scenario(Section):
             label = " ".join(f"{key}={value}" for key, value in changes.items())
             data["name"] = clean_name(f"{self.name} {label}")
         varied = from_data(data, self.name)
-        varied._path = self._path
+        varied._path, varied._set = self._path, {**self._set, **changes}
         return varied
 
 
@@ -326,7 +329,7 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
     }
     for key, name in files.items():
         folder = key == "assistant.knowledge"
-        if name is not None and not _is_there(Path(name), folder):
+        if name is not None and not is_there(name, folder):
             yield Fault(key, "no such folder" if folder else "no such file", name)
     for pool, settings in scenario.agents.items():
         named = [("overflow_to", name) for name in settings.overflow_to]
@@ -355,13 +358,6 @@ def consistency_faults(scenario: Scenario) -> Iterable[Fault]:
         yield Fault("assistant.judge", reason, hint='use judge = "evidence"')
     if assistant.role == "triage" and not scenario.agents:
         yield Fault("assistant.role", "triage only needs agents who answer: give [agents.NAME]")
-
-
-def _is_there(path: Path, folder: bool) -> bool:
-    try:
-        return path.is_dir() if folder else path.is_file()
-    except OSError:  # a name too long to ask about, or a folder that nobody may look into
-        return False
 
 
 def from_data(data: Mapping[str, Any], where: str = "scenario") -> Scenario:

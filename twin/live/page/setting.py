@@ -37,6 +37,7 @@ def take_away(
     """Offer the setting as a file, and as a command."""
     from twin.common.text import command
     from twin.experiments.levers import as_tables
+    from twin.scenario.changes import as_change
 
     if base._path is None:
         return
@@ -50,7 +51,7 @@ def take_away(
     knobs.save(base, tables)
     with st.expander("The same on the command line"):
         sets = [part for key, value in (own | moved).items()
-                for part in ("--set", f"{key}={_as_toml(value)}")]  # fmt: skip
+                for part in ("--set", as_change(key, value))]  # fmt: skip
         st.code(command("twin", "run", base._path, *sets), language=None, wrap_lines=True)
 
 
@@ -63,12 +64,6 @@ def _as_read(base: Scenario, own: dict[str, Any]) -> dict[str, Any]:
             node = node.get(part) if isinstance(node, dict) else None
         found[key] = value if node is None else node
     return found
-
-
-def _as_toml(value: Any) -> str:
-    from twin.common.toml import dump
-
-    return dump({"value": value}).removeprefix("value = ")
 
 
 def offer_check() -> bool:
