@@ -3,8 +3,13 @@
 import hashlib
 import importlib.util
 import json
+import math
+import os
+import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from io import FileIO
 
 import numpy as np
 import pytest
@@ -30,6 +35,7 @@ from twin.assistant.protocol import Luck, Questions
 from twin.assistant.recorded.recording import Recording, read_lines
 from twin.cli.app import app
 from twin.common.errors import DamagedFile, ScenarioError
+from twin.common.files import checksum
 from twin.demand.corpus import load_corpus
 from twin.experiments.checks import check
 from twin.experiments.reflect import (
@@ -43,7 +49,7 @@ from twin.experiments.reflect import (
     reflect,
 )
 from twin.experiments.reflect_calls import calls
-from twin.experiments.reflections import look, read_log, read_ratings
+from twin.experiments.reflections import add_to_log, look, read_log, read_ratings, taking_turns
 from twin.report.explain import explain
 from twin.scenario.file import load, starter
 from twin.scenario.model import from_data
@@ -294,11 +300,74 @@ class TestReflect:
         assert change.verdict == NONE
         assert change.proposal["refused"] == ["was tested before"]
 
+    def test_the_same_change_is_another_look_where_its_answers_are_others(self, tried):
+        """Else who tests one change until it passes, with luck anew, passes in the end."""
+
+        def drawn(draw):
+            def answer(system, data):
+                luck = hashlib.sha256(f"{draw} {system[-200:]} {data['ticket']}".encode()).digest()
+                return steps(GOOD if luck[0] % 2 else "", data)
+
+            return Double([], answer)
+
+        found = [tried(drawn(k), FEWEST, proposed=[USELESS]) for k in (0, 1, 1, 0, 2)]
+        assert [change.evidence["look"] for change in found] == [1, 2, 2, 1, 3]
+
+    def test_two_at_once_take_a_look_each(self, tried, tmp_path):
+        """Each has seen that a look is left before its test; the last one is one's alone."""
+        log = tmp_path / "log.jsonl"
+        lines = [f"Write short sentences and plain words{' now' * k}." for k in range(LOOKS + 1)]
+        for line in lines[: LOOKS - 1]:
+            tried(Double([]), FEWEST, proposed=[line])
+        with ThreadPoolExecutor(2) as pool, taking_turns(log):
+            both = [
+                pool.submit(tried, Double([]), FEWEST, proposed=[line])
+                for line in lines[LOOKS - 1 :]
+            ]
+            time.sleep(0.3)
+            assert len(read_log(log)) == LOOKS - 1
+        ends = sorted(str(one.exception() or "") for one in both)
+        assert ends[0] == ""
+        assert "error rate allows" in ends[1]
+        assert read_log(log)[-1]["evidence"]["look"] == LOOKS
+
     def test_tickets_never_tested_on_begin_anew(self):
-        line = {"name": "g1", "held_back": ["a", "b"], "evidence": {"look": 3}}
+        found = {"look": 3, "gain": 0.1, "gain_low": math.nan}
+        line = {"name": "g1", "held_back": ["a", "b"], "evidence": found}
         assert look([line], "g2", ["c"]) == 1
         assert look([line], "g2", ["b", "c"]) == 4
         assert look([line], "g1", ["a", "b"]) == 3
+        assert look([line], "g1", ["a", "b"], {"gain": 0.1, "gain_low": math.nan}) == 3
+        assert look([line], "g1", ["a", "b"], {"gain": 0.2, "gain_low": math.nan}) == 4
+
+    @pytest.mark.parametrize(
+        "line",
+        [b"\xff\xfe", b"[" * 100_000, b"[]", b"{}", b'{"checksum": "x"}', b"NaN", b'{"name": "g1"',
+         json.dumps({"name": "g1", "checksum": checksum({"name": "g1"})}).encode()],
+    )  # fmt: skip
+    def test_a_line_that_is_none_of_the_log_stops_it(self, tmp_path, line):
+        (tmp_path / "log.jsonl").write_bytes(line + b"\n")
+        with pytest.raises(DamagedFile, match="line 1"):
+            read_log(tmp_path / "log.jsonl")
+
+    @pytest.mark.skipif(os.name == "nt", reason="no such files")
+    def test_a_log_that_is_no_file_stops_it(self, tmp_path):
+        os.mkfifo(tmp_path / "log.jsonl")
+        with pytest.raises(DamagedFile, match="not a regular file"):
+            read_log(tmp_path / "log.jsonl")
+
+    def test_a_look_that_cannot_be_written_leaves_the_log_as_it_was(self, tried, tmp_path):
+        change = tried(Double([USELESS]), FEWEST)
+        log = tmp_path / "log.jsonl"
+        before = log.read_bytes()
+
+        class Full(FileIO):
+            def write(self, data):
+                return super().write(data[:9])
+
+        with Full(log, "a") as file, pytest.raises(OSError, match="No space"):
+            add_to_log(file, change, ["a"])
+        assert log.read_bytes() == before
 
     def test_calls_that_fail_are_no_evidence(self, tried, tmp_path):
         for step in ("respond", "reflect"):

@@ -153,22 +153,25 @@ def reflect(
         "refused": refused,
     }
     change = Change(before, (*before, *new), NONE, proposal)
+    evidence: dict[str, Any] = {}
     if new:
         _look(log, change, held)
         judge = _judge(scenario, knowledge, fetch_of)
         evidence = _test(scenario, categories, held, change, model, fetch, judge)
-        # Again, as others may have tested meanwhile.
-        evidence |= {"look": _look(log, change, held), "looks": LOOKS}
-        passed = evidence["chance_by_luck"] <= evidence["at_most"]
-        verdict = BETTER if passed else NOT_SHOWN
-        change = Change(before, change.after, verdict, proposal, evidence)
-    reflections.add_to_log(log, change, held.marks if new else [])
+    with reflections.taking_turns(log) as file:
+        if new:
+            # Again, as others may have tested meanwhile.
+            evidence |= {"look": _look(log, change, held, evidence), "looks": LOOKS}
+            passed = evidence["chance_by_luck"] <= evidence["at_most"]
+            verdict = BETTER if passed else NOT_SHOWN
+            change = Change(before, change.after, verdict, proposal, evidence)
+        reflections.add_to_log(file, change, held.marks if new else [])
     return change
 
 
-def _look(log: Path, change: Change, held: HeldBack) -> int:
+def _look(log: Path, change: Change, held: HeldBack, evidence: dict[str, Any] | None = None) -> int:
     """Number of the look that a test of a change is."""
-    look = reflections.look(reflections.read_log(log), change.name, held.marks)
+    look = reflections.look(reflections.read_log(log), change.name, held.marks, evidence)
     if look > LOOKS:
         raise ReflectionError(
             f"{log}: {LOOKS} changes were tested on these held-back tickets, as many as the error "

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,13 @@ from twin.assistant.learning.feedback import Entry, load_feedback
 from twin.assistant.recorded.recorded_calls import asked_of
 from twin.assistant.recorded.recording import read_lines
 from twin.common.errors import DamagedFile
-from twin.common.files import CHECKSUM, checksum
+from twin.common.files import CHECKSUM, MOST_JSON_BYTES, checksum, read_bytes
+from twin.common.growing import append, hold
 from twin.demand.corpus import load_corpus
 from twin.scenario.model import Scenario
+
+# Not what a test found, but which one it was.
+_COUNTED = ("look", "looks")
 
 
 @dataclass(frozen=True)
@@ -96,33 +102,73 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         If a line was changed: looks that are not counted would break the promise of the guard.
     """
     found = []
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    for number, line in enumerate(lines, start=1):
+    try:
+        data = read_bytes(path, MOST_JSON_BYTES, "a log of changes") if path.exists() else b""
+    except ValueError as error:
+        raise DamagedFile(path, str(error)) from None
+    for number, line in enumerate(data.splitlines(), start=1):
         try:
-            data = json.loads(line)
-        except ValueError:
-            data = None
-        if not isinstance(data, dict) or data.pop(CHECKSUM, None) != checksum(data):
+            one = json.loads(line)
+        except (ValueError, RecursionError):
+            one = None
+        told = isinstance(one, dict) and one.pop(CHECKSUM, None) == checksum(one)
+        if not told or not _is_whole(one):
             raise DamagedFile(path, f"line {number} is not as it was written")
-        found.append(data)
+        found.append(one)
     return found
 
 
-def look(known: Sequence[dict[str, Any]], name: str, held_back: Sequence[str]) -> int:
+def _is_whole(line: dict[str, Any]) -> bool:
+    """True for a line of `add_to_log`: a checksum is no signature."""
+    kinds = {"name": str, "verdict": str, "held_back": list, "before": list, "after": list}
+    evidence = line.get("evidence")
+    if not all(isinstance(line.get(name), kind) for name, kind in kinds.items()):
+        return False
+    texts = (*line["held_back"], *line["before"], *line["after"])
+    looked = not line["held_back"] or (
+        isinstance(evidence, dict) and isinstance(evidence.get("look"), int)
+    )
+    return looked and all(isinstance(text, str) for text in texts)
+
+
+def look(
+    known: Sequence[dict[str, Any]],
+    name: str,
+    held_back: Sequence[str],
+    evidence: Mapping[str, Any] | None = None,
+) -> int:
     """Number of the look (1 first) that testing a change on these tickets is.
 
     A test counts if any of its tickets is among these. The same change again on the same tickets is
-    the look that it was.
+    the look that it was if it found the same: other answers, another model or another judge are
+    another chance to pass by luck.
+
+    Parameters
+    ----------
+    known : sequence of dict
+        Lines of the log.
+    name : str
+        Of the change.
+    held_back : sequence of str
+        Marks of the tickets.
+    evidence : mapping, optional
+        What the test found; None before it, where it may turn out to be the same again.
     """
     before = []
     for line in known:
-        if not line.get("held_back") or set(held_back).isdisjoint(line["held_back"]):
+        if not line["held_back"] or set(held_back).isdisjoint(line["held_back"]):
             continue
+        number = line["evidence"]["look"]
         same = line["name"] == name and line["held_back"] == list(held_back)
-        if same:
-            return int(line["evidence"]["look"])
-        before.append(line["evidence"]["look"])
+        if same and (evidence is None or _found(line["evidence"]) == _found(evidence)):
+            return int(number)
+        before.append(number)
     return max(before, default=0) + 1
+
+
+def _found(evidence: Mapping[str, Any]) -> str:
+    """What a test found, in one form: a number that is missing (NaN) equals itself."""
+    return json.dumps({k: v for k, v in evidence.items() if k not in _COUNTED}, sort_keys=True)
 
 
 def tried(known: Sequence[dict[str, Any]]) -> list[str]:
@@ -133,12 +179,30 @@ def tried(known: Sequence[dict[str, Any]]) -> list[str]:
     )
 
 
-def add_to_log(path: Path, change: Change, held_back: Sequence[str]) -> None:
-    """Add a change to the log: what was tested, on which tickets (as hashes), and the verdict."""
+@contextmanager
+def taking_turns(path: Path) -> Iterator[FileIO]:
+    """The log, to read and to add to; another process that wants it waits until this is done.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileIO(path, "a") as file:
+        hold(file, wait=True)
+        yield file
+
+
+def add_to_log(file: FileIO, change: Change, held_back: Sequence[str]) -> None:
+    """Add a change to the log: what was tested, on which tickets (as hashes), and the verdict.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written: the log is as it was.
+    """
     data = json.loads(json.dumps({**change.as_dictionary(), "held_back": list(held_back)}))
     line = json.dumps({**data, CHECKSUM: checksum(data)}, sort_keys=True) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    append(file, line.encode())
+    os.fsync(file.fileno())

@@ -8,11 +8,9 @@ is lost.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -26,17 +24,12 @@ from weakref import WeakValueDictionary
 from twin.assistant.answer_text import clean
 from twin.assistant.errors import RecordingError
 from twin.common.files import checksum
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from twin.common.growing import append, hold, private_opener
 
 # Beyond what any call has: eleven days, and what a column of the table calls can hold.
 MOST_S, _MOST_TOKENS = 1e6, (1 << 31) - 1
 # Seconds between two times that the disk, too, is made to have everything.
 _SYNC_S = 1.0
-_FAR = 1 << 62
 
 
 def request_key(request: Mapping[str, Any], sample: int, prompt_version: str) -> str:
@@ -261,7 +254,7 @@ class Recording:
                 return
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                file = FileIO(self.path, "a")
+                file = FileIO(self.path, "a", opener=private_opener)
             except OSError as error:
                 reason = error.strerror or "cannot be written"
                 raise RecordingError(f"{self.path}: {reason}; name another recording") from None
@@ -277,15 +270,8 @@ class Recording:
             self._file = file
 
     def _hold(self, file: FileIO) -> None:
-        # A lock of the system's on the file itself, which ends with the process however that ends.
-        # The package filelock would leave a second file beside each recording; on the recording
-        # itself some of its versions empty the file, and on Windows nobody could read it.
         try:
-            if sys.platform == "win32":
-                file.seek(_FAR)
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            hold(file)
         except OSError:
             raise RecordingError(
                 f"{self.path}: another process is writing to it; wait for that, name another "
@@ -312,16 +298,12 @@ class Recording:
     def _write(self, line: bytes) -> None:
         file = self._file
         assert file is not None
-        before = os.fstat(file.fileno()).st_size
         try:
-            if file.write(line) != len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            append(file, line)
             if time.monotonic() - self._synced_s > _SYNC_S:
                 os.fsync(file.fileno())
                 self._synced_s = time.monotonic()
         except OSError as error:
-            with suppress(OSError):
-                file.truncate(before)
             reason = error.strerror or "cannot be written"
             raise RecordingError(
                 f"{self.path}: {reason}; what was recorded before is kept: make room and run the "
