@@ -5,6 +5,7 @@ test them. Random desks without end: python -m tests.fuzz_engines
 """
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -228,6 +229,23 @@ def test_code_is_kept_beside_the_package_and_where_none_may_write_there_by_the_u
     assert code._kept() == ("play", b"two")
     assert places[1].stat().st_mode & 0o777 == 0o600
     assert [one.name for one in places[1].parent.iterdir()] == ["m.code"]
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="no owners of files")
+def test_code_that_others_could_have_written_is_not_loaded(places, monkeypatch):
+    """It is run as it stands: its checksum is no signature."""
+    for path in places:
+        path.parent.mkdir()
+    monkeypatch.setattr(code, "cache_folder", lambda: places[1].parent)
+    code._keep("play", b"one")
+    places[0].rename(places[1])
+    assert code._kept() == ("play", b"one")
+    places[1].chmod(0o622)
+    assert code._kept() is None
+    places[1].chmod(0o600)
+    mine = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
+    assert code._kept() is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"x", b"\n\n"])

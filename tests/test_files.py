@@ -170,3 +170,11 @@ def test_a_file_that_somebody_reads_is_replaced_when_they_have_done(tmp_path, mo
 def test_printed_commands_are_quoted(path, printed):
     assert command("twin", "run", path) == f"twin run {printed}"
     assert shlex.split(command("twin", "run", path)) == ["twin", "run", path]
+
+
+def test_a_cache_folder_that_is_not_absolute_does_not_count(monkeypatch):
+    monkeypatch.delenv("TWIN_CACHE", raising=False)
+    monkeypatch.setenv("HOME", os.path.abspath("home"))
+    for value in ("", "here", "../there"):
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+        assert files.cache_folder() == Path("home", ".cache", "support-desk-twin").absolute()

@@ -176,8 +176,8 @@ def test_index_is_kept_by_content(folder, cache_folder):
     (folder / "card.md").write_text(CARD.replace("another", "a second"), encoding="utf-8")
     second = load_knowledge(folder)
     assert second is not first
-    assert len(list(cache_folder.glob("*.npy"))) == 2
-    assert not list(cache_folder.glob("*.tmp"))
+    assert len(list(cache_folder.glob("index-*.npz"))) == 2
+    assert len(list(cache_folder.iterdir())) == 2
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", None])
@@ -186,9 +186,9 @@ def test_a_stored_index_is_read_and_a_broken_one_built_anew(
 ):
     texts = ["I forgot my password"]
     expected = load_knowledge(folder).scores(texts)
-    (stored,) = cache_folder.glob("*.npy")
+    (stored,) = cache_folder.glob("index-*.npz")
     if damage is None:
-        monkeypatch.setattr(np, "save", lambda *_: pytest.fail("stored again"))
+        monkeypatch.setattr(np, "savez", lambda *_: pytest.fail("stored again"))
     else:
         stored.write_bytes(damage)
     knowledge._indexes.clear()

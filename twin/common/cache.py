@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import platform
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
-from twin.common.files import cache_folder, whole
+from twin.common.files import cache_folder, clear_parts, own_file, whole
 
 # The oldest go where there is more.
 MOST_BYTES = 200_000_000
@@ -86,25 +83,17 @@ def _keep(path: Path, made: Arrays) -> None:
         return
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
+        clear_parts(path)
         with whole(path, private=True) as part, part.open("wb") as file:
             np.savez(file, allow_pickle=False, **dict(made))
         _bound(path.parent)
 
 
 def _read(path: Path) -> Arrays | None:
-    with suppress(OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error):
-        if _is_mine(path):
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return {name: stored[name] for name in stored.files}
+    # Damage to a file has many errors, of the formats ZIP and NPY and of memory.
+    with suppress(Exception), own_file(path) as file, np.load(file, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
     return None
-
-
-def _is_mine(path: Path) -> bool:
-    """True if nobody else could have written a file, as far as the system tells."""
-    found = path.stat()
-    if not hasattr(os, "getuid"):
-        return True
-    return found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
 def _by_age(base: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import get_ident
-from typing import Any
+from typing import Any, BinaryIO
 
 from twin.common.errors import DamagedFile
 
@@ -126,10 +126,29 @@ def cache_folder() -> Path | None:
     if os.environ.get("TWIN_CACHE", "").lower() == "off":
         return None
     try:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        # As the standard of these variables has it: a relative one does not count.
+        return (base if base.is_absolute() else Path.home() / ".cache") / "support-desk-twin"
     except RuntimeError:
         return None
-    return base / "support-desk-twin"
+
+
+@contextmanager
+def own_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read, of those that nobody else could have written, as far as is known.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it is not there, cannot be read, or others may write to it.
+    """
+    # A pipe would not open until somebody writes to it.
+    regular_file(path)
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022):
+            raise ValueError("others may write to it")
+        yield file
 
 
 def read_json(path: Path, expected: str, most_bytes: int = MOST_JSON_BYTES) -> Any:

@@ -18,7 +18,6 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +32,7 @@ from twin.assistant.knowledge.embedding import (
     embed,
     similarity,
 )
-from twin.common.files import cache_folder, whole
+from twin.common import cache
 from twin.scenario.sections.assistant import Assistant
 
 Floats = npt.NDArray[np.float64]
@@ -300,22 +299,10 @@ def _key(articles: Sequence[Article]) -> str:
 
 def _stored_vectors(key: str, texts: list[str]) -> Vectors:
     """Vectors of the parts, from the user's cache folder where it has them."""
-    folder = cache_folder()
-    if folder is None:
-        return embed(texts)
-    path = folder / f"index-{key[:32]}.npy"
-    try:
-        stored = np.load(path, allow_pickle=False)
-        fits = stored.shape == (len(texts), DIMENSIONS) and stored.dtype == np.float32
-        if fits and np.isfinite(stored).all():
-            return np.asarray(stored)
-    except (OSError, ValueError, EOFError):
-        pass  # Not there, or broken: built anew.
-    vectors = embed(texts)
-    # A cache that cannot be written costs time only.
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Another process never reads half a file.
-        with whole(path) as part, part.open("wb") as file:
-            np.save(file, vectors)
-    return vectors
+
+    def make() -> cache.Arrays:
+        return {"vectors": embed(texts)}
+
+    found = cache.arrays("index", key, make).get("vectors", np.zeros(0))
+    fits = found.shape == (len(texts), DIMENSIONS) and found.dtype == np.float32
+    return found if fits and np.isfinite(found).all() else embed(texts)

@@ -19,7 +19,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
-from twin.common.files import cache_folder, whole
+from twin.common.files import cache_folder, own_file, whole
 from twin.desk.compiled.columns import NUMBERS, Array
 
 Machine = Callable[[Array], int]
@@ -62,10 +62,18 @@ def _kept() -> tuple[str, bytes] | None:
     """Name of the function and its code, where they are kept and whole."""
     for path in _places():
         with suppress(OSError, ValueError):
-            digest, name, code = path.read_bytes().split(b"\n", 2)
+            digest, name, code = _read(path).split(b"\n", 2)
             if hashlib.sha256(name + code).hexdigest().encode() == digest:
                 return name.decode(), code
     return None
+
+
+def _read(path: Path) -> bytes:
+    if path.parent != cache_folder():
+        # Whoever can write beside Python's own compiled files needs no code of ours.
+        return path.read_bytes()
+    with own_file(path) as file:
+        return file.read()
 
 
 def _keep(name: str, code: bytes) -> None:
