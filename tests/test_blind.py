@@ -110,6 +110,21 @@ def test_votes_that_are_not_whole_are_refused(made, tmp_path, spoil, reason):
             read_key(broken)
 
 
+@pytest.mark.parametrize("left", [[], [["first"]], [{}], ["third"], "first", None])
+def test_a_file_of_sides_that_was_tampered_with_is_refused(made, tmp_path, left):
+    path = write_key(made, tmp_path / "sides.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"left": left}))
+    with pytest.raises(ScenarioError, match="not a file of sides"):
+        read_key(path)
+
+
+def test_a_rater_counts_once(made, tmp_path):
+    key = read_key(write_key(made, tmp_path / "sides.json"))
+    mine = votes(tmp_path / "v.json", made, "first")
+    with pytest.raises(ScenarioError, match="given twice"):
+        count(key, [mine, tmp_path / "." / "v.json"])
+
+
 def test_the_sign_test_is_wrong_at_most_one_time_in_twenty_and_its_interval_holds():
     rng = np.random.default_rng(1)
     for n in (12, 40):
@@ -139,4 +154,8 @@ def test_the_commands(recordings, tmp_path, made):
     assert "they differ" in told.stdout
     as_data = json.loads(call(app, ["votes", str(sides), str(mine), "--json"]).stdout)
     assert (as_data["first"], as_data["second_wins"]) == ("secret-one", 0)
+    equal = [votes(tmp_path / f"{k}.json", made, "equal") for k in "ab"]
+    told = call(app, ["votes", str(sides), *map(str, equal)]).stdout
+    assert "2 raters gave one vote to all pairs" in told
+    assert "nan" not in told
     assert call(app, ["blind", str(recordings[0]), "--out", str(page)]).exit_code == 2

@@ -83,4 +83,7 @@ def votes(
         told = "differ" if found.differs else "cannot be told apart"
         out.print(f"they {told}: p = {found.p:.3f}, two-sided sign test without ties")
         if len(files) > 1:
-            out.print(f"{len(files)} raters agree to alpha {found.agreement:.2f}")
+            told = f"agree to alpha {found.agreement:.2f}"
+            if found.agreement != found.agreement:
+                told = "gave one vote to all pairs, which does not show how far they agree"
+            out.print(f"{len(files)} raters {told}")

@@ -155,7 +155,8 @@ def read_key(path: str | Path) -> dict[str, Any]:
     found = _read(path)
     sides = found.get("left")
     names = all(isinstance(found.get(name), str) for name in ("pairs", "first", "second"))
-    if not names or not isinstance(sides, list) or not set(sides) <= {"first", "second"}:
+    listed = isinstance(sides, list) and bool(sides)
+    if not names or not listed or not all(side in ("first", "second") for side in sides):
         raise ScenarioError(str(path), [Fault("", "not a file of sides, as twin blind writes it")])
     return found
 
@@ -173,8 +174,12 @@ def count(key: dict[str, Any], votes: Sequence[str | Path]) -> Verdict:
     Raises
     ------
     ScenarioError
-        If a file is no such file, is of other pairs, or is not finished.
+        If a file is no such file, is of other pairs, is not finished, or is given twice.
     """
+    paths = [Path(path).resolve() for path in votes]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ScenarioError(str(path), [Fault("", "given twice: a rater counts once")])
     sides = key["left"]
     given = np.array([_rater(key["pairs"], len(sides), path) for path in votes], dtype=float)
     # For the second model: a vote for the left is one for it where it stands left.
