@@ -710,6 +710,29 @@ def test_without_a_token_only_this_machine_is_answered(small, host, status):
     assert small.client.get("/health", headers={"Host": host}).status_code == status
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost:8501", 200), ("http://127.0.0.1", 200), ("https://[::1]:1", 200),
+        ("https://evil.example.org", 403), ("null", 403), ("", 403), ("http://localhost.evil", 403),
+        ("https://evil.example.org//localhost", 403), ("http://evil@localhost", 403),
+    ],
+)  # fmt: skip
+def test_a_page_of_another_site_sends_nothing_to_this_machine(small, origin, status):
+    """A draft takes no body, so a form of any page could have it written, and paid."""
+    small.file()
+    asked = len(small.assistant.asked)
+    found = small.client.post("/tickets/1/draft", headers={"Origin": origin})
+    assert found.status_code == status
+    assert (len(small.assistant.asked) > asked) == (status == 200)
+
+
+def test_with_a_token_a_page_of_another_site_may_hold_it(open_desk):
+    desk = open_desk(settings=Settings(token=TOKEN, rate=0))
+    named = {"Authorization": f"Bearer {TOKEN}", "Origin": "https://desk.example.org"}
+    assert desk.client.get("/tickets", headers=named).status_code == 200
+
+
 def test_a_client_that_asks_too_often_is_told_when_to_come_back(open_desk):
     desk = open_desk(settings=Settings(rate=2))
     codes = [desk.client.get("/health").status_code for _ in range(6)]

@@ -127,6 +127,10 @@ def _guard(app: Flask, settings: Settings) -> None:
         # A page on the internet may point its own name at this machine; that name is refused.
         if not token and not _LOOPBACK.fullmatch(request.host):
             raise HttpProblem(421, "this desk answers on localhost only")
+        # Any page that a browser here shows may send a form here, though not read the answer.
+        origin = request.headers.get("Origin", "//localhost").partition("//")[2]
+        if not token and not _LOOPBACK.fullmatch(origin):
+            raise HttpProblem(403, "pages of other sites may not use this desk")
         wait_s = limit.wait_s(request.remote_addr or "")
         if wait_s:
             raise HttpProblem(429, "too many requests: wait a little", wait_s)

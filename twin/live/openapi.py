@@ -31,6 +31,7 @@ _MOMENT = {"type": ["string", "null"], "format": "date-time"}
 _WHY = {
     "400": "Not JSON, or no description.",
     "401": "The token is missing or wrong.",
+    "403": "A page of another site asks, and there is no token.",
     "404": "There is no such thing here.",
     "409": "The ticket is in another state or being worked on, or the key was used before.",
     "413": "The body is too large.",
@@ -44,7 +45,7 @@ _WHY = {
     "504": "The provider was too slow; the ticket is kept for an agent.",
     "507": "The store's disk is full.",
 }
-_ALWAYS = ("421", "429", "500", "503")
+_ALWAYS = ("403", "421", "429", "500", "503")
 _WITH_BODY = ("400", "413", "415", "422", "507")
 
 
