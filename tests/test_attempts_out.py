@@ -4,6 +4,7 @@ import base64
 import csv
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -97,6 +98,19 @@ def test_csv_holds_sample_and_keys_and_no_formula(one, tmp_path):
     assert set(read_ratings(path)) == set(
         zip(one.table["ticket"], one.table["answer"], strict=True)
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such modes")
+def test_texts_of_customers_are_for_their_owner_alone(one, tmp_path):
+    tickets = set(one.table["ticket"])
+    for make, name in (
+        (lambda path: write_attempts([one], path), "attempts.csv"),
+        (lambda path: page_of.write([one], path, "a test"), "attempts.html"),
+        (lambda path: write_inspect(one, path), "inspect.json"),
+    ):
+        make(tmp_path / name)
+        assert any(text in (tmp_path / name).read_text(encoding="utf-8") for text in tickets)
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0
 
 
 def test_the_log_of_inspect_holds_tickets_epochs_scores_and_keys(one):

@@ -269,11 +269,15 @@ def test_texts_of_customers_are_for_their_owner_alone(tmp_path: Path) -> None:
     texts = twin.load(baseline, {"horizon": "2h", "warm_up": "0s", "assistant.role": "off"})
     plain = twin.from_data({"horizon": "2h", "arrivals": {"rate": "6/h"}, "agents":
                             {"all": {"heads": 1, "handle_time": "5min"}}})  # fmt: skip
-    files = ("tickets.json", "feedback.json")
+    files = ("tickets.json", "feedback.json", "report.html", "brief.html")
+    paths = twin.run([texts, plain], replications=1, out=tmp_path).paths
+    for path in paths:
+        twin.report.write(twin.open_results(path), path / "report.html")
+        twin.report.write(twin.open_results(path), path / "brief.html", brief=True)
+    assert "word for word" not in (paths[0] / "brief.html").read_text()
     kept, open_to_others = (
-        [(path / name).stat().st_mode & 0o077 for name in files]
-        for path in twin.run([texts, plain], replications=1, out=tmp_path).paths
+        [bool((path / name).stat().st_mode & 0o077) for name in files] for path in paths
     )
     assert "description" in (next(tmp_path.glob("baseline/*/tickets.json"))).read_text()
-    assert kept == [0, 0]
+    assert kept == [False, False, False, True]
     assert all(open_to_others)

@@ -145,7 +145,7 @@ def test_a_broken_link_is_not_its_own_remedy(tmp_path):
         twin.load(tmp_path / "lost.toml")
 
 
-@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000])
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000, "0x" + "f" * 5000])
 def test_a_change_beyond_toml_is_a_text(value):
     assert parse_change(f"seed={value}") == ("seed", value)
 
@@ -166,6 +166,9 @@ def test_a_change_does_not_swallow_a_second_line():
         ("agents.all.handle_time",
          {"distribution": "mixture", "parts": [{"weight": float("inf"), "of": "1min"}]},
          "must be at most 1000000000"),
+        ("agents.all.heads", 1e308, "heads: must be at most 1000000"),
+        ("agents.all.heads", 10**21, "heads: must be at most 1000000"),
+        ("seed", 1 << 63, "seed: must be below 9223372036854775808"),
         ("arrivals.busyness", {"cv": 5e-324}, "must be at least 1e-06"),
         ("arrivals.week", {"hours": [1e308] * 24}, "must be at most 1000000000"),
         ("tickets.priority_mix", {"urgent": 1e308, "low": 1e308}, "must be at most 1000000000"),
@@ -174,6 +177,17 @@ def test_a_change_does_not_swallow_a_second_line():
 def test_a_number_beyond_all_bounds_is_a_fault(key, value, words):
     with pytest.raises(ScenarioError, match=words):
         desk_with(key, value)
+
+
+def test_a_number_too_long_to_be_written_is_a_fault_all_the_same(tmp_path):
+    (tmp_path / "desk.toml").write_text(f"seed = 0x{'f' * 5000}\n{FILE}")
+    with pytest.raises(ScenarioError, match=r"seed: must be below .*a number too long to show"):
+        twin.load(tmp_path / "desk.toml")
+
+
+def test_an_absurd_rate_is_refused_without_a_warning():
+    with pytest.raises(ScenarioError, match="about inf tickets"):
+        twin.check(desk_with("arrivals.rate", "1e308/h"))
 
 
 def test_a_long_name_of_a_zone_is_not_repeated_whole():

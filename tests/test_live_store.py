@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -546,6 +547,10 @@ def test_a_file_that_is_there_is_not_written_over(store, tmp_path):
             export(store, path)
     assert path.read_bytes() == before
     exchange.export_feedback(store, path, replace=True)
+    # Texts of customers are for their owner alone.
+    assert os.name == "nt" or path.stat().st_mode & 0o077 == 0
+    exchange.export_tickets(store, tmp_path / "tickets.json")
+    assert os.name == "nt" or (tmp_path / "tickets.json").stat().st_mode & 0o077 == 0
     assert json.loads(path.read_text(encoding="utf-8")) == []
 
 

@@ -131,7 +131,11 @@ class ScenarioError(TwinError, ValueError):
 
 
 def _short(value: object) -> str:
-    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    try:
+        text = f'"{value}"' if isinstance(value, str) else repr(value)
+    except ValueError:
+        # Python writes no number of more than some thousands of digits.
+        return "a number too long to show"
     if isinstance(value, bool):
         text = str(value).lower()
     # Both ends, since a path is known by its last part.

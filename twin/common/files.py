@@ -335,9 +335,9 @@ def to_json(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
 
 
-def write_json(path: Path, data: Any, sync: bool = False) -> None:
+def write_json(path: Path, data: Any, sync: bool = False, private: bool = False) -> None:
     """Write a file of `to_json`, whole or not at all; see `write_text`."""
-    write_text(path, to_json(data), sync)
+    write_text(path, to_json(data), sync, private)
 
 
 def write_sealed(path: Path, data: dict[str, Any]) -> None:

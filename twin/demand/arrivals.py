@@ -227,7 +227,9 @@ def in_order(layers: Iterable[tuple[Floats, Any]]) -> Arrived:
 
 def mass(rate: Steps) -> Floats:
     """Expected tickets up to each edge."""
-    found: Floats = np.concatenate([[0.0], np.cumsum(np.diff(rate.edges) * rate.values)])
+    # An absurd rate is infinite, and refused as such.
+    with np.errstate(over="ignore"):
+        found: Floats = np.concatenate([[0.0], np.cumsum(np.diff(rate.edges) * rate.values)])
     return found
 
 

@@ -155,8 +155,8 @@ def read_key(path: str | Path) -> dict[str, Any]:
     found = _read(path)
     sides = found.get("left")
     names = all(isinstance(found.get(name), str) for name in ("pairs", "first", "second"))
-    listed = isinstance(sides, list) and bool(sides)
-    if not names or not listed or not all(side in ("first", "second") for side in sides):
+    listed = isinstance(sides, list) and all(side in ("first", "second") for side in sides)
+    if not names or not listed or not sides:
         raise ScenarioError(str(path), [Fault("", "not a file of sides, as twin blind writes it")])
     return found
 

@@ -31,7 +31,7 @@ def write_inspect(attempts: Attempts, path: str | Path) -> Path:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, inspect_log(attempts))
+    write_json(path, inspect_log(attempts), private=True)
     return path
 
 

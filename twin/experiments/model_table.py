@@ -304,5 +304,5 @@ def write_attempts(several: Sequence[Attempts], path: str | Path) -> Path:
     whole["articles"] = whole["articles"].map(", ".join)
     first = ["model", "prompts", "sample"]
     ordered = whole[[*first, *(name for name in whole if name not in first)]]
-    write_text(path, harmless(ordered).to_csv(index=False))
+    write_text(path, harmless(ordered).to_csv(index=False), private=True)
     return path

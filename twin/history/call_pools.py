@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from twin.common.formulas import harmless
 from twin.history.calibrated import Data
 from twin.history.fit.away import SeenAway, seen_away, seen_nobody
 from twin.history.fit.capacity import Availability, CapacityFit, Waits, fit_capacity, gap
@@ -272,7 +273,7 @@ class Player:
         hours = np.array([np.ones(24) if one is None else one.hours for one in found.values()])
         if self._hours is not None and np.array_equal(hours, self._hours):
             return
-        text = rosters(self._desk, self._edges, self.parts, found).to_csv(index=False)
+        text = harmless(rosters(self._desk, self._edges, self.parts, found)).to_csv(index=False)
         (self._folder / self._roster).unlink(missing_ok=True)
         digest = hashlib.sha256(text.encode()).hexdigest()
         self._hours, self._roster = hours, f"roster-{len(self.parts)}-{digest[:16]}.csv"

@@ -218,7 +218,7 @@ def _heads(folder: Path, found: Calibration, pool: str, factor: float) -> Data:
         table: pd.DataFrame = found.files[pools[pool]["roster"]]
         own = table["pool"] == pool if "pool" in table else np.ones(len(table), dtype=np.bool_)
         more = table["heads"].where(~own, (table["heads"] * factor).round(4))
-        table.assign(heads=more).to_csv(folder / file, index=False)
+        harmless(table.assign(heads=more)).to_csv(folder / file, index=False)
         pools[pool] = pools[pool] | {"roster": file}
     return found.as_it_was | {"agents": pools}
 

@@ -104,7 +104,7 @@ def _check_text(path: Path, place: str, name: str, value: Any) -> None:
 
 
 def export_tickets(store: Store, path: Path, replace: bool = False) -> int:
-    """Write all tickets, oldest first; returns how many.
+    """Write all tickets, oldest first, for nobody but the file's owner; returns how many.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def export_tickets(store: Store, path: Path, replace: bool = False) -> int:
         }
         for row in rows
     ]
-    write_json(path, shown, sync=True)
+    write_json(path, shown, sync=True, private=True)
     return len(rows)
 
 

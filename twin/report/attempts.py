@@ -31,10 +31,10 @@ _OUTCOMES = {
 
 
 def write(several: Sequence[Attempts], path: str | Path, sources: str) -> Path:
-    """Write the page of attempts; an older one is replaced."""
+    """Write the page of attempts; an older one is replaced. Texts of customers are in it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, page(several, sources))
+    write_text(path, page(several, sources), private=True)
     return path
 
 

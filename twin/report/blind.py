@@ -14,10 +14,10 @@ _WORDS = {"left": "A is better", "equal": "equally good", "right": "B is better"
 
 
 def write(blind: Blind, path: str | Path) -> Path:
-    """Write the page; an older one is replaced."""
+    """Write the page; an older one is replaced. Texts of customers are in it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, page(blind))
+    write_text(path, page(blind), private=True)
     return path
 
 

@@ -81,7 +81,7 @@ def write(
     path = Path(path)
     text = page(results, brief=brief, targets=targets)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
+    write_text(path, text, private=not brief and _has_texts(results))
     return path
 
 
@@ -135,6 +135,14 @@ def page(
     started = str(sources[0].manifest.get("started", ""))[:10]
     names = " · ".join(source.name for source in sources)
     return frame.frame(names, questions, parts, f"from runs of {started}", folded=True)
+
+
+def _has_texts(results: Reported) -> bool:
+    """True where texts of customers may stand on the page, as in the tables of the run."""
+    if not isinstance(results, Results):
+        return False
+    scenarios = [Source(results, run, results.kpis).scenario for run in results.runs]
+    return any(one.tickets.corpus or one.arrivals.trace for one in scenarios)
 
 
 def _parts(

@@ -51,8 +51,9 @@ def parse_change(text: str) -> tuple[str, Any]:
         raise ScenarioError("--set", [Fault(text, "must look like key.path=value")])
     try:
         read = tomllib.loads(f"value = {value}")
+        str(read)
     except (ValueError, RecursionError):
-        # No TOML, a number of thousands of digits, or a thousand brackets.
+        # No TOML, a number of more digits than can be shown, or a thousand brackets.
         read = {}
     # A line more in it would be a key more, which nobody asked for.
     return key.strip(), read["value"] if len(read) == 1 else value.strip()

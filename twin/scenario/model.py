@@ -46,6 +46,7 @@ from twin.scenario.sections.base import (
     PriorityTimes,
     Quantiles,
     Section,
+    Seed,
     Share,
     TimeZone,
     days_text,
@@ -155,7 +156,7 @@ class Scenario(Section):
         "end at local midnight",
     )
     warm_up: Duration = Field(0.0, description="left out when measuring")
-    seed: Count = Field(1, description="of all luck; the same seed, the same customers")
+    seed: Seed = Field(1, description="of all luck; the same seed, the same customers")
     replications: Annotated[int, Field(ge=1, le=100_000)] = Field(
         10, description="times it is played, each with other luck"
     )

@@ -92,5 +92,6 @@ def _entry(item: Any, place: str, fail: Any) -> Entry:
 
 
 def save_feedback(path: str | Path, entries: Sequence[Entry]) -> None:
-    """Write a feedback file: whole or not at all."""
-    write_json(Path(path), [entry.as_dictionary() for entry in entries], sync=True)
+    """Write a feedback file: whole or not at all, and for nobody but its owner."""
+    shown = [entry.as_dictionary() for entry in entries]
+    write_json(Path(path), shown, sync=True, private=True)

@@ -27,8 +27,17 @@ def whole(value: float) -> float:
     return int(value) if value.is_integer() else value
 
 
-# Agents; a fraction is a chance of one more. Whole ones stay integers, also as data.
-Heads = Annotated[float, Field(ge=0), AfterValidator(whole), PlainSerializer(lambda heads: heads)]
+# Agents; a fraction is a chance of one more. Whole ones stay integers, also as data. No desk has
+# more, and the clock of the desk could not count many more.
+_MOST_HEADS = 1_000_000
+Heads = Annotated[
+    float,
+    Field(ge=0, le=_MOST_HEADS),
+    AfterValidator(whole),
+    PlainSerializer(lambda heads: heads),
+]
+# As far as a TOML file has integers.
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 # Relative sizes; bounded, so that their sum is a number.
 Weight = Annotated[float, Field(ge=0, le=1e9)]
 # A week; 1 is twice as much each week.
