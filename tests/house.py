@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "scenario": {"common", "stats"},
     "records": {"common", "scenario"},
     "demand": {"common", "scenario"},
-    "assistant": {"common", "scenario", "demand"},
+    "assistant": {"common", "stats", "scenario", "demand"},
     "desk": {"common", "scenario", "records", "demand", "assistant"},
     "measures": {"common", "stats", "scenario", "records"},
     "experiments": {

@@ -75,6 +75,7 @@ def profile_rests_on(profile: Profile, responds: bool) -> Iterator[str]:
         yield (
             f"Its accuracy, {profile.accuracy:.1%}, is assumed (assistant.profile.accuracy)."
         ).replace("%,", " %,")
+    yield from _spreads(profile)
     for name in ("categorize", "respond") if responds else ("categorize",):
         stated = getattr(profile, f"{name}_latency")
         step: MeasuredStep | None = getattr(measured, name, None)
@@ -84,6 +85,23 @@ def profile_rests_on(profile: Profile, responds: bool) -> Iterator[str]:
         else:
             source = "" if stated else ", from the catalogue's speeds"
             yield f"Its latency to {name} is assumed{source} (assistant.profile.{name}_latency)."
+
+
+def _spreads(profile: Profile) -> Iterator[str]:
+    """Sentences on how alike attempts at a ticket are, where that was measured."""
+    measured, given = profile.measured, profile.difficulty
+    if measured is None or given is None:
+        return
+    for what, value, seen in (
+        ("finding the category", given.category, measured.category_spread),
+        ("answering", given.answer, measured.answer_spread),
+    ):
+        if seen is not None:
+            yield (
+                f"Two attempts at a ticket go alike in {what} by a correlation of {value:.2f}, "
+                f"measured on {seen.tickets:,} tickets with {seen.attempts:,} attempts: "
+                f"{seen.low:.2f} to {seen.high:.2f} at 95 %."
+            )
 
 
 def _hard_tickets(scenario: Scenario) -> Iterator[str]:

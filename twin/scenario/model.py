@@ -25,10 +25,7 @@ from twin.scenario.sections.assistant import (
     Assistant,
     Learning,
     MaxTokens,
-    Measured,
-    MeasuredStep,
     Outage,
-    Profile,
     Provider,
     RandomOutages,
     Support,
@@ -66,6 +63,7 @@ from twin.scenario.sections.demand import (
 from twin.scenario.sections.individuals import Member
 from twin.scenario.sections.models import ModelName, OwnModel
 from twin.scenario.sections.people import Away, Break, Pool, Shift
+from twin.scenario.sections.profile import Measured, MeasuredStep, Profile
 from twin.scenario.sections.routing import Queue, Routing
 from twin.scenario.sections.targets import Target, Targets
 from twin.scenario.sections.touches import Touches

@@ -3,7 +3,8 @@
 Latency is the time in the provider's queue, where it reports it, and the rest, a line in the tokens
 with a spread. The reported prompt and completion times give the slopes; without them a
 non-negative fit of least relative squares does. A profile knows each of the recording's questions
-once, whereas on the desk some come more often than others.
+once, whereas on the desk some come more often than others. Where tickets were tried several times,
+it knows how alike attempts at a ticket are, so that success at each of k attempts (pass^k) follows.
 """
 
 from __future__ import annotations
@@ -17,11 +18,17 @@ from scipy import optimize
 
 from twin.assistant import catalogue
 from twin.assistant.profile import ProfileAssistant
-from twin.assistant.protocol import Floats, Luck, Questions
+from twin.assistant.protocol import Floats, Ints, Luck, Questions
 from twin.assistant.recorded.recorded_calls import Calls, Sample
 from twin.common.toml import dump
 from twin.scenario.model import OwnModel, Profile, Scenario
+from twin.stats.passes import passed_all
+from twin.stats.spread import fit_spread
 
+# On fewer tickets with several attempts nothing is said of how alike these are.
+_FEW_TICKETS = 10
+# Success at each of so many attempts is compared, at most.
+_MOST_K = 4
 # Quantiles kept of each measured distribution: every hundredth, the smallest and largest included.
 _QUANTILES = 101
 
@@ -82,6 +89,7 @@ def measure(sample: Sample) -> dict[str, Any]:
         "prompt_version": sample.prompt_version,
     }
     profile: dict[str, Any] = {}
+    spreads: dict[str, float] = {}
     if (calls := sample.steps.get("categorize")) is not None:
         here = (calls.truth >= 0) & (calls.said >= 0)
         right = here & (calls.truth == calls.said)
@@ -90,17 +98,55 @@ def measure(sample: Sample) -> dict[str, Any]:
             profile["confusion"] = _confusion(calls, here, sample.categories)
             measured["accuracy_answers"] = int(here.sum())
             measured["accuracy_texts"] = len(np.unique(calls.text[here]))
+            given = _between(calls, here)
+            spreads |= _spread("category", calls.text[here], right[here], measured, given)
         for name, rows in (("right", right), ("wrong", here & ~right)):
             found = calls.confidence[rows & np.isfinite(calls.confidence)]
             if len(found):
                 measured[f"confidence_{name}"] = _quantiles(found, 4)
     if (calls := sample.steps.get("respond")) is not None:
         measured["articles"] = int(calls.articles.max())
-        found = calls.quality[(calls.truth == calls.said) & np.isfinite(calls.quality)]
+        judged = (calls.truth == calls.said) & np.isfinite(calls.quality)
+        found = calls.quality[judged]
         if len(found):
             measured["quality"] = _quantiles(found, 4)
+            spreads |= _spread("answer", calls.text[judged], found, measured)
     measured |= {step: _step(calls) for step, calls in sample.steps.items()}
+    if spreads:
+        profile["difficulty"] = spreads
     return profile | {"measured": measured}
+
+
+def _spread(
+    name: str, text: Ints, marks: Any, measured: dict[str, Any], given: float = 0.0
+) -> dict[str, float]:
+    """A key of `difficulty`, where enough texts were tried several times; bounds into `measured`.
+
+    `given` is how much spread the profile has without it, as categories differ.
+    """
+    order = np.argsort(text, kind="stable")
+    cuts = np.flatnonzero(np.diff(text[order])) + 1
+    found = fit_spread(np.split(np.asarray(marks, dtype=float)[order], cuts))
+    if found.tickets < _FEW_TICKETS or not np.isfinite(found.value):
+        return {}
+    rest = 1 - given
+    value, low, high = (
+        round(max((spread - given) / rest, 0.0), 4)
+        for spread in (found.value, found.low, found.high)
+    )
+    counts = {"tickets": found.tickets, "attempts": found.attempts}
+    measured[f"{name}_spread"] = counts | {"low": low, "high": high}
+    return {name: value}
+
+
+def _between(calls: Calls, here: Any) -> float:
+    """Spread of chances to be right that comes of categories, each with its own accuracy."""
+    truth, right = calls.truth[here], (calls.truth == calls.said)[here]
+    count = np.bincount(truth)
+    own = np.bincount(truth, right)[count > 0] / count[count > 0]
+    weights = count[count > 0] / count.sum()
+    mean = float(weights @ own)
+    return float(weights @ (own - mean) ** 2) / (mean * (1 - mean)) if 0 < mean < 1 else 0.0
 
 
 def _confusion(calls: Calls, here: Any, categories: tuple[str, ...]) -> dict[str, dict[str, int]]:
@@ -142,12 +188,17 @@ def reproduce(
     frames = []
     for number, (step, calls) in enumerate(sample.steps.items()):
         n = len(calls)
-        luck = Luck.drawn(n, np.random.default_rng([seed, number]))
+        rng = np.random.default_rng([seed, number])
+        luck = Luck.drawn(n, rng)
+        # A ticket's own at all attempts.
+        hard = _hardness(calls, rng)
         truth = np.maximum(calls.truth, 0)
         category = truth if step == "respond" else None
         nothing = np.full(n, -1)
         drawn = assistant.answer(
-            Questions(step, categories, (), nothing, category, truth, np.arange(n), luck)
+            Questions(
+                step, categories, (), nothing, category, truth, np.arange(n), luck, difficulty=hard
+            )
         )
         here = (calls.truth >= 0) & (calls.said >= 0)
         if step == "categorize":
@@ -164,6 +215,9 @@ def reproduce(
         ]
         rows.append(("prompt tokens", n, calls.tokens_in.mean(), drawn.prompt_tokens.mean()))
         rows.append(("answer tokens", n, calls.tokens_out.mean(), drawn.completion_tokens.mean()))
+        if step == "categorize" and here.any():
+            right, again = (calls.truth == said for said in (calls.said, drawn.category))
+            rows += _passes(calls.text[here], right[here], again[here])
         for name, (rows_here, recorded, simulated) in marks.items():
             if rows_here.any():
                 pair = (np.asarray(x)[rows_here].mean() for x in (recorded, simulated))
@@ -172,6 +226,33 @@ def reproduce(
         frame.insert(0, "step", str(step))
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def _hardness(calls: Calls, rng: np.random.Generator) -> Floats:
+    """How hard the text of each call is, evenly spread over the texts of a category."""
+    _, first, number = np.unique(calls.text, return_index=True, return_inverse=True)
+    truth, luck = calls.truth[first], rng.random(len(first))
+    found = np.empty(len(first))
+    for code in np.unique(truth):
+        here = np.flatnonzero(truth == code)
+        found[here[np.argsort(luck[here])]] = (np.arange(len(here)) + 0.5) / len(here)
+    return np.asarray(found[number], dtype=np.float64)
+
+
+def _passes(text: Ints, recorded: Any, simulated: Any) -> list[tuple[str, int, float, float]]:
+    """Rows of categories found at each of two attempts and more, where texts have so many."""
+    _, number = np.unique(text, return_inverse=True)
+    tries = np.bincount(number)
+    rows: list[tuple[str, int, float, float]] = []
+    for k in range(2, _MOST_K + 1):
+        enough = int((tries >= k).sum())
+        if enough >= max(_FEW_TICKETS, len(tries) / 2):
+            both = [
+                float(np.nanmean(passed_all(np.bincount(number, right), tries, k)))
+                for right in (recorded, simulated)
+            ]
+            rows.append((f"right at each of {k}", enough, both[0], both[1]))
+    return rows
 
 
 def to_toml(profile: dict[str, Any], model: str, extends: str | None, source: str) -> str:

@@ -1,0 +1,191 @@
+"""Spread of tickets by several attempts at each: its estimate, its interval, and a profile's.
+
+`python -m pytest -m slow tests/test_spread.py -s` prints a table of how often intervals hold.
+"""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recorded_models import CORPUS, KNOWLEDGE, SCENARIO, Skill, replies, write
+from scipy import stats
+from test_passes import TAU_BENCH
+from typer.testing import CliRunner
+
+from twin.assistant.difficulty import beta_chances
+from twin.assistant.knowledge.knowledge import load_knowledge
+from twin.assistant.profile import passes
+from twin.assistant.recorded.measured import measure, reproduce
+from twin.assistant.recorded.recorded_calls import read_sample
+from twin.cli.app import app
+from twin.common.errors import ScenarioError
+from twin.demand.corpus import load_corpus
+from twin.scenario.file import load
+from twin.stats.passes import beta_passes, fit_tickets
+from twin.stats.spread import _counted, _likelihood, fit_spread
+
+MODEL = "openai/gpt-oss-20b"
+
+
+def drawn(rng, mean, spread, tickets, attempts):
+    """Successes and failures of tickets of a spread."""
+    own = beta_chances(mean, spread, rng.random(tickets))
+    return [[1] * c + [0] * (attempts - c) for c in rng.binomial(attempts, own)]
+
+
+def marked(rng, mean, spread, tickets, attempts, within=0.3):
+    """Marks of tickets of a spread, which vary from attempt to attempt."""
+    own = beta_chances(mean, spread, rng.random(tickets))
+    return [beta_chances(np.full(attempts, p), within, rng.random(attempts)) for p in own]
+
+
+def held(rng, make, cases, times):
+    """Share of trials in which bounds hold, for each case."""
+    shares = []
+    for mean, spread, tickets, attempts in cases:
+        bounds = [fit_spread(make(rng, mean, spread, tickets, attempts)) for _ in range(times)]
+        known = [b for b in bounds if np.isfinite(b.value)]
+        assert len(known) > 0.8 * times
+        shares.append(float(np.mean([b.low <= spread <= b.high for b in known])))
+    return shares
+
+
+def test_the_likelihood_is_that_of_the_beta_binomial_distribution():
+    pairs, times = _counted([np.array([1.0, 0.0, 0.0]), np.array([1.0, 1.0])])
+    a, b = 0.6 * 1.5, 0.4 * 1.5
+    told = stats.betabinom.logpmf([1, 2], [3, 2], a, b).sum() - np.log(3)
+    assert _likelihood(0.6, 0.4, pairs, times) == pytest.approx(told)
+    # Without spread, of coins.
+    assert _likelihood(0.6, 0.0, pairs, times) == pytest.approx(
+        np.log(0.6 * 0.4**2 * 0.6**2), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize(("mean", "spread"), [(0.6, 0.5), (0.9, 0.2), (0.4, 0.0)])
+def test_a_spread_is_found_as_it_was_drawn(mean, spread):
+    rng = np.random.default_rng(1)
+    for made in (drawn(rng, mean, spread, 3000, 4), marked(rng, mean, spread, 3000, 4)):
+        found = fit_spread(made)
+        assert found.mean == pytest.approx(mean, abs=0.02)
+        assert found.value == pytest.approx(spread, abs=0.03)
+        assert found.low <= found.value <= found.high
+        assert (found.tickets, found.attempts) == (3000, 12_000)
+
+
+def test_bounds_hold_as_often_as_they_say():
+    rng = np.random.default_rng(2)
+    cases = [(0.6, 0.5, 40, 4), (0.9, 0.2, 60, 2), (0.7, 0.0, 40, 3)]
+    shares = held(rng, drawn, cases, 120)
+    assert np.mean(shares) >= 0.93
+    assert min(shares) >= 0.89
+    # Marks tell more than successes, and their bounds take them for these.
+    assert min(held(rng, marked, [(0.8, 0.3, 40, 4)], 60)) >= 0.93
+
+
+@pytest.mark.slow
+def test_bounds_hold_on_many_kinds_of_tickets():
+    rng, shares = np.random.default_rng(3), []
+    for make in (drawn, marked):
+        print(f"\n{make.__name__}: mean spread tickets attempts held")
+        for mean in (0.6, 0.9):
+            for spread in (0.0, 0.2, 0.5, 0.8):
+                for tickets in (20, 60, 200):
+                    for attempts in (2, 4):
+                        case = (mean, spread, tickets, attempts)
+                        shares += held(rng, make, [case], 150)
+                        print(*case, shares[-1])
+    print("mean", np.mean(shares), "least", np.min(shares))
+    assert np.mean(shares) >= 0.95
+    assert np.quantile(shares, 0.05) >= 0.91
+
+
+@given(st.lists(st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=1, max_size=4), max_size=12))
+@settings(max_examples=40, deadline=None)
+def test_whatever_was_tried_the_answer_is_a_spread_or_not_known(marks):
+    found = fit_spread(marks)
+    assert found.tickets == sum(len(each) > 1 for each in marks)
+    if np.isfinite(found.value):
+        assert 0 <= found.low <= found.value <= found.high <= 1
+        again = fit_spread([each[::-1] for each in marks[::-1]])
+        assert again.value == pytest.approx(found.value, abs=2e-3)
+    else:
+        flat = [mark for each in marks for mark in each]
+        assert not found.tickets or set(flat) in ({0.0}, {1.0})
+
+
+@pytest.mark.parametrize("name", TAU_BENCH)
+def test_published_tickets_recorded_at_four_attempts_give_their_passes_again(name):
+    """Tickets with the published pass^k, fitted as `twin profile` does: what it would have said."""
+    told = np.array(TAU_BENCH[name])
+    found = fit_spread([[p] * 4 for p in fit_tickets(told)])
+    apart = np.abs(beta_passes(found.mean, found.value, 4) - told)
+    assert apart[:3].max() < 0.01
+    # No beta distribution has a pass^4 of gpt-4o airline beside its others: see `test_passes`.
+    assert apart[3] < (0.035 if name == "gpt-4o airline" else 0.01)
+
+
+def sample_of(folder, skill, tickets=120, samples=4, seed=1):
+    path = write(folder / "r.jsonl", replies(MODEL, skill, tickets, samples, seed))
+    return read_sample(path, load_corpus(str(CORPUS)), load_knowledge(str(KNOWLEDGE)))
+
+
+def test_a_recording_of_several_attempts_gives_a_profile_its_spread(tmp_path):
+    sample = sample_of(tmp_path, Skill(0.7, 0.5))
+    made = measure(sample)
+    seen = made["measured"]["category_spread"]
+    assert (seen["tickets"], seen["attempts"]) == (120, 480)
+    assert seen["low"] < made["difficulty"]["category"] < seen["high"]
+    assert seen["low"] < 0.5
+    # What the profile plays has the recorded success at each of k attempts, with its categories.
+    fit = reproduce(sample, made).set_index(["step", "figure"])
+    for k in (2, 3, 4):
+        row = fit.loc[("categorize", f"right at each of {k}")]
+        assert row["profile"] == pytest.approx(row["recorded"], abs=0.05)
+        coin = fit.loc[("categorize", "accuracy"), "recorded"] ** k
+        assert row["recorded"] > coin + 0.05
+
+
+def test_categories_that_differ_are_not_counted_twice(tmp_path):
+    """Tickets that are coins within their category: the spread is what categories leave."""
+    corpus = load_corpus(str(CORPUS))
+    sample = sample_of(tmp_path, Skill(0.7, 0.0), tickets=150, samples=8)
+    calls = sample.steps["categorize"]
+    # Half of the categories are found at nearly all attempts, the others at every second one.
+    rng = np.random.default_rng(4)
+    easy = calls.truth < len(corpus.categories) / 2
+    right = rng.random(len(calls)) < np.where(easy, 0.9, 0.5)
+    calls.said[:] = np.where(right, calls.truth, (calls.truth + 1) % 10)
+    texts = np.unique(calls.text)
+    assert fit_spread([right[calls.text == text].astype(float) for text in texts]).low > 0.08
+    made = measure(sample)
+    assert made["difficulty"]["category"] < 0.03
+    assert made["measured"]["category_spread"]["low"] == 0
+
+
+def test_one_attempt_a_ticket_tells_no_spread(tmp_path):
+    made = measure(sample_of(tmp_path, Skill(0.7, 0.5), samples=1))
+    assert "difficulty" not in made
+    assert "category_spread" not in made["measured"]
+    few = measure(sample_of(tmp_path, Skill(0.7, 0.5), tickets=9, samples=4))
+    assert "difficulty" not in few
+
+
+def test_the_command_writes_a_scenario_that_says_it(tmp_path):
+    path = write(tmp_path / "r.jsonl", replies(MODEL, Skill(0.7, 0.5), 60, 3))
+    new = tmp_path / "new.toml"
+    words = ["profile", str(path), "--scenario", str(SCENARIO), "--out", str(new)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "right at each of 3" in done.output
+    assert "go alike in finding the category" in done.output
+    desk = load(new)
+    assert desk.assistant.profile.difficulty.category > 0.1
+    categories = load_corpus(str(CORPUS)).categories
+    found = passes(desk, categories)
+    assert found[3] > found[0] ** 4 + 0.05
+    with pytest.raises(ScenarioError, match="low must not be above high"):
+        desk.vary({"assistant.profile.measured.category_spread.low": 0.99})
+    told = json.loads(CliRunner().invoke(app, [*words[:4], "--json"]).stdout)
+    assert told["profile"]["difficulty"]["category"] == desk.assistant.profile.difficulty.category
