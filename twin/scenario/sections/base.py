@@ -36,8 +36,8 @@ Heads = Annotated[
     AfterValidator(whole),
     PlainSerializer(lambda heads: heads),
 ]
-# As far as a TOML file has integers.
-Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
+# Well within what TOML, JSON and tables have as integers.
+Seed = Annotated[int, Field(ge=0, le=10**18)]
 # Relative sizes; bounded, so that their sum is a number.
 Weight = Annotated[float, Field(ge=0, le=1e9)]
 # A week; 1 is twice as much each week.
