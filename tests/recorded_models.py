@@ -75,7 +75,7 @@ def replies(model, skill, tickets=40, samples=4, seed=1, version="1", extra=()):
                 number += 1
                 verdict = json.dumps({"score": 5 if right else 1, "reason": "as it is"})
                 messages = judge_messages(text, answer, article)
-                yield reply("judge", "judge", messages, verdict, 0, version, number, skill)
+                yield reply("judge", "judge", messages, verdict, 0, "rubric-1", number, skill)
 
 
 def reply(model, step, messages, said, sample, version, number, skill):

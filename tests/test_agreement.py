@@ -29,11 +29,43 @@ def test_alpha_of_judges_is_their_reliability_and_its_interval_holds():
     rng = np.random.default_rng(1)
     for reliability in (0.0, 0.4, 0.8):
         assert alpha(judges(rng, 40_000, reliability, 3)) == pytest.approx(reliability, abs=0.015)
-    held = []
-    for _ in range(60):
-        _, low, high = alpha_bounds(judges(rng, 60, 0.6), draws=200)
-        held.append(low <= 0.6 <= high)
-    assert np.mean(held) > 0.86
+
+
+@pytest.mark.parametrize(("answers", "reliability", "stars"), [(20, 0.6, True), (60, 0.2, False)])
+def test_bounds_of_alpha_hold_as_often_as_they_say(answers, reliability, stars):
+    rng = np.random.default_rng(3)
+
+    def rated(n):
+        made = judges(rng, n, reliability)
+        return np.clip(np.round(made + 3), 1, 5) if stars else made
+
+    truth, held = alpha(rated(400_000)), []
+    for _ in range(400):
+        _, low, high = alpha_bounds(rated(answers))
+        held.append(low <= truth <= high)
+    assert 0.925 < np.mean(held) < 0.985
+
+
+def test_answers_to_one_ticket_are_not_taken_for_independent():
+    rng = np.random.default_rng(4)
+    apart, together = [], []
+    for _ in range(200):
+        # Each ticket's marks four times over: as much is known as of one of them.
+        marks = np.repeat(judges(rng, 20, 0.6), 4, axis=1)
+        tickets = np.repeat(np.arange(20), 4)
+        for held, groups in ((apart, None), (together, tickets)):
+            _, low, high = alpha_bounds(marks, groups)
+            held.append(low <= 0.6 <= high)
+    assert np.mean(together) > 0.9
+    assert np.mean(apart) < 0.8
+
+
+def test_of_few_tickets_and_of_full_agreement_no_bounds_are_told():
+    assert np.isnan(alpha_bounds([[1, 2, 3, 4], [1, 2, 4, 4]])[1:]).all()
+    value, low, high = alpha_bounds([range(9), range(9)])
+    assert value == 1
+    assert np.isnan([low, high]).all()
+    assert np.isnan(alpha_bounds([[3] * 9, [3] * 9])).all()
 
 
 def test_a_calibrated_mean_holds_with_a_good_judge_a_bad_one_and_a_biased_one():

@@ -17,7 +17,8 @@ from recorded_models import CORPUS, KNOWLEDGE, SCENARIO, Skill, replies, write
 from typer.testing import CliRunner
 
 from twin.assistant.knowledge.knowledge import load_knowledge
-from twin.assistant.recorded.attempts import read_attempts, read_ratings
+from twin.assistant.recorded.attempts import read_attempts
+from twin.assistant.recorded.ratings import read_ratings
 from twin.cli.app import app
 from twin.demand.corpus import load_corpus
 from twin.experiments.inspect_log import inspect_log, write_inspect
@@ -54,7 +55,7 @@ def test_the_page_shows_each_attempt_with_all_that_is_known_of_it(one):
         for message in one.requests[key]:
             assert message["content"] in unescape(html)
     assert row.answer in unescape(html)
-    for words in ("the judging model", "Timeline of sample 1", "Prompt to respond", "articles"):
+    for words in ("judge", "Timeline of sample 1", "Prompt to respond", "articles"):
         assert words in html
     found = [page_of.outcome(r) for r in one.table.to_dict("records")]
     shown = re.findall(r'data-outcome="(\w+)"', html)
@@ -95,7 +96,7 @@ def test_csv_holds_sample_and_keys_and_no_formula(one, tmp_path):
         out = csv.DictWriter(file, ["ticket", "answer", "rating"], extrasaction="ignore")
         out.writeheader()
         out.writerows([{**row, "rating": 4} for row in rows])
-    assert set(read_ratings(path)) == set(
+    assert set(read_ratings(path).by_answer) == set(
         zip(one.table["ticket"], one.table["answer"], strict=True)
     )
 

@@ -10,10 +10,12 @@ from typer.testing import CliRunner
 
 from twin.assistant.errors import RecordingError
 from twin.assistant.knowledge.knowledge import load_knowledge
-from twin.assistant.recorded.attempts import read_attempts, read_ratings, with_ratings
+from twin.assistant.recorded.attempts import read_attempts, with_ratings
+from twin.assistant.recorded.ratings import read_ratings
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
 from twin.demand.corpus import load_corpus
+from twin.experiments import judges
 from twin.experiments import model_table as figures
 from twin.report import models as page_of
 from twin.stats.passes import passed_all
@@ -98,10 +100,10 @@ def test_a_difference_is_of_the_same_tickets_and_a_plan_follows(several):
 
 
 def test_judges_agree_as_far_as_they_do(several):
-    found = figures.agreement(several)
+    found = judges.agreement(several)
     # Answers of both models that are the same words were judged once.
     assert found["model"].tolist() == ["good", "poor"]
-    assert set(found["second"]) == {"the judging model"}
+    assert set(found["second"]) == {"judge"}
     assert found["answers"].iloc[0] > found["answers"].iloc[1]
     assert found["low"].iloc[0] <= found["alpha"].iloc[0] <= found["high"].iloc[0]
 
@@ -114,7 +116,7 @@ def test_ratings_of_people_calibrate_quality(several, tmp_path):
     ).to_csv(path, index=False)
     rated = with_ratings(several[0], read_ratings(path))
     assert set(rated.table["quality_by_people"].dropna()) <= {0.0, 1.0}
-    found = figures.by_people([rated]).iloc[0]
+    found = judges.by_people([rated]).iloc[0]
     assert found["rated"] == len(rows)
     assert found["low"] < found["value"] < found["high"]
     path.write_text("ticket,answer,rating\na,b,6\n")

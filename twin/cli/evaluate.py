@@ -28,7 +28,10 @@ def evaluate(
         typer.Option(help="Scenario: its corpus knows true categories, its articles judge."),
     ] = None,
     ratings: Annotated[
-        Path | None, typer.Option(help="People's ratings: CSV with ticket, answer, rating (1-5).")
+        Path | None,
+        typer.Option(
+            help="People's ratings: CSV or JSON lines with ticket, answer, rating (1-5)[, rater]."
+        ),
     ] = None,
     solves: Annotated[
         float, typer.Option(min=0, max=1, help="Quality from which an answer solves.")
@@ -47,6 +50,11 @@ def evaluate(
     inspect: Annotated[
         Path | None, typer.Option(help="Folder for logs of Inspect, one a model.")
     ] = None,
+    to_rate: Annotated[
+        Path | None,
+        typer.Option(help="CSV to write: answers drawn at random, for people to rate."),
+    ] = None,
+    answers: Annotated[int, typer.Option(min=1, help="So many, for --to-rate.")] = 50,
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
@@ -60,6 +68,10 @@ def evaluate(
             fail(str(error), BAD_INPUT)
         names = ", ".join(path.name for path in recordings)
         written = list(_write(several, f"from {names}", solves, to, tickets, attempts, inspect))
+        if to_rate is not None:
+            from twin.experiments.judges import write_to_rate
+
+            written.append(write_to_rate(several, to_rate, answers))
         _print(several, apart, as_json)
         for path in written if not as_json else ():
             out.print(f"written: {path}", soft_wrap=True)
@@ -102,7 +114,8 @@ def _read(
     skip_bad: bool,
 ) -> list[Attempts]:
     from twin.assistant.knowledge.knowledge import load_knowledge
-    from twin.assistant.recorded.attempts import read_ratings, with_ratings
+    from twin.assistant.recorded.attempts import with_ratings
+    from twin.assistant.recorded.ratings import read_ratings
     from twin.demand.corpus import load_corpus
     from twin.experiments.model_table import read_models
     from twin.scenario.file import load
@@ -123,6 +136,7 @@ def _print(several: list[Attempts], apart: float | None, as_json: bool) -> None:
     from rich.table import Table
 
     from twin.common.text import amount
+    from twin.experiments import judges
     from twin.experiments import model_table as figures
     from twin.report.models import sentences
     from twin.report.plots.style import rows_of
@@ -140,8 +154,9 @@ def _print(several: list[Attempts], apart: float | None, as_json: bool) -> None:
                 "models": records(found),
                 "passes": records(passes),
                 "differences": records(figures.differences(several)),
-                "agreement": records(figures.agreement(several)),
-                "by_people": records(figures.by_people(several)),
+                "agreement": records(judges.agreement(several)),
+                "against_people": records(judges.against_people(several)),
+                "by_people": records(judges.by_people(several)),
                 "plans": [row for plan in plans for row in records(plan)],
             }
         )
@@ -167,11 +182,7 @@ def _print(several: list[Attempts], apart: float | None, as_json: bool) -> None:
         times = [amount(value, "s") for value in (row.latency_p50_s, row.latency_p90_s)]
         table.add_row(row.model, *shares, *times, amount(row.cost_usd, "USD/ticket"))
     out.print(table)
-    for row in rows_of(figures.agreement(several)):
-        out.print(
-            f"{row.model}: {row.first} and {row.second} agree to alpha {row.alpha:.2f} "
-            f"[{row.low:.2f}, {row.high:.2f}] on {row.answers} answers"
-        )
+    _print_judges(several)
     for plan in plans:
         for row in rows_of(plan[plan["tickets"] < float("inf")]):
             size = "" if apart is None else f" by {100 * apart:g} points"
@@ -180,3 +191,25 @@ def _print(several: list[Attempts], apart: float | None, as_json: bool) -> None:
                 f"{row.second} and {row.first}{size}: {row.tickets:,.0f} tickets, each tried "
                 f"{often}, tell them apart four times in five"
             )
+
+
+def _print_judges(several: list[Attempts]) -> None:
+    from twin.experiments import judges
+    from twin.report.judges import interval, sentences
+    from twin.report.plots.style import rows_of
+
+    found = judges.agreement(several)
+    for row in rows_of(found[found["second"] != judges.PEOPLE]):
+        out.print(
+            f"{row.model}: {row.first} and {row.second} agree to alpha "
+            f"{interval(row.alpha, row.low, row.high)} on {row.answers} answers"
+        )
+    for sentence in sentences(several):
+        out.print(sentence)
+    for row in rows_of(judges.against_people(several)):
+        out.print(
+            f"{row.judge} beside people, {row.answers} answers: alpha "
+            f"{interval(row.alpha, row.low, row.high)}, gives "
+            f"{interval(row.more, row.more_low, row.more_high, '+')} more, {100 * row.near:.0f} % "
+            "within a star"
+        )

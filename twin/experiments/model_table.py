@@ -19,7 +19,6 @@ from twin.assistant.recorded.attempts import SOLVES, Attempts, read_attempts
 from twin.common.files import write_text
 from twin.common.formulas import harmless
 from twin.demand.corpus import Corpus
-from twin.stats.agreement import alpha_bounds, calibrated_mean
 from twin.stats.pass_plan import Skill, difference, tickets_needed, together_at
 from twin.stats.passes import Floats, mean_bounds, passed_all
 
@@ -210,56 +209,6 @@ def differences(several: Sequence[Attempts], k: int = 1, looks: int = 1) -> pd.D
         )  # fmt: skip
     columns = ["first", "second", "k", "tickets", "value", "low", "high", "p", "differs"]
     return pd.DataFrame(rows, columns=columns)
-
-
-# Judges by the column of their ratings.
-_JUDGES = {
-    "quality": "the offline judge",
-    "quality_by_model": "the judging model",
-    "quality_by_people": "people",
-}
-
-
-def agreement(several: Sequence[Attempts]) -> pd.DataFrame:
-    """Agreement of each two judges on the answers of each model, every distinct answer once.
-
-    Returns
-    -------
-    DataFrame
-        Columns model, first, second, answers, alpha, low, high; pairs that rated nothing are out.
-    """
-    rows = []
-    for one in several:
-        answers = one.table.drop_duplicates(["ticket", "answer"])
-        for first, second in combinations(_JUDGES, 2):
-            both = answers[[first, second]].dropna()
-            if len(both):
-                value, low, high = alpha_bounds(both.to_numpy().T)
-                rows.append(
-                    (one.name, _JUDGES[first], _JUDGES[second], len(both), value, low, high)
-                )
-    columns = ["model", "first", "second", "answers", "alpha", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def by_people(several: Sequence[Attempts]) -> pd.DataFrame:
-    """Quality that people would find, by the best judge on all answers and people on some.
-
-    Returns
-    -------
-    DataFrame
-        Columns model, rated, value, low, high; models of which people rated fewer than two answers
-        are left out.
-    """
-    rows = []
-    for one in several:
-        answers = one.table.drop_duplicates(["ticket", "answer"])
-        judge = "quality_by_model" if answers["quality_by_model"].notna().any() else "quality"
-        people = answers["quality_by_people"]
-        rated = int((people.notna() & answers[judge].notna()).sum())
-        if rated > 1:
-            rows.append((one.name, rated, *calibrated_mean(answers[judge], people)))
-    return pd.DataFrame(rows, columns=["model", "rated", "value", "low", "high"])
 
 
 def plan(

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from twin.assistant.recorded.attempts import Attempts
+from twin.assistant.recorded.attempts import JUDGED, Attempts
 from twin.common.files import write_text
 from twin.common.html import Html, table, tag
 from twin.common.text import amount
@@ -125,7 +125,7 @@ def _inside(one: Attempts, row: dict[Any, Any]) -> Iterator[Html]:
         ("category", f"{row['category'] or '-'} (true: {row['truth'] or 'not known'})"),
         ("confidence", mark(row["confidence"])),
         ("the offline judge", mark(row["quality"])),
-        ("the judging model", mark(row["quality_by_model"])),
+        *((name, mark(row[f"{JUDGED}{name}"])) for name in one.judges),
         ("people", mark(row["quality_by_people"])),
         ("articles", ", ".join(row["articles"]) or "none"),
     ]

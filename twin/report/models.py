@@ -12,7 +12,8 @@ from twin.common.files import write_text
 from twin.common.html import Html, table, tag
 from twin.common.text import amount, signed
 from twin.experiments import model_table as figures
-from twin.report import frame
+from twin.report import frame, judges
+from twin.report.judges import share
 from twin.report.pictures import Picture, drawn
 from twin.report.plots import models as plots
 from twin.report.plots.style import rows_of
@@ -53,7 +54,7 @@ def sentences(several: Sequence[Attempts], found: pd.DataFrame, most: int) -> It
             yield f"{row.model}: nothing tells which tickets it solved."
             continue
         yield (
-            f"{row.model} solves {_share(row.solved, row.solved_low, row.solved_high)} of "
+            f"{row.model} solves {share(row.solved, row.solved_low, row.solved_high)} of "
             f"{row.tickets:,} tickets at one attempt."
         )
     looks = list(dict.fromkeys((1, most)))
@@ -87,16 +88,10 @@ def _parts(
     yield "models", "Each model", list(_tables(found))
     yield "pictures", "In pictures", [frame.figures(list(_pictures(found, passed)))]
     yield "passes", "Success at each of k attempts", [_passes(passed)]
-    yield "judges", "Judges", list(_judges(several))
+    yield "judges", "Judges", list(judges.part(several))
     yield "latency", "Latency and load", list(_latency(found))
     if len(several) > 1:
         yield "plan", "Tickets that would tell them apart", list(_plans(several))
-
-
-def _share(value: float, low: float, high: float) -> str:
-    if pd.isna(value):
-        return "-"
-    return f"{100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _tables(found: pd.DataFrame) -> Iterator[Html]:
@@ -106,9 +101,9 @@ def _tables(found: pd.DataFrame) -> Iterator[Html]:
             row.model,
             f"{row.tickets:,}",
             f"{row.attempts:,}",
-            _share(row.accuracy, row.accuracy_low, row.accuracy_high),
-            _share(row.quality, row.quality_low, row.quality_high),
-            _share(row.solved, row.solved_low, row.solved_high),
+            share(row.accuracy, row.accuracy_low, row.accuracy_high),
+            share(row.quality, row.quality_low, row.quality_high),
+            share(row.solved, row.solved_low, row.solved_high),
         ]
         for row in rows_of(found)
     ]
@@ -139,13 +134,13 @@ def _tables(found: pd.DataFrame) -> Iterator[Html]:
 
 def _pictures(found: pd.DataFrame, passed: dict[str, pd.DataFrame]) -> Iterator[Picture]:
     words = "; ".join(
-        f"{row.model} {_share(row.solved, row.solved_low, row.solved_high)}"
+        f"{row.model} {share(row.solved, row.solved_low, row.solved_high)}"
         for row in rows_of(found)
     )
     yield drawn("shares", "What each model gets right", f"Solved: {words}.",
                 lambda ax: plots.shares(found, ax), plots.shares_height(len(found)))  # fmt: skip
     last = "; ".join(
-        f"{name} {_share(*frame_[['value', 'low', 'high']].iloc[-1])} at k = {frame_['k'].iloc[-1]}"
+        f"{name} {share(*frame_[['value', 'low', 'high']].iloc[-1])} at k = {frame_['k'].iloc[-1]}"
         for name, frame_ in passed.items()
     )
     yield drawn("passes-picture", "Hard tickets stay hard", f"Solved at each of k: {last}.",
@@ -155,39 +150,11 @@ def _pictures(found: pd.DataFrame, passed: dict[str, pd.DataFrame]) -> Iterator[
 def _passes(passed: dict[str, pd.DataFrame]) -> Html:
     most = max(len(one) for one in passed.values())
     rows = [
-        [name, *(_share(row.value, row.low, row.high) for row in rows_of(one))]
+        [name, *(share(row.value, row.low, row.high) for row in rows_of(one))]
         for name, one in passed.items()
     ]
     head = ["model", *(f"pass^{k}" for k in range(1, most + 1))]
     return table(head, rows, "Tickets solved at each of k attempts", True)
-
-
-def _judges(several: Sequence[Attempts]) -> Iterator[Html]:
-    found = figures.agreement(several)
-    if not len(found):
-        yield tag("p", "One judge alone rated these answers, the offline one: whether others agree "
-                  "is not known. A model judges with assistant.judge = \"model\"; people's ratings "
-                  "come with --ratings.")  # fmt: skip
-        return
-    rows = [
-        [row.model, f"{row.first} and {row.second}", f"{row.answers:,}",
-         "-" if pd.isna(row.alpha) else f"{row.alpha:.2f} ({row.low:.2f} to {row.high:.2f})"]
-        for row in rows_of(found)
-    ]  # fmt: skip
-    yield table(["model", "judges", "answers of both", "alpha"], rows, "Agreement of judges", True)
-    yield tag("p", "Krippendorff's alpha: 1 is agreement, 0 what chance would give; below 0.67 "
-              "conclusions rest on the judge.", class_="small")  # fmt: skip
-    calibrated = figures.by_people(several)
-    if len(calibrated):
-        rows = [
-            [row.model, f"{row.rated:,}", _share(row.value, row.low, row.high)]
-            for row in rows_of(calibrated)
-        ]
-        head = ["model", "rated by people", "quality as people would rate"]
-        yield table(head, rows, "Quality calibrated by people", True)
-        yield tag("p", "By the judge on all answers and people on some (prediction-powered "
-                  "inference); it holds where the rated answers were drawn at random.",
-                  class_="small")  # fmt: skip
 
 
 def _latency(found: pd.DataFrame) -> Iterator[Html]:

@@ -34,7 +34,7 @@ def write(found: SingleTickets, path: str | Path) -> Path:
     """Write the page of single tickets; an older one is replaced."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, page(found))
+    write_text(path, page(found), private=True)
     return path
 
 

@@ -16,17 +16,17 @@ import pandas as pd
 
 from twin.assistant.errors import BadAnswer, RecordingError
 from twin.assistant.judging.judge import Judge
-from twin.assistant.judging.rubric import parse_score, quality_of
+from twin.assistant.judging.rubric import RUBRIC_VERSION, parse_score, quality_of
 from twin.assistant.knowledge.knowledge import Knowledge
+from twin.assistant.recorded.ratings import Ratings
 from twin.assistant.recorded.recorded_calls import MeasuringError, asked_of, said_of
 from twin.assistant.recorded.recording import Reply, read_lines
-from twin.common.errors import Fault, ScenarioError
-from twin.common.formulas import unguarded
-from twin.common.tables import as_number, read_table, shown_cell
 from twin.demand.corpus import Corpus
 
 # Judged quality from which an answer in the right category counts as one that solves (assumed).
 SOLVES = 0.5
+# Columns of judging models are called by it and their name.
+JUDGED = "judged by "
 _CUT = ("length", "max_tokens", "model_length", "content_filter", "safety")
 
 
@@ -39,7 +39,8 @@ class Attempts:
     model, version : str
     table : DataFrame
         A row an attempt: ticket, truth, sample, category, right, confidence, answer, articles
-        (their titles), quality, quality_by_model, quality_by_people
+        (their titles), quality, quality_by_model (the mean of models that judged; each has a
+        column of its own, `JUDGED` and its name), quality_by_people
         (NaN until `with_ratings`), solved, latency_s, queue_s, tokens_in,
         tokens_out, cost_usd, repaired, cut, recorded, categorize_key, respond_key. `right` and
         `solved` are 1, 0, or NaN where nothing tells; latencies, tokens and cost are of both steps.
@@ -49,6 +50,8 @@ class Attempts:
         Messages of each call, by its key.
     label : str
         Instead of model and prompts, where several recordings hold the same.
+    ratings : Ratings, optional
+        By people.
     """
 
     model: str
@@ -57,6 +60,13 @@ class Attempts:
     calls: pd.DataFrame
     requests: dict[str, list[dict[str, str]]]
     label: str = ""
+    ratings: Ratings | None = None
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """Names of the models that judged."""
+        columns = [name for name in self.table if str(name).startswith(JUDGED)]
+        return tuple(str(name).removeprefix(JUDGED) for name in columns)
 
     @property
     def name(self) -> str:
@@ -107,43 +117,21 @@ def read_attempts(
     ]
 
 
-def read_ratings(path: str | Path) -> dict[tuple[str, str], float]:
-    """Qualities by people, 0 to 1, by ticket and answer: the mean of all who rated.
-
-    Parameters
-    ----------
-    path : str or Path
-        CSV with columns ticket, answer, rating (1 to 5).
-
-    Raises
-    ------
-    ScenarioError
-        If it cannot be read, or a rating is no number from 1 to 5.
-    """
-    columns = read_table(path, ("ticket", "answer", "rating")).columns
-    found: dict[tuple[str, str], list[float]] = {}
-    rows = zip(columns["ticket"], columns["answer"], columns["rating"], strict=True)
-    for number, (ticket, answer, cell) in enumerate(rows):
-        rating = as_number(cell)
-        if not 1 <= rating <= 5:
-            fault = Fault("rating", "must be a number from 1 to 5", shown_cell(cell))
-            raise ScenarioError(f"{path}, row {number + 1}", [fault])
-        found.setdefault((unguarded(str(ticket)), unguarded(str(answer))), []).append(
-            (rating - 1) / 4
-        )
-    return {both: float(np.mean(ratings)) for both, ratings in found.items()}
-
-
-def with_ratings(attempts: Attempts, ratings: dict[tuple[str, str], float]) -> Attempts:
-    """The attempts with the ratings that people gave their answers."""
+def with_ratings(attempts: Attempts, ratings: Ratings) -> Attempts:
+    """The attempts with the ratings that people gave their answers, the mean of all who rated."""
     both = zip(attempts.table["ticket"], attempts.table["answer"], strict=True)
-    rated = [ratings.get(one, np.nan) for one in both]
-    return replace(attempts, table=attempts.table.assign(quality_by_people=rated))
+    rated = [ratings.mean(*one) for one in both]
+    table = attempts.table.assign(quality_by_people=rated)
+    return replace(attempts, table=table, ratings=ratings)
 
 
-def _verdicts(replies: Sequence[Reply]) -> dict[tuple[str, str], float]:
-    """Qualities by a model that judged, by ticket and answer."""
-    found = {}
+# Qualities by text of ticket and answer, by the name of the model that judged.
+_Judged = dict[str, dict[tuple[str, str], float]]
+
+
+def _verdicts(replies: Sequence[Reply]) -> _Judged:
+    """Qualities by models that judged; verdicts of different rubrics do not compare."""
+    found: _Judged = {}
     for reply in replies:
         asked = asked_of(reply)
         if reply.step == "judge" and {"ticket", "answer"} <= set(asked):
@@ -151,8 +139,12 @@ def _verdicts(replies: Sequence[Reply]) -> dict[tuple[str, str], float]:
                 score = parse_score(reply.answer)
             except (BadAnswer, ValueError):
                 continue
-            found[str(asked["ticket"]), str(asked["answer"])] = quality_of(score)
-    return found
+            newest = reply.prompt_version == f"rubric-{RUBRIC_VERSION}"
+            name = reply.model if newest else f"{reply.model} ({reply.prompt_version})"
+            found.setdefault(name, {})[str(asked["ticket"]), str(asked["answer"])] = quality_of(
+                score
+            )
+    return dict(sorted(found.items()))
 
 
 class _Known:
@@ -162,7 +154,7 @@ class _Known:
         self,
         corpus: Corpus | None,
         judge: Judge,
-        judged: dict[tuple[str, str], float],
+        judged: _Judged,
         solves: float,
     ) -> None:
         self._judge, self._judged, self._solves = judge, judged, solves
@@ -180,17 +172,19 @@ class _Known:
         answer = said_of(named.answer) if named is not None else {}
         asked = asked_of(said) if said is not None else {}
         category = str(answer.get("category") or asked.get("category") or "")
-        quality, by_model = np.nan, np.nan
+        quality, by_model = np.nan, dict.fromkeys(self._judged, np.nan)
         if said is not None:
             if article:
                 quality = self._judge.judge(article, said.answer, ticket)
-            by_model = self._judged.get((ticket, said.answer), np.nan)
+            both = ticket, said.answer
+            by_model = {name: of.get(both, np.nan) for name, of in self._judged.items()}
+        marks = [mark for mark in by_model.values() if np.isfinite(mark)]
         right = float(category == truth) if truth and category else np.nan
         solved = right
         if said is not None and right == 1:
             solved = float(quality >= self._solves) if np.isfinite(quality) else np.nan
-        both = [reply for reply in (named, said) if reply is not None]
-        costs = [np.nan if reply.cost_usd is None else reply.cost_usd for reply in both]
+        calls = [reply for reply in (named, said) if reply is not None]
+        costs = [np.nan if reply.cost_usd is None else reply.cost_usd for reply in calls]
         confidence = answer.get("confidence")
         return {
             "ticket": ticket,
@@ -202,17 +196,18 @@ class _Known:
             "answer": said.answer if said is not None else "",
             "articles": [str(one.get("title", "")) for one in asked.get("articles", ())],
             "quality": quality,
-            "quality_by_model": by_model,
+            "quality_by_model": float(np.mean(marks)) if marks else np.nan,
+            **{f"{JUDGED}{name}": mark for name, mark in by_model.items()},
             "quality_by_people": np.nan,
             "solved": solved,
-            "latency_s": float(np.sum([reply.latency_s for reply in both])),
-            "queue_s": float(np.sum([reply.timings.get("queue_time", np.nan) for reply in both])),
-            "tokens_in": int(np.sum([reply.prompt_tokens for reply in both])),
-            "tokens_out": int(np.sum([reply.completion_tokens for reply in both])),
+            "latency_s": float(np.sum([reply.latency_s for reply in calls])),
+            "queue_s": float(np.sum([reply.timings.get("queue_time", np.nan) for reply in calls])),
+            "tokens_in": int(np.sum([reply.prompt_tokens for reply in calls])),
+            "tokens_out": int(np.sum([reply.completion_tokens for reply in calls])),
             "cost_usd": float(np.sum(costs)),
-            "repaired": any(reply.repaired for reply in both),
-            "cut": any(reply.finish in _CUT for reply in both),
-            "recorded": max((reply.recorded for reply in both), default=""),
+            "repaired": any(reply.repaired for reply in calls),
+            "cut": any(reply.finish in _CUT for reply in calls),
+            "recorded": max((reply.recorded for reply in calls), default=""),
             "categorize_key": named.key if named is not None else "",
             "respond_key": said.key if said is not None else "",
         }
