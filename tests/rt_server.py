@@ -93,6 +93,22 @@ while (my $line = <STDIN>) {
 """
 
 
+# Replies of the customers of tickets, in their order.
+_REPLY = """
+while (my $line = <STDIN>) {
+  chomp $line; my ($number, $text) = split /\\t/, $line;
+  my $seen = RT::Ticket->new(RT->SystemUser); $seen->Load($number);
+  my ($who) = $seen->RequestorAddresses;
+  my $customer = RT::CurrentUser->new; $customer->LoadByEmail($who);
+  my $ticket = RT::Ticket->new($customer); $ticket->Load($number);
+  my $mail = MIME::Entity->build(Type => 'text/plain', Charset => 'UTF-8', From => $who,
+                                 Subject => 'Re: ' . $seen->Subject, Data => ["$text\\n"]);
+  my ($id, $message) = $ticket->Correspond(MIMEObj => $mail);
+  die $message unless $id;
+}
+"""
+
+
 class Rt:
     """A server that runs; `token` is the connector's, `root` one that may do everything."""
 
@@ -148,6 +164,10 @@ class Rt:
         headers = {"Authorization": f"token {self._customer}"}
         said = self.root.post(f"/ticket/{ticket}/correspond", json=body, headers=headers)
         assert said.status_code == 201, said.text
+
+    def mail(self, replies):
+        """Replies of customers, as their mails make them: pairs of ticket and text."""
+        self._perl(_REPLY, _lines(replies))
 
     def spread(self, tickets, over_s):
         """Move tickets back in time, so that they came evenly over a stretch until now."""

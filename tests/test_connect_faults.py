@@ -131,9 +131,13 @@ class Answering:
 
     def process(self, remote, text, priority):
         self.asked.append((remote, text, priority))
-        said = {"response": "Press it.", "draft": "Press it.", "answered_by": "assistant"}
-        found = {"ticket_id": self.number, "category": "Login", "categorized_by": "assistant"}
-        return found | said
+        thread = [("customer", text), ("assistant", "Press it.")]
+        return {
+            "ticket_id": self.number, "category": "Login", "categorized_by": "assistant",
+            "response": "Press it.", "draft": "Press it.", "priority": priority, "changes": [],
+            "status": "Waiting for customer",
+            "messages": [{"by": by, "text": said, "at": ""} for by, said in thread],
+        }  # fmt: skip
 
     def reply(self, *_):
         raise AssertionError("the customer said nothing")

@@ -17,6 +17,7 @@ from tests.live_desk import Small
 from tests.test_connect_faults import account
 from twin.cli.live import _connector, _kept_in
 from twin.common.errors import ScenarioError
+from twin.live.bodies import FOR_AGENTS
 from twin.live.connectors import accounts, server
 from twin.live.connectors.bridge import Bridge, Manner
 from twin.live.connectors.choose import help_desk, wire_of
@@ -27,6 +28,7 @@ from twin.live.connectors.settings import read_settings
 from twin.live.connectors.signatures import FRESH_S, BadSignature, Signatures, signature
 from twin.live.connectors.wire import MOST_BYTES, AskedToWait, Unclear, Wire
 from twin.live.database import Database, StoreUnusable
+from twin.live.process import BAD_INPUT
 
 SECRET = "of-the-webhook"
 
@@ -41,16 +43,24 @@ def small(tmp_path):
 class Joined:
     """Zendesk's stand-in and a small live desk, joined by its API."""
 
-    def __init__(self, small, show=None, reply="note", **rules):
+    def __init__(self, small, show=None, reply="note", priorities=None, name="desk", **rules):
         self.clock, self.small = Clock(now=time.time()), small
         self.stand_in = ZendeskStandIn(self.clock)
-        found = account("zendesk")
-        wire = wire_of(found, Faulty(self.stand_in), self.clock.sleep, self.clock)
-        transport = httpx.WSGITransport(app=small.app)
-        self.desk = LiveDesk("http://localhost", found.name, transport=transport)
-        self.box = Outbox(small.store.database, found.name)
-        self.bridge = Bridge(help_desk(found, wire, Rules(**rules)), self.desk, self.box,
-                             Manner(reply), self.clock.now, show, self.clock)  # fmt: skip
+        self.account, self.rules, self.began = account("zendesk", name), rules, self.clock.now
+        self.transport = Faulty(self.stand_in)
+        self.near = httpx.WSGITransport(app=small.app)
+        self.show, self.priorities = show, priorities or {}
+        self.start(reply)
+
+    def start(self, reply):
+        """Start the connector, anew."""
+        found = self.account
+        wire = wire_of(found, self.transport, self.clock.sleep, self.clock)
+        self.desk = LiveDesk("http://localhost", found.name, transport=self.near)
+        self.box = Outbox(self.small.store.database, found.name)
+        manner = Manner(reply, self.priorities)
+        self.bridge = Bridge(help_desk(found, wire, Rules(**self.rules)), self.desk, self.box,
+                             manner, self.began, self.show, self.clock)  # fmt: skip
 
     def round(self):
         self.clock.now += 70.0
@@ -96,7 +106,9 @@ def test_a_customers_words_and_stars_come_back_once(small):
         joined.round()
     (rating,) = small.store.feedback()
     assert (rating["ticket_id"], rating["rating"]) == (1, 1)
-    assert len(joined.stand_in.written(number)) == 1
+    # The answer, and once that a person has the ticket.
+    said = [audit["events"][0]["body"] for audit in joined.stand_in.written(number)]
+    assert said == ["This is how Login works.", FOR_AGENTS]
 
 
 def test_tickets_from_before_and_of_no_text_are_left_to_people(small):
@@ -395,7 +407,7 @@ def test_serve_starts_the_connector_beside_the_desk(environment, tmp_path):
     environment.setattr(sys, "argv", ["connector", "--tool", "zendesk", "--settings", "none.toml"])
     with pytest.raises(SystemExit) as ended:
         server.main()
-    assert ended.value.code == server.BAD_INPUT
+    assert ended.value.code == BAD_INPUT
 
 
 @pytest.mark.parametrize("options", [{"reply": "public"}, {"dry_run": True}])

@@ -20,8 +20,9 @@ from twin.assistant.protocol import (
 )
 from twin.live import server
 from twin.live.api import Settings
+from twin.live.bodies import FOR_AGENTS
 from twin.live.database import StoreError
-from twin.live.desk import FAILED, FOR_AGENTS, FOR_REVIEW
+from twin.live.desk import FAILED, FOR_REVIEW
 from twin.records.tables import STATUSES, TRANSITIONS
 from twin.scenario.model import PRIORITIES
 

@@ -16,6 +16,7 @@ from tests.live_desk import Small
 from tests.live_server import free_port
 from tests.test_live_api import TARGETS, fill, next_due, pressing, queue
 from tests.test_live_kill import check, check_history
+from tests.test_live_store import as_of_version_7, check_of_version_7, ticket
 from tests.test_provider_faults import serves
 from twin.common.errors import ScenarioError
 from twin.live.database import StoreError
@@ -177,6 +178,17 @@ def test_many_who_open_it_at_once_make_it_or_bring_it_up_once(database, old):
             found = connection.exec_driver_sql("SELECT version FROM schema_version").all()
         assert found == [(VERSION,)]
         store.close()
+
+
+def test_a_store_with_one_message_a_ticket_takes_more_there_and_keeps_all(database):
+    old = Store(database)
+    for k in range(2):
+        old.receive(ticket(description=f"number {k}"))
+    as_of_version_7(old)
+    old.close()
+    new = Store(database)
+    check_of_version_7(new)
+    new.close()
 
 
 def test_a_database_that_goes_away_and_comes_back(cluster, database, tmp_path):

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect
+from sqlalchemy.exc import IntegrityError
 
 from twin.common.errors import ScenarioError
 from twin.live import exchange, tables
+from twin.live.connectors.outbox import Outbox
 from twin.live.database import StoreError, StoreFull, StoreUnusable
 from twin.live.kept import KeyReused
 from twin.live.moves import NotAllowed
@@ -319,6 +321,73 @@ def test_an_old_store_and_a_new_one_have_the_same_columns(tmp_path):
     assert columns[0] == columns[1]
 
 
+def as_of_version_7(store):
+    """Make a store one of version 7, with tickets of a help desk and the messages for them."""
+    said = "INSERT INTO messages (ticket_id, at, by, text, person) VALUES ({}, {}, '{}', 'x', {})"
+    row = "INSERT INTO remote_tickets (desk, remote, ticket_id, updated, priority, state, changed)"
+    box = "INSERT INTO outbox (remote_id, marker, body, state, planned_at, done_at, tries)"
+    with store.database.writing() as connection:
+        run = connection.exec_driver_sql
+        for name in ("outbox", "remote_tickets", "connections"):
+            run(f"DROP TABLE {name}")
+        tables.STEPS[5](connection)
+        for number in (1, 2):
+            for k, by in enumerate(("assistant", "customer", "customer")[: 4 - number]):
+                run(said.format(number, 1000.0 + k, by, "false"))
+            run(f"{row} VALUES ('rt:x', '7{number}', {number}, 1.0, 'high', 'taken', true)")
+        run(f"{row} VALUES ('rt:x', '73', NULL, 1.0, 'normal', 'read', false)")
+        run(f"{box} VALUES (2, 'twin-b', '{{}}', 'done', 1001.0, 1002.0, 1)")
+        run(f"{box} VALUES (1, 'twin-a', '{{}}', 'begun', 1003.0, NULL, 2)")
+        run("UPDATE schema_version SET version = 7")
+
+
+def check_of_version_7(store):
+    """See that all of such a store is there, and that its tickets take more messages, each once."""
+    box = Outbox(store.database, "rt:x")
+    first, second = box.tickets("taken")
+    assert [(row["remote"], row["word"]) for row in (first, second)] == [("71", 2), ("72", 1)]
+    assert [row["word"] for row in box.tickets("read")] == [0]
+    kept = [(m["id"], m["remote"], m["word"], m["marker"], m["state"], m["tries"], m["done_at"])
+            for m in box.messages("begun", "done")]  # fmt: skip
+    assert kept == [(1, "72", 0, "twin-b", "done", 1, 1002.0),
+                    (2, "71", 0, "twin-a", "begun", 2, None)]  # fmt: skip
+    # What was said before is not written now; each later word has its message, once.
+    for word in (1, 2, 3, 3, 4):
+        box.plan(first, 1, word, {"text": str(word)}, 2000.0)
+    planned = [(m["id"], m["word"], m["body"]) for m in box.messages("planned")]
+    assert planned == [(3, 3, '{"text": "3"}'), (4, 4, '{"text": "4"}')]
+    with pytest.raises(IntegrityError), store.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE outbox SET word = 3 WHERE id = 4")
+    with pytest.raises(IntegrityError), store.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE outbox SET marker = 'twin-a' WHERE id = 4")
+
+
+def test_a_store_with_one_message_a_ticket_takes_more_and_keeps_all(tmp_path):
+    path = str(tmp_path / "desk.sqlite")
+    old = Store(path)
+    for k in range(2):
+        old.receive(ticket(description=f"number {k}"))
+    as_of_version_7(old)
+    old.close()
+    new = Store(path)
+    check_of_version_7(new)
+    with new.database.reading() as connection:
+        run = connection.exec_driver_sql
+        assert run("PRAGMA foreign_key_check").all() == []
+        assert len(run("SELECT 1 FROM sqlite_master WHERE name = 'ix_outbox_state'").all()) == 1
+    new.close()
+    assert len(inspect_tables(path)) == len(tables.metadata.tables)
+
+
+def inspect_tables(path):
+    """Names of the tables of a file."""
+    store = Store(path)
+    with store.database.reading() as connection:
+        found = inspect(connection).get_table_names()
+    store.close()
+    return found
+
+
 def test_a_new_step_is_taken_once_and_a_newer_store_refused(tmp_path, monkeypatch):
     path = str(tmp_path / "desk.sqlite")
     Store(path).close()
@@ -391,7 +460,15 @@ def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):
         ),
         (
             "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (6)",
-            'table "desks" has no at, id, scenario: another program',
+            "no such table: messages",
+        ),
+        (
+            "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (7)",
+            "no such table: remote_tickets",
+        ),
+        (
+            "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (8)",
+            'table "connections" has no desk, place, since: another program',
         ),
     ],
 )

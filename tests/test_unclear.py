@@ -26,7 +26,7 @@ from twin.desk.simulation import simulate
 from twin.live.agents import Agents
 from twin.live.bodies import ChangeIn, ReplyIn, TicketIn
 from twin.live.customers import Customers
-from twin.live.desk import QUESTIONS, Desk
+from twin.live.desk import QUESTIONS, Conflict, Desk
 from twin.live.store import Store
 from twin.records.tables import BY_ASSISTANT, WORKERS
 from twin.scenario.file import load
@@ -175,6 +175,30 @@ def test_a_greeting_is_answered_by_a_question_and_its_reply_by_an_answer(asks):
     # Sent again, the reply counts once.
     again = asks.customers.reply(number, ReplyIn(text=f"{TEXTS[1][0]} please"), "a-key")
     assert again == after
+
+
+def test_a_reply_that_its_desk_died_over_is_read_on_when_it_is_sent_again(asks, monkeypatch):
+    class Died(BaseException):
+        """As if the process were ended."""
+
+    def die(ticket):
+        raise Died
+
+    _, number = asks.file("Hello!")
+    said = ReplyIn(text=f"{TEXTS[1][0]} please")
+    with monkeypatch.context() as patch:
+        patch.setattr(asks.desk, "read_on", die)
+        with pytest.raises(Died):
+            asks.customers.reply(number, said, "a-key")
+    # As long as somebody may be at work on it, it is to be sent once more.
+    with pytest.raises(Conflict):
+        asks.customers.reply(number, said, "a-key")
+    asks.store.claim()
+    after = asks.customers.reply(number, said, "a-key")
+    assert (after["status"], after["category"]) == ("Waiting for customer", "Payment")
+    again = asks.customers.reply(number, said, "a-key")
+    assert again == after
+    assert [m["by"] for m in asks.store.messages(after)].count("customer") == 2
 
 
 def test_the_assistant_asks_once_and_then_a_person_has_the_thread(asks):

@@ -31,6 +31,8 @@ from twin.scenario.model import PRIORITIES, Priority
 MAX_ID = 2**31 - 1
 MAX_DESCRIPTION, MAX_TEXT, MAX_NAME = 8_000, 8_000, 200
 NO_DESCRIPTION = "Please provide a ticket description."
+# What customers are told where a person has their ticket.
+FOR_AGENTS = "Thank you. An agent will answer you as soon as possible."
 
 # PostgreSQL cannot keep the first, and UTF-8 not the others, which JSON can write as \ud800.
 IMPOSSIBLE = re.compile("[\x00\ud800-\udfff]")

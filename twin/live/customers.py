@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from twin.common.errors import TwinError
 from twin.live.bodies import FeedbackIn, ReplyIn, what_answered
-from twin.live.desk import Desk, NoSuchTicket
+from twin.live.desk import TAKEN, Conflict, Desk, NoSuchTicket
 from twin.live.kept import Row, keep_feedback, keep_message
 from twin.live.moves import NotAllowed
 from twin.live.store import Outcome
@@ -63,6 +63,8 @@ class Customers:
         Raises
         ------
         NoSuchTicket, IsMerged, NoAnswer, NotAllowed, KeyReused, StoreError
+        Conflict
+            If the assistant is at work on what this very request brought before.
         """
         desk = self._desk
         lease = desk.store.lease(desk.lease_s) if desk.rules.asks else {}
@@ -91,6 +93,12 @@ class Customers:
         # Held under this request's own lease: the assistant is to read on.
         if lease and found["held_by"] == lease["held_by"]:
             return desk.read_on(found)
+        # Sent again, while the assistant reads on or after the desk that let it do so has died.
+        if lease and found["status"] == STATUSES[OPEN] and found["held_until"] is not None:
+            taken = desk.store.take(found, desk.lease_s)
+            if taken is None:
+                raise Conflict(TAKEN)
+            return desk.read_on(taken)
         return found
 
     def _back(

@@ -22,7 +22,7 @@ from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names
 from twin.desk.rules import Rules
 from twin.live.asking import Asker, Build, Failed, Said
-from twin.live.bodies import MAX_DESCRIPTION, TicketIn, answered
+from twin.live.bodies import FOR_AGENTS, MAX_DESCRIPTION, TicketIn, answered
 from twin.live.kept import Row
 from twin.live.moves import Change, is_held
 from twin.live.promises import Promises
@@ -51,7 +51,6 @@ QUIET_S = 72 * 3600.0
 # A desk that died is not waited for longer than its calls could have taken, and this.
 _MARGIN_S = 15.0
 
-FOR_AGENTS = "Thank you. An agent will answer you as soon as possible."
 FOR_REVIEW = "Thank you. An agent is looking over our answer and will send it to you soon."
 FAILED = (
     "We cannot answer automatically at the moment. Your ticket is not lost: an agent will "
@@ -69,7 +68,7 @@ QUESTIONS = {
     "several": "You seem to write about more than one thing, and each needs an answer of its own. "
     "Which may we begin with? If you would rather have a person look at all of it, ask for one.",
 }
-_TAKEN = "this ticket is being answered"
+TAKEN = "this ticket is being answered"
 
 
 class NoSuchTicket(TwinError, LookupError):
@@ -180,7 +179,7 @@ class Desk:
         if asks and not fresh and unasked:
             taken = self.store.take(ticket, self.lease_s)
             if taken is None:
-                raise Conflict(_TAKEN)
+                raise Conflict(TAKEN)
             ticket, fresh, watch = taken, True, Watch(ticket["received_at"])
         if asks and fresh:
             return self.answer(ticket, watch, from_scratch=True)
@@ -241,7 +240,7 @@ class Desk:
             # An agent was quicker, or the lease ran out and another desk took it; theirs stays.
             moved = self.ticket(ticket["id"])
             if is_held(moved, self.store.clock()):
-                raise Conflict(_TAKEN)
+                raise Conflict(TAKEN)
         elif failure is not None:
             failure.ticket = moved
             raise failure

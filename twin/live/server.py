@@ -18,12 +18,13 @@ from waitress import create_server
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
-from twin.assistant.errors import AssistantError, NoKey
+from twin.assistant.errors import NoKey
 from twin.assistant.live.settings import Settings as Provider
 from twin.common.errors import Fault, ScenarioError
 from twin.live.api import Settings, create_app
 from twin.live.database import StoreError, StoreUnusable
 from twin.live.desk import TIMEOUT_S, Desk
+from twin.live.process import plain_errors, say, start_log
 from twin.live.store import Store
 from twin.scenario.changes import parse_change
 from twin.scenario.file import load
@@ -45,7 +46,6 @@ CONNECTIONS = 200
 # A connection that is idle, or busy sending one request, for so long is closed.
 IDLE_S, REQUEST_S = 30, 60
 _TIDY_S = 60.0
-BAD_INPUT = 2
 
 
 def is_loopback(host: str) -> bool:
@@ -238,25 +238,17 @@ def _stop(*_: Any) -> None:
 
 def main() -> None:
     """Entry point of the process."""
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    start_log()
     signal.signal(signal.SIGTERM, _stop)
     options = _options().parse_args()
-    try:
-        run(options)
-    except (ScenarioError, AssistantError, StoreUnusable) as error:
-        sys.exit(_say(str(error)))
-    except StoreError as error:
-        # It could be opened, so it is the first thing written that fails.
-        sys.exit(_say(f"the store cannot be written to: {error}"))
-    except OSError as error:
-        place = f"port {options.port} of {options.host}"
-        sys.exit(_say(f"{place}: {error.strerror or error}"))
-
-
-def _say(words: str) -> int:
-    sys.stderr.write(words + "\n")
-    return BAD_INPUT
+    with plain_errors(options.host, options.port):
+        try:
+            run(options)
+        except StoreUnusable:
+            raise
+        except StoreError as error:
+            # It could be opened, so it is the first thing written that fails.
+            sys.exit(say(f"the store cannot be written to: {error}"))
 
 
 if __name__ == "__main__":

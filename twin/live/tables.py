@@ -1,11 +1,11 @@
-"""The tables of the live desk's store, and the steps that bring an old store to this version.
+"""The tables of the live desk's store, and how an old store is brought to this version.
 
 Moments are seconds since 1970 (UTC) as floats, columns ``..._s`` of calls are lengths in seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from sqlalchemy import (
     Boolean,
@@ -26,9 +26,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import NoSuchTableError
 
 from twin.common.errors import TwinError
+from twin.live.steps import STEPS, columns_of
 
 metadata = MetaData()
 
@@ -200,15 +200,20 @@ remote_tickets = Table(
     Column("description", Text),
     # Whether something changed that was not looked at yet.
     Column("changed", Boolean, nullable=False, server_default=false()),
+    # Of the customer's words in the desk's thread behind the description: up to which one was
+    # planned what is to be written back.
+    Column("word", Integer, nullable=False, server_default="0"),
     UniqueConstraint("desk", "remote"),
 )
 
-# Messages for tickets of help desks.
+# Messages for tickets of help desks: one at most for each word of the customer, in their order.
 outbox = Table(
     "outbox",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("remote_id", ForeignKey("remote_tickets.id"), nullable=False, unique=True),
+    Column("remote_id", ForeignKey("remote_tickets.id"), nullable=False),
+    # The customer's word that it follows; 0: the description.
+    Column("word", Integer, nullable=False, server_default="0"),
     # By which the message is found in the help desk.
     Column("marker", String(40), nullable=False, unique=True),
     Column("body", Text, nullable=False),
@@ -219,120 +224,10 @@ outbox = Table(
     Column("begun_at", Double),
     Column("done_at", Double),
     Column("tries", Integer, nullable=False),
+    UniqueConstraint("remote_id", "word"),
 )
 
 
-def _note_what_models_said(connection: Connection) -> None:
-    # Some stores of version 1 have them already: they came before this step did.
-    known = _columns(connection, "calls")
-    for name, kind in (("category", "VARCHAR(200)"), ("confidence", "DOUBLE PRECISION")):
-        if name not in known:
-            connection.exec_driver_sql(f"ALTER TABLE calls ADD COLUMN {name} {kind}")
-
-
-def _note_what_answered(connection: Connection) -> None:
-    """Tell what answered from the calls that were kept, never from the model that was asked for."""
-    run = connection.exec_driver_sql
-    for table in ("tickets", "feedback"):
-        run(f"ALTER TABLE {table} ADD COLUMN backend VARCHAR(20) NOT NULL DEFAULT ''")
-        run(f"ALTER TABLE {table} ADD COLUMN answered_model VARCHAR(200) NOT NULL DEFAULT ''")
-    for column, name in (("backend", "backend"), ("model", "answered_model")):
-        run(
-            f"UPDATE tickets SET {name} = COALESCE((SELECT c.{column} FROM calls c WHERE "
-            "c.ticket_id = tickets.id AND c.step = 'respond' AND c.outcome = 'ok' "
-            "ORDER BY c.id DESC LIMIT 1), '')"
-        )
-    run("UPDATE tickets SET answered_model = '' WHERE backend = 'embedded'")
-    # Its answer is kept where the assistant gave it on its own.
-    for name in ("backend", "answered_model"):
-        run(
-            f"UPDATE feedback SET {name} = COALESCE((SELECT t.{name} FROM tickets t "
-            "WHERE t.id = feedback.ticket_id), '') WHERE answer <> ''"
-        )
-    run("UPDATE feedback SET answered_model = model WHERE origin = 'import'")
-
-
-def _name_leases(connection: Connection) -> None:
-    for name, kind in (("held_since", "DOUBLE PRECISION"), ("held_by", "VARCHAR(40)")):
-        connection.exec_driver_sql(f"ALTER TABLE tickets ADD COLUMN {name} {kind}")
-
-
-def _keep_threads(connection: Connection) -> None:
-    """Make the newest answer of each ticket a message; earlier ones are lost already."""
-    run = connection.exec_driver_sql
-    for name, kind in (
-        ("answered_at", "DOUBLE PRECISION"),
-        ("answered_by", "VARCHAR(20)"),
-        ("resolves_at", "DOUBLE PRECISION"),
-    ):
-        run(f"ALTER TABLE tickets ADD COLUMN {name} {kind}")
-    number = "SERIAL" if connection.dialect.name == "postgresql" else "INTEGER"
-    run(
-        f"CREATE TABLE messages (id {number} PRIMARY KEY, ticket_id INTEGER NOT NULL REFERENCES "
-        "tickets (id), key VARCHAR(200) UNIQUE, at DOUBLE PRECISION NOT NULL, by VARCHAR(20) NOT "
-        "NULL, text TEXT NOT NULL, helped BOOLEAN, person BOOLEAN DEFAULT false NOT NULL)"
-    )
-    run("CREATE INDEX ix_messages_ticket_id ON messages (ticket_id)")
-    run(
-        "UPDATE tickets SET answered_by = resolved_by, "
-        "answered_at = COALESCE(resolved_at, responded_at, received_at) WHERE response IS NOT NULL"
-    )
-    run(
-        "INSERT INTO messages (ticket_id, at, by, text) SELECT id, answered_at, CASE resolved_by "
-        "WHEN 'assistant' THEN 'assistant' WHEN 'agent' THEN 'agent' WHEN 'reviewed draft' "
-        "THEN 'agent' ELSE 'desk' END, response FROM tickets WHERE response IS NOT NULL ORDER BY id"
-    )
-
-
-def _let_agents_work_together(connection: Connection) -> None:
-    for name, kind in (
-        ("version", "INTEGER NOT NULL DEFAULT 1"),
-        ("assignee", "VARCHAR(200) NOT NULL DEFAULT ''"),
-        ("merged_into", "INTEGER"),
-        ("suggestion", "TEXT"),
-    ):
-        connection.exec_driver_sql(f"ALTER TABLE tickets ADD COLUMN {name} {kind}")
-
-
-def _connect_help_desks(connection: Connection) -> None:
-    run = connection.exec_driver_sql
-    number = "SERIAL" if connection.dialect.name == "postgresql" else "INTEGER"
-    run(
-        "CREATE TABLE connections (desk VARCHAR(200) PRIMARY KEY, since DOUBLE PRECISION NOT NULL, "
-        "place TEXT NOT NULL)"
-    )
-    run(
-        f"CREATE TABLE remote_tickets (id {number} PRIMARY KEY, desk VARCHAR(200) NOT NULL, "
-        "remote VARCHAR(100) NOT NULL, ticket_id INTEGER REFERENCES tickets (id), updated DOUBLE "
-        "PRECISION NOT NULL, priority VARCHAR(10) NOT NULL, state VARCHAR(10) NOT NULL, reason "
-        "VARCHAR(200) DEFAULT '' NOT NULL, description TEXT, changed BOOLEAN DEFAULT false NOT "
-        "NULL, UNIQUE (desk, remote))"
-    )
-    run(
-        f"CREATE TABLE outbox (id {number} PRIMARY KEY, remote_id INTEGER NOT NULL UNIQUE "
-        "REFERENCES remote_tickets (id), marker VARCHAR(40) NOT NULL UNIQUE, body TEXT NOT NULL, "
-        "state VARCHAR(10) NOT NULL, reason VARCHAR(200) DEFAULT '' NOT NULL, planned_at DOUBLE "
-        "PRECISION NOT NULL, begun_at DOUBLE PRECISION, done_at DOUBLE PRECISION, tries INTEGER "
-        "NOT NULL)"
-    )
-    for table, column in (
-        ("remote_tickets", "ticket_id"),
-        ("remote_tickets", "state"),
-        ("outbox", "state"),
-    ):
-        run(f"CREATE INDEX ix_{table}_{column} ON {table} ({column})")
-
-
-# Step k leads from version k to k + 1, by SQL of that day: never by the tables above, which change.
-# Version 1 is what `metadata.create_all` made first.
-STEPS: tuple[Callable[[Connection], None], ...] = (
-    _note_what_models_said,
-    _note_what_answered,
-    _name_leases,
-    _keep_threads,
-    _let_agents_work_together,
-    _connect_help_desks,
-)
 VERSION = 1 + len(STEPS)
 # Any number: on PostgreSQL its holder makes or changes the tables, and others wait.
 _LOCK = 7_283_415
@@ -340,13 +235,6 @@ _LOCK = 7_283_415
 
 class WrongVersion(TwinError, RuntimeError):
     """A store made by a later version of this program, or by another program."""
-
-
-def _columns(connection: Connection, table: str) -> set[str]:
-    try:
-        return {column["name"] for column in inspect(connection).get_columns(table)}
-    except NoSuchTableError:
-        return set()
 
 
 def migrate(connection: Connection) -> None:
@@ -362,7 +250,7 @@ def migrate(connection: Connection) -> None:
     if not inspect(connection).has_table(schema.name):
         metadata.create_all(connection)
         connection.execute(insert(schema).values(version=VERSION))
-    _check_columns(connection, (schema,))
+    _checkcolumns_of(connection, (schema,))
     found = connection.execute(select(schema.c.version)).scalar()
     if found is None or not 1 <= found <= VERSION:
         raise WrongVersion(
@@ -373,13 +261,13 @@ def migrate(connection: Connection) -> None:
         step(connection)
     if found < VERSION:
         connection.execute(update(schema).values(version=VERSION))
-    _check_columns(connection, metadata.sorted_tables)
+    _checkcolumns_of(connection, metadata.sorted_tables)
 
 
-def _check_columns(connection: Connection, tables: Iterable[Table]) -> None:
+def _checkcolumns_of(connection: Connection, tables: Iterable[Table]) -> None:
     """Check the tables' columns when the store is opened, not first when a ticket needs them."""
     for table in tables:
-        missing = set(table.columns.keys()) - _columns(connection, table.name)
+        missing = set(table.columns.keys()) - columns_of(connection, table.name)
         if missing:
             raise WrongVersion(
                 f'its table "{table.name}" has no {", ".join(sorted(missing))}: another program '

@@ -7,11 +7,22 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from twin.live.connectors.help_desk import HelpDesk, Said, Writing
 from twin.live.connectors.live_desk import DeskBusy, DeskRefused, LiveDesk, clean
+from twin.live.connectors.messages import (
+    AFTERWARDS,
+    ANSWER,
+    ASKS,
+    RATED,
+    as_note,
+    is_ours,
+    is_theirs,
+    message_of,
+    word_of,
+)
 from twin.live.connectors.outbox import (
     BEGUN,
     DONE,
@@ -43,6 +54,10 @@ Reply = Literal["note", "public"]
 _MOST_PAGES = 50
 # Of a message that the help desk refuses, and of one that it takes or not, nobody knows.
 _REFUSED_TRIES, _TRIES = 3, 10
+# Another change of the same second may follow one that is no older; clocks agree so far (assumed).
+_SAME_S = 5.0
+# A changed ticket that cannot be read is looked for again for so long: it may not be there yet.
+_GONE_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +67,8 @@ class Manner:
     Attributes
     ----------
     reply : {"note", "public"}
-        public: what the assistant answered on its own goes to the customer; all else is a note.
+        public: what the assistant answers or asks on its own goes to the customer, and then that a
+        person has the ticket; all else is a note.
     priorities : mapping of str to Priority
         By category, for tickets whose priority nobody set.
     settle_s : float
@@ -104,19 +120,23 @@ class Bridge:
         for step in (self._read, self._take):
             for ticket in self._outbox.tickets(FOUND if step == self._read else READ):
                 self._each(step, ticket)
-        for message in self._outbox.messages(PLANNED, BEGUN):
-            self._each(self._send, message)
         for ticket in self._outbox.tickets(TAKEN, changed=True):
             self._each(self._hear, ticket)
+        waiting = set()
+        for message in self._outbox.messages(PLANNED, BEGUN):
+            # Those of one ticket are written in their order.
+            if message["remote_id"] not in waiting and not self._each(self._send, message):
+                waiting.add(message["remote_id"])
 
-    def _each(self, step: Callable[[Row], None], row: Row) -> None:
+    def _each(self, step: Callable[[Row], bool | None], row: Row) -> bool | None:
         try:
-            step(row)
+            return step(row)
         except (WrongToken, AskedToWait):
             # Nothing else would go, either.
             raise
         except (ConnectorError, DeskBusy) as error:
             _log.warning("ticket %s: %s; tried again later", row["remote"], error)
+            return False
 
     def _look(self) -> None:
         """Note what changed in the help desk."""
@@ -160,49 +180,50 @@ class Bridge:
         except DeskRefused as error:
             self._leave(ticket, f"was refused: {error}")
             return
-        self._outbox.take(ticket, found["ticket_id"], self._message(found), self._clock())
+        self._plan(ticket, found)
 
-    def _message(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """What is to be written back about a ticket of the desk."""
-        sure = found["categorized_by"] == "assistant"
-        category = found["category"] if sure else ""
-        answered = found["answered_by"] == "assistant" and found["response"]
-        text = found["response"] if answered else found["draft"]
-        public = bool(answered) and self._manner.reply == "public"
-        if not public:
-            text = _note(found["category"], sure, text, bool(answered))
-        return {"text": text, "public": public, "category": category,
-                "priority": self._manner.priorities.get(category)}  # fmt: skip
+    def _plan(self, ticket: Row, found: Mapping[str, Any], stars: int | None = None) -> None:
+        """Plan what is to be written back for the customer's newest word."""
+        word = word_of(found)
+        if ticket["state"] == TAKEN and word <= ticket["word"]:
+            return
+        public = self._manner.reply == "public"
+        rules = self._manner.priorities, ticket["priority"], stars
+        message = message_of(found, public, *rules)
+        self._outbox.plan(ticket, found["ticket_id"], word, message, self._clock())
+        ticket["word"] = word
 
-    def _send(self, message: Row) -> None:
-        """Write a message to its ticket, unless it is there already."""
+    def _send(self, message: Row) -> bool:
+        """Write a message to its ticket, unless it is there already; True where that is over."""
         box, now = self._outbox, self._clock()
         if message["state"] == BEGUN:
             if abs(now - message["begun_at"]) < self._manner.settle_s:
-                return
+                return False
             if self._is_there(message):
                 box.mark(message, DONE, now)
-                return
+                return True
             if message["tries"] >= _TRIES:
-                self._give_up(message, "no clear answer, again and again")
-                return
+                return self._give_up(message, "no clear answer, again and again")
         body = json.loads(message["body"])
+        kind = body.get("kind", ANSWER)
         writing = Writing(body["text"], body["public"], message["marker"], body["category"],
-                          body["priority"])  # fmt: skip
+                          body["priority"], body["public"] and kind in ASKS)  # fmt: skip
         if self._show is not None:
             self._show(message["remote"], writing)
             box.mark(message, DONE, now, "dry run")
-            return
-        if writing.public:
-            writing = self._unless_answered(message, writing)
+            return True
+        fitting = self._fitting(message["remote"], writing, kind)
+        if fitting is None:
+            box.mark(message, DONE, now, "not needed: a person has the ticket")
+            return True
         box.mark(message, BEGUN, self._clock())
         try:
-            self._remote.write(message["remote"], writing)
+            self._remote.write(message["remote"], fitting)
         except Unclear:
             # It stays begun: its marker is looked for later.
             raise
         except NotThere:
-            self._give_up(message, "the ticket is gone")
+            return self._give_up(message, "the ticket is gone")
         except (WrongToken, AskedToWait):
             box.mark(message, PLANNED, now)
             raise
@@ -211,13 +232,14 @@ class Bridge:
             most = _REFUSED_TRIES if isinstance(error, Forbidden) else _TRIES
             if message["tries"] + 1 < most:
                 raise
-            self._give_up(message, str(error))
-        else:
-            box.mark(message, DONE, self._clock())
+            return self._give_up(message, str(error))
+        box.mark(message, DONE, self._clock())
+        return True
 
-    def _give_up(self, message: Row, reason: str) -> None:
+    def _give_up(self, message: Row, reason: str) -> bool:
         _log.error("ticket %s: the message was not written: %s", message["remote"], reason)
         self._outbox.mark(message, FAILED, self._clock(), reason)
+        return True
 
     def _is_there(self, message: Row) -> bool:
         try:
@@ -226,18 +248,26 @@ class Bridge:
             return False
         return any(said.marker == message["marker"] for said in thread)
 
-    def _unless_answered(self, message: Row, writing: Writing) -> Writing:
-        """The same for a ticket that nobody else has answered or closed; else a note."""
+    def _fitting(self, remote: str, writing: Writing, kind: str) -> Writing | None:
+        """The message as the ticket is now: a note where a person has it, or nothing."""
+        if writing.public and self._manner.reply != "public":
+            # It was planned when replies were public.
+            return None if kind in AFTERWARDS else as_note(writing, kind)
+        if not writing.public and kind not in AFTERWARDS:
+            return writing
         try:
-            seen = self._remote.ticket(message["remote"])
-            thread = self._remote.thread(message["remote"])
+            seen = self._remote.ticket(remote)
+            thread = list(self._remote.thread(remote))
         except NotThere:
             return writing
         over = seen.stage not in ("new", "open")
-        if over or any(said.by == "desk" and said.public and not said.marker for said in thread):
-            text = _note(writing.category, bool(writing.category), writing.text, True)
-            return Writing(text, False, writing.marker, writing.category, writing.priority)
-        return Writing(**(vars(writing) | {"seen": seen.updated}))
+        if kind in AFTERWARDS:
+            # Who is spoken with by a person, or by nobody yet, is told nothing new by it.
+            known = is_theirs(thread) or not is_ours(thread) or (over and kind != RATED)
+            return None if known else replace(writing, seen=seen.updated)
+        if over or is_theirs(thread):
+            return as_note(writing, kind)
+        return replace(writing, seen=seen.updated)
 
     def _hear(self, ticket: Row) -> None:
         """Tell the desk what a customer wrote since, and how they rated."""
@@ -246,21 +276,32 @@ class Bridge:
             now = self._remote.ticket(ticket["remote"])
             thread = list(self._remote.thread(ticket["remote"]))
         except NotThere:
-            self._outbox.looked_at(ticket, ticket["updated"])
+            if abs(self._clock() - ticket["updated"]) >= _GONE_S:
+                self._outbox.looked_at(ticket, ticket["updated"])
             return
         for said in thread[1:]:
             if said.by == "customer" and (text := clean(_own_words(said))):
-                self._tell(self._desk.reply, ticket["remote"], number, said.id, text)
+                found = self._tell(self._desk.reply, ticket["remote"], number, said.id, text)
+                if found is not None:
+                    self._plan(ticket, found)
         if now.rating is not None:
-            self._tell(self._desk.rate, ticket["remote"], number, ticket["description"], now.rating)
-        self._outbox.looked_at(ticket, now.updated)
+            words = ticket["description"], now.rating
+            found = self._tell(self._desk.rate, ticket["remote"], number, *words)
+            if found is not None:
+                self._plan(ticket, found, now.rating)
+        # Moments are whole seconds there: in the last one something more may still come.
+        if abs(self._clock() - now.updated) >= _SAME_S:
+            self._outbox.looked_at(ticket, now.updated)
 
-    def _tell(self, how: Callable[..., None], remote: str, *what: Any) -> None:
+    def _tell(
+        self, how: Callable[..., dict[str, Any]], remote: str, *what: Any
+    ) -> dict[str, Any] | None:  # fmt: skip
         try:
-            how(remote, *what)
+            return how(remote, *what)
         except DeskRefused as error:
             # Such as a word on a ticket that is closed, which takes a new one.
             _log.warning("ticket %s: a customer's word was not taken: %s", remote, error)
+            return None
 
 
 def _own_words(said: Said) -> str:
@@ -271,12 +312,3 @@ def _own_words(said: Said) -> str:
             continue
         lines.append(line)
     return "\n".join(lines)
-
-
-def _note(category: str, sure: bool, text: str, answered: bool) -> str:
-    """An internal note for the agents of the help desk."""
-    told = f"Category: {category or 'none'}" + ("" if sure or not category else " (not sure)")
-    if not text:
-        return f"{told}\n\nThe assistant suggests no answer: a person is needed."
-    kind = "Suggested answer" if answered else "Draft, to be looked over"
-    return f"{told}\n\n{kind}:\n\n{text}"

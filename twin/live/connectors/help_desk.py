@@ -78,6 +78,8 @@ class Writing:
     category : str
     priority : Priority or None
         Set only where nobody has set one.
+    waits : bool
+        Whether the ticket waits for its customer then.
     seen : float or None
         When the ticket had changed last, as the writer saw it: it must not have changed since.
     """
@@ -87,6 +89,7 @@ class Writing:
     marker: str
     category: str = ""
     priority: Priority | None = None
+    waits: bool = False
     seen: float | None = None
 
     def check(self, updated: float) -> None:

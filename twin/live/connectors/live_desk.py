@@ -75,8 +75,8 @@ class LiveDesk:
             raise _error(answer)
         return _object(answer)
 
-    def reply(self, remote: str, number: int, said: str, text: str) -> None:
-        """Tell the desk a customer's further words.
+    def reply(self, remote: str, number: int, said: str, text: str) -> dict[str, Any]:
+        """Tell the desk a customer's further words; the ticket as it is then.
 
         Raises
         ------
@@ -86,9 +86,10 @@ class LiveDesk:
         answer = self._post(f"/tickets/{number}/reply", body, f"{remote} said {said}")
         if answer.status_code >= 400:
             raise _error(answer)
+        return _object(answer)
 
-    def rate(self, remote: str, number: int, text: str, stars: int) -> None:
-        """Tell the desk a customer's rating.
+    def rate(self, remote: str, number: int, text: str, stars: int) -> dict[str, Any]:
+        """Tell the desk a customer's rating; the ticket as it is then.
 
         Raises
         ------
@@ -98,6 +99,7 @@ class LiveDesk:
         answer = self._post("/submit_feedback", body, f"{remote} rated {stars}")
         if answer.status_code >= 400:
             raise _error(answer)
+        return self._ticket(number)
 
     def _post(self, path: str, body: Mapping[str, Any], what: str) -> httpx.Response:
         key = hashlib.sha256(f"{self._name}\n{what}".encode()).hexdigest()

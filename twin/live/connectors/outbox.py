@@ -123,17 +123,23 @@ class Outbox:
         with self._database.writing() as connection:
             connection.execute(update(r).where(mine).values(changed=False))
 
-    def take(self, ticket: Row, number: int, message: Mapping[str, Any], at: float) -> None:
-        """Note the desk's number of a ticket, and plan its message: both or neither."""
+    def plan(
+        self, ticket: Row, number: int, word: int, message: Mapping[str, Any] | None, at: float
+    ) -> None:  # fmt: skip
+        """Note the desk's number of a ticket, and plan what follows a customer's word, or neither.
+
+        Each word counts once: what was planned for it, or for a later one, stays.
+        """
         r, o = tables.remote_tickets, tables.outbox
         marker = f"twin-{uuid.uuid4().hex[:16]}"
         with self._database.writing() as connection:
-            mine = (r.c.id == ticket["id"]) & (r.c.state != TAKEN)
-            values = {"state": TAKEN, "ticket_id": number}
-            if connection.execute(update(r).where(mine).values(**values)).rowcount:
+            new = (r.c.state != TAKEN) | (r.c.word < word)
+            values = {"state": TAKEN, "ticket_id": number, "word": word}
+            taken = update(r).where((r.c.id == ticket["id"]) & new).values(**values)
+            if connection.execute(taken).rowcount and message is not None:
                 connection.execute(insert(o).values(
-                    remote_id=ticket["id"], marker=marker, state=PLANNED, planned_at=at, tries=0,
-                    body=json.dumps(message, ensure_ascii=False),
+                    remote_id=ticket["id"], word=word, marker=marker, state=PLANNED, planned_at=at,
+                    tries=0, body=json.dumps(message, ensure_ascii=False),
                 ))  # fmt: skip
 
     def messages(self, *states: str) -> list[Row]:

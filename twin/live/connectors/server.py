@@ -20,7 +20,6 @@ from typing import Any
 
 from waitress import create_server
 
-from twin.common.errors import TwinError
 from twin.live.connectors.accounts import find_account
 from twin.live.connectors.bridge import Bridge, Manner
 from twin.live.connectors.choose import HELP_DESKS, help_desk, wire_of
@@ -31,12 +30,12 @@ from twin.live.connectors.settings import read_settings
 from twin.live.connectors.signatures import SIGNATURE, TIMESTAMP, BadSignature, Signatures
 from twin.live.connectors.wire import AskedToWait, ConnectorError
 from twin.live.database import Database, StoreError
+from twin.live.process import plain_errors, start_log
 
 _log = logging.getLogger("twin.connect")
 
 BACKEND, TOKEN, DATABASE = "TWIN_BACKEND", "TWIN_TOKEN", "TWIN_DATABASE"
 _MOST_BODY = 256 * 1024
-BAD_INPUT = 2
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
@@ -184,21 +183,10 @@ def _options() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Entry point of the process."""
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    start_log()
     options = _options().parse_args()
-    try:
+    with plain_errors(options.host, options.port):
         run(options)
-    except TwinError as error:
-        sys.exit(_say(str(error)))
-    except OSError as error:
-        place = f"port {options.port} of {options.host}"
-        sys.exit(_say(f"{place}: {error.strerror or error}"))
-
-
-def _say(words: str) -> int:
-    sys.stderr.write(words + "\n")
-    return BAD_INPUT
 
 
 if __name__ == "__main__":

@@ -176,17 +176,19 @@ class Zendesk:
             "safe_update": True,
             "updated_stamp": now.get("updated_at"),
         }
-        if writing.public:
+        if writing.public and writing.waits:
             update["status"] = "pending"
         if writing.priority and not now.get("priority"):
             update["priority"] = writing.priority
         if writing.category and self._rules.category_field == TAGS:
             tag = "twin_" + re.sub(r"[^a-z0-9]+", "_", writing.category.lower()).strip("_")
-            update["tags"] = [*(now.get("tags") or []), tag]
+            there = now.get("tags") or []
+            if not any(str(one).startswith("twin_") for one in there):
+                update["tags"] = [*there, tag]
         elif writing.category and self._rules.category_field:
             number = int(self._rules.category_field)
-            there = {one.get("id"): one.get("value") for one in now.get("custom_fields") or []}
-            if not there.get(number):
+            set_ = {one.get("id"): one.get("value") for one in now.get("custom_fields") or []}
+            if not set_.get(number):
                 update["custom_fields"] = [{"id": number, "value": writing.category}]
         path = f"/api/v2/tickets/{_number(ticket)}.json"
         self._wire.send("PUT", path, {"ticket": update})
