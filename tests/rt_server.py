@@ -96,13 +96,13 @@ while (my $line = <STDIN>) {
 # Replies of the customers of tickets, in their order.
 _REPLY = """
 while (my $line = <STDIN>) {
-  chomp $line; my ($number, $text) = split /\\t/, $line;
+  chomp $line; my ($number, $text) = split /\t/, $line;
   my $seen = RT::Ticket->new(RT->SystemUser); $seen->Load($number);
   my ($who) = $seen->RequestorAddresses;
   my $customer = RT::CurrentUser->new; $customer->LoadByEmail($who);
   my $ticket = RT::Ticket->new($customer); $ticket->Load($number);
   my $mail = MIME::Entity->build(Type => 'text/plain', Charset => 'UTF-8', From => $who,
-                                 Subject => 'Re: ' . $seen->Subject, Data => ["$text\\n"]);
+                                 Subject => 'Re: ' . $seen->Subject, Data => ["$text\n"]);
   my ($id, $message) = $ticket->Correspond(MIMEObj => $mail);
   die $message unless $id;
 }
@@ -156,7 +156,9 @@ class Rt:
 
     def file(self, tickets):
         """File tickets, pairs of subject and text; their numbers."""
-        return self._perl(_FILE, _lines(tickets)).split()
+        found = self._perl(_FILE, _lines(tickets)).split()
+        self.tickets += found
+        return found
 
     def say(self, ticket, text):
         """A reply of the second customer."""
@@ -167,7 +169,8 @@ class Rt:
 
     def mail(self, replies):
         """Replies of customers, as their mails make them: pairs of ticket and text."""
-        self._perl(_REPLY, _lines(replies))
+        if replies:
+            self._perl(_REPLY, _lines(replies))
 
     def spread(self, tickets, over_s):
         """Move tickets back in time, so that they came evenly over a stretch until now."""

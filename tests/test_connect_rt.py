@@ -7,6 +7,7 @@ The long one, 1,000 tickets with ten kills, takes about a quarter of an hour:
 
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -20,7 +21,10 @@ import pytest
 from tests.live_desk import Small
 from tests.live_server import environment, free_port
 from tests.rt_server import HERE, WITHOUT, request_tracker
+from tests.test_connect_dialogue import ASKED, PAYMENT, Asks
 from twin.cli.app import main
+from twin.live.bodies import FOR_AGENTS
+from twin.live.connectors.help_desk import iso
 from twin.live.server import make_server
 
 pytestmark = [
@@ -30,7 +34,7 @@ pytestmark = [
 ]
 FIELDS = {"category_field": "Category", "rating_field": "Satisfaction"}
 SETTINGS = """
-since = 2026-01-01T00:00:00Z
+since = {since}
 category_field = "Category"
 rating_field = "Satisfaction"
 poll_s = 1.0
@@ -39,10 +43,16 @@ priorities = {{ Payment = "high" }}
 """
 
 
+@pytest.fixture(scope="module")
+def rt(tmp_path_factory):
+    with request_tracker(tmp_path_factory.mktemp("rt")) as server:
+        yield server
+
+
 @contextmanager
-def desk_at_work(folder):
+def desk_at_work(folder, kind=Small):
     """A live desk behind its API, in this process."""
-    small = Small(folder)
+    small = kind(folder)
     port = free_port()
     server = make_server(small.app, "127.0.0.1", port, places=2)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -57,9 +67,9 @@ def desk_at_work(folder):
 class Connector:
     """The connector's process, and what it has noted in the store."""
 
-    def __init__(self, folder, rt, backend, reply="public", settle_s=3.0):
+    def __init__(self, folder, rt, backend, since=0.0, reply="public", settle_s=3.0):
         settings = folder / "connect.toml"
-        settings.write_text(SETTINGS.format(settle_s=settle_s))
+        settings.write_text(SETTINGS.format(settle_s=settle_s, since=iso(since)))
         self.database = str(folder / "desk.sqlite")
         self._log = (folder / "connector.log").open("w")
         self._process = subprocess.Popen(
@@ -126,10 +136,10 @@ def check_once(rt, tickets, store, filed):
         assert row["category"] in message[1]
 
 
-def play(rt, folder, backend, store, filed, tickets, kills):
+def play(rt, folder, backend, store, filed, tickets, kills, since=0.0):
     """Kill the connector while it works; it, and the seconds that it took."""
     count = len(tickets)
-    connector = Connector(folder, rt, backend)
+    connector = Connector(folder, rt, backend, since)
     try:
         began = time.monotonic()
         for k in range(kills):
@@ -149,18 +159,17 @@ def play(rt, folder, backend, store, filed, tickets, kills):
         raise
 
 
-def test_tickets_are_answered_once_though_the_connector_is_killed(tmp_path):
-    filed = texts(12)
-    with (request_tracker(tmp_path / "rt", filed) as rt,
-          desk_at_work(tmp_path) as (small, backend)):  # fmt: skip
-        tickets = rt.tickets
-        connector, _ = play(rt, tmp_path, backend, small.store, filed, tickets, kills=3)
+def test_tickets_are_answered_once_though_the_connector_is_killed(rt, tmp_path):
+    filed, since = texts(12), time.time()
+    tickets = rt.file(filed)
+    with desk_at_work(tmp_path) as (small, backend):
+        connector, _ = play(rt, tmp_path, backend, small.store, filed, tickets, 3, since)
         try:
             # The first customer is not content, the second writes again.
             first, second = tickets[0], tickets[1]
             rated = rt.root.put(f"/ticket/{first}", json={"CustomFields": {"Satisfaction": "1"}})
             assert rated.status_code == 200
-            rt.say(second, "It still fails.")
+            rt.mail([(second, "It still fails.")])
             wanted = {"I cannot log in, number 0", "payment failed, number 1"}
             until = time.monotonic() + 60
             while True:
@@ -184,10 +193,76 @@ def test_tickets_are_answered_once_though_the_connector_is_killed(tmp_path):
         assert rt.root.get(f"/ticket/{tickets[2]}").json()["CustomFields"][1]["values"] == []
         # Ratings of histories are of tickets that are resolved.
         assert rt.root.put(f"/ticket/{first}", json={"Status": "resolved"}).status_code == 200
-        pulled_and_read(rt, tmp_path, len(tickets))
+        pulled_and_read(rt, tmp_path, len(rt.tickets))
         log = (tmp_path / "connector.log").read_text()
         assert rt.token not in log
         assert "log in" not in log
+
+
+# A customer's further words, and what is written to the first one and to these.
+REPLIES = ("My payment was declined.", "It still fails.")
+DIALOGUE = [("Correspond", ASKED), ("Correspond", PAYMENT), ("Correspond", FOR_AGENTS)]
+
+
+def dialogues(rt, tickets, connector, kills, within_s):
+    """Customers reply to all that is written to them, while the connector is killed at random."""
+    luck, said = random.Random(kills), dict.fromkeys(tickets, 0)
+    whole = len(tickets) * len(DIALOGUE)
+    until = time.monotonic() + within_s
+    while True:
+        every = written(rt, tickets)
+        due = [n for n in tickets if len(every[n]) > said[n] and said[n] < len(REPLIES)]
+        rt.mail([(number, REPLIES[said[number]]) for number in due])
+        for number in due:
+            said[number] += 1
+        if sum(map(len, every.values())) >= whole and connector.counts() == {"done": whole}:
+            return
+        assert time.monotonic() < until, (said, connector.counts())
+        time.sleep(luck.uniform(0.0, 2.0))
+        # At any moment, but spread over all of the work.
+        done = connector.counts().get("done", 0)
+        if connector.kills < kills and done >= whole * connector.kills // (kills + 1):
+            # Each second time in the midst of a message, where one is begun soon.
+            soon = time.monotonic() + (3.0 if connector.kills % 2 else 0.0)
+            while time.monotonic() < soon and not connector.counts().get("begun"):
+                time.sleep(0.03)
+            connector.kill()
+
+
+def check_dialogues(rt, tickets, store, filed):
+    """Each message is there once, in order; each word of a customer counts once."""
+    every = written(rt, tickets)
+    rows = {row["description"]: row for row in store.tickets()}
+    assert len(rows) == len(store.tickets()) == len(tickets)
+    for ticket, (subject, text) in zip(tickets, filed, strict=True):
+        told = [(kind, said.rpartition("\n\n[twin-")[0]) for kind, said in every[ticket]]
+        assert told == DIALOGUE
+        row = rows[f"{subject}\n\n{text}"]
+        thread = [message["text"].strip() for message in store.messages(row)][1:]
+        assert thread == [ASKED, REPLIES[0], PAYMENT, REPLIES[1]]
+        assert (row["status"], row["reopens"]) == ("Reopened", 1)
+
+
+def vague(count):
+    return [("Help", f"Hi there {k}") for k in range(count)]
+
+
+def test_questions_replies_and_answers_pass_once_and_in_order_though_it_is_killed(rt, tmp_path):
+    filed, since = vague(3), time.time()
+    tickets = rt.file(filed)
+    with desk_at_work(tmp_path, Asks) as (small, backend):
+        connector = Connector(tmp_path, rt, backend, since)
+        try:
+            dialogues(rt, tickets, connector, 5, 180)
+        finally:
+            connector.stop()
+        check_dialogues(rt, tickets, small.store, filed)
+        assert connector.kills == 5
+        # RT opens a ticket that its customer writes to: a person finds it there.
+        shown = rt.root.get(f"/ticket/{tickets[0]}").json()
+        fields = {one["name"]: one["values"] for one in shown["CustomFields"]}
+        assert (shown["Status"], shown["Priority"]) == ("open", "100")
+        assert fields["Category"] == ["Payment"]
 
 
 def pulled_and_read(rt, folder, count):
@@ -217,12 +292,32 @@ def pulled_and_read(rt, folder, count):
 
 
 @pytest.mark.slow
+def test_two_hundred_dialogues_and_ten_kills(tmp_path):
+    filed, began = vague(200), time.monotonic()
+    with (request_tracker(tmp_path / "rt", filed, workers=2) as rt,
+          desk_at_work(tmp_path, Asks) as (small, backend)):  # fmt: skip
+        tickets = rt.tickets
+        connector = Connector(tmp_path, rt, backend)
+        try:
+            dialogues(rt, tickets, connector, 10, 7200)
+        finally:
+            connector.stop()
+        check_dialogues(rt, tickets, small.store, filed)
+        with closing(sqlite3.connect(connector.database)) as base:
+            (again,) = base.execute("SELECT COUNT(*) FROM outbox WHERE tries > 1").fetchone()
+    print(json.dumps({
+        "tickets": len(tickets), "messages": len(tickets) * len(DIALOGUE), "again": again,
+        "kills": connector.kills, "seconds": round(time.monotonic() - began),
+    }))  # fmt: skip
+
+
+@pytest.mark.slow
 def test_a_thousand_tickets_and_ten_kills(tmp_path):
     filed = texts(1000)
     with request_tracker(tmp_path / "rt", filed, workers=2) as rt:
         tickets = rt.tickets
         with desk_at_work(tmp_path) as (small, backend):
-            connector, took = play(rt, tmp_path, backend, small.store, filed, tickets, kills=10)
+            connector, took = play(rt, tmp_path, backend, small.store, filed, tickets, 10)
             connector.stop()
         told = {"tickets": len(tickets), "kills": connector.kills, "seconds": round(took)}
         # Spread over eight weeks, so that there is a desk to be calibrated.

@@ -102,8 +102,8 @@ def serve(
     ] = 5001,
     reply: Annotated[
         Literal["note", "public"],
-        typer.Option(help="public: what the assistant answers on its own goes to customers; else "
-                     "all are internal notes."),
+        typer.Option(help="public: what the assistant answers or asks on its own goes to "
+                     "customers; else all are internal notes."),
     ] = "note",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be written to the help desk, and "

@@ -55,7 +55,7 @@ _MOST_PAGES = 50
 # Of a message that the help desk refuses, and of one that it takes or not, nobody knows.
 _REFUSED_TRIES, _TRIES = 3, 10
 # Another change of the same second may follow one that is no older; clocks agree so far (assumed).
-_SAME_S = 5.0
+_SAME_S = 3.0
 # A changed ticket that cannot be read is looked for again for so long: it may not be there yet.
 _GONE_S = 600.0
 

@@ -1,9 +1,9 @@
 """Tickets of a help desk and the messages for them, in the desk's store: nothing twice or lost.
 
-A message is planned in the same transaction that takes its ticket on, and is begun before it is
-sent, with a marker of its own. One that was begun and not noted as done may have been written: its
-marker is looked for in the help desk, after a time in which a slow request has come to its end, and
-only where it is not there the message is sent again.
+A message is planned in the same transaction that takes its ticket on, or notes the customer's word
+that it follows, and is begun before it is sent, with a marker of its own. One that was begun and
+not noted as done may have been written: its marker is looked for in the help desk, after a time in
+which a slow request has come to its end, and only where it is not there the message is sent again.
 """
 
 from __future__ import annotations
