@@ -275,6 +275,27 @@ def test_erlang_a_by_hour_gives_the_waits_of_the_formula():
     assert set(found.tickets["hour"]) == {10}
 
 
+def test_erlang_a_keeps_the_hours_in_which_nobody_waits():
+    """Left out, its waits would be those of the busy hours, and a twin would look better."""
+    days = 28
+    made = [
+        one
+        for day in range(days)
+        for k in range(10)
+        for one in (
+            make(served, day * DAY + 3 * HOUR + 300.0 * k, 0.0, 100.0),
+            make(served, day * DAY + 10 * HOUR + 300.0 * k, 20.0, 100.0),
+        )
+    ] + [make(left, day * DAY + 10 * HOUR + 10.0, 20.0) for day in range(days)]
+    whole = period(log_of(days, *made), desk(days))
+    train, test = whole.on(whole.dates[:14]), whole.on(whole.dates[14:])
+    found = lines.erlang_by_hour(train, test, alike(whole))
+    by_hour = found.tickets.groupby("hour")["wait_s"].mean()
+    assert figures(found)["arrivals_a_day"] == pytest.approx(21, abs=0.1)
+    assert by_hour[3] < 0.1
+    assert by_hour[10] == pytest.approx(20.0, rel=0.3)
+
+
 def test_erlang_a_says_why_it_does_not_apply():
     nobody_left = period(log_of(1, *a_day(0, [5.0])), desk(1))
     assert lines.one_touch(nobody_left) == "nobody gives up"

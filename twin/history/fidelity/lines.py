@@ -23,6 +23,8 @@ LONGEST = 56
 # Hours with fewer calls in training have no Erlang A of their own.
 _FEWEST_CALLS = 40
 _MOST_AGENTS = 500
+# A mean wait that is none.
+_NO_WAIT_S = 1e-3
 # Copies of the test that are drawn from the formula.
 _COPIES = 2
 
@@ -202,6 +204,8 @@ def erlang_by_hour(train: Period, test: Period, alike: Alike, seed: int = 1) -> 
 def _agents(rate: float, handle: float, patience: float, wanted: float) -> list[tuple[int, float]]:
     """Whole numbers of agents and their shares that give a mean wait."""
     more = float("inf")
+    # Where nobody waited no number is enough: so many are that hardly anybody waits.
+    wanted = max(wanted, _NO_WAIT_S)
     for heads in range(1, _MOST_AGENTS):
         wait = erlang_a(heads, rate, handle, patience)[3]
         if wait < wanted:

@@ -71,7 +71,8 @@ def _named(text: str, last: int) -> tuple[int, int]:
 def missing(text: str | None, test: list[int]) -> int:
     """Number of days that a text names and that the test has not, as they have no data.
 
-    A day and all after it, or no text, names those that there are.
+    Where a text names a first day only, the test ends with the last day that there is; where there
+    is no text, none is missing.
     """
     if text is None:
         return 0

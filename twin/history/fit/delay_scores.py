@@ -81,7 +81,8 @@ class StepTest:
         for mine, values, weight in self._alike(before, split, life):
             start_s, end_s = new.start_s[mine][:, None], new.end_s[mine][:, None]
             listed = quantiles(values, weight, _LEVELS)
-            beyond = end_s - now.moment(now.passed(start_s) + listed)
+            # A delay of nothing ends where it begins, also where nobody works.
+            beyond = end_s - np.maximum(now.moment(now.passed(start_s) + listed), start_s)
             loss = np.where(beyond >= 0, _LEVELS * beyond, (_LEVELS - 1) * beyond)
             found[mine] = 2 * loss.mean(axis=1) / HOUR_S
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from twin.history.fit.spells import Spells
 from twin.scenario.clock import DAY_S, WEEK_S
+from twin.stats.intervals import quantile_t
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -24,8 +26,9 @@ ALL = float("inf")
 _ENOUGH = 200.0
 # A spell is heavy that stands for so many; a half-life may leave so much of the weight to these.
 _HEAVY, _OF_HEAVY = 4.0, 0.1
-# Standard errors of gain from which a way is believed to be better than a simpler one.
-_CERTAIN = 2.0
+# Chance that a way which is no better than a simpler one is not believed to be: that of two
+# standard errors, where there are many observations.
+_CERTAIN = 0.977
 
 
 class Fold(NamedTuple):
@@ -155,12 +158,14 @@ def effective(weight: Floats) -> float:
 def better(gains: Floats, least: float) -> bool:
     """True if the mean of gains, one an observation, is beyond chance, and large enough to matter.
 
-    Several ways are tried, and the best of them looks good by chance, too: so it must be above two
-    standard errors.
+    Several ways are tried, and the best of them looks good by chance, too: so it must be beyond
+    the 0.977 quantile of the t distribution, about two standard errors.
     """
-    if len(gains) < 2:
+    n = len(gains)
+    if n < 2:
         return False
-    return bool(gains.mean() > max(least, _CERTAIN * gains.std(ddof=1) / np.sqrt(len(gains))))
+    sure = float(quantile_t(n - 1, _CERTAIN)) * float(gains.std(ddof=1)) / sqrt(n)
+    return bool(gains.mean() > max(least, sure))
 
 
 def usual_life(errors: dict[float, Floats], least: float) -> float:

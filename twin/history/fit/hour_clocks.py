@@ -48,7 +48,9 @@ class HourClock:
     def moment(self, passed_s: Floats) -> Floats:
         """First moment at which so much has passed since midnight."""
         found: Floats = np.interp(passed_s, self._passed, self._edges)
-        return found
+        # While nothing passes, that is the last such moment.
+        first = np.minimum(np.searchsorted(self._passed, passed_s), len(self._passed) - 1)
+        return np.where(self._passed[first] == passed_s, self._edges[first], found)
 
     def speed(self, at_s: Floats) -> Floats:
         """Speed at moments."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special, stats
 
 from twin.history.fit.estimate import Estimate
 from twin.history.told import Told
@@ -84,8 +84,10 @@ def fit_patience(
     """Fit patience to waits, an exponential or, where it fits far better, a Weibull distribution.
 
     The mean of the exponential is all the waiting over those who gave up, its interval that of a
-    Poisson count (Garwood 1936). Whole minutes tell no shape, and make all the waiting less exact:
-    what is cut off a wait t at both ends has a variance of the unit times t, at most.
+    Poisson count (Garwood 1936). That of a Weibull mean rests on the information of scale and shape
+    together: most of the mean lies beyond the waits that were seen. Whole minutes tell no shape,
+    and make all the waiting less exact: what is cut off a wait t at both ends has a variance of the
+    unit times t, at most.
 
     Parameters
     ----------
@@ -120,10 +122,21 @@ def fit_patience(
     if gain < _WORTH:
         return found
     mean, variance = (float(value) for value in stats.weibull_min.stats(shape, scale=scale))
-    # As exact as a count of so many: the shape's own error comes on top, and is small beside it.
-    half = 1.96 / sqrt(events)
+    half = 1.96 * _error_of_mean(shape, scale, wait_s, gave_up)
     said = Estimate(
         key, mean, "s", mean * np.exp(-half), mean * np.exp(half), events,
         f"gave up; censored, Weibull with cv {sqrt(variance) / mean:.3g}",
     )  # fmt: skip
     return PatienceFit(mean, sqrt(variance) / mean, said)
+
+
+def _error_of_mean(shape: float, scale: float, wait_s: Floats, gave_up: Mask) -> float:
+    """Standard error of the logarithm of a Weibull mean, from the observed information."""
+    z = shape * np.log(np.maximum(wait_s, 1e-9) / scale)
+    hazard = np.exp(z)
+    # Of the logarithms of scale and shape, where the likelihood is highest.
+    both = -shape * float((z * hazard).sum())
+    of_shape = float(((z + z**2) * hazard).sum() - z[gave_up].sum())
+    information = np.array([[shape**2 * float(hazard.sum()), both], [both, of_shape]])
+    slope = np.array([1.0, -float(special.digamma(1 + 1 / shape)) / shape])
+    return sqrt(float(slope @ np.linalg.solve(information, slope)))

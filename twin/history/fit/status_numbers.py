@@ -263,8 +263,8 @@ def blocks(spells: Spells, life: float = ALL) -> Ints:
 
 
 def resolution_s(spells: Spells) -> float:
-    """Seconds to which a log tells its moments."""
-    at = spells.start_s
+    """Seconds to which a log tells its moments, by the local clock."""
+    at = clock.local_s(spells.start_s, spells.midnight)
     for size in _RESOLUTIONS_S:
         if (np.abs(at - np.round(at / size) * size) < 1e-6).all():
             return size
