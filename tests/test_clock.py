@@ -134,6 +134,33 @@ def test_ticks_stand_at_local_hours_and_midnights(start, length):
             assert at == 0 or shown(start, at - 1).date() < then.date()
 
 
+@SETTINGS
+@given(starts(), st.floats(301.0, 20_000.0))
+def test_ticks_of_long_runs_are_first_days_of_months_and_years(start, length):
+    ticks = axis(start, length * DAY)
+    assert 2 <= len(ticks) <= 8
+    for at, label in ticks:
+        then = shown(start, at)
+        assert (then.day, label) == (1, f"{then:%Y}" if then.month == 1 else f"{then:%b}")
+
+
+@pytest.mark.parametrize(
+    "days", [9, 13, 17, 28, 60, 100, 200, 299, 301, 400, 730, 1826, 3652, 9999]
+)
+def test_dates_of_an_axis_do_not_touch(days):
+    figure = Figure(figsize=(plots.style.WIDTH, plots.style.HEIGHT))
+    ax = figure.subplots()
+    plots.style.clock_axis(ax, days * DAY, datetime(2026, 9, 27, tzinfo=ZoneInfo("Europe/Berlin")))
+    # Beside the lines their names take room.
+    figure.subplots_adjust(right=0.7)
+    figure.canvas.draw()
+    boxes = [one.get_window_extent() for one in ax.get_xticklabels() if one.get_text()]
+    assert len(boxes) >= 2
+    for left, right in itertools.pairwise(boxes):
+        # A blank between them, at least.
+        assert right.x0 - left.x1 > 3
+
+
 @pytest.mark.parametrize(("day", "hour"), [("2026-10-24", 34.0), ("2026-03-28", 32.0)])
 def test_a_peak_is_named_by_the_local_clock(day, hour):
     start = clock.midnight(date.fromisoformat(day), ZoneInfo("Europe/London"))

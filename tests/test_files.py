@@ -10,6 +10,8 @@ import pytest
 from twin.common import files
 from twin.common.errors import ScenarioError
 from twin.common.files import (
+    is_there,
+    make_writable,
     read_json,
     read_text,
     reason,
@@ -178,3 +180,26 @@ def test_a_cache_folder_that_is_not_absolute_does_not_count(monkeypatch):
     for value in ("", "here", "../there"):
         monkeypatch.setenv("XDG_CACHE_HOME", value)
         assert files.cache_folder() == Path("home", ".cache", "support-desk-twin").absolute()
+
+
+def test_what_cannot_be_written_is_told_before_the_work(tmp_path, monkeypatch):
+    make_writable(tmp_path / "new" / "deep")
+    assert list((tmp_path / "new" / "deep").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        make_writable(tmp_path / "file")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "tmpx7")
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        make_writable(tmp_path)
+    assert caught.value.filename == str(tmp_path)
+
+
+def test_whether_there_is_a_file_or_a_folder_never_fails(tmp_path):
+    assert is_there(tmp_path, folder=True)
+    assert not is_there(tmp_path)
+    for name in ("x" * 5000, "a\0b", ""):
+        assert not is_there(name)

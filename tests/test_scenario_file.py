@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from twin.common.errors import ScenarioError
 from twin.experiments.checks import check
+from twin.experiments.studies.file import read_study
 from twin.scenario.changes import as_change, parse_change
 from twin.scenario.file import base_of, load
 from twin.scenario.model import from_data
@@ -332,7 +333,40 @@ def test_no_file_and_a_folder(folder: Path) -> None:
     assert "did you mean" in line
     assert "good.toml" in line
     (line,) = faults_of(folder)
-    assert "directory" in line.lower()
+    assert line.endswith(f"is a folder; name a file in it; as {folder / 'good.toml'}")
+
+
+def test_a_study_is_no_scenario_and_a_scenario_no_study(folder: Path) -> None:
+    path = folder / "load.toml"
+    path.write_text('scenario = "good.toml"\n[factors]\n"arrivals.scale" = [1, 2]\n')
+    (line,) = faults_of(path)
+    assert line.endswith(f"is a study; play it with twin study {path}")
+    with pytest.raises(ScenarioError, match=r'is a scenario.*as scenario = "good\.toml"'):
+        read_study(folder / "good.toml")
+    assert read_study(path).bases[0].name == "good"
+
+
+def test_a_misspelt_pool_is_told_from_a_new_one(folder: Path) -> None:
+    path = folder / "more.toml"
+    path.write_text('extends = "good.toml"\n[agents.frontlin]\nextra_heads = 1\n')
+    (line,) = faults_of(path)
+    assert line.endswith('must be given; did you mean "agents.frontline"?')
+    path.write_text('extends = "good.toml"\n[agents.mail]\nextra_heads = 1\n')
+    (line,) = faults_of(path)
+    assert line.endswith("agents.mail.handle_time: must be given")
+
+
+@pytest.mark.parametrize("table", ["figures.solved = { at_least = 95 }", "matters.solved = 5"])
+def test_a_share_of_more_than_all_is_no_target(folder: Path, table: str) -> None:
+    path = folder / "share.toml"
+    path.write_text(f'extends = "good.toml"\n[targets]\n{table}\n')
+    with pytest.raises(
+        ScenarioError, match=r"targets\.\w+\.solved: is a share: a number from 0 to"
+    ):
+        check(load(path))
+    study = {"scenario": str(folder / "good.toml"), "targets": {"solved": {"at_most": 2}}}
+    with pytest.raises(ScenarioError, match="targets: solved is a share"):
+        read_study(study)
 
 
 def test_extends_in_a_circle_of_three(folder: Path) -> None:

@@ -19,7 +19,6 @@ from joblib import cpu_count
 
 import twin
 from tests.builders import gallery, reference_pages
-from twin.experiments import comparison
 from twin.experiments import manifest as provenance
 from twin.experiments.studies.design import design
 from twin.experiments.studies.file import read_study
@@ -110,11 +109,11 @@ def build(root: Path = ROOT, workers: int | None = None) -> Path:
     """
     workers = workers or cpu_count()
     first, *others = scenarios(root)
-    baseline = twin.run(first, REPLICATIONS, workers, keep_logs=True)
-    rest = twin.run(others, REPLICATIONS, workers)
-    every = comparison.join([baseline, rest])
+    # The page of the baseline answers yes or no, which takes the replications of its file.
+    baseline = twin.run(first, workers=workers, keep_logs=True)
+    every = twin.run([first, *others], REPLICATIONS, workers)
     found = [twin.study(path, REPLICATIONS, workers) for path in studies(root)]
-    failures = [every.failures, *(study.failures for study in found)]
+    failures = [baseline.failures, every.failures, *(study.failures for study in found)]
     if sum(map(len, failures)):
         message = next(str(f["message"].iloc[0]) for f in failures if len(f))
         raise RuntimeError(f"a replication failed: {message}")

@@ -94,6 +94,7 @@ def fidelity(
     Calibrate the twin on what lies before the test.
     """
     with plain_errors("--page"):
+        from twin.common.files import make_writable
         from twin.history.call_desk import sessions_of
         from twin.history.fidelity.fidelity import fidelity as compare
         from twin.history.fidelity.records import open_records
@@ -112,6 +113,8 @@ def fidelity(
             plan = (desk, load(change, wanted), history, at)
             _test_change(*plan, runs, workers or cores(), as_json=as_json, quiet=quiet)
             return
+        if page is not None:
+            make_writable(page.parent)
         try:
             real = kinds_as(open_records(history), desk)
             # F, V, VR, in sample, and up to three weeks before the test.

@@ -254,6 +254,8 @@ def size_of(text: str, unit: str, option: str) -> float:
         value = math.nan
     if not (value > 0 and math.isfinite(value)):
         fail(f"{option}: must be a number above 0{kinds.get(unit, '')}", BAD_INPUT)
+    if unit == "share" and value > 1:
+        fail(f"{option}: {text} of a share is more than all: write 95% or 0.95", BAD_INPUT)
     return value
 
 

@@ -10,6 +10,7 @@ import platform
 import re
 import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +60,24 @@ def is_there(path: str | Path, folder: bool = False) -> bool:
         return Path(path).is_dir() if folder else Path(path).is_file()
     except OSError:  # a name too long to ask about, or a folder that nobody may look into
         return False
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder where there is none, and see that files can be made in it.
+
+    So that what cannot be written fails before all the work, not after it.
+
+    Raises
+    ------
+    OSError
+        If they cannot; it names the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
 def regular_file(path: Path) -> int:

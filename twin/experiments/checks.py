@@ -24,7 +24,7 @@ from twin.demand.tickets import category_names, check_mix
 from twin.desk.compiled.coverage import why_not, why_not_in_blocks
 from twin.desk.engines import has_numba
 from twin.experiments import versions
-from twin.measures.figures import figure_of
+from twin.measures.figures import beyond, figure_of
 from twin.scenario.dated import dated_shifts
 from twin.scenario.model import Scenario
 
@@ -176,6 +176,10 @@ def _figure_faults(scenario: Scenario) -> Iterable[Fault]:
                 figure_of(name)
             except ValueError as error:
                 yield Fault(f"targets.{key}", str(error))
+                continue
+            limit = targets.figures[name].limit if key == "figures" else targets.matters[name]
+            if reason := beyond(name, limit):
+                yield Fault(f"targets.{key}.{name}", reason, limit)
 
 
 def cost(scenario: Scenario, replications: int) -> str:

@@ -325,6 +325,8 @@ def open_results(*paths: str | Path) -> Results:
 
 
 def _run_folder(path: Path) -> Path:
+    if path.is_file():
+        raise ValueError(f"{path} is a file: name a folder of results, as `twin run` prints it")
     if not path.is_dir():
         raise ValueError(f"no such folder: {path}")
     if (path / storage.MANIFEST).is_file():

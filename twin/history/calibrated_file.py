@@ -13,6 +13,7 @@ import numpy as np
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import (
     clear_parts,
+    make_writable,
     put_back,
     remove_folder,
     whole_folder,
@@ -162,7 +163,7 @@ def refuse_taken(path: Path, replace_old: bool) -> None:
     ------
     ScenarioError
     OSError
-        If the folder in which it is to lie cannot be made.
+        If nothing can be written into the folder in which it is to lie.
     """
     if path.is_dir():
         raise ScenarioError(str(path), [Fault("", "is a folder; name a file")])
@@ -177,8 +178,7 @@ def refuse_taken(path: Path, replace_old: bool) -> None:
         if one.exists() and not replace_old:
             hint = "name another file, or replace it with --replace"
             raise ScenarioError(str(one), [Fault("", "is there already", hint=hint)])
-    # So that what cannot be written fails before all the work, not after it.
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_writable(path.parent)
 
 
 def _text(found: Calibration, history: DeskHistory, data: Mapping[str, object], at: str) -> str:

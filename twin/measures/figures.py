@@ -78,6 +78,19 @@ def figure_of(name: str) -> tuple[str, str]:
     return kpi, group
 
 
+def beyond(name: str, limit: float) -> str:
+    """Why no value of a figure lies at a limit; empty where one may.
+
+    Examples
+    --------
+    >>> beyond("service_level:urgent", 95.0), beyond("service_level", 0.95), beyond("backlog", 95.0)
+    ('is a share: a number from 0 to 1, as 0.95 for 95 %', '', '')
+    """
+    if FIGURES[figure_of(name)[0]].unit == "share" and limit > 1:
+        return "is a share: a number from 0 to 1, as 0.95 for 95 %"
+    return ""
+
+
 def kpi_table() -> pd.DataFrame:
     """Every figure: its name, unit, which direction is better, and what it is.
 

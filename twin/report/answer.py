@@ -78,7 +78,7 @@ def of_history(source: Source, tickets: int, periods: str) -> list[str]:
         came += f", and {level} within the promised time"
     speed = [
         ("resolution_median", "half of the resolved tickets took {}"),
-        ("backlog", "{} were open at any time"),
+        ("backlog", "{} were open on average"),
         ("occupancy", "agents were busy {} of their time on shift"),
         ("agent_wait_mean", "who needed an agent waited {} on average"),
     ]
@@ -167,7 +167,7 @@ def _work(source: Source) -> str:
         ("away_share", "those who come and go are away for {} of theirs"),
         ("concurrency_mean", "those who may have several tickets in hand have {} while busy"),
         ("agent_wait_mean", "who needs an agent waits {} on average"),
-        ("backlog", "{} are open at any time"),
+        ("backlog", "{} are open on average"),
     ]
     if source.row("waiting_share") is not None:
         told.append(("resolution_mean", "a resolution takes {} on average"))
@@ -185,6 +185,8 @@ def _customers(source: Source) -> str:
         ("reopen_rate", "{} of the resolved come back"),
         ("cost_per_resolution", "a resolution costs {}"),
     ]
+    # Of a desk whose history does not tell who comes back, none does.
+    told = [(kpi, words) for kpi, words in told if kpi != "reopen_rate" or source.any(kpi)]
     stars = _plain(source, "rating_mean")
     if stars:
         words = f"customers give {stars} stars ({{}} of ratings are 4 or 5)"

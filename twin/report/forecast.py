@@ -42,9 +42,9 @@ def _parts(found: Forecast, history: Path, scenario: Path | None) -> Iterator[fr
     weeks = found.by_week()
     whole = weeks.iloc[-1]
     said = [
-        f"About {whole['expected']:,.0f} tickets in {len(found.days)} days. In four cases of five "
-        f"{whole['low80']:,.0f} to {whole['high80']:,.0f}, in 19 of 20 {whole['low95']:,.0f} to "
-        f"{whole['high95']:,.0f}."
+        f"About {whole['expected']:,.0f} tickets in {len(found.days)} days: "
+        f"{whole['low80']:,.0f} to {whole['high80']:,.0f} with a chance of 80 %, "
+        f"{whole['low95']:,.0f} to {whole['high95']:,.0f} with one of 95 %."
     ]
     yield frame.answer(said, str(found.held))
     if found.said:

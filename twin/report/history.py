@@ -139,12 +139,13 @@ def _checks(history: DeskHistory) -> list[Html]:
 def _again(history: DeskHistory) -> list[Html]:
     names = [str(file["name"]) for file in history.files]
     # Replacing goes by the mapping that is kept in the folder: zone, columns, tool.
-    line = command("twin", "import", *names, "--out", "history", "--replace")
+    line = command("twin", "import", *names, "--out", history.path or "history", "--replace")
     rows = [
         [str(f["name"]), f"{int(f['bytes']):,} bytes", tag("code", str(f["sha256"])[:16])]
         for f in history.files
     ]
     text = (
+        "Where the export lies in another folder, name it with that. "
         f"Targets, shifts and costs that you add to {DESK} in the folder of the history count in "
         "the next report."
     )

@@ -55,6 +55,8 @@ def said(row: Mapping[str, Any]) -> str:
     '97.1 %'
     >>> said({"value": 9310.4, "low": 9290.0, "high": 9330.0, "unit": "USD/week"})
     '$9,310 a week'
+    >>> said({"value": 0.0, "low": 0.0, "high": 0.00003, "unit": "share"})
+    '0 %'
     >>> said({"value": 700.0, "low": 640.0, "high": 760.0, "unit": "s"})
     '12 minutes'
     """
@@ -137,7 +139,9 @@ def _shown(values: Sequence[float], middle: float, half: float, unit: str) -> st
         factor, after = 1 / size, f" {word}s"
     elif unit.endswith("/USD"):
         return " to ".join(amount(value, unit) for value in values)
+    # Nothing at all has no decimals, however little its interval leaves open.
     decimals = _decimals(abs(middle) * factor, half * factor, money=bool(before))
+    decimals *= any(values)
     numbers = [f"{before}{value * factor:,.{decimals}f}".replace("$-", "-$") for value in values]
     if unit == "s" and numbers[-1] == "1":
         after = after.removesuffix("s")

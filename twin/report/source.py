@@ -135,6 +135,11 @@ class Source:
         found: list[dict[str, Any]] = rows[of].to_dict("records")  # type: ignore[assignment]
         return found[0] if found else None
 
+    def any(self, kpi: str) -> bool:
+        """Whether a figure was counted, and is not 0."""
+        row = self.row(kpi)
+        return row is not None and row["value"] != 0
+
     def said(self, kpi: str, group: str = "") -> str | None:
         """A figure with its interval, in words; None where nothing was counted."""
         row = self.row(kpi, group)

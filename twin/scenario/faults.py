@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -41,21 +42,33 @@ _WORDS = {
     "too_long": "must hold at most {max_length}, not {actual_length}",
     "recursion_loop": "is nested too deeply",
 }
+_MISSING = "must be given"
 _PATTERNS = {
     "name": "must start with a letter or digit; letters, digits, spaces and ._+=,@- may follow",
     "agents": "must be a name of letters, digits, _ and -",
 }
 
 
-def faults_of(items: Sequence[Any], root: type[BaseModel]) -> list[Fault]:
+def faults_of(
+    items: Sequence[Any], root: type[BaseModel], data: Mapping[str, Any] | None = None
+) -> list[Fault]:
     """Faults of entries of ``pydantic.ValidationError.errors()``: the first ones, and their number.
 
     Nobody reads thousands, and to look for the nearest names takes its time.
     """
-    found = [fault_of(item, root) for item in items[:_MOST]]
+    found = [_near_pool(fault_of(item, root), data or {}) for item in items[:_MOST]]
     if len(items) > _MOST:
         found.append(Fault("", f"and {len(items) - _MOST:,} faults more"))
     return found
+
+
+def _near_pool(fault: Fault, data: Mapping[str, Any]) -> Fault:
+    """The fault; where a pool lacks what all need, its name may be a misspelt one of another."""
+    parts = fault.key.split(".")
+    if (parts[0], parts[2:], fault.reason) != ("agents", ["handle_time"], _MISSING):
+        return fault
+    near = difflib.get_close_matches(parts[1], data.get("agents", {}).keys() - {parts[1]}, n=1)
+    return replace(fault, hint=f'did you mean "agents.{near[0]}"?') if near else fault
 
 
 def fault_of(item: Any, root: type[BaseModel]) -> Fault:
@@ -74,7 +87,7 @@ def fault_of(item: Any, root: type[BaseModel]) -> Fault:
         known = list(distribution.model_fields) if distribution else _known_keys(loc[:-1], root)
         return Fault(key, "unknown key", None, nearest(loc[-1], known))
     if kind == "missing":
-        return Fault(key, "must be given")
+        return Fault(key, _MISSING)
     if kind == "literal_error":
         allowed = context["expected"].split("'")[1::2]
         words = ", ".join(f'"{name}"' for name in allowed)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from twin.common.errors import Fault, ScenarioError
-from twin.common.files import read_text, reason
+from twin.common.files import is_there, read_text, reason
+from twin.common.text import command
 from twin.scenario.changes import PATH_KEYS, assign, clean_name, merge
 from twin.scenario.model import Scenario, from_data
 
@@ -52,6 +53,9 @@ def load(path: str | Path, changes: Mapping[str, Any] | None = None) -> Scenario
     """
     path = Path(path)
     data = _read(path, ())
+    if "factors" in data and data.keys() & {"scenario", "scenarios"}:
+        fault = Fault("", "is a study", hint=f"play it with {command('twin', 'study', path)}")
+        raise ScenarioError(str(path), [fault])
     data.setdefault("name", clean_name(path.stem))
     for key, value in (changes or {}).items():
         assign(data, key, value, str(path))
@@ -83,6 +87,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         fault = _TOO_DEEP
     except (OSError, ValueError) as error:
         fault = Fault("", reason(error))
+        if is_there(path, folder=True):
+            fault = Fault("", "is a folder; name a file in it", hint=_first_file(path))
     raise ScenarioError(str(path), [fault])
 
 
@@ -172,6 +178,13 @@ def _near_file(path: Path) -> str:
         return ""
     near = difflib.get_close_matches(path.name, names, n=1)
     return f"did you mean {path.parent / near[0]}?" if near else ""
+
+
+def _first_file(folder: Path) -> str:
+    try:
+        return next((f"as {one}" for one in sorted(folder.glob("*.toml"))), "")
+    except OSError:
+        return ""
 
 
 def _anchor_paths(data: Any, folder: Path) -> None:

@@ -378,7 +378,7 @@ def from_data(data: Mapping[str, Any], where: str = "scenario") -> Scenario:
     try:
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError(where, faults_of(error.errors(), Scenario)) from None
+        raise ScenarioError(where, faults_of(error.errors(), Scenario, data)) from None
     faults = list(consistency_faults(scenario))
     if faults:
         raise ScenarioError(where, faults)

@@ -25,7 +25,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from twin.common.errors import Fault, ScenarioError, nearest
-from twin.measures.figures import FIGURES, figure_of
+from twin.measures.figures import FIGURES, beyond, figure_of
 from twin.scenario.changes import PATH_KEYS, clean_name
 from twin.scenario.faults import fault_of
 from twin.scenario.file import load, read_toml
@@ -119,6 +119,9 @@ class StudyFile(Section):
                 figure_of(name)
             except ValueError as error:
                 raise _fault(str(error)) from None
+        for name, target in self.targets.items():
+            if reason := beyond(name, target.limit):
+                raise _fault(f"targets: {name} {reason}")
         for crossing in self.crossings:
             if crossing.along not in self.factors:
                 raise _fault(f'crossings: "{crossing.along}" is no factor of this study')
@@ -205,6 +208,9 @@ def read_study(source: str | Path | Mapping[str, Any]) -> Plan:
     else:
         path = Path(source)
         data, where, folder = read_toml(path), str(path), path.parent
+        if not data.keys() & {"scenario", "scenarios"} and data.keys() & {"extends", "agents"}:
+            hint = f'a study names it, as scenario = "{path.name}", and has [factors]'
+            raise ScenarioError(where, [Fault("", "is a scenario, and no study", hint=hint)])
         data.setdefault("name", clean_name(path.stem))
     try:
         file = StudyFile.model_validate(data)

@@ -57,8 +57,8 @@ class Held:
         return (
             f"Back-test, {self.ahead} days ahead {times} of this history: the 80 % bands held "
             f"{100 * self.days80 / self.days:.0f} % of {self.days:,} days and {self.totals80} of "
-            f"{self.totals} totals, the 95 % bands {100 * self.days95 / self.days:.0f} % and "
-            f"{self.totals95}."
+            f"{self.totals} totals, the 95 % bands {100 * self.days95 / self.days:.0f} % of the "
+            f"days and {self.totals95} of the totals."
         )
 
     @property

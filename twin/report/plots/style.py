@@ -49,6 +49,11 @@ _DURATIONS = (
     (3600.0, "1 h"), (14400.0, "4 h"), (86400.0, "1 d"), (604800.0, "1 w"),
 )  # fmt: skip
 _TIME_UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+# Of longer runs ticks are at first days of months, of so many months.
+_LONG_S = 300 * DAY_S
+_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
+_FEW_TICKS = 6.5
+_MONTH_S = 30.44 * DAY_S
 _STEPS_S = (3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2419200, 7257600)
 
 
@@ -183,14 +188,26 @@ class _Calendar(Locator):
         return self.tick_values(*self.axis.get_view_interval())
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
-        step = next(
-            (s for s in _STEPS_S if (vmax - vmin) / s <= (8.5 if s == 86400 else 6.5)), None
-        )
+        if self._start is not None and vmax - vmin > _LONG_S:
+            first_days = _month_ticks(self._start, vmin, vmax)
+            return np.array([at for at in first_days if vmin <= at <= vmax])
+        fits = {step: _FEW_TICKS if step < DAY_S else 5.5 for step in _STEPS_S} | {86400: 8.5}
+        step = next((s for s, most in fits.items() if (vmax - vmin) / s <= most), None)
         step = step or int(np.ceil((vmax - vmin) / 8 / 604800)) * 604800
         if self._start is None:
             return np.arange(np.ceil(vmin / step), np.floor(vmax / step) + 1) * step
         ticks = list(_local_ticks(self._start, vmax, step))
         return np.unique([at for at in ticks if vmin <= at <= vmax])
+
+
+def _month_ticks(start: datetime, first_s: float, end_s: float) -> Iterator[float]:
+    """Local midnights of first days of months, a few of them: in Januaries alone if of years."""
+    span = (end_s - first_s) / _MONTH_S
+    step = next((one for one in _MONTHS if span / one <= _FEW_TICKS), _MONTHS[-1])
+    last = clock.local(end_s, start)
+    for month in range(start.year * 12 + start.month - 1, last.year * 12 + last.month):
+        if month % step == 0:
+            yield clock.moment(date(month // 12, month % 12 + 1, 1), 0.0, start)
 
 
 def _local_ticks(start: datetime, end_s: float, step: float) -> Iterator[float]:
@@ -237,6 +254,8 @@ def _clock(end_s: float, start: datetime | None) -> Formatter:
         # By the day, not by 00:00: where the clocks skip midnight, a day begins at 01:00.
         if moment_s > 0 and clock.local(moment_s - 1, start).date() == then.date():
             return f"{then:%H:%M}"
+        if end_s > _LONG_S:
+            return f"{then:%Y}" if then.month == 1 else f"{then:%b}"
         return f"{then:%a}" if end_s <= 8.5 * DAY_S else f"{then.day} {then:%b}"
 
     return FuncFormatter(label)
