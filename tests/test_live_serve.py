@@ -299,6 +299,11 @@ def test_feedback_on_the_command_line(tmp_path, monkeypatch):
     (tmp_path / "in.json").write_text(json.dumps([entry]))
     run = CliRunner().invoke
     assert run(app, ["feedback", "export", "out.json"]).exit_code == 2
+    # An address without its beginning is no file, and may hold a password.
+    lost = run(app, ["feedback", "export", "out.json", "--database", "u:secret-word@host/x"])
+    assert lost.exit_code == 2
+    assert "host/x: no such store" in lost.output
+    assert "secret-word" not in lost.output
     result = run(app, ["feedback", "import", "in.json"])
     assert (result.exit_code, result.stdout) == (0, "1 entries stored, 0 were there\n")
     assert run(app, ["feedback", "export", "out.json"]).exit_code == 0

@@ -12,6 +12,7 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
 
 from twin.common.errors import ScenarioError
+from twin.history.sheets import read_database
 from twin.live import exchange, tables
 from twin.live.connectors.outbox import Outbox
 from twin.live.database import StoreError, StoreFull, StoreUnusable
@@ -224,12 +225,25 @@ def test_a_locked_store_is_told(store, tmp_path, monkeypatch):
         ("x\n", "characters that no name has"),
         ("://", "must be a file name"),
         ("postgresql://user:secret-word@127.0.0.1:1/x", "127.0.0.1"),
+        ("postgresql://user@127.0.0.1:1/x?password=secret-word", "127.0.0.1"),
+        ("postgresql://127.0.0.1:1/x?user=u&sslpassword=secret-word", "127.0.0.1"),
     ],
 )
 @pytest.mark.enable_socket
 def test_a_database_that_cannot_be_used_is_told_without_its_password(name, words):
     with pytest.raises(StoreUnusable, match=words) as error:
         Store(name)
+    assert "secret-word" not in str(error.value)
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize(
+    "where", ["u:secret-word@127.0.0.1:1/x", "127.0.0.1:1/x?password=secret-word"]
+)
+def test_a_history_in_a_database_is_told_without_its_password(where):
+    pytest.importorskip("psycopg")
+    with pytest.raises(ScenarioError, match=r"127\.0\.0\.1") as error:
+        read_database(f"postgresql://{where}")
     assert "secret-word" not in str(error.value)
 
 

@@ -196,7 +196,9 @@ def _store(database: str) -> Iterator[Store]:
     from twin.live.store import Store
 
     if "://" not in database and not Path(database).exists():
-        fail(f"{database}: no such store; name it with --database", BAD_INPUT)
+        # An address without its beginning may hold a password.
+        shown = database.rpartition("@")[2]
+        fail(f"{shown}: no such store; name it with --database", BAD_INPUT)
     store = Store(database)
     try:
         yield store

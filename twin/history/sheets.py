@@ -228,7 +228,8 @@ def read_database(url: str) -> tuple[str, list[Sheet]]:
     except (ArgumentError, ValueError):
         hint = "it is written postgresql://HOST/NAME"
         raise fault("the database", "is no address of PostgreSQL", hint) from None
-    shown = where.set(drivername="postgresql").render_as_string(hide_password=True)
+    # What follows the ? may be a password, too.
+    shown = where.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
     found = []
     try:
         engine = create_engine(where, hide_parameters=True, connect_args={"connect_timeout": 20})

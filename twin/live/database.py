@@ -83,7 +83,8 @@ class Database:
 
     def __init__(self, database: str) -> None:
         url = _url(database)
-        self.name = url.render_as_string(hide_password=True)
+        # What follows the ? may be a password, too.
+        self.name = url.set(query={}).render_as_string(hide_password=True)
         self.is_file = url.get_backend_name() == "sqlite"
         self._path = Path(os.path.realpath(str(url.database))) if self.is_file else None
         self._file: tuple[int, int] | None = None
