@@ -19,6 +19,8 @@ _CHECKS = """
 import multiprocessing, os, signal, threading, time, traceback
 import pandas
 from twin.experiments import engine, forked
+from twin.scenario.file import from_data
+from twin.scenario.model import Scenario
 
 def deadly(task):
     if task == 3:
@@ -101,6 +103,41 @@ else:
     raise SystemExit("the interruption is lost")
 multiprocessing.process.BaseProcess.kill = kill
 assert not [pid for pid in workers if os.path.exists(f"/proc/{pid}")]
+# Copies of the caller's own stay, have what was prepared at first, and see a scenario once.
+copies = forked.Copies(2)
+def stays(tasks, **more):
+    return list(engine.each(ids, tasks, 2, str, copies=copies, prepare=prepare))
+def ids(task):
+    time.sleep(0.02)
+    return os.getpid(), memory, id(task) if isinstance(task, Scenario) else task
+first = stays(range(6))
+assert copies.are_there and {told for _, told, _ in first} == {"prepared for 6"}
+assert stays(range(9))[0][1] == "prepared for 6" and memory == "prepared for 6"
+pids = {pid for pid, _, _ in first}
+assert {pid for pid, _, _ in stays(range(9))} == pids and len(pids) == 2
+desk = from_data({"horizon": "1h", "arrivals": {"rate": "6/h"},
+                  "agents": {"all": {"heads": 1, "handle_time": "5min"}}})
+same = stays([desk] * 6) + stays([desk] * 6)
+assert len({(pid, number) for pid, _, number in same}) == 2
+try:
+    list(engine.each(refuses, range(4), 2, str, copies=copies))
+except ZeroDivisionError:
+    pass
+assert not copies.are_there and not [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+# One that ends while nobody waits for it costs nothing but its memory.
+pids = {pid for pid, _, _ in stays(range(4))}
+os.kill(min(pids), signal.SIGKILL)
+while open(f"/proc/{min(pids)}/stat").read().split()[2] != "Z":
+    time.sleep(0.01)
+again = stays(range(8))
+assert [task for _, _, task in sorted(again, key=lambda one: one[2])] == list(range(8))
+assert not pids & {pid for pid, _, _ in again}
+# A task that ends every copy is lost alone; then there are as many copies again.
+assert sorted(engine.each(deadly, range(8), 2, lambda task: -task, copies=copies)) == [
+    -3, 0, 10, 20, 40, 50, 60, 70]
+assert len({pid for pid, _, _ in stays(range(9))}) == 2
+copies.close()
+assert not copies.are_there
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 assert not forked.can_fork()
 signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -300,30 +300,15 @@ def tasks_of(folder, again, settings=2, replications=3, share="a search"):
     ]
 
 
-def test_few_quick_tasks_of_a_search_are_played_in_this_process(tmp_path, monkeypatch):
-    monkeypatch.setattr("twin.experiments.studies.playing.can_fork", lambda: True)
-    player, tasks = Player(2, None), tasks_of(tmp_path, True)
-    # How long one takes is not known yet.
-    assert not player._is_quick(tasks, 2)
-    player._each_s = 0.01
-    assert player._is_quick(tasks, 2)
-    assert not player._is_quick(tasks * 10, 2)
-    assert not player._is_quick([*tasks, *tasks_of(tmp_path, False)], 2)
-    elsewhere = Player(2, "tcp://x")
-    elsewhere._each_s = 0.01
-    assert not elsewhere._is_quick(tasks, 2)
-
-
 def test_a_search_keeps_what_comes_again(tmp_path):
     tasks = tasks_of(tmp_path, True, share="kept", replications=6)
     for home in {task.folder for task in tasks}:
         home.mkdir()
     player = Player(1, None)
     played = [(task, outcome) for task, outcome in player.play(tasks)]
-    assert 0 < player._each_s < 60
     assert len(played) == len(tasks)
     shared = shared_by("kept", True)
     assert len(shared._drawn._kept) == len(shared._answered) == 6
     for task, outcome in played:
         alone = twin.play(task.scenario, task.replication).kpis
-        pd.testing.assert_frame_equal(outcome.kpis, alone)
+        pd.testing.assert_frame_equal(outcome.kpis.frame(), alone)

@@ -38,6 +38,15 @@ class Turnout:
         self._demand = demand
         self.drawn = False
 
+    @property
+    def may_draw(self) -> bool:
+        """Whether it is a matter of chance who comes to any shift of the pool."""
+        pool = self._pool
+        if pool.shrinkage or pool.roster is not None:
+            return True
+        heads = [pool.heads or 0, *(shift.heads for shift in pool.shifts or [])]
+        return any(one != int(one) for one in heads)
+
     def __call__(self, day: date, number: int, heads: float, member: int = 0, /) -> int:
         """Heads who come to the shift of a day with a number, of those scheduled.
 
@@ -100,7 +109,7 @@ def parts(
         If its roster file is unusable.
     """
     turnout = Turnout(pool, demand)
-    calendar = pool_hours(pool, scenario, turnout)
+    calendar = pool_hours(pool, scenario, turnout if turnout.may_draw else None)
     # By skills and calendar: numbers of members, and their ranks by the calendar of the pool.
     found: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
     if pool.anonymous or not pool.members:

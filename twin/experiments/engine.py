@@ -14,7 +14,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import lru_cache, partial
 from importlib import import_module
 from itertools import islice
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import twin
 from twin.common.errors import TwinError
 from twin.experiments import manifest as provenance
-from twin.experiments.forked import LOOK_S, CopyDied, can_fork, in_copies, possible
+from twin.experiments.forked import LOOK_S, Copies, CopyDied, can_fork, in_copies, possible
 from twin.experiments.signals import signals_reach, signals_wait, uninterrupted
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def each(
     files: Iterable[Path] = (),
     prepare: Callable[[Sequence[T]], object] | None = None,
     stay: bool = False,
+    copies: Copies | None = None,
 ) -> Generator[R, None, None]:
     """Results of a function for each task, as they are ready.
 
@@ -79,6 +80,8 @@ def each(
         Makes what the tasks have in common, where workers are copies of this process: they have it.
     stay : bool
         Whether the processes stay for the next call: for many calls of few tasks.
+    copies : Copies, optional
+        Such processes of the caller's own, which have what was prepared for the first call.
 
     Raises
     ------
@@ -89,10 +92,12 @@ def each(
     others = [task for task in tasks if here is None or not here(task)]
     if possible(workers) > 1 or cluster is not None:
         if others:
-            if cluster is None and prepare is not None and can_fork():
+            place = _place(workers, cluster, files, stay, copies)
+            fresh = copies is None or not copies.are_there
+            if cluster is None and prepare is not None and fresh and can_fork():
                 with _one_thread():
                     prepare(others)
-            yield from _elsewhere(function, others, workers, lost, cluster, files, stay)
+            yield from _elsewhere(function, others, lost, place)
         others = []
     for task in [*others, *own]:
         with signals_reach(), _one_thread():
@@ -119,15 +124,12 @@ def _algebra(modules: int) -> ThreadpoolController:
 def _elsewhere(
     function: Callable[[T], R],
     tasks: Sequence[T],
-    workers: int,
     lost: Callable[[T], R],
-    cluster: str | None,
-    files: Iterable[Path],
-    stay: bool,
+    place: AbstractContextManager[_Place],
 ) -> Generator[R, None, None]:
     left = dict(enumerate(tasks))
     blamed = dict.fromkeys(left, 0)
-    with _place(workers, cluster, files, stay) as (start, width, deaths):
+    with place as (start, width, deaths):
         while left:
             alone = next((k for k in left if blamed[k] >= _SUSPECT), None)
             now = list(left) if alone is None else [alone]
@@ -152,17 +154,17 @@ _Place = tuple[Callable[..., Results[Any]], int, tuple[type[BaseException], ...]
 
 
 def _place(
-    workers: int, cluster: str | None, files: Iterable[Path], stay: bool
+    workers: int, cluster: str | None, files: Iterable[Path], stay: bool, copies: Copies | None
 ) -> AbstractContextManager[_Place]:
     if cluster is not None:
         return _dask(cluster, files)
-    return _copies(workers) if can_fork() and not stay else _local(workers)
-
-
-@contextmanager
-def _copies(workers: int) -> Iterator[_Place]:
-    """Copies of this process; as `_local`."""
-    yield partial(in_copies, workers=workers), workers, (CopyDied,)
+    # Copies of this process, for this call or for further ones.
+    start: Callable[..., Results[Any]] = partial(in_copies, workers=workers)
+    if copies is not None and (copies.are_there or can_fork()):
+        return nullcontext((copies.results, workers, (CopyDied,)))
+    if can_fork() and not stay:
+        return nullcontext((start, workers, (CopyDied,)))
+    return _local(workers)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import io
 import multiprocessing
 import os
 import pickle
@@ -19,14 +20,16 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from twin.common.errors import TwinError
 from twin.experiments.signals import signals_wait
+from twin.scenario.model import Scenario
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -43,17 +46,20 @@ class CopyDied(TwinError, RuntimeError):
     """A copy of this process that ended before its task was done."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Worker:
     process: BaseProcess
-    # Numbers of tasks go there, and results come back.
+    # Tasks go there, and results come back.
     line: Connection
+    # Number of the scenarios that it has.
+    has: int
 
-    def hand(self, number: int | None) -> None:
+    def hand(self, message: bytes, scenarios: list[Scenario]) -> None:
         try:
-            self.line.send(number)
+            self.line.send((scenarios[self.has :], message))
         except OSError:
             raise CopyDied from None
+        self.has = len(scenarios)
 
 
 def possible(workers: int) -> int:
@@ -75,72 +81,153 @@ def can_fork() -> bool:
         return False
 
 
-def in_copies(
-    function: Callable[[T], R], tasks: dict[int, T], workers: int
-) -> Generator[tuple[int, R], None, None]:
-    """Results of tasks by their number, as they are ready; tasks are handed out in order.
+class Copies:
+    """Copies of this process that stay between calls, until they are closed.
+
+    They are made when a call needs them. What is made in this process later, they do not have; what
+    they make themselves, they keep.
 
     Parameters
     ----------
-    function : callable
-    tasks : dict of int to T
-        The copies have them in memory.
     workers : int
         Copies at once.
-
-    Raises
-    ------
-    CopyDied
-        If a copy ended; what was not told is not done.
     """
-    waiting = iter(tasks)
-    idle: list[_Worker] = []
-    # What is there by now stays: a copy that looks for garbage in it would only copy its pages.
-    gc.freeze()
-    try:
-        with signals_wait():
-            for _ in range(min(workers, len(tasks))):
-                try:
-                    idle.append(_copy(function, tasks, [one.line for one in idle]))
-                except OSError as refused:
-                    # The system gives no further process: those that are there do the work.
-                    if not idle or refused.errno not in (errno.EAGAIN, errno.ENOMEM):
-                        raise
-                    break
-        busy = {}
-        for one, number in zip(idle, waiting, strict=False):
-            one.hand(number)
-            busy[one.line] = one
-        while busy:
-            for line in wait(list(busy)):
-                one = busy.pop(line)  # type: ignore[call-overload]
-                try:
-                    number, result, error = one.line.recv()
-                except (EOFError, OSError):
-                    raise CopyDied from None
-                following = next(waiting, None)
-                one.hand(following)
-                if following is not None:
-                    busy[one.line] = one
-                if error is not None:
-                    raise error
-                yield number, result
-    finally:
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._packer = _Packer()
+        self._there: list[_Worker] = []
+
+    @property
+    def are_there(self) -> bool:
+        """Whether they were made and are at work, or wait for it."""
+        return bool(self._there)
+
+    def results(
+        self, function: Callable[[T], R], tasks: dict[int, T]
+    ) -> Generator[tuple[int, R], None, None]:
+        """Results of tasks by their number, as they are ready; tasks are handed out in order.
+
+        Parameters
+        ----------
+        function : callable
+            Known by its name, as to other processes.
+        tasks : dict of int to T
+
+        Raises
+        ------
+        CopyDied
+            If a copy ended; what was not told is not done. All others are ended, too.
+        """
+        messages = iter([self._packer.packed((n, function, task)) for n, task in tasks.items()])
+        scenarios = self._packer.scenarios
+        whole = False
+        try:
+            self._make(min(self.workers, len(tasks)) - len(self._there))
+            busy = {}
+            for one, message in zip(self._there, messages, strict=False):
+                one.hand(message, scenarios)
+                busy[one.line] = one
+            while busy:
+                for line in wait(list(busy)):
+                    one = busy.pop(line)  # type: ignore[call-overload]
+                    try:
+                        number, result, error = one.line.recv()
+                    except (EOFError, OSError):
+                        raise CopyDied from None
+                    following = next(messages, None)
+                    if following is not None:
+                        one.hand(following, scenarios)
+                        busy[one.line] = one
+                    if error is not None:
+                        raise error
+                    yield number, result
+            whole = True
+        finally:
+            if not whole:
+                # They have in hand what nobody waits for.
+                self.close()
+
+    def close(self) -> None:
+        """End them; the next call makes new ones."""
         # A second Ctrl-C waits, too: a worker heeds no other signal, so one left over would stay.
         with signals_wait():
-            for one in idle:
+            there, self._there = self._there, []
+            for one in there:
                 one.process.kill()
-            for one in idle:
+            for one in there:
                 one.process.join()
                 one.process.close()
                 one.line.close()
-            gc.unfreeze()
+            if there:
+                gc.unfreeze()
+
+    def _make(self, workers: int) -> None:
+        if workers <= 0:
+            return
+        # What is there by now stays: a copy that looks for garbage in it would only copy its pages.
+        gc.freeze()
+        with signals_wait():
+            for _ in range(workers):
+                try:
+                    others = [one.line for one in self._there]
+                    self._there.append(_copy(self._packer.scenarios, others))
+                except OSError as refused:
+                    # The system gives no further process: those that are there do the work.
+                    if not self._there or refused.errno not in (errno.EAGAIN, errno.ENOMEM):
+                        raise
+                    break
 
 
-def _copy(function: Callable[[T], R], tasks: dict[int, T], others: list[Connection]) -> _Worker:
+class _Packer(pickle.Pickler):
+    """Tasks as bytes, in which scenarios are numbers: many tasks have the same.
+
+    So each goes to a copy only once, and all tasks there have the same object.
+    """
+
+    def __init__(self) -> None:
+        # They stay, so ids stay theirs.
+        self.scenarios: list[Scenario] = []
+        self._numbers: dict[int, int] = {}
+
+    def packed(self, task: Any) -> bytes:
+        room = io.BytesIO()
+        super().__init__(room, protocol=pickle.HIGHEST_PROTOCOL)
+        self.dump(task)
+        return room.getvalue()
+
+    def persistent_id(self, one: Any) -> int | None:
+        if not isinstance(one, Scenario):
+            return None
+        if id(one) not in self._numbers:
+            self._numbers[id(one)] = len(self.scenarios)
+            self.scenarios.append(one)
+        return self._numbers[id(one)]
+
+
+class _Unpacker(pickle.Unpickler):
+    """Tasks of such bytes."""
+
+    def __init__(self, message: bytes, scenarios: list[Scenario]) -> None:
+        super().__init__(io.BytesIO(message))
+        self._scenarios = scenarios
+
+    def persistent_load(self, number: Any) -> Any:
+        return self._scenarios[number]
+
+
+def in_copies(
+    function: Callable[[T], R], tasks: dict[int, T], workers: int
+) -> Generator[tuple[int, R], None, None]:
+    """As `Copies.results`, of copies for this call alone."""
+    with closing(Copies(workers)) as copies:
+        yield from copies.results(function, tasks)
+
+
+def _copy(scenarios: list[Scenario], others: list[Connection]) -> _Worker:
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe()
-    args = (there, function, tasks, os.getpid(), [*others, here])
+    args = (there, scenarios, os.getpid(), [*others, here])
     process = context.Process(target=_work, args=args, daemon=True)
     with warnings.catch_warnings():
         # Python warns of any second thread.
@@ -148,15 +235,11 @@ def _copy(function: Callable[[T], R], tasks: dict[int, T], others: list[Connecti
         process.start()
     # So that the line breaks with the copy.
     there.close()
-    return _Worker(process, here)
+    return _Worker(process, here, len(scenarios))
 
 
 def _work(
-    line: Connection,
-    function: Callable[[T], R],
-    tasks: dict[int, T],
-    parent: int,
-    others: list[Connection],
+    line: Connection, scenarios: list[Scenario], parent: int, others: list[Connection]
 ) -> None:
     """Compute what is asked for; only the parent ends a worker, or the parent's end."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -172,9 +255,12 @@ def _work(
 
     threading.Thread(target=watch, daemon=True).start()
     try:
-        while (number := line.recv()) is not None:
+        while True:
+            more, message = line.recv()
+            scenarios += more
+            number, function, task = _Unpacker(message, scenarios).load()
             try:
-                found = pickle.dumps((number, function(tasks[number]), None))
+                found = pickle.dumps((number, function(task), None))
             except Exception as error:
                 found = _told(number, error)
             line.send_bytes(found)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -28,12 +28,12 @@ from twin.desk.simulation import simulate
 from twin.experiments.shared import Shared, shared_by
 from twin.experiments.streamed import play_streamed
 from twin.experiments.versions import as_played
-from twin.measures.figures import measure
+from twin.measures.figures import measured
 from twin.measures.levels import levels
-from twin.measures.sanity import faults, sanity
+from twin.measures.sanity import checked, faults
 from twin.records import export, storage
 from twin.records.columns import ALWAYS_KEPT, RUN_TABLES, TABLES
-from twin.records.tables import RunLog
+from twin.records.tables import Columns, RunLog
 from twin.scenario.model import Scenario
 
 # Tickets of a block of a streamed run.
@@ -48,8 +48,25 @@ class Played:
 
     log: RunLog
     levels: pd.DataFrame
-    kpis: pd.DataFrame
-    sanity: pd.DataFrame
+    # Of the tables kpis and sanity.
+    figures: Columns
+    checks: Columns
+
+    @cached_property
+    def kpis(self) -> pd.DataFrame:
+        """Figures; see `twin.measure`."""
+        return self.figures.frame()
+
+    @cached_property
+    def sanity(self) -> pd.DataFrame:
+        """Whether it adds up; see `twin.measures.sanity.sanity`."""
+        return self.checks.frame()
+
+    def given(self, table: str) -> pd.DataFrame | Columns:
+        """A table as it is there; see `RunLog.given`."""
+        own: dict[str, pd.DataFrame | Columns]
+        own = {"levels": self.levels, "kpis": self.figures, "sanity": self.checks}
+        return own[table] if table in own else self.log.given(table)
 
 
 def play(
@@ -100,8 +117,8 @@ def _play(
     log = simulate(scenario, demand, assistant, engine)
     at("measure")
     over_time = levels(log, scenario) if with_levels else storage.empty("levels")
-    kpis = measure(log, scenario, figures or None)
-    return Played(log, over_time, kpis, sanity(log, scenario))
+    found = measured(log, scenario, figures or None)
+    return Played(log, over_time, found, checked(log, scenario))
 
 
 def models_of(
@@ -180,8 +197,8 @@ class Outcome:
 
     number: int
     replication: int
-    kpis: pd.DataFrame | None = None
-    sanity: pd.DataFrame | None = None
+    kpis: Columns | None = None
+    sanity: Columns | None = None
     failure: pd.DataFrame | None = None
     log: tuple[RunLog, pd.DataFrame] | None = None
     notes: tuple[str, ...] = ()
@@ -202,7 +219,7 @@ def replicate(task: Task) -> Outcome:
             with_levels = task.keep or (task.folder is not None and "levels" in task.tables)
             at, figures = stages.append, task.figures
             played = _play(desk, demand[0], at, task.engine, with_levels, figures, shared)
-            notes = [*played.log.notes, *faults(played.sanity, task.replication)]
+            notes = [*played.log.notes, *faults(played.checks, task.replication)]
             if task.folder is not None:
                 stages.append("save")
                 notes += _save(task, played)
@@ -218,8 +235,8 @@ def replicate(task: Task) -> Outcome:
     return Outcome(
         task.number,
         task.replication,
-        kpis=played.kpis,
-        sanity=played.sanity,
+        kpis=played.figures,
+        sanity=played.checks,
         log=log,
         notes=tuple(dict.fromkeys(notes)),
     )
@@ -287,8 +304,7 @@ def _save(task: Task, played: Played) -> list[str]:
         paths = storage.event_logs(task.folder, task.replication)
         export.write_event_log(played.log, task.scenario, paths)
     for table in task.tables:
-        owner = played if table in ("levels", "sanity", "kpis") else played.log
-        storage.write_part(task.folder, table, task.replication, getattr(owner, table))
+        storage.write_part(task.folder, table, task.replication, played.given(table))
     return notes
 
 

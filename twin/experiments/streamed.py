@@ -23,7 +23,7 @@ from twin.records import export, storage
 from twin.records.columns import TABLES
 from twin.records.far_tables import FarTable
 from twin.records.row_groups import RowGroups
-from twin.records.tables import RunLog
+from twin.records.tables import Columns, RunLog
 from twin.scenario.model import Scenario
 
 # Tickets of a replication from which it is streamed by itself: 300 MB or more in memory, and as
@@ -71,8 +71,8 @@ def streams(
 class Streamed:
     """A replication whose tables are on disk: figures, checks, and notes for the reader."""
 
-    kpis: pd.DataFrame
-    sanity: pd.DataFrame
+    kpis: Columns
+    sanity: Columns
     notes: list[str]
 
 

@@ -181,11 +181,12 @@ class _Aim:
     def _kpis(self, outcomes: Sequence[Outcome]) -> pd.DataFrame:
         names = {kpi for kpi, _ in self.by_figure}
         frames = [
-            outcome.kpis[outcome.kpis["kpi"].isin(names)].assign(replication=outcome.replication)
+            outcome.kpis.frame().assign(replication=outcome.replication)
             for outcome in sorted(outcomes, key=lambda outcome: outcome.replication)
             if outcome.kpis is not None
         ]
-        return pd.concat(frames)
+        found = pd.concat(frames)
+        return found[found["kpi"].isin(names)]
 
     def wanted(self, outcomes: Sequence[Outcome]) -> int:
         kpis, played = self._kpis(outcomes), len(outcomes)

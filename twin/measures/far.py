@@ -19,6 +19,7 @@ from twin.measures.figures import FiguresOfParts
 from twin.measures.levels import level_table
 from twin.measures.sanity import checks_of
 from twin.records.far_tables import FarTable, parts_of_run
+from twin.records.tables import Columns
 
 if TYPE_CHECKING:
     from twin.scenario.model import Scenario
@@ -70,7 +71,7 @@ class FarRun:
         scratch: Path,
         figures: Collection[str] | None = None,
         at: Callable[[float], None] | None = None,
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    ) -> tuple[Columns, Columns]:
         """The tables kpis and sanity; see `twin.measures.figures.measure`.
 
         Parameters

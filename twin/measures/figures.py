@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from twin.records.tables import RunLog
+    from twin.records.tables import Columns, RunLog
     from twin.scenario.model import Scenario
 
 # The one list of all figures, in the order in which they are defined.
@@ -149,6 +149,11 @@ def measure(
     >>> float(kpis.query("kpi == 'arrivals'")["value"].iloc[0]) == len(log.tickets)
     True
     """
+    return measured(log, scenario, figures).frame()
+
+
+def measured(log: RunLog, scenario: Scenario, figures: Collection[str] | None = None) -> Columns:
+    """As `measure`, as columns."""
     if len(log.arrays("tickets")) <= in_parts.PART:
         return _table(Population(log, scenario), figures)
     found = FiguresOfParts(scenario, RunLevels(log, scenario), figures)
@@ -190,7 +195,7 @@ class FiguresOfParts:
         # For the column by_text.
         _ = run.texts
 
-    def table(self, log: RunLog) -> pd.DataFrame:
+    def table(self, log: RunLog) -> Columns:
         """The table kpis of all parts; the rows of the log are not looked at."""
         none = in_parts.without_rows(log)
         run = Population(none, self._scenario, self._totals.whole(), self._levels)
@@ -206,7 +211,7 @@ def _rows(run: Population, figures: Collection[str] | None) -> Iterator[tuple[Fi
                 yield figure, row
 
 
-def _table(run: Population, wanted: Collection[str] | None) -> pd.DataFrame:
+def _table(run: Population, wanted: Collection[str] | None) -> Columns:
     rows = [
         (figure.name, row.group, figure.unit, row.numerator, row.denominator, _packed(run, row))
         for figure, row in _rows(run, wanted)
@@ -216,7 +221,7 @@ def _table(run: Population, wanted: Collection[str] | None) -> pd.DataFrame:
     )
     over, under = np.array(numerators), np.array(denominators)
     value = np.divide(over, under, out=np.full(len(over), np.nan), where=under != 0)
-    return tables.frame(
+    return tables.columns_of(
         "kpis",
         {
             "kpi": names,

@@ -104,7 +104,7 @@ def _changes(log: RunLog) -> npt.NDArray[np.int64]:
 def _changes_of_own(timeline: Arrays) -> npt.NDArray[np.int64]:
     """Changes of the open work where any status may follow any other, of a desk's own."""
     ids = timeline["ticket_id"]
-    order = np.argsort(ids, kind="stable")
+    order = by_ticket(ids)
     ids = ids[order]
     is_open = timeline.among("status", tables.OPEN_STATUSES)[order].astype(np.int64)
     before = np.concatenate([[0], is_open[:-1]])
@@ -128,13 +128,21 @@ def spells(log: RunLog, statuses: Collection[str]) -> tuple[Ints, Floats, Floats
     """
     timeline = log.arrays("timeline")
     times, ids = timeline["time_s"], timeline["ticket_id"]
-    order = np.argsort(ids, kind="stable")
+    order = by_ticket(ids)
     times, ids = times[order], ids[order]
     until = np.append(times[1:], log.horizon_s)
     until[np.append(ids[1:] != ids[:-1], True)] = log.horizon_s
     here = timeline.among("status", statuses)[order]
     row = np.searchsorted(log.arrays("tickets")["ticket_id"], ids[here])
     return row.astype(np.int64), times[here], until[here]
+
+
+def by_ticket(ids: Ints) -> Ints:
+    """Places of rows by their ticket, those of one ticket as they come; ids are from 0 on."""
+    # numpy sorts short integers by radix, which takes a tenth of the time.
+    short = len(ids) and ids.max() <= np.iinfo(np.uint16).max
+    order: Ints = np.argsort(ids.astype(np.uint16) if short else ids, kind="stable")
+    return order
 
 
 def wait_ends(visits: Arrays) -> Floats:

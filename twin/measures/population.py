@@ -61,10 +61,9 @@ class Population(Counted):
     @property
     def human_usd(self) -> float:
         """Price of the agents' paid time; missing if a pool that works has no cost."""
-        costs = {name: pool.cost for name, pool in self.scenario.agents.items()}
-        priced = ((p.paid, costs[p.pool]) for p in self.pools if p.paid)
+        priced = ((self.area("paid", name), p.cost) for name, p in self.scenario.agents.items())
         return math.fsum(
-            paid / 3600.0 * (np.nan if cost is None else cost) for paid, cost in priced
+            paid / 3600.0 * (np.nan if cost is None else cost) for paid, cost in priced if paid
         )
 
     def roster_usd(self, weeks: float) -> float:

@@ -20,7 +20,7 @@ from twin.stats import intervals
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from twin.records.tables import RunLog
+    from twin.records.tables import Columns, RunLog
     from twin.scenario.model import Scenario
 
 # Moments are sums of floats over up to millions of tickets.
@@ -43,13 +43,18 @@ def sanity(log: RunLog, scenario: Scenario) -> pd.DataFrame:
     DataFrame
         Columns of the table sanity, see `twin.records.tables`; the whole run, warm-up included.
     """
+    return checked(log, scenario).frame()
+
+
+def checked(log: RunLog, scenario: Scenario) -> Columns:
+    """As `sanity`, as columns."""
     found = Balance(scenario, RunLevels(log, scenario))
     for part in parts_of(log):
         found.add(part)
     return checks_of(found, log.horizon_s)
 
 
-def checks_of(balance: Balance, horizon_s: float) -> pd.DataFrame:
+def checks_of(balance: Balance, horizon_s: float) -> Columns:
     """The table sanity, of a run that was counted; its horizon in seconds."""
     counts = balance.conservation()
     of, level, _, _, product = zip(*balance.law(horizon_s), strict=True)
@@ -60,17 +65,16 @@ def checks_of(balance: Balance, horizon_s: float) -> pd.DataFrame:
     ok = np.isclose(found, expected, rtol=_ROUNDING, atol=1e-9)
     ok[0] = found[0] == expected[0]
     columns = {"check": checks, "expected": expected, "found": found, "ok": ok}
-    return tables.frame("sanity", columns)
+    return tables.columns_of("sanity", columns)
 
 
-def faults(table: pd.DataFrame, replication: int) -> list[str]:
+def faults(table: Columns, replication: int) -> list[str]:
     """A sentence for each check of a replication that does not hold."""
-    if table["ok"].all():
-        return []
+    rows = zip(*(table[name] for name in ("check", "expected", "found", "ok")), strict=True)
     return [
-        f"replication {replication}: {row['check']} does not hold: expected {row['expected']:g}, "
-        f"found {row['found']:g}"
-        for row in table[~table["ok"].astype(bool)].to_dict("records")
+        f"replication {replication}: {check} does not hold: expected {expected:g}, found {found:g}"
+        for check, expected, found, ok in rows
+        if not ok
     ]
 
 

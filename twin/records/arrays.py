@@ -5,13 +5,14 @@ pandas makes a new column at each look, which costs more than the arithmetic of 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from twin.common.kept import MadeOnce
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -96,6 +97,9 @@ class Arrays:
     def among(self, name: str, wanted: Iterable[Any]) -> Mask:
         """True where a column of names has one of those wanted."""
         codes, names = self.codes(name)
+        if len(wanted := tuple(wanted)) == 1:
+            # To compare is quicker than to look up.
+            return cast("Mask", codes == (names.index(wanted[0]) if wanted[0] in names else -2))
         # The last place is that of a missing one, whose code is -1.
         is_wanted = np.zeros(len(names) + 1, dtype=np.bool_)
         for one in wanted:
@@ -108,16 +112,10 @@ class Arrays:
         return ~np.isnan(self[name])
 
 
-# Names of columns by the id of their type, which is kept, too: ids of what is gone are given again.
-_known: OrderedDict[int, tuple[Any, tuple[Any, ...]]] = OrderedDict()
-_MOST_KNOWN = 256
+# All replications of a desk share the types of their columns.
+_names_of = MadeOnce[tuple[Any, ...]](most=256)
 
 
 def _names(dtype: Any) -> tuple[Any, ...]:
-    """Categories of a type; all replications of a desk share it, and to read them takes long."""
-    known = _known.get(id(dtype))
-    if known is None or known[0] is not dtype:
-        known = _known[id(dtype)] = dtype, tuple(dtype.categories)
-        if len(_known) > _MOST_KNOWN:
-            _known.popitem(last=False)
-    return known[1]
+    """Categories of a type, which take long to read."""
+    return _names_of.get(dtype, lambda: tuple(dtype.categories))

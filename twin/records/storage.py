@@ -25,6 +25,7 @@ from twin.common.errors import DamagedFile
 from twin.common.files import read_sealed, write_sealed
 from twin.common.parquet import checked, write_parquet
 from twin.records.columns import TABLES, Column
+from twin.records.tables import Columns
 
 MANIFEST = "manifest.json"
 # A file of a run that is under way: on a full disk it makes room for the manifest's last word.
@@ -140,15 +141,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _array(column: Column, values: pd.Series[Any]) -> pa.Array:
+def _array(column: Column, values: Any) -> pa.Array:
     if column.dtype != "category":
+        numbers = values.to_numpy() if isinstance(values, pd.Series) else values
         # Numbers that are all there are taken over as they are.
-        numbers = values.to_numpy() if values.dtype.kind in "fi" else None
-        if numbers is not None and (numbers.dtype.kind == "i" or not np.isnan(numbers).any()):
+        if isinstance(numbers, np.ndarray) and (
+            numbers.dtype.kind == "i" or (numbers.dtype.kind == "f" and not np.isnan(numbers).any())
+        ):
             return pa.array(numbers, type=_TYPES[column.dtype])
         return pa.array(values, type=_TYPES[column.dtype], from_pandas=True)
-    given = values.array
-    coded = given if isinstance(given, pd.Categorical) else values.astype("category").array
+    coded = values.array if isinstance(values, pd.Series) else values
+    if not isinstance(coded, pd.Categorical):
+        coded = pd.Series(values).astype("category").array
     codes = coded.codes.astype(np.int32)
     names = pa.array([str(name) for name in coded.categories], type=pa.string())
     missing = codes < 0
@@ -156,14 +160,15 @@ def _array(column: Column, values: pd.Series[Any]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(places, names)
 
 
-def as_arrow(table: str, replication: int, frame: pd.DataFrame) -> pa.Table:
+def as_arrow(table: str, replication: int, given: pd.DataFrame | Columns) -> pa.Table:
     """A table of one replication with the types of its columns, `replication` in front."""
-    columns = {"replication": pa.array(np.full(len(frame), replication, dtype=np.int32))}
-    columns |= {c.name: _array(c, frame[c.name]) for c in TABLES[table]}
-    return pa.table(columns)
+    columns = {c.name: _array(c, given[c.name]) for c in TABLES[table]}
+    rows = len(next(iter(columns.values())))
+    number = {"replication": pa.array(np.full(rows, replication, dtype=np.int32))}
+    return pa.table(number | columns)
 
 
-def write_part(folder: Path, table: str, replication: int, frame: pd.DataFrame) -> None:
+def write_part(folder: Path, table: str, replication: int, given: pd.DataFrame | Columns) -> None:
     """Write a table of one replication as Parquet.
 
     Raises
@@ -173,7 +178,7 @@ def write_part(folder: Path, table: str, replication: int, frame: pd.DataFrame) 
     """
     path = part_path(folder, table, replication)
     path.parent.mkdir(exist_ok=True)
-    write_parquet(path, as_arrow(table, replication, frame), quick=True)
+    write_parquet(path, as_arrow(table, replication, given), quick=True)
 
 
 def part_path(folder: Path, table: str, replication: int) -> Path:

@@ -220,7 +220,7 @@ class RunLog:
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the arrays: another process reads its own."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        return {one.name: vars(self)[one.name] for one in fields(self)}
 
 
 def codes(values: Any, names: tuple[str, ...] | list[str]) -> pd.Categorical[str]:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from math import inf
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from twin.common.kept import MadeOnce
 from twin.scenario import clock
 from twin.scenario.dated import dated_shifts
 from twin.scenario.model import Break, Member, Pool, Scenario, Shift, parse_days
@@ -53,9 +55,14 @@ class Staircase:
 
     def integral(self, t: Floats) -> Floats:
         """Area under the level from 0 to each moment of `t` (seconds)."""
-        area = np.concatenate([[0.0], np.cumsum(np.diff(self.times) * self.values[:-1])])
+        area = self._area
         k = np.clip(np.searchsorted(self.times, t, side="right") - 1, 0, None)
         return area[k] + (np.asarray(t) - self.times[k]) * self.values[k]
+
+    @cached_property
+    def _area(self) -> Floats:
+        """Area under the level up to each of its moments."""
+        return np.concatenate([[0.0], np.cumsum(np.diff(self.times) * self.values[:-1])])
 
     def at(self, t: Floats) -> Ints:
         """The level at each moment of `t` (seconds), which may not lie before it begins."""
@@ -98,19 +105,12 @@ def staffing(pool: Pool, scenario: Scenario, turnout: Turnout | None = None) -> 
     """
     if turnout is not None or pool.roster is not None:
         return _staffing(pool, scenario, turnout)
-    key = (id(pool), scenario.start, scenario.zone, scenario.horizon)
-    known = _known.get(key)
-    if known is None or known[0] is not pool:
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        # The pool is kept with its level: ids of what is gone are given again.
-        known = _known[key] = (pool, _staffing(pool, scenario, None))
-    return known[1]
+    key = scenario.start, scenario.zone, scenario.horizon
+    return _levels.get(pool, lambda: _staffing(pool, scenario, None), ("with members", *key))
 
 
-# Levels by calendar alone: a run asks for them again and again, and so do further replications.
-_MOST_KNOWN = 64
-_known: dict[tuple[object, ...], tuple[Pool, Staircase]] = {}
+# A run asks for them again and again, and so do further replications; a search has hundreds.
+_levels = MadeOnce["Staircase"](most=1024)
 
 
 def _staffing(pool: Pool, scenario: Scenario, turnout: Turnout | None) -> Staircase:
@@ -173,6 +173,13 @@ def pool_hours(pool: Pool, scenario: Scenario, turnout: Turnout | None = None) -
     ScenarioError
         If its roster file is unusable.
     """
+    if turnout is None and pool.roster is None:
+        key = scenario.start, scenario.zone, scenario.horizon
+        return _levels.get(pool, lambda: _pool_hours(pool, scenario, None), key)
+    return _pool_hours(pool, scenario, turnout)
+
+
+def _pool_hours(pool: Pool, scenario: Scenario, turnout: Turnout | None) -> Staircase:
     if pool.heads is not None:
         heads = _scheduled(pool, pool.heads)
         if turnout is None or (not pool.shrinkage and isinstance(heads, int)):

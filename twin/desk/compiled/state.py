@@ -60,6 +60,9 @@ _ROWS = {"timeline": 3.4, "visits": 1.2, "calls": 0.0, "ratings": 0.4, "staffing
 _ROWS_WITH_ASSISTANT = {"timeline": 5.4, "visits": 0.8, "calls": 2.0, "ratings": 0.4}
 
 
+_BYTES = f"V{TICKET.itemsize}"
+
+
 @cache
 def _new_ticket() -> Array:
     """A ticket to which nothing has happened."""
@@ -167,7 +170,8 @@ class State:
         bonus_s, entrance = scenario.routing.wait_bonus, pools._entrance
         ahead = None if entrance is None else entrance.most_ahead
         tickets = self._tables["tickets"][here]
-        tickets[:] = _new_ticket()
+        # As bytes, since numpy would copy each field for itself.
+        tickets.view(_BYTES)[:] = _new_ticket().view(_BYTES)
         tickets["arrived_s"] = demand.arrived_s
         tickets["place_s"] = demand.priority * (1.0 if bonus_s is None else bonus_s)
         tickets["patience_s"] = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from twin.common.files import write_sealed
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
-from twin.experiments.forked import can_fork
+from twin.experiments.forked import Copies
 from twin.experiments.replication import (
     Outcome,
     Task,
@@ -26,8 +25,6 @@ from twin.records import storage
 NOTES = "notes"
 # Replications that settings take turns in.
 _TURNS = 4
-# Seconds that copies of this process must save: to make two and to end them takes about as long.
-_WORTH_S = 0.1
 
 
 class Player:
@@ -42,8 +39,12 @@ class Player:
 
     def __init__(self, workers: int, cluster: str | None) -> None:
         self._workers, self._cluster = workers, cluster
-        # Seconds of a worker for a replication, at the least.
-        self._each_s = float("inf")
+        # They keep what the replications of the next call may share with those of this one.
+        self._copies = Copies(workers)
+
+    def close(self) -> None:
+        """End the workers that are there for the next call."""
+        self._copies.close()
 
     def play(self, tasks: Sequence[Task]) -> Generator[tuple[Task, Outcome], None, None]:
         """Each task with its outcome, as they are ready; all that is told is on disk.
@@ -60,24 +61,12 @@ class Player:
         turns = min(workers, _TURNS)
         ordered = sorted(tasks, key=lambda task: task.replication // turns)
         ordered = [replace(task, number=number) for number, task in enumerate(ordered)]
-        if workers > 1 and self._is_quick(ordered, workers):
-            workers = 1
-        begun = time.perf_counter()
         with closing(self._each(ordered, workers)) as outcomes:
             for outcome in outcomes:
                 task = ordered[outcome.number]
                 # A worker that shares no folder with this process leaves the writing to it.
                 _keep(task.folder, outcome)
                 yield task, outcome
-        if ordered:
-            spent_s = (time.perf_counter() - begun) * workers / len(ordered)
-            self._each_s = min(self._each_s, spent_s)
-
-    def _is_quick(self, tasks: list[Task], workers: int) -> bool:
-        """True for few tasks that are done before copies of this process would begin."""
-        if not all(task.again for task in tasks) or self._cluster is not None or not can_fork():
-            return False
-        return len(tasks) * self._each_s * (1 - 1 / workers) < _WORTH_S
 
     def _each(self, tasks: list[Task], workers: int) -> Generator[Outcome, None, None]:
         files: set[Path] = set()
@@ -85,8 +74,9 @@ class Player:
             scenarios = {id(task.scenario): task.scenario for task in tasks if not asks_live(task)}
             files = {p for s in scenarios.values() for p in provenance.named_files(s).values()}
         return engine.each(
-            _play, tasks, workers, lost, self._cluster, here=asks_live, files=files, prepare=prepare
-        )
+            _play, tasks, workers, lost, self._cluster, here=asks_live, files=files,
+            prepare=prepare, copies=self._copies,
+        )  # fmt: skip
 
 
 def _play(task: Task) -> Outcome:

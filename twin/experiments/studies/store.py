@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import pandas as pd
 import pyarrow as pa
 
 from twin.common.errors import DamagedFile
@@ -30,6 +29,7 @@ from twin.experiments.replication import Task
 from twin.experiments.studies.playing import NOTES, Player
 from twin.measures.figures import figure_of
 from twin.records import storage
+from twin.records.tables import Columns
 from twin.scenario.changes import PATH_KEYS
 from twin.scenario.model import Scenario
 
@@ -94,6 +94,10 @@ class StudyStore:
         self._digests: dict[Path, str] = {}
         # By folder and number of the replication.
         self._values: dict[tuple[Path, int], _Pairs] = {}
+
+    def close(self) -> None:
+        """End the workers that are there for the next call of `play`."""
+        self._player.close()
 
     def home(self, scenario: Scenario) -> Path:
         """Folder of a scenario's replications."""
@@ -290,11 +294,11 @@ class StudyStore:
         raise RuntimeError(f"{scenario.name}: replication {k} failed: {reason}")
 
 
-def _pairs_of(kpis: pa.Table | pd.DataFrame) -> _Pairs:
+def _pairs_of(kpis: pa.Table | Columns) -> _Pairs:
     """Numerator and denominator of each figure of a table kpis, by its name and group."""
     columns = [kpis[name] for name in ("kpi", "group", "numerator", "denominator")]
     names, groups, over, under = (
-        one.to_pylist() if isinstance(kpis, pa.Table) else one.tolist() for one in columns
+        one.to_pylist() if isinstance(kpis, pa.Table) else list(one) for one in columns
     )
     return dict(zip(zip(names, groups, strict=True), zip(over, under, strict=True), strict=True))
 

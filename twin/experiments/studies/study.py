@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -118,10 +118,13 @@ def store_for(
         raise ValueError("workers must be 1 or more")
     if out is not None:
         folder = home(Path(out), plan.file.name) / "replications"
-        yield StudyStore(folder.resolve(), workers, cluster, engine, asked, again)
+        with closing(StudyStore(folder.resolve(), workers, cluster, engine, asked, again)) as store:
+            yield store
         return
-    with TemporaryDirectory(prefix="twin-study-") as folder_name:
-        yield StudyStore(Path(folder_name).resolve(), workers, cluster, engine, asked, again)
+    with TemporaryDirectory(prefix="twin-study-") as name:
+        folder = Path(name).resolve()
+        with closing(StudyStore(folder, workers, cluster, engine, asked, again)) as store:
+            yield store
 
 
 def _what_is_left(
