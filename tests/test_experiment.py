@@ -191,7 +191,7 @@ def test_a_failure_names_its_stage(
     def broken(*_: Any) -> None:
         raise KeyError("broken")
 
-    names = {"answer": "build", "simulate": "simulate", "measure": "measure", "save": "_save"}
+    names = {"answer": "build", "simulate": "simulate", "measure": "measured", "save": "_save"}
     monkeypatch.setattr(replication, names[stage], broken)
     results = twin.run(assisted, replications=1, out=tmp_path)
     assert [*results.failures["stage"]] == [stage]
@@ -332,13 +332,13 @@ def test_unknown_scenarios_are_told_with_those_that_are_there(desk: Scenario) ->
 
 
 def test_warnings_become_notes(desk: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
-    measure = replication.measure
+    measure = replication.measured
 
     def warned(*given: Any) -> pd.DataFrame:
         warnings.warn("prices are old", UserWarning, stacklevel=1)
         return measure(*given)
 
-    monkeypatch.setattr(replication, "measure", warned)
+    monkeypatch.setattr(replication, "measured", warned)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         results = twin.run(desk, replications=2)
@@ -380,7 +380,7 @@ def test_ctrl_c_before_anything_is_whole_leaves_nothing(
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(replication, "measure", stop)
+    monkeypatch.setattr(replication, "measured", stop)
     with pytest.raises(experiment.Interrupted, match="nothing was kept"):
         twin.run(desk, out=tmp_path)
     assert not [*tmp_path.glob("agents/*")]

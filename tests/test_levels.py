@@ -172,3 +172,16 @@ def test_used_and_paid_add_up_to_busy_and_staffed(busy_spans, staffed_spans):
     both = levels.area(busy, 0, 100) + levels.area(staffed, 0, 100)
     assert levels.area(used, 0, 100) + levels.area(paid, 0, 100) == pytest.approx(both, abs=1e-9)
     assert levels.area(used, 0, 100) <= levels.area(paid, 0, 100) + 1e-9
+
+
+@given(st.lists(st.integers(1, 70_000), max_size=300))
+def test_rows_of_a_ticket_keep_their_order(ids):
+    ids = np.array(ids, dtype=np.int32)
+    for some in (ids, ids % 7, ids % 65_536):
+        assert levels.by_ticket(some).tolist() == np.argsort(some, kind="stable").tolist()
+
+
+def test_areas_under_a_level_are_those_of_its_steps_whenever_asked():
+    level = levels.steps(np.array([1.0, 4.0, 6.0]), np.array([2, 1, -3]))
+    for _ in range(2):
+        assert level.integral(np.array([0.0, 2.0, 5.0, 9.0])).tolist() == [0.0, 2.0, 9.0, 12.0]

@@ -10,6 +10,7 @@ import twin
 from twin.measures.levels import levels
 from twin.measures.sanity import sanity
 from twin.records.columns import RUN_TABLES, TABLES
+from twin.records.storage import as_arrow
 from twin.records.tables import Columns, RunLog
 
 LOGGED = tuple(name for name in RUN_TABLES if name not in ("levels", "sanity", "kpis"))
@@ -59,3 +60,20 @@ def test_a_table_may_not_be_left_out_but_for_staffing(log):
     with pytest.raises(TypeError, match="visits"):
         RunLog(1.0, **given)
     assert RunLog(1.0, **given, visits=log.visits).staffing.empty
+
+
+@pytest.mark.parametrize("table", RUN_TABLES)
+def test_columns_are_written_as_the_frame_of_them_is(desk, table):
+    played = twin.play(desk, 1)
+    given = played.given(table)
+    frame = given.frame() if isinstance(given, Columns) else given
+    assert isinstance(given, Columns) == (table != "levels")
+    assert as_arrow(table, 1, given).equals(as_arrow(table, 1, frame))
+    assert as_arrow(table, 1, given).schema == as_arrow(table, 1, frame).schema
+
+
+def test_a_log_goes_to_another_process_as_it_is(log, desk):
+    sent = pickle.loads(pickle.dumps(log))
+    assert isinstance(sent.given("tickets"), Columns)
+    pd.testing.assert_frame_equal(sent.tickets, log.tickets)
+    pd.testing.assert_frame_equal(twin.measure(sent, desk), twin.measure(log, desk))

@@ -20,7 +20,7 @@ from twin.experiments import validate
 from twin.experiments.workload import workload
 from twin.measures import levels, theory
 from twin.report.explain import explain
-from twin.scenario.calendars import shift_changes, staffing
+from twin.scenario.calendars import pool_hours, shift_changes, staffing
 from twin.scenario.model import Shift, from_data
 from twin.scenario.roster import roster
 
@@ -197,3 +197,37 @@ def test_faults_are_named(pool, said):
 def test_validate_has_a_case_of_it():
     assert any("do not come" in case.name for case in validate.cases())
     assert twin.from_data(made({"heads": 2.5}).as_data()).agents["all"].heads == 2.5
+
+
+@given(
+    heads=st.sampled_from([0, 1, 3, 2.5]),
+    shifts=st.lists(st.sampled_from([1, 4.0, 0.5]), max_size=2),
+    shrinkage=st.sampled_from([0.0, 0.3]),
+    extra=st.sampled_from([0, 2]),
+)
+def test_nothing_is_drawn_where_nothing_is_a_matter_of_chance(heads, shifts, shrinkage, extra):
+    pool = {"shrinkage": shrinkage, "extra_heads": extra}
+    hours = [{"days": "Mon-Sun", "start": f"{6 + 8 * k:02}:00", "end": f"{13 + 8 * k:02}:00",
+              "heads": one} for k, one in enumerate(shifts)]  # fmt: skip
+    pool |= {"shifts": hours} if hours else {"heads": heads or 1}
+    scenario = made(pool)
+    of_pool, demand = scenario.agents["all"], draw(scenario)
+    turnout = Turnout(of_pool, demand)
+    played = pool_hours(of_pool, scenario, turnout)
+    assert turnout.may_draw == turnout.drawn
+    if not turnout.may_draw:
+        plain = pool_hours(of_pool, scenario)
+        assert (plain.times.tolist(), plain.values.tolist()) == (
+            played.times.tolist(), played.values.tolist())  # fmt: skip
+        assert plain.values.dtype == played.values.dtype
+
+
+def test_levels_of_a_pool_are_its_own_in_each_scenario():
+    pool = {"shifts": [{"days": "Mon", "start": "09:00", "end": "17:00", "heads": 2}]}
+    scenario = made(pool)
+    longer = scenario.model_copy(update={"horizon": 14 * DAY})
+    of_pool = scenario.agents["all"]
+    for _ in range(2):
+        assert len(pool_hours(of_pool, scenario).times) < len(pool_hours(of_pool, longer).times)
+        assert staffing(of_pool, scenario).integral(np.array([4 * DAY]))[0] == 16 * HOUR
+    assert pool_hours(of_pool, scenario) is pool_hours(of_pool, scenario)

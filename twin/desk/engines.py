@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from importlib.util import find_spec
 from math import inf
 from typing import Literal, get_args
@@ -74,7 +73,6 @@ def ready() -> None:
     machine()
 
 
-@cache
 def has_numba() -> bool:
     """True if numba is installed, which the compiled engine takes (the extra `fast`)."""
     return find_spec("numba") is not None

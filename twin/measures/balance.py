@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from twin.measures.levels import Floats, backlog, is_resolved, spells, wait_ends
+from twin.measures.levels import Floats, backlog, is_resolved, stays, wait_ends
 from twin.measures.run_levels import Level, Levels, RunLevels
 from twin.records import tables
 
@@ -45,7 +45,7 @@ class Balance:
     def add(self, log: RunLog) -> None:
         """Count a part: some tickets, with all their visits and statuses."""
         self._outcomes += np.array(_outcomes(log))
-        _, begun_s, ended_s = spells(log, tables.OPEN_STATUSES)
+        _, begun_s, ended_s = stays(log, tables.OPEN_STATUSES)
         self._add(TICKETS, len(log.arrays("tickets")), float((ended_s - begun_s).sum()))
         visits = log.arrays("visits")
         # Wrap-up never queued.

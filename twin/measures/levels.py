@@ -126,6 +126,13 @@ def spells(log: RunLog, statuses: Collection[str]) -> tuple[Ints, Floats, Floats
     A spell that is under way at the horizon ends there. Tickets must be in the order of
     ``ticket_id``.
     """
+    ids, begun_s, ended_s = stays(log, statuses)
+    row = np.searchsorted(log.arrays("tickets")["ticket_id"], ids)
+    return row.astype(np.int64), begun_s, ended_s
+
+
+def stays(log: RunLog, statuses: Collection[str]) -> tuple[Ints, Floats, Floats]:
+    """Spells as of `spells`, with the ticket's id in place of its row."""
     timeline = log.arrays("timeline")
     times, ids = timeline["time_s"], timeline["ticket_id"]
     order = by_ticket(ids)
@@ -133,8 +140,7 @@ def spells(log: RunLog, statuses: Collection[str]) -> tuple[Ints, Floats, Floats
     until = np.append(times[1:], log.horizon_s)
     until[np.append(ids[1:] != ids[:-1], True)] = log.horizon_s
     here = timeline.among("status", statuses)[order]
-    row = np.searchsorted(log.arrays("tickets")["ticket_id"], ids[here])
-    return row.astype(np.int64), times[here], until[here]
+    return ids[here], times[here], until[here]
 
 
 def by_ticket(ids: Ints) -> Ints:
