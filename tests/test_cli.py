@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import twin
 from tests.builders import docs as schema_docs
 from tests.children import start, wait_for
-from twin.cli import terminal
+from twin.cli import groups, terminal
 from twin.cli.app import app
 from twin.common.text import amount, duration, with_interval
 from twin.demand import once
@@ -350,6 +351,21 @@ def test_the_figures_shown_first_exist() -> None:
 def test_version_and_help() -> None:
     assert call("--version").stdout == f"twin {twin.__version__}\n"
     assert "check" in call("--help").stdout
+
+
+def test_help_names_every_command_once_by_what_it_is_for() -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    grouped = [name for names in groups.GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(commands)
+    said = call("--help").stdout
+    assert [said.index(f"\n{title}:") for title in groups.GROUPS] == sorted(
+        said.index(f"\n{title}:") for title in groups.GROUPS
+    )
+    for name in commands:
+        assert len(re.findall(rf"^  {name}  ", said, re.M)) == 1
+    # Whole sentences.
+    assert "..." not in said.partition("Play a desk:")[2]
+    assert "Others:" not in said
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -43,6 +43,7 @@ from twin.cli import (
     view,
 )
 from twin.cli.compare import adds_up, by_batches, sizes, tell_failures
+from twin.cli.groups import GroupedCommands
 from twin.cli.terminal import (
     BAD_INPUT,
     Changes,
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from twin.scenario.model import Scenario
 
 app = typer.Typer(
+    cls=GroupedCommands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
