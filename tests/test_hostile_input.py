@@ -190,6 +190,12 @@ def test_an_absurd_rate_is_refused_without_a_warning():
         twin.check(desk_with("arrivals.rate", "1e308/h"))
 
 
+@pytest.mark.parametrize("zone", ["localtime", "Factory", "../etc/localtime", "UTC\0"])
+def test_the_zone_of_this_machine_is_none_of_a_scenario(zone):
+    with pytest.raises(ScenarioError, match="unknown time zone"):
+        desk_with("time_zone", zone)
+
+
 def test_a_long_name_of_a_zone_is_not_repeated_whole():
     with pytest.raises(ScenarioError) as caught:
         desk_with("time_zone", "a" * 10_000)
