@@ -91,7 +91,8 @@ class FaultServer:
         "requests" and "tokens" to `Limit`.
     headers : bool
         Whether limits are told in headers.
-    latency_s : float
+    latency_s, streams_s : float
+        Before an answer, and after the first token of one that is asked for as a stream.
     seen, answered : Counter
         Requests, and whole answers sent, by their body without what a repair adds.
     keys : set
@@ -104,7 +105,7 @@ class FaultServer:
     def __init__(self):
         self.faults, self.choose = [], None
         self.limits, self.headers = {}, True
-        self.latency_s, self.stall_s = 0.0, 30.0
+        self.latency_s, self.stall_s, self.streams_s = 0.0, 30.0, 0.0
         self.seen, self.answered, self.statuses = Counter(), Counter(), Counter()
         self.keys, self.bodies, self.paths = set(), [], set()
         self.unread = 0
@@ -291,7 +292,37 @@ class Handler(BaseHTTPRequestHandler):
     def completion(self, body, told, content=None, **changes):
         with self.owner.lock:
             self.owner.answered[fingerprint(body)] += 1
-        self.send(200, json.dumps(self.data(body, content, **changes)), told)
+        if body.get("stream"):
+            self.stream(self.data(body, content, **changes), told)
+        else:
+            self.send(200, json.dumps(self.data(body, content, **changes)), told)
+
+    def stream(self, data, told, end="data: [DONE]\n\n"):
+        """The answer in pieces; after the first token time passes."""
+        text, usage = data["choices"][0]["message"]["content"], data.pop("usage")
+        deltas = [
+            {"role": "assistant", "content": ""},
+            {"content": text[:5]},
+            {"content": text[5:]},
+        ]
+        choices = [[{"index": 0, "delta": delta, "finish_reason": None}] for delta in deltas]
+        choices += [[{"index": 0, "delta": {}, "finish_reason": "stop"}]]
+        parts = [f"data: {json.dumps(data | {'choices': one})}\n\n" for one in choices]
+        parts.append(f": a comment\n\ndata: {json.dumps({'choices': [], 'usage': usage})}\n\n")
+        pieces = [piece.encode() for piece in (*parts[:2], "".join(parts[2:]) + end)]
+        with self.owner.lock:
+            self.owner.statuses[200] += 1
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-length", str(sum(map(len, pieces))))
+        for name, value in told.items():
+            self.send_header(name, value)
+        self.end_headers()
+        for number, piece in enumerate(pieces):
+            if number == 2:
+                self.owner.closing.wait(self.owner.streams_s)
+            self.wfile.write(piece)
+            self.wfile.flush()
 
     # -- faults by name --------------------------------------------------------
 
@@ -325,6 +356,16 @@ class Handler(BaseHTTPRequestHandler):
     def do_hang_up(self, body, told):
         self.close_connection = True
         self.connection.close()
+
+    def do_endless_stream(self, body, told):
+        self.stream(self.data(body), told, end="")
+
+    def do_whole(self, body, told):
+        self.send(200, json.dumps(self.data(body)), told)
+
+    def do_error_in_stream(self, body, told):
+        error = {"error": {"message": "It broke.", "code": "internal_server_error"}}
+        self.send(200, f"data: {json.dumps(error)}\n\n", told, "text/event-stream")
 
     def do_stall(self, body, told):
         self.owner.closing.wait(self.owner.stall_s)

@@ -49,6 +49,10 @@ def record(
     concurrency: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Calls under way at once.")
     ] = None,
+    stream: Annotated[
+        bool,
+        typer.Option("--stream", help="Ask for answers as streams: with time to the first token."),
+    ] = False,
     changes: Changes = None,
     skip_bad: SkipBad = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the calls.")] = False,
@@ -62,7 +66,8 @@ def record(
         try:
             _record(
                 scenario, changes or [], limit, max_cost, replications, recording, concurrency,
-                confirm=not yes and sys.stdin.isatty(), skip_bad=skip_bad, quiet=quiet,
+                stream=stream, confirm=not yes and sys.stdin.isatty(), skip_bad=skip_bad,
+                quiet=quiet,
             )  # fmt: skip
         except KeyboardInterrupt:
             told = "run the same command to go on: nothing recorded is asked twice"
@@ -78,6 +83,7 @@ def _record(
     recording: Path | None,
     concurrency: int | None,
     *,
+    stream: bool,
     confirm: bool,
     skip_bad: bool,
     quiet: bool,
@@ -106,7 +112,7 @@ def _record(
             if told is not None:
                 told(_done(tally), max(planned.calls, _done(tally)))
 
-        session = Session(planned, max_cost, concurrency, watch)
+        session = Session(planned, max_cost, concurrency, watch, stream)
         try:
             session.run()
         finally:

@@ -130,6 +130,28 @@ def concurrency(attempts: Attempts) -> float:
     return float((under_way**2 * np.diff(at[order])).sum() / total)
 
 
+def load(attempts: Attempts) -> dict[str, float]:
+    """Latency told apart from the load that the recording itself put on the provider.
+
+    Returns
+    -------
+    dict of str to float
+        at_once (calls under way when one was sent, on average), alone_p50_s and beside_p50_s
+        (latency of calls that were sent alone, and beside others), first_token_p50_s and _p90_s.
+        NaN where it is not told.
+    """
+    calls = attempts.calls
+    known = calls[calls["at_once"] > 0]
+    alone = known["at_once"] == 1
+    return {
+        "at_once": float(known["at_once"].mean()),
+        "alone_p50_s": float(known.loc[alone, "latency_s"].median()),
+        "beside_p50_s": float(known.loc[~alone, "latency_s"].median()),
+        "first_token_p50_s": float(calls["first_token_s"].median()),
+        "first_token_p90_s": float(calls["first_token_s"].quantile(0.9)),
+    }
+
+
 def _unit(moments: pd.Series) -> float:
     name = str(moments.dtype)
     return {"ns": 1e9, "us": 1e6, "ms": 1e3}.get(name.split("[")[1][:2], 1.0)
@@ -142,8 +164,8 @@ def model_table(several: Sequence[Attempts]) -> pd.DataFrame:
     -------
     DataFrame
         Columns model, tickets, attempts, then value, low and high of accuracy, quality and solved,
-        latency p50 and p90, seconds by tokens, concurrency, cost a ticket and a solved one, and
-        shares of attempts repaired and cut.
+        latency p50 and p90, seconds by tokens, concurrency, what `load` tells, cost a ticket and a
+        solved one, and shares of attempts repaired and cut.
     """
     rows = []
     for one in several:
@@ -164,6 +186,7 @@ def model_table(several: Sequence[Attempts]) -> pd.DataFrame:
             **latency_by_tokens(one),
             "queue_p50_s": float(one.calls["queue_s"].median()),
             "concurrency": concurrency(one),
+            **load(one),
             "cost_usd": float(cost.mean()),
             "cost_solved_usd": float(cost.sum(min_count=len(cost)) / solved) if solved else np.nan,
             "repaired": float(table["repaired"].mean()),

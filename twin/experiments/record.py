@@ -256,6 +256,8 @@ class Session:
     concurrency : int, optional
     watch : callable, optional
         Called with the tally whenever a call has ended, on another thread.
+    stream : bool
+        Ask for answers as streams, so that the recording has the time to the first token.
 
     Raises
     ------
@@ -269,6 +271,7 @@ class Session:
         max_cost_usd: float | None = None,
         concurrency: int | None = None,
         watch: Callable[[Tally], None] | None = None,
+        stream: bool = False,
     ) -> None:
         self._plan = plan
         self._watch = watch
@@ -283,6 +286,7 @@ class Session:
             concurrency=concurrency,
             max_cost_usd=max_cost_usd,
             watch=self._see,
+            stream=stream,
         )
 
     def _see(self, tally: Tally) -> None:

@@ -151,13 +151,14 @@ def _timeline(one: Attempts, row: dict[Any, Any]) -> Html:
     for key in (row["categorize_key"], row["respond_key"]):
         if key in calls.index:
             call = calls.loc[key]
-            queue = "-" if math.isnan(call["queue_s"]) else amount(float(call["queue_s"]), "s")
             rows.append([
                 call["step"], str(call["recorded"])[:23].replace("T", " ") or "-",
-                amount(float(call["latency_s"]), "s"), queue,
+                amount(float(call["latency_s"]), "s"), amount(float(call["queue_s"]), "s"),
+                amount(float(call["first_token_s"]), "s"), f"{call['at_once'] or '-'}",
                 f"{call['tokens_in']:,}", f"{call['tokens_out']:,}", key[:12],
             ])  # fmt: skip
-    head = ["step", "answered", "took", "in the queue", "tokens in", "tokens out", "key"]
+    head = ["step", "answered", "took", "in the queue", "first token", "calls at once",
+            "tokens in", "tokens out", "key"]  # fmt: skip
     return table(head, rows, f"Timeline of sample {row['sample']}", True)
 
 

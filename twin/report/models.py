@@ -163,17 +163,30 @@ def _latency(found: pd.DataFrame) -> Iterator[Html]:
 
     rows = [
         [row.model, seconds(row.queue_p50_s), seconds(row.call_s), seconds(row.s_per_1k_in),
-         seconds(row.s_per_1k_out),
-         "-" if pd.isna(row.concurrency) else f"{row.concurrency:.1f}"]
+         seconds(row.s_per_1k_out), seconds(row.first_token_p50_s), seconds(row.first_token_p90_s)]
         for row in rows_of(found)
     ]  # fmt: skip
     head = ["model", "in the queue, p50", "a call", "a thousand tokens in",
-            "a thousand tokens out", "calls at once"]  # fmt: skip
+            "a thousand tokens out", "first token, p50", "first token, p90"]  # fmt: skip
     yield table(head, rows, "Latency by tokens", True)
+    yield tag("p", "The time to the first token (TTFT) is told of answers that were recorded as "
+              "streams: twin record --stream.", class_="small")  # fmt: skip
+
+    def number(value: float) -> str:
+        return "-" if pd.isna(value) else f"{value:.1f}"
+
+    rows = [
+        [row.model, number(row.at_once), number(row.concurrency), seconds(row.alone_p50_s),
+         seconds(row.beside_p50_s)]
+        for row in rows_of(found)
+    ]  # fmt: skip
+    head = ["model", "calls at once, when sent", "calls at once, under way",
+            "latency alone, p50", "latency beside others, p50"]  # fmt: skip
+    yield table(head, rows, "Load of the recording", True)
     yield tag("p", "Calls at once is the load that the recording itself put on the provider: where "
-              "it is far above one, latencies hold waits that a quiet desk would not have. Time to "
-              "the first token is not told by a provider that sends an answer whole: the queue and "
-              "the prompt's time come before it.", class_="small")  # fmt: skip
+              "it is far above one, latencies hold waits that a quiet desk would not have. When "
+              "sent: as counted then, the call included; under way: by when answers came and how "
+              "long they took.", class_="small")  # fmt: skip
 
 
 def _plans(several: Sequence[Attempts]) -> Iterator[Html]:

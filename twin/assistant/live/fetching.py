@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -157,6 +157,7 @@ class Fetcher:
         self._watch = watch
         self._sdk = sdk
         self._reserved_usd = 0.0
+        self._under_way = 0
         self._jitter = random.Random()
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -291,11 +292,15 @@ class Fetcher:
         return not (of_requests or self._pacer.fits(prompt, room))
 
     async def _within(self, request: dict[str, Any]) -> Sent:
+        self._under_way += 1
+        at_once = self._under_way
         try:
             async with asyncio.timeout(self._bounds.timeout_s + MARGIN_S):
-                return await self._send(request)
+                return replace(await self._send(request), at_once=at_once)
         except TimeoutError:
             pass
+        finally:
+            self._under_way -= 1
         raise TimedOut
 
     async def _slot(self, prompt: int, room: int, dearest: float) -> Slot:
@@ -376,6 +381,7 @@ class Fetcher:
             cost_usd=None if math.isnan(cost) else round(cost, 9),
             usage=sent.usage,
             timings=sent.timings,
+            at_once=max(one.at_once for one in heard),
             limits=dict(sent.limits),
             recorded=datetime.now(UTC).isoformat(timespec="milliseconds"),
             sdk=self._sdk,

@@ -13,6 +13,8 @@ import math
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -22,7 +24,7 @@ from twin.assistant import catalogue, errors, prompts
 from twin.assistant.asking import Ask, Asking
 from twin.assistant.catalogue import Model, cost_usd
 from twin.assistant.errors import AssistantError
-from twin.assistant.live import wire
+from twin.assistant.live import streaming, wire
 from twin.assistant.live.background import Background
 from twin.assistant.live.fetching import Bounds, Fetcher, Tally
 from twin.assistant.live.pacing import DAY_S, Pacer
@@ -45,9 +47,14 @@ class Caller:
     timeout_s : float
     model : Model
         For messages.
+    stream : bool
+        Ask for answers as streams, to know when their first token came.
     """
 
-    def __init__(self, settings: Settings, timeout_s: float, model: Model) -> None:
+    def __init__(
+        self, settings: Settings, timeout_s: float, model: Model, stream: bool = False
+    ) -> None:
+        self._stream = stream
         self._settings = settings
         self._timeout_s = timeout_s
         self._model = model
@@ -101,10 +108,21 @@ class Caller:
 
         completions = self._ready().chat.completions.with_raw_response
         failure: AssistantError | None = None
+        first_s: float | None = None
+        # Not in the request that is recorded: it changes no answer.
+        as_stream = self._stream and streaming.streams(request)
+        more: dict[str, Any] = {}
+        if as_stream:
+            more = {"stream": True, "extra_body": streaming.WITH_COUNTS}
         begun = time.perf_counter()
         try:
-            response = await completions.create(**request)
-            body = await response.read()
+            response = await completions.create(**request, **more)
+            if as_stream:
+                async with aclosing(response.http_response):
+                    lines = response.http_response.aiter_lines()
+                    body, first_s = await streaming.gather(lines, begun)
+            else:
+                body = await response.read()
         except groq.APITimeoutError:
             failure = errors.TimedOut()
         except groq.APIStatusError as error:
@@ -126,7 +144,10 @@ class Caller:
         if failure is not None:
             raise failure
         messages = request["messages"]
-        return wire.read_completion(body, latency_s, response.headers, messages, self._model)
+        sent = wire.read_completion(body, latency_s, response.headers, messages, self._model)
+        if first_s is None:
+            return sent
+        return replace(sent, timings=sent.timings | {streaming.FIRST_TOKEN: round(first_s, 6)})
 
 
 def _said(body: bytes) -> object:
@@ -156,6 +177,8 @@ class GroqAssistant:
         raises ends the batch.
     tally : Tally, optional
         To go on counting in.
+    stream : bool
+        Ask for answers as streams, so that the recording has the time to the first token.
 
     Attributes
     ----------
@@ -185,6 +208,7 @@ class GroqAssistant:
         max_cost_usd: float | None = None,
         watch: Callable[[Tally], None] | None = None,
         tally: Tally | None = None,
+        stream: bool = False,
     ) -> None:
         self.model = model.name
         self._scenario = scenario
@@ -192,6 +216,7 @@ class GroqAssistant:
             "concurrency": concurrency,
             "max_cost_usd": max_cost_usd,
             "watch": watch,
+            "stream": stream,
         }
         if model.is_retired(wire.today()):
             successor = model.live_successor(wire.today())
@@ -202,7 +227,7 @@ class GroqAssistant:
         self.prompt_version = self.asking.prompt_version
         self.recording = open_recording(scenario.assistant.recording)
         bounds = Bounds.of(scenario.provider, concurrency, max_cost_usd)
-        caller = Caller(settings, bounds.timeout_s, model)
+        caller = Caller(settings, bounds.timeout_s, model, stream)
         self._fetcher = Fetcher(
             caller.send,
             self.asking,

@@ -78,6 +78,8 @@ class Sent:
         The rate-limit headers; no others.
     counted : bool
         False where the provider did not count the tokens, so that they are estimated.
+    at_once : int
+        Calls under way when it was sent, itself included; 0: not told.
     """
 
     answer: str
@@ -89,6 +91,7 @@ class Sent:
     usage: dict[str, int] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     counted: bool = True
+    at_once: int = 0
 
 
 def today() -> date:

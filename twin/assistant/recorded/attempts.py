@@ -45,7 +45,9 @@ class Attempts:
         tokens_out, cost_usd, repaired, cut, recorded, categorize_key, respond_key. `right` and
         `solved` are 1, 0, or NaN where nothing tells; latencies, tokens and cost are of both steps.
     calls : DataFrame
-        A row a call: key, step, tokens_in, tokens_out, latency_s, queue_s, recorded.
+        A row a call: key, step, tokens_in, tokens_out, latency_s, queue_s, first_token_s (NaN
+        where the answer did not come as a stream), at_once (calls under way when it was sent; 0:
+        not told), recorded.
     requests : dict of str to list
         Messages of each call, by its key.
     label : str
@@ -238,11 +240,14 @@ def _attempts(model: str, version: str, replies: Sequence[Reply], known: _Known)
             r.completion_tokens,
             r.latency_s,
             r.timings.get("queue_time", np.nan),
+            r.timings.get("first_token_time", np.nan),
+            r.at_once,
             r.recorded,
         )
         for r in replies
     ]
-    columns = ["key", "step", "tokens_in", "tokens_out", "latency_s", "queue_s", "recorded"]
+    columns = ["key", "step", "tokens_in", "tokens_out", "latency_s", "queue_s", "first_token_s",
+               "at_once", "recorded"]  # fmt: skip
     requests = {r.key: list(r.request.get("messages", [])) for r in replies}
     return Attempts(
         model, version, pd.DataFrame(rows), pd.DataFrame(calls, columns=columns), requests

@@ -76,6 +76,9 @@ class Reply:
         The rate-limit headers of the answer.
     recorded, sdk : str
         The moment in UTC, and what asked.
+    at_once : int
+        Calls under way when it was sent, itself included: the load that the recording itself put
+        on the provider. 0: older recordings do not tell.
     """
 
     key: str
@@ -96,6 +99,7 @@ class Reply:
     limits: dict[str, str] = field(default_factory=dict)
     recorded: str = ""
     sdk: str = ""
+    at_once: int = 0
 
     def to_line(self) -> bytes:
         """The line of a recording, with its end."""
@@ -137,6 +141,8 @@ class Reply:
         tokens = (reply.prompt_tokens, reply.completion_tokens)
         if not all(type(n) is int and 0 <= n <= _MOST_TOKENS for n in tokens):
             raise ValueError("no token counts")
+        if not (type(reply.at_once) is int and 0 <= reply.at_once <= _MOST_TOKENS):
+            raise ValueError("no number of calls")
         return replace(reply, answer=clean(reply.answer))  # Older ones hold it as it came.
 
 
