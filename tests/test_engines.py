@@ -16,6 +16,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import twin
+from twin.experiments import cluster as dask
 from twin.experiments import engine
 from twin.experiments import manifest as provenance
 from twin.scenario.model import Scenario
@@ -113,8 +114,8 @@ def test_a_cluster_changes_nothing(
     again = twin.study(STUDY | {"scenario": desk}, cluster=cluster, progress=kill_one)
     assert killed
     assert_frame_equal(here.frame, again.frame)
-    monkeypatch.setattr(engine, "_CONNECT_S", 1.0)
-    with pytest.raises(engine.ClusterError, match="no Dask scheduler answers"):
+    monkeypatch.setattr(dask, "_CONNECT_S", 1.0)
+    with pytest.raises(dask.ClusterError, match="no Dask scheduler answers"):
         twin.study(STUDY | {"scenario": desk}, cluster="tcp://127.0.0.1:1")
 
 
@@ -139,14 +140,14 @@ def test_workers_that_do_not_find_the_files_are_refused_at_once(
 ) -> None:
     path = tmp_path / "corpus.csv"
     path.write_text("text,category,split\nhelp,A,desk\n")
-    with closing(engine.connect(cluster, [path])):
+    with closing(dask.connect(cluster, [path])):
         pass
     # As from another machine: what the workers see there is something else, or nothing.
     own: list[str | None] = [provenance.digest(path)]
     for found, said in (([None], "do not find it"), (["0"], "find other content in it")):
-        with pytest.raises(engine.ClusterError, match=f"corpus.csv: its workers {said}"):
-            engine._same_files(Seen({"tcp://1": own, "tcp://2": found}), cluster, [path])
-    assert engine._same_files(Seen({"tcp://1": own}), cluster, [path]) is None
+        with pytest.raises(dask.ClusterError, match=f"corpus.csv: its workers {said}"):
+            dask._same_files(Seen({"tcp://1": own, "tcp://2": found}), cluster, [path])
+    assert dask._same_files(Seen({"tcp://1": own}), cluster, [path]) is None
 
 
 class Seen:
@@ -259,9 +260,9 @@ def _worker_of(cluster: str) -> int:
 
 
 def test_an_address_that_is_none_is_refused(desk: Scenario) -> None:
-    with pytest.raises(engine.ClusterError, match="a Dask scheduler's address"):
+    with pytest.raises(dask.ClusterError, match="a Dask scheduler's address"):
         twin.study(STUDY | {"scenario": desk}, cluster="here:8786")
-    with pytest.raises(engine.ClusterError, match="Ray cannot hand over results"):
+    with pytest.raises(dask.ClusterError, match="Ray cannot hand over results"):
         twin.study(STUDY | {"scenario": desk}, cluster="ray://here:10001")
 
 

@@ -29,7 +29,7 @@ from twin.common.errors import ScenarioError
 from twin.common.tables import read_table
 from twin.demand.corpus import load_corpus
 from twin.experiments.checks import cost
-from twin.experiments.engine import ClusterError, connect
+from twin.experiments.cluster import ClusterError, connect
 from twin.experiments.results import open_results
 from twin.experiments.studies.design import design
 from twin.experiments.studies.file import read_study
