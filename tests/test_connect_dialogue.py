@@ -9,6 +9,7 @@ from tests.help_desks import FAULTS, Faulty
 from tests.live_desk import Obedient, Small
 from tests.test_connect_server import Joined
 from twin.live.bodies import FOR_AGENTS
+from twin.live.connectors.messages import own_words
 from twin.live.connectors.wire import ConnectorError
 from twin.live.desk import QUESTIONS
 
@@ -247,6 +248,22 @@ def test_a_word_of_the_same_second_as_what_was_seen_is_not_lost(small):
     rounds(joined)
     said = [m["text"] for m in small.ticket(1)["messages"] if m["by"] == "customer"]
     assert said[1:] == ["It still fails.", "And now?"]
+
+
+@pytest.mark.parametrize(
+    ("mail", "words"),
+    [
+        ("It fails.\n\nOn Fri Nov 27 06:11:35 2026, twin wrote:\n> What\n> is it?", "It fails."),
+        ("Am 27.11.2026 schrieb rt@desk.example:\n\n> Hello\n\nIt fails.", "\nIt fails."),
+        ("These fail:\n> 1\nand this one", "These fail:\nand this one"),
+        ("It fails.\n-----Original Message-----\nFrom: twin\nHello", "It fails."),
+        ("> Hello\nIt fails.\n> Bye", "It fails."),
+        ("It fails since 2026:\nHelp", "It fails since 2026:\nHelp"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_a_reply_is_read_without_the_mail_that_it_quotes(mail, words):
+    assert own_words(mail).rstrip("\n") == words
 
 
 # Whatever fails or ends

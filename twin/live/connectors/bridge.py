@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from twin.live.connectors.help_desk import HelpDesk, Said, Writing
+from twin.live.connectors.help_desk import HelpDesk, Writing
 from twin.live.connectors.live_desk import DeskBusy, DeskRefused, LiveDesk, clean
 from twin.live.connectors.messages import (
     AFTERWARDS,
@@ -21,6 +21,7 @@ from twin.live.connectors.messages import (
     is_ours,
     is_theirs,
     message_of,
+    own_words,
     word_of,
 )
 from twin.live.connectors.outbox import (
@@ -280,7 +281,7 @@ class Bridge:
                 self._outbox.looked_at(ticket, ticket["updated"])
             return
         for said in thread[1:]:
-            if said.by == "customer" and (text := clean(_own_words(said))):
+            if said.by == "customer" and (text := clean(own_words(said.text))):
                 found = self._tell(self._desk.reply, ticket["remote"], number, said.id, text)
                 if found is not None:
                     self._plan(ticket, found)
@@ -302,13 +303,3 @@ class Bridge:
             # Such as a word on a ticket that is closed, which takes a new one.
             _log.warning("ticket %s: a customer's word was not taken: %s", remote, error)
             return None
-
-
-def _own_words(said: Said) -> str:
-    """A reply without the mail that it quotes."""
-    lines = []
-    for line in said.text.splitlines():
-        if line.startswith(">"):
-            continue
-        lines.append(line)
-    return "\n".join(lines)

@@ -5,6 +5,7 @@ One at most follows a word: the assistant's answer or question, a draft, or that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,11 @@ AFTERWARDS = (HANDED_ON, RATED)
 _NEEDED = (STATUSES[ESCALATED], STATUSES[REOPENED])
 _KINDS = {ANSWER: "Suggested answer", QUESTION: "Suggested question to the customer",
           DRAFT: "Draft, to be looked over"}  # fmt: skip
+
+# A line before a quoted mail: it has a year or an address, and ends as such lines do. And the one
+# below which a mail is quoted whole.
+_LEAD = re.compile(r"(?:\b20[0-9]{2}\b|@).*:\s*$")
+_BELOW = re.compile(r"-{3,} ?(?:Original Message|Forwarded message) ?-{3,}", re.IGNORECASE)
 
 
 def word_of(found: Mapping[str, Any]) -> int:
@@ -110,3 +116,28 @@ def is_theirs(thread: list[Said]) -> bool:
 def is_ours(thread: list[Said]) -> bool:
     """True if the assistant has written to the customer."""
     return any(said.public and said.marker for said in thread)
+
+
+def own_words(text: str) -> str:
+    """A customer's reply without the mail that it quotes, and without the line that leads to it."""
+    lines: list[str] = []
+    quoted = False
+    for line in text.splitlines():
+        if _BELOW.fullmatch(line.strip()):
+            break
+        if line.startswith(">"):
+            if not quoted:
+                _drop_lead(lines)
+        else:
+            lines.append(line)
+        quoted = line.startswith(">")
+    return "\n".join(lines)
+
+
+def _drop_lead(lines: list[str]) -> None:
+    """Drop the line that names who wrote what is quoted below, such as "On Monday, Ann wrote:"."""
+    said = len(lines)
+    while said and not lines[said - 1].strip():
+        said -= 1
+    if said and _LEAD.search(lines[said - 1]):
+        del lines[said - 1 :]
