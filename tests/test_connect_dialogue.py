@@ -1,6 +1,7 @@
 """Several messages a ticket: questions, follow-up answers and hand-overs, each written once."""
 
 import itertools
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from tests.live_desk import Obedient, Small
 from tests.test_connect_server import Joined
 from twin.live.bodies import FOR_AGENTS
 from twin.live.connectors.messages import own_words
-from twin.live.connectors.wire import ConnectorError
+from twin.live.connectors.wire import ConnectorError, Unclear
 from twin.live.desk import QUESTIONS
 
 VAGUE, ASKED = "Hi there", QUESTIONS["empty"]
@@ -187,6 +188,32 @@ def test_what_was_planned_for_the_customer_is_a_note_where_replies_are_no_longer
     joined.start("note")
     rounds(joined)
     assert written(joined, number) == [(f"Category: Login\n\nSuggested answer:\n\n{LOGIN}", False)]
+
+
+def test_a_later_message_waits_for_the_one_before(small):
+    joined = Joined(small, reply="public")
+    bridge = joined.bridge
+    bridge._manner = replace(bridge._manner, settle_s=300.0)
+    write, lost = bridge._remote.write, []
+
+    def once(*asked):
+        bridge._remote.write = write
+        lost.append(asked)
+        raise Unclear("no answer in time")
+
+    bridge._remote.write = once
+    number = joined.stand_in.file(VAGUE)
+    joined.round()
+    says(joined, number, "My payment was declined.")
+    other = joined.stand_in.file("I cannot log in")
+    rounds(joined)
+    assert len(lost) == 1
+    states = [(m["word"], m["state"]) for m in joined.box.messages("planned", "begun")]
+    assert states == [(0, "begun"), (1, "planned")]
+    # Other tickets do not wait.
+    assert (written(joined, number), written(joined, other)) == ([], [(LOGIN, True)])
+    rounds(joined)
+    assert written(joined, number) == [(ASKED, True), (PAYMENT, True)]
 
 
 def test_a_dry_run_shows_all_messages_and_writes_none(small):
