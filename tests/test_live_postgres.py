@@ -258,6 +258,60 @@ def test_leases_go_by_the_databases_clock(database, monkeypatch):
     behind.close()
 
 
+def test_two_desks_do_not_pay_for_the_same_draft(database, tmp_path):
+    desks = [Small(tmp_path, database=database) for _ in range(2)]
+    first, second = desks
+    first.file("unsure")
+    asked = [len(one.assistant.asked) for one in desks]
+    first.assistant.hold.clear()
+    with ThreadPoolExecutor() as pool:
+        waits = pool.submit(first.client.post, "/tickets/1/draft")
+        until = time.monotonic() + 20
+        while len(first.assistant.asked) == asked[0]:
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        # The desks are processes of their own to the database: each has its own connections.
+        late = second.client.post("/tickets/1/draft")
+        first.assistant.hold.set()
+        made = waits.result(20)
+    assert (made.status_code, late.status_code) == (200, 409)
+    assert "is being written" in late.get_json()["error"]
+    again = second.client.post("/tickets/1/draft")
+    assert again.get_json()["suggestion"] == made.get_json()["suggestion"]
+    assert [len(one.assistant.asked) for one in desks] == [asked[0] + 1, asked[1]]
+    assert sum(call["step"] == "respond" for call in first.store.calls(1)) == 1
+    for one in desks:
+        one.store.close()
+
+
+def test_a_claim_is_free_again_when_its_process_is_gone(database):
+    one, other = Store(database), Store(database)
+    with one.database.claiming("draft", 7) as mine, other.database.claiming("draft", 8) as too:
+        assert mine
+        assert too
+        with other.database.claiming("draft", 7) as late:
+            assert not late
+        # What PostgreSQL does when a process dies: its connections end.
+        with other.database.writing() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+                "AND pid <> pg_backend_pid()"
+            )
+        until = time.monotonic() + 20
+        while True:
+            with other.database.claiming("draft", 7) as free:
+                if free:
+                    break
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    # Neither is held now, whatever became of the connections.
+    for number in (7, 8):
+        with one.database.claiming("draft", number) as mine:
+            assert mine
+    one.close()
+    other.close()
+
+
 def test_its_history_is_read_as_that_of_a_file(database, tmp_path):
     stores = {database: Small(tmp_path, database=database)}
     (tmp_path / "file").mkdir()

@@ -23,8 +23,9 @@ from twin.demand.corpus import load_corpus
 from twin.demand.tickets import category_names, draw
 from twin.desk.engines import has_numba
 from twin.desk.simulation import simulate
+from twin.experiments.workload import known_habits, workload
 from twin.live.agents import Agents
-from twin.live.bodies import ChangeIn, ReplyIn, TicketIn
+from twin.live.bodies import ChangeIn, FeedbackIn, ReplyIn, TicketIn
 from twin.live.customers import Customers
 from twin.live.desk import QUESTIONS, Conflict, Desk
 from twin.live.store import Store
@@ -257,6 +258,39 @@ def test_an_angry_ticket_is_high_unless_its_priority_was_given(asks):
         assert asks.store.ticket(number)["priority"] == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "before", "after"),
+    [
+        ({"text": "THIS IS OUTRAGEOUS! Where is my money?"}, "normal", "high"),
+        ({"helped": False, "text": "THIS IS OUTRAGEOUS!"}, "normal", "high"),
+        ({"person": True, "text": "THIS IS OUTRAGEOUS!"}, "normal", "high"),
+        ({"text": "Where is my money, please?"}, "normal", "normal"),
+        ({"text": "THIS IS OUTRAGEOUS!"}, "low", "low"),
+        ({"text": "THIS IS OUTRAGEOUS!"}, "urgent", "urgent"),
+        ({"helped": True, "text": "OUTRAGEOUS that it took so long!"}, "normal", "normal"),
+    ],
+)
+@pytest.mark.parametrize("first", [TEXTS[1][0], "hello"])
+def test_anger_in_a_later_word_raises_the_priority_too(asks, said, before, after, first):
+    _, number = asks.file(first, priority=before)
+    assert asks.store.ticket(number)["priority"] == before
+    asks.customers.reply(number, ReplyIn(**said), None)
+    assert asks.store.ticket(number)["priority"] == after
+
+
+def test_anger_is_heard_where_a_person_has_the_ticket_and_in_a_bad_rating(asks):
+    _, number = asks.file("human please")
+    seen = asks.store.ticket(number)
+    asks.customers.reply(number, ReplyIn(text="I AM FURIOUS, nobody answers!"), None)
+    now = asks.store.ticket(number)
+    assert (now["status"], now["priority"]) == (seen["status"], "high")
+    assert now["version"] == seen["version"] + 1
+    _, number = asks.file(TEXTS[1][0])
+    said = {"description": TEXTS[1][0], "rating": 1, "feedback": "I AM FURIOUS!"}
+    asks.customers.rate(FeedbackIn(**said, model="", ticket_id=number), None)
+    assert asks.store.ticket(number)["priority"] == "high"
+
+
 # The simulation
 
 
@@ -293,6 +327,25 @@ def test_a_run_gives_unclear_tickets_to_agents_for_good(tmp_path, unclear):
     assert found["my card was declined"] == {("Open", "Categorized", "In Progress", "Resolved")}
     plain = lives(tmp_path, "answer")
     assert {way[1] for ways in plain.values() for way in ways} == {"Categorized"}
+
+
+@pytest.mark.parametrize("unclear", ["escalate", "answer"])
+def test_the_work_of_unclear_tickets_is_an_answer_and_no_triage(tmp_path, unclear):
+    data = desk_data(tmp_path, confidence_threshold=0.0, review_categories=[], unclear=unclear)
+    lines = ["text,category,priority,article,split", "my card was declined,Payment,normal,,train"]
+    lines += ["hello,Other,normal,,desk", "my card was declined,Payment,normal,,desk"]
+    (tmp_path / "corpus.csv").write_text("\n".join(lines), encoding="utf-8")
+    data |= {"arrivals": {"rate": "6/h"}, "horizon": "7d"}
+    data["customers"] = {"reopen_rate": 0.0, "survey_rate": 0.0}
+    data["agents"] = {"all": {"heads": 3, "handle_time": {"distribution": "constant",
+                                                          "value": "300s"}}}  # fmt: skip
+    desk = from_data(data)
+    demand = draw(desk)
+    expected = workload(desk, demand, known_habits(desk, demand)).ticket_s
+    log = simulate(desk, demand)
+    seen = float((log.visits["ended_s"] - log.visits["started_s"]).sum()) / len(log.tickets)
+    assert expected == pytest.approx(seen, rel=0.02)
+    assert (expected > 100) == (unclear == "escalate")
 
 
 def test_categories_of_the_small_desk_are_as_thought():

@@ -60,6 +60,9 @@ class Habits:
         Mean quality of an answer in the right category.
     failed : float
         Share of questions that no try answers, so that an agent does.
+    doubted_right, doubted_wrong : float
+        Shares of the unsure ones, as of all, that an agent answers without triage (see
+        `twin.desk.rules.Rules.handled`).
     """
 
     chances: Floats
@@ -67,6 +70,8 @@ class Habits:
     unsure_wrong: float
     quality: float
     failed: float
+    doubted_right: float = 0.0
+    doubted_wrong: float = 0.0
 
 
 def habits(scenario: Scenario, categories: Sequence[str]) -> Habits:
@@ -78,6 +83,8 @@ def habits(scenario: Scenario, categories: Sequence[str]) -> Habits:
         measured = getattr(seen, name) if seen is not None else None
         return np.clip(_drawn(getattr(profile, name), measured, default, _ALL_LUCK), 0.0, 1.0)
 
+    handles = settings.role == "full" and settings.unsure == "handle"
+
     def unsure(name: str, default: AnyDistribution) -> float:
         return float((drawn(name, default) < settings.confidence_threshold).mean())
 
@@ -85,7 +92,8 @@ def habits(scenario: Scenario, categories: Sequence[str]) -> Habits:
     failed = profile.error_rate ** (scenario.provider.retries + 1) if escalates else 0.0
     quality = float(np.clip(_qualities(profile, _ALL_LUCK, _ALL_LUCK), 0.0, 1.0).mean())
     right, wrong = unsure("confidence_right", _SURE), unsure("confidence_wrong", _UNSURE)
-    return Habits(_confusion(profile, categories), right, wrong, quality, failed)
+    doubted = (right, wrong) if handles else (0.0, 0.0)
+    return Habits(_confusion(profile, categories), right, wrong, quality, failed, *doubted)
 
 
 def passes(scenario: Scenario, categories: Sequence[str], most: int = 4) -> Floats:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from math import log1p
 
 import numpy as np
+import numpy.typing as npt
 
 from twin.assistant.backends import build
 from twin.assistant.judging.model_judge import build_judge
@@ -188,7 +189,9 @@ def _asked(scenario: Scenario, demand: Demand) -> Habits:
     said = assistant.answer(question("categorize", None))
     assert said.category is not None
     assert said.confidence is not None
-    given, unsure = said.category, said.confidence < Rules.of(scenario, ()).threshold
+    rules = Rules.of(scenario, ())
+    given = said.category
+    unsure, doubted = said.confidence < rules.threshold, said.confidence < rules.handled_below
     chances = np.zeros((size, size))
     np.add.at(chances, (truth, given), count)
     total = chances.sum(axis=1, keepdims=True)
@@ -202,11 +205,15 @@ def _asked(scenario: Scenario, demand: Demand) -> Habits:
             asked, assistant.answer(asked), demand.articles
         )
         quality = float(np.average(judged[right], weights=count[right]))
-    sure_not, wrong_not = (
-        float(np.average(unsure[of], weights=count[of])) if of.any() else 0.0
-        for of in (right, ~right)
-    )
-    return Habits(chances, sure_not, wrong_not, quality, 0.0)
+
+    def shares(rows: npt.NDArray[np.bool_]) -> list[float]:
+        return [
+            float(np.average(rows[of], weights=count[of])) if of.any() else 0.0
+            for of in (right, ~right)
+        ]
+
+    (sure_not, wrong_not), (doubted_right, doubted_wrong) = shares(unsure), shares(doubted)
+    return Habits(chances, sure_not, wrong_not, quality, 0.0, doubted_right, doubted_wrong)
 
 
 def _a_ticket(
@@ -276,10 +283,13 @@ def _a_ticket(
     for truth in range(len(names)):
         parts, whole = np.zeros(2), np.array([first[truth], returns[truth]])
         for given, chance in enumerate(assistant.chances[truth]):
-            unsure = assistant.unsure_right if given == truth else assistant.unsure_wrong
+            hit = given == truth
+            unsure = assistant.unsure_right if hit else assistant.unsure_wrong
+            # What is not clear, an agent answers at once: see `Rules.handled`.
+            doubted = assistant.doubted_right if hit else assistant.doubted_wrong
             triage = _mean([p.triage(names[truth]) / pace[p.name][given] for p in able[given]])
             handed = np.array([triage, 0.0]) + answered(truth, truth)
-            parts += chance * unsure * (whole if settings.unsure == "handle" else handed)
+            parts += chance * (doubted * whole + (unsure - doubted) * handed)
             parts += chance * (1 - unsure) * np.array(answered(truth, given))
         first[truth], returns[truth] = (1 - assistant.failed) * parts + assistant.failed * whole
     return float(shares @ first), float(shares @ returns)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from twin.common.errors import TwinError
 from twin.live.bodies import FeedbackIn, ReplyIn, what_answered
-from twin.live.desk import TAKEN, Conflict, Desk, NoSuchTicket
+from twin.live.desk import TAKEN, Conflict, Desk, NoSuchTicket, priority_of
 from twin.live.kept import Row, keep_feedback, keep_message
 from twin.live.moves import NotAllowed
 from twin.live.store import Outcome
@@ -47,7 +47,7 @@ class Customers:
     A customer who says that an answer did not help, or who writes again, comes back as in the twin:
     the ticket is Reopened and waits for a person, with the whole thread. A reply to an agent's
     question is no return: the ticket goes on as Open. So does one to the assistant's question, and
-    there the assistant reads on.
+    there the assistant reads on. Angry words raise the priority, as those of a new ticket do.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Customers:
                 return _helped(ticket, last, at)
             if ticket["status"] in FINAL_STATUSES:
                 raise NotAllowed(ticket["status"])
-            return self._back(ticket, last, at, body, lease)
+            return _heeded(self._back(ticket, last, at, body, lease), ticket, body.text)
 
         found = desk.store.hear(ticket_id, keep, then)
         if found is None:
@@ -155,12 +155,19 @@ class Customers:
             over = ticket["status"] in FINAL_STATUSES
             if body.rating > BAD_RATING or over or not ticket["response"]:
                 return _NOTHING
-            changes, values, _ = self._back(ticket, last, at)
+            changes, values, _ = _heeded(self._back(ticket, last, at), ticket, body.feedback)
             said = {"at": at, "by": "customer", "text": body.feedback, "helped": False}
             return changes, values, [said]
 
         if store.hear(body.ticket_id, keep, then) is None:
             raise NoSuchTicket
+
+
+def _heeded(outcome: Outcome, ticket: Row, text: str) -> Outcome:
+    """An outcome, with the priority that the customer's words ask for: see `priority_of`."""
+    changes, values, messages = outcome
+    priority = priority_of(ticket["priority"], text)
+    return changes, {**values, "priority": priority}, messages
 
 
 def _helped(ticket: Row, last: str, at: float) -> Outcome:

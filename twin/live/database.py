@@ -251,12 +251,42 @@ class Database:
 
     def _hold_session(self, what: str) -> None:
         session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:7])
-        taken = select(func.pg_try_advisory_lock(number))
+        taken = select(func.pg_try_advisory_lock(_lock_number(what)))
         if not session.execute(taken).scalar_one():
             session.close()
             raise StoreUnusable(f"{self.name}: another process does this work ({what}) already")
         self._session = session
+
+    @contextmanager
+    def claiming(self, what: str, row: int) -> Iterator[bool]:
+        """A claim on work on a row while the context lasts; False if another process has it.
+
+        A file is one desk's alone, so there it is always True: threads keep apart by themselves.
+        PostgreSQL ends a claim with its connection, so one of a process that died is free again.
+
+        Raises
+        ------
+        StoreError
+            If the database fails before the claim is made.
+        """
+        if self.is_file:
+            yield True
+            return
+        number = _lock_number(f"{what} {row}")
+        with _plain_errors():
+            session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            taken = bool(session.execute(select(func.pg_try_advisory_lock(number))).scalar_one())
+        try:
+            yield taken
+        finally:
+            try:
+                if taken:
+                    session.execute(select(func.pg_advisory_unlock(number)))
+                session.close()
+            except SQLAlchemyError:
+                # The connection is gone, and with it the claim.
+                session.invalidate()
+                session.close()
 
     def close(self) -> None:
         """Close all connections."""
@@ -265,6 +295,11 @@ class Database:
         self._engine.dispose()
         if self._held is not None:
             self._held.close()
+
+
+def _lock_number(what: str) -> int:
+    """Number by which PostgreSQL knows a lock."""
+    return int.from_bytes(hashlib.sha256(what.encode()).digest()[:7])
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

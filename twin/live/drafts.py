@@ -22,6 +22,8 @@ from twin.live.moves import NotAllowed, is_held
 from twin.records.tables import FINAL_STATUSES
 from twin.scenario.sections.assistant import answering_model
 
+_BEING_WRITTEN = "a draft for this ticket is being written"
+
 
 class NoDraft(TwinError, RuntimeError):
     """A draft that the assistant could not write; `status` is the HTTP status that fits."""
@@ -72,10 +74,14 @@ class Drafts:
         """
         with self._lock:
             if ticket_id in self._at_work:
-                raise Conflict("a draft for this ticket is being written")
+                raise Conflict(_BEING_WRITTEN)
             self._at_work.add(ticket_id)
         try:
-            return self._draft(self._desk.ticket(ticket_id))
+            # Another desk on the same store must not ask for it, too.
+            with self._desk.store.database.claiming("draft", ticket_id) as mine:
+                if not mine:
+                    raise Conflict(_BEING_WRITTEN)
+                return self._draft(self._desk.ticket(ticket_id))
         finally:
             with self._lock:
                 self._at_work.discard(ticket_id)

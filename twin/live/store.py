@@ -259,8 +259,9 @@ class Store:
                     changes, values, messages = then(ticket, by, now)
                     check_path([ticket["status"], *(status for status, _, _ in changes)])
                     if not changes and not messages:
-                        heard = update(t).where(t.c.id == ticket_id).values(version=t.c.version + 1)
-                        return as_row(connection.execute(heard.returning(t)).one())
+                        heard = update(t).where(t.c.id == ticket_id).returning(t)
+                        heard = heard.values(version=t.c.version + 1, **values)
+                        return as_row(connection.execute(heard).one())
                     return change(connection, ticket, changes, values, messages)
             except IntegrityError:
                 continue
