@@ -524,13 +524,13 @@ def test_a_calibration_that_was_killed_goes_on_to_the_same_desk(
     """Killed outright, stopped by Ctrl-C, then with a play half written and one of another desk."""
     history.save(tmp_path / "history")
     week = part_of(history, until="2026-03-10")
-    played, counted = call_desk._played, []
+    played, counted = call_desk.play_waits, []
 
     def counting(*what):
         counted.append(what)
         return played(*what)
 
-    monkeypatch.setattr(call_desk, "_played", counting)
+    monkeypatch.setattr(call_desk, "play_waits", counting)
     calibrated_file.write_calibrated(twin.calibrate(week), week, tmp_path / "once" / "my-desk.toml")
     once = len(counted)
     plays, desk = tmp_path / ".my-desk-plays", tmp_path / "my-desk.toml"
@@ -550,7 +550,7 @@ def test_a_calibration_that_was_killed_goes_on_to_the_same_desk(
 
     command = ["calibrate", str(tmp_path / "history"), "--out", str(desk), "--until", "2026-03-10"]
     with monkeypatch.context() as patch:
-        patch.setattr(call_desk, "_played", stopped)
+        patch.setattr(call_desk, "play_waits", stopped)
         answer = CliRunner().invoke(app, command)
     assert answer.exit_code == 130
     assert "the same command goes on from there" in answer.stderr

@@ -66,9 +66,10 @@ def calibrate_desk(
 ) -> None:  # fmt: skip
     """Calibrate a desk to its history: a scenario whose numbers say what they rest on.
 
-    A log of calls makes a desk of agents, fitted to the waits; a log of statuses a workflow. Where
-    it is ended before it is done, the same command goes on from there. Logs of calls are played
-    more than a hundred times: with the extra fast (numba) that takes about a third of the time.
+    A log of calls makes a desk of agents, fitted to the waits; a log of statuses a workflow. Of a
+    desk that began today, such as a live desk, minutes do. Where it is ended before it is done, the
+    same command goes on from there. Logs of calls are played more than a hundred times: with the
+    extra fast (numba) that takes about a third of the time.
     """
     with plain_errors("--out"):
         from twin.common.text import command
@@ -80,7 +81,8 @@ def calibrate_desk(
         from twin.history.desk_history import open_history
         from twin.history.kept_plays import folder_of, forget
         from twin.history.own_corpus import with_categories
-        from twin.history.part import days_after, part_of
+        from twin.history.part import days_after, minutes_after, part_of
+        from twin.history.stretch_desk import is_stretch
 
         refuse_taken(to, replace)
         whole = open_history(history)
@@ -112,7 +114,7 @@ def calibrate_desk(
         for line in summary(found, known):
             out.print(line, soft_wrap=True)
         out.print(f"scenario: {to}", soft_wrap=True)
-        left = days_after(whole, known)
+        left = minutes_after(whole, known) if is_stretch(known) else days_after(whole, known)
         if left:
             then = command("twin", "fidelity", to, history, "--test", left[0])
         else:

@@ -48,7 +48,8 @@ def fidelity(
         typer.Option(
             metavar="TIME",
             help="Days to be predicted: a month (2026-10), a first day, or two days "
-            "(2026-10-12..2026-10-25); default: the last quarter, in whole weeks.",
+            "(2026-10-12..2026-10-25); or two moments of a day (2026-10-12T09:30..2026-10-12T10); "
+            "default: the last quarter, in whole weeks.",
             show_default=False,
         ),
     ] = None,
@@ -70,7 +71,8 @@ def fidelity(
         ),
     ] = None,
     runs: Annotated[
-        int, typer.Option(min=5, max=1000, help="Of each rung; of a change 20 or more.")
+        int,
+        typer.Option(min=5, max=1000, help="Of each rung; of a change 20 or more, of minutes 100."),
     ] = 5,
     roster: Annotated[
         Path | None,
@@ -97,6 +99,7 @@ def fidelity(
         from twin.common.files import make_writable
         from twin.history.call_desk import sessions_of
         from twin.history.fidelity.fidelity import fidelity as compare
+        from twin.history.fidelity.minutes import is_stretch
         from twin.history.fidelity.records import open_records
         from twin.history.fidelity.tables import answer
         from twin.history.kinds import kinds_as
@@ -112,6 +115,11 @@ def fidelity(
                 fail("--change goes without --test, --roster and --page", BAD_INPUT)
             plan = (desk, load(change, wanted), history, at)
             _test_change(*plan, runs, workers or cores(), as_json=as_json, quiet=quiet)
+            return
+        if is_stretch(test) and test is not None:
+            if roster is not None or page is not None:
+                fail("moments in --test go without --roster and --page", BAD_INPUT)
+            _test_minutes(desk, history, test, runs, workers, as_json=as_json, quiet=quiet)
             return
         if page is not None:
             make_writable(page.parent)
@@ -187,6 +195,39 @@ def _test_change(
     )
     for note in found.notes:
         err.print(f"note: {note}")
+
+
+def _test_minutes(
+    desk: Scenario,
+    history: Path,
+    test: str,
+    runs: int,
+    workers: int | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from twin.history.fidelity.minutes import RUNS, cells, minutes
+    from twin.history.fidelity.records import open_records
+
+    runs = max(runs, RUNS)
+    with progress(2 * runs, shown=not quiet and not as_json, what="runs") as told:
+        real = open_records(history)
+        found = minutes(desk, real, test, runs=runs, workers=workers or cores(), progress=told)
+    if as_json:
+        print_json({"name": found.name, "test": found.test, "runs": found.runs,
+                    "table": records(found.table)})  # fmt: skip
+        return
+    if not quiet:
+        out.print(f"{found.name}: test {found.test}", soft_wrap=True)
+    _say(found.sentences())
+    if quiet:
+        return
+    heads = ("given", "figure", "real", "twin (95 of 100 runs)", "apart", "")
+    table = Table(*heads, box=None, pad_edge=False, header_style="bold")
+    for row in cells(found):
+        table.add_row(*row)
+    out.print(table)
 
 
 def _show(found: Fidelity) -> None:

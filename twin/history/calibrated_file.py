@@ -195,8 +195,9 @@ def summary(found: Calibration, history: DeskHistory) -> list[str]:
     at = history.log.tickets["arrived_s"].to_numpy(dtype=np.float64)
     came = Days.of(history).counts(at, history.desk.midnight)
     tickets = int(came.some([day in found.days for day in came.days]).totals.sum())
+    when = f"{len(days)} days, {days[0]} to {days[-1]}" if len(days) > 1 else f"{days[0]}"
     return [
-        f"Calibrated to {tickets:,} tickets of {len(days)} days, {days[0]} to {days[-1]}.",
+        f"Calibrated to {tickets:,} tickets of {when}.",
         "Above what was estimated: its value, 95 % interval, n and method, or the word assumed.",
         *found.said,
     ]

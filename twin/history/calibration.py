@@ -12,6 +12,7 @@ from twin.history.desk_history import DeskHistory
 from twin.history.kinds import as_calibrated
 from twin.history.part import part_of
 from twin.history.status_desk import calibrate_statuses
+from twin.history.stretch_desk import calibrate_stretch, is_stretch
 from twin.history.versions import with_versions
 from twin.scenario.changes import flat
 
@@ -70,7 +71,9 @@ def calibrate(
     ['New', 'Resolved']
     """
     history = part_of(history, since, until)
-    if history.tells_work:
+    if history.tells_work and is_stretch(history):
+        found = calibrate_stretch(history, progress, kept, workers, seed)
+    elif history.tells_work:
         found = calibrate_calls(history, progress, kept, workers, seed)
         found = with_versions(found, as_calibrated(history, found.data), workers=workers)
     else:

@@ -149,7 +149,7 @@ def calibrate_calls(
         total = PLAYS + (more > 0) * PLAYS_TO_CHOOSE + more * FIT_PLAYS
 
         def told_alike(tables: Path, data: Data, replication: int) -> Waits:
-            return _played(tables, data, replication, told)
+            return play_waits(tables, data, replication, told)
 
         plays = KeptPlays(told_alike, kept, progress, total, workers)
         players = [
@@ -270,7 +270,7 @@ def sessions_of(records: Recorded, scenario: Scenario) -> pd.DataFrame | None:
     return pd.DataFrame({"pool": pool, "start_s": found.start_s, "end_s": found.end_s})
 
 
-def _played(folder: Path, data: Data, replication: int, told: Told = _EXACT) -> Waits:
+def play_waits(folder: Path, data: Data, replication: int, told: Told = _EXACT) -> Waits:
     """Waits of a replication of a scenario whose tables lie in a folder, told as in the history."""
     path = folder / f"scenario-{replication}.toml"
     path.write_text(dump(data), encoding="utf-8")

@@ -280,7 +280,9 @@ class Player:
         (self._folder / self._roster).write_text(text, encoding="utf-8")
 
 
-def fit_parts(player: Player, seen: Waits, away: Mapping[str, SeenAway]) -> dict[str, CapacityFit]:
+def fit_parts(
+    player: Player, seen: Waits, away: Mapping[str, SeenAway], idle: Sequence[float] = ()
+) -> dict[str, CapacityFit]:
     """Availability of the agents of each pool, one pool after the other.
 
     The waits of what a pool takes are fitted. Pools that come later are taken to be like it until
@@ -301,7 +303,9 @@ def fit_parts(player: Player, seen: Waits, away: Mapping[str, SeenAway]) -> dict
         ) -> list[Waits]:
             return [waits.of(takes) for waits in player.play(all_pools(one), replications)]
 
-        found[part.name] = fit_capacity(seen.of(part.takes), play, direct=away[part.name])
+        found[part.name] = fit_capacity(
+            seen.of(part.takes), play, direct=away[part.name], idle=idle
+        )
     return found
 
 

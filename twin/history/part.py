@@ -118,3 +118,12 @@ def days_after(history: DeskHistory, part: DeskHistory) -> list[date]:
     first = (datetime.fromtimestamp(end_s, zone) - timedelta(seconds=1)).date().toordinal() + 1
     days = with_data(history.log, history.desk, history.gaps)
     return [date.fromordinal(day) for day in days if day >= first]
+
+
+def minutes_after(history: DeskHistory, part: DeskHistory) -> list[str]:
+    """The moment at which a part of a history ends, if the history goes on for a minute or more."""
+    end_s, last_s = (one.desk.midnight.timestamp() + one.log.horizon_s for one in (part, history))
+    if last_s - end_s < 60:
+        return []
+    # The last moment of a part belongs to it.
+    return [datetime.fromtimestamp(end_s - 1.0, part.desk.zone).strftime("%Y-%m-%dT%H:%M:%S")]

@@ -85,8 +85,27 @@ def with_versions(
     drawn = draws(usual, came, number, found.data.get("seed"))
     by_day = ByDay(history, days, drawn)
     factors = [*arrivals_factors(found.data, usual, came, drawn), *mix_factors(found.data, by_day)]
-    factors += _patience(found.data, by_day)
-    factors += _work(found.data, by_day)
+    of_agents, heads = agents_factors(found, days, by_day, workers)
+    factors += of_agents
+    factors += _heads(found.data, days, by_day, came, heads)
+    said = (
+        f"What the history leaves open is in {number} versions of these numbers, from days drawn "
+        "again (arrivals, mix, patience, work, heads); how far agents of each pool are there "
+        "follows by the slope of the waits, not by a new search. Two replications in a row play "
+        "one of them."
+    )
+    data = found.data | {"replications": REPLICATIONS}
+    return replace(found, data=data, versions=tuple(factors), said=(*found.said, said))
+
+
+def agents_factors(
+    found: Calibration, days: Days, by_day: ByDay, workers: int
+) -> tuple[list[Factors], dict[str, Floats]]:
+    """Factors of patience, work and times away, and by pool those of its heads, where they change.
+
+    How far agents are there is either in the times away or in the heads of a pool.
+    """
+    factors = [*_patience(found.data, by_day), *_work(found.data, by_day)]
     there = _availability(found, days, by_day, workers)
     heads = {}
     away = times_away_change(found.data, list(there))
@@ -97,15 +116,7 @@ def with_versions(
         # Not fewer heads: with one agent less there is one less to be away, too.
         rates = np.round(1 / own, 5)
         factors += [Factors(("agents", pool, "away", key), rates) for key in RETURNS]
-    factors += _heads(found.data, days, by_day, came, heads)
-    said = (
-        f"What the history leaves open is in {number} versions of these numbers, from days drawn "
-        "again (arrivals, mix, patience, work, heads); how far agents of each pool are there "
-        "follows by the slope of the waits, not by a new search. Two replications in a row play "
-        "one of them."
-    )
-    data = found.data | {"replications": REPLICATIONS}
-    return replace(found, data=data, versions=tuple(factors), said=(*found.said, said))
+    return factors, heads
 
 
 def draws(

@@ -20,8 +20,9 @@ from twin.history.fit.rosters import Sessions
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-# A ticket is taken at once within so many seconds: logs of whole seconds.
-AT_ONCE_S = 1.0
+# A ticket is taken at once within so many seconds: logs of whole seconds. Where work is quick, it
+# is within a tenth of a touch.
+AT_ONCE_S, AT_ONCE_PART = 1.0, 0.1
 # With fewer touches that ended, or agents who returned, while somebody waited, nothing is said.
 FEWEST_SEEN = 30
 # With no more returns than this share of touches nobody is taken to leave; in whole minutes only
@@ -49,6 +50,8 @@ class SeenAway:
         Agents' hours away while somebody waited.
     exact : bool
         False: times are too rough for these numbers; all that they tell is whether anybody left.
+    at_once_s : float
+        Who is away for less is not away.
     """
 
     after_touch: float
@@ -58,6 +61,7 @@ class SeenAway:
     returned: int
     away_hours: float
     exact: bool = True
+    at_once_s: float = AT_ONCE_S
 
     @property
     def enough(self) -> bool:
@@ -81,6 +85,7 @@ def seen_away(visits: pd.DataFrame, worked: Sessions) -> SeenAway:
     worked : Sessions
         Of its agents, from the same table.
     """
+    at_once_s = quick(visits)
     taken = (visits["agent"].notna() & visits["started_s"].notna()).to_numpy()
     codes = np.full(len(visits), -1, dtype=np.int64)
     # As sessions are told apart.
@@ -90,10 +95,12 @@ def seen_away(visits: pd.DataFrame, worked: Sessions) -> SeenAway:
     )
     served = taken & (end >= start)
     left = np.where(start == start, start, end)
-    waited = (queued == queued) & (left == left) & (left - queued > AT_ONCE_S)
+    waited = (queued == queued) & (left == left) & (left - queued > at_once_s)
     # Steps of the queue (who is taken at once never waits), of busy agents, and of the sessions.
+    # What is taken at once counts for nothing, and neither does as much of a longer wait.
     at = np.concatenate([
-        queued[waited], left[waited], start[served], end[served], worked.start_s, worked.end_s
+        queued[waited] + at_once_s, left[waited], start[served], end[served],
+        worked.start_s, worked.end_s,
     ])  # fmt: skip
     sizes = [waited.sum(), waited.sum(), served.sum(), served.sum(), *[len(worked.agent)] * 2]
     queue = np.repeat([1.0, -1.0, 0.0, 0.0, 0.0, 0.0], sizes)
@@ -106,14 +113,21 @@ def seen_away(visits: pd.DataFrame, worked: Sessions) -> SeenAway:
     exposed = away[here] * length[here] / _HOUR_S
     weights = np.array([exposed.sum(), (exposed * waiting[here]).sum()])
     ended, goes_on_s, waits = _touches(codes, served, start, end, worked, queued, left, waited)
-    took = goes_on_s <= AT_ONCE_S
+    took = goes_on_s <= at_once_s
     touches = int((ended & waits).sum())
     chance = float((ended & waits & ~took).sum() / max(touches, 1))
     # An agent who starts on a ticket that waited, after a gap, has returned to it.
-    back = served & waited & (_gap_before(codes, served, start, end, worked) > AT_ONCE_S)
+    back = served & waited & (_gap_before(codes, served, start, end, worked) > at_once_s)
     length_then = _waiting_at(start[back], queued[waited], left[waited])
     returns, per_queued = _rates(np.maximum(length_then, 1.0), weights)
-    return SeenAway(chance, touches, returns, per_queued, int(back.sum()), float(weights[0]))
+    found = chance, touches, returns, per_queued, int(back.sum()), float(weights[0])
+    return SeenAway(*found, at_once_s=at_once_s)
+
+
+def quick(visits: pd.DataFrame) -> float:
+    """Time within which a ticket is taken at once, by how long agents work on one; seconds."""
+    mean_s = float((visits["ended_s"] - visits["started_s"]).mean())
+    return min(AT_ONCE_S, AT_ONCE_PART * mean_s) if mean_s > 0 else AT_ONCE_S
 
 
 def seen_nobody(visits: pd.DataFrame, worked: Sessions) -> SeenAway:

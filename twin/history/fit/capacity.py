@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special, stats
 
-from twin.history.fit.away import SeenAway
+from twin.history.fit.away import AT_ONCE_S, SeenAway
 from twin.history.fit.estimate import Estimate
 
 Floats = npt.NDArray[np.float64]
@@ -31,6 +31,8 @@ Mask = npt.NDArray[np.bool_]
 _ROUNDS, _RATE_PLAYS, _HOUR_PLAYS = 3, 44, 7
 # Replications of which each loss is taken, so that the search follows less of one's luck.
 _LUCKS = 2
+# Of a stretch of minutes: its waits are few, and agents may leave so much sooner than is seen.
+_MORE_LUCKS, AT_ONCE_MORE = 6, 20.0
 # Rates that were seen directly may be off by so much (of their logarithms): what a desk's agents do
 # is not what the model says. A pull of so much loss for each such step.
 _ALLOWED, _PULL = 0.15, 0.01
@@ -46,9 +48,8 @@ _FEWEST = 60
 # does not outweigh all others.
 _SMALL_S = 4.0
 _LEAST, _MOST = 0.4, 2.5
-# Logarithms of the least and highest rates, an hour: once a month, and each second. An agent who is
-# away for less is not away, and a search without waits to go by would drift on.
-_LOWEST, _HIGHEST = np.log(1 / 720), np.log(3600)
+# Logarithm of the least rate, an hour: once a month. Without waits to go by a search drifts on.
+_LOWEST = np.log(1 / 720)
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,7 @@ def fit_capacity(
     progress: Callable[[int, int], None] | None = None,
     rounds: int | None = None,
     direct: SeenAway | None = None,
+    idle: Sequence[float] = (),
 ) -> CapacityFit:
     """Fit availability to waits.
 
@@ -267,6 +269,9 @@ def fit_capacity(
         Of the search; fewer for a rough fit.
     direct : SeenAway, optional
         What is known of it without any play.
+    idle : sequence of float
+        Rates at which a free agent may leave, an hour, at the best of which the search begins. What
+        is known without any play does not hold it back then.
     """
     done = 0
 
@@ -286,7 +291,7 @@ def fit_capacity(
         found = search.hours(replace(search.start, after_touch=0.0, while_idle=0.0))
         return CapacityFit(found, gap(seen, *played(found, [_HOUR_PLAYS])), plain, done)
     # Near what was found for a bank; the search moves on from there.
-    found = search.start
+    found = search.freed(idle) if idle else search.start
     for k in range(_ROUNDS if rounds is None else rounds):
         found = search.rates(found, _STEP / (k + 1))
         found = search.hours(found)
@@ -297,23 +302,39 @@ class _Search:
     """Search for availability, near to what is known of it."""
 
     def __init__(self, seen: Waits, play: Play, direct: SeenAway | None) -> None:
-        self._seen, self._play = seen, play
+        self._seen, self._play, self._lucks = seen, play, _LUCKS
+        # An agent who is away for less is not away.
+        quick_s = AT_ONCE_S if direct is None else direct.at_once_s
+        self._highest = float(np.log(3600 / quick_s))
         chance, returns, queued = 0.85, 30.0, 30.0
         self._near = np.zeros(4)
         if direct is not None and direct.enough:
             chance = float(np.clip(direct.after_touch, 0.002, 0.998))
-            returns, queued = (max(one, 0.01) for one in (
-                direct.returns, direct.returns_per_queued
-            ))  # fmt: skip
+            returns, queued = max(direct.returns, 0.01), max(direct.returns_per_queued, 0.01)
             self._near = np.array([1 / _ALLOWED, 0.0, 1 / _ALLOWED, 1 / _ALLOWED])
         self.start = Availability(chance, _IDLE_START, returns, queued, np.ones(24))
         self._middle = _vector(self.start)
 
+    def freed(self, idle: Sequence[float]) -> Availability:
+        """Let go of what is known; the best of several to begin with."""
+        self._near, self._lucks = np.zeros(4), _MORE_LUCKS
+        self._highest += float(np.log(AT_ONCE_MORE))
+        start, alone = self.start, self.start.returns + self.start.returns_per_queued
+        ways = (start.returns, start.returns_per_queued), (alone, 0.01 * alone)
+        starts = [
+            Availability(chance, rate, returns, queued, start.hours)
+            for rate in idle for returns, queued in ways
+            for chance in (start.after_touch, start.after_touch / 2)
+        ]  # fmt: skip
+        return min(starts, key=lambda one: self._off(one).loss)
+
+    def _off(self, here: Availability) -> Gap:
+        return gap(self._seen, _together(self._play(here, range(self._lucks))))
+
     def _loss(self, x: Floats, found: Availability) -> float:
-        here = _at(x, found)
-        waits = _together(self._play(here, range(_LUCKS)))
+        here = _at(x, found, self._highest)
         off = self._near * (x - self._middle)
-        return gap(self._seen, waits).loss + _PULL * float(off @ off)
+        return self._off(here).loss + _PULL * float(off @ off)
 
     def rates(self, found: Availability, step: float) -> Availability:
         start = _vector(found)
@@ -325,7 +346,7 @@ class _Search:
         result = optimize.minimize(
             self._loss, start, args=(found,), method="Nelder-Mead", options=options
         )
-        return _at(np.asarray(result.x, dtype=np.float64), found)
+        return _at(np.asarray(result.x, dtype=np.float64), found, self._highest)
 
     def hours(self, found: Availability) -> Availability:
         """More heads where waits are too long, fewer where they are too short.
@@ -352,9 +373,9 @@ def _vector(one: Availability) -> Floats:
     ])  # fmt: skip
 
 
-def _at(x: Floats, found: Availability) -> Availability:
+def _at(x: Floats, found: Availability, highest: float) -> Availability:
     chance = float(special.expit(x[0]))
-    idle, returns, queued = np.exp(np.clip(x[1:], _LOWEST, _HIGHEST)).tolist()
+    idle, returns, queued = np.exp(np.clip(x[1:], _LOWEST, highest)).tolist()
     return replace(
         found, after_touch=chance, while_idle=idle, returns=returns, returns_per_queued=queued
     )

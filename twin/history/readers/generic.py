@@ -159,6 +159,7 @@ class Store:
         wanted += ["answered_at", "answered_by"] if waits else []
         merges = "merged_into" in names["tickets"]
         wanted += ["merged_into"] if merges else []
+        wanted += ["assignee"] if "assignee" in names["tickets"] else []
         rows = pd.DataFrame(names["tickets"].load(wanted))
         rows = rows[rows["origin"] == "live"]
         if waits:
@@ -177,7 +178,11 @@ class Store:
             part = rows["merged_into"].notna().to_numpy()
             gathered.tickets.loc[part, "left_out"] = "merged into another"
         changes = pd.DataFrame(names["changes"].load(["ticket_id", "at", "status", "by"]))
-        gathered.spells = _work(changes)
+        named = rows.set_index("id")["assignee"] if "assignee" in rows else pd.Series(dtype=object)
+        gathered.spells = _work(changes, named)
+        if len(gathered.spells) and named.astype(bool).any():
+            gathered.notes.append("Whose ticket it is counts as who worked on it; where it went "
+                                  "from one agent to another, as the last one's.")  # fmt: skip
         # As in the twin, the assistant's answer resolves: the time until the customer's word is not
         # the desk's, and one that did not help is a return.
         answered = (changes["status"] == "Waiting for customer") & (changes["by"] == "assistant")
@@ -209,6 +214,10 @@ class Store:
         return gathered
 
 
+# Statuses in which a ticket waits for somebody to take it.
+_WAITS = ("Open", "Categorized", "Escalated", "Pending Review", "Reopened")
+
+
 def _last_word(gathered: Gathered, given: pd.DataFrame) -> None:
     """Let the record go on until its newest rating, where that came after all changes."""
     changes = gathered.changes
@@ -224,14 +233,34 @@ def _texts(values: pd.Series[Any]) -> pd.Series[Any]:
     return values.map(lambda one: None if pd.isna(one) else f"{one:g}")
 
 
-def _work(changes: pd.DataFrame) -> pd.DataFrame:
-    """Spells of agents: from taking a ticket to the next change; waits from the change before."""
+def _work(changes: pd.DataFrame, named: pd.Series[Any]) -> pd.DataFrame:
+    """Spells of agents: from taking a ticket to the next change; waits from the change before.
+
+    Tickets that still wait for an agent have a spell without a start, and so have those whose
+    customers left.
+
+    Parameters
+    ----------
+    changes : DataFrame
+    named : Series of str
+        Agents by number of their ticket; empty where it is nobody's.
+    """
     rows = changes.sort_values(["ticket_id", "at"], kind="stable")
     before, after = (rows.groupby("ticket_id")["at"].shift(k) for k in (1, -1))
-    taken = (rows["status"] == "In Progress") & (rows["by"] == "agent")
-    mine = rows[taken]
+    then = rows.groupby("ticket_id")["status"].shift(-1)
+    taken = ((rows["status"] == "In Progress") & (rows["by"] == "agent")).to_numpy()
+    left = (rows["status"].isin(_WAITS) & (then == "Abandoned")).to_numpy()
+    waits = (rows["status"].isin(_WAITS) & then.isna()).to_numpy()
+    kept = taken | left | waits
+    mine, at = rows[kept], rows["at"].astype(float)
+    ended = after.where(taken | left)[kept].astype(float)
+    who = mine["ticket_id"].map(named).astype(object)
+    who = who.where(who.notna() & (who != ""), "agent").where(taken[kept], None)
     return pd.DataFrame({
-        "id": mine["ticket_id"].astype(str), "queued": before[taken].fillna(mine["at"]),
-        "started": mine["at"].astype(float), "ended": after[taken].astype(float), "agent": "agent",
-        "group": None, "activity": "handle", "end": np.where(after[taken].isna(), "open", "done"),
+        "id": mine["ticket_id"].astype(str),
+        "queued": before.where(taken, at).fillna(at)[kept].astype(float),
+        "started": at.where(taken)[kept], "ended": ended,
+        "agent": who,
+        "group": None, "activity": "handle",
+        "end": np.where(ended.isna(), "open", np.where(left[kept], "abandoned", "done")),
     })  # fmt: skip

@@ -141,15 +141,17 @@ def show_thread(messages: Iterable[Message], names: Mapping[str, str] = _NAMES) 
 
 def show_facts(ticket: Ticket, named: bool = False) -> None:
     """A ticket's category and status, with their names where that is asked for."""
+    colour: Any = "green" if ticket.status in RESOLVED_STATUSES else "orange"
+    facts: list[tuple[str, str, dict[str, Any]]] = [("Status", ticket.status, {"color": colour})]
+    if ticket.category:
+        facts.insert(0, ("Category", ticket.category, {"icon": ":material/label:"}))
     with st.container(horizontal=True, vertical_alignment="center"):
-        if ticket.category:
-            if named:
-                st.markdown("**Category**", width="content")
-            st.badge(escaped(ticket.category, 60), icon=":material/label:")
-        if named:
-            st.markdown("**Status**", width="content")
-        colour: Any = "green" if ticket.status in RESOLVED_STATUSES else "orange"
-        st.badge(escaped(ticket.status), color=colour)
+        for name, fact, looks in facts:
+            # A name stays on one line with what it names.
+            with st.container(horizontal=True, vertical_alignment="center", width="content"):
+                if named:
+                    st.markdown(f"**{name}**", width="content")
+                st.badge(escaped(fact, 60), **looks)
 
 
 def who_answers(ticket: Ticket) -> str:

@@ -281,8 +281,8 @@ def _picture(answer: Answer, day: str) -> None:
     if answer.differences is None:
         week = week.drop(columns="before")
     words = (
-        "Above: agents on shift (grey) and busy (red). Below: tickets that wait for an agent, now "
-        "(blue)" + (" and as it is (dotted)." if "before" in week else ".")
+        "Above: agents on shift (grey) and busy (orange). Below: tickets that wait for an agent, "
+        "now (blue)" + (" and as it is (dotted)." if "before" in week else ".")
     )
     which = "the week" if day == _DAYS[0] else day
     title, height = f"Staff and load over {which}", staff_height()
