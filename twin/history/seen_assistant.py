@@ -83,7 +83,7 @@ class SeenAssistant:
         }  # fmt: skip
 
     def estimates(self) -> list[Estimate]:
-        """What the numbers of its sections rest on."""
+        """Estimates of the numbers of its sections."""
         low, high = wilson(self.share, self.tickets)
         passed = Estimate(
             "assistant.confidence_threshold", 1 - self.share, "share", 1 - high, 1 - low,

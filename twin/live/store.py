@@ -229,10 +229,7 @@ class Store:
         then : callable
             Of the ticket, who changed its status last, and the moment; the outcome.
 
-        Returns
-        -------
-        dict or None
-            The ticket as it is now; None if there is none.
+        Returns the ticket as it is now; None if there is none.
 
         Raises
         ------
