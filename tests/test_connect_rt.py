@@ -25,7 +25,7 @@ from tests.test_connect_dialogue import ASKED, PAYMENT, Asks
 from twin.cli.app import main
 from twin.live.bodies import FOR_AGENTS
 from twin.live.connectors.help_desk import iso
-from twin.live.server import make_server
+from twin.live.web import make_server
 
 pytestmark = [
     pytest.mark.network,

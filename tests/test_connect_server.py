@@ -211,6 +211,23 @@ def test_a_signed_webhook_has_its_ticket_answered(small):
     assert send(server.Inbox(joined.box, "", woken.clear), body) == 404
 
 
+def test_a_webhook_that_the_store_could_not_take_may_come_again(small, monkeypatch):
+    joined, woken = Joined(small), []
+    inbox = server.Inbox(joined.box, SECRET, lambda: woken.append(1))
+    body, at = b'{"ticket_id": "12"}', time.time()
+
+    def full(_):
+        raise server.StoreError("the disk is full")
+
+    with monkeypatch.context() as for_now:
+        for_now.setattr(joined.box, "add", full)
+        assert send(inbox, body, at=at) == 503
+    assert woken == []
+    assert send(inbox, body, at=at) == 200
+    assert send(inbox, body, at=at) == 401
+    assert woken == [1]
+
+
 def test_a_webhook_before_its_ticket_can_be_read_loses_nothing(small):
     joined = Joined(small)
     joined.box.add("1")

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from tests.live_desk import MODEL, Small
-from twin.live.server import make_server
+from twin.live.web import make_server
 
 pytestmark = [pytest.mark.network, pytest.mark.enable_socket]
 

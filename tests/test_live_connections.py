@@ -10,8 +10,8 @@ from contextlib import closing, contextmanager
 import pytest
 
 from tests.live_desk import Small
-from twin.live import server as live_server
-from twin.live.server import make_server
+from twin.live import web
+from twin.live.web import make_server
 
 pytestmark = [pytest.mark.network, pytest.mark.enable_socket]
 
@@ -67,7 +67,7 @@ def ask(connection, path="/health"):
 
 
 def test_dawdlers_do_not_keep_others_out(small, monkeypatch):
-    monkeypatch.setattr(live_server, "CONNECTIONS", 20)
+    monkeypatch.setattr(web, "CONNECTIONS", 20)
     with serving(small) as port, closing(http.client.HTTPConnection("127.0.0.1", port)) as steady:
         assert ask(steady)[0] == 200
         kept = steady.sock
@@ -97,7 +97,7 @@ def test_dawdlers_do_not_keep_others_out(small, monkeypatch):
 
 
 def test_a_request_that_takes_too_long_to_come_is_given_up(small, monkeypatch):
-    monkeypatch.setattr(live_server, "REQUEST_S", 0.3)
+    monkeypatch.setattr(web, "REQUEST_S", 0.3)
     with serving(small) as port, closing(connect(port)) as slow:
         slow.sendall(HALF)
         began = time.monotonic()

@@ -959,8 +959,8 @@ def live_client(tmp_path):
 
     from twin.live.api import create_app
     from twin.live.desk import Desk
-    from twin.live.server import make_server
     from twin.live.store import Store
+    from twin.live.web import make_server
 
     root = Path(customers_page.__file__).parents[3] / "scenarios"
     scenario = load(root / "baseline.toml", {"assistant.confidence_threshold": 0.0})

@@ -18,8 +18,6 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import Any
 
-from waitress import create_server
-
 from twin.live.connectors.accounts import find_account
 from twin.live.connectors.bridge import Bridge, Manner
 from twin.live.connectors.choose import HELP_DESKS, help_desk, wire_of
@@ -31,11 +29,12 @@ from twin.live.connectors.signatures import SIGNATURE, TIMESTAMP, BadSignature, 
 from twin.live.connectors.wire import AskedToWait, ConnectorError
 from twin.live.database import Database, StoreError
 from twin.live.process import plain_errors, start_log
+from twin.live.web import make_server
 
 _log = logging.getLogger("twin.connect")
 
 BACKEND, TOKEN, DATABASE = "TWIN_BACKEND", "TWIN_TOKEN", "TWIN_DATABASE"
-_MOST_BODY = 256 * 1024
+_MOST_BODY, _PLACES = 256 * 1024, 2
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
@@ -88,7 +87,9 @@ class Inbox:
         try:
             self._outbox.add(ticket)
         except StoreError:
-            # The help desk sends it again.
+            # The help desk sends it again, which is no second request.
+            with self._lock:
+                self._signatures.forget(given)
             return "503 Service Unavailable", {"error": "the store cannot be used now"}
         self._wake()
         return "200 OK", {"status": "noted"}
@@ -159,10 +160,7 @@ def run(options: argparse.Namespace) -> None:
             settings.began(time.time()), _show if options.dry_run else None,
         )  # fmt: skip
         inbox = Inbox(outbox, account.secret, wake.set)
-        server = create_server(
-            inbox, host=options.host, port=options.port, threads=2, ident=None,
-            max_request_body_size=_MOST_BODY, clear_untrusted_proxy_headers=True,
-        )  # fmt: skip
+        server = make_server(inbox, options.host, options.port, _PLACES, _MOST_BODY)
         threading.Thread(target=server.run, daemon=True).start()
         keep_on(bridge, wake, stop, settings.poll_s)
 

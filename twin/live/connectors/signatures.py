@@ -56,3 +56,7 @@ class Signatures:
         if right in self._seen or len(self._seen) >= _MOST_KEPT:
             raise BadSignature("the request came before")
         self._seen[right] = now
+
+    def forget(self, given: str) -> None:
+        """Let a request that was checked, but could not be served, come again."""
+        self._seen.pop(given, None)
