@@ -36,6 +36,11 @@ from twin.scenario.model import from_data
 ROOT = Path(__file__).resolve().parents[1]
 with (Path(__file__).parent / "data" / "unclear.csv").open(encoding="utf-8", newline="") as _file:
     ROWS = list(csv.DictReader(_file))
+# Two rounds written later, each before the rules were tried on it; both have been looked at since.
+with (Path(__file__).parent / "data" / "unclear_held_back.csv").open(
+    encoding="utf-8", newline=""
+) as _file:
+    LATER = list(csv.DictReader(_file))
 UNCLEAR = ("noise", "greeting", "empty", "language", "several", "person")
 
 
@@ -60,6 +65,18 @@ def test_unclear_texts_are_doubted_and_ordinary_ones_are_not(doubts, half):
     found = [doubts.of(r["text"]) for r in ROWS if (r["kind"], r["half"]) == ("ordinary", half)]
     assert len(found) == 30
     assert sum(doubt is not None for doubt in found) <= 1
+
+
+def test_later_texts_are_doubted_or_not_and_anger_is_heard(doubts):
+    unclear = [doubts.of(r["text"]) is not None for r in LATER if r["kind"] in UNCLEAR]
+    clear = [doubts.of(r["text"]) is not None for r in LATER if r["kind"] == "ordinary"]
+    angry = [is_angry(r["text"]) for r in LATER if r["kind"] == "angry"]
+    calm = [is_angry(r["text"]) for r in LATER if r["kind"] != "angry"]
+    assert (len(unclear), len(clear), len(angry)) == (55, 35, 16)
+    assert np.mean(unclear) >= 0.9
+    assert np.mean(angry) >= 0.9
+    assert not any(clear)
+    assert not any(calm)
 
 
 def test_few_of_the_texts_that_the_desk_learns_from_are_doubted(doubts, shipped):

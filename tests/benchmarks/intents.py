@@ -20,17 +20,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
+from tests.benchmarks.calibration import calibration_error
 from twin.assistant.classifier import Classifier
-
-
-def calibration_error(confidence, right, bins=10):
-    """Mean difference of confidence and share right, over tenths of confidence."""
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    return sum(
-        (place == k).mean() * abs(confidence[place == k].mean() - right[place == k].mean())
-        for k in range(bins)
-        if (place == k).any()
-    )
 
 
 def svm():

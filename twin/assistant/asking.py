@@ -16,6 +16,7 @@ import numpy as np
 from twin.assistant import prompts
 from twin.assistant.catalogue import Model
 from twin.assistant.errors import BadAnswer
+from twin.assistant.guard import Guard
 from twin.assistant.judging import rubric
 from twin.assistant.knowledge.knowledge import Hit, Knowledge, knowledge_of
 from twin.assistant.learning import proposing
@@ -100,6 +101,8 @@ class Asking:
     ----------
     prompt_version : str
         Newest version of the prompts, with the name of their change.
+    guard : Guard or None
+        Holds categories that tickets may have forced.
 
     Raises
     ------
@@ -115,6 +118,7 @@ class Asking:
         guidelines: Sequence[str] | None = None,
     ) -> None:
         self.model = model
+        self.guard: Guard | None = None
         self._guidelines = guidelines_of(scenario.assistant) if guidelines is None else guidelines
         self.prompt_version = added(prompts.PROMPT_VERSION, self._guidelines)
         self._settings = scenario.assistant
@@ -339,4 +343,5 @@ class Asking:
         if questions.step == "categorize":
             found = {"category": category[row], "confidence": confidence[row]}
         keys = [(ask.key, ask.sample) for ask in asks]
-        return Answers(*columns, **found, reply=recorded[row], replies=keys)
+        made = Answers(*columns, **found, reply=recorded[row], replies=keys)
+        return made if self.guard is None else self.guard.held(questions, made)

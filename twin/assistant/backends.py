@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import cast
 
 from twin.assistant import catalogue
-from twin.assistant.careful import Careful, doubts_of
+from twin.assistant.careful import Careful, classify_of, doubts_of
 from twin.assistant.embedded import EmbeddedAssistant
+from twin.assistant.guard import Guard
 from twin.assistant.knowledge.knowledge import knowledge_of
 from twin.assistant.profile import ProfileAssistant
 from twin.assistant.protocol import Assistant
@@ -71,4 +73,7 @@ def _built(
         reason = f"this backend cannot run here: no module {error.name}"
         fault = Fault("assistant.backend", reason, settings.backend)
         raise ScenarioError(scenario.name, [fault]) from None
-    return cast(Assistant, backend(scenario, categories, entry))
+    made = backend(scenario, categories, entry)
+    # Its classifier is trained only where a ticket may have steered the model.
+    made.asking.guard = Guard(categories, partial(classify_of, scenario, categories, corpus))
+    return cast(Assistant, made)

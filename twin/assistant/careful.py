@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from twin.assistant.classifier import classifier_of
-from twin.assistant.doubts import Doubts
+from twin.assistant.doubts import Classify, Doubts
 from twin.assistant.knowledge.knowledge import Knowledge, knowledge_of
 from twin.assistant.protocol import Answers, Assistant, Questions
 from twin.demand.corpus import Corpus
@@ -64,6 +64,23 @@ def doubts_of(scenario: Scenario, categories: Sequence[str], corpus: Corpus | No
     texts, rows = learnt(corpus, categories)
     knowledge = knowledge_of(scenario.assistant)
     return _doubts(tuple(categories), tuple(texts), tuple(rows), knowledge)
+
+
+def classify_of(
+    scenario: Scenario, categories: Sequence[str], corpus: Corpus | None
+) -> Classify | None:
+    """The classifier of a scenario's own texts and articles; None where it has neither.
+
+    Raises
+    ------
+    ScenarioError
+        If its articles cannot be used.
+    """
+    texts, rows = learnt(corpus, categories)
+    knowledge = knowledge_of(scenario.assistant)
+    if knowledge is None and not texts:
+        return None
+    return classifier_of(tuple(categories), tuple(texts), tuple(rows), knowledge).classify
 
 
 @lru_cache(maxsize=4)

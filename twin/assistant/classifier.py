@@ -31,7 +31,8 @@ class Classifier:
     category's own name is one more example of it, and counts as an article, so that a category
     without train texts, or a text of two words, is matched by the name. Penalty and weights are
     those of the least log loss in cross-validation; as log loss punishes false certainty, they make
-    the confidence the chance of being right, too.
+    the confidence the chance of being right, too. Where the logistic model learns, its left-out
+    texts also teach how often an answer of so large a chance is right (`sureness`).
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ class Classifier:
         scores = self._learnt.mix.scores(self._learnt.scores(texts), self._evidence(texts))
         chance: Floats = special.softmax(scores, axis=1)
         best = chance.argmax(axis=1).astype(np.int64)
-        confidence: Floats = np.round(chance.max(axis=1, initial=0.0), 6)
+        confidence = np.round(self._learnt.sureness.of(chance.max(axis=1, initial=0.0)), 6)
         return best, confidence
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from twin.assistant.features import ANALYZERS, Floats, Ints, Terms
 from twin.assistant.knowledge.embedding import DIMENSIONS, EMBEDDING_VERSION, embed
 from twin.assistant.mixing import Mix, mix_of
+from twin.assistant.sureness import Sureness, sureness_of
 from twin.common import cache
 
 _MOST = 6.0  # Weight of what was learnt.
@@ -27,7 +28,8 @@ _FOLDS = 3
 # Of more texts one fold is enough to choose by, of many more a part of one.
 _FEW, _MANY, _MOST_LEFT_OUT = 2_000, 20_000, 5_000
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "tokenizers")
-_CODE = ("logistic.py", "training.py", "features.py", "mixing.py", "classifier.py")
+_CODE = ("logistic.py", "training.py", "features.py", "mixing.py", "sureness.py",
+         "classifier.py")  # fmt: skip
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -48,7 +50,7 @@ class Logistic:
 
     Attributes
     ----------
-    mix, accuracy, log_loss, left_out
+    mix, sureness, accuracy, log_loss, left_out
         As of `Ridge`.
     """
 
@@ -101,6 +103,7 @@ class Logistic:
         if len(level) != self._size:
             raise ValueError("not a stored classifier of these categories")
         self.mix = Mix(own, articles, np.array(level))
+        self.sureness = Sureness(*map(float, made["sureness"]))
         self.accuracy, self.log_loss = map(float, made["told"])
         self.left_out: tuple[Ints, Ints, Floats] = (made["out"], made["given"], made["sure"])
 
@@ -149,11 +152,13 @@ def _train(
     penalty = (_PENALTIES if len(tries) > 1 else _PENALTIES_OF_MANY)[chosen]
     mix, losses, chance = tries[chosen]
     given = chance.argmax(axis=1)
+    sureness, sure = sureness_of(np.exp(chance.max(axis=1)), given == truth)
     told: dict[str, npt.NDArray[Any]] = {
         "told": np.array([(given == truth).mean(), losses.mean()]),
         "out": out,
         "given": given,
-        "sure": np.exp(chance.max(axis=1)),
+        "sure": sure,
+        "sureness": np.array(sureness),
         "mix": np.array([mix.own, mix.articles, *mix.level]),
     }
     fitted = material.fit(every, penalty)

@@ -12,7 +12,15 @@ _WORDS = re.compile(
     r"|fed up|sick (?:and tired )?of|had enough|last straw|los(?:ing|t) (?:my |all )?patience"
     r"|worst (?:\w+ )?(?:service|support|company|shop|experience)|never again|how dare you|joke"
     r"|what the (?:hell|heck|fuck)|damn\w*|bloody|wtf|fuck\w*|shit\w*|bullshit|crap"
-    r"|nonsense|insult\w*"
+    r"|nonsense|insult\w*|crooks?|cheats?|swindle\w*|fraudsters?|robbery|shocking|atrocious|abysmal"
+    r"|dreadful|horrendous|horrific|nightmare|shambles|insolen\w+|impertinen\w+|rude(?:ness)?"
+    r"|infuriat\w+|exasperat\w+|annoy(?:ed|ing)|fuming|seething|beyond (?:annoyed|belief|words)"
+    r"|idiots?|morons?|stupid|are you (?:deaf|blind|serious|joking)|done with you"
+    r"|(?:what|such) a cheek"
+    r"|had it with|treated (?:\w+ )?(?:so |this |that )?(?:badly|poorly|like)"
+    r"|for the (?:third|fourth|fifth|tenth|umpteenth) time"
+    r"|how many (?:more )?times (?:do|must|have|will) i"
+    r"|(?:makes|made|making) (?:me|my) (?:sick|blood)"
     r"|(?:my|a|call|see) lawyer|sue you|in court|kidding me|i demand|liars?|lying to me"
     r"|stop ignoring|nobody (?:answers|cares|reads)|waste of (?:time|money))\b",
     re.IGNORECASE,

@@ -43,8 +43,8 @@ class ReplayAssistant:
 
     def __init__(self, scenario: Scenario, categories: Sequence[str], model: Model) -> None:
         self.model = model.name
-        self._asking = Asking(scenario, categories, model)
-        self.prompt_version = self._asking.prompt_version
+        self.asking = Asking(scenario, categories, model)
+        self.prompt_version = self.asking.prompt_version
         self._command = record_command(scenario, model)
         path = scenario.assistant.recording
         if path is None:
@@ -65,7 +65,7 @@ class ReplayAssistant:
         RecordingMiss
             If an answer is not in the recording, with the command that records it.
         """
-        asks, row = self._asking.asks(questions)
+        asks, row = self.asking.asks(questions)
         replies = {}
         missing = []
         for k, ask in enumerate(asks):
@@ -76,7 +76,7 @@ class ReplayAssistant:
                 replies[ask.key] = reply
         if missing:
             raise self._miss(questions, asks[missing[0]], np.isin(row, missing))
-        return self._asking.answers(questions, asks, row, replies)
+        return self.asking.answers(questions, asks, row, replies)
 
     def _miss(self, questions: Questions, ask: Ask, here: npt.NDArray[np.bool_]) -> RecordingMiss:
         # As numbered in the tables: from 1.
