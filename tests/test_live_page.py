@@ -207,6 +207,8 @@ def test_a_ticket_sent_again_after_a_fault_is_the_same_ticket(desk):
     desk.fault = DeskError("Please try again.", 503)
     app = send(draw("desk"), "login issue")
     assert texts(app.error) == [r"Please try again\."]
+    # What was typed is still there to be sent again.
+    assert app.text_area[0].value == "login issue"
     app = press(app, "Send")
     desk.fault = None
     app = press(app, "Send")
@@ -214,8 +216,18 @@ def test_a_ticket_sent_again_after_a_fault_is_the_same_ticket(desk):
     assert len(keys) == 3
     assert len(set(keys)) == 1
     # The next one is another, even in the same words.
-    press(app, "Send")
+    send(app, "login issue")
     assert desk.asked[-1][-1] not in keys
+
+
+def test_a_second_press_of_send_does_not_file_the_ticket_twice(desk):
+    app = send(draw("desk"), "login issue")
+    assert app.text_area[0].value == ""
+    app = press(app, "Send")
+    assert texts(app.error) == ["Please provide a ticket description."]
+    assert len(desk.known) == 1
+    # The answer that was given stays in sight.
+    assert "Answer to login issue" in texts(app.text)
 
 
 def test_a_ticket_that_only_agents_can_answer_is_kept_in_the_history(desk):
@@ -223,6 +235,7 @@ def test_a_ticket_that_only_agents_can_answer_is_kept_in_the_history(desk):
     desk.fault = DeskError("Your ticket is not lost.", 502, kept.number)
     app = send(draw("desk"), "no answer")
     assert texts(app.error) == [r"Your ticket is not lost\."]
+    assert app.text_area[0].value == ""
     assert app.query_params["tickets"] == "1"
     desk.fault = None
     app = whole(app.run())

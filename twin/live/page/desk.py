@@ -84,6 +84,11 @@ def show() -> None:
 
 
 def _form(client: Client, models: list[str], no_model: bool) -> None:
+    # Of a ticket that was filed: a fault of its answer, or nothing.
+    fault: str | None = st.session_state.pop("filed", None)
+    if fault is not None:
+        # Left in the form, the same text would be filed as another ticket by a second press.
+        st.session_state["description"] = ""
     with st.form("ticket", border=False):
         text = st.text_area(
             "Describe your problem", height=140, max_chars=_MOST_CHARACTERS, key="description",
@@ -98,6 +103,8 @@ def _form(client: Client, models: list[str], no_model: bool) -> None:
             help="The assistant reads the articles that fit before it answers.",
         )  # fmt: skip
         sent = st.form_submit_button("Send", type="primary", icon=":material/send:")
+    if fault:
+        st.error(escaped(fault))
     if sent:
         _send(client, text, model or "", use_rag)
 
@@ -115,15 +122,19 @@ def _send(client: Client, text: str, model: str, use_rag: bool) -> None:
         with st.spinner("The assistant is reading your ticket ..."):
             ticket = client.file(text, model, use_rag, key)
     except DeskError as error:
-        st.error(escaped(str(error)))
-        if error.ticket is not None:
-            del st.session_state["sending"]
-            st.session_state.pop("answered", None)
-            _keep(error.ticket)
-        return
+        if error.ticket is None:
+            st.error(escaped(str(error)))
+            return
+        # It is filed, and only its answer failed.
+        st.session_state.pop("answered", None)
+        filed, fault = error.ticket, str(error)
+    else:
+        st.session_state["answered"] = filed = ticket.number
+        fault = ""
     del st.session_state["sending"]
-    st.session_state["answered"] = ticket.number
-    _keep(ticket.number)
+    _keep(filed)
+    st.session_state["filed"] = fault
+    st.rerun()
 
 
 def _keep(number: int) -> None:
