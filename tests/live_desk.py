@@ -84,10 +84,12 @@ class Obedient:
         self.hold = threading.Event()
         self.hold.set()
         self.asked = []
+        self.guidance = None
 
     def answer(self, questions):
         text = questions.texts[0]
         self.asked.append((questions.step, text))
+        self.guidance = questions.guidance[0] if questions.guidance else None
         assert self.hold.wait(20)
         if questions.step in self.raises:
             raise self.raises[questions.step]

@@ -1,16 +1,29 @@
 """Agents at one queue: they find, assign, recategorise and merge, and overwrite nobody's work."""
 
+import json
 import threading
 import time
 
 import pytest
+from sqlalchemy import update
 
 import twin
 from tests.live_desk import MODEL, Small
+from twin.assistant import backends
 from twin.assistant.protocol import SERVER_ERROR
+from twin.live import tables
 from twin.live.history import read_history
 
 WAITING = "Waiting for customer"
+OLD_DRAFT = json.dumps({"text": "Do.", "backend": "groq", "model": "", "prompt_version": "",
+                        "articles": [], "messages": 1})  # fmt: skip
+
+
+class Embedded(Small):
+    """A small desk with the product's own assistant in place of the obedient one."""
+
+    def build(self, *of):
+        return backends.build(*of)
 
 
 @pytest.fixture
@@ -230,8 +243,36 @@ def test_a_reopened_ticket_gets_another_draft_and_its_answer_stays(small):
     made = draft(small, 1).get_json()
     assert made["response"] == "This is how Login works."
     assert made["backend"] == "embedded"
-    assert made["suggestion"]["text"] == "This is how Login works."
     assert small.assistant.asked[-1][1] == "login\n\nIt is the payment."
+    # This assistant has but one answer: the agent is told that the customer had it.
+    assert made["suggestion"]["text"] == "This is how Login works."
+    assert made["suggestion"]["sent"] is True
+    assert small.assistant.guidance.bad == (("login", "This is how Login works."),)
+
+
+def test_a_draft_is_not_the_answer_that_did_not_help(tmp_path):
+    """The next article that fits is used, until each was tried."""
+    small = Embedded(tmp_path, articles=2, floor=-1)
+    first = small.file("I cannot log into my account").get_json()["response"]
+    assert first.startswith("Reset your password")
+    reply(small, 1, helped=False)
+    second = draft(small, 1).get_json()["suggestion"]
+    assert (second["text"].split(":")[0], second["sent"]) == ("Card is declined", False)
+    assert small.change(1, status="In Progress").status_code == 200
+    assert small.change(1, status="Resolved", response=second["text"]).status_code == 200
+    reply(small, 1, helped=False)
+    third = draft(small, 1).get_json()["suggestion"]
+    assert third["text"] in {first, second["text"]}
+    assert third["sent"] is True
+    small.store.close()
+
+
+def test_a_draft_from_before_sent_was_told_is_shown(small):
+    small.file("unsure")
+    draft(small, 1)
+    with small.store.database.writing() as connection:
+        connection.execute(update(tables.tickets).values(suggestion=OLD_DRAFT))
+    assert small.ticket(1)["suggestion"]["sent"] is False
 
 
 def test_a_ticket_whose_category_is_not_known_is_categorized_for_its_draft(small):

@@ -633,6 +633,13 @@ def test_an_agent_gets_articles_and_a_draft_to_use(desk):
     assert desk.asked[-1] == ("change", 1, "Resolved", "Draft for 1")
 
 
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_draft_that_the_customer_had_already_is_told(desk, sent):
+    desk.add(suggestion=Suggestion("Do this.", "embedded", sent=sent))
+    said = [text for text in texts(draw("agent_queue").caption) if "already had" in text]
+    assert len(said) == sent
+
+
 def test_an_agent_asks_recategorises_assigns_and_merges(desk):
     desk.add(version=7)
     app = draw("agent_queue")

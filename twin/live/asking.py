@@ -24,6 +24,7 @@ from twin.assistant.protocol import (
     TIMEOUT,
     Answers,
     Assistant,
+    Guidance,
     Luck,
     Questions,
     Step,
@@ -156,6 +157,7 @@ class Asker:
         calls: list[dict[str, Any]],
         deadline: float,
         model: str | None = None,
+        guidance: Guidance | None = None,
     ) -> Said:
         """Ask about a ticket.
 
@@ -172,6 +174,8 @@ class Asker:
             When to give up (on the clock of `time.monotonic`), waits for a place included.
         model : str, optional
             Instead of the ticket's.
+        guidance : Guidance, optional
+            For respond: answers to follow and to avoid.
 
         Raises
         ------
@@ -198,7 +202,8 @@ class Asker:
         }
         calls.append(row)
         try:
-            return self._within(step, ticket, category, model, deadline, row, watch)
+            questions = self._questions(step, ticket, category, guidance)
+            return self._within(questions, ticket, model, deadline, row, watch)
         finally:
             row["ended_at"] = watch.now()
             if row["outcome"] == OUTCOMES[OK] and self.backend != "groq":
@@ -207,9 +212,8 @@ class Asker:
 
     def _within(
         self,
-        step: Step,
+        questions: Questions,
         ticket: dict[str, Any],
-        category: int | None,
         model: str,
         deadline: float,
         row: dict[str, Any],
@@ -225,7 +229,7 @@ class Asker:
             try:
                 assistant = self._assistant(model, ticket["use_rag"])
                 row["prompt_version"] = assistant.prompt_version
-                box.append(assistant.answer(self._questions(step, ticket, category)))
+                box.append(assistant.answer(questions))
             except BaseException as error:
                 box.append(error)
             finally:
@@ -272,7 +276,13 @@ class Asker:
         _log.error("the assistant failed: %s", type(error).__name__)
         return Failed(502, "the assistant failed")
 
-    def _questions(self, step: Step, ticket: dict[str, Any], category: int | None) -> Questions:
+    def _questions(
+        self,
+        step: Step,
+        ticket: dict[str, Any],
+        category: int | None,
+        guidance: Guidance | None,
+    ) -> Questions:
         first = np.zeros(1, dtype=np.int64)
         # Only the profile and the stated latency of `embedded` look at luck; neither counts here.
         luck = Luck.drawn(1, self._luck)
@@ -287,4 +297,5 @@ class Asker:
             luck=luck,
             # A question of its own, even where another customer wrote the same.
             sample=np.array([ticket["id"]], dtype=np.int64),
+            guidance=None if guidance is None else (guidance,),
         )

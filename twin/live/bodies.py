@@ -303,10 +303,15 @@ def shown_ticket(row: Row, due: Row | None = None) -> dict[str, Any]:
         "version": row["version"],
         "assignee": row["assignee"],
         "merged_into": row["merged_into"],
-        "suggestion": None if row["suggestion"] is None else json.loads(row["suggestion"]),
+        "suggestion": _suggestion(row),
         "first_response_due": moment((due or {}).get("first_response")),
         "resolution_due": moment((due or {}).get("resolution")),
     }
+
+
+def _suggestion(row: Row) -> dict[str, Any] | None:
+    # Of a draft from before it was told, it is not known whether it had been sent.
+    return None if row["suggestion"] is None else {"sent": False} | json.loads(row["suggestion"])
 
 
 def shown_change(row: Row) -> dict[str, Any]:

@@ -11,17 +11,21 @@ from typing import Any
 from sqlalchemy import insert, update
 
 from twin.assistant.knowledge.knowledge import knowledge_of
+from twin.assistant.protocol import Guidance
 from twin.common.errors import TwinError
 from twin.live import tables
 from twin.live.agents import Unprocessable
 from twin.live.asking import Failed
 from twin.live.bodies import MAX_DESCRIPTION
-from twin.live.desk import Conflict, Desk
+from twin.live.desk import QUESTIONS, Conflict, Desk
 from twin.live.kept import Row
 from twin.live.moves import NotAllowed, is_held
 from twin.records.tables import FINAL_STATUSES
 from twin.scenario.sections.assistant import answering_model
 
+# Answers that a draft is told to avoid, the newest, and how much of the ticket stands with each:
+# a prompt has room for so many.
+_MOST_AVOIDED, _MOST_OF_TICKET = 3, 500
 _BEING_WRITTEN = "a draft for this ticket is being written"
 
 
@@ -66,7 +70,9 @@ class Drafts:
     def draft(self, ticket_id: int) -> Row:
         """Have the assistant write a draft for an agent; once, until the customer writes again.
 
-        It is a suggestion: nothing of it is sent, and the ticket's status stays.
+        It is a suggestion: nothing of it is sent, and the ticket's status stays. It is not what the
+        customer was answered already, unless the assistant has nothing else to say: then `sent` of
+        the suggestion is True.
 
         Raises
         ------
@@ -114,7 +120,12 @@ class Drafts:
             category = desk.categories.index(ticket["category"])
         if category is None:
             category = desk.asker.ask("categorize", asked, None, calls, deadline).category
-        written = desk.asker.ask("respond", asked, category, calls, deadline).written
+        had = self._answers(ticket)
+        problem = ticket["description"][:_MOST_OF_TICKET]
+        avoid = Guidance(bad=tuple((problem, text) for text in had[-_MOST_AVOIDED:]))
+        written = desk.asker.ask(
+            "respond", asked, category, calls, deadline, guidance=avoid if had else None
+        ).written
         assert written is not None
         call = calls[-1]
         return {
@@ -123,7 +134,13 @@ class Drafts:
             "model": answering_model(call["backend"], call["model"]),
             "prompt_version": call["prompt_version"],
             "articles": desk.cited(written),
+            "sent": written.text.strip() in {text.strip() for text in had},
         }
+
+    def _answers(self, ticket: Row) -> list[str]:
+        """What the customer was answered, oldest first; the assistant's questions are none."""
+        said = [m["text"] for m in self._desk.store.messages(ticket) if m["by"] != "customer"]
+        return [text for text in dict.fromkeys(said) if text and text not in QUESTIONS.values()]
 
     def _text(self, ticket: Row) -> str:
         """All that the customer wrote, the last words included where there is not room for all."""

@@ -70,7 +70,8 @@ _ANSWERED = {
 }  # fmt: skip
 _SUGGESTION = {
     **_object(text=_TEXT, backend=_TEXT, model=_TEXT, prompt_version=_TEXT,
-              articles=_many(_ARTICLE)),
+              articles=_many(_ARTICLE),
+              sent={"type": "boolean", "description": "True: the customer had this very answer"}),
     "description": "draft by the assistant that an agent asked for; nothing of it was sent",
 }  # fmt: skip
 _SHOWN = {

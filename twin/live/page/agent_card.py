@@ -122,6 +122,8 @@ def _help(client: Client, ticket: Ticket) -> None:
                            f"From: {', '.join(draft.articles) or 'no article'}."))  # fmt: skip
         with st.chat_message("assistant", avatar=":material/smart_toy:"):
             st.text(draft.text)
+        if draft.sent:
+            st.caption("The customer already had this very answer: the assistant has no other.")
         st.button("Use this draft", key=f"use {number}", on_click=_use, args=(ticket, draft.text))
 
 

@@ -94,6 +94,7 @@ class Suggestion:
     backend: str = ""
     model: str = ""
     articles: tuple[str, ...] = ()
+    sent: bool = False
 
     @classmethod
     def of(cls, data: Mapping[str, Any] | None) -> Suggestion | None:
@@ -101,7 +102,8 @@ class Suggestion:
         if not data:
             return None
         titles = tuple(str(one["title"]) for one in data["articles"])
-        return cls(str(data["text"]), str(data["backend"]), str(data["model"]), titles)
+        by = str(data["backend"]), str(data["model"])
+        return cls(str(data["text"]), *by, titles, bool(data.get("sent")))
 
 
 @dataclass(frozen=True)
