@@ -433,6 +433,14 @@ def test_labels_stay_on_one_line_and_make_no_links():
     assert parts.escaped("x" * 50, 10) == "x" * 9 + "…"
 
 
+def test_commands_in_notes_are_code_and_nothing_else_is_markup():
+    assert parts.with_code("See `twin run --out a_b` (*).") == r"See `twin run --out a_b` \(\*\)\."
+    # What cannot be code is text, and in code there is no way out of it.
+    assert parts.with_code("a ` b **c**") == r"a \` b \*\*c\*\*"
+    assert parts.with_code("`` and ` `") == r"\`\` and \` \`"
+    assert parts.with_code("`a\n\n# b`\u2028`<b>`") == "`a # b` `<b>`"
+
+
 # The queue
 
 
@@ -849,6 +857,7 @@ def test_the_live_desks_own_record_is_shown_with_figures_and_report(folders, tmp
     small.client.post("/tickets/2/reply", json={"helped": False})
     small.store.close()
     app = press(app, "Read again")
+    assert any("`twin live-scenario` measures" in text for text in texts(app.caption))
     table = html_of(app)
     assert all(
         f">{word}<" in table for word in ("arrivals", "CSAT", "reopen rate", "service level")
@@ -858,7 +867,9 @@ def test_the_live_desks_own_record_is_shown_with_figures_and_report(folders, tmp
     assert len(pictures) >= 2
     assert all(picture.alt for picture in pictures)
     app = press(app, "Open the report")
-    assert app.get("iframe")[0].proto.srcdoc.startswith("<!doctype html>")
+    page = app.get("iframe")[0].proto.srcdoc
+    assert page.startswith("<!doctype html>")
+    assert "<code>twin live-scenario</code> measures" in page
 
 
 def test_all_pages_are_there(desk, monkeypatch):

@@ -73,6 +73,20 @@ def glue(text: str) -> str:
     )
 
 
+def with_code(sentence: str) -> Html:
+    """A sentence as markup, with what stands between grave accents as code.
+
+    Examples
+    --------
+    >>> with_code("Use `twin run`.")
+    'Use <code>twin run</code>.'
+    """
+    pieces = sentence.split("`")
+    if len(pieces) % 2 == 0:
+        return html(glue(sentence))
+    return html([tag("code", piece) if k % 2 else glue(piece) for k, piece in enumerate(pieces)])
+
+
 def _glued(cell: object) -> object:
     return glue(cell) if type(cell) is str else cell
 

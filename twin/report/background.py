@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.common.errors import ScenarioError
-from twin.common.html import Html, html, table, tag
+from twin.common.html import Html, html, table, tag, with_code
 from twin.common.text import command, estimate, label
 from twin.common.toml import dump
 from twin.measures.figures import MAIN
@@ -93,7 +93,7 @@ def quality(results: Results, sources: Sequence[Source]) -> list[Html]:
     parts: list[Html] = []
     items = [tag("li", text) for source in sources for text in _amounts(source)]
     parts.append(tag("ul", *items))
-    parts += [tag("p", note, class_="warning") for note in results.notes]
+    parts += [tag("p", with_code(note), class_="warning") for note in results.notes]
     checks = results.sanity()
     if len(checks):
         rows = [

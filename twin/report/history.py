@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from twin.common.html import Html, html, table, tag
+from twin.common.html import Html, table, tag, with_code
 from twin.common.text import command
 from twin.history.desk_history import DESK, DeskHistory
 from twin.measures import series
@@ -154,4 +154,4 @@ def _again(history: DeskHistory) -> list[Html]:
 
 
 def _percent(text: str) -> Html:
-    return html(text.replace("%", " %"))
+    return with_code(text.replace("%", " %"))

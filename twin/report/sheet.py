@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twin.common.html import Html, glue, html, tag
+from twin.common.html import Html, glue, html, tag, with_code
 from twin.common.text import label
 from twin.experiments.targets import words
 from twin.measures.figures import FIGURES
@@ -151,13 +151,5 @@ def _lower(text: str) -> str:
 
 
 def _box(heading: str, sentences: Sequence[str]) -> Html:
-    items = [tag("p", _with_code(sentence)) for sentence in sentences]
+    items = [tag("p", with_code(sentence)) for sentence in sentences]
     return tag("div", tag("h3", heading), *items)
-
-
-def _with_code(sentence: str) -> Html:
-    """A sentence with what stands between grave accents as code."""
-    pieces = sentence.split("`")
-    if len(pieces) % 2 == 0:
-        return html(glue(sentence))
-    return html([tag("code", piece) if k % 2 else glue(piece) for k, piece in enumerate(pieces)])

@@ -41,6 +41,8 @@ _CLOSE = """<style>
 _SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")
 # Where Markdown makes links of bare addresses, an invisible mark after these keeps it from that.
 _LINK = re.compile(r"[:@]|www(?=\.)", re.IGNORECASE)
+# In it, Markdown reads no other marks.
+_CODE = re.compile(r"(?<!`)`([^`]*[^`\s][^`]*)`(?!`)")
 _COLOUR = re.compile(r"--(\w+): (#\w+)")
 _VARIABLE = re.compile(r"var\(--(\w+)\)")
 _STYLE = """<style>
@@ -81,7 +83,23 @@ def escaped(text: str, most: int = 0) -> str:
     >>> escaped("**free**  money", 20)
     '\\*\\*free\\*\\* money'
     """
-    return _SPECIAL.sub(r"\\\1", _LINK.sub("\\g<0>\u200b", line(text, most)))
+    return _marked(line(text, most))
+
+
+def with_code(text: str) -> str:
+    r"""As `escaped`, but with what stands between grave accents as code.
+
+    Examples
+    --------
+    >>> with_code("**Use** `twin run --out x`.")
+    '\\*\\*Use\\*\\* `twin run --out x`\\.'
+    """
+    pieces = _CODE.split(line(text))
+    return "".join(f"`{one}`" if k % 2 else _marked(one) for k, one in enumerate(pieces))
+
+
+def _marked(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", _LINK.sub("\\g<0>\u200b", text))
 
 
 def line(text: str, most: int = 0) -> str:

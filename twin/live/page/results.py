@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from twin.live.page.parts import escaped, line, results_folder, show_table, show_title
+from twin.live.page.parts import line, results_folder, show_table, show_title, with_code
 from twin.live.page.pictures import show_pictures, source_of_run
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _show(results: Results, paths: list[Path]) -> None:
         if run.question:
             st.text(f"{run.scenario}: {run.question}")
     for note in results.notes:
-        st.caption(f"Note: {escaped(note)}")
+        st.caption(f"Note: {with_code(note)}")
     if not len(results.kpis):
         st.error("No replication of it is whole.")
         return
@@ -142,7 +142,7 @@ def _show_live(database: str) -> None:
     show_table(["figure", "live desk"], figure_rows(results.summary(), MAIN, [name]),
                "Key figures", numbers=True)  # fmt: skip
     for note in (*history.notes, *history.missing()):
-        st.caption(f"Note: {escaped(note)}")
+        st.caption(f"Note: {with_code(note)}")
     if st.button("Open the report", type="primary", icon=":material/description:"):
         _report([read], lambda: page(history))
     _written([read], "live-desk")

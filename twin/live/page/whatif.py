@@ -18,6 +18,7 @@ from twin.live.page.parts import (
     show_picture,
     show_table,
     show_title,
+    with_code,
 )
 from twin.live.page.pictures import show_pictures, source_of_run
 from twin.live.page.playing import Progress, say, with_bar
@@ -143,7 +144,7 @@ def _show(played: _Played) -> None:
             st.warning(f"{run.failed} of {run.asked} replications of {escaped(run.scenario)} "
                        "failed; the others are shown.")  # fmt: skip
     for note in results.notes:
-        st.caption(f"Note: {escaped(note)}")
+        st.caption(f"Note: {with_code(note)}")
     if not len(results.kpis):
         st.error("No replication ended well, so there is nothing to show.")
         return
