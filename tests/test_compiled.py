@@ -144,7 +144,7 @@ def test_a_key_that_nobody_has_taught_the_machine_is_refused(monkeypatch):
 
 
 def test_without_numba_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    monkeypatch.setattr(engines, "has_numba", lambda: False)
     scenario = twin.from_data(DESK)
     with pytest.raises(EngineError, match=r"pip install 'support-desk-twin\[fast\]'"):
         twin.run(scenario, replications=1, engine="compiled")
@@ -299,7 +299,7 @@ def test_a_study_plays_on_it_and_finds_the_same_as_on_simpy(monkeypatch):
     monkeypatch.setattr(engines, "is_kept", lambda: True)
     found = twin.study(plan).frame
     assert len(played) == 4
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    monkeypatch.setattr(engines, "has_numba", lambda: False)
     assert twin.study(plan).frame.equals(found)
     assert len(played) == 4
 

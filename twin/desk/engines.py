@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from math import inf
 from typing import Literal, get_args
@@ -73,6 +74,7 @@ def ready() -> None:
     machine()
 
 
+@cache
 def has_numba() -> bool:
     """True if numba is installed, which the compiled engine takes (the extra `fast`)."""
     return find_spec("numba") is not None
