@@ -58,7 +58,7 @@ def contents(folder):
 
 def test_the_same_rater_says_the_same(run):
     done = rerate.rate(run)
-    assert done.before == done.after == "evidence-2"
+    assert done.before == done.after == "evidence-3"
     for name in ("quality", "solved", "rating"):
         np.testing.assert_array_equal(done.table[name], done.table[f"{name}_before"])
     assert done.table["rating"].notna().sum() > 500
@@ -75,11 +75,11 @@ def test_nothing_old_is_touched_and_nothing_is_overwritten(run):
     assert before.items() <= after.items()
     new = sorted(p.relative_to(run).as_posix() for p in after.keys() - before.keys())
     assert new == [
-        "rerated/evidence-2/r0000.parquet",
-        "rerated/evidence-2/r0001.parquet",
-        "rerated/evidence-2/rating.json",
+        "rerated/evidence-3/r0000.parquet",
+        "rerated/evidence-3/r0001.parquet",
+        "rerated/evidence-3/rating.json",
     ]
-    with pytest.raises(ValueError, match="rated by evidence-2 already"):
+    with pytest.raises(ValueError, match="rated by evidence-3 already"):
         rerate.rate(run)
     assert contents(run) == after
     # Results open as before, and the new table is what was returned.
@@ -91,18 +91,18 @@ def test_nothing_old_is_touched_and_nothing_is_overwritten(run):
 
 
 def test_another_version_tells_both_and_the_difference(run, monkeypatch):
-    monkeypatch.setattr(Judge, "rater", "evidence-3")
+    monkeypatch.setattr(Judge, "rater", "evidence-4")
     monkeypatch.setattr(marking, "_ENOUGH", 0.9)
     # What articles were judged before is known to the old weights only in its own instance.
     done = rerate.rate(run)
-    assert (done.before, done.after) == ("evidence-2", "evidence-3")
+    assert (done.before, done.after) == ("evidence-3", "evidence-4")
     figures = done.figures.set_index("kpi")
     table = done.table
     by_hand = table["quality"].mean() - table["quality_before"].mean()
     assert figures.loc["quality", "difference"] == pytest.approx(by_hand)
     assert figures.loc["quality", "low"] <= by_hand <= figures.loc["quality", "high"]
     told = json.loads((done.path / "rating.json").read_text())
-    assert (told["before"], told["after"]) == ("evidence-2", "evidence-3")
+    assert (told["before"], told["after"]) == ("evidence-3", "evidence-4")
     assert told["customers"] == "cumulative-logit-1"
     assert set(told["columns"]) == {column.name for column in rerate.COLUMNS}
 
@@ -257,8 +257,8 @@ class TestCommand:
         done = self.invoke(run.parent)
         assert done.exit_code == 0, done.output
         for words in (
-            "before: evidence-2",
-            "after:  evidence-2",
+            "before: evidence-3",
+            "after:  evidence-3",
             "rating_mean",
             "agreement",
             "table: ",
@@ -271,7 +271,7 @@ class TestCommand:
     def test_json(self, run):
         done = self.invoke(run, "--json")
         told = json.loads(done.stdout)
-        assert (told["before"], told["after"]) == ("evidence-2", "evidence-2")
+        assert (told["before"], told["after"]) == ("evidence-3", "evidence-3")
         assert [row["kpi"] for row in told["figures"]] == [
             "quality",
             "solved",

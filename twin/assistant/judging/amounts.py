@@ -26,6 +26,11 @@ _TIME = {
     "week": 604800.0, "month": 2592000.0, "year": 31536000.0, "decade": 315360000.0,
     "fortnight": 1209600.0, "h": 3600.0,
 }  # fmt: skip
+# Of a time only: "from the eighth day on".
+_ORDINALS = {
+    "first": 1.0, "second": 2.0, "third": 3.0, "fourth": 4.0, "fifth": 5.0, "sixth": 6.0,
+    "seventh": 7.0, "eighth": 8.0, "ninth": 9.0, "tenth": 10.0,
+}  # fmt: skip
 _BETWEEN_UNITS = word_set(
     "working business full clear whole more calendar further of consecutive a an the"
 )
@@ -80,6 +85,8 @@ def numbers_of(tokens: list[str]) -> tuple[list[Number], set[int]]:
             if tokens[k - 1 : k] == ["half"]:
                 value = 0.5
                 waiting = []
+        if token in _ORDINALS and _unit(following) in _TIME:
+            value = _ORDINALS[token]
         if token == "one" and (following in STOP or not following):
             value = None  # A pronoun.
         if value is None:

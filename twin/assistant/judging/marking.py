@@ -35,6 +35,8 @@ _CONTRADICTS, _CLEARLY, _SURE = 0.5, 0.1, 0.2
 _OWN, _OWN_WRONG = 0.34, 0.5
 _DENIED, _DENIED_WRONG, _PLAINLY = 0.3, 0.12, 0.25
 _WITHIN = 0.8
+# A statement has nearly the words of a claim; a word that is the same, but denied.
+_NEARLY, _PLAIN = 0.8, 0.95
 # What a contradiction takes away; of that an invented number, a wrong order, a lost condition.
 _SINK, _INVENTED, _DISORDER, _LOOSE = 0.9, 0.7, 0.8, 0.8
 # Statements that are so like their steps have an order.
@@ -150,6 +152,7 @@ class _Held:
         """Numbers of the statements that claims hold, or hold another one of."""
         shape = len(self.said), len(self.sheet.claims)
         self.held, self.other = np.zeros(shape), np.zeros(shape)
+        self.missed = np.zeros(shape, dtype=bool)
         self.known = np.ones(len(self.said), dtype=bool)
         self.invented = np.zeros(len(self.said), dtype=bool)
         for k, one in enumerate(self.said):
@@ -157,6 +160,7 @@ class _Held:
                 holds, differs = self.sheet.number(number)
                 self.held[k] += NUMBER * holds
                 self.other[k] += NUMBER * differs
+                self.missed[k] |= differs
                 known = bool((holds & self.sheet.right).any())
                 self.known[k] &= known
                 given = any(number.like(other) for other in self.about.numbers)
@@ -185,11 +189,17 @@ class _Held:
         apart = (self.other > 0) & (self.held == 0)
         plainly = self.plainly_denied / np.maximum(self.plainly_denied + self.plainly_agreed, 1e-6)
         opposed = ((denied > _DENIED) & (self.denied > 0.2)) | (plainly >= _PLAINLY)
+        # What repeats a claim nearly word for word is held against each of its numbers and denials.
+        nearly = self._nearly(either)
+        opposed |= nearly & (self.plainly_denied >= _PLAIN)
+        apart |= nearly & self.missed
         # Another number contradicts where the article does not know it, or all words agree.
         close = self.agreed / words
         unknown = ~self.known[:, None]
         miscounted = apart & (
-            (unknown & ((close > 0.2) | (words < 0.3))) | ((close > 0.7) & self._leads(either))
+            (unknown & ((close > 0.2) | (words < 0.3)))
+            | ((close > 0.7) & self._leads(either))
+            | nearly
         )
 
         about = self._leads(np.maximum(either, given))
@@ -231,6 +241,15 @@ class _Held:
         if self._disorder(right):
             sink = np.maximum(sink, _DISORDER)
         return _SINK * float(sink.max())
+
+    def _nearly(self, either: Floats) -> Bools:
+        """True if nearly all words of a statement and of a claim are the same, but for signs."""
+        sheet = self.sheet
+        words = sheet.total - NUMBER * sheet.counted
+        there = np.add.reduceat(either * sheet.weight, sheet.start, axis=1)
+        of_claim = there >= _NEARLY * np.maximum(words, 1e-6)
+        of_said = self.agreed + self.denied >= _NEARLY * np.maximum(self.words, 1e-6)[:, None]
+        return np.asarray(of_claim & of_said & (words > 0), dtype=bool)
 
     def _leads(self, there: Floats) -> Bools:
         """True if a statement has the rarest words of a claim."""

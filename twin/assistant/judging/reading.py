@@ -28,6 +28,13 @@ _CLAUSE = re.compile(
     r"|\s+(?=(?:unless|if)\s)"
     r"|\s+(?=and\s+\d[\d-]*\s+for\b)"
 )
+# A condition that stands first ends at its comma; its denial goes no further.
+_CONDITION = re.compile(
+    r"(^\s*(?:if|when|once|unless|after|before|until|where|while|although|because|as|with|for)\b"
+    r"[^,:]{3,}),\s+(?=\w+\s+\w)"
+)
+# Two amounts of two things: "an answer within ten days and a parcel within thirty".
+_TWO_AMOUNTS = re.compile(r"\s+and\s+(?=(?:an?|the|your)\s+(?!half\b)\w+)")
 _NOT_POSSIBLE = re.compile(
     r"\b(?:is|are|be|was)? ?not (?:be )?(?:possible|allowed|needed|necessary|required|permitted)\b"
 )
@@ -64,10 +71,20 @@ _PASSES_ON = re.compile(
 )
 _ONLY_IF = re.compile(r"\bonly (?:if|when|after|once)\b|\bunless\b")
 _BOUND = re.compile(r"\b(?:if|when|once|unless|until|only|after|before|asked?)\b")
+# What does not work is denied with all that is said of it, but not where it is a condition.
+_DOES_NOT = re.compile(r"\b(?:do|does|did|will) not (?:work|apply|count|help|qualify)\b")
+_CONDITIONAL = re.compile(r"\b(?:if|when|once|unless|where|until|in case)\b")
+_NOT_MORE = re.compile(
+    r"\b(?:do not|never|not|no)\b"
+    r"((?: (?!(?:while|if|when|where|once|because|and|or|but)\b)[\w'-]+){0,3}?) more than\b"
+)
 _QUOTED_NOT = re.compile(r"[\"“«]not (\w+)")
 _TOKEN = re.compile(r"[^\W_]+(?:[.,][0-9]+)*(?:'[^\W_]+)?")
+# "No, ..." answers a question; "No note is needed" denies.
 _YES_NO = re.compile(
-    r"^\s*(yes|no|nope|sure|of course|certainly|unfortunately not|of course not)\b[,.!:]?\s*", re.I
+    r"^\s*(yes|no|nope|sure|of course|certainly|unfortunately not|of course not)(?:[,.!:;]+|\s*$|"
+    r"(?<!no)(?= ))\s*",
+    re.I,
 )
 
 
@@ -111,10 +128,13 @@ def _plain(text: str) -> str:
     text = re.sub(r"\bif (?:this|that|it|nothing) (?:does not )?(?:help|work)s?\b:?", "", text)
     text = re.sub(r"\bnot only\b", "", text)
     # "Not more than three" is a bound and denies nothing.
-    text = re.sub(r"\b(?:do not|never|not|no)\b([^,.;]{0,24}?)\bmore than\b", r"\1 at most", text)
+    text = _NOT_MORE.sub(r"\1 at most", text)
     text = re.sub(r"\b(?:switch|turn)(?:ed)? off\b", "disable", text)
     text = re.sub(r"\b(?:switch|turn)(?:ed)? on\b", "enable", text)
     text = re.sub(r"\b(?:instead of|rather than)\b", "not", text)
+    text = re.sub(r"\bnothing (?:but|except|other than)\b", "only", text)
+    text = re.sub(r"\bnot (?:kept |keep )?(?:apart|separate(?:ly)?) from\b", "part of", text)
+    text = re.sub(r"\b(?:kept |keep )?(?:apart|separate(?:ly)?) from\b", "not part of", text)
     text = _QUOTED_NOT.sub(r'"not\1', text)
     text = re.sub(r"\b(?:come|comes|send|sent|bring|give|go)( it| them)? back\b", r"return\1", text)
     text = re.sub(r"\bat once\b", "immediately", text)
@@ -138,6 +158,10 @@ def _clauses(sentence: str) -> list[str]:
     A list that ends in "or" shares its denial: "Do not click, reply or call back."
     """
     parts: list[str] = []
+    condition = _CONDITION.match(sentence)
+    if condition and _DENIED.search(condition[1]):
+        parts.append(condition[1])
+        sentence = sentence[condition.end() :]
     head, colon, rest = sentence.partition(": ")
     while colon and _DENIED.search(head):
         parts += _CLAUSE.split(head)
@@ -157,6 +181,8 @@ def _clauses(sentence: str) -> list[str]:
             denied = _DENIED.search(piece)
             for number, order in enumerate(_AND.split(piece)):
                 counted = _ANY_COMMA.split(order)
+                if len(counted) == 1:
+                    counted = _TWO_AMOUNTS.split(order)
                 both = all(map(_HAS_NUMBER.search, counted))
                 # "Do not wait and press": what follows is denied, too.
                 again = "not " if number and denied and not _DENIED.search(order) else ""
@@ -165,6 +191,8 @@ def _clauses(sentence: str) -> list[str]:
 
 
 def _statement(clause: str, sentence: int) -> Statement | None:
+    if not _CONDITIONAL.search(clause):
+        clause = _DOES_NOT.sub("impossible", clause)
     tokens = _TOKEN.findall(clause)[:_MOST_WORDS]
     numbers, used = numbers_of(tokens)
     words: list[str] = []
@@ -226,7 +254,10 @@ def _said_in(sentence: str, number: int) -> Iterator[Statement]:
     bound = bool(_BOUND.search(sentence))
     last: Number | None = None
     clauses = _clauses(sentence)
+    later = False
     for k, clause in enumerate(clauses):
+        # "Then, when it is off, wait": all of it comes after.
+        later = later or bool(_THEN.match(clause))
         one = _statement(clause, number)
         if one is None:
             continue
@@ -241,7 +272,7 @@ def _said_in(sentence: str, number: int) -> Iterator[Statement]:
         yield replace(
             one,
             numbers=tuple(counted),
-            follows=bool(_THEN.match(clause)),
+            follows=later,
             only=bool(_ONLY_IF.search(with_next)) and not _ONLY_IF.match(clause.strip()),
             bound=bound,
         )
