@@ -175,3 +175,9 @@ def test_a_peak_is_named_by_the_local_clock(day, hour):
 
 def test_a_day_without_a_zone_is_one_of_utc():
     assert axis(date(2026, 10, 25), 2 * DAY) == axis(datetime(2026, 10, 25, tzinfo=UTC), 2 * DAY)
+
+
+def test_means_in_words_are_not_rounded_to_another_size():
+    """An open ticket and a third, on average, are not one."""
+    sizes = {0: "0", 0.3: "0.3", 1: "1", 1.3: "1.3", 9.96: "10", 12.4: "12", 140.6: "141"}
+    assert {mean: pictures._size(mean) for mean in sizes} == sizes

@@ -32,6 +32,8 @@ _MOST_INTERVALS = 120
 _WAITING = tables.STATUSES[tables.WAITING_FOR_CUSTOMER]
 # The share of tickets whose time is said beside curves.
 _MOST_OF = 0.9
+# Means from it on are told without decimals: with one they would be 10.0 or more.
+_WHOLE = 9.95
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -113,6 +115,11 @@ def _peak(frame: pd.DataFrame, source: Source) -> tuple[float, str]:
     return float(top["mean"]), _when(source, float(top["start_s"]), float(top["end_s"]))
 
 
+def _size(mean: float) -> str:
+    """A mean in words: a small one is no whole number."""
+    return f"{mean:.0f}" if mean >= _WHOLE or mean == round(mean) else f"{mean:.1f}"
+
+
 def _seen(frame: pd.DataFrame, source: Source) -> pd.DataFrame:
     """A frame over time with what lies in stretches without data missing."""
     middle = (frame["start_s"] + frame["end_s"]) / 2
@@ -129,8 +136,8 @@ def _flows(source: Source, prefix: str) -> Iterator[Picture]:
     )
     peaks = [_peak(flows[flows["flow"] == flow], source) for flow in ("arrivals", "resolved")]
     alt = (
-        f"Lines over the run. Arrivals peak at {peaks[0][0]:.0f} an hour ({peaks[0][1]}), "
-        f"resolved tickets at {peaks[1][0]:.0f} an hour ({peaks[1][1]})."
+        f"Lines over the run. Arrivals peak at {_size(peaks[0][0])} an hour ({peaks[0][1]}), "
+        f"resolved tickets at {_size(peaks[1][0])} an hour ({peaks[1][1]})."
     )
     yield drawn(f"{prefix}-throughput", "Arrivals and throughput", alt,
                 lambda ax: plots.throughput(flows, ax, **clock))  # fmt: skip
@@ -147,10 +154,10 @@ def levels_picture(source: Source, prefix: str) -> Picture:
     )
     levels = _seen(levels, source)
     top, when = _peak(levels[levels["level"] == "backlog"], source)
-    alt = f"Lines over the run. Open tickets peak at {top:.0f} ({when})"
+    alt = f"Lines over the run. Open tickets peak at {_size(top)} ({when})"
     alt += ", on average of replications" if source.averaged else ""
     staffed = levels[levels["level"] == "staffed"]
-    alt += f"; up to {staffed['mean'].max():.0f} agents are on shift" if len(staffed) else ""
+    alt += f"; up to {_size(staffed['mean'].max())} agents are on shift" if len(staffed) else ""
     away = levels[levels["level"] == "away"]
     alt += f", up to {away['mean'].max():.1f} of them away." if len(away) else "."
     return drawn(f"{prefix}-backlog", "Backlog and staffing", alt,
