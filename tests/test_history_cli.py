@@ -1,6 +1,7 @@
 """`twin import`: what it prints, keeps and asks."""
 
 import json
+from pathlib import Path
 
 import pytest
 from exports import at, desk, write_csv
@@ -9,6 +10,7 @@ import twin
 from twin.cli import histories
 from twin.cli.app import app
 from twin.history.gathered import Understood
+from twin.scenario.file import starter
 
 
 def lines(**more):
@@ -41,6 +43,17 @@ def test_it_prints_columns_what_was_left_out_traps_and_the_next_step(tmp_path, c
     assert "not yet for twin calibrate: it tells neither when agents worked" in out
     assert "\x1b" not in out + err
     assert (tmp_path / "h" / "mapping.toml").read_text().count("Opened on") == 1
+
+
+def test_what_is_to_be_added_is_said_with_the_file_as_it_is_found_from_here(tmp_path, capsys):
+    """Both what the desk has not set and what an export cannot tell."""
+    calls = starter() / "example-export" / "calls.csv"
+    assert run(calls, "--out", tmp_path / "h", "--yes") == 0
+    out = capsys.readouterr().out
+    desk_file = tmp_path / "h" / "desk.toml"
+    assert f"; set targets.first_response in {desk_file}\n" in out
+    assert f"(give shifts of [agents.NAME] in {desk_file})" in out
+    assert out.count("desk.toml") == out.count(str(desk_file))
 
 
 def test_it_replaces_a_history_only_where_told_and_reads_by_its_mapping(tmp_path, capsys):
@@ -214,3 +227,51 @@ def test_what_a_person_gave_is_refused_where_it_does_not_fit_and_nothing_is_lost
     (out / "desk.toml").unlink()
     assert run(path, *words) == 0
     assert "Kept" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+@pytest.mark.parametrize("command", ["run", "import", "report"])
+def test_a_file_where_a_folder_is_to_be_made_is_named(tmp_path, capsys, command, place):
+    """What, where, and what to do: not only what the operating system calls it."""
+    blocked = tmp_path / "file"
+    blocked.write_text("kept")
+    to = tmp_path / place / "page.html" if command == "report" else tmp_path / place
+    export, history = write_csv(tmp_path / "t.csv", lines()), tmp_path / "h"
+    if command == "report":
+        assert run(export, "--out", history, "--yes") == 0
+    capsys.readouterr()
+    of = {"run": [starter() / "phone-desk.toml", "--replications", "1"],
+          "import": [export, "--yes"], "report": [history]}  # fmt: skip
+    code, said = ended(capsys, command, *of[command], "--out", to)
+    if (command, place) == ("import", "file"):
+        assert code == 2
+        assert said.endswith("is there already, and is no history; name a new folder\n")
+    else:
+        assert code == 1
+        assert said.endswith(f"{to} cannot be written: {blocked} is a file, and a folder is needed "
+                             "there; name another place with --out\n")  # fmt: skip
+    assert blocked.read_text() == "kept"
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a place where nothing can be made")
+@pytest.mark.parametrize("command", ["run", "import"])
+def test_a_place_where_nothing_can_be_made_is_named(tmp_path, capsys, command):
+    of = {"run": [starter() / "phone-desk.toml", "--replications", "1"],
+          "import": [write_csv(tmp_path / "t.csv", lines()), "--yes"]}  # fmt: skip
+    code, said = ended(capsys, command, *of[command], "--out", "/proc/x")
+    assert code == 1
+    assert said.endswith("/proc/x cannot be written: nothing can be made in /proc; name another "
+                         "place with --out\n")  # fmt: skip
+
+
+def test_a_report_goes_to_a_file_and_not_over_a_folder(tmp_path, capsys):
+    code, said = ended(capsys, "report", "anything", "--out", tmp_path)
+    assert (code, said) == (2, f"{tmp_path} is a folder: name a file with --out, as "
+                               f"{tmp_path / 'report.html'}\n")  # fmt: skip
+
+
+def ended(capsys, *words):
+    """Exit code of a command, and what it said of its fault, on one line."""
+    with pytest.raises(SystemExit) as end:
+        app([*map(str, words)], prog_name="twin")
+    return end.value.code, capsys.readouterr().err

@@ -166,7 +166,7 @@ def run(
 
     All tables go into a new folder of results.
     """
-    with plain_errors("--out"):
+    with plain_errors("--out", out):
         with quick_imports():
             from twin.experiments.checks import cost
             from twin.experiments.run import run as run_all

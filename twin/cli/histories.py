@@ -89,7 +89,7 @@ def import_history(
     Names of people become codes and texts are left out, unless asked for; nothing leaves this
     machine.
     """
-    with plain_errors("--out"):
+    with plain_errors("--out", to):
         from twin.history.desk_history import MAPPING, open_history, refuse_taken
         from twin.history.imported import read_history
 
@@ -175,6 +175,7 @@ def _ask(rows: Sequence[Understood], names: Sequence[str]) -> Mapping[str, str]:
 def tell_history(history: DeskHistory, folder: Path) -> None:
     """Tell how a history was understood, and what may be done with it."""
     from twin.common.text import command
+    from twin.history.desk_history import DESK
 
     out.print(f"read as {history.tool}: {_stretch(history)}", soft_wrap=True)
     out.print(_table(history.understood))
@@ -185,7 +186,8 @@ def tell_history(history: DeskHistory, folder: Path) -> None:
     for note in history.notes:
         err.print(f"note: {note}")
     for line in history.missing():
-        out.print(line, soft_wrap=True)
+        # With its folder, so that it is found from here.
+        out.print(line.replace(DESK, str(folder / DESK)), soft_wrap=True)
     out.print(f"history: {folder}", soft_wrap=True)
     out.print(f"next: {command('twin', 'report', folder)}", soft_wrap=True)
     if history.too_little:

@@ -57,9 +57,11 @@ def report(
     ] = None,
 ) -> None:
     """Write one page of HTML about runs, a study, a search or a history, with everything in it."""
-    with plain_errors("--out"):
+    with plain_errors("--out", to):
         from twin.report.page import write
 
+        if to is not None and to.is_dir():
+            fail(f"{to} is a folder: name a file with --out, as {to / 'report.html'}", BAD_INPUT)
         try:
             opened, path = _opened(results)
             path = write(opened, to or path, brief=brief, targets=_targets(target or []))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from twin.common.errors import ScenarioError, TwinError
+from twin.common.files import is_there
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +73,7 @@ err = _Plain(stderr=True, highlight=False, markup=False, soft_wrap=True)
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 # The signal that ended the command, if it was not Ctrl-C.
 _ended_by: list[int] = []
+_NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC)
 # Seconds between two lines of progress where there is no terminal.
 _EVERY_S = 5.0
@@ -104,13 +108,15 @@ def interrupted(message: str) -> None:
 
 
 @contextmanager
-def plain_errors(option: str = "") -> Iterator[None]:
+def plain_errors(option: str = "", to: Path | None = None) -> Iterator[None]:
     """Errors that a user can mend, as a line each and an exit code; never a traceback.
 
     Parameters
     ----------
     option : str
         Names another place to write to: told where nothing may be written.
+    to : Path, optional
+        What `option` named: where it cannot be written, it is said why.
     """
     try:
         yield
@@ -119,16 +125,35 @@ def plain_errors(option: str = "") -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        what = "" if to is None else _not_written(error, to)
         where = f"{error.filename}: " if error.filename else ""
+        advise = option and (what or error.errno in _REFUSED)
         fail(
-            f"{where}{error.strerror or error}"
-            + (f"; name another place with {option}" if option and error.errno in _REFUSED else ""),
+            (what or f"{where}{error.strerror or error}")
+            + (f"; name another place with {option}" if advise else ""),
             FAILED,
         )
     except MemoryError:
         fail("there is not enough memory for it: take fewer replications, months or rows", FAILED)
     except KeyboardInterrupt as error:
         interrupted(str(error) or "interrupted")
+
+
+def _not_written(error: OSError, to: Path) -> str:
+    """Words for why a place cannot be written; empty where the error is of something else."""
+    if not error.filename or error.errno not in _NO_PLACE:
+        return ""
+    # Folders above it are made first, and files beside it while they are not whole.
+    place, named = Path(to).absolute(), Path(os.fsdecode(error.filename)).absolute()
+    beside = named.parent == place.parent and named.name.startswith(f".{place.name}.")
+    if not (beside or named == place or place in named.parents or named in place.parents):
+        return ""
+    if named == place and named.is_dir():
+        return f"{to} cannot be written: it is a folder, and a file is to be made"
+    for above in (*reversed(named.parents), named):
+        if is_there(above):
+            return f"{to} cannot be written: {above} is a file, and a folder is needed there"
+    return f"{to} cannot be written: nothing can be made in {named.parent}"
 
 
 @contextmanager
