@@ -8,6 +8,7 @@ from fault_server import KEY
 
 import twin
 from twin.assistant import catalogue, errors
+from twin.assistant.careful import Careful, doubts_of
 from twin.assistant.judging import rubric
 from twin.assistant.judging.judge import Judge
 from twin.assistant.judging.model_judge import ModelJudge, build_judge, rater_name, recorded
@@ -299,6 +300,9 @@ class TestLive:
         first = GroqAssistant(scenario, CATEGORIES, catalogue.model(SMALL), max_cost_usd=1e-9)
         with pytest.raises(errors.BudgetReached):
             self.asked(scenario, first)
+        # A desk that is careful with unclear tickets has the same assistant.
+        with pytest.raises(errors.BudgetReached):
+            self.asked(scenario, Careful(first, doubts_of(scenario, CATEGORIES, None)))
         assert not server.bodies
         first = GroqAssistant(scenario, CATEGORIES, catalogue.model(SMALL), max_cost_usd=1.0)
         self.asked(scenario, first)
@@ -389,4 +393,4 @@ class TestScenario:
             "answers": f"model {JUDGE}, rubric-1",
             "customers": "cumulative-logit-1",
         }
-        assert rater_name("evidence", None) == Judge(None).rater == "evidence-2"
+        assert rater_name("evidence", None) == Judge(None).rater == "evidence-3"

@@ -129,6 +129,17 @@ def test_confidence_is_0_where_a_text_is_unclear_and_the_backends_own_elsewhere(
     assert alone.tobytes() == sure.confidence.tobytes()
 
 
+def test_remarks_of_the_backend_are_those_of_a_careful_desk(shipped):
+    class Noted:
+        model, columnar, prompt_version = "m", False, ""
+        notes = ("rests on few calls",)
+
+    doubts = doubts_of(shipped, category_names(shipped), None)
+    assert Careful(Noted(), doubts).notes == ["rests on few calls"]
+    del Noted.notes
+    assert Careful(Noted(), doubts).notes == []
+
+
 def test_the_five_tickets_of_the_first_system_are_right_without_being_learnt(shipped):
     corpus = load_corpus(shipped.tickets.corpus)
     five = {

@@ -23,16 +23,26 @@ class Careful:
     ----------
     assistant : Assistant
     doubts : Doubts
+
+    Attributes
+    ----------
+    backend : Assistant
+        As it was given.
     """
 
     def __init__(self, assistant: Assistant, doubts: Doubts) -> None:
-        self._assistant, self._doubts = assistant, doubts
+        self.backend, self._doubts = assistant, doubts
         self.model, self.columnar = assistant.model, assistant.columnar
         self.prompt_version = assistant.prompt_version
 
+    @property
+    def notes(self) -> list[str]:
+        """Remarks of the backend that a reader of results must know."""
+        return list(getattr(self.backend, "notes", []))
+
     def answer(self, questions: Questions) -> Answers:
         """Answer a batch as the backend does, but never surely to what is not clear."""
-        answers = self._assistant.answer(questions)
+        answers = self.backend.answer(questions)
         if questions.step != "categorize" or answers.confidence is None:
             return answers
         used, row = np.unique(questions.text, return_inverse=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from twin.assistant import catalogue
 from twin.assistant.asking import Ask
+from twin.assistant.careful import Careful
 from twin.assistant.errors import AssistantError, NoVerdict, RecordingMiss
 from twin.assistant.judging import rubric
 from twin.assistant.judging.judge import RATER_VERSION, Rater, judge_of, to_judge
@@ -199,6 +200,7 @@ def build_judge(
     # Not at the top: a run without it needs no SDK.
     from twin.assistant.live.groq import GroqAssistant
 
-    if not isinstance(assistant, GroqAssistant):
-        assistant = GroqAssistant(scenario, (), model)
-    return ModelJudge(model, assistant.beside(model).fetch, knowledge)
+    asked = assistant.backend if isinstance(assistant, Careful) else assistant
+    if not isinstance(asked, GroqAssistant):
+        asked = GroqAssistant(scenario, (), model)
+    return ModelJudge(model, asked.beside(model).fetch, knowledge)
