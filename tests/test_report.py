@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,10 +13,12 @@ from typer.testing import CliRunner
 
 import twin
 from twin.cli.app import app
+from twin.cli.figure_tables import figures
 from twin.common import html as markup
 from twin.common import toml
-from twin.common.text import estimate
-from twin.experiments.display import figure_rows
+from twin.common.text import estimate, label
+from twin.experiments.display import figure_rows, of_no_assistant
+from twin.measures.figures import MAIN
 from twin.report import background, numbers
 from twin.report.page import page
 from twin.report.source import Source
@@ -408,3 +411,41 @@ def test_one_replication_does_not_tell_whether_a_promise_is_kept(replications, s
     assert said in text
     history = Source(results, results.runs[0], results.summary(), averaged=False)
     assert "kept for 9 in 10" in " ".join(map(str, numbers.key_figures([history])))
+
+
+def shown_on(*changes):
+    """Names of figures of desks side by side: on a terminal, and on pages."""
+    people = {"heads": 2, "handle_time": "10min", "cost": 30.0}
+    data = {"horizon": "1d", "warm_up": "0s", "replications": 2, "arrivals": {"rate": "4/h"},
+            "agents": {"all": people}}  # fmt: skip
+    desks = [from_data(data | {"name": f"d{k}"} | one) for k, one in enumerate(changes)]
+    summary = twin.run(desks, workers=1).summary()
+    names = [desk.name for desk in desks]
+    printed = set(figures(summary).columns[0].cells)
+    pages = {row[0] for row in figure_rows(summary, MAIN, names)}
+    assert {label(name) for name in printed if name} == pages
+    return printed
+
+
+def test_figures_of_an_assistant_are_shown_only_where_there_is_one():
+    of_assistant = {"containment", "escalation_rate", "model_cost"}
+    people = {"assistant": {"role": "off"}}
+    full = {"assistant": {"role": "full", "backend": "profile"}}
+    alone = shown_on(people)
+    assert not of_assistant & alone
+    assert {"solved", "human_cost", "reopen_rate"} <= alone
+    # Beside a desk with an assistant, a 0 says something; and so it does where all it tried failed.
+    assert of_assistant <= shown_on(people, full)
+    failing = full | {"provider": {"outages": [{"start": "0s", "length": "3d"}]}}
+    assert of_assistant <= shown_on(failing)
+
+
+def test_what_is_not_known_of_an_assistant_hides_no_figure():
+    """In the history of a desk whose calls were not kept, containment of 0 is a finding."""
+    told = {"containment": 0.0, "escalation_rate": 0.0, "model_cost": math.nan,
+            "call_failure_share": math.nan}  # fmt: skip
+    rows = [{"scenario": "a", "group": "", "kpi": kpi, "value": told[kpi]} for kpi in told]
+    assert of_no_assistant(pd.DataFrame(rows), ["a"]) == set()
+    free = pd.DataFrame(rows).assign(value=[0.2, 0.0, 0.0, math.nan])
+    assert of_no_assistant(free, ["a"]) == {"escalation_rate", "model_cost"}
+    assert of_no_assistant(free[free["kpi"] != "model_cost"], ["a"]) == set()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from twin.common.text import estimate
+from twin.experiments.display import of_no_assistant
 from twin.measures.figures import MAIN, MAIN_FIGURES
 from twin.scenario.model import PRIORITIES
 
@@ -43,7 +44,8 @@ def figures(summary: pd.DataFrame, every: bool = False, assumed: Collection[str]
     for row in summary.to_dict("records"):
         cell = estimate(row)
         cells.setdefault((row["kpi"], row["group"]), {})[row["scenario"]] = cell
-    for keys in _sections(list(cells), every):
+    none = set() if every else of_no_assistant(summary, scenarios)
+    for keys in _sections([key for key in cells if key[0] not in none], every):
         rows = [(key, [cells[key].get(name, "-") for name in scenarios]) for key in keys]
         # Figures that no scenario has, such as calls on a desk of agents only, are left out.
         rows = [(key, texts) for key, texts in rows if every or set(texts) != {"-"}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,32 @@ from twin.stats.verdicts import BETTER, WORSE
 if TYPE_CHECKING:
     import pandas as pd
 
+# Known where a model was called, whatever became of the calls; what means nothing where none was.
+_CALLED = "call_failure_share"
+_OF_ASSISTANT = ("containment", "escalation_rate", "model_cost")
 # A study has hundreds of points; a notebook shows the first of them.
 _MOST_ROWS = 40
+
+
+def of_no_assistant(summary: pd.DataFrame, scenarios: Collection[str]) -> set[str]:
+    """Figures of an assistant's work that are 0 as no scenario has an assistant.
+
+    Empty where a model was called in any of them, or where that is not known, as in the history of
+    a real desk: there a 0 says something.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `Results.summary`.
+    scenarios : collection of str
+    """
+    rows = summary[(summary["group"] == "") & summary["scenario"].isin(list(scenarios))]
+    values = rows.groupby("kpi")["value"].agg(list).to_dict()
+    spent = values.get("model_cost", [])
+    called = any(not math.isnan(value) for value in values.get(_CALLED, []))
+    if called or len(spent) != len(set(scenarios)) or any(value != 0 for value in spent):
+        return set()
+    return {kpi for kpi in _OF_ASSISTANT if not any(values.get(kpi, ()))}
 
 
 def figure_rows(
@@ -29,10 +54,12 @@ def figure_rows(
     """
     rows = summary[(summary["group"] == "") & summary["kpi"].isin(list(kpis))]
     cells = {(row["kpi"], row["scenario"]): estimate(row) for row in rows.to_dict("records")}
+    none = of_no_assistant(summary, scenarios)
     star = {kpi: " *" if kpi in assumed else "" for kpi in kpis}
     found = [
         [f"{label(kpi)}{star[kpi]}", *(cells.get((kpi, name), "-") for name in scenarios)]
         for kpi in kpis
+        if kpi not in none
     ]
     # Figures that no scenario has, such as calls on a desk of agents only, are left out.
     return [row for row in found if set(row[1:]) != {"-"}]
