@@ -203,6 +203,8 @@ def test_a_customer_an_agent_and_an_analyst(served, tmp_path):
             ".map(e => e.innerText).join(' ')"
         )
         assert "Waiting for customer" in badges
+        # It cannot be filed twice by a second press.
+        assert browser.run("document.querySelector('textarea').value") == ""
         visitor.press("Yes")
         visitor.sees("You said that this helped")
         visitor.settled()
