@@ -373,10 +373,10 @@ def _doubts(
     other = "the profile is extrapolated: measured with"
     if measured.model != model.name:
         notes.append(f'{other} model "{measured.model}", used for "{model.name}"')
-    steps: list[tuple[Step, MeasuredStep | None]] = [("categorize", measured.categorize)]
+    steps: dict[Step, MeasuredStep | None] = {"categorize": measured.categorize}
     if settings.role == "full":
-        steps.append(("respond", measured.respond))
-    for name, step in steps:
+        steps["respond"] = measured.respond
+    for name, step in steps.items():
         if step is None:
             notes.append(f"the profile holds no calls of step {name}: its defaults stand in")
             continue
@@ -394,8 +394,7 @@ def _doubts(
         notes.append(f"{other} up to {measured.articles} articles in a prompt, used for {used}")
     rows = settings.profile.confusion
     if rows is not None and (missing := [name for name in categories if name not in rows]):
-        notes.append(
-            "the profile is extrapolated: no calls measured for tickets of category "
-            + ", ".join(f'"{name}"' for name in missing)
-        )
+        which = ", ".join(f'"{name}"' for name in missing)
+        lacks = "the profile is extrapolated: no calls measured for tickets of category"
+        notes.append(f"{lacks} {which}")
     return notes
