@@ -14,6 +14,7 @@ from twin.cli.app import app
 from twin.experiments import validate
 from twin.measures import sanity
 from twin.measures.theory import erlang_a, erlang_bounds, erlang_c, erlang_c_wait
+from twin.records.tables import Columns
 
 DESK = {
     "name": "desk",
@@ -147,9 +148,10 @@ def test_the_worst_replication_is_shown():
 
 def test_a_run_that_does_not_add_up_says_so(monkeypatch):
     def broken(log, scenario):
-        return sanity.sanity(log, scenario).assign(ok=np.int8(0))
+        checks = sanity.checked(log, scenario)
+        return Columns(checks, ok=np.zeros(len(checks["ok"]), np.int8))
 
-    monkeypatch.setattr("twin.experiments.replication.sanity", broken)
+    monkeypatch.setattr("twin.experiments.replication.checked", broken)
     results = twin.run(twin.from_data(DESK), replications=1)
     assert any("replication 0: conservation does not hold" in note for note in results.notes)
     assert not results.sanity()["ok"].iloc[0]
