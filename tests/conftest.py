@@ -25,8 +25,8 @@ hypothesis.settings.load_profile("same")
 
 
 def pytest_xdist_auto_num_workers(config):
-    """One worker more than cores, for `-n auto`: tests wait for servers, pages and kills."""
-    return (os.cpu_count() or 1) + 1
+    """Two workers more than cores, for `-n auto`: tests wait for servers, pages and kills."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_sessionstart(session):
