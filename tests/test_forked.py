@@ -153,6 +153,9 @@ for _ in range(500):
         break
     time.sleep(0.01)
 assert forked.can_fork()
+# Copies that nobody closed do not keep the process from its end.
+left = forked.Copies(2)
+assert len(list(engine.each(who, range(4), 2, str, copies=left))) == 4
 print("done")
 """
 

@@ -19,6 +19,7 @@ import threading
 import time
 import traceback
 import warnings
+import weakref
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -97,6 +98,8 @@ class Copies:
         self.workers = workers
         self._packer = _Packer()
         self._there: list[_Worker] = []
+        # Who forgets to close them must not wait at the end of the process: they heed no signal.
+        weakref.finalize(self, _end, self._there)
 
     @property
     def are_there(self) -> bool:
@@ -150,17 +153,7 @@ class Copies:
 
     def close(self) -> None:
         """End them; the next call makes new ones."""
-        # A second Ctrl-C waits, too: a worker heeds no other signal, so one left over would stay.
-        with signals_wait():
-            there, self._there = self._there, []
-            for one in there:
-                one.process.kill()
-            for one in there:
-                one.process.join()
-                one.process.close()
-                one.line.close()
-            if there:
-                gc.unfreeze()
+        _end(self._there)
 
     def _make(self, workers: int) -> None:
         if workers <= 0:
@@ -177,6 +170,21 @@ class Copies:
                     if not self._there or refused.errno not in (errno.EAGAIN, errno.ENOMEM):
                         raise
                     break
+
+
+def _end(there: list[_Worker]) -> None:
+    # A second Ctrl-C waits, too: a worker heeds no other signal, so one left over would stay.
+    with signals_wait():
+        ended = [*there]
+        there.clear()
+        for one in ended:
+            one.process.kill()
+        for one in ended:
+            one.process.join()
+            one.process.close()
+            one.line.close()
+        if ended:
+            gc.unfreeze()
 
 
 class _Packer(pickle.Pickler):
