@@ -1,7 +1,7 @@
 """A model that obeys every ticket is talked into no category, and others are left as they are.
 
-`data/attacks_held_back.csv` holds attacks that were written before the rules of `steering` and
-never used to choose them, by the same author; `data/attacks.csv` was there before.
+`data/attacks_held_back.csv` holds attacks that were written just before the rules of `steering`, by
+the same author, so they are no independent test; `data/attacks.csv` was there before.
 """
 
 import csv
