@@ -65,6 +65,20 @@ def test_days_in_order_are_numbers():
     assert numbers_of(["second", "try", "first"])[0] == []
 
 
+@pytest.mark.parametrize(("words", "value"), [
+    ("thirty thousand bags", 30_000), ("two thousand bags", 2000), ("two hundred bags", 200),
+    ("twenty five thousand bags", 25_000), ("two hundred fifty two bags", 252),
+    ("hundred five bags", 105), ("twenty five bags", 25), ("a hundred thousand bags", 100_000),
+])  # fmt: skip
+def test_numbers_of_several_words_are_one(words, value):
+    assert [(one.value, one.of) for one in numbers_of(words.split())[0]] == [(value, "bag")]
+
+
+def test_numbers_beside_each_other_stay_apart():
+    found, _ = numbers_of(["fifty", "or", "forty", "bags"])
+    assert [one.value for one in found] == [50, 40]
+
+
 def test_what_follows_then_comes_after_also_behind_a_condition():
     found = statements("First unplug it; then, when the light is off, wait.")
     assert [one.follows for one in found][-1]

@@ -21,6 +21,8 @@ _WORDS = {
     "ninety": 90.0, "hundred": 100.0, "thousand": 1000.0, "half": 0.5, "dozen": 12.0,
     "single": 1.0, "many": MANY, "several": MANY, "multiple": MANY,
 }  # fmt: skip
+# After another number they multiply it: "thirty thousand".
+_SCALES = ("hundred", "thousand")
 _TIME = {
     "second": 1.0, "sec": 1.0, "minute": 60.0, "min": 60.0, "hour": 3600.0, "day": 86400.0,
     "week": 604800.0, "month": 2592000.0, "year": 31536000.0, "decade": 315360000.0,
@@ -64,6 +66,17 @@ def number_of(token: str) -> float | None:
     return None
 
 
+def _more(value: float, following: list[str]) -> float | None:
+    """A number with the next word of it, as of "two hundred fifty"; None where it is whole."""
+    if not following or following[0] not in _WORDS:
+        return None
+    if following[0] in _SCALES:
+        return value * _WORDS[following[0]]
+    room = 100 if value % 100 == 0 else 10 if value % 10 == 0 else 0
+    more = _WORDS[following[0]]
+    return value + more if value >= 20 and 1 <= more < room else None
+
+
 def numbers_of(tokens: list[str]) -> tuple[list[Number], set[int]]:
     """The numbers of a clause, and which tokens they take."""
     found: list[Number] = []
@@ -93,11 +106,8 @@ def numbers_of(tokens: list[str]) -> tuple[list[Number], set[int]]:
             k += 1
             continue
         used.add(k)
-        if following == "hundred":
-            value, k = value * 100, k + 1
-            used.add(k)
-        elif value >= 20 and number_of(following) is not None and following in _WORDS:
-            value, k = value + _WORDS[following], k + 1
+        while (more := _more(value, tokens[k + 1 : k + 2])) is not None:
+            value, k = more, k + 1
             used.add(k)
         waiting.append(value)
         at = k + 1
