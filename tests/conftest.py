@@ -1,4 +1,4 @@
-"""What several test modules need: a desk played from data, and recorded arrivals."""
+"""Fixtures of several test modules: a desk played from data, and recorded arrivals."""
 
 import os
 import subprocess

@@ -56,7 +56,7 @@ def shared(tmp_path_factory):
 
 
 def written(joined, number):
-    """What was written to a ticket: pairs of text and whether the customer has it."""
+    """Messages written to a ticket: pairs of text and whether the customer sees it."""
     events = [audit["events"][0] for audit in joined.stand_in.written(number)]
     return [(event["body"], event["public"]) for event in events]
 

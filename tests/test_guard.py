@@ -29,7 +29,7 @@ FORCING = [row for row in TICKETS if row["forced"]]
 
 
 def answers(category):
-    """What a model says that is sure of these categories."""
+    """Answers of a model that is sure of these categories."""
     category = np.asarray(category, dtype=np.int64)
     none = np.zeros(len(category), dtype=np.int64)
     sure = np.where(category >= 0, 0.99, 0.0)

@@ -232,7 +232,7 @@ def test_what_a_person_gave_is_refused_where_it_does_not_fit_and_nothing_is_lost
 @pytest.mark.parametrize("place", ["file", "file/below"])
 @pytest.mark.parametrize("command", ["run", "import", "report"])
 def test_a_file_where_a_folder_is_to_be_made_is_named(tmp_path, capsys, command, place):
-    """What, where, and what to do: not only what the operating system calls it."""
+    """An error says where and what to do, not only the words of the operating system."""
     blocked = tmp_path / "file"
     blocked.write_text("kept")
     to = tmp_path / place / "page.html" if command == "report" else tmp_path / place

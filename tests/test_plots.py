@@ -1,4 +1,4 @@
-"""What is drawn is what the frame says, figure by figure."""
+"""Plots draw the numbers of their frames, figure by figure."""
 
 import matplotlib
 

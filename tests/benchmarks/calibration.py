@@ -1,4 +1,4 @@
-"""How far confidence is from the chance of being right, and what of that chance alone would show.
+"""Distance of confidence from the chance of being right, beside that of perfect confidence.
 
     python -m tests.benchmarks.calibration
 

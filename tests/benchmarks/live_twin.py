@@ -24,7 +24,7 @@ FIGURES = ("p50", "p90")
 
 
 def twin(folder, *words):
-    """What a command says."""
+    """Output of a command."""
     command = [sys.executable, "-m", "twin", *map(str, words)]
     done = subprocess.run(
         command, cwd=folder, env=environment(), check=True, capture_output=True, text=True

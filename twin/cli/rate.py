@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from twin.cli import terminal
-from twin.cli.terminal import BAD_INPUT, FAILED, Json, err, fail, name_provider, out, plain_errors
+from twin.cli.terminal import (
+    BAD_INPUT,
+    FAILED,
+    Json,
+    RunFolder,
+    err,
+    fail,
+    name_provider,
+    out,
+    plain_errors,
+)
 
 if TYPE_CHECKING:
     from twin.experiments.rerate import Rerated
@@ -21,12 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def rate(
-    results: Annotated[
-        Path,
-        typer.Argument(
-            help="Folder of a run, or of a scenario (its newest run).", show_default=False
-        ),
-    ],
+    results: RunFolder,
     rater: Annotated[
         Literal["evidence", "model"],
         typer.Option(help="evidence: the article that solves the ticket; model: by a rubric."),

@@ -49,6 +49,10 @@ Cluster = Annotated[
     str | None,
     typer.Option(metavar="tcp://HOST:PORT", help="A Dask scheduler, whose workers play instead."),
 ]
+RunFolder = Annotated[
+    Path,
+    typer.Argument(help="Folder of a run, or of a scenario (its newest run).", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 

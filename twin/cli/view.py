@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from twin.cli.terminal import BAD_INPUT, err, out, plain_errors
+from twin.cli.terminal import BAD_INPUT, RunFolder, err, out, plain_errors
 
 
 def register(app: typer.Typer) -> None:
@@ -16,12 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def view(
-    results: Annotated[
-        Path,
-        typer.Argument(
-            help="Folder of a run, or of a scenario (its newest run).", show_default=False
-        ),
-    ],
+    results: RunFolder,
     ticket: Annotated[
         list[int] | None,
         typer.Option(min=1, help="Number of a ticket; more than once; default: the first ones."),

@@ -55,7 +55,7 @@ def unmakeable(name: str) -> str:
 
 
 def is_there(path: str | Path, folder: bool = False) -> bool:
-    """Whether there is such a file, or folder; no where that cannot be told."""
+    """True if there is such a file or folder; False where nobody may look."""
     try:
         return Path(path).is_dir() if folder else Path(path).is_file()
     except OSError:  # a name too long to ask about, or a folder that nobody may look into

@@ -40,7 +40,7 @@ class Turnout:
 
     @property
     def may_draw(self) -> bool:
-        """Whether it is a matter of chance who comes to any shift of the pool."""
+        """True if it is a matter of chance who comes to any shift of the pool."""
         pool = self._pool
         if pool.shrinkage or pool.roster is not None:
             return True

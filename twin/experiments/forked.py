@@ -52,7 +52,7 @@ class _Worker:
     process: BaseProcess
     # Tasks go there, and results come back.
     line: Connection
-    # Number of the scenarios that it has.
+    # How many of the scenarios were sent to it.
     has: int
 
     def hand(self, message: bytes, scenarios: list[Scenario]) -> None:
@@ -103,7 +103,7 @@ class Copies:
 
     @property
     def are_there(self) -> bool:
-        """Whether they were made and are at work, or wait for it."""
+        """True if they were made and have not ended."""
         return bool(self._there)
 
     def results(

@@ -152,7 +152,7 @@ def look(
     held_back : sequence of str
         Marks of the tickets.
     evidence : mapping, optional
-        What the test found; None before it, where it may turn out to be the same again.
+        The result of the test; None before it, where it may turn out to be the same again.
     """
     before = []
     for line in known:
@@ -167,7 +167,7 @@ def look(
 
 
 def _found(evidence: Mapping[str, Any]) -> str:
-    """What a test found, in one form: a number that is missing (NaN) equals itself."""
+    """The result of a test as text, so that a missing number (NaN) equals itself."""
     return json.dumps({k: v for k, v in evidence.items() if k not in _COUNTED}, sort_keys=True)
 
 

@@ -59,7 +59,7 @@ class Played:
 
     @cached_property
     def sanity(self) -> pd.DataFrame:
-        """Whether it adds up; see `twin.measures.sanity.sanity`."""
+        """Checks of conservation and of Little's law; see `twin.measures.sanity.sanity`."""
         return self.checks.frame()
 
     def given(self, table: str) -> pd.DataFrame | Columns:

@@ -41,7 +41,8 @@ def read_workbook(path: Path, most_bytes: int) -> dict[str, Columns]:
     try:
         with zipfile.ZipFile(path) as packed:
             _check(packed, most_bytes)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        # A RuntimeError: it is encrypted, or packed in a way that zipfile does not know.
         raise ValueError(f"{_NOT_READABLE}: {error}") from None
     try:
         from python_calamine import CalamineError, CalamineWorkbook

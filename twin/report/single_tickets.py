@@ -118,7 +118,7 @@ def _inside(one: SingleTicket, scenario: Scenario) -> Iterator[Html]:
 
 
 def _events(one: SingleTicket) -> Iterator[tuple[float, str, str]]:
-    """What happened, as moment in seconds, kind and words; what is of one moment in this order."""
+    """Events of a ticket: moment in seconds, kind and words; those of one moment in this order."""
     for row in one.happened["timeline"]:
         yield row["time_s"], "status", _joined(row["status"], row["detail"])
     for row in one.happened["calls"]:

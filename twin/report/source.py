@@ -136,7 +136,7 @@ class Source:
         return found[0] if found else None
 
     def any(self, kpi: str) -> bool:
-        """Whether a figure was counted, and is not 0."""
+        """True if a figure was counted and is not 0."""
         row = self.row(kpi)
         return row is not None and row["value"] != 0
 

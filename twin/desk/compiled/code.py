@@ -70,7 +70,7 @@ def _kept() -> tuple[str, bytes] | None:
 
 def _read(path: Path) -> bytes:
     if path.parent != cache_folder():
-        # Whoever can write beside Python's own compiled files needs no code of ours.
+        # Beside Python's own compiled files, which are run without a look at their owner, too.
         return path.read_bytes()
     with own_file(path) as file:
         return file.read()
