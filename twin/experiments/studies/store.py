@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from twin.common.errors import DamagedFile
 from twin.common.files import read_json, reason, unsealed
+from twin.common.kept import MadeOnce
 from twin.desk.engines import engine_of
 from twin.experiments import manifest as provenance
 from twin.experiments.checks import expected_tickets
@@ -89,7 +90,7 @@ class StudyStore:
         self._engine = engine
         self._asked = tuple(sorted({figure_of(name)[0] for name in asked}))
         self._share = uuid4().hex
-        self._keys: dict[int, tuple[Scenario, str]] = {}
+        self._keys = MadeOnce[str](most=100_000)
         self._engines: dict[str, str] = {}
         self._digests: dict[Path, str] = {}
         # By folder and number of the replication.
@@ -101,11 +102,7 @@ class StudyStore:
 
     def home(self, scenario: Scenario) -> Path:
         """Folder of a scenario's replications."""
-        known = self._keys.get(id(scenario))
-        if known is None or known[0] is not scenario:
-            # The scenario is kept with its key: ids of what is gone are given again.
-            known = self._keys[id(scenario)] = (scenario, self._key(scenario))
-        return self.folder / known[1]
+        return self.folder / self._keys.get(scenario, lambda: self._key(scenario))
 
     def _key(self, scenario: Scenario) -> str:
         data = scenario.model_dump(mode="json", exclude=_LABELS)
