@@ -13,6 +13,8 @@ import time
 from collections import Counter, deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from twin.assistant.live.bounded import MOST_BYTES
+
 KEY = "gsk_SENTINEL_0123456789"
 ERRORS = {
     400: "invalid_request",
@@ -297,8 +299,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.send(200, json.dumps(self.data(body, content, **changes)), told)
 
-    def stream(self, data, told, end="data: [DONE]\n\n"):
-        """The answer in pieces; after the first token time passes."""
+    def stream(self, data, told, end="data: [DONE]\n\n", cut=False):
+        """The answer in pieces; after the first token time passes, or the connection is cut."""
         text, usage = data["choices"][0]["message"]["content"], data.pop("usage")
         deltas = [
             {"role": "assistant", "content": ""},
@@ -321,6 +323,9 @@ class Handler(BaseHTTPRequestHandler):
         for number, piece in enumerate(pieces):
             if number == 2:
                 self.owner.closing.wait(self.owner.streams_s)
+            if number == 2 and cut:
+                self.close_connection = True
+                return
             self.wfile.write(piece)
             self.wfile.flush()
 
@@ -359,6 +364,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_endless_stream(self, body, told):
         self.stream(self.data(body), told, end="")
+
+    def do_cut_stream(self, body, told):
+        self.stream(self.data(body), told, cut=True)
+
+    def do_still_stream(self, body, told):
+        self.stream(self.data(body), told)
+
+    def do_long_stream(self, body, told):
+        self.stream(self.data(body), told, end=f": {'x' * MOST_BYTES}\n\n")
 
     def do_whole(self, body, told):
         self.send(200, json.dumps(self.data(body)), told)

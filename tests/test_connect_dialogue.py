@@ -109,6 +109,7 @@ def test_without_public_replies_all_is_a_note_and_agents_are_told_nothing_twice(
     joined = Joined(small)
     number = joined.stand_in.file(VAGUE)
     rounds(joined)
+    guessed = small.ticket(1)["category"]
     says(joined, number, "My payment was declined.")
     rounds(joined)
     says(joined, number, "It still fails.")
@@ -116,9 +117,7 @@ def test_without_public_replies_all_is_a_note_and_agents_are_told_nothing_twice(
     joined.stand_in.touch(number, satisfaction_rating={"score": "bad"})
     rounds(joined)
     assert written(joined, number) == [
-        (f"Category: Other (not sure)\n\nSuggested question to the customer:\n\n{ASKED}", False)
-        if small.ticket(1)["category"] == "Other" else
-        (f"Category: Login (not sure)\n\nSuggested question to the customer:\n\n{ASKED}", False),
+        (f"Category: {guessed} (not sure)\n\nSuggested question to the customer:\n\n{ASKED}", False),
         (f"Category: Payment\n\nSuggested answer:\n\n{PAYMENT}", False),
     ]  # fmt: skip
     assert joined.stand_in.tickets[number]["status"] == "open"

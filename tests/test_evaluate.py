@@ -119,6 +119,13 @@ def test_ratings_of_people_calibrate_quality(several, tmp_path):
     found = judges.by_people([rated]).iloc[0]
     assert found["rated"] == len(rows)
     assert found["low"] < found["value"] < found["high"]
+    path.write_text("ticket,answer,rating,rater\na,b,2,\na,b,5,Ana\na,b,4,\na,c,1,\n")
+    assert {key: [*given] for key, given in read_ratings(path).by_answer.items()} == {
+        ("a", "b"): ["rater 1", "Ana", "rater 3"], ("a", "c"): ["rater 1"],
+    }  # fmt: skip
+    path.write_text("ticket,answer,rating,rater\na,b,2,\na,b,5,rater 1\n")
+    with pytest.raises(ScenarioError, match="rated this answer twice"):
+        read_ratings(path)
     path.write_text("ticket,answer,rating\na,b,6\n")
     with pytest.raises(ScenarioError, match="1 to 5"):
         read_ratings(path)

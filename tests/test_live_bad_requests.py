@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from tests.live_desk import MODEL, Small
+from twin.live.server import PLACES
 from twin.live.web import make_server
 
 pytestmark = [pytest.mark.network, pytest.mark.enable_socket]
@@ -170,7 +171,7 @@ CASES = list(cases())
 def served(tmp_path_factory):
     small = Small(tmp_path_factory.mktemp("desk"))
     small.file("login")
-    server = make_server(small.app, "127.0.0.1", 0)
+    server = make_server(small.app, "127.0.0.1", 0, PLACES)
     threading.Thread(target=server.run, daemon=True).start()
     yield small, server.effective_port
     server.close()

@@ -11,6 +11,7 @@ import pytest
 
 from tests.live_desk import Small
 from twin.live import web
+from twin.live.server import PLACES
 from twin.live.web import make_server
 
 pytestmark = [pytest.mark.network, pytest.mark.enable_socket]
@@ -27,7 +28,7 @@ def small(tmp_path):
 
 @contextmanager
 def serving(small, host="127.0.0.1"):
-    server = make_server(small.app, host, 0)
+    server = make_server(small.app, host, 0, PLACES)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

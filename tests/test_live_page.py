@@ -996,7 +996,7 @@ def live_client(tmp_path):
     root = Path(customers_page.__file__).parents[3] / "scenarios"
     scenario = load(root / "baseline.toml", {"assistant.confidence_threshold": 0.0})
     store = Store(str(tmp_path / "desk.sqlite"))
-    server = make_server(create_app(Desk(scenario, store)), "127.0.0.1", 0)
+    server = make_server(create_app(Desk(scenario, store)), "127.0.0.1", 0, PLACES)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     yield Client(f"http://127.0.0.1:{server.effective_port}")

@@ -6,15 +6,16 @@ import json
 import time
 
 import pytest
+from fault_server import KEY
 from hypothesis import given
 from hypothesis import strategies as st
 from recorded_models import Skill, replies, write
 from test_groq import CATEGORIES, ask, desk
 from typer.testing import CliRunner
 
-from twin.assistant import catalogue
+from twin.assistant import catalogue, errors
 from twin.assistant.live import streaming
-from twin.assistant.live.groq import GroqAssistant
+from twin.assistant.live.groq import Caller, GroqAssistant, Settings
 from twin.assistant.protocol import OK, SERVER_ERROR
 from twin.assistant.recorded.recording import Recording, Reply
 from twin.cli.app import app
@@ -128,6 +129,31 @@ class TestLive:
         server.faults = [fault] * 4
         again = one.answer(ask("respond", ["Help"], category=0))
         assert again.outcome.tolist() == [SERVER_ERROR]
+
+    @pytest.mark.parametrize(
+        ("fault", "error", "message"),
+        [
+            ("cut_stream", errors.Unreachable, "the connection broke"),
+            ("long_stream", errors.BrokenResponse, "too long"),
+            ("still_stream", errors.TimedOut, "time"),
+        ],
+    )
+    def test_a_stream_that_fails_is_named_by_its_fault(self, server, fault, error, message):
+        server.faults, server.streams_s = [fault], 5.0 if fault == "still_stream" else 0.0
+        caller = Caller(Settings(KEY, server.url), 0.5, catalogue.model("openai/gpt-oss-20b"), True)
+        request = {
+            "model": "openai/gpt-oss-20b", "max_completion_tokens": 40,
+            "messages": [{"role": "user", "content": "Help"}],
+        }  # fmt: skip
+
+        async def send():
+            try:
+                await caller.send(request)
+            finally:
+                await caller.close()
+
+        with pytest.raises(error, match=message):
+            asyncio.run(send())
 
     def test_a_server_that_knows_no_streams_is_read_all_the_same(self, server, make):
         server.faults = ["whole"]

@@ -2,7 +2,7 @@
 
 Run from the project's folder; it takes as long as its parts together:
 
-    python -m tests.benchmarks.live_people FOLDER [--seed 1]
+    python -m tests.benchmarks.live_people FOLDER [--seed 1] [--rate 3.2] [--agents 12]
 
 Customers file tickets at random moments. The assistant (`embedded`) answers those that it is very
 sure of; the others wait for agents, who look at the queue now and then, and work it off, the most
@@ -150,6 +150,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=People.rate, help="tickets a second")
+    parser.add_argument("--agents", type=int, default=People.agents)
     parser.add_argument("--minutes", type=float, help="of each part, to try it")
     said = parser.parse_args()
     folder = said.folder.resolve()
@@ -158,10 +160,11 @@ def main():
     options = [word for change in SETTINGS for word in ("--set", change)]
     scenario = ROOT / "scenarios" / "live-desk.toml"
     with served(folder, str(folder / "desk.sqlite"), *options, scenario=scenario) as server:
-        play = Play(server, People(), said.seed)
+        people = People(said.rate, said.agents)
+        play = Play(server, people, said.seed)
         moments = play.run(parts)
     told = {
-        "people": asdict(People()),
+        "people": asdict(people),
         "parts": [asdict(part) for part in parts],
         "moments": [datetime.fromtimestamp(at, UTC).isoformat() for at in moments],
         "errors": len(play.errors),

@@ -63,6 +63,15 @@ def learnt(corpus: Corpus | None, categories: Sequence[str]) -> tuple[list[str],
     return texts, rows
 
 
+# Categories, train texts, their categories' places, and articles.
+_Material = tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...], Knowledge | None]
+
+
+def _material(scenario: Scenario, categories: Sequence[str], corpus: Corpus | None) -> _Material:
+    texts, rows = learnt(corpus, categories)
+    return tuple(categories), tuple(texts), tuple(rows), knowledge_of(scenario.assistant)
+
+
 def doubts_of(scenario: Scenario, categories: Sequence[str], corpus: Corpus | None) -> Doubts:
     """The rules of a scenario's desk, by its own texts and articles.
 
@@ -71,9 +80,7 @@ def doubts_of(scenario: Scenario, categories: Sequence[str], corpus: Corpus | No
     ScenarioError
         If its articles cannot be used.
     """
-    texts, rows = learnt(corpus, categories)
-    knowledge = knowledge_of(scenario.assistant)
-    return _doubts(tuple(categories), tuple(texts), tuple(rows), knowledge)
+    return _doubts(*_material(scenario, categories, corpus))
 
 
 def classify_of(
@@ -86,11 +93,18 @@ def classify_of(
     ScenarioError
         If its articles cannot be used.
     """
-    texts, rows = learnt(corpus, categories)
-    knowledge = knowledge_of(scenario.assistant)
+    return _classify(*_material(scenario, categories, corpus))
+
+
+def _classify(
+    categories: tuple[str, ...],
+    texts: tuple[str, ...],
+    rows: tuple[int, ...],
+    knowledge: Knowledge | None,
+) -> Classify | None:
     if knowledge is None and not texts:
         return None
-    return classifier_of(tuple(categories), tuple(texts), tuple(rows), knowledge).classify
+    return classifier_of(categories, texts, rows, knowledge).classify
 
 
 @lru_cache(maxsize=4)
@@ -100,8 +114,5 @@ def _doubts(
     rows: tuple[int, ...],
     knowledge: Knowledge | None,
 ) -> Doubts:
-    if knowledge is None and not texts:
-        return Doubts((), ())
-    classifier = classifier_of(categories, texts, rows, knowledge)
     articles = list(knowledge.articles.values()) if knowledge is not None else []
-    return Doubts(texts, articles, classifier.classify)
+    return Doubts(texts, articles, _classify(categories, texts, rows, knowledge))

@@ -2,8 +2,8 @@
 
 A ticket that wants a category has to name it, or to give the model orders. Where a ticket does
 either, and the model's category is not what the desk's own classifier makes of the text, the
-classifier's category stands and the ticket goes to a person. What the model does with all other
-tickets stays.
+classifier's category stands, with a confidence of 0, so that the desk goes by its rules for
+tickets that it is not sure of. All other tickets keep what the model says.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Guard:
     ----------
     categories : sequence of str
     classifier : callable
-        Gives, when it is needed, what makes category and confidence of texts and follows no orders;
-        None where there is nothing to learn from: then all tickets that may have steered the model
-        go to a person, in the model's category.
+        Returns, when one is first needed, a function that gives category and confidence of texts
+        and follows no orders; or None where there is nothing to learn from: then all tickets that
+        may have steered the model keep its category with a confidence of 0.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Words in a ticket that are meant for the machine and not for the desk.
 
-Plain English and a few words of other languages; who reads these rules can write past them. So what
-a model does is held against the text without such words, too (`guarded`).
+Plain English and a few words of other languages; somebody who reads these rules can write past
+them. Only a ticket that they find has the model's category checked (`twin.assistant.guard`).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def unsteered(text: str, categories: Sequence[str]) -> str:
     return left if re.search(r"\w", left) else text
 
 
-# What a text is that gives orders to a machine, sets its role, or forges what stands around it.
+# Texts that give orders to a machine, set its role, or forge what stands around tickets.
 _ORDERS = re.compile(
     r"\b(?:ignor\w*|disregard|overrid\w*|bypass|forget|olvida\w*|vergiss|oublie\w*|dimentica\w*)\b"
     r".{0,40}\b(?:instruct\w*|rules?|prompts?|guidelines?|above|before|previous|list|categor\w*"

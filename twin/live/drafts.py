@@ -70,9 +70,9 @@ class Drafts:
     def draft(self, ticket_id: int) -> Row:
         """Have the assistant write a draft for an agent; once, until the customer writes again.
 
-        It is a suggestion: nothing of it is sent, and the ticket's status stays. It is not what the
-        customer was answered already, unless the assistant has nothing else to say: then `sent` of
-        the suggestion is True.
+        It is a suggestion: nothing of it is sent, and the ticket's status stays. It is an answer
+        that the customer did not have yet, unless the assistant has no other: then `sent` of the
+        suggestion is True.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class Drafts:
         }
 
     def _answers(self, ticket: Row) -> list[str]:
-        """What the customer was answered, oldest first; the assistant's questions are none."""
+        """Answers that the customer had, oldest first; the assistant's questions are none."""
         said = [m["text"] for m in self._desk.store.messages(ticket) if m["by"] != "customer"]
         return [text for text in dict.fromkeys(said) if text and text not in QUESTIONS.values()]
 

@@ -16,6 +16,11 @@ def columns_of(connection: Connection, table: str) -> set[str]:
         return set()
 
 
+def _id_type(connection: Connection) -> str:
+    """Type of a column that numbers the rows of a table by itself."""
+    return "SERIAL" if connection.dialect.name == "postgresql" else "INTEGER"
+
+
 def _note_what_models_said(connection: Connection) -> None:
     # Some stores of version 1 have them already: they came before this step did.
     known = columns_of(connection, "calls")
@@ -60,7 +65,7 @@ def _keep_threads(connection: Connection) -> None:
         ("resolves_at", "DOUBLE PRECISION"),
     ):
         run(f"ALTER TABLE tickets ADD COLUMN {name} {kind}")
-    number = "SERIAL" if connection.dialect.name == "postgresql" else "INTEGER"
+    number = _id_type(connection)
     run(
         f"CREATE TABLE messages (id {number} PRIMARY KEY, ticket_id INTEGER NOT NULL REFERENCES "
         "tickets (id), key VARCHAR(200) UNIQUE, at DOUBLE PRECISION NOT NULL, by VARCHAR(20) NOT "
@@ -90,7 +95,7 @@ def _let_agents_work_together(connection: Connection) -> None:
 
 def _connect_help_desks(connection: Connection) -> None:
     run = connection.exec_driver_sql
-    number = "SERIAL" if connection.dialect.name == "postgresql" else "INTEGER"
+    number = _id_type(connection)
     run(
         "CREATE TABLE connections (desk VARCHAR(200) PRIMARY KEY, since DOUBLE PRECISION NOT NULL, "
         "place TEXT NOT NULL)"
@@ -120,7 +125,7 @@ def _connect_help_desks(connection: Connection) -> None:
 def _write_more_than_once(connection: Connection) -> None:
     """Let a ticket of a help desk have several messages; all that were there stay as they are.
 
-    What the desk said before is not written now: nobody waits for it any more.
+    Nothing that the desk said before is written now: nobody waits for it any more.
     """
     run = connection.exec_driver_sql
     run("ALTER TABLE remote_tickets ADD COLUMN word INTEGER NOT NULL DEFAULT 0")
@@ -151,8 +156,7 @@ def _write_more_than_once(connection: Connection) -> None:
 
 
 # Step k leads from version k to k + 1, by SQL of that day: never by `twin.live.tables`, which
-# changes. Version 1 is what `metadata.create_all` made
-# first.
+# changes. Version 1 is what `metadata.create_all` made first.
 STEPS: tuple[Callable[[Connection], None], ...] = (
     _note_what_models_said,
     _note_what_answered,

@@ -229,7 +229,10 @@ class Store:
         then : callable
             Of the ticket, who changed its status last, and the moment; the outcome.
 
-        Returns the ticket as it is now; None if there is none.
+        Returns
+        -------
+        dict or None
+            The ticket as it is now; None if there is none.
 
         Raises
         ------

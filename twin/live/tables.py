@@ -198,10 +198,9 @@ remote_tickets = Table(
     Column("reason", String(200), nullable=False, server_default=""),
     # The customer's text, once it was read: the desk is asked with the same one again.
     Column("description", Text),
-    # Whether something changed that was not looked at yet.
+    # True if something changed that was not looked at yet.
     Column("changed", Boolean, nullable=False, server_default=false()),
-    # Of the customer's words in the desk's thread behind the description: up to which one was
-    # planned what is to be written back.
+    # Number of the customer's words, behind the description, whose messages are planned already.
     Column("word", Integer, nullable=False, server_default="0"),
     UniqueConstraint("desk", "remote"),
 )
@@ -250,7 +249,7 @@ def migrate(connection: Connection) -> None:
     if not inspect(connection).has_table(schema.name):
         metadata.create_all(connection)
         connection.execute(insert(schema).values(version=VERSION))
-    _checkcolumns_of(connection, (schema,))
+    _check_columns(connection, (schema,))
     found = connection.execute(select(schema.c.version)).scalar()
     if found is None or not 1 <= found <= VERSION:
         raise WrongVersion(
@@ -261,10 +260,10 @@ def migrate(connection: Connection) -> None:
         step(connection)
     if found < VERSION:
         connection.execute(update(schema).values(version=VERSION))
-    _checkcolumns_of(connection, metadata.sorted_tables)
+    _check_columns(connection, metadata.sorted_tables)
 
 
-def _checkcolumns_of(connection: Connection, tables: Iterable[Table]) -> None:
+def _check_columns(connection: Connection, tables: Iterable[Table]) -> None:
     """Check the tables' columns when the store is opened, not first when a ticket needs them."""
     for table in tables:
         missing = set(table.columns.keys()) - columns_of(connection, table.name)

@@ -70,9 +70,7 @@ def _address(host: str) -> str:
     return str(found[0][4][0])
 
 
-def make_server(
-    app: Any, host: str, port: int, places: int = 40, most_bytes: int = _READ_BYTES
-) -> Any:
+def make_server(app: Any, host: str, port: int, places: int, most_bytes: int = _READ_BYTES) -> Any:
     """A waitress server; its `run` serves until SystemExit or KeyboardInterrupt.
 
     Parameters

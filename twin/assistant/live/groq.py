@@ -103,6 +103,7 @@ class Caller:
             Of the kind that fits the fault.
         """
         import groq
+        import httpx
 
         from twin.assistant.live.bounded import OutOfBounds
 
@@ -123,7 +124,8 @@ class Caller:
                     body, first_s = await streaming.gather(lines, begun)
             else:
                 body = await response.read()
-        except groq.APITimeoutError:
+        except (groq.APITimeoutError, httpx.TimeoutException):
+            # A stream is read here and not by the SDK, so its faults are httpx's own.
             failure = errors.TimedOut()
         except groq.APIStatusError as error:
             failure = wire.failure(
@@ -134,9 +136,9 @@ class Caller:
             )
         except Exception as error:
             # Of any type, where bytes are not what their headers say; they may hold the request.
-            if isinstance(error.__cause__, OutOfBounds):
+            if isinstance(error, OutOfBounds) or isinstance(error.__cause__, OutOfBounds):
                 failure = errors.BrokenResponse("too long, or packed in a way that is not read")
-            elif isinstance(error, groq.APIConnectionError | OSError):
+            elif isinstance(error, groq.APIConnectionError | httpx.TransportError | OSError):
                 failure = errors.Unreachable()
             else:
                 failure = errors.BrokenResponse("unreadable")

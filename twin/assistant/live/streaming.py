@@ -17,7 +17,7 @@ FIRST_TOKEN = "first_token_time"
 
 
 def streams(request: Mapping[str, Any]) -> bool:
-    """Whether an answer can be asked for as a stream: one of a given form comes whole."""
+    """True if an answer can be asked for as a stream: one of a given form comes whole."""
     return "response_format" not in request
 
 
@@ -28,19 +28,20 @@ async def gather(lines: AsyncIterator[str], begun: float) -> tuple[bytes, float 
     ----------
     lines : async iterator of str
     begun : float
-        When it was sent, as `time.perf_counter`.
+        Moment at which the request was sent, s, as of `time.perf_counter`.
 
     Returns
     -------
     body : bytes
         As of an answer that came whole.
     first_s : float or None
-        From sending to the first token of the answer; None where it did not come as a stream.
+        Seconds from sending to the first token of the answer; None where it did not come as a
+        stream.
 
     Raises
     ------
     ValueError
-        If the stream ends before it is whole, or holds what is no piece of an answer.
+        If the stream ends before it is whole, or has a line that is no piece of an answer.
     """
     whole: list[str] = []
     pieces: list[str] = []

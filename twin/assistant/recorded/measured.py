@@ -229,7 +229,7 @@ def reproduce(
 
 
 def _hardness(calls: Calls, rng: np.random.Generator) -> Floats:
-    """How hard the text of each call is, evenly spread over the texts of a category."""
+    """Difficulty of each call's text, 0 to 1, shape (n,): even over the texts of a category."""
     _, first, number = np.unique(calls.text, return_index=True, return_inverse=True)
     truth, luck = calls.truth[first], rng.random(len(first))
     found = np.empty(len(first))

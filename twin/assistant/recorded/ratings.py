@@ -72,13 +72,15 @@ def read_ratings(path: str | Path) -> Ratings:
         if not STARS[0] <= rating <= STARS[1]:
             fault = Fault("rating", "must be a number from 1 to 5", shown_cell(cell))
             raise ScenarioError(f"{path}, {place}", [fault])
-        texts = (unguarded(str(row[name])) for name in ("ticket", "answer"))
-        given = found.setdefault((next(texts), next(texts)), {})
-        name = "" if is_blank(row["rater"]) else unguarded(str(row["rater"])).strip()
+        ticket, answer = (unguarded(str(row[name])) for name in ("ticket", "answer"))
+        given = found.setdefault((ticket, answer), {})
+        named = not is_blank(row["rater"])
+        name = unguarded(str(row["rater"])).strip() if named else f"rater {len(given) + 1}"
         if name in given:
+            # Also where somebody is called as one without a name is numbered.
             fault = Fault("rater", "rated this answer twice", name)
             raise ScenarioError(f"{path}, {place}", [fault])
-        given[name or f"rater {len(given) + 1}"] = (rating - 1) / 4
+        given[name] = (rating - 1) / 4
     if not found:
         raise ScenarioError(str(path), [Fault("rating", "nothing is rated yet")])
     return Ratings(found)

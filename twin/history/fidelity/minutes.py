@@ -25,10 +25,12 @@ from twin.demand.tickets import draw
 from twin.desk.simulation import simulate
 from twin.experiments.versions import as_played
 from twin.history.fidelity.records import Recorded
-from twin.history.fidelity.rungs import with_arrivals
+from twin.history.fidelity.rungs import at, lead_of, with_arrivals
 from twin.history.part import asked_moment
 from twin.history.several import in_order
 from twin.records.tables import RunLog
+from twin.scenario import clock
+from twin.scenario.clock import DAY_S
 from twin.scenario.model import Scenario, from_data
 
 Floats = npt.NDArray[np.float64]
@@ -37,6 +39,8 @@ Floats = npt.NDArray[np.float64]
 RUNS = 100
 # A run fills up for so long before what it is compared with (assumed to be enough for a queue).
 LEAD_S = 1800.0
+# Shifts of a desk that is calibrated to a stretch.
+ROUND_THE_CLOCK = [("Mon-Sun", 0.0, DAY_S / 2), ("Mon-Sun", DAY_S / 2, 0.0)]
 # More than this is no stretch of minutes: days are tested as days.
 LONGEST_S = 24 * 3600.0
 FORECAST, ARRIVALS = "forecast", "arrivals given"
@@ -145,7 +149,9 @@ def minutes(
     for rung, own in ((FORECAST, played[:runs]), (ARRIVALS, played[runs:])):
         for figure, (label, unit) in FIGURES.items():
             values = np.array([one[figure] for one in own])
-            low, middle, high = np.nanquantile(values, [0.025, 0.5, 0.975])
+            known = values[~np.isnan(values)]
+            # None where nobody was answered in any run, as at night.
+            low, middle, high = np.quantile(known if len(known) else [np.nan], [0.025, 0.5, 0.975])
             rows.append({
                 "rung": rung, "figure": figure, "label": label, "unit": unit,
                 "real": real[figure], "twin": middle, "low": low, "high": high,
@@ -206,19 +212,41 @@ class _Task(NamedTuple):
     number: int
 
 
+def _steady(scenario: Scenario) -> bool:
+    """True if the hours of a desk are alike, as of one that is calibrated to a stretch."""
+    hours = {
+        name: [(shift.days, shift.start, shift.end) for shift in pool.shifts]
+        for name, pool in scenario.agents.items()
+    }
+    heads = {len({shift.heads for shift in pool.shifts}) for pool in scenario.agents.values()}
+    return (
+        scenario.arrivals.kind == "poisson"
+        and all(own in ([], ROUND_THE_CLOCK) for own in hours.values())
+        and heads <= {0, 1}
+        and not any(pool.roster for pool in scenario.agents.values())
+    )
+
+
 def _played(task: _Task) -> Mapping[str, float]:
     """Figures of the stretch in a run."""
     began, ended = task.stretch
     scenario = as_played(task.scenario, task.number)
-    if task.rung == FORECAST:
-        length = {"horizon": f"{LEAD_S + ended - began:.6f}s", "warm_up": "0s"}
-        scenario = scenario.vary(length, name=scenario.name)
-        began, ended = LEAD_S, scenario.horizon
-    else:
+    if task.rung == ARRIVALS:
         length = {"start": task.desk.start.isoformat(), "horizon": f"{ended:.6f}s", "warm_up": "0s"}
         scenario = scenario.vary(length, name=scenario.name)
         file = task.folder / f"arrivals-{task.number}.csv"
         scenario = with_arrivals(scenario, task.log, task.desk, file)
+    elif _steady(scenario):
+        length = {"horizon": f"{LEAD_S + ended - began:.6f}s", "warm_up": "0s"}
+        scenario = scenario.vary(length, name=scenario.name)
+        began, ended = LEAD_S, scenario.horizon
+    else:
+        # By the calendar: from the midnight before, or earlier where tickets stay open for days.
+        first = clock.local(began, task.desk.midnight).date().toordinal()
+        scenario = at(scenario, [first], scenario.name, lead_of(task.log, task.desk, [first]))
+        ahead_s = scenario.midnight.timestamp() - task.desk.midnight.timestamp()
+        began, ended = began - ahead_s, ended - ahead_s
+        scenario = scenario.vary({"horizon": f"{ended:.6f}s", "warm_up": "0s"}, name=scenario.name)
     log = simulate(scenario, draw(scenario, task.number), engine="auto")
     return figures(log, began, ended)
 

@@ -72,14 +72,14 @@ class Writing:
     ----------
     text : str
     public : bool
-        Whether the customer gets it.
+        True if the customer gets it.
     marker : str
         By which it is found again.
     category : str
     priority : Priority or None
         Set only where nobody has set one.
     waits : bool
-        Whether the ticket waits for its customer then.
+        True if the ticket waits for its customer once this is written.
     seen : float or None
         When the ticket had changed last, as the writer saw it: it must not have changed since.
     """

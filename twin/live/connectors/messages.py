@@ -48,11 +48,11 @@ def message_of(
     found : mapping
         The desk's ticket with `messages` and `changes`.
     public : bool
-        Whether what the assistant says on its own goes to the customer.
+        True if the customer gets the assistant's own answers and questions.
     priorities : mapping of str to Priority
         By category.
     had : str
-        The priority with which the desk got the ticket.
+        Priority with which the desk got the ticket, one of `PRIORITIES`.
     stars : int, optional
         If the word is a rating.
     """
