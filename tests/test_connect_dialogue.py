@@ -117,7 +117,10 @@ def test_without_public_replies_all_is_a_note_and_agents_are_told_nothing_twice(
     joined.stand_in.touch(number, satisfaction_rating={"score": "bad"})
     rounds(joined)
     assert written(joined, number) == [
-        (f"Category: {guessed} (not sure)\n\nSuggested question to the customer:\n\n{ASKED}", False),
+        (
+            f"Category: {guessed} (not sure)\n\nSuggested question to the customer:\n\n{ASKED}",
+            False,
+        ),
         (f"Category: Payment\n\nSuggested answer:\n\n{PAYMENT}", False),
     ]  # fmt: skip
     assert joined.stand_in.tickets[number]["status"] == "open"

@@ -990,6 +990,7 @@ def live_client(tmp_path):
 
     from twin.live.api import create_app
     from twin.live.desk import Desk
+    from twin.live.server import PLACES
     from twin.live.store import Store
     from twin.live.web import make_server
 

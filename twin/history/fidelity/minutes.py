@@ -214,15 +214,12 @@ class _Task(NamedTuple):
 
 def _steady(scenario: Scenario) -> bool:
     """True if the hours of a desk are alike, as of one that is calibrated to a stretch."""
-    hours = {
-        name: [(shift.days, shift.start, shift.end) for shift in pool.shifts]
-        for name, pool in scenario.agents.items()
-    }
-    heads = {len({shift.heads for shift in pool.shifts}) for pool in scenario.agents.values()}
+    pools = [list(pool.shifts or ()) for pool in scenario.agents.values()]
+    hours = [[(shift.days, shift.start, shift.end) for shift in own] for own in pools]
     return (
         scenario.arrivals.kind == "poisson"
-        and all(own in ([], ROUND_THE_CLOCK) for own in hours.values())
-        and heads <= {0, 1}
+        and all(own in ([], ROUND_THE_CLOCK) for own in hours)
+        and all(len({shift.heads for shift in own}) <= 1 for own in pools)
         and not any(pool.roster for pool in scenario.agents.values())
     )
 
