@@ -276,7 +276,7 @@ class ModelAnswers:
         if key[0] == "respond":
             found |= {"quality": quality, "answer": self._numbered(answers)}
         if answers.reply is not None:
-            known_as = np.array([self._names.replies.number(one) for one in answers.replies])
+            known_as = np.array(self._names.replies.numbers(answers.replies))
             found["reply"] = np.where(answers.reply >= 0, known_as[answers.reply], -1)
         numbers = self._demand.numbers
         # All of them, as a rule: then without looking each one up.
@@ -340,7 +340,7 @@ class ModelAnswers:
         """Each answer's number among all that were written in the run."""
         if answers.written is None or not answers.texts:
             return None
-        local = np.array([self._names.texts.number(text) for text in answers.texts])
+        local = np.array(self._names.texts.numbers(answers.texts))
         return np.where(answers.written >= 0, local[answers.written], -1)
 
     def _rank(self, questions: Questions, answers: Answers, key: Key) -> None:

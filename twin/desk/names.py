@@ -5,7 +5,9 @@ Names are numbered as they appear.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -32,6 +34,14 @@ class Numbered(Generic[T]):
         if number == len(self.items):
             self.items.append(item)
         return number
+
+    def numbers(self, items: Iterable[T]) -> list[int]:
+        """As `number`, of several things."""
+        known = self._number
+        found = [known.setdefault(item, len(known)) for item in items]
+        # Keys stay in the order in which they came, which is that of their numbers.
+        self.items += islice(known, len(self.items), None)
+        return found
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from datetime import datetime
 
+from twin.common.kept import MadeOnce
 from twin.demand.luck import Stream, Use
 from twin.demand.tickets import Demand
 from twin.records.tables import FOLLOW_UP, HANDLE, REVIEW, TRIAGE, WRAP_UP
@@ -26,6 +27,8 @@ _SHARE = {TRIAGE: TRIAGE_SHARE, REVIEW: REVIEW_SHARE}
 
 # Keys of a pool that say who works and when, not how long work takes.
 _WHO = {"heads", "shifts", "roster", "extra_heads", "shrinkage", "cost"}
+# Pools as texts without them: of a pool, each replication asks several times.
+_TEXTS = MadeOnce[str](most=1024)
 
 
 def drawn(pool: Pool, activity: int, returns: int, demand: Demand, start: datetime) -> memoryview:
@@ -53,7 +56,7 @@ def _made(
 
 
 def _key(pool: Pool, *of: Hashable) -> Hashable:
-    return "work", pool.model_dump_json(exclude=_WHO), *of
+    return "work", _TEXTS.get(pool, lambda: pool.model_dump_json(exclude=_WHO)), *of
 
 
 def work_times(

@@ -12,7 +12,6 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from scipy.stats import qmc
 
 from twin.common.errors import Fault, ScenarioError
 from twin.experiments.checks import check, check_recording
@@ -167,6 +166,9 @@ def _hypercube(plan: Plan) -> list[dict[str, Level | None]]:
     """A Latin hypercube: each factor's range cut into as many slices as points, one in each."""
     file = plan.file
     seed = plan.bases[0].seed
+    # Imported here, as it is slow and most studies are grids.
+    from scipy.stats import qmc
+
     sampler = qmc.LatinHypercube(len(file.factors), rng=np.random.default_rng(seed))
     points: list[dict[str, Level | None]] = []
     for row in sampler.random(file.points) if file.factors else [()]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from twin.experiments.studies.file import number_of, unit_of
 from twin.measures.figures import figure_of
@@ -170,7 +170,8 @@ def _interval(
         error, freedom = float(effects.std(ddof=1) / np.sqrt(n)), n - 1.0
     else:
         return mean, float("nan")
-    return mean, float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    quantile = float(special.stdtrit(freedom, (1 + level) / 2))
+    return mean, quantile * error
 
 
 def _explained(x: Floats, means: Floats, total: float) -> float:
