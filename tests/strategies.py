@@ -14,7 +14,7 @@ MAX_TICKETS = 400
 # A scenario is a big draw, and a run takes milliseconds to tens of them.
 SETTINGS = settings(
     deadline=None,
-    max_examples=25,
+    max_examples=20,
     # To explain a failure would take minutes of runs; the smallest scenario that fails is enough.
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

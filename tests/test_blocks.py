@@ -82,7 +82,7 @@ def test_pages_that_are_given_back_are_empty_and_their_neighbours_are_not():
 
 @needs_numba
 @given(covered())
-@settings(SETTINGS, max_examples=25)
+@settings(SETTINGS, max_examples=15)
 def test_random_desks_in_blocks_are_the_same_to_the_byte(scenario):
     # It takes numba.
     from twin.desk.compiled import play

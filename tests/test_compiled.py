@@ -57,14 +57,14 @@ def test_shipped_scenarios_are_the_same_to_the_byte(path):
 
 @needs_numba
 @given(covered())
-@settings(SETTINGS, max_examples=60)
+@settings(SETTINGS, max_examples=40)
 def test_random_desks_are_the_same_to_the_byte(scenario):
     assert odd_between_engines(scenario, draw(scenario)) == []
 
 
 @needs_numba
 @given(with_statuses())
-@settings(SETTINGS, max_examples=30)
+@settings(SETTINGS, max_examples=20)
 def test_random_desks_of_own_statuses_are_the_same_to_the_byte(scenario):
     assert odd_between_engines(scenario, draw(scenario)) == []
 

@@ -763,7 +763,7 @@ def a_ticket_counts_its_transfers(run):
 
 
 # A desk is played once for all: that is most of the time that it takes.
-@settings(SETTINGS, max_examples=60)
+@settings(SETTINGS, max_examples=40)
 @given(runs)
 def test_every_invariant_holds_of_every_desk(run):
     for check in INVARIANTS:

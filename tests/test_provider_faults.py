@@ -349,7 +349,7 @@ PLACES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(place=st.sampled_from(PLACES), value=ANY_JSON, cut=st.integers(0, 400) | st.none())
 def test_any_json_in_any_place(place, value, cut):
     data = answer_in_json("Do this.")

@@ -92,8 +92,8 @@ def odd(one, other):
 @pytest.mark.parametrize(
     ("stem", "horizon", "size"),
     [
-        ("baseline", "8d", 700),
-        ("phone-desk", "4d", 300),
+        ("baseline", "3d", 260),
+        ("phone-desk", "2d", 150),
         pytest.param("night-shift", "8d", 1500, marks=pytest.mark.slow),
     ],
 )

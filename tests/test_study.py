@@ -495,7 +495,7 @@ def test_mistakes_are_lines_and_no_tracebacks(files: Path) -> None:
 
 def test_what_is_selected_does_not_depend_on_workers(plan: dict[str, Any]) -> None:
     found = [
-        twin.select(plan, "service_level", 0.02, first=3, budget=60, workers=workers)
+        twin.select(plan, "service_level", 0.02, first=3, budget=40, workers=workers)
         for workers in (1, 2)
     ]
     assert found[0].statement == found[1].statement
