@@ -67,6 +67,37 @@ def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
+def wilson_of_groups(
+    share: float, n: float, error: float, freedom: float, level: float = 0.95
+) -> tuple[float, float]:
+    """As `wilson`, of things that are alike within groups, such as the tickets of a day.
+
+    As many independent things as would be as uncertain stand for them: the number is divided by the
+    design effect, at least 1, and multiplied by (z / t)^2; see the module.
+
+    Parameters
+    ----------
+    share, n : float
+    error, freedom : float
+        Standard error of the share as groups tell it, and its degrees of freedom; missing where
+        they tell nothing.
+    level : float
+
+    Examples
+    --------
+    >>> [round(bound, 3) for bound in wilson_of_groups(0.02, 600, 0.006, 19)]
+    [0.01, 0.039]
+    """
+    share = min(max(share, 0.0), 1.0)
+    alone = share * (1 - share) / max(n, 1.0)
+    if not alone > 0 or np.isnan(error):
+        return wilson(share, max(n, 1.0), level)
+    design = max(error**2 / alone, 1.0)
+    tail = (1 + level) / 2
+    few = float(special.stdtrit(freedom, tail)) / float(special.ndtri(tail))
+    return wilson(share, max(n / design / few**2, 1.0), level)
+
+
 def share_bounds(
     over: Floats, under: Floats, error: Floats, freedom: Floats, level: float = 0.95
 ) -> tuple[Floats, Floats]:

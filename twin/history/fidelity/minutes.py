@@ -256,6 +256,9 @@ def cells(found: Minutes) -> list[list[str]]:
             amount(one[name], one["unit"]) for name in ("real", "twin", "low", "high")
         )
         apart = "-" if np.isnan(one["apart"]) else f"{100 * one['apart']:+.1f} %"
-        rows.append([str(one["rung"]), str(one["label"]), real, f"{twin} ({low} to {high})", apart,
-                     "inside" if one["inside"] else "outside"])  # fmt: skip
+        # Nobody was answered, as at night: there is nothing to lie anywhere.
+        lies = "-" if np.isnan(one["real"]) else "inside" if one["inside"] else "outside"
+        rows.append(
+            [str(one["rung"]), str(one["label"]), real, f"{twin} ({low} to {high})", apart, lies]
+        )
     return rows

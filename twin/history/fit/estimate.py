@@ -68,6 +68,25 @@ class Estimate:
 def jackknife(fit: Callable[[npt.NDArray[np.bool_]], Floats], n: int) -> tuple[Floats, Floats]:
     """95 % interval of statistics by leaving out groups of observations in turn.
 
+    Parameters
+    ----------
+    fit, n
+        As of `jackknife_error`; the interval is of Student's t.
+
+    Returns
+    -------
+    low, high : array of float, shape (k,)
+    """
+    middle, error, freedom = jackknife_error(fit, n)
+    half = quantile_t(freedom, 0.975) * error
+    return middle - half, middle + half
+
+
+def jackknife_error(
+    fit: Callable[[npt.NDArray[np.bool_]], Floats], n: int
+) -> tuple[Floats, Floats, int]:
+    """Standard errors of statistics by leaving out groups of observations in turn.
+
     The delete-a-group jackknife of Kott (2001). It holds for statistics that are smooth, and unlike
     a bootstrap it never takes an observation twice, which would look like less spread.
 
@@ -80,7 +99,8 @@ def jackknife(fit: Callable[[npt.NDArray[np.bool_]], Floats], n: int) -> tuple[F
 
     Returns
     -------
-    low, high : array of float, shape (k,)
+    values, errors : array of float, shape (k,)
+    freedom : int
     """
     groups = min(n, _GROUPS)
     # Neighbours fall in different groups, so that each group is spread over the history.
@@ -88,5 +108,4 @@ def jackknife(fit: Callable[[npt.NDArray[np.bool_]], Floats], n: int) -> tuple[F
     without = np.array([fit(group != k) for k in range(groups)])
     middle = fit(np.ones(n, dtype=np.bool_))
     error = np.sqrt((groups - 1) / groups * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
-    half = quantile_t(groups - 1, 0.975) * error
-    return middle - half, middle + half
+    return middle, error, groups - 1

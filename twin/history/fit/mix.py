@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from twin.history.fit.estimate import Estimate, jackknife
+from twin.history.fit.estimate import Estimate, jackknife_error
+from twin.stats.shares import wilson_of_groups
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -60,16 +61,18 @@ def fit_mix(category: Ints, hour: Ints, day: Ints, names: tuple[str, ...], key: 
         some = counts[kept].sum(axis=0)
         return np.asarray(some / max(some.sum(), 1.0))
 
-    low = high = np.full(size, np.nan)
+    bounds = np.full((size, 2), np.nan)
     if len(days) > 1:
-        low, high = jackknife(among, len(days))
+        _, errors, freedom = jackknife_error(among, len(days))
+        for k, error in enumerate(errors):
+            bounds[k] = wilson_of_groups(float(shares[k]), n, float(error), freedom)
     estimates = [
         Estimate(
             f"{key}.{name}",
             float(shares[k]),
             "share",
-            max(float(low[k]), 0.0) if len(days) > 1 else float("nan"),
-            min(float(high[k]), 1.0) if len(days) > 1 else float("nan"),
+            float(bounds[k, 0]),
+            float(bounds[k, 1]),
             n,
             "counted",
         )

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from twin.history.fit.chances import Chances
 from twin.history.fit.delay_ways import BEFORE, NOTHING
@@ -25,7 +24,7 @@ from twin.history.fit.held_back import ALL, CutShort, effective
 from twin.history.fit.spells import Spells
 from twin.scenario import clock
 from twin.stats.intervals import quantile_t
-from twin.stats.shares import wilson
+from twin.stats.shares import wilson_of_groups
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -273,13 +272,7 @@ def resolution_s(spells: Spells) -> float:
 
 def _share(sure: _Sure, n: float) -> tuple[float, float]:
     """95 % interval of a share of n tickets with a standard error that blocks of days tell."""
-    p = min(max(float(sure.value), 0.0), 1.0)
-    alone = p * (1 - p) / max(n, 1.0)
-    if not alone > 0 or np.isnan(sure.error):
-        return wilson(p, max(1, int(n)))
-    design = max(float(sure.error) ** 2 / alone, 1.0)
-    few = float(quantile_t(sure.freedom, 0.975)) / float(special.ndtri(0.975))
-    return wilson(p, max(1, int(n / design / few**2)))
+    return wilson_of_groups(float(sure.value), n, float(sure.error), float(sure.freedom))
 
 
 def _life(half_life: float) -> str:
