@@ -11,14 +11,10 @@ MOST_LINES = 400
 LONGER = {
     "experiments.studies.findings": (410, "findings in memory, on disk and in tables: one shape"),
 }
-MODULES = modules()
-FILES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
-IMPORTS = {name: imports(tree) for name, tree in MODULES.items()}
-GRAPH = arrows(MODULES)
 
 
 def imports_package(name, package):
-    return any(full.split(".")[0] == package for full in IMPORTS[name])
+    return any(full.split(".")[0] == package for full in imports(modules()[name]))
 
 
 def inside(name, *rooms):
@@ -26,30 +22,31 @@ def inside(name, *rooms):
 
 
 def test_there_is_something_to_read():
-    assert {"scenario.model", "desk.lifecycle", "assistant.profile", "cli.app"} <= set(MODULES)
-    assert len(GRAPH["cli.app"]) > 5
+    assert {"scenario.model", "desk.lifecycle", "assistant.profile", "cli.app"} <= set(modules())
+    assert len(arrows(modules())["cli.app"]) > 5
 
 
 def test_the_rooms_are_those_of_the_table():
-    assert {room(name) for name in MODULES} == {"", "__main__", *ROOMS}
+    assert {room(name) for name in modules()} == {"", "__main__", *ROOMS}
     at_the_top = {path.name for path in PACKAGE.iterdir() if path.is_file()}
     assert at_the_top == {"__init__.py", "__main__.py", "README.md", "py.typed"}
 
 
 def test_no_room_imports_one_that_it_may_not():
-    assert upward(GRAPH) == []
+    assert upward(arrows(modules())) == []
 
 
 def test_there_are_no_circles():
-    assert circles(GRAPH) == []
+    assert circles(arrows(modules())) == []
 
 
 def test_every_import_of_the_package_is_of_a_module_or_of_a_name_in_one():
-    for name, found in IMPORTS.items():
-        for full in found:
+    known = modules()
+    for name, tree in known.items():
+        for full in imports(tree):
             if full.startswith("twin."):
                 inner = full.removeprefix("twin.")
-                assert inner in MODULES or inner.rpartition(".")[0] in MODULES, (name, full)
+                assert inner in known or inner.rpartition(".")[0] in known, (name, full)
 
 
 @pytest.mark.parametrize(
@@ -66,16 +63,19 @@ def test_every_import_of_the_package_is_of_a_module_or_of_a_name_in_one():
     ],
 )
 def test_a_package_is_known_in_its_own_room_only(package, rooms):
-    users = {name for name in MODULES if imports_package(name, package)}
+    users = {name for name in modules() if imports_package(name, package)}
     assert users
     assert {name for name in users if not inside(name, *rooms)} == set()
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_a_file_is_one_concept_and_says_what_it_is_for(name):
-    lines = len(FILES[name].read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGER.get(name, (MOST_LINES,))[0]
-    assert ast.get_docstring(MODULES[name])
+def test_a_file_is_one_concept_and_says_what_it_is_for():
+    lines = {
+        name_of(path): len(path.read_text(encoding="utf-8").splitlines())
+        for path in PACKAGE.rglob("*.py")
+    }
+    most = {name: LONGER.get(name, (MOST_LINES,))[0] for name in lines}
+    assert {name: number for name, number in lines.items() if number > most[name]} == {}
+    assert [name for name, tree in modules().items() if not ast.get_docstring(tree)] == []
 
 
 def calls(tree, name):
@@ -86,31 +86,29 @@ def calls(tree, name):
     ]
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if not inside(name, "cli")])
-def test_library_code_never_prints(name):
-    assert not calls(MODULES[name], "print")
+def test_library_code_never_prints():
+    library = {name: tree for name, tree in modules().items() if not inside(name, "cli")}
+    assert [name for name, tree in library.items() if calls(tree, "print")] == []
 
 
 # Where a run is made: all its luck is the tickets', drawn in demand.luck.
 OF_A_RUN = ("demand", "desk", "scenario", "measures", "records")
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_luck_is_the_tickets_own(name):
-    found = {
-        node.attr
-        for node in ast.walk(MODULES[name])
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Attribute)
-        and node.value.attr == "random"
-    }
-    # Never numpy's global generator, and a seeded one of one's own only outside of runs.
-    assert found <= {"Generator", "SeedSequence", "default_rng"}
-    if inside(name, *OF_A_RUN) and name != "demand.luck":
-        assert found <= {"Generator"}
-        assert not imports_package(name, "random")
-    attributes = {n.attr for n in ast.walk(MODULES[name]) if isinstance(n, ast.Attribute)}
-    assert "spawn" not in attributes
+def test_luck_is_the_tickets_own():
+    for name, tree in modules().items():
+        attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+        found = {
+            node.attr
+            for node in attributes
+            if isinstance(node.value, ast.Attribute) and node.value.attr == "random"
+        }
+        # Never numpy's global generator, and a seeded one of one's own only outside of runs.
+        assert found <= {"Generator", "SeedSequence", "default_rng"}, name
+        if inside(name, *OF_A_RUN) and name != "demand.luck":
+            assert found <= {"Generator"}, name
+            assert not imports_package(name, "random"), name
+        assert "spawn" not in {node.attr for node in attributes}, name
 
 
 def public_docstrings(tree, name):
@@ -121,10 +119,9 @@ def public_docstrings(tree, name):
             yield from public_docstrings(node, f"{name}.{node.name}")
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_public_docstrings_open_with_a_noun_or_a_verb(name):
+def test_public_docstrings_open_with_a_noun_or_a_verb():
     questions = r"(What(?!-if)|Who|How|Which|Whose|Whatever|Whoever|On which)\b"
-    found = public_docstrings(MODULES[name], name)
+    found = (one for name, tree in modules().items() for one in public_docstrings(tree, name))
     assert [place for place, text in found if re.match(questions, text)] == []
 
 
@@ -171,9 +168,9 @@ OTHER_SUMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_floats_are_summed_in_one_way(name):
+def test_floats_are_summed_in_one_way():
     # Up to Python 3.11 the builtin adds floats up as they come, from 3.12 on it compensates: the
     # last bit would hang on the version.
-    odd = [ast.unparse(summed(c)) for c in calls(MODULES[name], "sum") if not counts(summed(c))]
-    assert sorted(odd) == sorted(OTHER_SUMS.get(name, ()))
+    for name, tree in modules().items():
+        odd = [ast.unparse(summed(c)) for c in calls(tree, "sum") if not counts(summed(c))]
+        assert sorted(odd) == sorted(OTHER_SUMS.get(name, ())), name

@@ -178,7 +178,7 @@ occupancy = { at_most = 1.0 }
          "busy: 1 of 4 replications failed"),
         (["study", "study.toml"], {1}, "2 replications failed"),
         (["study", "study.toml", "--json"], {1}, "2 replications failed"),
-        (["select", "study.toml", "--kpi", "agent_wait_mean", "--within", "60s"], {3}, "coffee"),
+        (["select", "study.toml", "--kpi", "agent_wait_mean", "--within", "1h"], {3}, "coffee"),
         (["search", "study.toml"], {4}, "coffee"),
         (["warmup", "good.toml", "--replications", "3", "--horizon", "7d"], {2}, "coffee"),
         (["variance", "good.toml", "--days", "3"], {2}, "coffee"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import browser
 import pytest
+from engines import COMPILED
 from test_report import Reader
 from test_report_browser import CONTRAST, HIDDEN, LETTERS, sheets
 from typer.testing import CliRunner
@@ -44,6 +45,7 @@ def folder(tmp_path_factory):
     """The results of the search, and the page that the second command wrote."""
     place = tmp_path_factory.mktemp("december")
     options = ["--out", str(place), "--budget", "40", "--replications", "2", "--workers", "1"]
+    options += ["--engine", "compiled"] if COMPILED else []
     done = CliRunner().invoke(app, ["search", str(quick(place)), *options, "--quiet"])
     assert done.exit_code == 0, done.output
     found = place / "studies" / "december"

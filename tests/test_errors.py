@@ -2,16 +2,10 @@
 
 import ast
 import builtins
+from functools import cache
 
 from house import modules
 
-MODULES = modules()
-BASES = {
-    node.name: [base.id for base in node.bases if isinstance(base, ast.Name)]
-    for tree in MODULES.values()
-    for node in ast.walk(tree)
-    if isinstance(node, ast.ClassDef)
-}
 # Interruptions and warnings are no errors.
 ROOTS = {
     name
@@ -20,14 +14,25 @@ ROOTS = {
 }
 
 
+@cache
+def bases():
+    """Names of the classes that each class of the package is made of."""
+    return {
+        node.name: [base.id for base in node.bases if isinstance(base, ast.Name)]
+        for tree in modules().values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+
+
 def is_error(name):
-    return name in ROOTS or any(is_error(base) for base in BASES.get(name, ()))
+    return name in ROOTS or any(is_error(base) for base in bases().get(name, ()))
 
 
 def drawn():
     """Bases of each error by the drawing: the error above it, and the built-in named behind it."""
     found, above = {}, []
-    text = ast.get_docstring(MODULES["common.errors"])
+    text = ast.get_docstring(modules()["common.errors"])
     for line in text.splitlines():
         depth = len(line) - len(line.lstrip())
         if not depth:
@@ -43,7 +48,7 @@ def drawn():
 
 
 def test_each_error_of_the_package_is_in_the_drawing_and_nothing_else_is():
-    errors = {name: bases for name, bases in BASES.items() if is_error(name)}
+    errors = {name: of for name, of in bases().items() if is_error(name)}
     assert len(errors) > 40
     errors["TwinError"] = []
     assert drawn() == errors
@@ -51,15 +56,15 @@ def test_each_error_of_the_package_is_in_the_drawing_and_nothing_else_is():
 
 def test_each_error_is_a_twin_error():
     def is_ours(name):
-        return name == "TwinError" or any(is_ours(base) for base in BASES.get(name, ()))
+        return name == "TwinError" or any(is_ours(base) for base in bases().get(name, ()))
 
-    assert [name for name in BASES if is_error(name) and not is_ours(name)] == []
+    assert [name for name in bases() if is_error(name) and not is_ours(name)] == []
 
 
 def test_names_of_errors_are_used_once():
     names = [
         node.name
-        for tree in MODULES.values()
+        for tree in modules().values()
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef) and is_error(node.name)
     ]

@@ -224,8 +224,7 @@ class Store:
         ----------
         ticket_id : int
         keep : callable
-            Of the connection, the ticket and the moment; keeps the word, and says whether it is
-            new: what was heard before changes nothing.
+            Of the connection, the ticket and the moment; keeps the word, and says if it is new.
         then : callable
             Of the ticket, who changed its status last, and the moment; the outcome.
 

@@ -86,7 +86,7 @@ def wilson_of_groups(
     Examples
     --------
     >>> [round(bound, 3) for bound in wilson_of_groups(0.02, 600, 0.006, 19)]
-    [0.01, 0.039]
+    [0.011, 0.037]
     """
     share = min(max(share, 0.0), 1.0)
     alone = share * (1 - share) / max(n, 1.0)
