@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import hypothesis
@@ -11,6 +12,7 @@ from engines import COMPILED, odd, plays_compiled
 from fault_server import KEY, FaultServer
 
 from twin.demand.tickets import draw
+from twin.desk.compiled import code
 from twin.desk.compiled.code import is_kept
 from twin.desk.simulation import simulate
 from twin.scenario.model import from_data
@@ -42,6 +44,26 @@ def pytest_sessionfinish(session):
     if compiling is not None:
         compiling.kill()
         compiling.wait()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once(request):
+    """Wait for the engine that the session compiles, and do not compile it beside it.
+
+    Three workers that all need it at first would take a minute of both cores.
+    """
+    place, compiled = next(code._places()), code._compiled
+
+    def once():
+        give_up = time.monotonic() + 120
+        while next(code._places()) == place and not place.exists() and time.monotonic() < give_up:
+            time.sleep(0.2)
+        return (place.exists() and code._kept()) or compiled()
+
+    with pytest.MonkeyPatch.context() as patch:
+        if COMPILED and not place.exists() and hasattr(request.config, "workerinput"):
+            patch.setattr(code, "_compiled", once)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -143,7 +143,7 @@ def test_the_check_of_a_history_sees_what_is_wrong(tmp_path, damage, words):
 
 def test_a_history_without_a_fault_though_the_desk_is_killed(tmp_path):
     check_history(
-        tmp_path, str(tmp_path / "desk.sqlite"), desks=1, total=60, members=8, kills=2
+        tmp_path, str(tmp_path / "desk.sqlite"), desks=1, total=30, members=6, kills=2
     )  # fmt: skip
 
 

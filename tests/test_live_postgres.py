@@ -216,7 +216,7 @@ def test_ten_thousand_submissions_survive_five_kills(database, tmp_path):
 
 
 def test_several_desks_share_a_store_and_a_history_without_a_fault(database, tmp_path):
-    check_history(tmp_path, database, desks=2, total=40, members=8, kills=2)
+    check_history(tmp_path, database, desks=2, total=24, members=6, kills=2)
 
 
 @pytest.mark.slow
