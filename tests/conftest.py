@@ -27,8 +27,11 @@ hypothesis.settings.load_profile("same")
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Two workers more than cores, for `-n auto`: tests wait for servers, pages and kills."""
-    return (os.cpu_count() or 1) + 2
+    """One worker more than cores, for `-n auto`: tests wait for servers, pages and kills.
+
+    Two more keep no core busier, and each reads all tests anew, which takes it half a minute.
+    """
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_sessionstart(session):
