@@ -90,7 +90,7 @@ def stopped(
     return found
 
 
-@pytest.mark.parametrize("name", ["run", "compare", "study", "search"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_sigterm_ends_a_command_and_its_workers_as_ctrl_c_does(folder: Path, name: str) -> None:
     code, stdout, stderr = stopped(folder, COMMANDS[name], signal.SIGTERM)
     assert (code, stdout) == (143, "")
@@ -112,6 +112,7 @@ def test_sigterm_ends_a_command_and_its_workers_as_ctrl_c_does(folder: Path, nam
         (signal.SIGINT, True, 130),
         (signal.SIGTERM, True, 143),
         (signal.SIGHUP, False, 129),
+        (signal.SIGHUP, True, 129),
     ],
     ids=lambda value: str(getattr(value, "name", value)),
 )
