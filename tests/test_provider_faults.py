@@ -26,7 +26,7 @@ from tests.live_desk import desk_data
 from twin.assistant import catalogue
 from twin.assistant.answer_text import clean
 from twin.assistant.backends import build
-from twin.assistant.errors import AssistantError
+from twin.assistant.errors import AssistantError, TimedOut
 from twin.assistant.live import bounded, fetching, pacing, wire
 from twin.assistant.live.pacing import DAY_S, Pacer, parse_length
 from twin.assistant.protocol import BAD_ANSWER, OK, RATE_LIMITED, REFUSED, Written
@@ -71,7 +71,7 @@ class TestFaults:
     )
     def test_ends_as_an_answer_or_a_typed_error(self, server, make, fault, end):  # noqa: F811
         server.choose = lambda body, number: fault
-        one = make(provider=QUICK)
+        one = make(provider=QUICK if end is TimedOut else PATIENT)
         begun = time.monotonic()
         answers, error = answered(one, ask("categorize", ["My secret trouble"]))
         took = time.monotonic() - begun
