@@ -1,14 +1,22 @@
 """Articles as people write them: Markdown and front matter mean here what they mean elsewhere."""
 
+import json
+
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import twin
+from twin.assistant.knowledge import articles, parsing
 from twin.assistant.knowledge.articles import left_out, load_articles
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
+from twin.common.files import reason
 from twin.experiments.checks import notes
 
+PARSE = parsing.parse_article
 THREE = ("One", "Two", "Three")
 
 
@@ -233,3 +241,76 @@ def test_retrieval_is_measured_without_a_bad_article(desk, tmp_path):
     done = CliRunner().invoke(app, [*command, "--skip-bad"])
     assert done.exit_code == 0
     assert "1 of 2 articles" in done.stderr
+
+
+class TestKept:
+    """What was taken apart once is kept by its content, and is the same from there."""
+
+    @pytest.fixture(autouse=True)
+    def kept(self, tmp_path_factory, monkeypatch):
+        base = tmp_path_factory.mktemp("cache")
+        monkeypatch.delenv("TWIN_CACHE", raising=False)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(base))
+        forget()
+        yield base / "support-desk-twin"
+        forget()
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        (tmp_path / "good.md").write_text(
+            "---\ntitle: Grüße\ncategory: A\nfacts:\n  - fact: One.\n    not: [Two.]\n"
+            "    main: yes\n"
+            "---\nIntro.\n\n1. One\n2. Two\n\n## Customers say\n\n- where is it\n",
+            encoding="utf-8",
+        )
+        (tmp_path / "bad.md").write_text("no front matter", encoding="utf-8")
+        return tmp_path
+
+    def test_it_is_not_parsed_again(self, folder, monkeypatch):
+        first, told = load_articles(folder, skip_bad=True), left_out(folder)
+        assert "bad.md" in told
+        assert first[0].facts[0].main
+        forget()
+        monkeypatch.setattr(parsing, "parse_article", lambda *_: pytest.fail("parsed again"))
+        assert load_articles(folder, skip_bad=True) == first
+        assert left_out(folder) == told
+
+    @pytest.mark.parametrize("text", ["[]", "[{}, 1]", '{"a": 1}', "[null, null]", "\x00"])
+    def test_what_does_not_fit_is_parsed_anew(self, folder, kept, text):
+        first = load_articles(folder, skip_bad=True)
+        (stored,) = kept.glob("articles-*.npz")
+        np.savez(stored, articles=np.frombuffer(text.encode(), dtype=np.uint8))
+        forget()
+        assert load_articles(folder, skip_bad=True) == first
+        np.savez(stored, other=np.zeros(2))
+        forget()
+        assert load_articles(folder, skip_bad=True) == first
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.text(max_size=80), st.text(max_size=120))
+def test_any_article_is_the_same_from_there(title, body):
+    text = f"---\ntitle: {json.dumps(title)}\n---\n{body}"
+    try:
+        made = parsing.parse_article("one", text)
+    except ValueError as error:
+        made = reason(error)
+    entry = json.loads(json.dumps(articles._entries([("one", text)])))[0]
+    assert articles._entry(("one", text), entry) == made
+
+
+def test_a_pair_of_surrogates_is_one_character(tmp_path):
+    made = read(tmp_path, "Text.", 'title: "Smile \\ud83d\\ude00"\nfacts: ["\\ud83d\\ude00"]')
+    assert made.title == "Smile 😀"
+    assert made.facts[0].says == ("😀",)
+
+
+@pytest.mark.parametrize("matter", ['title: "a \\ud83d"', 'title: A\nfacts: ["a \\ude00"]'])
+def test_half_a_pair_is_told(tmp_path, matter):
+    with pytest.raises(ScenarioError, match=r"line \d: .* surrogate .* without its pair"):
+        read(tmp_path, "Text.", matter)
+
+
+def forget():
+    articles._taken_apart.cache_clear()
+    PARSE.cache_clear()

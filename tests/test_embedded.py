@@ -195,7 +195,7 @@ def test_answers_end_at_a_step_and_keep_to_their_length(max_tokens):
 
 
 def _article(title, steps, closing):
-    from twin.assistant.knowledge.articles import Article
+    from twin.assistant.knowledge.article import Article
 
     return Article("slug", title, "Login", "body", "", tuple(steps), closing)
 

@@ -18,7 +18,7 @@ from twin.assistant import catalogue, prompts
 from twin.assistant.asking import Asking
 from twin.assistant.backends import build
 from twin.assistant.judging import rubric
-from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.article import Article
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.links import REMOVED, own_hosts, without_foreign
 from twin.assistant.live.local_server import DEFAULT_MODEL, serve

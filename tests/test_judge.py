@@ -7,7 +7,7 @@ from twin.assistant.embedded import write_answer, write_generic
 from twin.assistant.judging.judge import NO_ARTICLE, Judge
 from twin.assistant.judging.reading import statements
 from twin.assistant.knowledge import knowledge
-from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.article import Article
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.protocol import OK, SERVER_ERROR, Answers, Luck, Questions, Written
 

@@ -17,9 +17,11 @@ from twin.assistant.judging.amounts import numbers_of
 from twin.assistant.judging.claims import facts_of
 from twin.assistant.judging.judge import Judge
 from twin.assistant.judging.reading import statements
-from twin.assistant.knowledge.articles import Article, load_articles, parse_article
-from twin.assistant.knowledge.facts import Fact, as_yaml
+from twin.assistant.knowledge.article import Article, Fact
+from twin.assistant.knowledge.articles import load_articles
+from twin.assistant.knowledge.facts import as_yaml
 from twin.assistant.knowledge.knowledge import Knowledge
+from twin.assistant.knowledge.parsing import parse_article
 from twin.history.own_articles import read_articles
 from twin.stats.agreement import in_order
 

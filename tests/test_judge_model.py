@@ -12,7 +12,7 @@ from twin.assistant.careful import Careful, doubts_of
 from twin.assistant.judging import rubric
 from twin.assistant.judging.judge import Judge
 from twin.assistant.judging.model_judge import ModelJudge, build_judge, rater_name, recorded
-from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.article import Article
 from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.live.groq import GroqAssistant
 from twin.assistant.prompts import VERSIONS, respond_messages

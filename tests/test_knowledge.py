@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.assistant.errors import NoWeights
-from twin.assistant.knowledge import embedding, knowledge
+from twin.assistant.knowledge import articles, embedding, knowledge
 from twin.assistant.knowledge.articles import load_articles
 from twin.assistant.knowledge.embedding import embed
 from twin.assistant.knowledge.knowledge import Knowledge, load_knowledge, words
@@ -55,6 +55,7 @@ def cache_folder(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     monkeypatch.setattr(knowledge, "_indexes", {})
+    articles._taken_apart.cache_clear()
     return folder / "support-desk-twin"
 
 
@@ -158,7 +159,7 @@ _made: list[Knowledge] = []
 
 def _shared():
     if not _made:
-        from twin.assistant.knowledge.articles import parse_article
+        from twin.assistant.knowledge.parsing import parse_article
 
         texts = {"reset": RESET, "card": CARD, "parcel": PARCEL}
         _made.append(Knowledge([parse_article(slug, text) for slug, text in texts.items()]))
@@ -177,7 +178,8 @@ def test_index_is_kept_by_content(folder, cache_folder):
     second = load_knowledge(folder)
     assert second is not first
     assert len(list(cache_folder.glob("index-*.npz"))) == 2
-    assert len(list(cache_folder.iterdir())) == 2
+    assert len(list(cache_folder.glob("articles-*.npz"))) == 2
+    assert len(list(cache_folder.iterdir())) == 4
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", None])

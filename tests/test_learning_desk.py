@@ -11,7 +11,7 @@ from scipy import stats as scipy_stats
 import twin
 from twin.assistant.backends import build
 from twin.assistant.judging.judge import Judge
-from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.article import Article
 from twin.assistant.knowledge.knowledge import load_knowledge
 from twin.assistant.learning.feedback import Entry, save_feedback
 from twin.assistant.learning.heldout import HeldOut

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from twin.assistant import prompts
-from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.article import Article
 from twin.assistant.protocol import Guidance
 
 CATEGORIES = ["Authentication/Login Issues", 'Quotes "and" {braces}']

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from twin.assistant.knowledge.articles import Article, load_articles
+from twin.assistant.knowledge.article import Article
+from twin.assistant.knowledge.articles import load_articles
 from twin.assistant.knowledge.knowledge import Knowledge, load_knowledge
 from twin.assistant.knowledge.retrieval_eval import (
     BARE,

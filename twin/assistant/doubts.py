@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from twin.assistant.features import Floats, Ints
-from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.article import Article
 from twin.assistant.knowledge.embedding import embed, similarity
 from twin.assistant.knowledge.knowledge import words
 

@@ -15,7 +15,7 @@ import numpy as np
 from twin.assistant import catalogue, prompts
 from twin.assistant.careful import learnt
 from twin.assistant.classifier import classifier_of
-from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.article import Article
 from twin.assistant.knowledge.knowledge import Hit, Knowledge
 from twin.assistant.protocol import (
     OK,

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.article import Article
 from twin.assistant.knowledge.knowledge import Knowledge
 
 REMOVED = "[link removed]"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from twin.assistant.errors import BadAnswer
-from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.article import Article
 from twin.assistant.protocol import Guidance
 
 # A change of wording is a new version beside the old ones: recordings are keyed by it.

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from twin.assistant import catalogue, prompts
 from twin.assistant.errors import RecordingError
-from twin.assistant.knowledge.articles import Article, left_out, load_articles
+from twin.assistant.knowledge.article import Article
+from twin.assistant.knowledge.articles import left_out, load_articles
 from twin.assistant.learning.change import guidelines_of
 from twin.assistant.learning.feedback import load_feedback
 from twin.assistant.recorded.recording import read_lines
@@ -35,10 +36,17 @@ _NOT_IN_A_WORKFLOW = ("reopen_rate", "reopen_delay", "max_reopens", "close_after
 _LARGE, _A_SECOND, _BYTES = 1_000_000, 12_000, 600
 
 
-def check(scenario: Scenario) -> None:
+def check(scenario: Scenario, beside: Scenario | None = None) -> None:
     """Check what other files decide, and read them all: no fault of an input comes after this.
 
     Rosters by date are read.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    beside : Scenario, optional
+        One that was checked just now, as another setting of a study: articles that both name are
+        not read and compared again.
 
     Raises
     ------
@@ -55,7 +63,7 @@ def check(scenario: Scenario) -> None:
     where = str(scenario._path or scenario.name)
     faults = [*_load_fault(scenario), *_model_faults(scenario), *versions.faults(scenario)]
     faults += _evidence_faults(scenario)
-    articles = _read_files(scenario)
+    articles = [] if beside is not None and _same_texts(scenario, beside) else _read_files(scenario)
     for pool in scenario.agents.values():
         if pool.roster is not None:
             dated_shifts(pool, scenario)
@@ -107,6 +115,12 @@ def notes(scenario: Scenario) -> list[str]:
         found += [f"customers.{key} is not used: the workflow says what follows"
                   for key in _NOT_IN_A_WORKFLOW if key in given]  # fmt: skip
     return [sentence for sentence in found if sentence]
+
+
+def _same_texts(scenario: Scenario, other: Scenario) -> bool:
+    """True if two scenarios name the same articles, and the same categories to compare with."""
+    return all(getattr(scenario, key) == getattr(other, key)
+               for key in ("assistant", "tickets", "arrivals"))  # fmt: skip
 
 
 def _read_files(scenario: Scenario) -> list[Article]:

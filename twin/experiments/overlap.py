@@ -14,7 +14,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.article import Article
 from twin.demand.corpus import Corpus
 
 # Share of runs of four letters that two texts have in common, of those of either, from which they

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twin.assistant.knowledge.articles import parse_article
-from twin.assistant.knowledge.facts import Fact, as_yaml
+from twin.assistant.knowledge.article import Fact
+from twin.assistant.knowledge.facts import as_yaml
 from twin.assistant.knowledge.front_matter import front_matter
+from twin.assistant.knowledge.parsing import parse_article
 from twin.common.errors import Fault, ScenarioError
 from twin.common.files import read_json, read_text, reason
 from twin.common.markup import as_markdown, is_html, unmarked

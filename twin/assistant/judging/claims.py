@@ -16,9 +16,8 @@ import numpy.typing as npt
 
 from twin.assistant.judging.amounts import Number
 from twin.assistant.judging.reading import Statement, statements
-from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.article import Article, Fact
 from twin.assistant.knowledge.embedding import embed
-from twin.assistant.knowledge.facts import Fact
 from twin.assistant.protocol import Floats
 
 Bools = npt.NDArray[np.bool_]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twin.assistant.errors import BadAnswer
-from twin.assistant.knowledge.articles import Article
+from twin.assistant.knowledge.article import Article
 from twin.assistant.prompts import Message, as_data, object_said, strict_object
 
 # A change of wording or of scores is a new version: verdicts of different ones do not compare.

@@ -1,4 +1,4 @@
-"""Facts of an article: what it claims, in statements that an answer can be held against.
+"""Facts of an article as YAML, read and written.
 
 An author writes them into the front matter; nobody but the judge reads them::
 
@@ -15,33 +15,14 @@ An article without any has its own steps as facts.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import yaml
+
+from twin.assistant.knowledge.article import Fact
 
 # More is no list of facts, and would make every answer dear to judge.
 MOST_FACTS, MOST_TEXTS, LONGEST = 60, 20, 500
 _KEYS = ("fact", "also", "not", "main")
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A fact of an article.
-
-    Attributes
-    ----------
-    says : tuple of str
-        The fact, and other words for it.
-    wrong : tuple of str
-        Statements that contradict it. What denies its words, or has another number, need not stand
-        here: the judge sees that by rule.
-    main : bool
-        Whether it belongs to what most customers with this problem need.
-    """
-
-    says: tuple[str, ...]
-    wrong: tuple[str, ...] = ()
-    main: bool = False
 
 
 def read_facts(node: yaml.Node, line: int) -> tuple[Fact, ...]:
@@ -101,10 +82,25 @@ def _texts(node: yaml.Node, line: int) -> Iterator[str]:
     if len(nodes) > MOST_TEXTS:
         raise ValueError(f"{_place(node, line)}: more than {MOST_TEXTS} texts")
     for one in nodes:
-        text = " ".join(one.value.split()) if isinstance(one, yaml.ScalarNode) else ""
+        said = one.value if isinstance(one, yaml.ScalarNode) else ""
+        text = " ".join(paired(said, _place(one, line)).split())
         if not text or len(text) > LONGEST:
             raise ValueError(f"{_place(one, line)}: each must be a text of 1 to {LONGEST} letters")
         yield text
+
+
+def paired(text: str, place: str) -> str:
+    """A text with its surrogates made one character each: JSON writes many in pairs.
+
+    Raises
+    ------
+    ValueError
+        If one has no other half.
+    """
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise ValueError(f"{place} has a surrogate (as \\ud83d) without its pair") from None
 
 
 def as_yaml(facts: tuple[Fact, ...]) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import yaml
 
-from twin.assistant.knowledge.facts import Fact, read_facts
+from twin.assistant.knowledge.article import Fact
+from twin.assistant.knowledge.facts import paired, read_facts
 
 
 @dataclass(frozen=True)
@@ -85,5 +86,5 @@ def _keys(root: yaml.MappingNode | None, line: int) -> FrontMatter:
         if not isinstance(value, yaml.ScalarNode):
             raise ValueError(f"{place} must be one text")
         null = value.tag == "tag:yaml.org,2002:null"
-        keys[name] = "" if null else " ".join(value.value.split())
+        keys[name] = "" if null else " ".join(paired(value.value, place).split())
     return FrontMatter(keys.get("title", ""), keys.get("category", ""), facts or ())

@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from twin.assistant.knowledge.articles import Article, load_articles
+from twin.assistant.knowledge.article import Article
+from twin.assistant.knowledge.articles import load_articles
 from twin.assistant.knowledge.embedding import (
     DIMENSIONS,
     EMBEDDING_VERSION,

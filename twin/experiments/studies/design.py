@@ -84,7 +84,7 @@ def design(plan: Plan) -> list[Point]:
                 changes |= level[1] if level is not None else {}
             try:
                 scenario = base.vary(changes, name=_name(len(points), own, shown))
-                check(scenario)
+                check(scenario, beside=points[-1].scenario if points else None)
                 check_recording(scenario)
             except ScenarioError as error:
                 faults |= {str(fault): fault for fault in error.faults}

@@ -182,6 +182,7 @@ class SearchInProgress:
     progress: Progress | None
     seen: dict[Setting, Figures] = field(default_factory=dict)
     scenarios: list[Scenario] = field(default_factory=list)
+    checked: Scenario | None = None
     levels: dict[str, list[Level] | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -289,8 +290,9 @@ class SearchInProgress:
             changes |= level[1]
         base = self.plan.bases[0]
         scenario = base.vary(changes, name=base.name)
-        check(scenario)
+        check(scenario, beside=self.checked)
         check_recording(scenario)
+        self.checked = scenario
         return scenario
 
     def _chosen(self, setting: Setting) -> dict[str, Level]:
