@@ -191,3 +191,22 @@ def test_a_run_in_copies_writes_the_same_bytes(tmp_path: Path) -> None:
     )
     assert len(one) == 3 * 11
     assert one == two
+
+
+_SECOND = """
+import twin
+from twin.experiments import forked
+desk = twin.from_data({"horizon": "1d", "arrivals": {"rate": "6/h"}, "replications": 2,
+                       "agents": {"all": {"heads": 2, "handle_time": "5min"}}})
+for k in range(2):
+    assert forked.can_fork(), k
+    found = twin.study({"scenario": desk}, workers=2, out=f"{k}")
+    assert len(found.frame)
+assert forked.can_fork()
+print("done")
+"""
+
+
+def test_a_study_leaves_no_thread_that_keeps_the_next_from_copies(tmp_path: Path) -> None:
+    # To begin two workers anew takes two seconds of the processor.
+    assert run(["-c", _SECOND], tmp_path).stdout == "done\n"

@@ -2,13 +2,14 @@
 
     python -m tests.benchmarks.end_to_end [WHAT ...] [--rounds 3] [--engine NAME] [--beside OTHER]
 
-plays commands on what is shipped (`WHAT`: run, notebook, compare, study, points, settings, search,
-roster, report, calibrate; by default all) and prints for each the seconds of the processor, of all
-its processes, and of the clock: the median over the rounds. Of points and settings, the seconds of
-the processor are those of one replication, without the start of Python. With `--beside`, another
-checkout of the project, as of an older commit (`git worktree add OTHER COMMIT`), plays the same in
-turn, and the ratio of the seconds of the processor is printed, with the lowest and the highest of a
-round. `--engine` goes to the commands that take it, of this checkout alone.
+plays commands on what is shipped (`WHAT`: run, notebook, cell, again, compare, study, points,
+settings, search, roster, report, calibrate; by default all) and prints for each the seconds of the
+processor, of all its processes, and of the clock: the median over the rounds. Of points and
+settings, the seconds of the processor are those of one replication, without the start of Python; of
+cell and again, those of the first and the second call of `twin.run` in a process. With `--beside`,
+another checkout of the project, as of an older commit (`git worktree add OTHER COMMIT`), plays the
+same in turn, and the ratio of the seconds of the processor is printed, with the lowest and the
+highest of a round. `--engine` goes to the commands that take it, of this checkout alone.
 """
 
 from __future__ import annotations
@@ -26,6 +27,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 EXPORT = "scenarios/example-export"
 _NOTEBOOK = "import twin\ntwin.run(twin.load('scenarios/baseline.toml')).summary()"
+# Prints the seconds of the processor of the first such call where twin is imported already, as in a
+# notebook's cell; and of the next.
+_CALL = """
+import os
+import twin
+desk = twin.load("scenarios/baseline.toml")
+for k in range({}):
+    before = os.times()
+    twin.run(desk).summary()
+    after = os.times()
+print(sum(after[k] - before[k] for k in range(4)))
+"""
 # Prints the seconds of the processor a replication, with all that a study or search does for it,
 # but for what a process does once.
 _EACH = """
@@ -64,12 +77,14 @@ timed(lambda: twin.search(plan([3, 5]), 3, checks=10, budget=40))
 """
 )
 # Those that print what they take.
-_PRINTED = ("points", "settings")
+_PRINTED = ("cell", "again", "points", "settings")
 # What is timed, with what comes before it, which is not. OUT is a folder that is new each time.
 Words = list[str]
 COMMANDS: dict[str, tuple[list[Words], Words]] = {
     "run": ([], ["-m", "twin", "run", "scenarios/baseline.toml", "--out", "OUT"]),
     "notebook": ([], ["-c", _NOTEBOOK]),
+    "cell": ([], ["-c", _CALL.format(1)]),
+    "again": ([], ["-c", _CALL.format(2)]),
     "compare": (
         [],
         ["-m", "twin", "compare", "scenarios/baseline.toml", "scenarios/staffing.toml",

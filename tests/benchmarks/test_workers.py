@@ -1,11 +1,12 @@
 """Two workers against two bare processes of the same work, in the same run; a Dask cluster, too.
 
-Run with ``pytest tests/benchmarks/test_workers.py -o addopts= -s``. Bare processes play eight
+Run with ``pytest tests/benchmarks/test_workers.py -o addopts= -s``. Bare processes play half of 96
 replications each of the baseline's first two days, on one thread as workers do, and keep nothing;
-the study plays the same sixteen with two workers, and files their figures; all on SimPy. They take
-turns, so that both meet the same machine. Compared are seconds of the processor, which other work
-on the machine changes little: those of the workers and of the process that hands out the work. All
-are measured with their processes started, as starting is paid once whatever the length of a study.
+the study plays the same with two workers, and files their figures; all on SimPy. So many, because a
+study checks its scenario and collects its results once, whatever its length. They take turns, so
+that both meet the same machine. Compared are seconds of the processor, which other work on the
+machine changes little: those of the workers and of the process that hands out the work. All are
+measured with their processes started, as starting is paid once whatever the length of a study.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 BASELINE = ROOT / "scenarios" / "baseline.toml"
 CUT = {"horizon": "48h"}
 ROUNDS = 3
-REPLICATIONS = 16
+REPLICATIONS = 96
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 BARE = f"""

@@ -11,8 +11,11 @@ from twin.common.errors import DamagedFile
 from twin.common.files import CHECKSUM, CHECKSUM_DIFFERS, whole
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
+# Rows from which on a table is large.
+_LARGE = 1_000_000
 # What is before the digits of the checksum, and their number.
 SEAL = b"twin-sha256:"
 DIGITS = 64
@@ -82,3 +85,12 @@ def checked(path: Path) -> io.BytesIO:
         if told != hashlib.sha256(data).hexdigest().encode():
             raise DamagedFile(path, CHECKSUM_DIFFERS)
     return io.BytesIO(data)
+
+
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """A table as a frame; a small one without further threads.
+
+    A process that has some can make no copies of itself, so later workers would start anew.
+    """
+    frame: pd.DataFrame = table.to_pandas(use_threads=len(table) > _LARGE)
+    return frame

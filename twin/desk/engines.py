@@ -8,6 +8,7 @@ from math import inf
 from typing import Literal, get_args
 
 from twin.common.errors import TwinError
+from twin.common.kept import MadeOnce
 from twin.desk.compiled.code import is_kept, machine
 from twin.desk.compiled.coverage import why_not
 from twin.scenario.model import Scenario
@@ -18,6 +19,8 @@ INSTALL = "pip install 'support-desk-twin[fast]'"
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 # Tickets that take SimPy as much longer as compiling takes: 20 s, at 10 us a ticket.
 PAYS = 2_000_000
+# A scenario is asked about again for each replication.
+_REASONS = MadeOnce[str | None](most=1024)
 
 
 class EngineError(TwinError, ValueError):
@@ -55,7 +58,7 @@ def engine_of(scenario: Scenario, engine: str, tickets: float = inf) -> EngineNa
         return "simpy"
     if engine == "auto" and not (has_numba() and (tickets >= PAYS or is_kept())):
         return "simpy"
-    reason = why_not(scenario)
+    reason = _REASONS.get(scenario, lambda: why_not(scenario))
     if reason is None and has_numba():
         return "compiled"
     if engine == "auto":

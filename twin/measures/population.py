@@ -58,7 +58,7 @@ class Population(Counted):
         usd = self.totals.of(("model calls",), lambda: self.ended_calls["cost_usd"].sum())
         return float(usd)
 
-    @property
+    @cached_property
     def human_usd(self) -> float:
         """Price of the agents' paid time; missing if a pool that works has no cost."""
         priced = ((self.area("paid", name), p.cost) for name, p in self.scenario.agents.items())

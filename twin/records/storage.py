@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from twin.common.errors import DamagedFile
 from twin.common.files import read_sealed, write_sealed
-from twin.common.parquet import checked, write_parquet
+from twin.common.parquet import as_frame, checked, write_parquet
 from twin.records.columns import TABLES, Column
 from twin.records.tables import Columns
 
@@ -277,7 +277,7 @@ def join(tables: Iterable[tuple[str, pa.Table]], table: str) -> pd.DataFrame:
         codes = pa.array(np.zeros(len(part), dtype=np.int32))
         names = pa.DictionaryArray.from_arrays(codes, pa.array([scenario]))
         named.append(part.add_column(0, "scenario", names))
-    frame: pd.DataFrame = pa.concat_tables(named).unify_dictionaries().to_pandas()
+    frame = as_frame(pa.concat_tables(named).unify_dictionaries())
     # Small tables, in which people look a scenario up by its name.
     return frame.astype({"scenario": "str"}) if table in ("kpis", "sanity", "failures") else frame
 
@@ -315,7 +315,8 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         If it is not, or cannot be read.
     """
     try:
-        return pq.ParquetFile(checked(path)).read(columns)
+        # It is in memory: to read ahead would take as long again.
+        return pq.ParquetFile(checked(path), pre_buffer=False).read(columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise DamagedFile(path, str(error)) from None
 

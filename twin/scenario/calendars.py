@@ -56,7 +56,7 @@ class Staircase:
     def integral(self, t: Floats) -> Floats:
         """Area under the level from 0 to each moment of `t` (seconds)."""
         area = self._area
-        k = np.clip(np.searchsorted(self.times, t, side="right") - 1, 0, None)
+        k = np.maximum(np.searchsorted(self.times, t, side="right") - 1, 0)
         return area[k] + (np.asarray(t) - self.times[k]) * self.values[k]
 
     @cached_property

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from twin.common.errors import Fault, ScenarioError
+from twin.common.parquet import as_frame
 from twin.common.text import signed
 from twin.experiments.guards import lost, sizes, unlike
 from twin.experiments.studies.design import Point, design
@@ -264,9 +265,9 @@ def _untold(store: StudyStore, points: Sequence[Point], found: Selection, kpi: s
         for number in range(int(found.replications[k])):
             table = store.figures(points[k].scenario, number)
             if table is not None:
-                one = table.to_pandas()
+                one = as_frame(table)
                 one = one[(one["kpi"] == name) & (one["group"] == group)]
-                labels = {"scenario": str(k), "replication": number}
+                labels: dict[str, Any] = {"scenario": str(k), "replication": number}
                 frames.append(one.assign(**labels))
     row = differences(pd.concat(frames, ignore_index=True), str(found.best), [(name, group)])
     if row.empty or not row["texts"].iloc[0] or not row["low"].iloc[0] <= 0 <= row["high"].iloc[0]:

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic_core import to_jsonable_python
 
+from twin.common.parquet import as_frame
 from twin.experiments.studies.design import Point, design
 from twin.experiments.studies.file import Plan, read_study
 from twin.experiments.studies.results import StudyResults, as_run, home, save_study
@@ -205,7 +206,7 @@ def _joined(
         return pd.DataFrame(columns=["point", "scenario", *factors, "replication", *own])
     given = [one.drop_columns(["scenario"]) if "scenario" in one.column_names else one
              for _, one in parts]  # fmt: skip
-    frame: pd.DataFrame = pa.concat_tables(given).to_pandas()
+    frame = as_frame(pa.concat_tables(given))
     points = pd.DataFrame([
         {"point": point.number, "scenario": point.scenario.name} | point.factors
         for point, _ in parts
