@@ -286,3 +286,28 @@ def test_no_package_of_weights_is_named(monkeypatch, package):
     monkeypatch.setattr(embedding, "_PACKAGE", "no_such_package")
     with pytest.raises(NoWeights, match="of the package no_such_package"):
         embed(["Where is my parcel?"])
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+def test_vectors_of_texts_that_come_again_need_no_model(cache_folder, damage, monkeypatch):
+    texts = ["a login that fails", "", "a parcel that does not come"]
+    monkeypatch.setattr(embedding, "_cached", OrderedDict())
+    first = embedding.embed_kept(texts)
+    np.testing.assert_array_equal(first, embed(texts))
+    (stored,) = cache_folder.glob("vectors-*.npz")
+    embedding._cached.clear()
+    if damage is None:
+        monkeypatch.setattr(embedding, "_model", lambda: pytest.fail("read again"))
+    else:
+        stored.write_bytes(damage)
+    np.testing.assert_array_equal(embedding.embed_kept(texts), first)
+
+
+def test_vectors_of_another_form_are_made_anew(cache_folder, monkeypatch):
+    monkeypatch.setattr(embedding, "_cached", OrderedDict())
+    first = embedding.embed_kept(["one"])
+    (stored,) = cache_folder.glob("vectors-*.npz")
+    for made in (np.zeros((1, 3), np.float32), np.full_like(first, np.nan), first.astype(float)):
+        np.savez(stored, vectors=made)
+        embedding._cached.clear()
+        np.testing.assert_array_equal(embedding.embed_kept(["one"]), first)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import special
 
 from twin.assistant.features import Floats, Ints
-from twin.assistant.knowledge.embedding import embed, similarity
+from twin.assistant.knowledge.embedding import embed, embed_kept, similarity
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.logistic import Logistic
 from twin.assistant.ridge import Ridge
@@ -63,7 +63,7 @@ class Classifier:
         self._owner = _owners(categories, knowledge)
         # "Authentication/Login Issues" goes by two names.
         names = [name.split("/") for name in categories]
-        self._names = embed([one for several in names for one in several])
+        self._names = embed_kept([one for several in names for one in several])
         self._starts = np.cumsum([0, *map(len, names[:-1])])
         examples = self._examples(categories)
         few = bool(self._owner.any()) and len(texts) < _FEW_BESIDE_ARTICLES

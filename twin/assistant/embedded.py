@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from twin.assistant import catalogue, prompts
 from twin.assistant.careful import learnt
 from twin.assistant.classifier import classifier_of
 from twin.assistant.knowledge.article import Article
+from twin.assistant.knowledge.embedding import embed_kept
 from twin.assistant.knowledge.knowledge import Hit, Knowledge
 from twin.assistant.protocol import (
     OK,
@@ -33,6 +35,8 @@ from twin.scenario.model import Scenario
 
 # Answers that are kept for further replications; all begin anew beyond.
 _MOST_KNOWN = 5_000
+# Texts of a corpus that are embedded ahead: of a larger one a run may send few.
+_MOST_SAID = 2_000
 
 
 class _Said(NamedTuple):
@@ -130,6 +134,9 @@ class EmbeddedAssistant:
         self._knowledge = knowledge
         texts, rows = learnt(corpus, self._categories)
         self.classifier = classifier_of(self._categories, tuple(texts), tuple(rows), knowledge)
+        if corpus is not None:
+            # What its customers will say.
+            embed_kept(list(compress(corpus.texts, ~corpus.train))[:_MOST_SAID])
         used = knowledge.articles if knowledge and self._settings.retrieval else {}
         limit = self._settings.max_tokens.respond
         self._answers = {

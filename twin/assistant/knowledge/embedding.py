@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from twin.assistant.errors import NoWeights
+from twin.common import cache
 
 Vectors = npt.NDArray[np.float32]
 
@@ -33,7 +34,7 @@ _cached: OrderedDict[str, Vectors] = OrderedDict()
 _lock = threading.Lock()
 
 
-@cache
+@lru_cache(maxsize=1)
 def _model() -> tuple[Tokenizer, npt.NDArray[np.float16]]:
     """Tokenizer, and a vector a token.
 
@@ -88,11 +89,33 @@ def embed(texts: Sequence[str]) -> Vectors:
     -----
     The last 20,000 distinct texts are kept, about 25 MB.
     """
+    return _embedded(texts, _compute)
+
+
+def embed_kept(texts: Sequence[str]) -> Vectors:
+    """As `embed`, of texts that come again in other processes: kept in the user's cache folder.
+
+    With them the model need not be read, which takes longer than to embed a hundred texts.
+    """
+    return _embedded(texts, _from_cache)
+
+
+def _from_cache(texts: list[str]) -> Vectors:
+    def make() -> cache.Arrays:
+        return {"vectors": _compute(texts)}
+
+    key = cache.key_of([Path(__file__)], (), EMBEDDING_VERSION, texts)
+    found = cache.arrays("vectors", key, make).get("vectors", np.zeros(0))
+    fits = found.shape == (len(texts), DIMENSIONS) and found.dtype == np.float32
+    return found if fits and np.isfinite(found).all() else _compute(texts)
+
+
+def _embedded(texts: Sequence[str], compute: Callable[[list[str]], Vectors]) -> Vectors:
     with _lock:
         known = {text: _cached[text] for text in dict.fromkeys(texts) if text in _cached}
         missing = [text for text in dict.fromkeys(texts) if text not in known]
         if missing:
-            known.update(zip(missing, _compute(missing), strict=True))
+            known.update(zip(missing, compute(missing), strict=True))
         for text, vector in known.items():
             # Copies, as a view would keep the whole batch alive; very long keys are not kept.
             if len(text) <= _MAX_CHARACTERS:
