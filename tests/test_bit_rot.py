@@ -69,7 +69,7 @@ def of_search(out: Path) -> dict[str, pd.DataFrame]:
 
 
 CASES = [
-    *((f"desk/*/{table}/r0001.parquet", of_run, 400 if table == "kpis" else 40)
+    *((f"desk/*/{table}/r0001.parquet", of_run, 100 if table == "kpis" else 20)
       for table in RUN_TABLES),
     ("desk/*/manifest.json", of_run, 60),
     *((f"studies/load/2*/{name}", of_study, 60)

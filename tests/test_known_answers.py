@@ -30,7 +30,7 @@ from twin.scenario.file import load
 from twin.scenario.model import PRIORITIES
 
 BIAS = 0.03
-DESK_REPLICATIONS = 3
+DESK_REPLICATIONS = 2
 CHUNK = 200  # replications side by side: more take memory, fewer take time
 NEVER = 1e12  # arrival of tickets that a replication does not have; not inf, to subtract it
 

@@ -376,13 +376,13 @@ def test_a_report_of_a_streamed_run_is_that_of_any_run(small, tmp_path):
 @needs_numba
 def test_of_a_long_run_the_report_shows_one_ticket_in_so_many(small, tmp_path, monkeypatch):
     small(300)
-    monkeypatch.setattr(far_source, "MOST", 700)
-    scenario = twin.load(ROOT / "scenarios/phone-desk.toml", {"horizon": "4d"})
+    monkeypatch.setattr(far_source, "MOST", 350)
+    scenario = twin.load(ROOT / "scenarios/phone-desk.toml", {"horizon": "2d"})
     one, other = (
         Source(r, r.runs[0], r.summary()) for r in both(scenario, tmp_path, replications=1)
     )
     count = len(other.table("tickets", ["ticket_id"]))
-    assert one.one_in == -(-count // 700) > 2
+    assert one.one_in == -(-count // 350) > 2
     some = one.sampled("tickets", ["ticket_id", "priority"])
     assert (some["ticket_id"] % one.one_in == 0).all()
     assert len(some) == count // one.one_in
