@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -118,9 +118,17 @@ def _uncertainty(scenario: Scenario) -> dict[str, str]:
     return {"uncertainty": hashlib.sha256(json.dumps(data).encode()).hexdigest()[:8]}
 
 
-def file_hashes(scenario: Scenario) -> dict[str, str]:
-    """SHA-256 of the content of each file or folder that the scenario names, by key."""
-    return {key: digest(path) for key, path in named_files(scenario).items() if path.exists()}
+def file_hashes(scenario: Scenario, known: Callable[[Path], str] | None = None) -> dict[str, str]:
+    """SHA-256 of the content of each file or folder that the scenario names, by key.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    known : callable, optional
+        Tells the hash of a path that was read before; by default `digest`, which reads it.
+    """
+    of = known or digest
+    return {key: of(path) for key, path in named_files(scenario).items() if path.exists()}
 
 
 def named_files(scenario: Scenario) -> dict[str, Path]:

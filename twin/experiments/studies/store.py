@@ -169,7 +169,8 @@ class StudyStore:
             there = whole if again or not figures else whole | some
             new = [k for k in numbers if k not in there]
             if new:
-                _open(home, self._some(home) if figures else home, scenario, new)
+                some_home = self._some(home) if figures else home
+                _open(home, some_home, scenario, new, self._digest)
                 tasks += [self._task(home, scenario, k, figures, tickets) for k in new]
                 known += len(some.intersection(new))
                 if not again and self._by_other_code:
@@ -300,7 +301,13 @@ def _pairs_of(kpis: pa.Table | Columns) -> _Pairs:
     return dict(zip(zip(names, groups, strict=True), zip(over, under, strict=True), strict=True))
 
 
-def _open(home: Path, folder: Path, scenario: Scenario, replications: Iterable[int]) -> None:
+def _open(
+    home: Path,
+    folder: Path,
+    scenario: Scenario,
+    replications: Iterable[int],
+    known: Callable[[Path], str],
+) -> None:
     """Make the folders of replications; the manifest names the scenario and the code."""
     for of, table in ((folder, "kpis"), (home, "failures"), (folder, "failures")):
         old = storage.parts(of, table)
@@ -311,7 +318,10 @@ def _open(home: Path, folder: Path, scenario: Scenario, replications: Iterable[i
     if not (home / storage.MANIFEST).exists():
         manifest = {
             "scenario_as_run": scenario.as_data(),
-            "files": provenance.file_hashes(scenario),
+            # What is being recorded changes between two scenarios.
+            "files": provenance.file_hashes(
+                scenario, None if scenario.assistant.asks_live else known
+            ),
         }
         storage.write_manifest(home, manifest | _code())
 
