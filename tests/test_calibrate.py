@@ -25,7 +25,8 @@ from twin.experiments.versions import as_played
 from twin.history import calibrated_file, call_desk, slopes
 from twin.history.fit import capacity
 from twin.history.fit.away import SeenAway
-from twin.history.fit.capacity import Availability, Waits, fit_capacity, gap
+from twin.history.fit.capacity import Availability, fit_capacity
+from twin.history.fit.waits import Waits, gap
 from twin.history.kept_plays import KeptPlays, forget
 from twin.history.part import days_after, part_of
 from twin.history.status_desk import calibrate_statuses

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from twin.history.fit.capacity import Availability, Waits, fit_capacity
+from twin.history.fit.away import SeenAway
+from twin.history.fit.capacity import Availability, fit_capacity
+from twin.history.fit.waits import Waits, gap, unlike
 from twin.scenario.sections.people import Away
 
 
@@ -42,3 +44,54 @@ def test_a_search_without_waits_to_go_by_stays_within_bounds():
     assert rates.max() <= 3600 * (1 + 1e-9)
     assert rates.min() >= (1 - 1e-9) / 720
     assert rates[:, 1].max() > 1000
+
+
+def waits(seconds, served=None):
+    seconds = np.asarray(seconds, dtype=float)
+    served = np.ones(len(seconds), dtype=bool) if served is None else served
+    return Waits(np.full(len(seconds), 9), seconds, served)
+
+
+def test_quantiles_tell_waits_apart_that_have_the_same_tail():
+    """Half of the customers wait a second less: nothing beside the longest, much to that half."""
+    luck = np.random.default_rng(1)
+    seen, again = (waits(np.sort(luck.exponential(8.0, 4000))) for _ in range(2))
+    shorter = np.sort(again.wait_s)
+    shorter[:2000] *= 0.4
+    other = waits(shorter)
+    assert unlike(seen, seen) == 0
+    assert unlike(seen, other) > 5 * unlike(seen, again)
+    assert gap(seen, other).loss < 5 * gap(seen, again).loss
+
+
+def test_those_who_gave_up_count_and_nobody_served_is_no_fit():
+    seen = waits(np.arange(1.0, 101.0))
+    some = waits(np.arange(1.0, 101.0), np.arange(100) % 10 > 0)
+    assert unlike(seen, some) == pytest.approx(0.3, abs=0.02)
+    assert unlike(seen, waits([1.0], np.zeros(1, dtype=bool))) == np.inf
+
+
+def test_a_stretch_finds_how_soon_who_is_away_returns_by_itself():
+    """Seen while somebody waits, returns look as if the queue called: the search finds the edge."""
+    luck = np.random.default_rng(2)
+    hours = np.full(2000, 9)
+
+    def play(availability, replications):
+        if availability is None:
+            return [Waits(hours, np.zeros(2000), np.ones(2000, dtype=bool)) for _ in replications]
+        # By itself the wait is exponential; a queue that calls makes the longest ones shorter.
+        found = []
+        for k in replications:
+            u = np.random.default_rng([3, k]).exponential(size=2000)
+            rate, queued = availability.returns / 3600, availability.returns_per_queued / 3600
+            wait_s = u / (rate + 0.2 * queued) / (1 + 2 * queued * u)
+            found.append(Waits(hours, wait_s, np.ones(2000, dtype=bool)))
+        return found
+
+    seen = Waits(hours, luck.exponential(8.0, 2000), np.ones(2000, dtype=bool))
+    direct = SeenAway(
+        0.01, 500, returns=270.0, returns_per_queued=60.0, returned=300, away_hours=1.0
+    )
+    found = fit_capacity(seen, play, direct=direct, idle=[100.0, 10_000.0]).availability
+    assert found.returns == pytest.approx(450.0, rel=0.1)
+    assert found.returns_per_queued < 30

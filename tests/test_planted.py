@@ -11,9 +11,10 @@ from planted import call_desk, clock_only, who_worked
 import twin
 from twin.experiments.evidence import kinds
 from twin.history.fit.away import SeenAway, seen_away
-from twin.history.fit.capacity import Availability, CapacityFit, Gap, Waits, _steady
+from twin.history.fit.capacity import Availability, CapacityFit, _steady
 from twin.history.fit.rosters import sessions
 from twin.history.fit.wait_load import WaitTest, wait_test
+from twin.history.fit.waits import Gap, Waits
 from twin.history.what_ifs import ASSUMED, FOLLOWS, of_agents, of_statuses
 from twin.report.page import page
 

@@ -12,8 +12,8 @@ from twin.history.calibrated_file import write_calibrated
 from twin.history.call_pools import one_pool, pools_of_agents, several_pools, with_pools
 from twin.history.fidelity import rosters, rungs
 from twin.history.fit import capacity
-from twin.history.fit.capacity import Waits
 from twin.history.fit.pools import fit_pools, nearest
+from twin.history.fit.waits import Waits
 
 HOURS = [0] * 8 + [3, 5, 6, 5, 4, 4, 5, 5, 4, 3] + [0] * 6
 KINDS = {"billing": 3, "access": 2, "other": 1}

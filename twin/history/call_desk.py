@@ -39,10 +39,10 @@ from twin.history.desk_history import DeskHistory
 from twin.history.fidelity.records import Recorded
 from twin.history.fit.arrivals import ArrivalsFit, fit_arrivals
 from twin.history.fit.capacity import PLAYS as FIT_PLAYS
-from twin.history.fit.capacity import Waits, gap
 from twin.history.fit.estimate import Estimate
 from twin.history.fit.rosters import sessions
 from twin.history.fit.wait_load import WaitTest, wait_test
+from twin.history.fit.waits import Waits, gap
 from twin.history.found_sections import (
     arrivals_section,
     customers_section,

@@ -20,10 +20,11 @@ import pandas as pd
 from twin.common.formulas import harmless
 from twin.history.calibrated import Data
 from twin.history.fit.away import SeenAway, seen_away, seen_nobody
-from twin.history.fit.capacity import Availability, CapacityFit, Waits, fit_capacity, gap
+from twin.history.fit.capacity import Availability, CapacityFit, fit_capacity
 from twin.history.fit.estimate import Estimate
 from twin.history.fit.pools import expected_work, fit_pools, nearest
 from twin.history.fit.rosters import Sessions, sessions
+from twin.history.fit.waits import Waits, gap
 from twin.history.found_shifts import FEWEST_HEADS
 from twin.history.kept_plays import EachOf
 from twin.history.told import Told

@@ -21,7 +21,7 @@ from twin.common.parquet import write_parquet
 from twin.common.toml import dump
 from twin.common.version import VERSION
 from twin.history.calibrated import Data
-from twin.history.fit.capacity import Waits
+from twin.history.fit.waits import Waits
 from twin.history.several import in_order
 from twin.records.storage import read_frame
 

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.history.call_pools import Player, used
-from twin.history.fit.capacity import PLAYS, Availability, Waits, fit_capacity, gap
+from twin.history.fit.capacity import PLAYS, Availability, fit_capacity
+from twin.history.fit.waits import Waits, gap
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -26,11 +26,12 @@ from twin.history.call_desk import play_waits, waits_of
 from twin.history.call_pools import POOL, Player, fit_parts, one_pool, rosters
 from twin.history.call_work import Way
 from twin.history.desk_history import DeskHistory
-from twin.history.fit.capacity import AT_ONCE_MORE, PLAYS, Waits
+from twin.history.fit.capacity import AT_ONCE_MORE, PLAYS
 from twin.history.fit.estimate import Estimate, jackknife
 from twin.history.fit.mix import fit_mix
 from twin.history.fit.rosters import Sessions
 from twin.history.fit.wait_load import WaitTest
+from twin.history.fit.waits import Waits
 from twin.history.found_sections import customers_section, trace
 from twin.history.kept_plays import KeptPlays
 from twin.history.kinds import with_kinds

@@ -13,15 +13,16 @@ heads, and the luck is the same in all plays (common random numbers).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from twin.history.fit.away import AT_ONCE_S, SeenAway
 from twin.history.fit.estimate import Estimate
+from twin.history.fit.waits import SMALL_S, Gap, Waits, gap, together, unlike
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -33,6 +34,9 @@ _ROUNDS, _RATE_PLAYS, _HOUR_PLAYS = 3, 44, 7
 _LUCKS = 2
 # Of a stretch of minutes: its waits are few, and agents may leave so much sooner than is seen.
 _MORE_LUCKS, AT_ONCE_MORE = 6, 20.0
+# Of such a stretch, too: tries of its one round; how much sooner those who are away may return than
+# was seen, and parts of that which hang on the queue, with which the search may begin.
+_MORE_TRIES, _SOONER, _PARTS = 60, (1.0, 1.3, 1.7, 2.2), (0.0, 0.4, 1.0)
 # Rates that were seen directly may be off by so much (of their logarithms): what a desk's agents do
 # is not what the model says. A pull of so much loss for each such step.
 _ALLOWED, _PULL = 0.15, 0.01
@@ -44,71 +48,9 @@ PLAYS = _ROUNDS * (_RATE_PLAYS + _HOUR_PLAYS + 2) + 2
 _STEP = 0.6
 # An hour's heads are corrected where so many customers waited in it.
 _FEWEST = 60
-# Waits are compared by the logarithm of wait plus so many seconds, so that an hour without any wait
-# does not outweigh all others.
-_SMALL_S = 4.0
 _LEAST, _MOST = 0.4, 2.5
 # Logarithm of the least rate, an hour: once a month. Without waits to go by a search drifts on.
 _LOWEST = np.log(1 / 720)
-
-
-@dataclass(frozen=True)
-class Waits:
-    """Waits for an agent, one a visit; columns of shape (n,).
-
-    Attributes
-    ----------
-    hour : array of int
-        Local hour of the day in which it began, 0 to 23.
-    wait_s : array of float
-    served : array of bool
-        False: the customer gave up after that time.
-    day : array of int, optional
-        Number of the day; None: all of one day.
-    kind : array of str, optional
-        Category of the ticket.
-    """
-
-    hour: Ints
-    wait_s: Floats
-    served: Mask
-    day: Ints | None = None
-    kind: npt.NDArray[np.object_] | None = None
-
-    def some(self, rows: Mask) -> Waits:
-        """Some of them."""
-        day = None if self.day is None else self.day[rows]
-        kind = None if self.kind is None else self.kind[rows]
-        return Waits(self.hour[rows], self.wait_s[rows], self.served[rows], day, kind)
-
-    def on(self, days: Ints) -> Waits:
-        """Those of some days."""
-        assert self.day is not None
-        return self.some(np.isin(self.day, days))
-
-    def of(self, kinds: Collection[str]) -> Waits:
-        """Those of some categories; none named: all."""
-        if not kinds or self.kind is None:
-            return self
-        return self.some(np.isin(self.kind.astype(str), list(kinds)))
-
-    def hourly(self) -> tuple[Floats, Floats]:
-        """Mean wait of those who were served, by hour, and their number; shape (24,) each."""
-        number = np.bincount(self.hour[self.served], minlength=24).astype(np.float64)
-        total = np.bincount(self.hour[self.served], self.wait_s[self.served], minlength=24)
-        return total / np.maximum(number, 1.0), number
-
-    def hourly_error(self) -> Floats:
-        """Standard error of the logarithm of each hour's mean wait, from day to day."""
-        mean, number = self.hourly()
-        if self.day is None:
-            return np.zeros(24)
-        cell = self.day[self.served] * 24 + self.hour[self.served]
-        off = self.wait_s[self.served] - mean[self.hour[self.served]]
-        cells, which = np.unique(cell, return_inverse=True)
-        squares = np.bincount(cells % 24, np.bincount(which, off) ** 2, minlength=24)
-        found: Floats = np.sqrt(squares) / np.maximum(number, 1.0) / (mean + _SMALL_S)
-        return found
 
 
 @dataclass(frozen=True)
@@ -179,30 +121,6 @@ def _rate(hourly: float) -> str:
 
 
 @dataclass(frozen=True)
-class Gap:
-    """Differences between waits that were seen and played.
-
-    Attributes
-    ----------
-    wait_s : float
-        1-Wasserstein distance of the waits of those who were served.
-    hourly_s : float
-        Mean absolute difference of hourly mean waits, each hour by its customers.
-    gave_up, waited : float
-        Differences of the share who gave up, and of those served who waited at all.
-    loss : float
-        What is made small: the first two over the mean wait seen (the second by a third, as it
-        holds the first's difference again), three times the third, and the fourth.
-    """
-
-    wait_s: float
-    hourly_s: float
-    gave_up: float
-    waited: float
-    loss: float
-
-
-@dataclass(frozen=True)
 class CapacityFit:
     """Availability as fitted.
 
@@ -230,23 +148,6 @@ class CapacityFit:
 # Play the history's arrivals with some availability (None: all heads always there), with the luck
 # of several replications.
 Play = Callable[[Availability | None, Sequence[int]], list[Waits]]
-
-
-def gap(seen: Waits, played: Waits) -> Gap:
-    """Compare waits that were seen with waits as played."""
-    waits, others = seen.wait_s[seen.served], played.wait_s[played.served]
-    if not len(waits) or not len(others):
-        return Gap(np.inf, np.inf, 1.0, 1.0, np.inf)
-    distance = float(stats.wasserstein_distance(waits, others))
-    hourly, number = seen.hourly()
-    theirs, _ = played.hourly()
-    hourly_s = float(np.abs(hourly - theirs) @ number / number.sum())
-    gave_up = float(seen.served.mean() - played.served.mean())
-    # A call is answered at once within half a second.
-    waited = float((others > 0.5).mean() - (waits > 0.5).mean())
-    scale = max(float(waits.mean()), 1.0)
-    loss = distance / scale + hourly_s / (3 * scale) + 3 * abs(gave_up) + abs(waited)
-    return Gap(distance, hourly_s, gave_up, waited, loss)
 
 
 def fit_capacity(
@@ -284,18 +185,24 @@ def fit_capacity(
                 progress(min(done, PLAYS), PLAYS)
         return waits
 
-    plain = gap(seen, *played(None, [0]))
+    lucks = _MORE_LUCKS if idle else 1
+    plain = gap(seen, together(played(None, range(lucks))))
     search = _Search(seen, played, direct)
     if direct is not None and direct.nobody:
         # Rates of what never happens cannot be fitted; heads may still be off in some hours.
         found = search.hours(replace(search.start, after_touch=0.0, while_idle=0.0))
         return CapacityFit(found, gap(seen, *played(found, [_HOUR_PLAYS])), plain, done)
-    # Near what was found for a bank; the search moves on from there.
-    found = search.freed(idle) if idle else search.start
-    for k in range(_ROUNDS if rounds is None else rounds):
-        found = search.rates(found, _STEP / (k + 1))
-        found = search.hours(found)
-    return CapacityFit(found, gap(seen, *played(found, [_HOUR_PLAYS])), plain, done)
+    if idle:
+        # All of it is one hour, whose heads are known.
+        found = search.rates(search.freed(idle), _STEP)
+    else:
+        # Near what was found for a bank; the search moves on from there.
+        found = search.start
+        for k in range(_ROUNDS if rounds is None else rounds):
+            found = search.rates(found, _STEP / (k + 1))
+            found = search.hours(found)
+    fresh = range(_HOUR_PLAYS, _HOUR_PLAYS + lucks)
+    return CapacityFit(found, gap(seen, together(played(found, fresh))), plain, done)
 
 
 class _Search:
@@ -303,11 +210,12 @@ class _Search:
 
     def __init__(self, seen: Waits, play: Play, direct: SeenAway | None) -> None:
         self._seen, self._play, self._lucks = seen, play, _LUCKS
+        self._unlike: Callable[[Waits, Waits], float] = lambda one, other: gap(one, other).loss
         # An agent who is away for less is not away.
         quick_s = AT_ONCE_S if direct is None else direct.at_once_s
         self._highest = float(np.log(3600 / quick_s))
         chance, returns, queued = 0.85, 30.0, 30.0
-        self._near = np.zeros(4)
+        self._near, self._tries = np.zeros(4), _RATE_PLAYS // _LUCKS
         if direct is not None and direct.enough:
             chance = float(np.clip(direct.after_touch, 0.002, 0.998))
             returns, queued = max(direct.returns, 0.01), max(direct.returns_per_queued, 0.01)
@@ -317,7 +225,8 @@ class _Search:
 
     def freed(self, idle: Sequence[float]) -> Availability:
         """Let go of what is known; the best of several to begin with."""
-        self._near, self._lucks = np.zeros(4), _MORE_LUCKS
+        self._near, self._lucks, self._tries = np.zeros(4), _MORE_LUCKS, _MORE_TRIES
+        self._unlike = unlike
         self._highest += float(np.log(AT_ONCE_MORE))
         start, alone = self.start, self.start.returns + self.start.returns_per_queued
         ways = (start.returns, start.returns_per_queued), (alone, 0.01 * alone)
@@ -326,22 +235,33 @@ class _Search:
             for rate in idle for returns, queued in ways
             for chance in (start.after_touch, start.after_touch / 2)
         ]  # fmt: skip
-        return min(starts, key=lambda one: self._off(one).loss)
+        best = min(starts, key=self._off)
+        # Who is away returns the same whether sooner for the queue or by itself: the search alone
+        # moves along this edge too slowly.
+        starts = [
+            replace(
+                best,
+                returns=start.returns * sooner,
+                returns_per_queued=start.returns_per_queued * part + 0.01 * start.returns,
+            )
+            for sooner in _SOONER for part in _PARTS
+        ]  # fmt: skip
+        return min([best, *starts], key=self._off)
 
-    def _off(self, here: Availability) -> Gap:
-        return gap(self._seen, _together(self._play(here, range(self._lucks))))
+    def _off(self, here: Availability) -> float:
+        return self._unlike(self._seen, together(self._play(here, range(self._lucks))))
 
     def _loss(self, x: Floats, found: Availability) -> float:
         here = _at(x, found, self._highest)
         off = self._near * (x - self._middle)
-        return self._off(here).loss + _PULL * float(off @ off)
+        return self._off(here) + _PULL * float(off @ off)
 
     def rates(self, found: Availability, step: float) -> Availability:
         start = _vector(found)
         # What is known already is moved less.
         steps = np.where(self._near > 0, step * _ALLOWED, step)
         simplex = start + np.vstack([np.zeros(4), np.diag(steps)])
-        options = {"maxfev": _RATE_PLAYS // _LUCKS, "initial_simplex": simplex, "xatol": 0.01,
+        options = {"maxfev": self._tries, "initial_simplex": simplex, "xatol": 0.01,
                    "fatol": 1e-4}  # fmt: skip
         result = optimize.minimize(
             self._loss, start, args=(found,), method="Nelder-Mead", options=options
@@ -360,7 +280,7 @@ class _Search:
         for k in range(_HOUR_PLAYS):
             (waits,) = self._play(replace(found, hours=hours), [k % 3])
             theirs, _ = waits.hourly()
-            error = np.log((theirs + _SMALL_S) / (wait_s + _SMALL_S))
+            error = np.log((theirs + SMALL_S) / (wait_s + SMALL_S))
             change = 0.35 * np.clip(error, -1, 1) / (1 + k / 3)
             hours = np.where(known, np.clip(hours * np.exp(change), _LEAST, _MOST), hours)
         return replace(found, hours=_steady(hours, known, self._seen))
@@ -379,13 +299,6 @@ def _at(x: Floats, found: Availability, highest: float) -> Availability:
     return replace(
         found, after_touch=chance, while_idle=idle, returns=returns, returns_per_queued=queued
     )
-
-
-def _together(parts: list[Waits]) -> Waits:
-    return Waits(*(
-        np.concatenate([getattr(one, name) for one in parts])
-        for name in ("hour", "wait_s", "served")
-    ))  # fmt: skip
 
 
 def _steady(hours: Floats, known: Mask, seen: Waits) -> Floats:
