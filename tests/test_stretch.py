@@ -214,7 +214,8 @@ def test_unseen_minutes_lie_where_the_twin_says(tmp_path, capsys, rate, agents):
     }  # fmt: skip
     changes = {"same": {}, "two fewer": {"agents.agents.extra_heads": -2},
                "a fifth more": {"arrivals.scale": 1.2}}  # fmt: skip
-    for seed in range(1, DESKS + 1):
+    # None of those that the fit was chosen by (0 to 6) or looked at (20 to 27).
+    for seed in range(41, 41 + DESKS):
         path = tmp_path / f"{seed}.sqlite"
         store_of(path, played(seed, 720, **base), 720)
         found = twin.calibrate(twin.read_history(path, zone="UTC"))
@@ -240,7 +241,8 @@ def test_unseen_minutes_lie_where_the_twin_says(tmp_path, capsys, rate, agents):
                 off, apart = (np.array([row[i] for row in own]) for i in (2, 3))
                 print(
                     f"\n{name}, {figure}: desks' own luck {luck:.1%}; twin against many desks "
-                    f"{np.median(off):+.1%} ({off.min():+.1%} to {off.max():+.1%}), within 10 %: "
+                    f"{np.median(off):+.1%} ({off.min():+.1%} to {off.max():+.1%}; root of the "
+                    f"mean square {np.sqrt((off**2).mean()):.1%}), within 10 %: "
                     f"{(np.abs(off) <= 0.1).sum()} of {len(own)}; against one desk's eight "
                     f"minutes within 10 %: {(np.abs(apart) <= 0.1).sum()}; inside its interval: "
                     f"{sum(row[4] for row in own)}"
