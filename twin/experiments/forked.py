@@ -262,6 +262,8 @@ def _work(
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    # A task makes many objects and few cycles: looked for as seldom as within a run.
+    gc.set_threshold(100_000, 50, 100)
     try:
         while True:
             more, message = line.recv()
