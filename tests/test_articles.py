@@ -244,7 +244,7 @@ def test_retrieval_is_measured_without_a_bad_article(desk, tmp_path):
 
 
 class TestKept:
-    """What was taken apart once is kept by its content, and is the same from there."""
+    """An article is taken apart once and kept by its content; read again, it is the same."""
 
     @pytest.fixture(autouse=True)
     def kept(self, tmp_path_factory, monkeypatch):

@@ -141,7 +141,7 @@ def test_no_answers_no_quality(judge):
 def test_any_answer_gets_a_quality_from_0_to_1(answer):
     if not _shared:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(knowledge, "_stored_vectors", lambda _, texts: knowledge.embed(texts))
+            patch.setattr(knowledge, "stored_vectors", lambda _kind, _key, texts, make: make(texts))
             _shared.append(Judge(Knowledge([RESET, CARD])))
     assert 0 <= _shared[0].judge("reset", answer) <= 1
 

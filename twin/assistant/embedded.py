@@ -135,7 +135,7 @@ class EmbeddedAssistant:
         texts, rows = learnt(corpus, self._categories)
         self.classifier = classifier_of(self._categories, tuple(texts), tuple(rows), knowledge)
         if corpus is not None:
-            # What its customers will say.
+            # Its customers send these.
             embed_kept(list(compress(corpus.texts, ~corpus.train))[:_MOST_SAID])
         used = knowledge.articles if knowledge and self._settings.retrieval else {}
         limit = self._settings.max_tokens.respond

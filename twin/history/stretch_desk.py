@@ -26,7 +26,7 @@ from twin.history.call_desk import play_waits, waits_of
 from twin.history.call_pools import POOL, Player, fit_parts, one_pool, rosters
 from twin.history.call_work import Way
 from twin.history.desk_history import DeskHistory
-from twin.history.fit.capacity import AT_ONCE_MORE, PLAYS
+from twin.history.fit.capacity import AT_ONCE_MORE, plays_of_stretch
 from twin.history.fit.estimate import Estimate, jackknife
 from twin.history.fit.mix import fit_mix
 from twin.history.fit.rosters import Sessions
@@ -149,9 +149,10 @@ def calibrate_stretch(
         folder = Path(name)
         for file, frame in files.items():
             harmless(frame).to_csv(folder / file, index=False)
-        plays = KeptPlays(play, kept, progress, 6 * PLAYS, workers)
+        idle = _idle(away.at_once_s)
+        plays = KeptPlays(play, kept, progress, plays_of_stretch(idle), workers)
         player = Player(folder, as_it_was, desk, edges, (steady,), plays.each)
-        fits = fit_parts(player, seen, {POOL: away}, _idle(away.at_once_s))
+        fits = fit_parts(player, seen, {POOL: away}, idle)
     fit = fits[POOL]
     there = fit.availability if fit.helps else None
     files["roster.csv"] = rosters(desk, edges, (steady,), {POOL: there})

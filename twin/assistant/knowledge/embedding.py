@@ -101,13 +101,34 @@ def embed_kept(texts: Sequence[str]) -> Vectors:
 
 
 def _from_cache(texts: list[str]) -> Vectors:
-    def make() -> cache.Arrays:
-        return {"vectors": _compute(texts)}
-
     key = cache.key_of([Path(__file__)], (), EMBEDDING_VERSION, texts)
-    found = cache.arrays("vectors", key, make).get("vectors", np.zeros(0))
+    return stored_vectors("vectors", key, texts, _compute)
+
+
+def stored_vectors(
+    kind: str, key: str, texts: list[str], compute: Callable[[list[str]], Vectors]
+) -> Vectors:
+    """Vectors of texts from the user's cache folder; computed where it has none that fit.
+
+    Parameters
+    ----------
+    kind, key : str
+        As of `twin.common.cache.arrays`.
+    texts : list of str
+    compute : callable
+        `embed`, or what it calls.
+
+    Returns
+    -------
+    array of float32, shape (n, 256)
+    """
+
+    def make() -> cache.Arrays:
+        return {"vectors": compute(texts)}
+
+    found = cache.arrays(kind, key, make).get("vectors", np.zeros(0))
     fits = found.shape == (len(texts), DIMENSIONS) and found.dtype == np.float32
-    return found if fits and np.isfinite(found).all() else _compute(texts)
+    return found if fits and np.isfinite(found).all() else compute(texts)
 
 
 def _embedded(texts: Sequence[str], compute: Callable[[list[str]], Vectors]) -> Vectors:

@@ -27,13 +27,12 @@ import numpy.typing as npt
 from twin.assistant.knowledge.article import Article
 from twin.assistant.knowledge.articles import load_articles
 from twin.assistant.knowledge.embedding import (
-    DIMENSIONS,
     EMBEDDING_VERSION,
     Vectors,
     embed,
     similarity,
+    stored_vectors,
 )
-from twin.common import cache
 from twin.scenario.sections.assistant import Assistant
 
 Floats = npt.NDArray[np.float64]
@@ -124,7 +123,7 @@ class Knowledge:
         # An article without phrases is its own phrases: its score is that of the first two alone.
         phrases = [list(article.phrases) for article in articles]
         texts = [*wholes, *(text for group in (*parts, *phrases) for text in group)]
-        vectors = _stored_vectors(self.key, texts)
+        vectors = stored_vectors("index", self.key, texts, embed)
         n = len(articles)
         ends = np.cumsum([n, *map(len, parts), *map(len, phrases)])
         groups = np.split(vectors, ends[:-1])
@@ -296,14 +295,3 @@ def _key(articles: Sequence[Article]) -> str:
     for article in articles:
         digest.update(repr(article).encode("utf-8", "replace"))
     return digest.hexdigest()
-
-
-def _stored_vectors(key: str, texts: list[str]) -> Vectors:
-    """Vectors of the parts, from the user's cache folder where it has them."""
-
-    def make() -> cache.Arrays:
-        return {"vectors": embed(texts)}
-
-    found = cache.arrays("index", key, make).get("vectors", np.zeros(0))
-    fits = found.shape == (len(texts), DIMENSIONS) and found.dtype == np.float32
-    return found if fits and np.isfinite(found).all() else embed(texts)

@@ -182,7 +182,8 @@ class SearchInProgress:
     progress: Progress | None
     seen: dict[Setting, Figures] = field(default_factory=dict)
     scenarios: list[Scenario] = field(default_factory=list)
-    checked: Scenario | None = None
+    # The last one, beside which the next one is checked.
+    checked: Scenario | None = field(default=None, init=False)
     levels: dict[str, list[Level] | None] = field(init=False)
 
     def __post_init__(self) -> None:

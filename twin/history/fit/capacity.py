@@ -8,7 +8,8 @@ too many or too few of in an hour: so both are fitted to the waits that were see
 history's own arrivals. What is reported is the fit, not the rates as facts.
 
 The search is Nelder and Mead's (1965) on the four rates, in turn with a correction of each hour's
-heads, and the luck is the same in all plays (common random numbers).
+heads, and the luck is the same in all plays (common random numbers). Of a stretch of minutes, whose
+heads are known, it has one round of the rates, on the quantiles of all waits.
 """
 
 from __future__ import annotations
@@ -150,6 +151,12 @@ class CapacityFit:
 Play = Callable[[Availability | None, Sequence[int]], list[Waits]]
 
 
+def plays_of_stretch(idle: Sequence[float]) -> int:
+    """Plays of a stretch of minutes, at most: the plain roster, starts, tries, and the check."""
+    starts = 4 * len(idle) + 1 + len(_SOONER) * len(_PARTS)
+    return _MORE_LUCKS * (starts + _MORE_TRIES + 2)
+
+
 def fit_capacity(
     seen: Waits,
     play: Play,
@@ -167,12 +174,12 @@ def fit_capacity(
     progress : callable, optional
         Called with the plays done and all of them, after each.
     rounds : int, optional
-        Of the search; fewer for a rough fit.
+        Of the search; fewer for a rough fit. Not of a stretch.
     direct : SeenAway, optional
         What is known of it without any play.
     idle : sequence of float
-        Rates at which a free agent may leave, an hour, at the best of which the search begins. What
-        is known without any play does not hold it back then.
+        Of a stretch of minutes: rates at which a free agent may leave, an hour, at the best of
+        which the search begins. What is known without any play does not hold it back then.
     """
     done = 0
 
