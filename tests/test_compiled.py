@@ -10,15 +10,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from engines import COMPILED, covered, odd_between_engines, plays_compiled, with_statuses
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from strategies import SETTINGS
 
 import twin
 from twin.demand.tickets import draw
 from twin.desk import engines
 from twin.desk.compiled import code
+from twin.desk.compiled.columns import NUMBERS, ORDERED, TABLES, Array
 from twin.desk.compiled.coverage import COVERED, OUTSIDE, keys, why_not
 from twin.desk.engines import EngineError, engine_of
 from twin.desk.simulation import simulate_visits
@@ -256,6 +259,57 @@ def test_damaged_code_is_not_loaded(places, damage):
     assert code._kept() is None
     places[0].write_bytes(whole[:-1] + b"E")
     assert code._kept() is None
+
+
+HORIZON_S = 3600.0
+MOMENTS = st.one_of(
+    # Ties, the whole run, and all in a small part of it.
+    st.integers(0, 4).map(lambda quarter: quarter * HORIZON_S / 4),
+    st.floats(0.0, HORIZON_S),
+    st.floats(0.0, 1e-3),
+)
+
+
+def put_in_order(when: list[float]) -> tuple[Array, Array] | None:
+    """Rows of a timeline and the same put in order by the machine; None where they are crowded."""
+    rows = np.zeros(len(when), TABLES["timeline"][0])
+    rows["ticket"], rows["when"] = np.arange(len(when)), when
+    rows["status"] = rows["ticket"] % 7
+    tables = {
+        "timeline": rows,
+        "in_order": np.zeros_like(rows),
+        "spans": np.zeros(len(rows) // 2 + 2, np.int64),
+    }
+    whole = np.zeros(1, NUMBERS)
+    for name, table in tables.items():
+        whole[f"{name}_at"], whole[f"{name}_0"] = table.ctypes.data, len(table)
+    whole["timeline"], whole["horizon"], whole["ordering"] = len(rows), HORIZON_S, True
+    return (rows, tables["in_order"]) if code.machine()(whole) == ORDERED else None
+
+
+@needs_numba
+@given(st.lists(MOMENTS, max_size=60))
+@settings(SETTINGS, max_examples=200)
+def test_the_machine_puts_a_timeline_in_order_as_a_stable_sort_does(when):
+    found = put_in_order(when)
+    if found is not None:
+        rows, ordered = found
+        assert ordered.tobytes() == rows[np.argsort(rows["when"], kind="stable")].tobytes()
+
+
+@needs_numba
+def test_the_machine_leaves_a_crowded_timeline_to_others():
+    spread, crowded = np.linspace(HORIZON_S, 0, 1000), np.linspace(1e-3, 0, 1000)
+    assert put_in_order(spread.tolist()) is not None
+    assert put_in_order(crowded.tolist()) is None
+
+
+@needs_numba
+def test_a_desk_whose_tickets_come_within_hours_of_a_year_has_the_same_timeline():
+    surge = {"start": "9d", "length": "10h", "factor": 1000}
+    arrivals = {"rate": "0.02/h", "surges": [surge]}
+    desk = twin.from_data(DESK | {"horizon": "400d", "arrivals": arrivals})
+    assert not odd_between_engines(desk, draw(desk))
 
 
 def test_all_files_that_the_machine_is_made_of_name_its_code():

@@ -118,6 +118,10 @@ class Written:
         # Also what an article or a past answer says must be kept and shown.
         object.__setattr__(self, "text", clean(self.text))
 
+    def __hash__(self) -> int:
+        # All of a run's answers are looked up in each replication, and Python keeps a text's hash.
+        return hash(self.text)
+
 
 @dataclass(frozen=True)
 class Answers:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from twin.common.kept import MadeOnce
 from twin.demand.luck import FIRST, Floats, Stream, Use
 from twin.demand.names import check_categories, check_channels
 from twin.demand.tickets import Demand, draw
@@ -25,6 +26,8 @@ LATER = {
 _MOST_TICKETS = 400_000
 # Columns that are kept of a demand: a desk has some thirty.
 _MOST_COLUMNS = 100
+# What a draw reads of a scenario, as a text.
+_READ = MadeOnce[str](most=256)
 
 
 class DrawnOnce:
@@ -51,7 +54,8 @@ class DrawnOnce:
         ScenarioError
             As of `twin.demand.draw`.
         """
-        key = scenario.model_dump_json(exclude=LATER), _stamps(scenario), replication
+        read = _READ.get(scenario, lambda: scenario.model_dump_json(exclude=LATER))
+        key = read, _stamps(scenario), replication
         found = self._kept.pop(key, None)
         if found is None:
             found = draw(scenario, replication)

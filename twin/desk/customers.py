@@ -17,8 +17,10 @@ from collections.abc import Mapping
 from math import inf, log
 
 import numpy as np
+from pydantic import BaseModel
 from scipy import special
 
+from twin.common.kept import MadeOnce
 from twin.demand.luck import Floats, Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.records.tables import BY_AGENT, BY_REVIEW
@@ -44,6 +46,12 @@ ALL_COMMENTS = [comment for row in COMMENTS for comment in row]
 
 
 _AS_USUAL: Mapping[int, float] = {}
+# What is said of customers as texts, which each replication asks for.
+_TEXTS = MadeOnce[str](most=128)
+
+
+def _text(of: BaseModel) -> str:
+    return _TEXTS.get(of, of.model_dump_json)
 
 
 class Customers:
@@ -72,8 +80,8 @@ class Customers:
                 u = demand.uniform(Stream.REOPEN_DELAY, Use(visit))
                 return settings.reopen_delay.quantile(u)
 
-            of = settings.reopen_delay.model_dump_json
-            return demand.column(lambda: demand.once(lambda: ("delay", of(), visit), make))
+            of = settings.reopen_delay
+            return demand.column(lambda: demand.once(lambda: ("delay", _text(of), visit), make))
 
         def opinion(_: int) -> memoryview:
             def make() -> Floats:
@@ -119,7 +127,7 @@ class Customers:
             # Of all that is said of customers, as it may be by category, channel and hour.
             self._patience = demand.column(
                 lambda: demand.once(
-                    lambda: ("patience", settings.model_dump_json(), scenario.midnight),
+                    lambda: ("patience", _text(settings), scenario.midnight),
                     lambda: patience_s(scenario, demand),
                 )
             )

@@ -264,18 +264,21 @@ class Ledger:
 
     def _timeline_table(self) -> Columns:
         rows = self._timeline.take()
+        columns = [np.ascontiguousarray(rows[name]) for name in ("when", "ticket", "status")]
         # Leaving and closing are written down when they are known, not when they happen.
-        order = np.argsort(rows["when"], kind="stable")
-        ticket = rows["ticket"][order]
-        ticket += np.int32(1)
-        status, names = rows["status"][order], tuple[str, ...]()
+        if (columns[0][1:] < columns[0][:-1]).any():
+            order = np.argsort(columns[0], kind="stable")
+            columns = [column.take(order) for column in columns]
+        when, ticket, status = columns
+        ticket = ticket + np.int32(1)
+        names = tuple[str, ...]()
         detail = np.full(len(status), -1, dtype=np.int8)
         if self._own is not None:
             # What is no status of its own, such as Abandoned, has no name of its own.
             detail, names = np.maximum(status - OwnStatuses.FIRST, -1), self._own.names
             status = np.array([*range(len(STATUSES)), *self._own.core])[status]
         named = {"status": codes(status, STATUSES), "detail": codes(detail, names)}
-        return columns_of("timeline", {"ticket_id": ticket, "time_s": rows["when"][order], **named})
+        return columns_of("timeline", {"ticket_id": ticket, "time_s": when, **named})
 
     def visits(self, pools: list[str]) -> Columns:
         """The table visits, once: its rows are let go with it."""

@@ -5,6 +5,8 @@ That takes a quarter of the time of lists, 13 numbers a row, and a tenth of the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from struct import Struct
 
 import numpy as np
@@ -38,12 +40,8 @@ class Rows:
         self.pack = row.pack
         self.data = bytearray()
         self.add = self.data.extend
-        kinds = {"b": "i1", "h": "<i2", "i": "<i4", "d": "<f8"}
-        self.dtype = np.dtype([(n, kinds[t]) for n, t in zip(names, types, strict=True)])
-        self._places = {
-            name: (Struct("<" + types[k]).pack_into, Struct("<" + types[:k]).size)
-            for k, name in enumerate(names)
-        }
+        self.dtype, self._places = _columns(types, names)
+        self._elsewhere: npt.NDArray[np.void] | None = None
 
     def mend(self, row: int, name: str, value: float) -> None:
         """Change a value of a row."""
@@ -52,9 +50,26 @@ class Rows:
 
     def take(self) -> npt.NDArray[np.void]:
         """The rows as a structured array, once: they are let go with it."""
+        elsewhere, self._elsewhere = self._elsewhere, None
+        if elsewhere is not None:
+            return elsewhere
         data, self.data = self.data, bytearray()
         return np.frombuffer(data, self.dtype)
 
     def put(self, rows: npt.NDArray[np.void]) -> None:
-        """Put a structured array in the place of all rows."""
-        self.data = bytearray(rows.view(np.uint8))
+        """Put a structured array, which nobody writes into any more, in the place of all rows."""
+        self.data, self._elsewhere = bytearray(), rows
+
+
+@cache
+def _columns(
+    types: str, names: tuple[str, ...]
+) -> tuple[np.dtype[np.void], dict[str, tuple[Callable[..., None], int]]]:
+    """The type of a row, and of each column how it is packed and from which byte on."""
+    kinds = {"b": "i1", "h": "<i2", "i": "<i4", "d": "<f8"}
+    row: np.dtype[np.void] = np.dtype([(n, kinds[t]) for n, t in zip(names, types, strict=True)])
+    packed = {
+        name: (Struct("<" + types[k]).pack_into, Struct("<" + types[:k]).size)
+        for k, name in enumerate(names)
+    }
+    return row, packed

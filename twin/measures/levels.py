@@ -74,8 +74,8 @@ def backlog(log: RunLog) -> Staircase:
 
     def made() -> Staircase:
         change = backlog_changes(log)
-        counts = change != 0
-        return steps(timeline["time_s"][counts], change[counts])
+        counts = np.flatnonzero(change)
+        return steps(timeline["time_s"].take(counts), change.take(counts))
 
     return timeline.made("backlog", made)
 
@@ -92,7 +92,8 @@ def _changes(log: RunLog) -> npt.NDArray[np.int64]:
     codes, names = timeline.codes("status")
     if not names:
         return np.zeros(0, dtype=np.int64)
-    change: Ints = np.array([CHANGES.get(str(name), 0) for name in names], dtype=np.int64)[codes]
+    of_status = np.array([CHANGES.get(str(name), 0) for name in names], dtype=np.int64)
+    change: Ints = of_status.take(codes)
     # A ticket that waited for the customer or a third party was open all the time.
     opened = np.flatnonzero(timeline.among("status", ["Open"]))
     if len(opened) > len(log.arrays("tickets")):
@@ -117,7 +118,7 @@ def _changes_of_own(timeline: Arrays) -> npt.NDArray[np.int64]:
 def queue(log: RunLog) -> Staircase:
     """Visits that wait for an agent."""
     visits = log.arrays("visits")
-    return count_between(visits["queued_s"], wait_ends(visits))
+    return visits.made("queue", lambda: count_between(visits["queued_s"], wait_ends(visits)))
 
 
 def spells(log: RunLog, statuses: Collection[str]) -> tuple[Ints, Floats, Floats]:
@@ -136,11 +137,12 @@ def stays(log: RunLog, statuses: Collection[str]) -> tuple[Ints, Floats, Floats]
     timeline = log.arrays("timeline")
     times, ids = timeline["time_s"], timeline["ticket_id"]
     order = by_ticket(ids)
-    times, ids = times[order], ids[order]
+    times, ids = times.take(order), ids.take(order)
     until = np.append(times[1:], log.horizon_s)
     until[np.append(ids[1:] != ids[:-1], True)] = log.horizon_s
-    here = timeline.among("status", statuses)[order]
-    return ids[here], times[here], until[here]
+    # To look up places is quicker than to leave out what is not True.
+    here = np.flatnonzero(timeline.among("status", statuses).take(order))
+    return ids.take(here), times.take(here), until.take(here)
 
 
 def by_ticket(ids: Ints) -> Ints:
@@ -161,11 +163,15 @@ def busy(log: RunLog, pool: str) -> Staircase:
 
     Where agents are told apart, one who has several tickets in hand is busy once.
     """
-    start_s, end_s, agent = _work(log, pool)
-    if not np.isnan(agent).all():
-        start_s, end_s = union(agent, start_s, np.where(np.isnan(end_s), np.inf, end_s))
-        end_s = np.where(np.isinf(end_s), np.nan, end_s)
-    return count_between(start_s, end_s)
+
+    def made() -> Staircase:
+        start_s, end_s, agent = _work(log, pool)
+        if not np.isnan(agent).all():
+            start_s, end_s = union(agent, start_s, np.where(np.isnan(end_s), np.inf, end_s))
+            end_s = np.where(np.isinf(end_s), np.nan, end_s)
+        return count_between(start_s, end_s)
+
+    return log.arrays("visits").made(f"busy agents of {pool}", made)
 
 
 def in_hand(log: RunLog, pool: str) -> Staircase:

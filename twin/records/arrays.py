@@ -67,7 +67,7 @@ class Arrays:
             if self._whole is None:
                 found = np.asarray(self._table[name])
             else:
-                found = self._whole[name][self._rows]
+                found = self._whole[name].take(self._rows)
             self._found[name] = found
         return found
 
@@ -90,7 +90,7 @@ class Arrays:
                 found = named.codes, _names(named.dtype)
             else:
                 codes, names = self._whole.codes(name)
-                found = codes[self._rows], names
+                found = codes.take(self._rows), names
             self._coded[name] = found
         return found
 
@@ -100,12 +100,12 @@ class Arrays:
         if len(wanted := tuple(wanted)) == 1:
             # To compare is quicker than to look up.
             return cast("Mask", codes == (names.index(wanted[0]) if wanted[0] in names else -2))
-        # The last place is that of a missing one, whose code is -1.
+        # The last place is that of a missing one, whose code is -1: that is, one before the first.
         is_wanted = np.zeros(len(names) + 1, dtype=np.bool_)
         for one in wanted:
             if one in names:
                 is_wanted[names.index(one)] = True
-        return cast("Mask", is_wanted[codes])
+        return is_wanted.take(codes, mode="wrap")
 
     def known(self, name: str) -> Mask:
         """True where a column of numbers is not missing."""

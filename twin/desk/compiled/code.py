@@ -29,7 +29,7 @@ _LOADS = sys.platform == "linux"
 SOURCES = (
     *(f"desk/compiled/{name}" for name in (
         "clocks", "coming", "columns", "crew", "feedback", "heap", "life", "lines", "machine",
-        "provider", "rows", "serving", "statuses", "stopping", "tables", "touches",
+        "ordering", "provider", "rows", "serving", "statuses", "stopping", "tables", "touches",
     )),
     "assistant/protocol", "desk/customers", "desk/provider", "desk/rows", "desk/statuses",
     "records/tables",

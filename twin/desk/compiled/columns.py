@@ -31,7 +31,7 @@ ROOM = 64
 WORK, LUCK, TOUCH, ANSWERS, NEXT_ANSWERS, ONE_ANSWER, SOLVED, SPACE = range(8)
 VISIT, REOPEN, REPLIED, TOUCHED_BY, ASK, ENDED, HEARD, STATUSES = range(8)
 # Reasons for which the machine comes back.
-FINISHED, GROW, ASKS, MORE = range(4)
+FINISHED, GROW, ASKS, MORE, ORDERED = range(5)
 # How the agent who takes a ticket is chosen, and the pool.
 LEAST_LOADED, LONGEST_IDLE, RANDOM, IN_ORDER = range(4)
 # What happens where no model answers.
@@ -187,6 +187,9 @@ TABLES: dict[str, tuple[Any, int]] = {
     "calls": (Rows(*CALLS).dtype, 1),
     "ratings": (Rows(*RATINGS).dtype, 1),
     "staffing": (Rows(*STAFFING).dtype, 1),
+    # The timeline in order of time, and where each of equal spans of time begins in it.
+    "in_order": (Rows(*TIMELINE).dtype, 1),
+    "spans": (np.int64, 1),
 }
 LEDGER = ("timeline", "visits", "calls", "ratings", "staffing")
 HEAPS = ("events", "patience_ends", "expiries")
@@ -204,7 +207,7 @@ NUMBERS = np.dtype(
         ("i8", "most_tries callback_at passes most_passed touches most_waits closes"),
         ("i8", "reply_from reply_to hold_from hold_to one_pool workflow aging_from aging_to"),
         ("i8", "assistant on_failure retries jitter"),
-        ("i8", "pending resume asks_for room most_stages stops more"),
+        ("i8", "pending resume asks_for room most_stages stops more ordering"),
         ("i8", " ".join((*LEDGER, *HEAPS))),
         ("i8", " ".join(f"{name}_at" for name in TABLES)),
         ("i8", " ".join(f"{name}_{k}" for name, (_, n) in TABLES.items() for k in range(n))),

@@ -28,6 +28,7 @@ from twin.desk.compiled.columns import (
     KIND,
     MORE,
     NORMAL,
+    ORDERED,
     ORDINAL,
     ORDINALS,
     OVERFLOW,
@@ -57,6 +58,7 @@ from twin.desk.compiled.life import (
     resolve_unanswered,
 )  # fmt: skip
 from twin.desk.compiled.lines import abandon, head, unlink
+from twin.desk.compiled.ordering import put_in_order
 from twin.desk.compiled.provider import free_connection, has_ended, send
 from twin.desk.compiled.rows import never_served
 from twin.desk.compiled.serving import (
@@ -305,9 +307,12 @@ def play(d: Any) -> int:
     """Play on until the horizon, or until something is used up or missing.
 
     Returns FINISHED, GROW, ASKS, or MORE where the next ticket is of a block to come; all that it
-    keeps in between is in the tables. The function to call is that of `twin.desk.compiled.code`,
-    which compiles this one.
+    keeps in between is in the tables. Called again at the end with `ordering`, it puts the timeline
+    in order, and returns ORDERED if it could. The function to call is that of
+    `twin.desk.compiled.code`, which compiles this one.
     """
+    if d.ordering:
+        return ORDERED if put_in_order(d) else FINISHED
     while True:
         if _is_full(d):
             return GROW

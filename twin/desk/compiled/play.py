@@ -138,6 +138,7 @@ def _played(
             state.grow()
         else:
             state.provide()
+    state.order(play)
     state.write(desk.ledger)
     # The draws are not needed for the tables, which take memory of their own.
     for served in desk.models:

@@ -13,6 +13,7 @@ from twin.demand.tickets import Demand
 from twin.desk.agents import AgentPools
 from twin.desk.assistant import ServedModel
 from twin.desk.compiled.asked import Asked
+from twin.desk.compiled.code import Machine
 from twin.desk.compiled.columns import (
     ANSWERS,
     ASK_AGAIN,
@@ -27,6 +28,7 @@ from twin.desk.compiled.columns import (
     NEXT_ANSWERS,
     NUMBERS,
     ONE_ANSWER,
+    ORDERED,
     RANDOM,
     ROOM,
     RULE,
@@ -303,6 +305,15 @@ class State:
         rows[: len(left)] = left
         self.numbers[name] = len(left)
         return taken
+
+    def order(self, play: Machine) -> None:
+        """Put the timeline in order of time, at the end of a run."""
+        rows = int(self.numbers["timeline"])
+        self._put("in_order", np.empty(rows, TABLES["in_order"][0]))
+        self._put("spans", np.zeros(rows // 2 + 2, np.int64))
+        self.numbers["ordering"] = True
+        if play(self.whole) == ORDERED:
+            self._put("timeline", self._tables["in_order"])
 
     def write(self, ledger: Ledger) -> None:
         """Write all that was played into the ledger."""

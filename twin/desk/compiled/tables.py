@@ -70,6 +70,7 @@ slots, slots_of = map(_table, ("slots", "slots_of"))
 providers, quotas, outages = map(_table, ("providers", "quotas", "outages"))
 timeline, visits, calls = map(_table, ("timeline", "visits", "calls"))
 ratings, staffing = map(_table, ("ratings", "staffing"))
+in_order, spans = map(_table, ("in_order", "spans"))
 
 
 def _column(dtype: Any) -> Any:
