@@ -22,8 +22,10 @@ from twin.assistant.recorded.recorded_calls import read_sample
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
 from twin.demand.corpus import load_corpus
+from twin.report.explain_assistant import profile_rests_on
 from twin.scenario.file import load
-from twin.stats.passes import beta_passes, fit_tickets
+from twin.scenario.model import Profile
+from twin.stats.passes import beta_passes, fit_tickets, passed_all, passes_of, spread_of
 from twin.stats.spread import _counted, _likelihood, fit_spread
 
 MODEL = "openai/gpt-oss-20b"
@@ -146,6 +148,77 @@ def test_a_recording_of_several_attempts_gives_a_profile_its_spread(tmp_path):
         assert row["profile"] == pytest.approx(row["recorded"], abs=0.05)
         coin = fit.loc[("categorize", "accuracy"), "recorded"] ** k
         assert row["recorded"] > coin + 0.05
+
+
+def answered(sample, chances, rng):
+    """Give the answers of a recording marks of 1 or 0, each ticket's with a chance of its own."""
+    calls = sample.steps["respond"]
+    texts = np.unique(calls.text)
+    own = rng.permutation(chances(len(texts)))
+    calls.quality[:] = rng.random(len(calls)) < own[np.searchsorted(texts, calls.text)]
+    return sample
+
+
+def apart(sample, made):
+    """Largest difference between success at each of k attempts as recorded and as played."""
+    fit = reproduce(sample, made).set_index(["step", "figure"]).loc["respond"]
+    rows = fit[fit.index.str.startswith("good at each of")]
+    assert list(rows.index) == [f"good at each of {k}" for k in (2, 3, 4)]
+    return (rows["profile"] - rows["recorded"]).abs().max()
+
+
+@pytest.mark.parametrize("name", TAU_BENCH)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_profile_of_answers_plays_the_recorded_passes(tmp_path, name, seed):
+    """Published tickets at four attempts each: told to .01, and drawn about as near."""
+    rng = np.random.default_rng(seed)
+    sample = sample_of(tmp_path, Skill(1.0, 0.0), tickets=150)
+    answered(sample, lambda n: fit_tickets(TAU_BENCH[name], n), rng)
+    made = measure(sample)
+    assert ("tickets" in made["difficulty"]) != ("answer" in made["difficulty"])
+    calls, given = sample.steps["respond"], made["difficulty"]
+    told = passes_of([calls.quality[calls.text == text] for text in np.unique(calls.text)], 4)[1]
+    own = given.get("tickets") or beta_chances(told[0], given["answer"], np.arange(0.5, 1e4) / 1e4)
+    assert np.abs([np.mean(np.power(own, k)) for k in range(1, 5)] - told).max() < 0.0105
+    # Of 150 tickets drawn.
+    assert apart(sample, made) < 0.02
+
+
+def test_tickets_are_kept_one_by_one_only_where_no_beta_distribution_does(tmp_path):
+    rng = np.random.default_rng(3)
+    sample = sample_of(tmp_path, Skill(1.0, 0.0), tickets=150)
+    # Half of them never, the others mostly: a beta distribution has .03 more at three attempts.
+    answered(sample, lambda n: np.repeat([0.0, 0.75], [n // 2, n - n // 2]), rng)
+    made = measure(sample)
+    own = made["difficulty"]["tickets"]
+    assert "answer" not in made["difficulty"]
+    assert len(own) == 200
+    assert made["measured"]["answer_spread"]["low"] < spread_of(own)
+    assert Profile.model_validate(made).difficulty.tickets == own
+    told = " ".join(profile_rests_on(Profile.model_validate(made), True))
+    assert f"alike in answering by a correlation of {spread_of(own):.2f}" in told
+    # Three attempts say nothing of a fourth, two nothing of the shape.
+    two = answered(sample_of(tmp_path, Skill(1.0, 0.0), 150, 2), lambda n: np.full(n, 0.5), rng)
+    assert "tickets" not in measure(two).get("difficulty", {})
+
+
+@given(st.lists(st.lists(st.sampled_from([0, 1]), min_size=1, max_size=6), min_size=1))
+@settings(max_examples=60, deadline=None)
+def test_passes_of_right_and_wrong_are_shares_of_choices_that_all_passed(marks):
+    tickets, passes = passes_of(marks, 4)
+    for k in range(1, 5):
+        shares = passed_all([sum(each) for each in marks], [len(each) for each in marks], k)
+        assert tickets[k - 1] == np.isfinite(shares).sum()
+        if tickets[k - 1]:
+            assert passes[k - 1] == pytest.approx(np.nanmean(shares))
+
+
+def test_passes_of_chances_are_without_bias():
+    rng = np.random.default_rng(2)
+    own = np.array([0.1, 0.5, 0.9])
+    marks = [np.clip(p + rng.uniform(-0.1, 0.1, 5), 0, 1) for p in np.repeat(own, 4000)]
+    found = passes_of(marks, 4)[1]
+    np.testing.assert_allclose(found, [np.mean(own**k) for k in range(1, 5)], atol=0.003)
 
 
 def test_categories_that_differ_are_not_counted_twice(tmp_path):

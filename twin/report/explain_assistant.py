@@ -14,6 +14,7 @@ from twin.demand.arrivals import Expected
 from twin.scenario import clock
 from twin.scenario.clock import DAY_S
 from twin.scenario.model import MeasuredStep, Profile, Scenario
+from twin.stats.passes import spread_of
 from twin.stats.shares import wilson
 
 _LIMITS = {"rpm": "requests a minute", "rpd": "requests a day"} | {
@@ -92,9 +93,10 @@ def _spreads(profile: Profile) -> Iterator[str]:
     measured, given = profile.measured, profile.difficulty
     if measured is None or given is None:
         return
+    answer = given.answer if given.tickets is None else spread_of(given.tickets)
     for what, value, seen in (
         ("finding the category", given.category, measured.category_spread),
-        ("answering", given.answer, measured.answer_spread),
+        ("answering", answer, measured.answer_spread),
     ):
         if seen is not None:
             yield (

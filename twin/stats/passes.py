@@ -19,6 +19,7 @@ from scipy import optimize, special
 from twin.stats.shares import wilson
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 def beta_passes(mean: float, spread: float, most: int) -> Floats:
@@ -81,6 +82,19 @@ def fit_tickets(passes: Sequence[float], tickets: int = 200) -> Floats:
     return np.asarray(grid[np.minimum(np.searchsorted(edges, middle), len(grid) - 1)])
 
 
+def spread_of(chances: npt.ArrayLike) -> float:
+    """Spread of tickets with these chances, each equally likely; 0 where attempts all go alike.
+
+    Examples
+    --------
+    >>> round(spread_of([0.2, 0.5, 0.8]), 3), spread_of([1.0, 1.0])
+    (0.24, 0.0)
+    """
+    known = np.asarray(chances, dtype=float)
+    mean = float(known.mean())
+    return float(known.var()) / (mean * (1 - mean)) if 0 < mean < 1 else 0.0
+
+
 def passed_all(successes: npt.ArrayLike, attempts: npt.ArrayLike, k: int) -> Floats:
     """Share of choices of k attempts at a ticket that all succeed: C(c, k) / C(n, k) for each.
 
@@ -109,6 +123,47 @@ def passed_all(successes: npt.ArrayLike, attempts: npt.ArrayLike, k: int) -> Flo
     for k_before in range(k):
         found *= np.maximum(c - k_before, 0) / np.where(n > k_before, n - k_before, np.nan)
     return found
+
+
+def passes_of(marks: Sequence[npt.ArrayLike], most: int) -> tuple[Ints, Floats]:
+    """pass^1 to pass^most of tickets whose attempts have marks from 0 to 1: chances to succeed.
+
+    For a ticket it is the mean, over all choices of k attempts, of the product of their marks:
+    without bias for the k-th power of its chance, where attempts are independent (Hoeffding 1948,
+    U-statistics). Of marks that are 1 or 0 it is `passed_all`.
+
+    Parameters
+    ----------
+    marks : sequence of array-like of float
+        Of each ticket's attempts.
+    most : int
+
+    Returns
+    -------
+    tickets : array of int, shape (most,)
+        Those with so many attempts.
+    passes : array of float, shape (most,)
+        NaN where there are none.
+
+    Examples
+    --------
+    >>> tickets, passes = passes_of([[1, 1, 0], [0.5, 0.5], [1]], 3)
+    >>> tickets.tolist(), passes.round(3).tolist()
+    ([3, 2, 1], [0.722, 0.292, 0.0])
+    """
+    found = np.full((len(marks), most), np.nan)
+    for own, each in zip(found, marks, strict=True):
+        # Sums of products over choices of attempts so far, by how many are chosen.
+        sums = np.zeros(most + 1)
+        sums[0] = 1.0
+        for mark in (given := np.asarray(each, dtype=float)):
+            sums[1:] += mark * sums[:-1]
+        choices = special.comb(len(given), np.arange(1, most + 1))
+        own[choices > 0] = (sums[1:] / np.maximum(choices, 1))[choices > 0]
+    known = np.isfinite(found)
+    tickets = known.sum(axis=0)
+    total = np.where(known, found, 0.0).sum(axis=0)
+    return tickets, np.where(tickets > 0, total / np.maximum(tickets, 1), np.nan)
 
 
 def mean_bounds(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, float, float]:

@@ -22,13 +22,17 @@ from twin.assistant.protocol import Floats, Ints, Luck, Questions
 from twin.assistant.recorded.recorded_calls import Calls, Sample
 from twin.common.toml import dump
 from twin.scenario.model import OwnModel, Profile, Scenario
-from twin.stats.passes import passed_all
+from twin.stats.passes import beta_passes, fit_tickets, passes_of
 from twin.stats.spread import fit_spread
 
 # On fewer tickets with several attempts nothing is said of how alike these are.
 _FEW_TICKETS = 10
 # Success at each of so many attempts is compared, at most.
 _MOST_K = 4
+# Of success at each of k attempts: its name, tickets, as recorded, as drawn from the profile.
+_PassRow = tuple[str, int, float, float]
+# Tickets are kept one by one where a beta distribution is further from their pass^k.
+_FAR_PASS = 0.01
 # Quantiles kept of each measured distribution: every hundredth, the smallest and largest included.
 _QUANTILES = 101
 
@@ -89,7 +93,7 @@ def measure(sample: Sample) -> dict[str, Any]:
         "prompt_version": sample.prompt_version,
     }
     profile: dict[str, Any] = {}
-    spreads: dict[str, float] = {}
+    spreads: dict[str, Any] = {}
     if (calls := sample.steps.get("categorize")) is not None:
         here = (calls.truth >= 0) & (calls.said >= 0)
         right = here & (calls.truth == calls.said)
@@ -110,7 +114,8 @@ def measure(sample: Sample) -> dict[str, Any]:
         found = calls.quality[judged]
         if len(found):
             measured["quality"] = _quantiles(found, 4)
-            spreads |= _spread("answer", calls.text[judged], found, measured)
+            answer = _spread("answer", calls.text[judged], found, measured)
+            spreads |= _tickets(calls.text[judged], found, **answer) or answer
     measured |= {step: _step(calls) for step, calls in sample.steps.items()}
     if spreads:
         profile["difficulty"] = spreads
@@ -124,9 +129,7 @@ def _spread(
 
     `given` is how much spread the profile has without it, as categories differ.
     """
-    order = np.argsort(text, kind="stable")
-    cuts = np.flatnonzero(np.diff(text[order])) + 1
-    found = fit_spread(np.split(np.asarray(marks, dtype=float)[order], cuts))
+    found = fit_spread(_by_text(text, marks))
     if found.tickets < _FEW_TICKETS or not np.isfinite(found.value):
         return {}
     rest = 1 - given
@@ -137,6 +140,35 @@ def _spread(
     counts = {"tickets": found.tickets, "attempts": found.attempts}
     measured[f"{name}_spread"] = counts | {"low": low, "high": high}
     return {name: value}
+
+
+def _by_text(text: Ints, marks: Any) -> list[Floats]:
+    """Marks of each text's attempts."""
+    order = np.argsort(text, kind="stable")
+    cuts = np.flatnonzero(np.diff(text[order])) + 1
+    return np.split(np.asarray(marks, dtype=float)[order], cuts)
+
+
+def _known_passes(text: Ints, marks: Any) -> tuple[Ints, Floats]:
+    """Texts with so many attempts, and pass^1, pass^2, ... as far as half of all texts tell it."""
+    by_text = _by_text(text, marks)
+    tickets, passes = passes_of(by_text, _MOST_K)
+    enough = int((tickets >= max(_FEW_TICKETS, len(by_text) / 2)).sum())
+    return tickets[:enough], passes[:enough]
+
+
+def _tickets(text: Ints, marks: Floats, answer: float = 0.0) -> dict[str, list[float]]:
+    """The key `tickets` of `difficulty`, where no beta distribution has the recorded passes.
+
+    Raw means of a ticket's attempts would not do: few attempts differ by luck, too.
+    """
+    told = _known_passes(text, marks)[1]
+    # Mean and spread of a beta distribution are two numbers, so the first two say nothing of it.
+    if not answer or len(told) < 3:
+        return {}
+    if np.abs(beta_passes(float(marks.mean()), answer, len(told)) - told).max() <= _FAR_PASS:
+        return {}
+    return {"tickets": [round(float(chance), 3) for chance in fit_tickets(told.tolist())]}
 
 
 def _between(calls: Calls, here: Any) -> float:
@@ -201,23 +233,28 @@ def reproduce(
             )
         )
         here = (calls.truth >= 0) & (calls.said >= 0)
+        passed: list[_PassRow] = []
         if step == "categorize":
             marks = {
                 "accuracy": (here, calls.truth == calls.said, calls.truth == drawn.category),
                 "confidence": (here, calls.confidence, drawn.confidence),
             }
+            if here.any():
+                right, again = (calls.truth == said for said in (calls.said, drawn.category))
+                passed = _passes("right", calls.text[here], right[here], again[here])
         else:
             judged = (calls.truth == calls.said) & np.isfinite(calls.quality)
             marks = {"answer quality": (judged, calls.quality, drawn.quality)}
+            if drawn.quality is not None and judged.any():
+                seen, again = (one[judged] for one in (calls.quality, drawn.quality))
+                passed = _passes("good", calls.text[judged], seen, again)
         latency = calls.latency_s, drawn.latency_s
         rows = [
             (f"latency p{q}", n, *(np.quantile(x, q / 100) for x in latency)) for q in (50, 90, 99)
         ]
         rows.append(("prompt tokens", n, calls.tokens_in.mean(), drawn.prompt_tokens.mean()))
         rows.append(("answer tokens", n, calls.tokens_out.mean(), drawn.completion_tokens.mean()))
-        if step == "categorize" and here.any():
-            right, again = (calls.truth == said for said in (calls.said, drawn.category))
-            rows += _passes(calls.text[here], right[here], again[here])
+        rows += passed
         for name, (rows_here, recorded, simulated) in marks.items():
             if rows_here.any():
                 pair = (np.asarray(x)[rows_here].mean() for x in (recorded, simulated))
@@ -229,30 +266,29 @@ def reproduce(
 
 
 def _hardness(calls: Calls, rng: np.random.Generator) -> Floats:
-    """Difficulty of each call's text, 0 to 1, shape (n,): even over the texts of a category."""
+    """Difficulty of each call's text, 0 to 1, shape (n,).
+
+    Even over the texts of a category, and between its categories apart: even over all of them.
+    """
     _, first, number = np.unique(calls.text, return_index=True, return_inverse=True)
     truth, luck = calls.truth[first], rng.random(len(first))
     found = np.empty(len(first))
-    for code in np.unique(truth):
+    codes = np.unique(truth)
+    for number_of_code, code in enumerate(codes):
         here = np.flatnonzero(truth == code)
-        found[here[np.argsort(luck[here])]] = (np.arange(len(here)) + 0.5) / len(here)
+        beside = (number_of_code + 0.5) / len(codes)
+        found[here[np.argsort(luck[here])]] = (np.arange(len(here)) + beside) / len(here)
     return np.asarray(found[number], dtype=np.float64)
 
 
-def _passes(text: Ints, recorded: Any, simulated: Any) -> list[tuple[str, int, float, float]]:
-    """Rows of categories found at each of two attempts and more, where texts have so many."""
-    _, number = np.unique(text, return_inverse=True)
-    tries = np.bincount(number)
-    rows: list[tuple[str, int, float, float]] = []
-    for k in range(2, _MOST_K + 1):
-        enough = int((tries >= k).sum())
-        if enough >= max(_FEW_TICKETS, len(tries) / 2):
-            both = [
-                float(np.nanmean(passed_all(np.bincount(number, right), tries, k)))
-                for right in (recorded, simulated)
-            ]
-            rows.append((f"right at each of {k}", enough, both[0], both[1]))
-    return rows
+def _passes(name: str, text: Ints, recorded: Any, drawn: Any) -> list[_PassRow]:
+    """Rows of success at each of two attempts and more, where texts have so many."""
+    tickets, passes = _known_passes(text, recorded)
+    again = passes_of(_by_text(text, drawn), _MOST_K)[1]
+    return [
+        (f"{name} at each of {k + 1}", int(tickets[k]), float(passes[k]), float(again[k]))
+        for k in range(1, len(passes))
+    ]
 
 
 def to_toml(profile: dict[str, Any], model: str, extends: str | None, source: str) -> str:
