@@ -166,6 +166,52 @@ def passes_of(marks: Sequence[npt.ArrayLike], most: int) -> tuple[Ints, Floats]:
     return tickets, np.where(tickets > 0, total / np.maximum(tickets, 1), np.nan)
 
 
+def beta_is_refuted(
+    passes: Floats, attempts: npt.ArrayLike, rng: np.random.Generator, trials: int = 400
+) -> bool:
+    """True where tickets of a beta distribution would rarely have such pass^k by luck.
+
+    Mean and spread of the distribution follow from pass^1 and pass^2; what it then says of the
+    others is off by a largest error. It is refuted where that is larger than in 95 % of trials, as
+    many tickets drawn from the distribution each (a parametric bootstrap; Efron and Tibshirani
+    1993). `tests/test_spread.py` says how often that is wrong.
+
+    Parameters
+    ----------
+    passes : array of float
+        pass^1, pass^2, ..., at least three.
+    attempts : array-like of int
+        Of each ticket.
+    rng : Generator
+    trials : int
+    """
+    most, tried = len(passes), np.asarray(attempts)
+
+    def off(told: Floats) -> float:
+        mean, spread = told[0], _spread_between(told[0], told[1])
+        return float(np.abs(beta_passes(mean, spread, most) - told).max())
+
+    mean, spread = float(passes[0]), _spread_between(passes[0], passes[1])
+    if not 0 < spread < 1:
+        return False
+    both = 1 / spread - 1
+    found = []
+    for _ in range(trials):
+        chances = rng.beta(mean * both, (1 - mean) * both, len(tried))
+        won = rng.binomial(tried, chances)
+        found.append(
+            off(np.array([np.nanmean(passed_all(won, tried, k)) for k in range(1, most + 1)]))
+        )
+    return bool(off(passes) > np.quantile(found, 0.95))
+
+
+def _spread_between(once: float, twice: float) -> float:
+    """The spread that pass^1 and pass^2 tell."""
+    if not 0 < once < 1:
+        return 0.0
+    return float(np.clip((twice - once**2) / (once * (1 - once)), 0.0, 1.0))
+
+
 def mean_bounds(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
     """Mean of tickets' shares, each from 0 to 1, and its bounds; tickets are independent.
 

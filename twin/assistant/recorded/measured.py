@@ -22,7 +22,7 @@ from twin.assistant.protocol import Floats, Ints, Luck, Questions
 from twin.assistant.recorded.recorded_calls import Calls, Sample
 from twin.common.toml import dump
 from twin.scenario.model import OwnModel, Profile, Scenario
-from twin.stats.passes import beta_passes, fit_tickets, passes_of
+from twin.stats.passes import beta_is_refuted, beta_passes, fit_tickets, passes_of
 from twin.stats.spread import fit_spread
 
 # On fewer tickets with several attempts nothing is said of how alike these are.
@@ -31,8 +31,9 @@ _FEW_TICKETS = 10
 _MOST_K = 4
 # Of success at each of k attempts: its name, tickets, as recorded, as drawn from the profile.
 _PassRow = tuple[str, int, float, float]
-# Tickets are kept one by one where a beta distribution is further from their pass^k.
+# Tickets are kept one by one where a beta distribution is further from their pass^k, and no luck.
 _FAR_PASS = 0.01
+_SEED = 1
 # Quantiles kept of each measured distribution: every hundredth, the smallest and largest included.
 _QUANTILES = 101
 
@@ -158,7 +159,7 @@ def _known_passes(text: Ints, marks: Any) -> tuple[Ints, Floats]:
 
 
 def _tickets(text: Ints, marks: Floats, answer: float = 0.0) -> dict[str, list[float]]:
-    """The key `tickets` of `difficulty`, where no beta distribution has the recorded passes.
+    """The key `tickets` of `difficulty`, where recorded passes refute a beta distribution.
 
     Raw means of a ticket's attempts would not do: few attempts differ by luck, too.
     """
@@ -167,6 +168,9 @@ def _tickets(text: Ints, marks: Floats, answer: float = 0.0) -> dict[str, list[f
     if not answer or len(told) < 3:
         return {}
     if np.abs(beta_passes(float(marks.mean()), answer, len(told)) - told).max() <= _FAR_PASS:
+        return {}
+    attempts = [len(each) for each in _by_text(text, marks)]
+    if not beta_is_refuted(told, attempts, np.random.default_rng(_SEED)):
         return {}
     return {"tickets": [round(float(chance), 3) for chance in fit_tickets(told.tolist())]}
 
