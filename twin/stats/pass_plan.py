@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
-from twin.stats.passes import Floats, beta_passes, passed_all
+from twin.stats.passes import Floats, beta_passes, passed_all, spread_between
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,7 @@ class Skill:
         both = passed_all(successes, attempts, 2)
         if not np.isfinite(both).any() or not 0 < once < 1:
             return cls(once, 1.0)
-        spread = (float(np.nanmean(both)) - once * once) / (once * (1 - once))
-        return cls(once, float(np.clip(spread, 0.0, 1.0)))
+        return cls(once, spread_between(once, float(np.nanmean(both))))
 
     def variance(self, attempts: int, k: int) -> float:
         """Variance over tickets of `passed_all` of so many attempts."""

@@ -91,8 +91,20 @@ def spread_of(chances: npt.ArrayLike) -> float:
     (0.24, 0.0)
     """
     known = np.asarray(chances, dtype=float)
-    mean = float(known.mean())
-    return float(known.var()) / (mean * (1 - mean)) if 0 < mean < 1 else 0.0
+    return spread_between(float(known.mean()), float((known**2).mean()))
+
+
+def spread_between(once: float, twice: float) -> float:
+    """The spread that pass^1 and pass^2 tell, 0 to 1; 0 where attempts all go alike.
+
+    Examples
+    --------
+    >>> round(spread_between(0.604, 0.491), 3), spread_between(1.0, 1.0)
+    (0.528, 0.0)
+    """
+    if not 0 < once < 1:
+        return 0.0
+    return float(np.clip((twice - once * once) / (once * (1 - once)), 0.0, 1.0))
 
 
 def passed_all(successes: npt.ArrayLike, attempts: npt.ArrayLike, k: int) -> Floats:
@@ -188,10 +200,10 @@ def beta_is_refuted(
     most, tried = len(passes), np.asarray(attempts)
 
     def off(told: Floats) -> float:
-        mean, spread = told[0], _spread_between(told[0], told[1])
+        mean, spread = told[0], spread_between(told[0], told[1])
         return float(np.abs(beta_passes(mean, spread, most) - told).max())
 
-    mean, spread = float(passes[0]), _spread_between(passes[0], passes[1])
+    mean, spread = float(passes[0]), spread_between(passes[0], passes[1])
     if not 0 < spread < 1:
         return False
     both = 1 / spread - 1
@@ -203,13 +215,6 @@ def beta_is_refuted(
             off(np.array([np.nanmean(passed_all(won, tried, k)) for k in range(1, most + 1)]))
         )
     return bool(off(passes) > np.quantile(found, 0.95))
-
-
-def _spread_between(once: float, twice: float) -> float:
-    """The spread that pass^1 and pass^2 tell."""
-    if not 0 < once < 1:
-        return 0.0
-    return float(np.clip((twice - once**2) / (once * (1 - once)), 0.0, 1.0))
 
 
 def mean_bounds(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, float, float]:

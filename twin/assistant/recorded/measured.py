@@ -278,9 +278,9 @@ def _hardness(calls: Calls, rng: np.random.Generator) -> Floats:
     truth, luck = calls.truth[first], rng.random(len(first))
     found = np.empty(len(first))
     codes = np.unique(truth)
-    for number_of_code, code in enumerate(codes):
+    for k, code in enumerate(codes):
         here = np.flatnonzero(truth == code)
-        beside = (number_of_code + 0.5) / len(codes)
+        beside = (k + 0.5) / len(codes)
         found[here[np.argsort(luck[here])]] = (np.arange(len(here)) + beside) / len(here)
     return np.asarray(found[number], dtype=np.float64)
 
