@@ -227,7 +227,7 @@ def codes(values: Any, names: tuple[str, ...] | list[str]) -> pd.Categorical[str
     """A categorical column from indices into `names`; negative means missing."""
     named: Any = _named(tuple(names))
     # A copy of its own: a view into the rows of a run would keep all of them in memory.
-    # Without a look at each of them, which takes as long as the rest.
+    # Not validated, which takes as long as the rest: these are the desk's own.
     made: Any = pd.Categorical.from_codes(np.ascontiguousarray(values), dtype=named, validate=False)
     return cast("pd.Categorical[str]", made)
 

@@ -83,7 +83,7 @@ def fit_tickets(passes: Sequence[float], tickets: int = 200) -> Floats:
 
 
 def spread_of(chances: npt.ArrayLike) -> float:
-    """Spread of tickets with these chances, each equally likely; 0 where attempts all go alike.
+    """Spread of tickets with these chances, each equally likely; 0 where all succeed, or none.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def spread_of(chances: npt.ArrayLike) -> float:
 
 
 def spread_between(once: float, twice: float) -> float:
-    """The spread that pass^1 and pass^2 tell, 0 to 1; 0 where attempts all go alike.
+    """The spread that pass^1 and pass^2 tell, from 0 to 1; 0 where all attempts succeed, or none.
 
     Examples
     --------
@@ -183,10 +183,11 @@ def beta_is_refuted(
 ) -> bool:
     """True where tickets of a beta distribution would rarely have such pass^k by luck.
 
-    Mean and spread of the distribution follow from pass^1 and pass^2; what it then says of the
-    others is off by a largest error. It is refuted where that is larger than in 95 % of trials, as
-    many tickets drawn from the distribution each (a parametric bootstrap; Efron and Tibshirani
-    1993). `tests/test_spread.py` says how often that is wrong.
+    Its mean and spread follow from pass^1 and pass^2. What it then says of the others is off by a
+    largest error. A trial draws as many tickets from the distribution itself, and has such an
+    error, too, by luck alone. The distribution is refuted where the error is larger than in 95 % of
+    trials (a parametric bootstrap; Efron and Tibshirani 1993). `tests/test_spread.py` says how
+    often that is wrong.
 
     Parameters
     ----------
@@ -196,6 +197,16 @@ def beta_is_refuted(
         Of each ticket.
     rng : Generator
     trials : int
+
+    Examples
+    --------
+    Half of 100 tickets always fail, and the others succeed at three attempts in four:
+
+    >>> passes = 0.5 * 0.75 ** np.arange(1, 5)
+    >>> beta_is_refuted(passes, [4] * 100, np.random.default_rng(1))
+    True
+    >>> beta_is_refuted(beta_passes(0.4, 0.5, 4), [4] * 100, np.random.default_rng(1))
+    False
     """
     most, tried = len(passes), np.asarray(attempts)
 

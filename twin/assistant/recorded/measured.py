@@ -31,7 +31,8 @@ _FEW_TICKETS = 10
 _MOST_K = 4
 # Of success at each of k attempts: its name, tickets, as recorded, as drawn from the profile.
 _PassRow = tuple[str, int, float, float]
-# Tickets are kept one by one where a beta distribution is further from their pass^k, and no luck.
+# Tickets are kept one by one where a beta distribution is further than this from their pass^k, and
+# luck is unlikely to be why; the seed is that of the trials of luck.
 _FAR_PASS = 0.01
 _SEED = 1
 # Quantiles kept of each measured distribution: every hundredth, the smallest and largest included.
