@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import SETTINGS
 
-from twin.stats.feasibility import MET, MISSED, OPEN, Limit, cheapest, judge
+from twin.stats.feasibility import cheapest
+from twin.stats.limits import MET, MISSED, OPEN, Limit, judge
 from twin.stats.nested import DATA, Drawn
 
 TICKETS = 500
@@ -212,6 +213,76 @@ def test_equal_costs_are_named_and_waste_nothing():
     assert found.near == (1,)
     assert found.ahead[1] == (0, 0, 0)
     assert sum(found.replications) < 100
+
+
+class SameCustomers(Desks):
+    """Costs a ticket: how many customers come is the same luck for all, and much of it."""
+
+    def __init__(self, costs, shares, seed, skew=0.0, own=0.02):
+        super().__init__(costs, shares, seed)
+        self.skew, self.own = skew, own
+
+    def of(self, k, begin, end):
+        found = super().of(k, begin, end)
+        for place, r in enumerate(range(begin, end)):
+            came = np.random.default_rng([self.seed, 7, r]).lognormal(0, 0.3)
+            own = np.random.default_rng([self.seed, 8, k, r])
+            # Mean 1, and skewed the more.
+            luck = own.gamma(1 / self.skew**2, self.skew**2) if self.skew else 1.0
+            found[0, 0, place] = self.costs[k] * (1 + self.own * (luck - 1))
+            found[1, 0, place] = came
+        return found
+
+
+def test_dear_settings_are_not_played_once_a_cheap_one_is_shown_to_keep_its_limits():
+    shares = [0.2, 0.2, 0.04, *[0.02] * 40]
+    desks = SameCustomers(1.0 + 0.1 * np.arange(43), shares, 2, skew=1.0, own=0.001)
+    found = cheapest(desks, desks.start(3), desks.costs, [Limit(0.05, True, True)], first=10)
+    assert found.best == 2
+    assert found.near == ()
+    # Played were the cheapest, and hardly another; each of the others is shown to cost more.
+    assert sum(found.replications[10:]) == 0
+    assert desks.asked <= 150
+    assert all(low > 0 for _, low, _ in found.ahead[3:])
+
+
+def test_a_setting_on_its_limit_keeps_the_others_waiting_for_no_more_than_its_share():
+    desks = SameCustomers([1.0, 1.2, 1.4], [0.05, 0.03, 0.02], 4, skew=1.0)
+    found = cheapest(
+        desks, desks.start(3), desks.costs, [Limit(0.05, True, True)], first=10, budget=160
+    )
+    assert found.best == 1
+    assert found.near == (0,)
+
+
+def test_no_number_of_customers_hides_which_setting_costs_more():
+    costs = 1 + 0.02 * np.arange(6)
+    desks = SameCustomers(costs, [0.01] * 6, 5)
+    found = cheapest(desks, desks.start(3), costs, [Limit(0.05, True, True)], first=10)
+    # Three early replications tell 8 % from each other, though the cost of each moves by a third.
+    assert (found.best, found.near, found.replications) == (0, (), (10, 10, 10, 10, 0, 0))
+    early = np.array([np.divide(*one) for one in desks.start(3)])
+    apart = early[4] - early[0]
+    assert apart.std(ddof=1) > 0.1 * apart.mean()
+    low, high = found.ahead[4][1:]
+    assert 0 < low == pytest.approx(high)
+
+
+@pytest.mark.parametrize(("skew", "own"), [(0.1, 0.02), (1.0, 0.002), (2.0, 0.001)])
+def test_few_early_replications_rule_out_no_cheaper_setting(skew, own):
+    """All keep their limits, and costs are close: that of luck in a search's own replications."""
+    trials, wrong, few = 200, 0, 0
+    for seed in range(trials):
+        costs = 1 + np.random.default_rng([seed, 6]).choice([0.002, 0.005, 0.02, 0.06], 12).cumsum()
+        desks = SameCustomers(costs, [0.01] * 12, seed, skew, own)
+        early = desks.start(3)
+        ranks = [np.divide(*pairs.sum(axis=-1)) for pairs in early]
+        found = cheapest(desks, early, ranks, [Limit(0.05, True, True)], first=5, budget=300)
+        wrong += 0 not in {found.best, *found.near}
+        few += found.replications.count(0)
+    print(f"skewness {2 * skew:g}: {wrong} of {trials} wrong; {few / trials:.1f} of 12 not played")
+    # 5 % of answers may be wrong.
+    assert wrong <= 0.05 * trials
 
 
 @pytest.mark.parametrize("spread", [0.05, 0.5])

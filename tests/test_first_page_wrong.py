@@ -13,7 +13,8 @@ from test_feasibility import Desks, ranks
 from twin.experiments.studies.beside import changes_from, judged_beside
 from twin.experiments.studies.file import StudyFile
 from twin.report.searched import levels_said
-from twin.stats.feasibility import Limit, cheapest
+from twin.stats.feasibility import cheapest
+from twin.stats.limits import Limit
 
 LIMIT, SURE = 0.05, 0.8
 HEADS, MODELS = (2, 3, 4), ("small", "large")

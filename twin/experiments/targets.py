@@ -31,8 +31,8 @@ from twin.experiments.guards import lost
 from twin.experiments.results import Results
 from twin.measures.figures import FIGURES, GUARDS, figure_of
 from twin.scenario.model import Target, Targets
-from twin.stats.feasibility import MET, MISSED, OPEN
 from twin.stats.intervals import quantile_t, summarize
+from twin.stats.limits import MET, MISSED, OPEN
 from twin.stats.skewness import widening
 from twin.stats.sums import matrices
 from twin.stats.verdicts import UNJUDGED

@@ -15,7 +15,7 @@ from twin.experiments.targets import Answers
 from twin.measures.inputs import unset
 from twin.report.answer import DECISIVE
 from twin.report.prose import between, change, listed, name, said
-from twin.stats.feasibility import MET, MISSED, OPEN
+from twin.stats.limits import MET, MISSED, OPEN
 from twin.stats.verdicts import BETTER, UNJUDGED, UNKNOWN, WORSE
 from twin.stats.verdicts import OPEN as NOT_SHOWN
 

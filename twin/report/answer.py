@@ -22,7 +22,7 @@ from twin.experiments.targets import judged, words
 from twin.measures.figures import FIGURES, figure_of
 from twin.report import prose
 from twin.scenario.model import PRIORITIES, Target
-from twin.stats.feasibility import MET
+from twin.stats.limits import MET
 from twin.stats.verdicts import BETTER, OPEN, UNJUDGED, WORSE
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from twin.report import advice, frame, plots, prose, sheet
 from twin.report.answer import DECISIVE, of_runs
 from twin.report.pictures import Picture, drawn, levels_picture
 from twin.report.prose import between, said
-from twin.stats.feasibility import MET, MISSED, OPEN
+from twin.stats.limits import MET, MISSED, OPEN
 from twin.stats.verdicts import BETTER, UNJUDGED, WORSE
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from twin.report.pictures import Picture, drawn
 from twin.report.plots import roster as rosters
 from twin.report.prose import change, listed, said
 from twin.scenario.model import Scenario, Target
-from twin.stats.feasibility import MET, MISSED, OPEN
+from twin.stats.limits import MET, MISSED, OPEN
 
 if TYPE_CHECKING:
     from twin.experiments.studies.findings import SearchResults

@@ -13,7 +13,7 @@ from twin.measures.figures import FIGURES
 from twin.report import frame
 from twin.report.pictures import Picture
 from twin.report.prose import between, said
-from twin.stats.feasibility import MET, MISSED, OPEN
+from twin.stats.limits import MET, MISSED, OPEN
 from twin.stats.verdicts import UNJUDGED
 
 # Class of a verdict in the page's style, and the word for it.

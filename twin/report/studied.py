@@ -20,7 +20,7 @@ from twin.report.answer import at, capital, of_study
 from twin.report.pictures import Picture, drawn
 from twin.report.prose import listed, said
 from twin.scenario.model import Scenario, Target
-from twin.stats.feasibility import MET, MISSED, OPEN
+from twin.stats.limits import MET, MISSED, OPEN
 from twin.stats.verdicts import WORSE
 
 if TYPE_CHECKING:

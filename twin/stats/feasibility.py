@@ -12,7 +12,18 @@ The error that is allowed is spent in three equal parts:
 - The cheapest setting that keeps all limits is called missed. That is one setting, whichever it is,
   so the part is divided by the limits and the looks, not by the settings.
 - That setting is called costlier than the one selected. The part is divided by the looks, and among
-  settings that are selected one after the other as 1/2, 1/6, 1/12, ...
+  settings that are selected one after the other as 1/2, 1/6, 1/12, ... On the earlier replications,
+  which say what is played first, luck may have made any setting the one selected: there the part is
+  divided by the settings.
+
+Costs are compared by their ratio: customers are the same for all settings, and how many come moves
+two costs alike, so that it moves their difference and hardly their ratio.
+
+Settings take turns by their place, the cheapest first, times how often each will have been played:
+so the cheap ones are looked at closely before the dear ones are looked at at all, and one that
+stays open for long keeps nobody waiting for more than its share (the order in which Levin 1973,
+Universal sequential search problems, tries programs by length and time). As soon as one is shown to
+keep all limits, those that are shown to cost more are played no further.
 
 To check limits first and compare costs among what keeps them is constrained ranking and selection
 (Andradottir and Kim 2010, Fully sequential procedures for comparing constrained systems via
@@ -36,10 +47,10 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.stats.intervals import quantile_t, ratio_interval
+from twin.stats.limits import MET, MISSED, OPEN, Judged, Limit, judge
 from twin.stats.nested import Drawn, influence, parts
 from twin.stats.sums import Floats, Sums, divide, jackknife_error, leave_one_out
 
-MET, MISSED, OPEN = "met", "missed", "open"
 # Settings played in a round; not the number of workers, on which nothing may depend.
 _ROUND = 4
 _ROUNDING = 1e-9
@@ -48,110 +59,6 @@ _LITTLE = 0.1
 # Numerators and denominators of some settings in replications first ... last - 1: shape (settings,
 # 2, figures, last - first). The first figure is the cost, the others have the limits.
 Sample = Callable[[Sequence[int], int, int], npt.ArrayLike]
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A bound that a figure must keep.
-
-    Attributes
-    ----------
-    value : float
-    at_most : bool
-        Else at least.
-    share : bool
-        Whether the figure is a share, for its interval.
-    """
-
-    value: float
-    at_most: bool
-    share: bool = False
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A figure against its limit.
-
-    Attributes
-    ----------
-    verdict : {"met", "missed", "open"}
-        By the interval; missed too if nothing was counted.
-    value : float
-    gap : float
-        By how much the limit is missed, in the figure's unit; below 0: by how much it is kept.
-    more : float
-        Further replications that would decide, if the value and its spread stay; infinite where
-        the value is on the limit, or where versions leave open what no replication tells; missing
-        where that cannot be told.
-    luck : float
-        Share of the variance that more replications make smaller.
-    """
-
-    verdict: str
-    value: float
-    gap: float
-    more: float
-    luck: float = 1.0
-
-
-def judge(
-    over: npt.ArrayLike,
-    under: npt.ArrayLike,
-    limit: Limit,
-    met_error: float,
-    missed_error: float,
-    drawn: Drawn | None = None,
-) -> Judged:
-    """Judge a figure by its interval.
-
-    Parameters
-    ----------
-    over, under : array of float, shape (n,)
-        Numerator and denominator by replication.
-    limit : Limit
-    met_error, missed_error : float
-        Chance that is allowed of calling it met, or missed, where it is not.
-    drawn : Drawn, optional
-        Where replications play versions.
-
-    Returns
-    -------
-    Judged
-
-    Examples
-    --------
-    >>> judge([41, 52, 48, 55, 49, 50], [1000] * 6, Limit(0.05, True, True), 0.025, 0.025).verdict
-    'open'
-    >>> judge([11, 12, 18, 15, 19, 10], [1000] * 6, Limit(0.05, True, True), 0.025, 0.025).verdict
-    'met'
-    """
-    sign = 1.0 if limit.at_most else -1.0
-    far, near = (2, 1) if limit.at_most else (1, 2)
-    bounds = [
-        ratio_interval(over, under, 1 - 2 * error, share=limit.share, drawn=drawn)
-        for error in (met_error, missed_error)
-    ]
-    value = bounds[0][0]
-    gap = sign * (value - limit.value)
-    worst, best = sign * (bounds[0][far] - limit.value), sign * (bounds[1][near] - limit.value)
-    if worst <= 0:
-        return Judged(MET, value, gap, 0.0)
-    if best > 0 or math.isnan(value):
-        return Judged(MISSED, value, gap, 0.0)
-    n = np.count_nonzero((np.asarray(over) != 0) | (np.asarray(under) != 0))
-    reach = worst - gap if gap <= 0 else gap - best
-    luck = 1.0 if drawn is None else _luck(over, under, drawn)
-    # Of the variance, replications make the part of luck smaller, and leave the rest.
-    room = (gap / reach) ** 2 - (1 - luck) if reach else math.nan
-    more = n * (luck / room - 1) if not room <= 0 else math.inf
-    return Judged(OPEN, value, gap, max(more, 1.0) if more == more else more, luck)
-
-
-def _luck(over: npt.ArrayLike, under: npt.ArrayLike, drawn: Drawn) -> float:
-    """Share of a ratio's variance that is the luck of its replications."""
-    pairs = np.asarray(over, dtype=float)[None, :], np.asarray(under, dtype=float)[None, :]
-    split = parts(influence(Sums(*pairs, None, np.zeros(1))), drawn.numbers, drawn.sources)
-    return float(divide(split.luck, split.whole)[0])
 
 
 @dataclass(frozen=True)
@@ -170,7 +77,7 @@ class Cheapest:
     near : tuple of int
         Settings that may be the answer, cheapest first: not missed, and not shown to be costlier.
     ahead : tuple of (float, float, float)
-        Cost less that of the best, and its bounds; missing without a best.
+        Cost less that of the best, and its bounds, at the cost of the best; missing without one.
     looks : tuple of int
         Numbers of replications at which settings are judged.
     """
@@ -266,6 +173,8 @@ class _Search:
         looks, part = len(self.looks), (1 - confidence) / 3
         self.errors = part / (count * looks), part / (max(len(limits), 1) * looks)
         self._cost_error = part / (looks + 1)
+        # A ratio says nothing where a cost may be 0 or below.
+        self._by_ratio = bool((start >= 0).all() and (start.sum(axis=-1) > 0).all())
 
     def run(self, ranks: Sequence[float], tolerance: float) -> Cheapest:
         while wanted := self._wanted(ranks, tolerance):
@@ -305,7 +214,8 @@ class _Search:
             if self._contends(k, tolerance)
         }
         wanted: dict[int, int] = {}
-        for k in sorted(upto, key=lambda k: (upto[k], ranks[k], k)):
+        places = {k: place for place, k in enumerate(sorted(upto, key=lambda k: (ranks[k], k)), 1)}
+        for k in sorted(upto, key=lambda k: (places[k] * upto[k], places[k])):
             both = [k]
             # Costs are compared on replications that both have.
             if self.verdicts[k] == MET and self.best is not None:
@@ -382,19 +292,33 @@ class _Search:
         values = divide(over.sum(axis=-1), under.sum(axis=-1))
         error, freedom = self._error(over, under, begin)
         bests = max(self._bests, 1)
-        reach = quantile_t(freedom, 1 - self._cost_error / (bests * (bests + 1))) * error
-        found = float(values[0] - values[1])
+        times = bests * (bests + 1) if begin else len(self.played)
+        reach = float(quantile_t(freedom, 1 - self._cost_error / times)) * error
+        apart = float(self._compared(values))
         # Sums of floats differ in their last digits.
-        found = 0.0 if abs(found) <= _ROUNDING * abs(values[1]) else found
-        return found, found - float(reach), found + float(reach)
+        apart = 0.0 if abs(values[0] - values[1]) <= _ROUNDING * abs(values[1]) else apart
+        if not self._by_ratio:
+            return apart, apart - reach, apart + reach
+        with np.errstate(over="ignore"):
+            found, low, high = values[1] * np.expm1([apart, apart - reach, apart + reach])
+        return float(found), float(low), float(high)
+
+    def _compared(self, costs: Floats) -> Floats:
+        """The first of two costs less the second, as logarithms where costs are above 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            first, second = np.log(costs) if self._by_ratio else costs
+            return np.asarray(first - second)
 
     def _error(self, over: Floats, under: Floats, begin: int) -> tuple[float, float]:
-        """Standard error of the difference of two costs, and its degrees of freedom."""
+        """Standard error of the comparison of two costs, and its degrees of freedom."""
         size = over.shape[-1]
         if (drawn := self.drawn(begin, size)) is not None:
-            ahead = influence(Sums(over, under, None, np.zeros(2)))
-            split = parts(ahead[:1] - ahead[1:], drawn.numbers, drawn.sources)
+            moved = influence(Sums(over, under, None, np.zeros(2)))
+            if self._by_ratio:
+                # Of a logarithm: the cost's, as a share of it.
+                moved /= divide(over.sum(axis=-1), under.sum(axis=-1))[:, None]
+            split = parts(moved[:1] - moved[1:], drawn.numbers, drawn.sources)
             return float(np.sqrt(split.whole[0])), float(split.freedom[0])
-        left_out = leave_one_out(over, under)
+        apart = self._compared(leave_one_out(over, under))
         seen = np.ones((1, size), dtype=np.bool_)
-        return float(jackknife_error((left_out[0] - left_out[1])[None, :], seen)[0]), size - 1
+        return float(jackknife_error(apart[None, :], seen)[0]), size - 1

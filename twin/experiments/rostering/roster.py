@@ -21,7 +21,7 @@ from twin.experiments.rostering.start import floor_of, flowing, start
 from twin.experiments.rostering.verdict import Verdict, judged, periods
 from twin.experiments.rostering.week import Week, check_pool
 from twin.scenario.model import Scenario
-from twin.stats.feasibility import MET, MISSED, OPEN
+from twin.stats.limits import MET, MISSED, OPEN
 
 Mask = npt.NDArray[np.bool_]
 

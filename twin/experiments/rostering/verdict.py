@@ -12,8 +12,8 @@ import pandas as pd
 from twin.experiments.rostering.sample import Counted
 from twin.experiments.rostering.week import Week
 from twin.scenario.model import DAYS
-from twin.stats.feasibility import MET, MISSED, OPEN, Limit, judge
 from twin.stats.intervals import ratio_interval
+from twin.stats.limits import MET, MISSED, OPEN, Limit, judge
 
 Floats = npt.NDArray[np.float64]
 

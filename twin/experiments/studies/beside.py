@@ -23,7 +23,7 @@ from twin.experiments.studies.store import StudyStore
 from twin.measures.figures import FIGURES, figure_of
 from twin.scenario.model import Scenario
 from twin.stats.differences import differences
-from twin.stats.feasibility import MET, MISSED, OPEN, judge
+from twin.stats.limits import MET, MISSED, OPEN, judge
 from twin.stats.nested import Drawn
 
 # Levels with names that are played in the place of the one found, at most.

@@ -22,8 +22,8 @@ from twin.experiments.versions import sources_of
 from twin.measures.figures import FIGURES, GUARDS, figure_of
 from twin.scenario import roster
 from twin.stats.differences import differences
-from twin.stats.feasibility import MET, MISSED, OPEN, judge
 from twin.stats.intervals import quantile_t
+from twin.stats.limits import MET, MISSED, OPEN, judge
 from twin.stats.nested import parts
 from twin.stats.selection import Selection, kn, ocba
 

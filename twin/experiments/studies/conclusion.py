@@ -21,7 +21,8 @@ from twin.measures.figures import FIGURES, figure_of
 from twin.scenario import roster as rosters
 from twin.scenario.model import Scenario
 from twin.stats import intervals
-from twin.stats.feasibility import MISSED, OPEN, Cheapest, Judged
+from twin.stats.feasibility import Cheapest
+from twin.stats.limits import MISSED, OPEN, Judged
 from twin.stats.nested import ASSUMED, DATA, FORECAST
 
 _MOST = 1_000_000

@@ -30,7 +30,7 @@ from twin.scenario.changes import PATH_KEYS, clean_name
 from twin.scenario.faults import fault_of
 from twin.scenario.file import load, read_toml
 from twin.scenario.model import Count, Name, Scenario, Section, Target
-from twin.stats.feasibility import Limit
+from twin.stats.limits import Limit
 
 Kind = Literal["full factorial", "one at a time", "latin hypercube"]
 Bound = float | str
@@ -159,7 +159,7 @@ class Plan:
 
 
 def limit_of(name: str, target: Target) -> Limit:
-    """Return a target as `twin.stats.feasibility` takes it."""
+    """Return a target as `twin.stats.limits` takes it."""
     share = FIGURES[figure_of(name)[0]].unit == "share"
     return Limit(target.limit, target.upper, share)
 
