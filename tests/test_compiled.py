@@ -20,7 +20,7 @@ from strategies import SETTINGS
 import twin
 from twin.demand.tickets import draw
 from twin.desk import engines
-from twin.desk.compiled import code
+from twin.desk.compiled import code, play
 from twin.desk.compiled.columns import NUMBERS, ORDERED, TABLES, Array
 from twin.desk.compiled.coverage import COVERED, OUTSIDE, keys, why_not
 from twin.desk.engines import EngineError, engine_of
@@ -304,12 +304,28 @@ def test_the_machine_leaves_a_crowded_timeline_to_others():
     assert put_in_order(crowded.tolist()) is None
 
 
+def watched(machine, ends):
+    """A machine that notes with what it ended."""
+
+    def play_it(given):
+        ends.append(machine(given))
+        return ends[-1]
+
+    return play_it
+
+
 @needs_numba
-def test_a_desk_whose_tickets_come_within_hours_of_a_year_has_the_same_timeline():
+def test_a_desk_whose_tickets_come_within_hours_of_a_year_has_the_same_timeline(monkeypatch):
     surge = {"start": "9d", "length": "10h", "factor": 1000}
     arrivals = {"rate": "0.02/h", "surges": [surge]}
     desk = twin.from_data(DESK | {"horizon": "400d", "arrivals": arrivals})
+    ends = []
+    monkeypatch.setattr(play, "machine", lambda: watched(code.machine(), ends))
     assert not odd_between_engines(desk, draw(desk))
+    # Its timeline was too crowded for the machine, which put that of a common day in order.
+    assert ORDERED not in ends
+    assert not odd_between_engines(twin.from_data(DESK), draw(twin.from_data(DESK)))
+    assert ends[-1] == ORDERED
 
 
 def test_all_files_that_the_machine_is_made_of_name_its_code():

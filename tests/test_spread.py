@@ -93,6 +93,21 @@ def test_bounds_hold_as_often_as_they_say():
     assert min(held(rng, marked, [(0.8, 0.3, 40, 4)], 60)) >= 0.93
 
 
+@pytest.mark.parametrize(
+    "chances", [[0.0, 1.0, 0.75], [0.02, 0.98, 0.98], [0.3, 0.3, 0.9]], ids=["never", "two", "hard"]
+)
+def test_bounds_hold_of_tickets_that_are_not_beta_distributed(chances):
+    """As `twin profile` tells them beside tickets that it keeps one by one."""
+    rng, held_, trials = np.random.default_rng(4), 0, 60
+    for _ in range(trials):
+        wins = rng.binomial(4, rng.choice(chances, 150))
+        found = fit_spread([[1] * c + [0] * (4 - c) for c in wins])
+        held_ += found.low <= spread_of(chances) <= found.high
+    print(chances, held_ / trials)
+    # Two standard errors of 60 trials at 95 % are .056.
+    assert held_ >= 0.89 * trials
+
+
 @pytest.mark.slow
 def test_bounds_hold_on_many_kinds_of_tickets():
     rng, shares = np.random.default_rng(3), []

@@ -2,7 +2,8 @@
 
 Run from the project's folder; it takes as long as its parts together:
 
-    python -m tests.benchmarks.live_people FOLDER [--seed 1] [--rate 3.2] [--agents 12]
+    python -m tests.benchmarks.live_people FOLDER [--seed 1] [--rate 3.2] [--agents 12] [--look 8]
+        [--minutes 20] [--parts 2]
 
 Customers file tickets at random moments. The assistant (`embedded`) answers those that it is very
 sure of; the others wait for agents, who look at the queue now and then, and work it off, the most
@@ -18,7 +19,7 @@ import math
 import random
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -152,15 +153,17 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=People.rate, help="tickets a second")
     parser.add_argument("--agents", type=int, default=People.agents)
-    parser.add_argument("--minutes", type=float, help="of each part, to try it")
+    parser.add_argument("--look", type=float, default=People.look_s, help="seconds between looks")
+    parser.add_argument("--minutes", type=float, help="of each part")
+    parser.add_argument("--parts", type=int, help="only so many, the first")
     said = parser.parse_args()
     folder = said.folder.resolve()
     folder.mkdir(parents=True)
-    parts = [Part(p.name, said.minutes or p.minutes, p.load, p.fewer) for p in PARTS]
+    parts = [replace(part, minutes=said.minutes or part.minutes) for part in PARTS[: said.parts]]
     options = [word for change in SETTINGS for word in ("--set", change)]
     scenario = ROOT / "scenarios" / "live-desk.toml"
     with served(folder, str(folder / "desk.sqlite"), *options, scenario=scenario) as server:
-        people = People(said.rate, said.agents)
+        people = People(said.rate, said.agents, look_s=said.look)
         play = Play(server, people, said.seed)
         moments = play.run(parts)
     told = {
