@@ -14,6 +14,8 @@ _UNSHOWN = re.compile(
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|d|pts)\b|%)")
 # A phone shows so many columns of figures beside each other; longer tables stay tables.
 _MOST_BESIDE, _MOST_CARDS = 2, 60
+# No figure with its unit and interval is as long.
+_SENTENCE = 40
 
 
 class Html(str):
@@ -107,22 +109,37 @@ def table(
     caption : str
         What the table is, for those who do not see it.
     numbers : bool
-        Whether all cells but the first of a row are figures, to be set right.
+        Whether all cells but the first of a row are figures, to be set right; of these a column
+        that has a sentence is set left, and its lines are broken.
+
+    Examples
+    --------
+    >>> 'class="words"' in table(["plan", "why"], [["1", "it misses a target " * 3]], "Plans", True)
+    True
     """
     rows = list(rows)
     cards = numbers and len(head) > _MOST_BESIDE and len(rows) <= _MOST_CARDS
+    cells = list(zip(*rows, strict=True)) if rows else [()] * len(head)
+    kinds = [_kind(column) if numbers else None for column in cells]
+    columns = list(zip(head, [None, *kinds[1:]], strict=True))
     body = [
         tag("tr", tag("th", _glued(first), scope="row"),
             [tag("td", _glued(cell), data_head=name if cards else None,
-                 class_="verdict" if cards and name == "verdict" else None)
-             for name, cell in zip(head[1:], rest, strict=True)])
+                 class_="verdict" if cards and name == "verdict" else kind)
+             for (name, kind), cell in zip(columns[1:], rest, strict=True)])
         for first, *rest in rows
     ]  # fmt: skip
+    heads = [tag("th", name, scope="col", class_=kind) for name, kind in columns]
     whole = tag(
         "table",
         tag("caption", caption),
-        tag("thead", tag("tr", [tag("th", cell, scope="col") for cell in head])),
+        tag("thead", tag("tr", heads)),
         tag("tbody", body),
         class_="numbers cards" if cards else "numbers" if numbers else None,
     )
     return tag("div", whole, class_="wide", role="region", aria_label=caption, tabindex="0")
+
+
+def _kind(column: Sequence[object]) -> str | None:
+    """Class of a column of a table of figures that has a sentence."""
+    return "words" if any(type(one) is str and len(one) > _SENTENCE for one in column) else None
