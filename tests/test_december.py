@@ -61,7 +61,7 @@ def found(folder):
 
 @pytest.fixture(scope="module")
 def brief(found):
-    return found.path / "report.html"
+    return found.path / "report-brief.html"
 
 
 def told(found, **changes):

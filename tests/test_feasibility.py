@@ -271,7 +271,7 @@ def test_no_number_of_customers_hides_which_setting_costs_more():
 @pytest.mark.parametrize(("skew", "own"), [(0.1, 0.02), (1.0, 0.002), (2.0, 0.001)])
 def test_few_early_replications_rule_out_no_cheaper_setting(skew, own):
     """All keep their limits, and costs are close: that of luck in a search's own replications."""
-    trials, wrong, few = 200, 0, 0
+    trials, wrong, few = 120, 0, 0
     for seed in range(trials):
         costs = 1 + np.random.default_rng([seed, 6]).choice([0.002, 0.005, 0.02, 0.06], 12).cumsum()
         desks = SameCustomers(costs, [0.01] * 12, seed, skew, own)

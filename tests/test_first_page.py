@@ -197,6 +197,8 @@ def test_the_command_that_would_tell_plays_the_same_desk_when_pasted(tmp_path, m
 
 def newest_page():
     done = RUNNER.invoke(app, ["report", "results/baseline", "--brief"])
+    # A whole report stays beside it.
+    assert Path(done.stdout.strip()).name == "report-brief.html"
     return html.unescape(Path(done.stdout.strip()).read_text(encoding="utf-8"))
 
 

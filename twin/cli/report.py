@@ -33,8 +33,8 @@ def report(
         Path | None,
         typer.Option(
             "--out",
-            help="The file; default: report.html (of several runs comparison.html) in the first "
-            "run's folder.",
+            help="The file; default: report.html (of several runs comparison.html, with --brief "
+            "report-brief.html) in the first run's folder.",
             show_default=False,
         ),
     ] = None,
@@ -64,6 +64,7 @@ def report(
             fail(f"{to} is a folder: name a file with --out, as {to / 'report.html'}", BAD_INPUT)
         try:
             opened, path = _opened(results)
+            path = path.with_stem(f"{path.stem}-brief") if brief else path
             path = write(opened, to or path, brief=brief, targets=_targets(target or []))
         except ValueError as error:
             err.print(str(error))
