@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("streamlit", reason="the page takes the extra [live]")
 
 import streamlit
-from test_live_page import draw, html_of, press, slider, texts, whole
+from stub_desk import draw, html_of, press, slider, texts, whole
 
 from twin.desk import engines
 from twin.experiments import same_customers
