@@ -71,27 +71,52 @@ def test_those_who_gave_up_count_and_nobody_served_is_no_fit():
     assert unlike(seen, waits([1.0], np.zeros(1, dtype=bool))) == np.inf
 
 
-def test_a_stretch_finds_how_soon_who_is_away_returns_by_itself():
-    """Seen while somebody waits, returns look as if the queue called: the search finds the edge."""
-    luck = np.random.default_rng(2)
-    hours = np.full(2000, 9)
+HOURS = np.full(2000, 9)
 
-    def play(availability, replications):
-        if availability is None:
-            return [Waits(hours, np.zeros(2000), np.ones(2000, dtype=bool)) for _ in replications]
-        # By itself the wait is exponential; a queue that calls makes the longest ones shorter.
-        found = []
-        for k in replications:
-            u = np.random.default_rng([3, k]).exponential(size=2000)
-            rate, queued = availability.returns / 3600, availability.returns_per_queued / 3600
-            wait_s = u / (rate + 0.2 * queued) / (1 + 2 * queued * u)
-            found.append(Waits(hours, wait_s, np.ones(2000, dtype=bool)))
-        return found
 
-    seen = Waits(hours, luck.exponential(8.0, 2000), np.ones(2000, dtype=bool))
+def left_and_returned(availability, replications):
+    """Waits of agents who return by themselves, or the sooner the more wait, by a formula.
+
+    By itself a wait is exponential; a queue that calls makes the longest ones shorter.
+    """
+    if availability is None:
+        return [Waits(HOURS, np.zeros(2000), np.ones(2000, dtype=bool)) for _ in replications]
+    found = []
+    for k in replications:
+        u = np.random.default_rng([3, k]).exponential(size=2000)
+        rate, queued = availability.returns / 3600, availability.returns_per_queued / 3600
+        wait_s = u / (rate + 0.2 * queued) / (1 + 2 * queued * u)
+        found.append(Waits(HOURS, wait_s, np.ones(2000, dtype=bool)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("returns", "queued"), [(450.0, 0.0), (0.0, 240.0)], ids=["by themselves", "called"]
+)
+def test_a_stretch_finds_the_plain_way_by_which_who_is_away_returns(returns, queued):
+    """Seen while somebody waits, returns look like both: the search finds the edge."""
+    way = Availability(0.01, 1e5, returns, queued, np.ones(24))
+    (seen,) = left_and_returned(way, [77])
     direct = SeenAway(
         0.01, 500, returns=270.0, returns_per_queued=60.0, returned=300, away_hours=1.0
     )
-    found = fit_capacity(seen, play, direct=direct, idle=[100.0, 10_000.0]).availability
-    assert found.returns == pytest.approx(450.0, rel=0.1)
-    assert found.returns_per_queued < 30
+    found = fit_capacity(seen, left_and_returned, direct=direct, idle=[100.0, 1e4]).availability
+    most, least = ("returns", "returns_per_queued")[:: 1 if returns else -1]
+    assert getattr(found, most) == pytest.approx(max(returns, queued), rel=0.05)
+    # It does without the other, and what was seen of leaving stays.
+    assert getattr(found, least) == pytest.approx(0.01 * getattr(found, most))
+    assert found.after_touch == pytest.approx(0.01)
+
+
+def test_a_stretch_of_agents_who_return_both_ways_is_fitted_by_both():
+    both = Availability(0.01, 1e5, 300.0, 700.0, np.ones(24))
+    (seen,) = left_and_returned(both, [77])
+    direct = SeenAway(
+        0.01, 500, returns=300.0, returns_per_queued=700.0, returned=300, away_hours=1.0
+    )
+    fit = fit_capacity(seen, left_and_returned, direct=direct, idle=[100.0, 1e4])
+    # No plain way fits as well.
+    assert fit.availability.returns == pytest.approx(300.0, rel=0.3)
+    assert fit.availability.returns_per_queued == pytest.approx(700.0, rel=0.3)
+    (played,) = left_and_returned(fit.availability, [5])
+    assert unlike(seen, played) < 0.04
