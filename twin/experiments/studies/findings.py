@@ -45,9 +45,9 @@ class SearchResults:
         replications of the search, so only where to look), verdict (of the fresh replications:
         met, missed, open), replications (fresh ones).
     finalists : DataFrame
-        A row a setting that met the targets in the search or was not dropped since, cheapest first:
-        the factors, then of the fresh replications cost (of others than the one found its cost and
-        the difference on the same customers), a column a target, and verdict.
+        A row a setting that was judged, and met the targets in the search or was not dropped since,
+        cheapest first: the factors, then of the fresh replications cost (of others than the one
+        found its cost and the difference on the same customers), a column a target, and verdict.
     near_misses : DataFrame
         A row a setting that may be what was looked for, cheapest first: the factors, cost,
         difference (to the cost of the one found), replications, takes (what would tell, in words).

@@ -5,7 +5,9 @@ and Price 1997), with every setting played on the same replications (common rand
 
 The search only says where to look. On replications that it has not seen, since a setting that is
 picked for its good figures also had luck, settings are then judged by their intervals, and played
-again while these are open: see `twin.stats.feasibility`.
+again while these are open: see `twin.stats.feasibility`. The search's own replications tell one
+thing more, with an error that allows for this luck: which settings cost more than one that meets
+the targets, and need not be judged.
 """
 
 from __future__ import annotations
@@ -81,7 +83,7 @@ def search(
         Of each setting in the search, instead of the study's own.
     checks : int
         Fresh replications of a setting before it is judged; one that stays open gets twice as many,
-        and so on.
+        and so on. The cheapest come first.
     budget : int
         Most fresh replications in all.
     points : int

@@ -252,24 +252,22 @@ class _Search:
         """
         known = self.start.returns + self.start.returns_per_queued
         ends = np.log(known * np.array(_PLAIN_RANGE))
+        return [self._plain(*parts, ends) for parts in ((1.0, _NEARLY_NONE), (_NEARLY_NONE, 1.0))]
 
-        def by_themselves(x: float) -> Availability:
-            return self._leaving(float(np.exp(x)), _NEARLY_NONE * float(np.exp(x)))
+    def _plain(self, alone: float, queued: float, ends: Floats) -> Availability:
+        """The best rate between two logarithms, of which parts are alone and a queued ticket's."""
 
-        def called(x: float) -> Availability:
-            return self._leaving(_NEARLY_NONE * float(np.exp(x)), float(np.exp(x)))
+        def at(x: float) -> Availability:
+            rate, idle = float(np.exp(x)), float(np.exp(self._highest))
+            return replace(
+                self.start, while_idle=idle, returns=alone * rate, returns_per_queued=queued * rate
+            )
 
         options = {"maxiter": _PLAIN_TRIES, "xatol": 0.01}
-        return [
-            way(float(optimize.minimize_scalar(
-                lambda x, way=way: self._off(way(x)), bounds=ends, method="bounded", options=options
-            ).x))
-            for way in (by_themselves, called)
-        ]  # fmt: skip
-
-    def _leaving(self, returns: float, queued: float) -> Availability:
-        idle = float(np.exp(self._highest))
-        return Availability(self.start.after_touch, idle, returns, queued, self.start.hours)
+        found = optimize.minimize_scalar(
+            lambda x: self._off(at(x)), bounds=ends, method="bounded", options=options
+        )
+        return at(float(found.x))
 
     def _freed(self, idle: Sequence[float]) -> Availability:
         """Let go of what is known; the best of several to begin with."""
