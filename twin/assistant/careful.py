@@ -12,6 +12,7 @@ from twin.assistant.classifier import classifier_of
 from twin.assistant.doubts import Classify, Doubts
 from twin.assistant.knowledge.knowledge import Knowledge, knowledge_of
 from twin.assistant.protocol import Answers, Assistant, Questions
+from twin.common.distinct import distinct
 from twin.demand.corpus import Corpus
 from twin.scenario.model import Scenario
 
@@ -45,7 +46,7 @@ class Careful:
         answers = self.backend.answer(questions)
         if questions.step != "categorize" or answers.confidence is None:
             return answers
-        used, row = np.unique(questions.text, return_inverse=True)
+        used, row = distinct(questions.text)
         clear = np.array([self._doubts.of(questions.texts[k]) is None for k in used], dtype=bool)
         return replace(answers, confidence=np.where(clear[row], answers.confidence, 0.0))
 

@@ -30,6 +30,7 @@ from twin.assistant.protocol import (
     Written,
 )
 from twin.assistant.steering import unsteered
+from twin.common.distinct import distinct
 from twin.demand.corpus import Corpus
 from twin.scenario.model import Scenario
 
@@ -164,7 +165,7 @@ class EmbeddedAssistant:
         return self._respond(questions)
 
     def _categorize(self, questions: Questions) -> Answers:
-        used, row = np.unique(questions.text, return_inverse=True)
+        used, row = distinct(questions.text)
         texts = [questions.texts[k] for k in used]
         keys = [(text, questions.version) for text in texts]
         said = self._remembered(keys, lambda new: self._categories_of(
@@ -189,12 +190,14 @@ class EmbeddedAssistant:
         if questions.category is None:
             raise ValueError("respond needs the category to answer in")
         size = len(self._categories)
-        used, first, row = np.unique(
-            questions.text * size + questions.category, return_index=True, return_inverse=True
-        )
+        used, row = distinct(questions.text * size + questions.category)
         texts = [questions.texts[k] for k in used // size]
         given = questions.guidance
-        guidance = [Guidance() if given is None else given[k] for k in first]
+        guidance = [Guidance()] * len(used)
+        if given is not None:
+            # That of the first question of each.
+            for k in range(len(row) - 1, -1, -1):
+                guidance[row[k]] = given[k]
         names = [self._categories[k] for k in used % size]
         keys = [
             (text, name, questions.version, advice)

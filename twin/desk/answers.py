@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from twin.assistant.learning.learning import Version
 from twin.assistant.protocol import OK, Answers, Assistant, Guidance, Luck, Questions, Step, Written
+from twin.common.distinct import distinct
 from twin.demand.luck import Lazy, Stream, Use, view
 from twin.demand.tickets import Demand
 from twin.desk.names import Key, Names, Numbered
@@ -331,7 +332,7 @@ class ModelAnswers:
     def _guidance(self, version: Version, text: Ints, category: Ints) -> list[Guidance]:
         """Lessons learned for each ticket, worked out once a distinct text and category."""
         size = len(self._demand.categories)
-        pairs, row = np.unique(text * size + category, return_inverse=True)
+        pairs, row = distinct(text * size + category)
         texts = [self._demand.texts[k] for k in pairs // size]
         found = version.guidance(texts, (pairs % size).tolist(), self._examples)
         return [found[k] for k in row]

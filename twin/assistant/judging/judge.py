@@ -24,6 +24,7 @@ from twin.assistant.knowledge.embedding import EMBEDDING_VERSION
 from twin.assistant.knowledge.knowledge import Knowledge
 from twin.assistant.protocol import OK, Answers, Floats, Ints, Questions
 from twin.common import cache
+from twin.common.distinct import distinct
 
 # Ratings of different versions do not compare: stored with results.
 RATER_VERSION = "3"
@@ -78,9 +79,7 @@ def to_judge(questions: Questions, answers: Answers) -> tuple[npt.NDArray[np.boo
         raise ValueError("only answers of step respond, with texts, can be judged")
     there = (answers.outcome == OK) & (answers.written >= 0)
     size = max(len(answers.texts), 1)
-    both, row = np.unique(
-        questions.text[there] * size + answers.written[there], return_inverse=True
-    )
+    both, row = distinct(questions.text[there] * size + answers.written[there])
     return there, np.stack([both // size, both % size], axis=1).astype(np.int64), row
 
 

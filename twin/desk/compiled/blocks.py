@@ -6,13 +6,14 @@ change, or have their place behind others to come, and tickets that are under wa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
 from twin.demand.blocks import DemandInBlocks
 from twin.demand.luck import Ints
-from twin.desk.compiled.columns import FREE, KIND, LEDGER, TICKET_OF, WAKE, Array
+from twin.desk.compiled.columns import FREE, KIND, LEDGER, TICKET_OF, WAKE, Array, joined
 from twin.desk.compiled.state import State
 from twin.desk.rows import TIMELINE, Rows
 from twin.desk.ticket_table import OUTCOMES
@@ -25,8 +26,8 @@ class Taker(Protocol):
     def come(self, demand: DemandInBlocks) -> None:
         """Take the tickets of a block, as they come."""
 
-    def over(self, numbers: Ints, tickets: Array) -> None:
-        """Take tickets that are over: numbers, rising, and rows with fields `OUTCOMES`."""
+    def over(self, numbers: Ints, tickets: Mapping[str, Array]) -> None:
+        """Take tickets that are over: numbers, rising, and columns `OUTCOMES`."""
 
     def rows(self, table: str, rows: Array) -> None:
         """Take rows of a table of the ledger that follow those taken before."""
@@ -63,7 +64,7 @@ class Blocks:
         rows = np.zeros(len(numbers), self._arrivals.dtype)
         rows["ticket"], rows["when"] = numbers, np.maximum(demand.arrived_s, 0.0)
         rows["status"] = OPEN
-        self._arrivals = np.concatenate([self._arrivals, rows])
+        self._arrivals = joined(self._arrivals, rows)
         self._taker.come(demand)
 
     def go_on(self) -> None:
@@ -100,17 +101,20 @@ class Blocks:
                 taker.rows(name, rows)
         is_over = ~np.isin(self._open, live, assume_unique=True)
         over = self._open[is_over]
-        taker.over(over, state.table("tickets")[over][[name for name, _ in OUTCOMES]])
+        # Column by column: whole rows are much longer.
+        tickets = state.table("tickets")
+        taker.over(over, {name: tickets[name][over] for name, _ in OUTCOMES})
         self._open = self._open[~is_over]
 
     def _in_order(self, rows: Array, final_s: float) -> Array:
         """Rows of the timeline before a moment, in order of time; those after it are kept."""
-        parts = self._arrivals, np.concatenate([self._later, rows])
+        parts = self._arrivals, joined(self._later, rows)
         ready = [part["when"] < final_s for part in parts]
-        self._arrivals, self._later = (part[~now] for part, now in zip(parts, ready, strict=True))
-        found = np.concatenate([part[now] for part, now in zip(parts, ready, strict=True)])
-        ordered: Array = found[np.argsort(found["when"], kind="stable")]
-        return ordered
+        self._arrivals, self._later = (
+            part.compress(~now) for part, now in zip(parts, ready, strict=True)
+        )
+        found = joined(*(part.compress(now) for part, now in zip(parts, ready, strict=True)))
+        return found.take(np.argsort(found["when"].copy(), kind="stable"))
 
     def _unfinished(self) -> int | None:
         """The first row of visits that may still change, as its work may stop; None: none may."""

@@ -213,3 +213,13 @@ NUMBERS = np.dtype(
         ("i8", " ".join(f"{name}_{k}" for name, (_, n) in TABLES.items() for k in range(n))),
     )
 )
+
+
+def as_bytes(rows: Array) -> Array:
+    """The same rows, each of them as one: numpy copies each of their fields for itself."""
+    return rows.view(f"V{rows.dtype.itemsize}")
+
+
+def joined(one: Array, other: Array) -> Array:
+    """Rows of one kind, one after the other."""
+    return np.concatenate([as_bytes(one), as_bytes(other)]).view(one.dtype)

@@ -6,7 +6,7 @@ became of tickets lies in a file of rows, beside the parts; a byte a ticket is k
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -77,7 +77,7 @@ class Filed:
             file.write(rows.tobytes())
         self._come = demand.come
 
-    def over(self, numbers: Ints, tickets: Array) -> None:
+    def over(self, numbers: Ints, tickets: Mapping[str, Array]) -> None:
         """Take tickets that are over."""
         # Neighbours are written together; a ticket from long ago is far from the others.
         cuts = np.flatnonzero(np.diff(numbers) > 1000) + 1

@@ -58,7 +58,7 @@ class Kept:
     def come(self, demand: DemandInBlocks) -> None:
         """All tickets are here already."""
 
-    def over(self, numbers: Ints, tickets: Array) -> None:
+    def over(self, numbers: Ints, tickets: Mapping[str, Array]) -> None:
         """Take tickets that are over."""
         for name, column in self._became.items():
             column[numbers] = tickets[name]

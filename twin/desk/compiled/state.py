@@ -39,6 +39,7 @@ from twin.desk.compiled.columns import (
     TOUCH,
     WORK,
     Array,
+    as_bytes,
 )  # fmt: skip
 from twin.desk.compiled.people import People, address
 from twin.desk.customers import Customers
@@ -60,9 +61,6 @@ CHOICES = {
 # Rows that a ticket has as a rule in each table of the ledger.
 _ROWS = {"timeline": 3.4, "visits": 1.2, "calls": 0.0, "ratings": 0.4, "staffing": 0.0}
 _ROWS_WITH_ASSISTANT = {"timeline": 5.4, "visits": 0.8, "calls": 2.0, "ratings": 0.4}
-
-
-_BYTES = f"V{TICKET.itemsize}"
 
 
 @cache
@@ -173,7 +171,7 @@ class State:
         ahead = None if entrance is None else entrance.most_ahead
         tickets = self._tables["tickets"][here]
         # As bytes, since numpy would copy each field for itself.
-        tickets.view(_BYTES)[:] = _new_ticket().view(_BYTES)
+        as_bytes(tickets)[:] = as_bytes(_new_ticket())
         tickets["arrived_s"] = demand.arrived_s
         tickets["place_s"] = demand.priority * (1.0 if bonus_s is None else bonus_s)
         tickets["patience_s"] = (
@@ -301,8 +299,9 @@ class State:
     def take(self, name: str, row: int | None = None) -> Array:
         """Take the rows of a table of the ledger out of it: all, or those before a row."""
         rows = self.used(name)
-        taken, left = rows[:row].copy(), rows[row:].copy() if row is not None else rows[:0]
-        rows[: len(left)] = left
+        taken = as_bytes(rows[:row]).copy().view(rows.dtype)
+        left = as_bytes(rows[len(taken) :]).copy()
+        as_bytes(rows)[: len(left)] = left
         self.numbers[name] = len(left)
         return taken
 
@@ -342,5 +341,5 @@ def _rules(scenario: Scenario, demand: Demand, customers: Customers) -> Array:
 def _roomy(rows: Array, more: int) -> Array:
     """The same rows with room for more."""
     roomy = np.empty(len(rows) + more, rows.dtype)
-    roomy[: len(rows)] = rows
+    as_bytes(roomy)[: len(rows)] = as_bytes(rows)
     return roomy
