@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import twin
 from tests.builders import docs as schema_docs
 from tests.children import start, wait_for
+from twin.cli import app as app_module
 from twin.cli import groups, terminal
 from twin.cli.app import app
 from twin.common.text import amount, duration, with_interval
@@ -387,6 +388,22 @@ def test_a_run_imports_no_statistics_that_it_does_not_use(folder: Path) -> None:
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, env=environment)
+
+
+def test_a_command_does_not_look_for_garbage_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Only afterwards: within a command what is let go must go.
+    done = []
+
+    def command(**named: str) -> None:
+        done.append("command")
+        raise SystemExit(3)
+
+    monkeypatch.setattr(app_module, "app", command)
+    monkeypatch.setattr(app_module, "heed_signals", lambda: None)
+    monkeypatch.setattr("gc.freeze", lambda: done.append("freeze"))
+    with pytest.raises(SystemExit, match="3"):
+        app_module.main()
+    assert done == ["command", "freeze"]
 
 
 def test_a_broken_pipe_is_silent() -> None:

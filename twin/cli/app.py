@@ -6,6 +6,7 @@ Thin: it parses, calls the library and prints. Slow imports are inside the comma
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import shutil
@@ -91,7 +92,12 @@ def main() -> None:
     # other threads can be copied, which is the quickest start of a worker.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     heed_signals()
-    app(prog_name="twin")
+    try:
+        app(prog_name="twin")
+    finally:
+        # All memory goes now. Python would look through it for garbage, which takes longer than
+        # many a command.
+        gc.freeze()
 
 
 def _version(wanted: bool) -> None:

@@ -42,7 +42,8 @@ _EXTENSIONS = ("Concept", "Time", "Organizational", "Lifecycle")
 def ticket_entries(log: RunLog, limit: int = MAX_JSON_TICKETS) -> list[dict[str, Any]]:
     """The first tickets of a run in the shape of `records.ticket_dictionary`."""
     answers = log.answers["text"].tolist()
-    rows: Any = log.tickets.head(limit).itertuples()
+    columns = ["ticket_id", "text_id", "answer_id", "category", "status"]
+    rows: Any = log.tickets[columns].head(limit).itertuples()
     return [
         ticket_dictionary(
             row,
@@ -60,8 +61,10 @@ def feedback_entries(log: RunLog, limit: int = MAX_JSON_TICKETS) -> list[dict[st
     another run can start to learn from the file (`assistant.learning.feedback`).
     """
     answers = log.answers["text"].tolist()
-    tickets: list[Any] = list(log.tickets.head(limit).itertuples())
-    rows: Any = log.ratings[log.ratings["ticket_id"] <= len(tickets)].itertuples()
+    columns = ["text_id", "answer_id", "category", "resolved_by"]
+    tickets: list[Any] = list(log.tickets[columns].head(limit).itertuples())
+    columns = ["ticket_id", "rating", "model", "prompt_version", "feedback"]
+    rows: Any = log.ratings.loc[log.ratings["ticket_id"] <= len(tickets), columns].itertuples()
     entries = []
     for row in rows:
         ticket = tickets[row.ticket_id - 1]
