@@ -58,6 +58,13 @@ def test_each_but_the_base_is_a_difference_from_it(path: Path) -> None:
     twin.check(twin.load(path))
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_is_equal_to_its_settings_wherever_they_stand(path: Path) -> None:
+    desk = twin.load(path)
+    assert twin.from_data(desk.as_data()) == desk
+    assert desk.vary({"seed": desk.seed + 1}, desk.name) != desk
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_each_study_has_valid_points(path: Path) -> None:
     points = design(read_study(path))

@@ -250,6 +250,13 @@ class Scenario(Section):
         """
         return self.model_dump(mode="json", exclude_unset=True)
 
+    def __eq__(self, other: object) -> bool:
+        # By its settings alone: where it was read from is for messages.
+        if not isinstance(other, Scenario):
+            return NotImplemented
+        fields = type(self).model_fields
+        return all(getattr(self, name) == getattr(other, name) for name in fields)
+
     def _repr_html_(self) -> str:
         # Shows settings and reads no file; `twin.scenario.diff` compares with the base.
         name = [tag("strong", self.name), f": {self.question}" if self.question else ""]
