@@ -121,3 +121,30 @@ def server(monkeypatch, tmp_path):
         monkeypatch.setenv("GROQ_API_KEY", KEY)
         monkeypatch.setenv("GROQ_BASE_URL", running.url)
         yield running
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A small live desk; see `tests.live_desk`."""
+    # Imported here: it takes the extra `live`.
+    from tests.live_desk import Small
+
+    made = Small(tmp_path)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def open_desk(tmp_path):
+    """Makes small live desks with other settings; closes them."""
+    from tests.live_desk import Small
+
+    made = []
+
+    def make(**options):
+        made.append(Small(tmp_path, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.store.close()

@@ -1,6 +1,7 @@
 """A small live desk for tests: three categories, two articles, and an assistant that obeys."""
 
 import threading
+import time
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from twin.assistant.protocol import OK, Answers, Written
 from twin.live.api import Settings, create_app
 from twin.live.desk import Desk
 from twin.live.store import Store
-from twin.scenario.model import from_data
+from twin.scenario.model import PRIORITIES, from_data
 
 MODEL = "openai/gpt-oss-20b"
 CATEGORIES = ("Login", "Other", "Payment")
@@ -140,3 +141,64 @@ class Small:
     def path(self, ticket_id):
         """Statuses that a ticket went through."""
         return [change["status"] for change in self.ticket(ticket_id)["changes"]]
+
+
+def within(seconds, check):
+    """Wait until something is so."""
+    until = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def in_thread(call):
+    """Start a call; returns where its answer will be, and the thread."""
+    box = []
+    thread = threading.Thread(target=lambda: box.append(call()))
+    thread.start()
+    return box, thread
+
+
+def queue(client, most=100, **where):
+    """All numbers of a queue, asked for part by part."""
+    found, after = [], {}
+    while True:
+        said = client.get("/queue", query_string={"limit": most, **where, **after}).get_json()
+        found += said["tickets"]
+        if said["next_after"] is None:
+            return found
+        after = {"after": said["next_after"]}
+
+
+def next_due(shown):
+    first, last = shown["first_response_due"], shown["resolution_due"]
+    return first if shown["responded_at"] is None and first else last
+
+
+# Moments as text sort as they are: all are of one form, in UTC.
+def pressing(shown):
+    return (next_due(shown) or "9", PRIORITIES.index(shown["priority"]), shown["ticket_id"])
+
+
+TARGETS = [
+    {"first_response": {"urgent": "15min", "high": "1h"}, "resolution": {"normal": "4h"}},
+    {"first_response": dict.fromkeys(PRIORITIES, "1h"), "resolution": {"low": "1min"}},
+    {"resolution": {"high": "2h"}},
+    {},
+]
+
+
+def fill(store):
+    """Tickets of three statuses, all priorities and many ages, some of them responded to."""
+    now = time.time()
+    for k in range(72):
+        row, _ = store.receive(
+            {
+                "key": None, "received_at": now - 1000.0 * (k * 37 % 72), "description": f"{k}",
+                "priority": PRIORITIES[k % 4], "model": MODEL, "use_rag": True,
+            }
+        )  # fmt: skip
+        answered = {"responded_at": now - 5.0} if k % 3 or k % 5 == 0 else {}
+        path = [("Escalated",), ("In Progress", "Resolved"),
+                ("In Progress", "Resolved", "Reopened")][k % 3]  # fmt: skip
+        store.move(row, [(status, now, "agent") for status in path], answered)

@@ -13,7 +13,6 @@ import pytest
 import typer
 
 from tests.help_desks import TOKEN, Clock, Faulty, ZendeskStandIn, iso
-from tests.live_desk import Small
 from tests.test_connect_faults import account
 from twin.cli.live import _connector, _kept_in
 from twin.common.errors import ScenarioError
@@ -31,13 +30,6 @@ from twin.live.database import Database, StoreUnusable
 from twin.live.process import BAD_INPUT
 
 SECRET = "of-the-webhook"
-
-
-@pytest.fixture
-def small(tmp_path):
-    found = Small(tmp_path)
-    yield found
-    found.store.close()
 
 
 class Joined:

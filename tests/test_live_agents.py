@@ -26,13 +26,6 @@ class Embedded(Small):
         return backends.build(*of)
 
 
-@pytest.fixture
-def small(tmp_path):
-    made = Small(tmp_path)
-    yield made
-    made.store.close()
-
-
 def reply(small, number, **said):
     return small.client.post(f"/tickets/{number}/reply", json=said)
 

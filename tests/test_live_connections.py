@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from tests.live_desk import Small
 from twin.live import web
 from twin.live.server import PLACES
 from twin.live.web import make_server
@@ -17,13 +16,6 @@ from twin.live.web import make_server
 pytestmark = [pytest.mark.network, pytest.mark.enable_socket]
 
 HALF = b"POST /process_ticket HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
-
-
-@pytest.fixture
-def small(tmp_path):
-    made = Small(tmp_path)
-    yield made
-    made.store.close()
 
 
 @contextmanager

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 import twin
-from tests.live_desk import Small
+from tests.live_desk import TARGETS, Small, fill, next_due, pressing, queue
 from tests.live_server import free_port
-from tests.test_live_api import TARGETS, fill, next_due, pressing, queue
 from tests.test_live_kill import check, check_history
 from tests.test_live_store import as_of_version_7, check_of_version_7, ticket
 from tests.test_provider_faults import serves

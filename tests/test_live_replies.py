@@ -14,13 +14,6 @@ from twin.records.tables import FINAL_STATUSES, OPEN_STATUSES
 WAITING, DAY = "Waiting for customer", 86_400.0
 
 
-@pytest.fixture
-def small(tmp_path):
-    made = Small(tmp_path)
-    yield made
-    made.store.close()
-
-
 def reply(small, number, key=None, **said):
     headers = {"Idempotency-Key": key} if key else {}
     return small.client.post(f"/tickets/{number}/reply", json=said, headers=headers)

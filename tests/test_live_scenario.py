@@ -29,13 +29,6 @@ MONDAY = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
 HOUR, DAY = 3600.0, 86400.0
 
 
-@pytest.fixture
-def small(tmp_path):
-    made = Small(tmp_path)
-    yield made
-    made.store.close()
-
-
 def call(step, at, latency_s, tokens=(300, 30), outcome="ok", **more):
     return {
         "step": step, "backend": "embedded", "model": MODEL, "prompt_version": "1",

@@ -50,13 +50,6 @@ def body(text):
     return TicketIn(description=text)
 
 
-@pytest.fixture
-def small(tmp_path):
-    made = Small(tmp_path)
-    yield made
-    made.store.close()
-
-
 def test_it_does_as_it_says(small):
     found, cases = faults(small, 5)
     assert not found, "\n\n".join(found[:5])
@@ -66,7 +59,7 @@ def test_it_does_as_it_says(small):
 @pytest.mark.slow
 def test_with_a_token_too(tmp_path):
     small = Small(tmp_path, settings=Settings(token=TOKEN, rate=0))
-    # Its check of requests without the token does not know WSGI; test_live_api.py has its own.
+    # Its check of requests without the token does not know WSGI; test_live_access.py has its own.
     found, _ = faults(
         small, 20, headers={"Authorization": f"Bearer {TOKEN}"},
         checks={"ignored_auth": {"enabled": False}},
