@@ -124,8 +124,8 @@ def interleave(benchmark, ours, other, rounds):
     return statistics.median(ratios), min(times[ours]) / min(times[other])
 
 
-@pytest.mark.parametrize("engine", ["simpy", "compiled"])
-def test_against_a_tutorial(benchmark, say, engine):
+@pytest.mark.parametrize(("engine", "goal"), [("simpy", 3.5), ("compiled", 20)])
+def test_against_a_tutorial(benchmark, say, engine, goal):
     if engine == "compiled":
         pytest.importorskip("numba")
     scenario, assistant = baseline("15w")
@@ -154,7 +154,7 @@ def test_against_a_tutorial(benchmark, say, engine):
         benchmark.extra_info[f"{name}_a_ticket"] = (ours, theirs)
         say(f"  rows a ticket in {name}: {ours:.3f} against {theirs:.3f}")
         assert ours == pytest.approx(theirs, rel=0.04), "not the same desk any more"
-    assert ratio >= 4
+    assert ratio >= goal
 
 
 MEMORY = """

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from desks import Desk, FourStages, Seen, Spread
 
 import twin
+from twin.records.tables import RunLog
 from twin.scenario.model import Scenario
 
 _SURE = {"distribution": "constant", "value": 1.0}
@@ -63,23 +63,23 @@ def scenario(desk: Desk, horizon_s: float, seed: int) -> Scenario:
     return twin.from_data(data)
 
 
-def play(desk: Desk, horizon_s: float, seed: int, engine: str) -> dict[str, pd.DataFrame]:
+def play(desk: Desk, horizon_s: float, seed: int, engine: str) -> RunLog:
     """A play on one of the twin's engines: demand is drawn, all tables are made."""
     made = scenario(desk, horizon_s, seed)
-    return vars(twin.simulate(made, twin.draw(made), engine=engine))
+    return twin.simulate(made, twin.draw(made), engine=engine)
 
 
-def seen(tables: dict[str, pd.DataFrame]) -> Seen:
+def seen(log: RunLog) -> Seen:
     """Figures of the twin's tables."""
-    calls = tables["calls"]
+    calls, visits = log.calls, log.visits
     # Notes after a call are rows of their own.
-    visits = tables["visits"][tables["visits"]["activity"].isin(["handle", "review"])]
+    visits = visits[visits["activity"].isin(["handle", "review"])]
     started = visits["started_s"].to_numpy()
     left = (visits["end"] == "abandoned").to_numpy()
     done = left | ~np.isnan(started)
     wait = (calls["started_s"] - calls["asked_s"]).mean() if len(calls) else 0.0
     return Seen(
-        len(tables["tickets"]),
+        len(log.tickets),
         float(left[done].mean()),
         float(np.nanmean(started - visits["queued_s"].to_numpy())),
         0.0 if math.isnan(wait) else float(wait),
