@@ -64,7 +64,10 @@ def _in_memory(
     kept = Kept(demand, desk.ledger, desk.pools.names, names, scenario.models)
     play_in_blocks(desk, flow, kept)
     backend = scenario.assistant.backend if desk.models else ""
-    return kept.log(scenario.horizon, notes_on(scenario, desk.models), backend)
+    notes = notes_on(scenario, desk.models)
+    # What the machine played is not needed for the tables, which take memory of their own.
+    del desk, flow
+    return kept.log(scenario.horizon, notes, backend)
 
 
 def write(
