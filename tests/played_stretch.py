@@ -2,7 +2,7 @@
 
 Played here by a plain loop, without any of the twin's code, so that its truth is known: agents
 whose look at the queue finds nobody look again after a time of their own, and work it off
-otherwise; from one ticket to the next they may need a moment.
+otherwise.
 """
 
 import heapq
@@ -17,9 +17,7 @@ from twin.live.store import Store
 BEGAN = 1_772_442_000.0  # Monday 2 March 2026, 09:00 UTC
 
 
-def played(
-    seed, seconds, *, rate=3.2, agents=12, handle_s=2.0, cv=0.6, look_s=8.0, share=0.25, next_s=0.0
-):
+def played(seed, seconds, *, rate=3.2, agents=12, handle_s=2.0, cv=0.6, look_s=8.0, share=0.25):
     """Tickets in order: came, by whom (0: the assistant), taken, over; seconds."""
     luck = random.Random(seed)
     spread = math.log(1 + cv * cv)
@@ -38,7 +36,7 @@ def played(
                 first = waiting.pop(0)
                 over = now + luck.lognormvariate(middle, math.sqrt(spread))
                 found.append((first, who, now, over))
-                heapq.heappush(looks, (over + next_s, who))
+                heapq.heappush(looks, (over, who))
             else:
                 heapq.heappush(looks, (now + luck.expovariate(1 / look_s), who))
         if came < seconds:

@@ -13,10 +13,8 @@ from tests.live_desk import Small
 from tests.played_stretch import played, responses, store_of
 from twin.cli.app import app
 from twin.common.errors import ScenarioError
-from twin.history.call_pools import one_pool
 from twin.history.fidelity.minutes import minutes
 from twin.history.seen_assistant import behind_assistant
-from twin.history.told import Told
 
 SEEN, ALL = 480, 720
 UNTIL, LAST = "2026-03-02T09:08", "2026-03-02T09:12"
@@ -57,22 +55,6 @@ def test_what_was_planted_is_found(desk):
     text = (folder / "desk.toml").read_text(encoding="utf-8")
     assert "Rests on 8" in text
     assert "steady in the stretch; nothing is known of other hours and days" in text
-
-
-@pytest.mark.parametrize("next_s", [0.0, 0.01, 0.1])
-def test_the_moment_between_two_tickets_is_found(tmp_path, next_s):
-    path = tmp_path / "desk.sqlite"
-    store_of(path, played(2, SEEN, **PEOPLE, next_s=next_s), SEEN)
-    history, _ = behind_assistant(twin.read_history(path, zone="UTC"))
-    (part,) = one_pool(history.log).parts
-    found = part.goes_on(history.log, Told.of(history.log), "agents.agents.wrap_up")
-    if not next_s:
-        assert found is None
-        return
-    assert found.value == pytest.approx(next_s, abs=2e-3)
-    assert found.low <= found.value <= found.high
-    # Moments of whole seconds do not tell it.
-    assert part.goes_on(history.log, Told(1.0), "") is None
 
 
 def test_it_predicts_what_such_desks_do(desk):

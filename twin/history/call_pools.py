@@ -19,7 +19,7 @@ import pandas as pd
 
 from twin.common.formulas import harmless
 from twin.history.calibrated import Data
-from twin.history.fit.away import SeenAway, goes_on, seen_away, seen_nobody
+from twin.history.fit.away import SeenAway, seen_away, seen_nobody
 from twin.history.fit.capacity import Availability, CapacityFit, fit_capacity
 from twin.history.fit.estimate import Estimate
 from twin.history.fit.pools import expected_work, fit_pools, nearest
@@ -75,18 +75,10 @@ class Part:
 
     def seen_away(self, log: RunLog, told: Told) -> SeenAway:
         """Agents of it who were away while somebody waited for it."""
-        rough = told.unit_s and not told.lengths
-        return (seen_nobody if rough else seen_away)(self._named(log), self.worked)
-
-    def goes_on(self, log: RunLog, told: Told, key: str) -> Estimate | None:
-        """How soon an agent of it takes the next who waits; None where that is not told."""
-        return None if told.unit_s else goes_on(self._named(log), self.worked, key)
-
-    def _named(self, log: RunLog) -> pd.DataFrame:
-        """All who waited for it, with the agents that are its own."""
         waiting = self.waiting(log)
         own = waiting.index.isin(self.visits.index)
-        return waiting.assign(agent=waiting["agent"].where(own))
+        named = waiting.assign(agent=waiting["agent"].where(own))
+        return (seen_nobody if told.unit_s and not told.lengths else seen_away)(named, self.worked)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 Calibration to days learns the week: when people come, and who is there when. A short stretch has no
 week. So arrivals and heads are taken to be steady in it, and all else is found as it is for days:
 mix, work, patience, the order of priorities, and how far agents are there, fitted to the waits by
-playing the stretch's own arrivals. Work may be so quick there that the moment from one ticket to
-the next, of an agent who goes on, counts in each wait: it is seen, and played as wrap-up. Blocks of
-the stretch stand for days wherever an interval needs them.
+playing the stretch's own arrivals. Blocks of the stretch stand for days wherever an interval needs
+them.
 """
 
 from __future__ import annotations
@@ -108,12 +107,6 @@ def calibrate_stretch(
     estimates.append(rate)
     tickets = _tickets(log, blocks, estimates)
     way = Way.of(one_pool(log), log, blocks, told)
-    (part,) = way.split.parts
-    next_one = part.goes_on(log, told, f"agents.{POOL}.wrap_up")
-    if next_one is not None:
-        # Every wait for an agent who goes on is longer by it.
-        way.pools[POOL]["wrap_up"] = f"{next_one.value:.4g}s"
-        estimates.append(next_one)
     # Blocks of the stretch are what days are elsewhere.
     estimates += [
         replace(one, method=one.method.replace(" days, cv", " blocks, cv")) for one in way.estimates
@@ -143,6 +136,7 @@ def calibrate_stretch(
     first, last = np.floor(began / _SLOT_S) * _SLOT_S, np.ceil(ended / _SLOT_S) * _SLOT_S
     edges = np.arange(first, last + 1, _SLOT_S)
     seen = _steady(waits_of(log, desk))
+    (part,) = way.split.parts
     away = part.seen_away(log, told)
     heads = int(np.round(np.median(part.worked.on_shift().heads(edges[1:-1]))))
     on = np.arange(heads)

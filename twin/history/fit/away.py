@@ -9,14 +9,12 @@ agent who leaves: that rate is found by simulation (`twin.history.fit.capacity`)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import optimize
 
-from twin.history.fit.estimate import Estimate, jackknife
 from twin.history.fit.rosters import Sessions
 
 Floats = npt.NDArray[np.float64]
@@ -25,8 +23,6 @@ Mask = npt.NDArray[np.bool_]
 # A ticket is taken at once within so many seconds: logs of whole seconds. Where work is quick, it
 # is within a tenth of a touch.
 AT_ONCE_S, AT_ONCE_PART = 1.0, 0.1
-# A lesser part of that, from one touch to the next, is none (assumed).
-_NONE = 0.01
 # With fewer touches that ended, or agents who returned, while somebody waited, nothing is said.
 FEWEST_SEEN = 30
 # With no more returns than this share of touches nobody is taken to leave; in whole minutes only
@@ -90,7 +86,15 @@ def seen_away(visits: pd.DataFrame, worked: Sessions) -> SeenAway:
         Of its agents, from the same table.
     """
     at_once_s = quick(visits)
-    codes, served, queued, start, end, left = _seen(visits)
+    taken = (visits["agent"].notna() & visits["started_s"].notna()).to_numpy()
+    codes = np.full(len(visits), -1, dtype=np.int64)
+    # As sessions are told apart.
+    codes[taken] = pd.factorize(visits.loc[taken, "agent"])[0]
+    queued, start, end = (
+        visits[name].to_numpy(dtype=np.float64) for name in ("queued_s", "started_s", "ended_s")
+    )
+    served = taken & (end >= start)
+    left = np.where(start == start, start, end)
     waited = (queued == queued) & (left == left) & (left - queued > at_once_s)
     # Steps of the queue (who is taken at once never waits), of busy agents, and of the sessions.
     # What is taken at once counts for nothing, and neither does as much of a longer wait.
@@ -120,48 +124,6 @@ def seen_away(visits: pd.DataFrame, worked: Sessions) -> SeenAway:
     return SeenAway(*found, at_once_s=at_once_s)
 
 
-def goes_on(visits: pd.DataFrame, worked: Sessions, key: str) -> Estimate | None:
-    """Mean time from the end of a touch to the next one, where the agent takes who waits at once.
-
-    None where that was hardly seen, or is next to nothing. Parameters as of `seen_away`; `key` is
-    that of the estimate.
-    """
-    at_once_s = quick(visits)
-    codes, served, queued, start, end, left = _seen(visits)
-    waited = left - queued > at_once_s
-    ended, goes_on_s, waits = _touches(codes, served, start, end, worked, queued, left, waited)
-    seen_s = goes_on_s[ended & waits & (goes_on_s <= at_once_s)]
-    if len(seen_s) < FEWEST_SEEN or seen_s.mean() < _NONE * at_once_s:
-        return None
-    low, high = jackknife(lambda kept: np.array([seen_s[kept].mean()]), len(seen_s))
-    method = "mean time until an agent takes the next ticket, where one waits and it is not long"
-    sure = float(low[0]), float(high[0])
-    return Estimate(key, float(seen_s.mean()), "s", *sure, len(seen_s), method)
-
-
-class _Seen(NamedTuple):
-    """Agents as numbers (-1: none), which visits were served, and moments; a row a visit."""
-
-    codes: npt.NDArray[np.int64]
-    served: Mask
-    queued: Floats
-    start: Floats
-    end: Floats
-    left: Floats
-
-
-def _seen(visits: pd.DataFrame) -> _Seen:
-    taken = (visits["agent"].notna() & visits["started_s"].notna()).to_numpy()
-    codes = np.full(len(visits), -1, dtype=np.int64)
-    # As sessions are told apart.
-    codes[taken] = pd.factorize(visits.loc[taken, "agent"])[0]
-    queued, start, end = (
-        visits[name].to_numpy(dtype=np.float64) for name in ("queued_s", "started_s", "ended_s")
-    )
-    left = np.where(start == start, start, end)
-    return _Seen(codes, taken & (end >= start), queued, start, end, left)
-
-
 def quick(visits: pd.DataFrame) -> float:
     """Time within which a ticket is taken at once, by how long agents work on one; seconds."""
     mean_s = float((visits["ended_s"] - visits["started_s"]).mean())
@@ -180,9 +142,15 @@ def seen_nobody(visits: pd.DataFrame, worked: Sessions) -> SeenAway:
     worked : Sessions
         As of `seen_away`.
     """
-    codes, served, queued, start, end, left = _seen(visits)
+    taken = (visits["agent"].notna() & visits["started_s"].notna()).to_numpy()
+    codes = np.full(len(visits), -1, dtype=np.int64)
+    codes[taken] = pd.factorize(visits.loc[taken, "agent"])[0]
+    queued, start, end = (
+        visits[name].to_numpy(dtype=np.float64) for name in ("queued_s", "started_s", "ended_s")
+    )
+    left = np.where(start == start, start, end)
     waited = left > queued
-    rows = _by_agent(codes, served, start)
+    rows = _by_agent(codes, taken & (end >= start), start)
     same = (codes[rows][1:] == codes[rows][:-1]) & _same_session(
         worked, codes[rows][1:], start[rows][:-1], start[rows][1:]
     )
