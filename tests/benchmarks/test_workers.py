@@ -26,7 +26,7 @@ import twin
 ROOT = Path(__file__).parents[2]
 BASELINE = ROOT / "scenarios" / "baseline.toml"
 CUT = {"horizon": "48h"}
-ROUNDS = 3
+ROUNDS = 9
 REPLICATIONS = 96
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 

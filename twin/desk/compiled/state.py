@@ -170,7 +170,6 @@ class State:
         bonus_s, entrance = scenario.routing.wait_bonus, pools._entrance
         ahead = None if entrance is None else entrance.most_ahead
         tickets = self._tables["tickets"][here]
-        # As bytes, since numpy would copy each field for itself.
         as_bytes(tickets)[:] = as_bytes(_new_ticket())
         tickets["arrived_s"] = demand.arrived_s
         tickets["place_s"] = demand.priority * (1.0 if bonus_s is None else bonus_s)
