@@ -12,6 +12,7 @@ from twin.live.store import Store
 from twin.scenario.model import PRIORITIES, from_data
 
 MODEL = "openai/gpt-oss-20b"
+THANKS = {"message": "Feedback submitted successfully."}
 CATEGORIES = ("Login", "Other", "Payment")
 TEXTS = [
     ("I cannot log into my account.", "Login", "reset"),

@@ -1,11 +1,9 @@
-"""Who may ask a live desk, and how often."""
+"""Access to a live desk: tokens, pages of other sites, and clients that ask too often."""
 
 import pytest
 
 from twin.live.api import Settings
 
-EMPTY = {"error": "Please provide a ticket description."}
-THANKS = {"message": "Feedback submitted successfully."}
 TOKEN = "a-token-of-enough-characters"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.live_desk import CATEGORIES, MODEL, Small
+from tests.live_desk import CATEGORIES, MODEL, THANKS, Small
 from twin.assistant.protocol import (
     SERVER_ERROR,
 )
@@ -11,8 +11,6 @@ from twin.live.desk import FOR_REVIEW
 from twin.records.tables import STATUSES, TRANSITIONS
 
 EMPTY = {"error": "Please provide a ticket description."}
-THANKS = {"message": "Feedback submitted successfully."}
-TOKEN = "a-token-of-enough-characters"
 
 
 def test_a_ticket_is_categorized_and_answered(small):

@@ -5,10 +5,6 @@ import pytest
 from tests.live_desk import TARGETS, fill, pressing, queue
 from twin.scenario.model import PRIORITIES
 
-EMPTY = {"error": "Please provide a ticket description."}
-THANKS = {"message": "Feedback submitted successfully."}
-TOKEN = "a-token-of-enough-characters"
-
 
 @pytest.mark.parametrize("targets", TARGETS)
 def test_the_queue_begins_with_the_most_overdue_and_ends_with_the_last(open_desk, targets):

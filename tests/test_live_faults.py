@@ -4,11 +4,7 @@ import logging
 
 import pytest
 
-from tests.live_desk import (
-    MODEL,
-    in_thread,
-    within,
-)
+from tests.live_desk import MODEL, in_thread, within
 from twin.assistant.errors import ModelRetired, WrongKey
 from twin.assistant.protocol import (
     BAD_ANSWER,
@@ -20,10 +16,6 @@ from twin.assistant.protocol import (
 )
 from twin.live.api import Settings
 from twin.live.desk import FAILED
-
-EMPTY = {"error": "Please provide a ticket description."}
-THANKS = {"message": "Feedback submitted successfully."}
-TOKEN = "a-token-of-enough-characters"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a live desk says of itself and does by itself, also when its store is gone."""
+"""A live desk's words about itself, and its own rounds, also when its store is gone."""
 
 import shutil
 import threading
@@ -6,17 +6,9 @@ import time
 
 import pytest
 
-from tests.live_desk import (
-    CATEGORIES,
-    MODEL,
-    within,
-)
+from tests.live_desk import CATEGORIES, MODEL, within
 from twin.live import server
 from twin.live.database import StoreError
-
-EMPTY = {"error": "Please provide a ticket description."}
-THANKS = {"message": "Feedback submitted successfully."}
-TOKEN = "a-token-of-enough-characters"
 
 
 def test_health_says_who_answers(small):
@@ -27,8 +19,6 @@ def test_health_says_who_answers(small):
 
 
 def test_health_says_when_the_store_is_gone(small, monkeypatch):
-    from twin.live.database import StoreError
-
     monkeypatch.setattr(small.store, "ping", lambda: (_ for _ in ()).throw(StoreError("gone")))
     answer = small.client.get("/health")
     assert answer.status_code == 503

@@ -1,15 +1,11 @@
-"""What is sent twice to a live desk counts once, whatever its clock does."""
+"""Tickets and ratings that are sent twice to a live desk count once, whatever its clock does."""
 
 import time
 from functools import partial
 
 import pytest
 
-from tests.live_desk import MODEL, in_thread, within
-
-EMPTY = {"error": "Please provide a ticket description."}
-THANKS = {"message": "Feedback submitted successfully."}
-TOKEN = "a-token-of-enough-characters"
+from tests.live_desk import MODEL, THANKS, in_thread, within
 
 
 def test_the_same_key_files_a_ticket_once(small):

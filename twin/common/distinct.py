@@ -10,8 +10,7 @@ import pandas as pd
 def distinct(numbers: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
     """Distinct numbers, and which of them each number is.
 
-    As `numpy.unique` with its inverse, in a quarter of the time where there are many numbers and
-    few distinct ones: these alone are sorted.
+    As `numpy.unique` with its inverse, which sorts all numbers; here only the distinct ones are.
 
     Parameters
     ----------
